@@ -1,0 +1,90 @@
+"""Errors that an operator may read: each names the thing, the value, what is allowed and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OpslibError(Exception):
+    """Base of every error that opslib raises on purpose; its text is meant for the person at the screen."""
+
+
+class ContractError(OpslibError):
+    """A table breaks its contract: a column is missing, a key repeats, a value is not allowed."""
+
+
+class ParameterError(OpslibError):
+    """A choice handed to a function, a notebook or the command line is not one of those allowed."""
+
+
+class SourceError(OpslibError):
+    """A file or a database cannot be read as it was described."""
+
+
+class ShopFileError(OpslibError):
+    """A ``shop.yml`` says something that cannot be carried out."""
+
+
+class EngineError(OpslibError):
+    """The engine cannot be reached or cannot answer."""
+
+
+class RowCapError(EngineError):
+    """A query would pull more rows out of the engine than its caller allowed."""
+
+
+class ProposalError(OpslibError):
+    """A proposal's file breaks its schema or its own promises."""
+
+
+class LedgerError(OpslibError):
+    """The ledger's chain is broken: a line was edited, removed or moved."""
+
+
+class ReportError(OpslibError):
+    """A page could not be made."""
+
+
+class NotAvailableError(OpslibError):
+    """The shop lacks a table, so a question cannot be answered.
+
+    Parameters
+    ----------
+    table : str
+        Name of the missing table.
+    would_answer : str
+        What the table would have answered, as a clause ("which products come back, and why").
+    """
+
+    def __init__(self, table: str, would_answer: str) -> None:
+        self.table = table
+        self.would_answer = would_answer
+        super().__init__(f"not available: this shop has no table '{table}' (it would answer: {would_answer})")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant, or list what is allowed.
+
+    Parameters
+    ----------
+    name : str
+        The name that was not recognised.
+    known : iterable of str
+        The allowed names.
+
+    Returns
+    -------
+    str
+        A clause to end an error with.
+
+    Examples
+    --------
+    >>> nearest("revenu", ["revenue", "orders"])
+    "did you mean 'revenue'?"
+    >>> nearest("x", ["revenue", "orders"])
+    'allowed: orders, revenue'
+    """
+    names = sorted(known)
+    match = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean '{match[0]}'?" if match else f"allowed: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Proposals: claims written down before the result, evidence, verdicts, desirability, ledger."""

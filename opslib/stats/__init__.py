@@ -1,0 +1,1 @@
+"""Statistics without a shop word: estimates, comparisons, roll-outs, series, control, multiplicity, shrinkage."""

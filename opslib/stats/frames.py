@@ -1,0 +1,46 @@
+"""The one way in which a statistic reads its table: named columns, into memory."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from opslib.errors import ParameterError
+
+
+def as_frame(table: object, *, columns: tuple[str, ...], max_rows: int = 1_000_000) -> pd.DataFrame:
+    """Named columns of an Ibis table or a DataFrame as a fresh DataFrame.
+
+    Parameters
+    ----------
+    table : Table or DataFrame
+        Any table that has the columns.
+    columns : tuple of str
+        Columns to keep, in this order.
+    max_rows : int
+        Most rows that may come out of the engine.
+
+    Returns
+    -------
+    DataFrame
+        The columns, index 0 to n-1.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_frame(pd.DataFrame({"a": [1], "b": [2]}), columns=("b",)).columns.tolist()
+    ['b']
+    """
+    missing = [name for name in columns if name not in table.columns]  # type: ignore[attr-defined]
+    if missing:
+        present = ", ".join(table.columns)  # type: ignore[attr-defined]
+        raise ParameterError(f"table lacks column '{missing[0]}'; it has: {present}; needed: {', '.join(columns)}")
+    if isinstance(table, pd.DataFrame):
+        return table.loc[:, list(columns)].reset_index(drop=True).copy()
+    from opslib import engine
+
+    return engine.collect(table.select(*columns), max_rows=max_rows)  # type: ignore[attr-defined]

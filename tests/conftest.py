@@ -1,0 +1,37 @@
+"""Shared fixtures: where the real data are, and what may be skipped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+STRICT = os.environ.get("OPSLIB_STRICT") == "1"
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip by hand, fail in CI: there every engine, browser and data set must be present."""
+    if STRICT:
+        pytest.fail(f"OPSLIB_STRICT=1 and {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def real_data_folder() -> Path:
+    """Folder of the real data: OPSLIB_REAL_DATA, or ``shared/data`` beside the project."""
+    return Path(os.environ.get("OPSLIB_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+def real_data(name: str) -> Path:
+    """A file or folder of the real data; skips, saying so, where it is absent."""
+    path = real_data_folder() / name
+    if not path.exists():
+        skip_or_fail(f"the real data '{name}' are not beside the project (see CONTRIBUTING, 'Real data')")
+    return path
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's root."""
+    return ROOT
