@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -81,7 +83,8 @@ def connect(
     Parameters
     ----------
     url : str
-        ``duckdb://`` (in memory), ``duckdb:///shop.duckdb``, ``postgres://user:password@host/db`` or ``spark://local``.
+        ``duckdb://`` (in memory), ``duckdb:///shop.duckdb`` (four slashes for an absolute path; opened read-only),
+        ``postgres://user:password@host/db`` or ``spark://local``.
     memory_limit : str
         Most memory that DuckDB takes before it spills to disk, or that Spark's driver gets.
     spill : Path or None
@@ -138,9 +141,11 @@ def _duckdb(url: str, *, memory_limit: str, spill: Path, threads: int | None) ->
     }
     if threads:
         config["threads"] = threads
-    path = url.split("://", 1)[1].removeprefix("/") if url.count("/") < 4 else url.split("://", 1)[1]
-    read_only = bool(path)
-    return ibis.duckdb.connect(path or ":memory:", read_only=read_only, **config)
+    path = url.split("://", 1)[1].removeprefix("/")
+    try:
+        return ibis.duckdb.connect(path or ":memory:", read_only=bool(path), **config)
+    except duckdb.Error as error:
+        raise EngineError(f"engine {url}: cannot connect: {error}") from None
 
 
 def _postgres(url: str, *, memory_limit: str, spill: Path, threads: int | None) -> BaseBackend:
@@ -188,10 +193,11 @@ def local_backend() -> BaseBackend:
 
 def backend_of(expr: ir.Expr) -> BaseBackend:
     """The engine that an expression runs on; the local one for frames alone."""
-    backends, _ = expr._find_backends()
+    bound = expr.op().find((ops.DatabaseTable, ops.SQLQueryResult))
+    backends = {id(source): source for source in (getattr(node, "source", None) for node in bound) if source}
     if len(backends) > 1:
         raise EngineError("one query reads tables of two engines; load both into one first")
-    return backends[0] if backends else local_backend()
+    return next(iter(backends.values()), None) or local_backend()
 
 
 def as_table(data: ir.Table | pd.DataFrame | pa.Table) -> ir.Table:
@@ -319,9 +325,10 @@ def round_significant(values: np.ndarray, *, digits: int = SIGNIFICANT_DIGITS) -
     values = np.asarray(values, dtype="float64")
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         places = digits - 1 - np.floor(np.log10(np.abs(values)))
-        # Two steps keep 10**places finite for tiny values.
-        scale = np.power(10.0, np.clip(places, -300, 300))
-        rounded = np.where(scale >= 1, np.round(values * scale) / scale, np.round(values * scale) * np.power(10.0, -places))
+        scale = np.power(10.0, np.abs(places))
+        small = np.round(values * scale) / scale
+        large = np.round(values / scale) * scale
+    rounded = np.where(places >= 0, small, large)
     return np.where(np.isfinite(rounded), rounded, values)
 
 
