@@ -46,6 +46,22 @@ class ReportError(OpslibError):
     """A page could not be made."""
 
 
+class DesignError(OpslibError):
+    """A design cannot carry an answer on these data; ``gate`` names what failed (it becomes an invalid verdict).
+
+    Parameters
+    ----------
+    gate : str
+        One word: "history", "window", "units", "clusters", "variation", ...
+    message : str
+        What was found, what is needed, and the way out.
+    """
+
+    def __init__(self, gate: str, message: str) -> None:
+        self.gate = gate
+        super().__init__(f"{gate}: {message}")
+
+
 class NotAvailableError(OpslibError):
     """The shop lacks a table, so a question cannot be answered.
 

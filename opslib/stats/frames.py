@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from opslib import engine
 from opslib.errors import ParameterError
 
 
@@ -41,6 +42,4 @@ def as_frame(table: object, *, columns: tuple[str, ...], max_rows: int = 1_000_0
         raise ParameterError(f"table lacks column '{missing[0]}'; it has: {present}; needed: {', '.join(columns)}")
     if isinstance(table, pd.DataFrame):
         return table.loc[:, list(columns)].reset_index(drop=True).copy()
-    from opslib import engine
-
     return engine.collect(table.select(*columns), max_rows=max_rows)  # type: ignore[attr-defined]

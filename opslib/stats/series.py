@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import ruptures
+from scipy import stats
 
 from opslib.errors import ParameterError
 from opslib.stats.frames import as_frame
@@ -14,6 +17,9 @@ MIN_WEEKDAY_DAYS = 56
 """Days of history before weekday factors are worth estimating (eight of each weekday)."""
 CHANGE_PENALTY = 3.0
 """Multiple of (long-run variance x log n) a level change must earn; 2 is BIC's, 3 keeps false alarms near 1 %."""
+
+TRIMMED_SHARE = 0.05
+"""Largest differences left out of the noise estimate, so that the level changes looked for do not feed it."""
 
 
 def weekday_factors(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
@@ -50,7 +56,7 @@ def weekday_factors(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
 
 
 def autocorrelation(values: np.ndarray) -> float:
-    """Lag-one autocorrelation from mean squared differences, which a few level changes do not inflate.
+    """Lag-one autocorrelation from trimmed mean squared differences, which a few level changes do not inflate.
 
     For AR(1), E(y[t+2]-y[t])^2 / E(y[t+1]-y[t])^2 = 1 + phi. Differences over missing days are left out.
 
@@ -64,7 +70,7 @@ def autocorrelation(values: np.ndarray) -> float:
     float
         Estimate of phi, held to [-0.98, 0.98]; 0 for a constant series.
 
-    Source: Chakar, Lebarbier, Levy-Leduc, Robin (2017), Bernoulli 23(2), with means in place of medians.
+    Source: Chakar, Lebarbier, Levy-Leduc, Robin (2017), Bernoulli 23(2), with trimmed means in place of medians.
 
     Examples
     --------
@@ -72,17 +78,14 @@ def autocorrelation(values: np.ndarray) -> float:
     >>> autocorrelation(np.array([1.0, 2.0, 1.0, 2.0, 1.0, 2.0]))
     -0.98
     """
-    one, two = np.diff(values), values[2:] - values[:-2]
-    base = np.nanmean(one**2) if np.isfinite(one).any() else 0.0
-    if base == 0 or not np.isfinite(two).any():
-        return 0.0
-    return float(np.clip(np.nanmean(two**2) / base - 1, -0.98, 0.98))
+    one, two = _trimmed_square(np.diff(values)), _trimmed_square(values[2:] - values[:-2])
+    return float(np.clip(two / one - 1, -0.98, 0.98)) if one > 0 else 0.0
 
 
 def long_run_variance(values: np.ndarray) -> float:
     """Variance of the mean of a long stretch, times its length, for a series with AR(1) noise and level changes.
 
-    Negative autocorrelation is treated as none, which errs to the large side.
+    Errs to the large side: negative autocorrelation counts as none, and one standard error is added to it.
 
     Parameters
     ----------
@@ -102,11 +105,14 @@ def long_run_variance(values: np.ndarray) -> float:
     True
     """
     phi = max(autocorrelation(values), 0.0)
+    phi = min(phi + np.sqrt((1 - phi**2) / max(int(np.isfinite(values).sum()), 1)), 0.99)
     marginal = float(np.nanmean(np.diff(values) ** 2)) / (2 * (1 - phi))
     return marginal * (1 + phi) / (1 - phi)
 
 
-def change_positions(values: np.ndarray, *, min_days: int = 14) -> list[int]:
+def change_positions(
+    values: np.ndarray, *, min_days: int = 14, penalty: float = CHANGE_PENALTY
+) -> list[int]:
     """Positions at which the level of a series changes, by PELT with a penalty scaled by the long-run variance.
 
     Parameters
@@ -115,6 +121,8 @@ def change_positions(values: np.ndarray, *, min_days: int = 14) -> list[int]:
         Daily values without weekday pattern; missing days are bridged linearly.
     min_days : int
         Shortest stretch between two changes, in days.
+    penalty : float
+        What a change must earn, in long-run variances times log n.
 
     Returns
     -------
@@ -133,11 +141,11 @@ def change_positions(values: np.ndarray, *, min_days: int = 14) -> list[int]:
     if len(values) < 2 * min_days:
         return []
     filled = pd.Series(values).interpolate(limit_direction="both").to_numpy(float)
-    penalty = CHANGE_PENALTY * long_run_variance(values) * np.log(len(filled))
-    if not np.isfinite(penalty) or penalty <= 0:
+    price = penalty * long_run_variance(values) * np.log(len(filled))
+    if not np.isfinite(price) or price <= 0:
         return []
     search = ruptures.KernelCPD(kernel="linear", min_size=min_days).fit(filled.reshape(-1, 1))
-    return [int(position) for position in search.predict(pen=penalty)[:-1]]
+    return [int(position) for position in search.predict(pen=price)[:-1]]
 
 
 def level_changes(series: object, *, min_days: int = 14) -> pd.DataFrame:
@@ -166,15 +174,25 @@ def level_changes(series: object, *, min_days: int = 14) -> pd.DataFrame:
     """
     daily = daily_frame(series)
     values = daily["value"].to_numpy(float)
-    adjusted = values / weekday_factors(values, daily.index.dayofweek.to_numpy())[daily.index.dayofweek]
+    weekdays = pd.DatetimeIndex(daily.index).dayofweek.to_numpy()
+    adjusted = values / weekday_factors(values, weekdays)[weekdays]
     ends = [0, *change_positions(adjusted, min_days=min_days), len(values)]
-    means = [float(np.nanmean(adjusted[a:b])) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    means = [float(np.nanmean(adjusted[a:b])) for a, b in itertools.pairwise(ends)]
     return pd.DataFrame({
         "day": daily.index[ends[1:-1]],
         "level_before": means[:-1],
         "level_after": means[1:],
         "n_days_after": np.diff(ends)[1:],
     })
+
+
+def _trimmed_square(differences: np.ndarray) -> float:
+    """Mean square without the largest differences, corrected for the cut under a normal distribution."""
+    squares = np.sort(differences[np.isfinite(differences)] ** 2)
+    kept = squares[: int(np.ceil(len(squares) * (1 - TRIMMED_SHARE)))]
+    edge = stats.norm.ppf(1 - TRIMMED_SHARE / 2)
+    share_kept = 1 - 2 * edge * stats.norm.pdf(edge) / (1 - TRIMMED_SHARE)
+    return float(kept.mean() / share_kept) if len(kept) else 0.0
 
 
 def daily_frame(series: object, *, columns: tuple[str, ...] = ("value",)) -> pd.DataFrame:
