@@ -1,4 +1,4 @@
-"""From an interval to a word: the rule that turns [L, U], the smallest change worth having and the promise into a state."""
+"""From an interval to a word: [L, U], the smallest change worth having and the promise give a state."""
 
 from __future__ import annotations
 

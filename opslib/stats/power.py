@@ -1,0 +1,172 @@
+"""How much would be seen: power, smallest detectable change, units and days needed - from aggregates alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from opslib.errors import ParameterError
+from opslib.stats.moments import Moments
+from opslib.stats.ratios import arm_points
+
+
+def unit_variation(moments: Moments, *, adjust: bool = True) -> float:
+    """Squared coefficient of variation of one unit: its variance over the squared metric, after adjustment.
+
+    Parameters
+    ----------
+    moments : Moments
+        History of the units that would be randomised (means, shares and ratios alike).
+    adjust : bool
+        Count on the covariate, where there is one.
+
+    Returns
+    -------
+    float
+        Without unit; divide by units for the variance of a log metric.
+
+    Examples
+    --------
+    >>> unit_variation(Moments.of_share(n=10_001, successes=1_000.1))
+    9.0009
+    """
+    half = Moments(**{name: getattr(moments, name) / 2 for name in moments.__slots__})
+    control, _ = arm_points({"all": half}, {"all": half}, adjust=adjust)
+    if not control.value > 0:
+        raise ParameterError(f"the metric is {float(control.value):.6g}: relative changes need a positive one")
+    return round(float(control.variances[0] * (half.n - 1) / (half.n - 0.5) / control.value**2), 12)
+
+
+def power_of(change: Any, *, std_error: Any, level: float = 0.95) -> Any:
+    """Chance that a two-sided test at ``1 - level`` sees ``change`` (elementwise; in the unit of the error).
+
+    Examples
+    --------
+    >>> round(float(power_of(2.8, std_error=1.0)), 2)
+    0.8
+    """
+    z = stats.norm.ppf((1 + level) / 2)
+    ratio = np.abs(np.asarray(change) / np.asarray(std_error))
+    return stats.norm.sf(z - ratio) + stats.norm.cdf(-z - ratio)
+
+
+def minimal_detectable_change(
+    variation: float, *, n_control: float, n_treated: float, level: float = 0.95, power: float = 0.8,
+) -> float:
+    """Smallest relative change seen with ``power``.
+
+    Parameters
+    ----------
+    variation : float
+        From `unit_variation`.
+    n_control, n_treated : float
+        Units of each arm.
+    level, power : float
+        Level of the interval, chance to see the change (0-1).
+
+    Returns
+    -------
+    float
+        Relative change (0.05 = 5 %).
+
+    Examples
+    --------
+    >>> round(minimal_detectable_change(9.0, n_control=50_000, n_treated=50_000), 4)
+    0.0546
+    """
+    _require_units(n_control, n_treated)
+    error = math.sqrt(variation * (1 / n_control + 1 / n_treated))
+    return math.expm1(_detectable_z(level, power) * error)
+
+
+def needed_units(
+    variation: float, *, change: float, treated_share: float = 0.5, level: float = 0.95, power: float = 0.8,
+) -> int:
+    """Units of both arms together at which a relative change is seen with ``power``.
+
+    Parameters
+    ----------
+    variation : float
+        From `unit_variation`.
+    change : float
+        Relative change (0.05 = 5 %), not zero.
+    treated_share : float
+        Share of the units that is treated (0-1).
+    level, power : float
+        Level of the interval, chance to see the change (0-1).
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> needed_units(9.0, change=0.05)
+    118699
+    """
+    if not change > -1 or change == 0:
+        raise ParameterError(f"change {change}: needed a relative change above -1 that is not zero")
+    if not 0 < treated_share < 1:
+        raise ParameterError(f"treated_share {treated_share}: a share lies between 0 and 1")
+    z = _detectable_z(level, power)
+    return math.ceil(variation * (1 / treated_share + 1 / (1 - treated_share)) * (z / math.log1p(change)) ** 2)
+
+
+def needed_days(n_needed: float, *, units_per_day: float, n_so_far: float = 0.0) -> float:
+    """Days until the needed units are there at the present traffic; infinite without traffic.
+
+    Examples
+    --------
+    >>> needed_days(118_708, units_per_day=4_000, n_so_far=20_000)
+    25
+    """
+    if units_per_day <= 0:
+        return math.inf
+    return max(0, math.ceil((n_needed - n_so_far) / units_per_day))
+
+
+def false_positive_risk(success_rate: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Share of significant improvements that are none, given how often ideas work.
+
+    Parameters
+    ----------
+    success_rate : float
+        Share of ideas that truly improve the metric (0-1).
+    power, alpha : float
+        Of the two-sided test; only its better half counts as a success (0-1).
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    Kohavi, Deng, Vermeer (2022), *A/B Testing Intuition Busters*.
+
+    Examples
+    --------
+    >>> round(false_positive_risk(0.08), 3)
+    0.264
+    """
+    if not 0 <= success_rate <= 1:
+        raise ParameterError(f"success_rate {success_rate}: a share lies between 0 and 1")
+    false = alpha / 2 * (1 - success_rate)
+    return false / (false + power * success_rate)
+
+
+def _detectable_z(level: float, power: float) -> float:
+    """Effect, in standard errors, that a two-sided test sees with ``power``."""
+    if not 0 < power < 1 or not 0 < level < 1:
+        raise ParameterError(f"level {level}, power {power}: both lie between 0 and 1")
+    least = 1 - level
+    if power <= least:
+        raise ParameterError(f"power {power} is no more than the test's error {least:.3g}; ask for more")
+    return float(optimize.brentq(lambda z: float(power_of(z, std_error=1.0, level=level)) - power, 0.0, 20.0))
+
+
+def _require_units(*counts: float) -> None:
+    if min(counts) <= 0:
+        raise ParameterError(f"units {counts}: every arm needs at least one")

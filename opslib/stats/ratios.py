@@ -1,0 +1,391 @@
+"""Two randomised arms compared: means, shares and ratios by the delta method over units, adjusted and stratified.
+
+A share is a mean of zeros and ones, a mean is a ratio whose denominator is one for every unit, and one arm without
+strata is one stratum: so there is one road. Arms may hold arrays, one element a sample, which is how the truth
+bench runs thousands of experiments through the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from opslib.errors import ParameterError
+from opslib.stats.estimates import Estimate
+from opslib.stats.moments import Moments, Strata
+
+Scale = Literal["auto", "log", "delta", "shape"]
+Arm = Moments | Strata
+#: The larger arm may be this many times the smaller before "auto" pools the shape of skewed outcomes.
+BALANCED = 2.0
+#: Skewness of a difference beyond which its Cornish-Fisher quantiles stop being monotone where they are used.
+MAX_SKEWNESS = 1.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One metric, treated against control.
+
+    Parameters
+    ----------
+    absolute : Estimate
+        Treated minus control, in the unit of the metric.
+    relative : Estimate
+        Treated over control minus one.
+    p_value : float
+        Two-sided, of no difference; agrees with the relative interval.
+    df : float
+        Welch-Satterthwaite degrees of freedom.
+    control_value, treated_value : float
+        Metric of each arm, after adjustment and standardised to the same strata.
+    n_control, n_treated : int
+        Units compared.
+    n_left_out : int
+        Units in strata that lack one of the arms.
+    variance_reduction : float
+        Share of the variance that the covariate removed (0-1).
+    skewness : float
+        Of the difference; ``nan`` where cubes were not gathered.
+    """
+
+    absolute: Estimate
+    relative: Estimate
+    p_value: float
+    df: float
+    control_value: float
+    treated_value: float
+    n_control: int
+    n_treated: int
+    n_left_out: int
+    variance_reduction: float
+    skewness: float
+
+    def at_level(self, level: float) -> Comparison:
+        """The same intervals under the level they hold jointly (repeated looks, several claims)."""
+        return replace(
+            self, absolute=replace(self.absolute, level=level), relative=replace(self.relative, level=level)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPoint:
+    """A metric in one arm, with what its variance is made of (lists run over strata).
+
+    Parameters
+    ----------
+    value : float or array
+        The metric.
+    weights : list
+        Share of each stratum.
+    n, variances, thirds : list
+        Units, variance and third central moment of one unit's influence on the value.
+    raw_variances : list
+        Variances before the covariate's adjustment.
+    """
+
+    value: Any
+    weights: list[Any]
+    n: list[Any]
+    variances: list[Any]
+    thirds: list[Any]
+    raw_variances: list[Any]
+
+    @property
+    def variance(self) -> Any:
+        """Variance of the value."""
+        return sum(w**2 * v / n for w, v, n in zip(self.weights, self.variances, self.n, strict=True))
+
+    @property
+    def df_term(self) -> Any:
+        """This arm's part of the Welch-Satterthwaite denominator."""
+        parts = zip(self.weights, self.variances, self.n, strict=True)
+        return sum((w**2 * v / n) ** 2 / np.maximum(n - 1, 1) for w, v, n in parts)
+
+
+def compare(
+    control: Arm, treated: Arm, *, unit: str, level: float = 0.95, scale: Scale = "auto", adjust: bool = True,
+) -> Comparison:
+    """Difference and relative difference of a mean, share or ratio between two randomised arms.
+
+    Parameters
+    ----------
+    control, treated : Moments, or mapping of stratum to Moments
+        With strata, both arms are standardised to the strata's joint sizes: the only fair way when the allocation
+        changed on the way (a ramp). Strata that lack an arm are left out and counted.
+    unit : str
+        Unit of the metric.
+    level : float
+        Level of the intervals (0-1).
+    scale : {"auto", "log", "delta", "shape"}
+        How the relative interval is made: ``log`` is symmetric in the log ratio; ``delta`` symmetric in the ratio;
+        ``shape`` assumes that the change scales outcomes without changing the shape of their distribution, pools
+        variance and skewness over both arms and inverts the test with Cornish-Fisher quantiles. ``auto`` is
+        ``shape`` for skewed outcomes under an unequal split, where the others fail, else ``log``.
+    adjust : bool
+        Use the covariate (CUPED), where there is one.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ParameterError
+        No common stratum, fewer than two units in an arm, or a control value that is not positive.
+
+    Notes
+    -----
+    Deng, Knoblich, Lu (2018) for the delta method over units; Deng et al. (2013) for the covariate; Miratrix, Sekhon,
+    Yu (2013) for post-stratification; Hall (1992), *The Bootstrap and Edgeworth Expansion*, for ``shape``.
+
+    Examples
+    --------
+    >>> control = Moments.of_mean(n=3407, y=1396.87, yy=52377.9767)
+    >>> treated = Moments.of_mean(n=3461, y=2422.7, yy=134698.29)
+    >>> result = compare(control, treated, unit="units", scale="delta")
+    >>> [round(v, 4) for v in (result.relative.value, result.relative.lower, result.relative.upper)]
+    [0.7073, -0.0352, 1.4499]
+    """
+    _require_level(level)
+    c_strata, t_strata, left_out = common_strata(control, treated)
+    _require_units(c_strata, t_strata)
+    c, t = arm_points(c_strata, t_strata, adjust=adjust)
+    if not c.value > 0:
+        raise ParameterError(f"control value is {c.value:.6g}: a relative change needs a positive one; "
+                             "compare differences of another metric")
+    chosen = resolved_scale(c_strata, t_strata, scale)
+    error, df = _error_and_df(c, t)
+    half = float(stats.t.ppf((1 + level) / 2, df)) * error
+    value, lower, upper = relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
+    n = int(sum(c.n) + sum(t.n))
+    method = _method(chosen, adjust=adjust and _has_covariate(c_strata, t_strata), strata=len(c.n))
+    absolute = Estimate(value=float(t.value - c.value), lower=float(t.value - c.value - half),
+                        upper=float(t.value - c.value + half), n=n, unit=unit, level=level,
+                        method=method, std_error=float(error))
+    relative = Estimate(value=float(value), lower=float(lower), upper=float(upper), n=n, unit="relative", level=level,
+                        method=method, std_error=float(_relative_error(c, t)))
+    raw = sum(w**2 * v / k for p in (c, t) for w, v, k in zip(p.weights, p.raw_variances, p.n, strict=True))
+    return Comparison(
+        absolute=absolute, relative=relative, p_value=float(_p_value(c, t, chosen)), df=float(df),
+        control_value=float(c.value), treated_value=float(t.value), n_control=int(sum(c.n)), n_treated=int(sum(t.n)),
+        n_left_out=left_out, variance_reduction=float(1 - error**2 / raw) if raw > 0 else 0.0,
+        skewness=float(_skewness(c, t)),
+    )
+
+
+def common_strata(control: Arm, treated: Arm) -> tuple[Strata, Strata, int]:
+    """Both arms over the strata that have units of both, and how many units fall outside them."""
+    c: Strata = control if isinstance(control, Mapping) else {"all": control}
+    t: Strata = treated if isinstance(treated, Mapping) else {"all": treated}
+    keys = [k for k in c if k in t and np.all(np.asarray(c[k].n) > 0) and np.all(np.asarray(t[k].n) > 0)]
+    if not keys:
+        raise ParameterError(f"no stratum has both arms: control has {list(c)}, treated has {list(t)}")
+    outside = sum(np.sum(m.n) for arm in (c, t) for k, m in arm.items() if k not in keys)
+    return {k: c[k] for k in keys}, {k: t[k] for k in keys}, int(outside)
+
+
+def arm_points(control: Strata, treated: Strata, *, adjust: bool = True) -> tuple[ArmPoint, ArmPoint]:
+    """Both arms' metric, standardised to the joint strata and adjusted by one covariate slope (elementwise).
+
+    Parameters
+    ----------
+    control, treated : mapping of stratum to Moments
+        The same strata in both.
+    adjust : bool
+        Use the covariate.
+
+    Returns
+    -------
+    (ArmPoint, ArmPoint)
+        Control, treated.
+    """
+    total = sum(control[k].n + treated[k].n for k in control)
+    weights = {k: (control[k].n + treated[k].n) / total for k in control}
+    means = {k: (control[k].x + treated[k].x) / (control[k].n + treated[k].n) for k in control}
+    slope = _slope(control, treated, weights) if adjust and _has_covariate(control, treated) else 0.0
+    return _point(control, weights, slope, means), _point(treated, weights, slope, means)
+
+
+def relative_interval(c: ArmPoint, t: ArmPoint, *, scale: Scale, critical: float) -> tuple[Any, Any, Any]:
+    """Relative difference and its ends (elementwise); ``critical`` is the two-sided quantile of the statistic."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = t.value / c.value
+        if scale == "shape":
+            lower, upper = _shape_ends(c, t, critical)
+        elif scale == "delta":
+            half = critical * _relative_error(c, t)
+            lower, upper = ratio - half, ratio + half
+        else:
+            half = critical * np.sqrt(c.variance / c.value**2 + t.variance / t.value**2)
+            lower, upper = ratio * np.exp(-half), ratio * np.exp(half)
+        empty = t.value <= 0
+        lower, upper = np.where(empty, 0.0, lower), np.where(empty, np.inf, upper)
+    return ratio - 1, lower - 1, upper - 1
+
+
+def resolved_scale(control: Strata, treated: Strata, scale: Scale) -> Scale:
+    """What ``auto`` means for these arms: decided by the design (sizes, kind of outcome), never by the result."""
+    if scale != "auto":
+        return scale
+    n_c, n_t = (np.mean(sum(m.n for m in arm.values())) for arm in (control, treated))
+    arms = [m for arm in (control, treated) for m in arm.values()]
+    has_cubes = not any(np.any(np.isnan(m.yyy + m.yyd + m.ydd + m.ddd)) for m in arms)
+    is_share = all(np.allclose(m.yy, m.y) and np.allclose(m.dd, m.n) for m in arms)
+    unequal = max(n_c, n_t) > BALANCED * min(n_c, n_t)
+    return "shape" if has_cubes and unequal and not is_share else "log"
+
+
+def _point(strata: Strata, weights: Mapping[Any, Any], slope: Any, x_means: Mapping[Any, Any]) -> ArmPoint:
+    numerator = sum(weights[k] * (m.y / m.n - slope * (m.x / m.n - x_means[k])) for k, m in strata.items())
+    denominator = sum(weights[k] * m.d / m.n for k, m in strata.items())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = numerator / denominator
+    raws, variances, thirds = [], [], []
+    for m in strata.values():
+        raw = m.variance("y", "y") - 2 * value * m.variance("y", "d") + value**2 * m.variance("d", "d")
+        with_x = m.variance("y", "x") - value * m.variance("d", "x")
+        raw = np.maximum(raw, 0.0)
+        adjusted = np.maximum(raw - 2 * slope * with_x + slope**2 * m.variance("x", "x"), 0.0)
+        shrink = np.divide(adjusted, raw, out=np.ones_like(np.asarray(raw, dtype=float)), where=np.asarray(raw) > 0)
+        raws.append(raw / denominator**2)
+        variances.append(adjusted / denominator**2)
+        thirds.append(_third(m, value) * shrink**1.5 / denominator**3)
+    return ArmPoint(value, [weights[k] for k in strata], [m.n for m in strata.values()], variances, thirds, raws)
+
+
+def _third(m: Moments, value: Any) -> Any:
+    """Third central moment of ``y - value * d``."""
+    mean = (m.y - value * m.d) / m.n
+    square = (m.yy - 2 * value * m.yd + value**2 * m.dd) / m.n
+    cube = (m.yyy - 3 * value * m.yyd + 3 * value**2 * m.ydd - value**3 * m.ddd) / m.n
+    return cube - 3 * mean * square + 2 * mean**3
+
+
+def _slope(control: Strata, treated: Strata, weights: Mapping[Any, Any]) -> Any:
+    """Slope of the linearised outcome on the covariate, pooled within arms and strata."""
+    top: Any = 0.0
+    bottom: Any = 0.0
+    for strata in (control, treated):
+        value = sum(weights[k] * m.y / m.n for k, m in strata.items())
+        value = value / sum(weights[k] * m.d / m.n for k, m in strata.items())
+        for m in strata.values():
+            top = top + (m.n - 1) * (m.variance("y", "x") - value * m.variance("d", "x"))
+            bottom = bottom + (m.n - 1) * m.variance("x", "x")
+    return np.divide(top, bottom, out=np.zeros_like(np.asarray(top, dtype=float)), where=np.asarray(bottom) > 0)
+
+
+def _has_covariate(*arms: Strata) -> bool:
+    return any(np.any(np.asarray(m.xx) > 0) for arm in arms for m in arm.values())
+
+
+def _error_and_df(c: ArmPoint, t: ArmPoint) -> tuple[Any, Any]:
+    variance = c.variance + t.variance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = variance**2 / (c.df_term + t.df_term)
+    return np.sqrt(variance), np.where(np.isfinite(df), df, sum(c.n) + sum(t.n) - 2)
+
+
+def _relative_error(c: ArmPoint, t: ArmPoint) -> Any:
+    return np.sqrt(t.variance / c.value**2 + c.variance * t.value**2 / c.value**4)
+
+
+def _critical(c: ArmPoint, t: ArmPoint, level: float, scale: Scale) -> Any:
+    """Two-sided quantile: Student's with the log ratio's or the difference's own degrees of freedom."""
+    if scale == "shape":
+        return float(stats.norm.ppf((1 + level) / 2))
+    if scale == "delta":
+        parts = (t.variance, t.df_term), (c.variance * t.value**2 / c.value**2, c.df_term * t.value**4 / c.value**4)
+    else:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = (t.variance / t.value**2, t.df_term / t.value**4), (c.variance / c.value**2, c.df_term / c.value**4)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = (parts[0][0] + parts[1][0]) ** 2 / (parts[0][1] + parts[1][1])
+    return stats.t.ppf((1 + level) / 2, np.where(np.isfinite(df), df, sum(c.n) + sum(t.n) - 2))
+
+
+def _skewness(c: ArmPoint, t: ArmPoint) -> Any:
+    def third(p: ArmPoint) -> Any:
+        return sum(w**3 * k / n**2 for w, k, n in zip(p.weights, p.thirds, p.n, strict=True))
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (third(t) - third(c)) / (c.variance + t.variance) ** 1.5
+
+
+def _shape_statistic(c: ArmPoint, t: ArmPoint, ratio: Any) -> tuple[Any, Any]:
+    """Statistic and skewness of "treated is ``ratio`` times control", outcomes of the same shape."""
+    variance: Any = 0.0
+    third: Any = 0.0
+    for i, weight in enumerate(c.weights):
+        n_c, n_t = c.n[i], t.n[i]
+        v = ((n_c - 1) * c.variances[i] + (n_t - 1) * t.variances[i] / ratio**2) / (n_c + n_t - 2)
+        k = (n_c * c.thirds[i] + n_t * t.thirds[i] / ratio**3) / (n_c + n_t)
+        variance = variance + weight**2 * v * (1 / n_c + 1 / n_t)
+        third = third + weight**3 * k * (1 / n_t**2 - 1 / n_c**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = np.clip(third / variance**1.5, -MAX_SKEWNESS, MAX_SKEWNESS)
+        return (t.value / ratio - c.value) / np.sqrt(variance), skewness
+
+
+def _shape_ends(c: ArmPoint, t: ArmPoint, critical: float) -> tuple[Any, Any]:
+    """Ratios at which the test of a common shape just does not reject."""
+    bend = (critical**2 - 1) / 6
+
+    def beyond(sign: float) -> Callable[[Any], Any]:
+        def gap(ratio: Any) -> Any:
+            statistic, skewness = _shape_statistic(c, t, ratio)
+            return statistic - sign * critical - skewness * bend
+        return gap
+
+    return _falling_root(beyond(1.0), t.value / c.value), _falling_root(beyond(-1.0), t.value / c.value)
+
+
+def _falling_root(function: Callable[[Any], Any], near: Any, *, span: float = 1000.0, steps: int = 60) -> Any:
+    """Root of a falling function of a positive number by bisection of its logarithm; 0 or inf where it has none."""
+    near = np.maximum(np.asarray(near, dtype=float), 1e-12)
+    low, high = np.log(near) - np.log(span), np.log(near) + np.log(span)
+    none_below, none_above = function(np.exp(low)) < 0, function(np.exp(high)) > 0
+    for _ in range(steps):
+        middle = (low + high) / 2
+        is_above = function(np.exp(middle)) > 0
+        low, high = np.where(is_above, middle, low), np.where(is_above, high, middle)
+    return np.where(none_below, 0.0, np.where(none_above, np.inf, np.exp((low + high) / 2)))
+
+
+def _p_value(c: ArmPoint, t: ArmPoint, scale: Scale) -> Any:
+    """Two-sided p of no difference on the scale of the interval."""
+    if scale == "shape":
+        statistic, skewness = _shape_statistic(c, t, np.ones_like(np.asarray(c.value, dtype=float)))
+        bend = skewness / 6
+        root = np.sqrt(np.maximum(1 + 4 * bend * (statistic + bend), 0.0))
+        return 2 * stats.norm.sf(np.abs(2 * (statistic + bend) / (1 + root)))
+    ratio = t.value / c.value
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if scale == "delta":
+            statistic = (ratio - 1) / _relative_error(c, t)
+        else:
+            statistic = np.log(ratio) / np.sqrt(c.variance / c.value**2 + t.variance / t.value**2)
+    return np.where(t.value > 0, 2 * stats.t.sf(np.abs(statistic), _error_and_df(c, t)[1]), 1.0)
+
+
+def _method(scale: Scale, *, adjust: bool, strata: int) -> str:
+    words = {"log": "delta method on the log ratio", "delta": "delta method on the ratio",
+             "shape": "pooled shape, corrected for skewness"}
+    parts = [words[scale], *(["covariate-adjusted"] if adjust else []), *([f"{strata} strata"] if strata > 1 else [])]
+    return ", ".join(parts)
+
+
+def _require_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ParameterError(f"level {level}: a level lies between 0 and 1, such as 0.95")
+
+
+def _require_units(control: Strata, treated: Strata) -> None:
+    for name, arm in (("control", control), ("treated", treated)):
+        for key, m in arm.items():
+            if m.n < 2 or not m.d > 0:
+                raise ParameterError(f"{name}, stratum '{key}': {m.n:.0f} units, denominator {m.d:.6g}; "
+                                     "two units and a positive denominator are the least; merge strata")

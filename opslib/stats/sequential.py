@@ -1,0 +1,247 @@
+"""Looking before the end: group-sequential bounds with repeated intervals, and intervals valid at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy import optimize, stats
+from scipy.special import ndtr
+
+from opslib.errors import ParameterError
+from opslib.stats.estimates import Estimate
+
+Spending = Literal["obrien_fleming", "lan_demets"]
+_GRID = 401  # nodes of the recursive integral: published bounds are met to their last digit (4)
+_FAR = 9.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLooks:
+    """Bounds of a group-sequential design.
+
+    Parameters
+    ----------
+    fractions : tuple of float
+        Share of the information at each look (0-1, rising).
+    bounds : tuple of float
+        Critical value of the statistic at each look.
+    levels : tuple of float
+        Level at which an ordinary interval at that look is the repeated confidence interval (0-1).
+    spent : tuple of float
+        Two-sided error spent up to and including each look (0-1).
+    level : float
+        Coverage of the repeated intervals together (0-1).
+    """
+
+    fractions: tuple[float, ...]
+    bounds: tuple[float, ...]
+    levels: tuple[float, ...]
+    spent: tuple[float, ...]
+    level: float
+
+
+def planned_looks(
+    fractions: Sequence[float], *, level: float = 0.95, spending: Spending = "lan_demets",
+) -> PlannedLooks:
+    """Critical values for looks at planned shares of the information.
+
+    Parameters
+    ----------
+    fractions : sequence of float
+        Share of the planned units (of the information) at each look: rising, positive, at most 1.
+    level : float
+        Joint coverage of the repeated intervals (0-1).
+    spending : {"lan_demets", "obrien_fleming"}
+        ``obrien_fleming``: bound proportional to ``1 / sqrt(fraction)``, all looks known beforehand.
+        ``lan_demets``: the error spent on each side by ``2 - 2 Phi(z / sqrt(fraction))``, which holds when
+        looks move or are skipped.
+
+    Returns
+    -------
+    PlannedLooks
+
+    Raises
+    ------
+    ParameterError
+        The fractions do not rise within (0, 1].
+
+    Notes
+    -----
+    O'Brien and Fleming (1979); Lan and DeMets (1983); the recursion of Armitage, McPherson and Rowe (1969);
+    Jennison and Turnbull (2000), chapters 2, 7 and 9, for bounds and repeated confidence intervals.
+
+    Examples
+    --------
+    >>> looks = planned_looks([0.25, 0.5, 0.75, 1.0], spending="obrien_fleming")
+    >>> [round(b, 3) for b in looks.bounds]
+    [4.049, 2.863, 2.337, 2.024]
+    """
+    times = np.asarray(fractions, dtype=float)
+    if times.size == 0 or np.any(np.diff(np.concatenate(([0.0], times))) <= 0) or times[-1] > 1 + 1e-12:
+        raise ParameterError(f"fractions {list(fractions)}: each look needs more information than the last, up to 1")
+    if not 0 < level < 1:
+        raise ParameterError(f"level {level}: a level lies between 0 and 1, such as 0.95")
+    alpha = 1 - level
+    if spending == "lan_demets":
+        target = 4 * stats.norm.sf(stats.norm.isf(alpha / 4) / np.sqrt(times))
+        bounds = _bounds_that_spend(times, target)
+    else:
+        def excess(constant: float) -> float:
+            return _crossings(times, constant / np.sqrt(times))[-1] - alpha
+
+        bounds = optimize.brentq(excess, 1.0, 8.0, xtol=1e-7) / np.sqrt(times)
+    spent = _crossings(times, bounds)
+    levels = 1 - 2 * stats.norm.sf(bounds)
+    return PlannedLooks(
+        fractions=tuple(times.tolist()), bounds=tuple(bounds.tolist()), levels=tuple(levels.tolist()),
+        spent=tuple(spent.tolist()), level=level,
+    )
+
+
+def anytime_critical(n: float, *, tuned_at: float, level: float = 0.95) -> float:
+    """Critical value that makes an interval valid at every sample size: an asymptotic confidence sequence.
+
+    Parameters
+    ----------
+    n : float
+        Units so far, both arms together.
+    tuned_at : float
+        Units at which the interval is to be tightest; fixed beforehand.
+    level : float
+        Coverage over all times together (0-1).
+
+    Returns
+    -------
+    float
+        To multiply the standard error with.
+
+    Notes
+    -----
+    Normal mixture of Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (2024), *Time-uniform central limit theory
+    and asymptotic confidence sequences*. Asymptotic: it holds from the first few hundred units on.
+
+    Examples
+    --------
+    >>> round(anytime_critical(6868, tuned_at=1000), 3)
+    3.192
+    """
+    if not n > 0 or not tuned_at > 0:
+        raise ParameterError(f"n {n}, tuned_at {tuned_at}: both are numbers of units and must be positive")
+    alpha = 1 - level
+    rho2 = (-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha))) / tuned_at
+    inflated = n * rho2 + 1
+    return float(np.sqrt(2 * inflated / (n * rho2) * np.log(np.sqrt(inflated) / alpha)))
+
+
+def level_of(critical: float) -> float:
+    """Level of the ordinary interval whose half-width is ``critical`` standard errors.
+
+    Examples
+    --------
+    >>> round(level_of(1.959964), 4)
+    0.95
+    """
+    return float(1 - 2 * stats.norm.sf(critical))
+
+
+def confidence_sequence(estimate: Estimate, *, tuned_at: float, level: float = 0.95) -> Estimate:
+    """An estimate's interval made valid at every look, from its value, standard error and units.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        With ``std_error``; ``n`` is both arms together.
+    tuned_at : float
+        Units at which the interval is to be tightest.
+    level : float
+        Coverage over all times together (0-1).
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    >>> e = Estimate(value=0.1, lower=0, upper=0.2, n=1000, unit="relative", method="delta", std_error=0.05)
+    >>> round(confidence_sequence(e, tuned_at=1000).lower, 4)
+    -0.0518
+    """
+    if estimate.std_error is None:
+        raise ParameterError(f"the estimate by {estimate.method} has no std_error; a confidence sequence needs one")
+    half = anytime_critical(estimate.n, tuned_at=tuned_at, level=level) * estimate.std_error
+    return replace(estimate, lower=estimate.value - half, upper=estimate.value + half, level=level,
+                   method=f"{estimate.method}, confidence sequence tuned at {tuned_at:.0f} units")
+
+
+def repeated_interval(estimate: Estimate, *, looks: PlannedLooks, look: int) -> Estimate:
+    """An estimate's repeated confidence interval at planned look ``look`` (1 = the first).
+
+    Intervals that are not symmetric come out better from their own function at ``looks.levels[look - 1]``.
+    """
+    if not 1 <= look <= len(looks.bounds):
+        raise ParameterError(f"look {look}: the design has looks 1 to {len(looks.bounds)}; plan the others first")
+    if estimate.std_error is None:
+        raise ParameterError(f"the estimate by {estimate.method} has no std_error; a repeated interval needs one")
+    half = looks.bounds[look - 1] * estimate.std_error
+    return replace(estimate, lower=estimate.value - half, upper=estimate.value + half, level=looks.level,
+                   method=f"{estimate.method}, repeated interval at look {look} of {len(looks.bounds)}")
+
+
+def _crossings(times: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Two-sided probability of having crossed by each look, under no effect."""
+    spent, inside = [], None
+    for i in range(times.size):
+        spent.append(1 - _mass_within(times, i, bounds[i], inside))
+        inside = _inside(times, i, bounds[i], inside)
+    return np.array(spent)
+
+
+def _bounds_that_spend(times: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Bounds, look after look, at which the error spent equals the target."""
+    bounds: list[float] = []
+    inside: tuple[np.ndarray, np.ndarray] | None = None
+    for i in range(times.size):
+        bound = _bound_that_spends(target[i], times, i, inside)
+        bounds.append(bound)
+        inside = _inside(times, i, bound, inside)
+    return np.array(bounds)
+
+
+def _bound_that_spends(
+    target: float, times: np.ndarray, i: int, inside: tuple[np.ndarray, np.ndarray] | None,
+) -> float:
+    """Bound in (0.5, 9) at look ``i`` that spends the target; 9 where even that spends too much (a look too early)."""
+    def excess(bound: float) -> float:
+        return 1 - _mass_within(times, i, bound, inside) - target
+
+    return float(optimize.brentq(excess, 0.5, _FAR, xtol=1e-8)) if excess(_FAR) < 0 else _FAR
+
+
+def _mass_within(times: np.ndarray, i: int, bound: float, inside: tuple[np.ndarray, np.ndarray] | None) -> float:
+    """Probability of being within the bound at look ``i`` and at every look before."""
+    if inside is None:
+        return float(1 - 2 * stats.norm.sf(bound))
+    nodes, mass = inside
+    step, edge = np.sqrt(times[i] - times[i - 1]), bound * np.sqrt(times[i])
+    return float((ndtr((edge - nodes) / step) - ndtr((-edge - nodes) / step)) @ mass)
+
+
+def _inside(
+    times: np.ndarray, i: int, bound: float, inside: tuple[np.ndarray, np.ndarray] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Simpson nodes and masses of the Brownian motion that has stayed within every bound up to look ``i``."""
+    edge = bound * np.sqrt(times[i])
+    nodes = np.linspace(-edge, edge, _GRID)
+    if inside is None:
+        density = stats.norm.pdf(nodes, scale=np.sqrt(times[i]))
+    else:
+        step = np.sqrt(times[i] - times[i - 1])
+        gaps = (nodes[:, None] - inside[0][None, :]) / step
+        density = np.exp(-0.5 * gaps**2) @ inside[1] / (step * np.sqrt(2 * np.pi))
+    weights = np.full(_GRID, 2.0)
+    weights[1::2] = 4.0
+    weights[[0, -1]] = 1.0
+    return nodes, density * weights * (nodes[1] - nodes[0]) / 3
