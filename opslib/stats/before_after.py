@@ -243,7 +243,7 @@ class _WindowGrid:
                 "window", f"{present} of the {n_days} days from {changed.date()} are present, {first} days before; "
                 f"needed: {MIN_AFTER_SHARE:.0%} of the days after, and a history; wait, or shorten the window")
         kept = daily.iloc[: first + n_days]
-        values, weekdays = kept.to_numpy(float), pd.DatetimeIndex(kept.index).dayofweek.to_numpy()
+        values, weekdays = kept.to_numpy(float), pd.DatetimeIndex(kept.index).day_of_week.to_numpy()
         columns = []
         for j in range(values.shape[1]):
             factors = daily_series.weekday_factors(values[:first, j], weekdays[:first])
@@ -317,11 +317,11 @@ class _WindowGrid:
 
 
 def _trend_beats_step(gaps: np.ndarray) -> bool:
-    """Whether a straight line leaves less unexplained than the best single step."""
+    """Whether a straight line is the better story than the best single step, whose date is one more choice."""
     at = np.arange(len(gaps))
     line = ((gaps - np.polyval(np.polyfit(at, gaps, 1), at)) ** 2).sum()
     steps = [gaps[:j].var() * j + gaps[j:].var() * (len(gaps) - j) for j in range(1, len(gaps))]
-    return bool(line < min(steps))
+    return bool(line < min(steps) * len(gaps) ** (1 / len(gaps)))
 
 
 def _inflation(design: np.ndarray, row: np.ndarray) -> float:

@@ -23,7 +23,7 @@ TRIMMED_SHARE = 0.05
 
 
 def weekday_factors(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
-    """Multiplicative weekday factors of a series: mean of the weekday over the mean of the weekdays.
+    """Multiplicative weekday factors of a series: the weekday's total over the total of the weeks around it.
 
     Parameters
     ----------
@@ -45,12 +45,13 @@ def weekday_factors(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
     >>> weekday_factors(np.where(days == 5, 20.0, 10.0), days).round(3).tolist()
     [0.875, 0.875, 0.875, 0.875, 0.875, 1.75, 0.875]
     """
-    seen = np.isfinite(values)
-    if seen.sum() < MIN_WEEKDAY_DAYS or np.nanmean(values) <= 0:
+    around = pd.Series(values).rolling(DAYS_OF_WEEK, center=True, min_periods=DAYS_OF_WEEK - 3).mean().to_numpy()
+    seen = np.isfinite(values) & np.isfinite(around)
+    if seen.sum() < MIN_WEEKDAY_DAYS or np.mean(values[seen]) <= 0:
         return np.ones(DAYS_OF_WEEK)
-    counts = np.bincount(weekdays[seen], minlength=DAYS_OF_WEEK)
+    levels = np.bincount(weekdays[seen], weights=around[seen], minlength=DAYS_OF_WEEK)
     sums = np.bincount(weekdays[seen], weights=values[seen], minlength=DAYS_OF_WEEK)
-    means = np.divide(sums, counts, out=np.full(DAYS_OF_WEEK, np.nan), where=counts > 0)
+    means = np.divide(sums, levels, out=np.full(DAYS_OF_WEEK, np.nan), where=levels > 0)
     means[~(means > 0)] = np.nan
     return means / np.nanmean(means)
 
@@ -174,7 +175,7 @@ def level_changes(series: object, *, min_days: int = 14) -> pd.DataFrame:
     """
     daily = daily_frame(series)
     values = daily["value"].to_numpy(float)
-    weekdays = pd.DatetimeIndex(daily.index).dayofweek.to_numpy()
+    weekdays = pd.DatetimeIndex(daily.index).day_of_week.to_numpy()
     adjusted = values / weekday_factors(values, weekdays)[weekdays]
     ends = [0, *change_positions(adjusted, min_days=min_days), len(values)]
     means = [float(np.nanmean(adjusted[a:b])) for a, b in itertools.pairwise(ends)]
