@@ -122,7 +122,11 @@ def _column(spec: str, meaning: str, **more: object) -> ColumnContract:
     """Column from ``"name kind"`` with a star for required ones."""
     name, kind = spec.split()
     return ColumnContract(
-        name=name.lstrip("*"), kind=kind, meaning=meaning, is_required=name.startswith("*"), **more  # type: ignore[arg-type]
+        name=name.lstrip("*"),
+        kind=kind,
+        meaning=meaning,
+        is_required=name.startswith("*"),
+        **more,  # type: ignore[arg-type]
     )
 
 

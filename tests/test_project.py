@@ -48,7 +48,9 @@ def test_the_duckdb_and_sqlglot_pins_are_still_needed():
     """When a newer ibis is installed, this test says that the pins may go: try them, then change it."""
     import ibis
 
-    assert ibis.__version__.startswith("12."), "ibis moved on: try duckdb 2 and sqlglot >= 30.18, drop the pins that pass"
+    assert ibis.__version__.startswith("12."), (
+        "ibis moved on: try duckdb 2 and sqlglot >= 30.18, drop the pins that pass"
+    )
     backend = ibis.duckdb.connect()
     assert backend.create_table("t", pd.DataFrame({"x": [1]})).count().execute() == 1
     assert backend.sql("select 1 as x").count().execute() == 1
@@ -132,6 +134,8 @@ def test_no_machine_paths_are_committed():
 
 
 def test_the_command_line_starts_without_heavy_libraries():
-    code = "import sys, opslib.cli; print([m for m in ('matplotlib', 'sklearn', 'papermill', 'ibis') if m in sys.modules])"
+    code = (
+        "import sys, opslib.cli; print([m for m in ('matplotlib', 'sklearn', 'papermill', 'ibis') if m in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"
