@@ -1,0 +1,299 @@
+"""Small cells withheld, identities kept off the page, personal data taken out of free text.
+
+Withholding is complementary: a small cell could be worked out from its row's or column's total, so more cells go with
+it until no withheld cell can be computed from what is shown. It protects one table; comparing runs or overlapping
+filters can still reveal a cell.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from opslib.errors import ParameterError
+
+MINIMUM = 10
+"""Fewest distinct people that a shown cell may stand for."""
+IDENTITY_COLUMNS = frozenset({
+    "customer_id", "visitor_id", "session_id", "order_id", "ticket_id", "review_id", "return_id", "search_id",
+    "customer", "email", "phone", "address", "ip", "user_id", "user_pseudo_id",
+})
+"""Columns that name a person or a person's doing; a page never shows their values."""
+FREE_TEXT_COLUMNS = frozenset({"text", "query", "note", "comment", "example", "message"})
+"""Columns that people typed into; their values pass :func:`redact` before they are shown."""
+WITHHELD = "is_withheld"
+_TOLERANCE = 1e-9
+
+Cell = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withholding:
+    """Which cells of a page's tables are withheld: decided once on counts of people, used for every metric.
+
+    Parameters
+    ----------
+    dimensions : tuple of str
+        Columns that name a cell.
+    cells : frozenset of tuple
+        Withheld cells: values of ``dimensions``, in their order.
+    minimum : int
+        Fewest people of a shown cell.
+    """
+
+    dimensions: tuple[str, ...]
+    cells: frozenset[Cell]
+    minimum: int
+
+    def apply(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with all numbers of withheld cells missing and a column ``is_withheld``.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            One row a cell, with the columns ``dimensions``; every other column is a measure.
+
+        Returns
+        -------
+        DataFrame
+            The same rows; measures as float where one was withheld.
+        """
+        _require_columns(frame, self.dimensions)
+        hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
+        result = frame.copy()
+        if hidden.any():
+            for name in result.columns.difference(list(self.dimensions), sort=False):
+                result[name] = _without(result[name], hidden)
+        result[WITHHELD] = hidden
+        return result
+
+
+def _without(column: pd.Series, hidden: np.ndarray) -> pd.Series:
+    if pd.api.types.is_bool_dtype(column):
+        return column.astype("boolean").mask(hidden)
+    return (column.astype("float64") if pd.api.types.is_integer_dtype(column) else column).mask(hidden)
+
+
+def plan_withholding(
+    frame: pd.DataFrame, *, people: str, dimensions: Sequence[str], minimum: int = MINIMUM
+) -> Withholding:
+    """Decide which cells are withheld, given how many distinct people each stands for.
+
+    A cell with 1 to ``minimum - 1`` people is withheld; then the next smallest of its row and column until the withheld
+    ones together hold ``minimum`` people and are at least two; then more where one could still be computed
+    from the totals. Where a whole row or column cannot reach the minimum all its cells go, empty ones too.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a cell: ``dimensions`` and ``people``; no totals among the rows. Absent cells count as empty.
+    people : str
+        Column with the number of distinct people of a cell.
+    dimensions : sequence of str
+        One column (a list of groups) or two (a table); three work too.
+    minimum : int
+        Fewest people of a shown cell.
+
+    Returns
+    -------
+    Withholding
+
+    Raises
+    ------
+    ParameterError
+        If a column is missing, a cell appears twice, or a count is missing or negative.
+
+    Examples
+    --------
+    >>> sizes = pd.DataFrame({"segment": ["a", "b", "c"], "n_customers": [4, 300, 40]})
+    >>> sorted(plan_withholding(sizes, people="n_customers", dimensions=["segment"]).cells)
+    [('a',), ('c',)]
+    """
+    dimensions = tuple(dimensions)
+    _require_columns(frame, (*dimensions, people))
+    cells = _cells(frame, dimensions)
+    counts = frame[people].astype("float64").to_numpy()
+    if len(set(cells)) < len(cells):
+        raise ParameterError(f"withholding: a cell of {', '.join(dimensions)} appears twice; aggregate to one row a cell")
+    if np.isnan(counts).any() or (counts < 0).any():
+        raise ParameterError(f"withholding: '{people}' has missing or negative counts; each cell needs its people counted")
+    lines = _lines(cells, len(dimensions))
+    hidden = (counts > 0) & (counts < minimum)
+    changed = bool(hidden.any())
+    while changed:
+        changed = sum(_close(line, counts, hidden, minimum) for line in lines) > 0
+        if not changed:
+            changed = _protect(lines, counts, hidden)
+    gone = frozenset(cell for cell, is_gone in zip(cells, hidden, strict=True) if is_gone)
+    return Withholding(dimensions=dimensions, cells=gone, minimum=minimum)
+
+
+def withhold_small(
+    frame: pd.DataFrame, *, people: str, dimensions: Sequence[str], minimum: int = MINIMUM
+) -> pd.DataFrame:
+    """The frame without its small cells; :func:`plan_withholding` and ``apply`` in one step.
+
+    Parameters
+    ----------
+    frame, people, dimensions, minimum
+        As in :func:`plan_withholding`.
+
+    Returns
+    -------
+    DataFrame
+        Measures of withheld cells missing; ``is_withheld`` says which.
+
+    Examples
+    --------
+    >>> sizes = pd.DataFrame({"segment": ["a", "b", "c"], "n_customers": [4, 300, 40]})
+    >>> withhold_small(sizes, people="n_customers", dimensions=["segment"])["n_customers"].tolist()
+    [nan, 300.0, nan]
+    """
+    return plan_withholding(frame, people=people, dimensions=dimensions, minimum=minimum).apply(frame)
+
+
+def _require_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        known = ", ".join(map(str, frame.columns))
+        raise ParameterError(f"withholding: no column '{missing[0]}'; the frame has {known}")
+
+
+def _cells(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Cell]:
+    return list(frame[list(dimensions)].itertuples(index=False, name=None))
+
+
+def _lines(cells: list[Cell], n_dimensions: int) -> list[np.ndarray]:
+    """Positions of the cells that add up to one shown total: all that share every dimension but one."""
+    lines: dict[tuple[int, Cell], list[int]] = defaultdict(list)
+    for position, cell in enumerate(cells):
+        for free in range(n_dimensions):
+            lines[free, cell[:free] + cell[free + 1 :]].append(position)
+    return [np.array(members) for members in lines.values()]
+
+
+def _close(line: np.ndarray, counts: np.ndarray, hidden: np.ndarray, minimum: int) -> bool:
+    """Withhold more of a line until its withheld cells are two and hold the minimum; True if any was added."""
+    gone = line[hidden[line]]
+    if len(gone) == 0 or (len(gone) > 1 and counts[gone].sum() >= minimum):
+        return False
+    rest = line[~hidden[line]]
+    others = sorted(rest[counts[rest] > 0], key=lambda i: (counts[i], i))
+    if not others:
+        hidden[rest] = True
+        return len(rest) > 0
+    hidden[others[0]] = True
+    return True
+
+
+def _protect(lines: list[np.ndarray], counts: np.ndarray, hidden: np.ndarray) -> bool:
+    """Withhold one more cell beside each withheld cell that the totals still give away; True if any was added."""
+    added = False
+    for cell in recoverable(lines, hidden):
+        shown = {int(i) for line in lines if cell in line for i in line if not hidden[i]}
+        beside = sorted(shown, key=lambda i: (counts[i] == 0, counts[i], i))
+        if beside:
+            hidden[beside[0]] = True
+            added = True
+    return added
+
+
+def recoverable(lines: list[np.ndarray], hidden: np.ndarray) -> list[int]:
+    """Withheld cells whose value follows from the line totals and the shown cells, by linear algebra.
+
+    A cell is safe where the totals leave it free: some way of changing withheld cells keeps every total and moves it.
+
+    Parameters
+    ----------
+    lines : list of ndarray of int
+        Positions of the cells that add up to one total each.
+    hidden : ndarray of bool, shape (n_cells,)
+        Withheld cells.
+
+    Returns
+    -------
+    list of int
+        Positions, in order. A cell that is all of its table (one line of one cell) counts as recoverable.
+    """
+    gone = np.flatnonzero(hidden)
+    if len(gone) == 0:
+        return []
+    rows = [np.isin(gone, line) for line in lines if hidden[line].any()]
+    _, singular, right = np.linalg.svd(np.array(rows, dtype="float64"), full_matrices=True)
+    null = right[int((singular > _TOLERANCE * max(1.0, singular.max(initial=0.0))).sum()) :]
+    free = np.abs(null).max(axis=0, initial=0.0) > _TOLERANCE ** 0.5
+    return [int(i) for i in gone[~free]]
+
+
+_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
+_DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|(?:19|20)\d\d-(?:19|20)\d\d)(?!\d)")
+_AT = r"\s{0,2}(?:@|[\[({]\s?at\s?[\])}]|\bat\b(?=\s+[\w-]{1,63}\s+dot\s))\s{0,2}"
+_DOT = r"(?:\.|\s{0,2}[\[({]\s?dot\s?[\])}]\s{0,2}|\s+dot\s+)"
+_STREETS = (
+    r"street|st|road|rd|avenue|ave|lane|ln|drive|close|court|crescent|terrace|square|way|boulevard|blvd|place|gardens|"
+    r"strasse|straße|platz|weg|gasse|allee|laan|straat"
+)
+_WORD = r"[^\W\d][\w'’-]{0,30}"
+_THINGS = (
+    r"order|customer|client|account|invoice|ticket|parcel|tracking|ref(?:erence)?|bestellung|kunde|rechnung|commande"
+)
+_PATTERNS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in (
+    ("e-mail", rf"[\w.+'-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{2,63}}){{1,4}}"),
+    ("link", r"\b(?:https?://|www\.)\S{1,2000}"),
+    ("account", r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b"),
+    ("address", rf"\b\d{{1,5}}[a-z]?,?(?:\s{_WORD}){{0,2}}\s{_WORD}?\s?(?:{_STREETS})\b\.?"),
+    ("address", r"\b[^\W\d][\w-]{1,40}?\s?(?:strasse|straße|str\.|platz|weg|gasse|allee|laan|straat)\s\d{1,5}[a-z]?\b"),
+    ("address", rf"\b\d{{1,5}},?\s(?:rue|calle|via|piazza|avenida)(?:\s{_WORD}){{1,3}}"),
+    ("address", rf"\b(?:rue|calle|via|piazza|avenida)\s(?:{_WORD}\s){{1,4}}\d{{1,5}}\b"),
+    ("postcode", r"\b[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}\b"),
+    ("number", rf"\b(?:{_THINGS})(?:\s?(?:id|no|nr|number|nummer))?[\s.:#-]{{0,4}}(?=[\w-]{{0,20}}\d)[\w-]{{3,40}}"),
+    ("number", r"(?<!\w)[A-Z]{1,5}[-_#]?\d{4,}(?:[-_/]\d+)*\b|#\d{3,}\b"),
+))
+_DIGITS = re.compile(r"(?<![\w.,])\+?\(?\d[\d ()./-]{4,28}\d(?![\w])")
+
+
+def redact(text: str) -> str:
+    """Free text without e-mail addresses, links, phone, card, account and order numbers, and postal addresses.
+
+    Look-alike and invisible characters are normalised first. Names of people cannot be told from other words and stay.
+
+    Parameters
+    ----------
+    text : str
+        What somebody typed.
+
+    Returns
+    -------
+    str
+        The text with each find replaced by its kind in brackets.
+
+    Examples
+    --------
+    >>> redact("Mail jo@example.org about order #10442, or call +44 20 7946 0958. Paid £12.50 on 2026-10-31.")
+    'Mail [e-mail] about [number], or call [phone]. Paid £12.50 on 2026-10-31.'
+    """
+    text = unicodedata.normalize("NFKC", text)
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc", "Cs", "Co") or c in "\n\t")
+    text = text.translate(_HYPHENS)
+    for kind, pattern in _PATTERNS:
+        text = pattern.sub(f"[{kind}]", text)
+    return _DIGITS.sub(_digits_kind, text)
+
+
+def _digits_kind(match: re.Match[str]) -> str:
+    found = match[0]
+    day = _DATE.match(found)
+    if day and sum(c.isdigit() for c in found[day.end() :]) < 6:
+        return found
+    n_digits = sum(c.isdigit() for c in found)
+    if n_digits >= 13:
+        return "[card]"
+    if n_digits >= 7 or found.startswith("+"):
+        return "[phone]"
+    return "[number]" if n_digits >= 6 and found.isdigit() else found
