@@ -87,12 +87,16 @@ def sample_ratio(
         share = float(frame["expected"].iloc[0] / frame["n"].sum())
         p_value = float(stats.binomtest(int(frame["n"].iloc[0]), int(frame["n"].sum()), share).pvalue)
     else:
-        chi2 = float(((frame["n"] - frame["expected"]) ** 2 / frame["expected"]).sum())
-        p_value = float(stats.chi2.sf(chi2, _degrees(frame)))
+        p_value = float(mismatch_p_value(frame["n"].to_numpy(), frame["expected"].to_numpy(), df=_degrees(frame)))
     power = pd.DataFrame({
         "loss_share": list(losses), "power": [_power(frame, loss_share=loss, alpha=alpha) for loss in losses],
     })
     return SampleRatio(p_value=p_value, is_mismatch=p_value < alpha, alpha=alpha, counts=frame, power=power)
+
+
+def mismatch_p_value(n: np.ndarray, expected: np.ndarray, *, df: int) -> np.ndarray:
+    """Chi-square p-value of counts against expected counts, over the last axis (many experiments at once)."""
+    return np.asarray(stats.chi2.sf(((n - expected) ** 2 / expected).sum(axis=-1), df))
 
 
 def missingness_bound(
@@ -126,7 +130,7 @@ def missingness_bound(
     0.00505
     """
     if not 0 <= loss_share < 1 or contrast < 0:
-        raise ParameterError(f"loss_share {loss_share}, contrast {contrast}: needed a share below 1 and a contrast >= 0")
+        raise ParameterError(f"loss_share {loss_share}, contrast {contrast}: needed 0 <= loss < 1, contrast >= 0")
     if gate.power_against(loss_share) >= needed_power:
         return 0.0
     return loss_share * contrast / (1 - loss_share)

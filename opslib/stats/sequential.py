@@ -136,12 +136,12 @@ def anytime_critical(n: float, *, tuned_at: float, level: float = 0.95) -> float
     return float(np.sqrt(2 * inflated / (n * rho2) * np.log(np.sqrt(inflated) / alpha)))
 
 
-def level_of(critical: float) -> float:
+def nominal_level(critical: float) -> float:
     """Level of the ordinary interval whose half-width is ``critical`` standard errors.
 
     Examples
     --------
-    >>> round(level_of(1.959964), 4)
+    >>> round(nominal_level(1.959964), 4)
     0.95
     """
     return float(1 - 2 * stats.norm.sf(critical))

@@ -1,4 +1,4 @@
-"""Shares: Wilson's interval for one, Newcombe's for the difference of two."""
+"""One share, two shares: Wilson's interval for one, Newcombe's for the difference of two."""
 
 from __future__ import annotations
 

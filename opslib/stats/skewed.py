@@ -1,0 +1,138 @@
+"""Intervals for skewed outcomes that are not symmetric: Hall's transformation for one arm, bootstrap-t for two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from opslib.errors import ParameterError
+from opslib.stats.estimates import Estimate
+from opslib.stats.moments import Moments
+from opslib.stats.ratios import arm_points
+
+
+def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: float) -> tuple[Any, Any]:
+    """Ends of an interval whose statistic has ``skewness``, by Hall's cubic transformation (elementwise).
+
+    Notes
+    -----
+    Hall (1992), *Journal of the Royal Statistical Society B* 54:221-228.
+
+    Examples
+    --------
+    >>> [round(float(end), 2) for end in hall_ends(0.0, std_error=1.0, skewness=0.0, critical=1.96)]
+    [-1.96, 1.96]
+    """
+    skew = np.where(np.isfinite(skewness), skewness, 0.0)
+    safe = np.where(np.abs(skew) < 1e-6, 1.0, skew)
+
+    def back(u: float) -> Any:
+        bent = 3 / safe * (np.cbrt(1 + safe * (u - safe / 6)) - 1)
+        return np.where(np.abs(skew) < 1e-6, u, bent)
+
+    return value - std_error * back(critical), value - std_error * back(-critical)
+
+
+def metric_level(moments: Moments, *, unit: str, level: float = 0.95) -> Estimate:
+    """A mean or ratio of one group with its interval, corrected for skewness where cubes were gathered.
+
+    Parameters
+    ----------
+    moments : Moments
+        Sums over the independent units.
+    unit : str
+        Unit of the metric.
+    level : float
+        Level of the interval (0-1).
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ParameterError
+        Fewer than two units, or no denominator.
+
+    Examples
+    --------
+    >>> metric_level(Moments.of_mean(n=4, y=10.0, yy=30.0), unit="orders").value
+    2.5
+    """
+    if moments.n < 2 or not moments.d > 0:
+        raise ParameterError(f"{moments.n:.0f} units, denominator {moments.d:.6g}: needed two units and more than 0")
+    point, _ = arm_points({"all": moments}, {"all": moments}, adjust=False)
+    variance = float(point.variance)
+    skewness = float(point.thirds[0] / moments.n**2 / variance**1.5) if variance > 0 else 0.0
+    critical = float(stats.t.ppf((1 + level) / 2, moments.n - 1))
+    lower, upper = hall_ends(point.value, std_error=variance**0.5, skewness=skewness, critical=critical)
+    method = "delta method over units" + (", corrected for skewness" if np.isfinite(skewness) else "")
+    return Estimate(value=float(point.value), lower=float(lower), upper=float(upper), n=int(moments.n), unit=unit,
+                    level=level, method=method, std_error=variance**0.5)
+
+
+def bootstrap_t(
+    control: tuple[np.ndarray, np.ndarray], treated: tuple[np.ndarray, np.ndarray], *, seed: int,
+    level: float = 0.95, n_draws: int = 1999,
+) -> Estimate:
+    """Relative difference of two means by bootstrap-t on the log ratio.
+
+    Parameters
+    ----------
+    control, treated : (values, counts)
+        Distinct values (or narrow classes' means) and how many units have each; zeros belong to them.
+    seed : int
+        Seed of the draws: the same seed gives the same interval.
+    level : float
+        Level of the interval (0-1).
+    n_draws : int
+        Bootstrap samples.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ParameterError
+        An arm has a mean that is not positive, or no spread.
+
+    Notes
+    -----
+    Efron (1981); Hall (1988). Slower than `ratios.compare` and, under an unequal split of heavy tails, less exact:
+    the truth bench shows by how much.
+
+    Examples
+    --------
+    >>> arm = np.array([0.0, 10.0]), np.array([900, 100])
+    >>> bootstrap_t(arm, arm, seed=1).excludes(0.0)
+    False
+    """
+    rng = np.random.default_rng(seed)
+    log, error = _log_and_error(*(_sums(values, counts) for values, counts in (control, treated)))
+    if not np.isfinite(log) or not error > 0:
+        raise ParameterError("bootstrap-t: both arms need a positive mean and a spread; use the difference instead")
+    draws = [
+        _sums(values, rng.multinomial(int(np.sum(counts)), counts / np.sum(counts), size=n_draws))
+        for values, counts in (control, treated)
+    ]
+    logs, errors = _log_and_error(*draws)
+    statistics = (logs - log) / errors
+    low, high = np.quantile(statistics[np.isfinite(statistics)], [(1 - level) / 2, (1 + level) / 2])
+    n = int(np.sum(control[1]) + np.sum(treated[1]))
+    return Estimate(value=float(np.expm1(log)), lower=float(np.expm1(log - high * error)),
+                    upper=float(np.expm1(log - low * error)), n=n, unit="relative", level=level,
+                    method=f"bootstrap-t on the log ratio, {n_draws} draws", std_error=float(error * np.exp(log)))
+
+
+def _sums(values: np.ndarray, counts: np.ndarray) -> tuple[Any, Any, Any]:
+    return counts.sum(axis=-1), counts @ values, counts @ values**2
+
+
+def _log_and_error(control: tuple[Any, Any, Any], treated: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = [(yy / n - (y / n) ** 2) / (n - 1) / (y / n) ** 2 for n, y, yy in (control, treated)]
+        log = np.log(treated[1] / treated[0]) - np.log(control[1] / control[0])
+        return log, np.sqrt(parts[0] + parts[1])
