@@ -45,7 +45,9 @@ def weekday_factors(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
     >>> weekday_factors(np.where(days == 5, 20.0, 10.0), days).round(3).tolist()
     [0.875, 0.875, 0.875, 0.875, 0.875, 1.75, 0.875]
     """
-    around = pd.Series(values).rolling(DAYS_OF_WEEK, center=True, min_periods=DAYS_OF_WEEK - 3).mean().to_numpy()
+    weeks = pd.Series(values).rolling(DAYS_OF_WEEK, center=True, min_periods=DAYS_OF_WEEK - 3)
+    around = weeks.mean().to_numpy(copy=True)
+    around[: DAYS_OF_WEEK // 2] = around[len(around) - DAYS_OF_WEEK // 2 :] = np.nan
     seen = np.isfinite(values) & np.isfinite(around)
     if seen.sum() < MIN_WEEKDAY_DAYS or np.mean(values[seen]) <= 0:
         return np.ones(DAYS_OF_WEEK)
