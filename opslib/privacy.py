@@ -120,9 +120,9 @@ def plan_withholding(
     cells = _cells(frame, dimensions)
     counts = frame[people].astype("float64").to_numpy()
     if len(set(cells)) < len(cells):
-        raise ParameterError(f"withholding: a cell of {', '.join(dimensions)} appears twice; aggregate to one row a cell")
+        raise ParameterError(f"withholding: {dimensions}: a cell appears twice; aggregate to one row a cell first")
     if np.isnan(counts).any() or (counts < 0).any():
-        raise ParameterError(f"withholding: '{people}' has missing or negative counts; each cell needs its people counted")
+        raise ParameterError(f"withholding: '{people}' has missing or negative counts; count the people of every cell")
     lines = _lines(cells, len(dimensions))
     hidden = (counts > 0) & (counts < minimum)
     changed = bool(hidden.any())

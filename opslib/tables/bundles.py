@@ -1,0 +1,267 @@
+"""How values show themselves in a notebook, and what of them a batch can harvest.
+
+Each value is displayed as HTML for people, as text for terminals, and, where a batch reads it back, as JSON under
+a media type of its own. The formatters are installed by :func:`register`; the values know nothing of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from html import escape
+from typing import Any, Protocol
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import NotAvailableError
+from opslib.formats import format_date, format_estimate, format_number
+from opslib.periods import Coverage, Period
+from opslib.proposals.evidence import Evidence, Limits, jsonable
+from opslib.stats.estimates import Estimate
+from opslib.tables.table import Table, show, to_html, to_text
+
+PREFIX = "application/vnd.opslib."
+DOTS = {"measured": "●", "estimated": "◐", "described": "○", "simulated": "◌"}
+_TEMPORARY = re.compile(r"\bibis_[a-z_]*?[a-z0-9]{16,}\b")
+
+Bundle = dict[str, Any]
+
+
+class ShopLike(Protocol):
+    """What :func:`provenance` reads of a shop."""
+
+    title: str
+    currency: str
+    time_zone: str
+    is_simulated: bool
+    fingerprint: str
+    coverage: Coverage
+    tables: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a page's numbers come from; everything here is the same at the next run on the same data.
+
+    Parameters
+    ----------
+    title, currency, time_zone : str
+        Of the shop.
+    is_simulated : bool
+        Whether the shop is made up.
+    data_until : date
+        Last day that the data have seen within the period.
+    period : Period
+        Days that the page speaks of.
+    fingerprint : str
+        Of the shop's data.
+    tables : tuple of dict
+        ``table`` and ``n_rows`` of each table.
+    queries : tuple of dict
+        ``sql``, ``n_rows`` and ``fingerprint`` of each query, in order.
+    """
+
+    title: str
+    currency: str
+    time_zone: str
+    is_simulated: bool
+    data_until: date
+    period: Period
+    fingerprint: str
+    tables: tuple[dict[str, Any], ...] = ()
+    queries: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAvailable:
+    """A question that this shop's data cannot answer.
+
+    Parameters
+    ----------
+    table : str
+        Missing table.
+    would_answer : str
+        What it would have answered.
+    question : str
+        Question of the page or section that stays open.
+    """
+
+    table: str
+    would_answer: str
+    question: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSeries:
+    """Recent values of a metric for the small line beside it on the index.
+
+    Parameters
+    ----------
+    metric : str
+        Name in the registry.
+    values : tuple of float
+        In time order; NaN where unobserved.
+    """
+
+    metric: str
+    values: tuple[float, ...] = field(default_factory=tuple)
+
+
+def provenance(shop: ShopLike, *, period: Period) -> Provenance:
+    """Collect where the numbers so far came from: the shop, its tables and every query of this notebook.
+
+    Parameters
+    ----------
+    shop : Shop
+        The open shop.
+    period : Period
+        Days that the page speaks of.
+
+    Returns
+    -------
+    Provenance
+        To be displayed in the last cell.
+    """
+    queries = tuple(
+        {"sql": _stable_sql(query.sql), "n_rows": query.n_rows, "fingerprint": query.fingerprint}
+        for query in engine.query_log()
+    )
+    counts = tuple({"table": name, "n_rows": _n_rows(shop.tables[name])} for name in sorted(shop.tables))
+    return Provenance(
+        title=shop.title, currency=shop.currency, time_zone=shop.time_zone, is_simulated=shop.is_simulated,
+        data_until=min(shop.coverage.last, period.end), period=period, fingerprint=shop.fingerprint,
+        tables=counts, queries=queries,
+    )
+
+
+def _n_rows(table: ir.Table) -> int:
+    return int(engine.collect(table.aggregate(n_rows=table.count()))["n_rows"].iloc[0])
+
+
+def _stable_sql(sql: str) -> str:
+    """SQL without passwords, its temporary tables numbered instead of named by chance."""
+    names: dict[str, str] = {}
+    number = lambda match: names.setdefault(match[0], f"temporary_{len(names) + 1}")  # noqa: E731
+    return engine.hide_password(_TEMPORARY.sub(number, sql))
+
+
+def register() -> None:
+    """Install the formatters in the running IPython; without one, do nothing.
+
+    Evidence, limits, provenance, missing tables, series, estimates, tables and data frames then show themselves as
+    this package writes them, never as raw floats.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+    formatter = shell.display_formatter.mimebundle_formatter
+    for kind, bundle in BUNDLES.items():
+        formatter.for_type(kind, bundle)
+
+
+def evidence_bundle(evidence: Evidence) -> Bundle:
+    """A finding: its dot, its sentence, what to do and who, the doubt."""
+    kind = evidence.kind + (f", grade {evidence.grade}" if evidence.grade else "")
+    parts = [f'<span class="dot {evidence.kind}" aria-hidden="true">{DOTS[evidence.kind]}</span> ']
+    parts.append(f'<span class="sentence">{escape(evidence.sentence)}</span> ')
+    parts.append(f'<small class="kind">{escape(kind)}</small>')
+    todo = _todo(evidence)
+    if todo:
+        parts.append(f'<br><span class="todo">→ {escape(todo)}</span>')
+    if evidence.caveat:
+        parts.append(f'<br><small class="caveat">Main doubt: {escape(evidence.caveat)}</small>')
+    text = f"{DOTS[evidence.kind]} {evidence.sentence} [{kind}]" + (f"\n  → {todo}" if todo else "")
+    text += f"\n  Main doubt: {evidence.caveat}" if evidence.caveat else ""
+    return _bundle("evidence", evidence.to_json(), html=f'<p class="evidence">{"".join(parts)}</p>', text=text)
+
+
+def _todo(evidence: Evidence) -> str:
+    """What to do, who, what it may bring a month, by when."""
+    parts = [evidence.action, evidence.owner]
+    if evidence.worth:
+        unit = evidence.worth.unit
+        parts.append(format_estimate(replace(evidence.worth, unit=unit if "/" in unit else f"{unit}/month")))
+    if evidence.due:
+        parts.append(f"by {format_date(evidence.due)}")
+    return " · ".join(part for part in parts if part) if evidence.action else ""
+
+
+def limits_bundle(limits: Limits) -> Bundle:
+    """What a page cannot say."""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in limits.sentences)
+    text = "\n".join(["What this page cannot say:", *(f"- {sentence}" for sentence in limits.sentences)])
+    html = f'<div class="limits"><p>What this page cannot say:</p><ul>{items}</ul></div>' if items else ""
+    return _bundle("limits", limits.to_json(), html=html, text=text)
+
+
+def provenance_bundle(value: Provenance) -> Bundle:
+    """Shop, period, data and number of queries; the queries themselves go into the JSON."""
+    simulated = " (simulated)" if value.is_simulated else ""
+    until = f"data until {format_date(value.data_until)}, {value.time_zone}"
+    line = f"{value.title}{simulated} · {value.period.label} · {until} · {value.currency}"
+    rows = ", ".join(f"{table['table']} {format_number(table['n_rows'])}" for table in value.tables)
+    counts = f"{len(value.queries)} {"query" if len(value.queries) == 1 else "queries"} on {rows}; fingerprint of the data {value.fingerprint[:16]}"
+    data = {
+        "title": value.title, "currency": value.currency, "time_zone": value.time_zone,
+        "is_simulated": value.is_simulated, "data_until": value.data_until, "period": value.period.label,
+        "fingerprint": value.fingerprint, "tables": value.tables, "queries": value.queries,
+    }
+    html = f'<p class="provenance">{escape(line)}<br><small>{escape(counts)}</small></p>'
+    return _bundle("provenance", jsonable(data), html=html, text=f"{line}\n{counts}")
+
+
+def not_available_bundle(value: NotAvailable | NotAvailableError) -> Bundle:
+    """Which table is missing, and what stays open."""
+    question = str(getattr(value, "question", ""))
+    data = {"table": value.table, "would_answer": value.would_answer, "question": question}
+    open_question = f" Open: {question}" if question else ""
+    text = f"Not available: this shop has no table {value.table}. It would answer: {value.would_answer}.{open_question}"
+    return _bundle("notavailable", data, html=f'<p class="not-available">{escape(text)}</p>', text=text)
+
+
+def series_bundle(value: MetricSeries) -> Bundle:
+    """For the index only; people see its length."""
+    data = jsonable({"metric": value.metric, "values": value.values})
+    text = f"{value.metric}: {len(value.values)} values for the index"
+    return _bundle("series", data, html=f'<p class="series">{escape(text)}</p>', text=text)
+
+
+def estimate_bundle(estimate: Estimate) -> Bundle:
+    """A number with its interval and where it comes from."""
+    text = format_estimate(estimate)
+    how = f"{estimate.level:.0%} interval, n = {estimate.n:,}, {estimate.method}"
+    html = f'<p class="estimate">{escape(text)} <small>{escape(how)}</small></p>'
+    return {"text/html": html, "text/plain": f"{text}  [{how}]"}
+
+
+def table_bundle(table: Table) -> Bundle:
+    """HTML and aligned text."""
+    return {"text/html": to_html(table), "text/plain": to_text(table)}
+
+
+def frame_bundle(frame: pd.DataFrame) -> Bundle:
+    """A bare frame shown as any other table: no raw floats, no names of people."""
+    return table_bundle(show(frame, title=""))
+
+
+def _bundle(name: str, data: Any, *, html: str, text: str) -> Bundle:
+    return {f"{PREFIX}{name}+json": data, "text/html": html, "text/plain": text}
+
+
+BUNDLES: dict[type, Callable[[Any], Bundle]] = {
+    Evidence: evidence_bundle,
+    Limits: limits_bundle,
+    Provenance: provenance_bundle,
+    NotAvailable: not_available_bundle,
+    NotAvailableError: not_available_bundle,
+    MetricSeries: series_bundle,
+    Estimate: estimate_bundle,
+    Table: table_bundle,
+    pd.DataFrame: frame_bundle,
+}

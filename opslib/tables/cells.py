@@ -1,0 +1,196 @@
+"""What the columns of a table mean, read from their names and types, and their cells as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from opslib import formats
+from opslib.privacy import FREE_TEXT_COLUMNS, redact
+from opslib.stats.estimates import Estimate
+
+Kind = Literal["text", "flag", "date", "count", "number", "share", "change", "money", "estimate", "by_unit"]
+NUMERIC: frozenset[Kind] = frozenset({"count", "number", "share", "change", "money", "estimate", "by_unit"})
+PER_CENT: frozenset[Kind] = frozenset({"share", "change"})
+WITHHELD_TEXT = "withheld"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell as it is shown.
+
+    Parameters
+    ----------
+    text : str
+        Formatted, not yet escaped.
+    sort : str
+        Number or ISO date that orders the column; empty where the text does.
+    """
+
+    text: str
+    sort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Head of a column.
+
+    Parameters
+    ----------
+    label, unit : str
+        "Revenue", "£"; unit may be empty.
+    is_number : bool
+        Whether cells are right-aligned and sorted by value.
+    """
+
+    label: str
+    unit: str
+    is_number: bool
+
+
+def kind_of(name: str, column: pd.Series, *, has_unit: bool = False) -> Kind:
+    """What a column holds, by its name's ending first and by its type second."""
+    if any(isinstance(value, Estimate) for value in column):
+        return "estimate"
+    if pd.api.types.is_bool_dtype(column):
+        return "flag"
+    if pd.api.types.is_datetime64_any_dtype(column) or _is_dates(column):
+        return "date"
+    if not pd.api.types.is_numeric_dtype(column):
+        return "text"
+    if name == "share" or name.endswith(("_share", "_rate")):
+        return "share"
+    if name == "change" or name.endswith("_change"):
+        return "change"
+    if name == "amount" or name.endswith(("_amount", "_price", "_cost")):
+        return "money"
+    if has_unit:
+        return "by_unit"
+    whole = pd.to_numeric(column, errors="coerce").dropna().astype("float64")
+    is_count = name.startswith("n_") or pd.api.types.is_integer_dtype(column)
+    return "count" if is_count and (whole == np.round(whole)).all() else "number"
+
+
+def _is_dates(column: pd.Series) -> bool:
+    values = [value for value in column if not formats.is_missing(value)]
+    return bool(values) and all(hasattr(value, "isoformat") for value in values)
+
+
+def head_of(name: str, kind: Kind, *, label: str | None, currency: str | None) -> Head:
+    """Head of a column; a label of the caller's own keeps its words and gets the unit."""
+    unit = {"share": "%", "change": "%", "money": formats.currency_sign(currency or "").strip()}.get(kind, "")
+    if kind == "number" and name.endswith("_days"):
+        unit = "days"
+    if kind == "count" and name.endswith("_days"):
+        unit = "days"
+    words = name.removeprefix("n_").removeprefix("is_").removesuffix("_days" if unit == "days" else "_amount")
+    words = words.replace("_", " ").strip() or name
+    return Head(label or words[:1].upper() + words[1:], unit, kind in NUMERIC)
+
+
+def column_step(kind: Kind, values: np.ndarray, widths: np.ndarray, *, is_days: bool = False) -> float:
+    """Worth of the last digit of a column, the same in all its cells."""
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    widths = widths[np.isfinite(widths) & (widths > 0)]
+    if kind == "count":
+        return 1.0
+    if len(widths):
+        step = 10.0 ** math.floor(math.log10(float(np.median(widths)) / 6) + 1e-9)
+        return min(step, 1.0) if kind != "money" or step >= 1 else 0.01
+    largest = float(sizes.max()) if len(sizes) else 0.0
+    if kind == "money":
+        return 0.01 if 0 < largest < 1000 else 1.0
+    if kind in PER_CENT:
+        return 0.01 if 0 < largest < 5 else 0.1
+    if kind == "number" and is_days:
+        return 0.1
+    middle = float(np.median(sizes)) if len(sizes) else 1.0
+    return min(1.0, max(1e-4, 10.0 ** (math.floor(math.log10(middle)) - 2)))
+
+
+def format_column(frame: pd.DataFrame, name: str, kind: Kind, *, currency: str | None) -> list[Cell]:
+    """Cells of a column; ends of an interval in ``<name>_lower`` and ``<name>_upper`` join the number."""
+    column = frame[name]
+    if kind in ("text", "flag", "date"):
+        return [_plain(value, name, kind) for value in column]
+    if kind == "estimate":
+        return [_estimate_cell(value, currency) for value in column]
+    lower, upper = (_ends(frame, name, end) for end in ("lower", "upper"))
+    values = pd.to_numeric(column, errors="coerce").astype("float64").to_numpy(na_value=np.nan)
+    if kind == "by_unit":
+        units = frame["unit"].astype("string").fillna("")
+        return [
+            _by_unit(float(value), (float(low), float(high)), unit, currency=currency)
+            for value, low, high, unit in zip(values, lower, upper, units, strict=True)
+        ]
+    factor = 100.0 if kind in PER_CENT else 1.0
+    step = column_step(kind, values * factor, (upper - lower) * factor, is_days=name.endswith("_days"))
+    return [
+        _number_cell(number, ends, _writer(step, is_signed=kind == "change"))
+        for number, ends in zip(values * factor, zip(lower * factor, upper * factor, strict=True), strict=True)
+    ]
+
+
+def _ends(frame: pd.DataFrame, name: str, end: str) -> np.ndarray:
+    for candidate in (f"{name}_{end}", end if name == "value" else ""):
+        if candidate in frame.columns:
+            return pd.to_numeric(frame[candidate], errors="coerce").astype("float64").to_numpy(na_value=np.nan)
+    return np.full(len(frame), np.nan)
+
+
+def _writer(step: float, *, is_signed: bool) -> Callable[[float, bool], str]:
+    """Full digits with separators: a column of a table is compared digit by digit."""
+    places = max(0, round(-math.log10(step)))
+
+    def write(number: float, is_end: bool) -> str:
+        text = f"{abs(number):,.{places}f}"
+        is_zero = not text.strip("0.,")
+        sign = "" if is_zero else formats.MINUS if number < 0 else "+" if is_signed and not is_end else ""
+        return sign + text
+
+    return write
+
+
+def _number_cell(number: float, ends: tuple[float, float], write: Callable[[float, bool], str]) -> Cell:
+    if math.isnan(number):
+        return Cell(formats.UNKNOWN)
+    text = "no limit" if math.isinf(number) else write(number, False)
+    if all(map(math.isfinite, ends)):
+        joint = " to " if ends[0] < 0 else formats.DASH
+        text += f" ({write(ends[0], True)}{joint}{write(ends[1], True)})"
+    return Cell(text, f"{number:.12g}")
+
+
+def _by_unit(value: float, ends: tuple[float, float], unit: str, *, currency: str | None) -> Cell:
+    if math.isnan(value):
+        return Cell(formats.UNKNOWN)
+    lower, upper = ends
+    if math.isnan(lower) or math.isnan(upper):
+        return Cell(formats.format_value(value, unit, currency=currency), f"{value:.12g}")
+    estimate = Estimate(value=value, lower=lower, upper=upper, n=0, unit=unit, method="")
+    return Cell(formats.format_estimate(estimate, currency=currency), f"{value:.12g}")
+
+
+def _estimate_cell(value: Any, currency: str | None) -> Cell:
+    if not isinstance(value, Estimate):
+        return Cell(formats.UNKNOWN)
+    return Cell(formats.format_estimate(value, currency=currency), f"{value.value:.12g}")
+
+
+def _plain(value: Any, name: str, kind: Kind) -> Cell:
+    if formats.is_missing(value):
+        return Cell(formats.UNKNOWN)
+    if kind == "flag":
+        return Cell("yes" if value else "no", str(int(value)))
+    if kind == "date":
+        return Cell(formats.format_date(value), value.isoformat()[:10])
+    if isinstance(value, float):
+        return Cell(formats.format_number(value), f"{value:.12g}")
+    if isinstance(value, (list, tuple, set, frozenset)):
+        value = ", ".join(map(str, sorted(value) if isinstance(value, (set, frozenset)) else value))
+    return Cell(redact(str(value)) if name in FREE_TEXT_COLUMNS else str(value))

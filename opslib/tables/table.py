@@ -1,0 +1,226 @@
+"""A small table as a value: what is shown, what is folded away, which row matters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from opslib.errors import ParameterError
+from opslib.privacy import IDENTITY_COLUMNS, WITHHELD
+from opslib.tables.cells import NUMERIC, WITHHELD_TEXT, Cell, Head, format_column, head_of, kind_of
+
+MAX_COLUMNS = 7
+"""Columns at first sight; the rest is folded."""
+MAX_TABLE_ROWS = 1_000
+"""Rows that a page carries at most; a table this long should have been aggregated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table ready to show.
+
+    Parameters
+    ----------
+    title : str
+        Caption; empty for none.
+    heads : tuple of Head
+        One a column.
+    rows : tuple of tuple of Cell
+        Formatted cells, not yet escaped.
+    marked : tuple of bool
+        Which rows are the interesting ones.
+    notes : tuple of str
+        Sentences below.
+    max_rows : int
+        Rows at first sight; 0 folds the whole table.
+    """
+
+    title: str
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    marked: tuple[bool, ...]
+    notes: tuple[str, ...]
+    max_rows: int
+
+    def __str__(self) -> str:
+        return to_text(self)
+
+
+def show(
+    frame: pd.DataFrame | Sequence[Any], *, title: str, columns: Mapping[str, str] | Sequence[str] | None = None,
+    currency: str | None = None, highlight: str | Sequence[bool] | None = None, notes: Sequence[str] = (),
+    max_rows: int = 12,
+) -> Table:
+    """A frame as a table for people: names become heads with units, numbers get equal decimals.
+
+    The kind of a column follows from its name: ``n_`` count, ``_share`` and ``_rate`` per cent, ``_change`` signed per
+    cent, ``_amount`` and ``_price`` money, ``_days``, ``is_`` yes or no. Columns ``x_lower`` and ``x_upper`` become the
+    interval behind ``x``; with a column ``unit``, each row's numbers are written in its own unit.
+
+    Parameters
+    ----------
+    frame : DataFrame or sequence of dataclasses
+        One row a line of the table, or findings.
+    title : str
+        Caption: what the table says.
+    columns : mapping, sequence or None
+        Columns to show in order, as name -> head, or names alone; all unless given.
+    currency : str or None
+        ISO code for money columns.
+    highlight : str, sequence of bool or None
+        Interesting rows: a boolean column (not shown itself) or a mask.
+    notes : sequence of str
+        Sentences below the table.
+    max_rows : int
+        Rows at first sight; 0 folds all.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ParameterError
+        If a column is not there, or names a person or an order.
+
+    Examples
+    --------
+    >>> sizes = pd.DataFrame({"segment": ["Loyal", "New"], "n_customers": [1200, 90], "revenue_share": [0.62, 0.05]})
+    >>> print(show(sizes, title="Loyal customers bring most of the revenue"))
+    Loyal customers bring most of the revenue
+    Segment  Customers  Revenue share (%)
+    Loyal        1,200               62.0
+    New             90                5.0
+    """
+    frame = _as_frame(frame)
+    labels, refused = _labels(frame, columns, highlight)
+    notes = [*notes, *(f"The column {name} is not shown: it names people or their orders." for name in refused)]
+    if len(frame) > MAX_TABLE_ROWS:
+        notes.append(f"The first {MAX_TABLE_ROWS:,} of {len(frame):,} rows.")
+        frame = frame.head(MAX_TABLE_ROWS)
+    heads, cells = [], []
+    for name, label in labels.items():
+        kind = kind_of(name, frame[name], has_unit="unit" in frame.columns)
+        heads.append(head_of(name, kind, label=label, currency=currency))
+        column = format_column(frame, name, kind, currency=currency)
+        cells.append(_withheld(column, frame) if kind in NUMERIC else column)
+    if WITHHELD in frame.columns and frame[WITHHELD].any():
+        notes.append("Withheld: fewer than ten people, or needed to keep such a group from being worked out.")
+    return Table(
+        title=title, heads=tuple(heads), rows=tuple(zip(*cells, strict=True)) if cells else (),
+        marked=_marks(frame, highlight), notes=tuple(notes), max_rows=max_rows,
+    )
+
+
+def _as_frame(rows: pd.DataFrame | Sequence[Any]) -> pd.DataFrame:
+    if isinstance(rows, pd.DataFrame):
+        frame = rows.reset_index() if any(rows.index.names) else rows.reset_index(drop=True)
+        return frame.rename(columns=str)
+    if all(is_dataclass(row) and not isinstance(row, type) for row in rows):
+        return _without_example_ids(pd.DataFrame([asdict(row) for row in rows]))
+    raise ParameterError(f"table: a DataFrame or a list of findings is needed, not {type(rows).__name__}")
+
+
+def _without_example_ids(frame: pd.DataFrame) -> pd.DataFrame:
+    """Findings quote an example; of a column that names people it is not repeated."""
+    if {"column", "example"} <= set(frame.columns):
+        frame["example"] = frame["example"].mask(frame["column"].isin(IDENTITY_COLUMNS), WITHHELD_TEXT)
+    return frame
+
+
+def _labels(
+    frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None, highlight: str | Sequence[bool] | None
+) -> tuple[dict[str, str | None], list[str]]:
+    """Columns to show with their own heads, and identity columns left out."""
+    if columns is not None:
+        labels: dict[str, str | None] = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns)
+        for name in labels:
+            if name not in frame.columns:
+                raise ParameterError(f"table: no column '{name}'; the frame has {', '.join(frame.columns)}")
+            if name in IDENTITY_COLUMNS:
+                raise ParameterError(f"table: '{name}' names people or their orders, never shown; aggregate first")
+        return labels, []
+    names = list(frame.columns)
+    ends = {f"{name}_{end}" for name in names for end in ("lower", "upper")}
+    ends |= {"lower", "upper"} if "value" in names else set()
+    ends |= {WITHHELD, "unit"} if "value" in names else {WITHHELD}
+    ends |= {highlight} if isinstance(highlight, str) else set()
+    refused = [name for name in names if name in IDENTITY_COLUMNS]
+    return {name: None for name in names if name not in ends and name not in refused}, refused
+
+
+def _withheld(column: list[Cell], frame: pd.DataFrame) -> list[Cell]:
+    if WITHHELD not in frame.columns:
+        return column
+    return [Cell(WITHHELD_TEXT) if gone else cell for cell, gone in zip(column, frame[WITHHELD], strict=True)]
+
+
+def _marks(frame: pd.DataFrame, highlight: str | Sequence[bool] | None) -> tuple[bool, ...]:
+    if highlight is None:
+        return (False,) * len(frame)
+    mask = frame[highlight] if isinstance(highlight, str) else list(highlight)[: len(frame)]
+    if len(mask) != len(frame):
+        raise ParameterError(f"table: highlight has {len(mask)} values for {len(frame)} rows")
+    return tuple(bool(value) and not pd.isna(value) for value in mask)
+
+
+def to_html(table: Table) -> str:
+    """Semantic HTML, class names only, everything escaped; no ids, so nothing can clash."""
+    n_columns, n_rows = len(table.heads), len(table.rows)
+    first = _grid(table, n_rows=min(table.max_rows, n_rows), n_columns=min(MAX_COLUMNS, n_columns))
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
+    if n_rows == 0:
+        return f'<div class="table">{first}<p class="note">No rows.</p>{notes}</div>'
+    whole = n_rows > table.max_rows or n_columns > MAX_COLUMNS
+    if not whole:
+        return f'<div class="table">{first}{notes}</div>'
+    what = f"all {n_rows:,} rows" if n_rows > table.max_rows else f"all {n_columns} columns"
+    rest = f"<details><summary>{what if table.max_rows else escape(table.title) or 'table'}</summary>"
+    rest += _grid(table, n_rows=n_rows, n_columns=n_columns) + "</details>"
+    return f'<div class="table">{first if table.max_rows else ""}{rest}{notes}</div>'
+
+
+def _grid(table: Table, *, n_rows: int, n_columns: int) -> str:
+    heads = "".join(_head_html(head) for head in table.heads[:n_columns])
+    rows = zip(table.rows[:n_rows], table.marked[:n_rows], strict=True)
+    body = "".join(_row_html(row[:n_columns], table.heads, is_marked=marked) for row, marked in rows)
+    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
+    return f'<table class="sortable">{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _head_html(head: Head) -> str:
+    unit = f' <span class="unit">({escape(head.unit)})</span>' if head.unit else ""
+    return f'<th scope="col"{_class(head)}>{escape(head.label)}{unit}</th>'
+
+
+def _row_html(row: tuple[Cell, ...], heads: tuple[Head, ...], *, is_marked: bool) -> str:
+    cells = []
+    for position, (cell, head) in enumerate(zip(row, heads, strict=False)):
+        sort = f' data-sort="{escape(cell.sort)}"' if cell.sort else ""
+        tag = "th" if position == 0 and not head.is_number else "td"
+        scope = ' scope="row"' if tag == "th" else ""
+        cells.append(f"<{tag}{scope}{_class(head)}{sort}>{escape(cell.text)}</{tag}>")
+    return f"<tr{' class=' + chr(34) + 'marked' + chr(34) if is_marked else ''}>{''.join(cells)}</tr>"
+
+
+def _class(head: Head) -> str:
+    return ' class="number"' if head.is_number else ""
+
+
+def to_text(table: Table) -> str:
+    """The table for a terminal: aligned columns, all rows."""
+    heads = [f"{head.label} ({head.unit})" if head.unit else head.label for head in table.heads]
+    lines = [heads, *([cell.text for cell in row] for row in table.rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    aligned = [
+        "  ".join(
+            text.rjust(width) if head.is_number else text.ljust(width)
+            for text, width, head in zip(line, widths, table.heads, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([*([table.title] if table.title else []), *aligned, *table.notes])
