@@ -206,7 +206,8 @@ def provenance_bundle(value: Provenance) -> Bundle:
     until = f"data until {format_date(value.data_until)}, {value.time_zone}"
     line = f"{value.title}{simulated} · {value.period.label} · {until} · {value.currency}"
     rows = ", ".join(f"{table['table']} {format_number(table['n_rows'])}" for table in value.tables)
-    counts = f"{len(value.queries)} {"query" if len(value.queries) == 1 else "queries"} on {rows}; fingerprint of the data {value.fingerprint[:16]}"
+    queries = "1 query" if len(value.queries) == 1 else f"{len(value.queries)} queries"
+    counts = f"{queries} on {rows}; fingerprint of the data {value.fingerprint[:16]}"
     data = {
         "title": value.title, "currency": value.currency, "time_zone": value.time_zone,
         "is_simulated": value.is_simulated, "data_until": value.data_until, "period": value.period.label,
