@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A shared machine is no stop-watch, and CI must not depend on luck: no deadline, the same examples every time.
+settings.register_profile("opslib", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("opslib")
 
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("OPSLIB_STRICT") == "1"
