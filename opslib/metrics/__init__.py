@@ -1,0 +1,44 @@
+"""The one registry of what is measured, and how: names, definitions, and their numbers per unit, group and day."""
+
+from opslib.metrics.blocks import (
+    MONEY,
+    OPERATORS,
+    Filter,
+    buyer,
+    filters_of,
+    line_revenue,
+    local_day,
+    order_day,
+    order_totals,
+    paid,
+    require_columns,
+)
+from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, require_metric, shop_metrics
+from opslib.metrics.sources import UNITS, with_column, with_local_days
+from opslib.metrics.values import daily_values, unit_moments, unit_values
+
+__all__ = [
+    "MEASURES",
+    "METRICS",
+    "MONEY",
+    "OPERATORS",
+    "UNITS",
+    "Filter",
+    "Measure",
+    "Metric",
+    "buyer",
+    "daily_values",
+    "filters_of",
+    "line_revenue",
+    "local_day",
+    "order_day",
+    "order_totals",
+    "paid",
+    "require_columns",
+    "require_metric",
+    "shop_metrics",
+    "unit_moments",
+    "unit_values",
+    "with_column",
+    "with_local_days",
+]

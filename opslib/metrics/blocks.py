@@ -1,0 +1,259 @@
+"""What the columns of orders mean in money and days: the blocks that every figure is built of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeAlias
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import ContractError, ParameterError, nearest
+
+Table: TypeAlias = ir.Table | pd.DataFrame
+MONEY = "decimal(18, 4)"
+PAID = "paid"
+
+
+def money(value: ir.NumericValue) -> ir.DecimalValue:
+    """A number as exact money; products of decimals are wider than their type says, so the cast goes through it."""
+    return value.cast("decimal(38, 8)").cast(MONEY)
+
+
+def require_columns(table: ir.Table, *columns: str, name: str) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises
+    ------
+    ContractError
+        Naming the table, the column and those that exist.
+    """
+    for column in columns:
+        if column not in table.columns:
+            raise ContractError(f"{name}: no column '{column}'; it has {', '.join(table.columns)}")
+
+
+def paid(lines: Table) -> ir.Table:
+    """Lines that are revenue: those whose status is ``paid``, or that have none.
+
+    Parameters
+    ----------
+    lines : order_lines
+        As the contract says.
+
+    Returns
+    -------
+    ibis.Table
+        The same columns.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2"], "status": ["paid", "cancelled"]})
+    >>> engine.collect(paid(lines))["order_id"].tolist()
+    ['1']
+    """
+    table = engine.as_table(lines)
+    return table if "status" not in table.columns else table.filter(table["status"].fill_null(PAID) == PAID)
+
+
+def line_revenue(lines: ir.Table, *, prices_include_tax: bool = False) -> ir.DecimalValue:
+    """Revenue of a line: quantity x unit price - discount, without tax.
+
+    Parameters
+    ----------
+    lines : ibis.Table
+        order_lines; a column ``revenue_amount``, where there is one, already holds it.
+    prices_include_tax : bool
+        Whether ``unit_price`` holds the tax that ``tax_amount`` names.
+
+    Returns
+    -------
+    ibis decimal column
+        In the shop's currency, four decimals.
+
+    Examples
+    --------
+    >>> t = engine.as_table(pd.DataFrame({"quantity": [3.0], "unit_price": [2.5], "discount_amount": [0.5]}))
+    >>> engine.collect(t.select(r=line_revenue(t)))["r"].tolist()
+    [7.0]
+    """
+    if "revenue_amount" in lines.columns:
+        column = lines["revenue_amount"]
+        return column if column.type().is_decimal() else money(column)
+    require_columns(lines, "quantity", "unit_price", name="order_lines")
+    amount = lines["quantity"].cast(MONEY) * lines["unit_price"].cast(MONEY)
+    deductions = ["discount_amount"] + (["tax_amount"] if prices_include_tax else [])
+    for column in deductions:
+        if column in lines.columns:
+            amount = amount - lines[column].cast(MONEY).fill_null(0)
+    return money(amount)
+
+
+def order_day(table: ir.Table, *, zone: str | None = None) -> ir.DateValue:
+    """Local day of an order line: ``ordered_on`` where there is one, else the day of ``ordered_at``.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        order_lines.
+    zone : str or None
+        IANA zone of the shop, for tables without ``ordered_on``; UTC unless given.
+
+    Returns
+    -------
+    ibis date column
+    """
+    return local_day(table, "ordered_at", zone=zone, name="order_lines")
+
+
+def local_day(table: ir.Table, column: str, *, zone: str | None = None, name: str = "table") -> ir.DateValue:
+    """Local day of a time column: its twin ``..._on`` where there is one (``started_at`` -> ``started_on``)."""
+    twin = column.removesuffix("_at") + "_on"
+    if twin in table.columns:
+        return table[twin].cast("date")
+    require_columns(table, column, name=name)
+    if table[column].type().is_date():
+        return table[column]
+    return engine.local_day(table[column].cast("timestamp"), zone or "UTC")
+
+
+def buyer(table: ir.Table) -> ir.StringValue:
+    """Who ordered: the customer, else the order (or return) itself: guests never melt into one giant buyer."""
+    keys = [(column, column.removesuffix("id").replace("_", " ")) for column in ("order_id", "return_id")]
+    names = [ibis.literal(text).concat(table[key].cast("string")) for key, text in keys if key in table.columns]
+    known = [table["customer_id"].cast("string")] if "customer_id" in table.columns else []
+    return ibis.coalesce(*known, *names)
+
+
+def order_totals(lines: Table) -> ir.Table:
+    """One row an order, of paid lines.
+
+    Parameters
+    ----------
+    lines : order_lines
+        With or without ``revenue_amount`` and ``ordered_on``.
+
+    Returns
+    -------
+    ibis.Table
+        order_id, buyer_id (the customer, or the order of a guest), customer_id, ordered_on (first day),
+        revenue_amount (money), n_items (units, float64), n_lines.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "1"], "product_id": ["a", "b"], "ordered_at":
+    ...     pd.to_datetime(["2026-01-05", "2026-01-05"]), "quantity": [1.0, 2.0], "unit_price": [4.0, 0.5]})
+    >>> engine.collect(order_totals(lines))[["buyer_id", "revenue_amount", "n_items"]].values.tolist()
+    [['order 1', 5.0, 3.0]]
+    """
+    table = paid(lines)
+    customer = table["customer_id"].cast("string") if "customer_id" in table.columns else ibis.null("string")
+    orders = (
+        table.select(
+            order_id=table["order_id"], customer_id=customer, ordered_on=order_day(table),
+            revenue_amount=line_revenue(table), quantity=table["quantity"],
+        )
+        .group_by("order_id")
+        .aggregate(
+            customer_id=lambda t: t["customer_id"].max(),
+            ordered_on=lambda t: t["ordered_on"].min(),
+            revenue_amount=lambda t: t["revenue_amount"].sum(),
+            n_items=lambda t: t["quantity"].sum().cast("float64"),
+            n_lines=lambda t: t.count(),
+        )
+    )
+    return orders.mutate(buyer_id=buyer(orders))
+
+
+Operator = Callable[[Any, Any], ir.BooleanValue]
+OPERATORS: dict[str, Operator] = {
+    "=": lambda column, value: column == value,
+    "!=": lambda column, value: (column != value) | column.isnull(),
+    "<": lambda column, value: column < value,
+    "<=": lambda column, value: column <= value,
+    ">": lambda column, value: column > value,
+    ">=": lambda column, value: column >= value,
+    "in": lambda column, value: column.isin(list(value)),
+    "not in": lambda column, value: column.notin(list(value)) | column.isnull(),
+}
+"""The closed list of what a filter may ask; rows without a value pass only ``!=`` and ``not in``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A typed condition on one column: data, never evaluated code.
+
+    Parameters
+    ----------
+    column : str
+        Column of the table, or of one that it links to by session, order, product or customer.
+    operator : str
+        One of `OPERATORS`.
+    value : str, number, bool, date, or tuple of such
+        What to compare with; a tuple for ``in`` and ``not in``.
+
+    Raises
+    ------
+    ParameterError
+        Unknown operator, or a value of the wrong shape.
+
+    Examples
+    --------
+    >>> t = engine.as_table(pd.DataFrame({"country": ["DE", "FR"]}))
+    >>> engine.collect(t.filter(Filter("country", "=", "DE").on(t)))["country"].tolist()
+    ['DE']
+    """
+
+    column: str
+    operator: str
+    value: Any
+
+    def __post_init__(self) -> None:
+        if self.operator not in OPERATORS:
+            raise ParameterError(
+                f"filter on '{self.column}': '{self.operator}' is not an operator; {nearest(self.operator, OPERATORS)}"
+            )
+        is_list = isinstance(self.value, (list, tuple, set, frozenset))
+        if is_list != (self.operator in ("in", "not in")):
+            shape = "a list" if not is_list else "one value"
+            raise ParameterError(f"filter on '{self.column}': '{self.operator}' needs {shape}, not {self.value!r}")
+        values = tuple(self.value) if is_list else (self.value,)
+        for value in values:
+            if not isinstance(value, (str, int, float, bool, date)):
+                raise ParameterError(
+                    f"filter on '{self.column}': {value!r} is a {type(value).__name__}; "
+                    "allowed: text, number, true/false, date"
+                )
+        if is_list:
+            object.__setattr__(self, "value", values)
+
+    def on(self, table: ir.Table) -> ir.BooleanValue:
+        """The condition on a table that has the column."""
+        return OPERATORS[self.operator](table[self.column], self.value)
+
+
+def filters_of(given: Sequence[Filter | Sequence[Any] | Mapping[str, Any]]) -> tuple[Filter, ...]:
+    """Filters from what a file or a caller wrote: ``Filter``, ``[column, operator, value]`` or a mapping.
+
+    Examples
+    --------
+    >>> filters_of([["country", "in", ["DE", "AT"]]])
+    (Filter(column='country', operator='in', value=('DE', 'AT')),)
+    """
+    return tuple(_filter_of(item) for item in given)
+
+
+def _filter_of(item: Filter | Sequence[Any] | Mapping[str, Any]) -> Filter:
+    if isinstance(item, Filter):
+        return item
+    if isinstance(item, Mapping):
+        if set(item) != {"column", "operator", "value"}:
+            raise ParameterError(f"filter {dict(item)}: needs exactly column, operator, value")
+        return Filter(item["column"], item["operator"], item["value"])
+    if isinstance(item, str) or len(item) != 3:
+        raise ParameterError(f"filter {item!r}: write it as [column, operator, value], e.g. [country, '=', DE]")
+    return Filter(*item)
