@@ -1,0 +1,231 @@
+"""What is planted in every simulated shop: the numbers that a method should find again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerType:
+    """A latent type of customer.
+
+    Repeat orders are Poisson at a Gamma(``r``, ``alpha_weeks``) rate until the customer drops out, which happens after
+    each repeat order with a Beta(``a``, ``b``) probability (the BG/NBD process of Fader, Hardie and Lee, 2005).
+    """
+
+    name: str
+    share: float  # of all people, 0-1
+    r: float
+    alpha_weeks: float
+    a: float
+    b: float
+    conversion: float  # of a repeat visit, 0-1
+    lines: float  # mean lines an order
+    units: float  # mean units a line
+    budget_share: float  # probability that an order looks for cheap products first
+    promotion_response: float  # factor on conversion while a promotion runs
+    season_power: float  # exponent on the season of the year
+    coupon_share: float  # of orders with a 10 % coupon
+    missions: tuple[float, ...]  # weights of MISSIONS
+
+
+CUSTOMER_TYPES = (
+    CustomerType(name="regular", share=0.30, r=1.4, alpha_weeks=16.0, a=1.2, b=8.0, conversion=0.16, lines=4.0, units=1.3,
+                 budget_share=0.35, promotion_response=1.1, season_power=1.0, coupon_share=0.04, missions=(5, 3, 1, 1, 1)),
+    CustomerType(name="bargain", share=0.24, r=1.0, alpha_weeks=19.0, a=1.0, b=4.0, conversion=0.12, lines=3.0, units=1.6,
+                 budget_share=0.95, promotion_response=2.2, season_power=1.0, coupon_share=0.45, missions=(2, 4, 1, 1, 3)),
+    CustomerType(name="gift", share=0.20, r=1.8, alpha_weeks=56.0, a=1.0, b=9.0, conversion=0.15, lines=3.2, units=1.2,
+                 budget_share=0.10, promotion_response=1.0, season_power=2.6, coupon_share=0.03, missions=(1, 1, 0.3, 7, 1)),
+    CustomerType(name="trade", share=0.06, r=2.2, alpha_weeks=9.0, a=0.8, b=20.0, conversion=0.26, lines=8.5, units=5.0,
+                 budget_share=0.50, promotion_response=1.0, season_power=0.4, coupon_share=0.02, missions=(4, 1, 0.5, 0.5, 4)),
+    CustomerType(name="garden", share=0.20, r=1.2, alpha_weeks=25.0, a=1.0, b=6.0, conversion=0.14, lines=3.4, units=1.8,
+                 budget_share=0.30, promotion_response=1.1, season_power=0.5, coupon_share=0.05, missions=(0.6, 0.6, 8, 0.5, 0.5)),
+)  # fmt: skip
+SINGLE_TYPE = (replace(CUSTOMER_TYPES[0], name="everyone", share=1.0, missions=(1, 1, 1, 1, 1)),)
+
+#: First-visit conversion before any effect, chance of another visit of somebody who has not bought, days between.
+PROSPECT_CONVERSION, PROSPECT_RETURN, PROSPECT_GAP_DAYS = 0.033, 0.30, 8.0
+
+MISSIONS = ("kitchen and table", "bed and bath", "garden", "gifts", "work and craft")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """A category: how demand answers to price and season, what it costs, and how it is returned."""
+
+    name: str
+    elasticity: float
+    is_confounded: bool  # prices follow demand while the switch is on
+    log_price: float  # mean log price
+    summer: float  # log amplitude, positive in summer
+    gifts: float  # log bump before Christmas
+    return_share: float
+    missions: tuple[float, ...]  # pull of each mission
+
+
+CATEGORIES = (
+    Category(name="Kitchen", elasticity=-1.2, is_confounded=False, log_price=2.9, summer=0.0, gifts=0.1, return_share=0.04, missions=(6, 0.2, 0.2, 0.8, 0.2)),
+    Category(name="Tableware", elasticity=-1.8, is_confounded=False, log_price=2.5, summer=0.0, gifts=0.2, return_share=0.05, missions=(5, 0.3, 0.3, 1.5, 0.2)),
+    Category(name="Lighting", elasticity=-1.5, is_confounded=True, log_price=3.3, summer=-0.3, gifts=0.1, return_share=0.08, missions=(0.4, 2.0, 0.4, 0.8, 1.0)),
+    Category(name="Textiles", elasticity=-2.4, is_confounded=False, log_price=2.8, summer=-0.1, gifts=0.1, return_share=0.10, missions=(0.5, 6, 0.2, 0.8, 0.2)),
+    Category(name="Bath", elasticity=-0.9, is_confounded=False, log_price=2.3, summer=0.0, gifts=0.1, return_share=0.04, missions=(0.3, 5, 0.2, 0.8, 0.2)),
+    Category(name="Garden", elasticity=-1.6, is_confounded=True, log_price=2.9, summer=0.6, gifts=-0.1, return_share=0.05, missions=(0.2, 0.2, 8, 0.4, 0.2)),
+    Category(name="Stationery", elasticity=-2.0, is_confounded=False, log_price=1.6, summer=0.0, gifts=0.2, return_share=0.02, missions=(0.2, 0.2, 0.2, 2.0, 6)),
+    Category(name="Play", elasticity=-1.4, is_confounded=False, log_price=2.6, summer=0.1, gifts=0.6, return_share=0.06, missions=(0.2, 0.2, 0.4, 4.0, 1.5)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A traffic channel; ``cost_per_click`` of zero means unpaid."""
+
+    name: str
+    source: str
+    medium: str
+    campaign: str | None
+    arrival_share: float  # of first visits
+    conversion: float  # factor on a visit's conversion
+    cost_per_click: float
+
+
+CHANNELS = (
+    Channel(name="direct", source="(direct)", medium="(none)", campaign=None, arrival_share=0.20, conversion=1.2, cost_per_click=0.0),
+    Channel(name="organic_search", source="findall", medium="organic", campaign=None, arrival_share=0.36, conversion=1.0, cost_per_click=0.0),
+    Channel(name="paid_search", source="findall", medium="cpc", campaign="search-home", arrival_share=0.22, conversion=1.15, cost_per_click=0.45),
+    Channel(name="paid_social", source="chatterly", medium="paid_social", campaign="social-inspire", arrival_share=0.15, conversion=0.55, cost_per_click=0.30),
+    Channel(name="affiliate", source="dealnest", medium="affiliate", campaign="partner-tips", arrival_share=0.07, conversion=0.9, cost_per_click=0.40),
+    Channel(name="email", source="newsletter", medium="email", campaign="weekly-letter", arrival_share=0.0, conversion=1.1, cost_per_click=0.0),
+    Channel(name="retargeting", source="bannerloop", medium="display", campaign="come-back", arrival_share=0.0, conversion=1.0, cost_per_click=0.25),
+    Channel(name="store", source="", medium="", campaign=None, arrival_share=0.0, conversion=1.0, cost_per_click=0.0),
+)  # fmt: skip
+DIRECT, ORGANIC, PAID_SEARCH, PAID_SOCIAL, AFFILIATE, EMAIL, RETARGETING, STORE = range(8)
+#: Later visits come through these; paid channels bring first visits only, and retargeting only re-labels later visits.
+CUSTOMER_MIX = {DIRECT: 0.45, ORGANIC: 0.27, EMAIL: 0.28}
+PROSPECT_MIX = {DIRECT: 0.6, ORGANIC: 0.4}
+RETARGETING_SHARE = 0.22
+#: Mean channel factor of a customer's visits, taken out of the visit rate so that order rates are the planted ones.
+CUSTOMER_MIX_CONVERSION = sum(share * CHANNELS[number].conversion for number, share in CUSTOMER_MIX.items())
+WALK_IN_CONVERSION = 0.6
+
+DEVICES = ("mobile", "desktop", "tablet")
+DEVICE_SHARES, DEVICE_CONVERSION = (0.58, 0.34, 0.08), (0.85, 1.25, 1.02)
+COUNTRIES = ("GB", "IE", "FR", "DE", "NL", "SE")
+COUNTRY_SHARES = (0.66, 0.10, 0.08, 0.07, 0.05, 0.04)
+
+#: Probability of each next step in a visit that does not buy (given the one before).
+FUNNEL = {
+    "not_bounced": 0.58, "list": 0.72, "view_item": 0.80, "add_to_cart": 0.20, "begin_checkout": 0.45,
+    "add_shipping_info": 0.65, "add_payment_info": 0.60, "search": 0.24, "guide": 0.12, "remove_from_cart": 0.25,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A randomised test with its true effect.
+
+    ``effect`` is the relative change of ``metric`` among treated units while the test runs; dates are shares of the
+    shop's period; ``epochs`` are (share of the window, planned share of treatment).
+    """
+
+    experiment_id: str
+    title: str
+    unit: str
+    metric: str
+    starts: float
+    ends: float
+    effect: float
+    promise: float
+    meant_verdict: str
+    epochs: tuple[tuple[float, float], ...] = ((0.0, 0.5),)
+    is_lossy: bool = False
+    base: float = 0.0  # control mean of tests that live in unit_outcomes
+
+
+#: Tests on the site and in stores: they act on visits and orders.
+SITE_EXPERIMENTS = (
+    Experiment(experiment_id="exp-express-checkout", title="One-page checkout", unit="visitor", metric="conversion", starts=0.04, ends=0.17, effect=0.60, promise=0.20, meant_verdict="confirmed"),
+    Experiment(experiment_id="exp-photo-zoom", title="Larger product photos", unit="visitor", metric="conversion", starts=0.18, ends=0.31, effect=0.32, promise=0.25, meant_verdict="supported"),
+    Experiment(experiment_id="exp-countdown", title="Countdown banner", unit="visitor", metric="conversion", starts=0.33, ends=0.45, effect=-0.40, promise=0.10, meant_verdict="harmful"),
+    Experiment(experiment_id="exp-similar-items", title="Similar items below the photo", unit="visitor", metric="conversion", starts=0.33, ends=0.45, effect=0.0, promise=0.10, meant_verdict="inconclusive (null)"),
+    Experiment(experiment_id="exp-free-returns-note", title="Free-returns note in the basket", unit="visitor", metric="conversion", starts=0.47, ends=0.60, effect=0.10, promise=0.08, meant_verdict="invalid (sample ratio)", is_lossy=True),
+    Experiment(experiment_id="exp-search-suggest", title="Search suggestions, ramped", unit="visitor", metric="conversion", starts=0.63, ends=0.79, effect=0.40, promise=0.25, meant_verdict="supported", epochs=((0.0, 0.01), (0.15, 0.10), (0.40, 0.50))),
+    Experiment(experiment_id="exp-bundle-offer", title="Bundle offer in the basket", unit="visitor", metric="order_lines", starts=0.63, ends=0.79, effect=0.35, promise=0.20, meant_verdict="supported"),
+    Experiment(experiment_id="exp-sticky-basket", title="Basket stays in sight", unit="visitor", metric="conversion", starts=0.82, ends=0.95, effect=0.05, promise=0.10, meant_verdict="inconclusive"),
+    Experiment(experiment_id="exp-store-layout", title="New shelf layout, half of the stores", unit="store", metric="store_orders", starts=0.30, ends=0.50, effect=0.40, promise=0.15, meant_verdict="supported"),
+)  # fmt: skip
+#: Tests on a newsletter list: outcomes only, in ``unit_outcomes``.
+MAIL_EXPERIMENTS = (
+    Experiment(experiment_id="exp-mail-loyalty", title="Loyalty points in the letter", unit="visitor", metric="visited", starts=0.50, ends=0.54, effect=0.13, promise=0.08, meant_verdict="confirmed", base=0.30),
+    Experiment(experiment_id="exp-mail-subject", title="Subject line with the product", unit="visitor", metric="visited", starts=0.60, ends=0.64, effect=0.06, promise=0.12, meant_verdict="partly", base=0.30),
+    Experiment(experiment_id="exp-mail-weekday", title="Letter on Sundays", unit="visitor", metric="visited", starts=0.70, ends=0.74, effect=0.0, promise=0.06, meant_verdict="refuted", base=0.30),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something the shop did (or that happened to it) and its true relative effect while it lasted."""
+
+    change_id: str
+    kind: str
+    scope: str
+    description: str
+    starts: float
+    ends: float | None  # None while it lasts
+    effect: float
+    acts_on: str  # "conversion" | "traffic" | "category demand" | "price"
+    shows: str
+
+
+CHANGES = (
+    Change(change_id="chg-guides", kind="content", scope="section:guides", description="Buying guides rewritten", starts=0.20, ends=None, effect=0.50, acts_on="conversion", shows="sessions.landing_page in /guides, purchase events"),
+    Change(change_id="chg-mobile-release", kind="release", scope="device:mobile", description="Faster mobile pages", starts=0.44, ends=None, effect=0.30, acts_on="conversion", shows="sessions.device, purchase events"),
+    Change(change_id="chg-navigation", kind="release", scope="device:desktop", description="New desktop navigation, taken back", starts=0.56, ends=0.66, effect=-0.28, acts_on="conversion", shows="sessions.device, purchase events"),
+    Change(change_id="chg-kitchen-prices", kind="price", scope="category:Kitchen", description="Kitchen list prices raised", starts=0.58, ends=None, effect=0.08, acts_on="price", shows="price_history.price, order_lines.quantity"),
+    Change(change_id="chg-outage", kind="outage", scope="site", description="Card payments failed", starts=0.80, ends=0.8055, effect=-0.85, acts_on="conversion", shows="events.event_name, tickets.topic"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """A sale: discount on some categories, more traffic, more demand; ``carry_over`` of the uplift is borrowed."""
+
+    change_id: str
+    title: str
+    categories: tuple[int, ...]
+    starts: float
+    ends: float
+    discount: float
+    traffic: float  # relative
+    demand: float  # relative, of the categories, discount included
+
+
+PROMOTIONS = (
+    Promotion(change_id="promo-linen", title="Linen weeks", categories=(3, 4), starts=0.12, ends=0.145, discount=0.20, traffic=0.15, demand=0.80),
+    Promotion(change_id="promo-table", title="Set the table", categories=(1,), starts=0.27, ends=0.295, discount=0.15, traffic=0.10, demand=0.60),
+    Promotion(change_id="promo-black", title="Late-autumn sale", categories=(0, 2, 7), starts=0.37, ends=0.39, discount=0.25, traffic=0.40, demand=0.70),
+    Promotion(change_id="promo-desk", title="Back to the desk", categories=(6,), starts=0.61, ends=0.635, discount=0.20, traffic=0.10, demand=1.00),
+    Promotion(change_id="promo-linen-2", title="Linen weeks again", categories=(3,), starts=0.86, ends=0.885, discount=0.20, traffic=0.12, demand=0.80),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A change introduced in some units first, not at random; ``effect`` is relative, on orders of treated units."""
+
+    rollout_id: str
+    title: str
+    unit: str
+    starts: float
+    effect: float
+
+
+ROLLOUTS = (
+    Rollout(rollout_id="roll-click-collect", title="Click and collect desks", unit="store", starts=0.66, effect=0.45),
+    Rollout(rollout_id="roll-local-delivery", title="Local parcel service", unit="market", starts=0.52, effect=0.35),
+)
+#: Stores (share of the first ones by number) and markets that were treated.
+ROLLOUT_STORE_SHARE, ROLLOUT_MARKETS = 0.375, ("IE", "NL")
+
+RETURN_REASONS = ("changed mind", "damaged", "not as described", "too small", "faulty")
+REASON_SHARES = (0.46, 0.16, 0.18, 0.12, 0.08)
+FAULTY_SHARE, FAULTY_RETURN = 0.025, 0.32
