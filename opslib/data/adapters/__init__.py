@@ -1,1 +1,37 @@
-"""."""
+"""Well-known export formats, one module each."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from opslib.data.adapters.base import Adapter
+from opslib.errors import ShopFileError, SourceError, nearest
+
+#: Names as written in ``shop.yml``; detection tries them in this order.
+NAMES = ("online_retail",)
+
+
+def by_name(name: str) -> Adapter:
+    """The adapter that a ``shop.yml`` names.
+
+    Examples
+    --------
+    >>> by_name("online_retail").NAME
+    'online_retail'
+    """
+    if name not in NAMES:
+        raise ShopFileError(f"adapter: there is none called '{name}'; {nearest(name, NAMES)}")
+    return cast(Adapter, import_module(f"opslib.data.adapters.{name}"))
+
+
+def detect(path: Path) -> Adapter:
+    """The adapter whose format a file or folder has; :class:`SourceError` if none."""
+    for name in NAMES:
+        adapter = by_name(name)
+        if adapter.detect(path):
+            return adapter
+    raise SourceError(
+        f"{path}: the format is not recognised (known: {', '.join(NAMES)}); describe its columns in a shop.yml, see data/shops/demo.yml"
+    )

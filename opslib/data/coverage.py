@@ -1,0 +1,175 @@
+"""Which days the data have seen: a day without sales, a closed day and a day that the export lost are three things."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from opslib.engine import as_table, collect, local_day, to_local
+from opslib.periods import Coverage
+
+#: A weekday is closed if it sold on less than this share of its dates.
+CLOSED_WEEKDAY_SHARE = 0.1
+#: A silent day counts as lost only if days around it sell at least so many lines: then silence is no chance.
+BUSY_LINES = 10
+#: Days on each side that tell how busy a silent day would have been.
+NEIGHBOURS = 14
+#: Longest silence that a public holiday explains.
+LONGEST_CLOSURE = 14
+MAX_DAYS = 50_000
+DAY_KINDS = ("sold", "part of a day", "closed weekday", "closed", "holiday closure", "no sales", "missing")
+
+
+def observed_days(
+    rows: ir.Table | pd.DataFrame, *, time_column: str = "ordered_at", time_zone: str = "UTC", closed: frozenset[date] = frozenset()
+) -> pd.DataFrame:
+    """Every local day from the first to the last, and what its rows or their absence mean.
+
+    Parameters
+    ----------
+    rows : ibis.Table or pandas.DataFrame
+        A contract table.
+    time_column : str
+        Its column of naive UTC times, or of dates.
+    time_zone : str
+        The shop's zone.
+    closed : frozenset of date
+        Days that the shop says it was closed on.
+
+    Returns
+    -------
+    pandas.DataFrame
+        day, n_rows, kind: one of "sold", "part of a day" (first or last day that starts late or ends early), "closed
+        weekday" (this weekday hardly ever sells), "closed" (the shop says so), "holiday closure" (a silence of at most
+        14 days that contains a public holiday), "no sales" (neighbours are so quiet that silence is chance), "missing".
+
+    Examples
+    --------
+    >>> days = [date(2026, 3, d) for d in (2, 3, 5, 6) for _ in range(20)]
+    >>> observed_days(pd.DataFrame({"on": pd.to_datetime(days)}), time_column="on")["kind"].tolist()
+    ['sold', 'sold', 'missing', 'sold', 'sold']
+    """
+    counts = _counts(as_table(rows), time_column=time_column, time_zone=time_zone)
+    if counts.empty:
+        return pd.DataFrame({"day": pd.to_datetime([]), "n_rows": np.array([], "int64"), "kind": np.array([], "str")})
+    span = pd.date_range(counts["day"].min(), counts["day"].max(), freq="D")
+    frame = counts.set_index("day").reindex(span)
+    n_rows = frame["n_rows"].fillna(0).astype("int64")
+    kind = pd.Series(np.where(n_rows > 0, "sold", "missing"), index=span)
+    weekday_share = (n_rows > 0).groupby(span.weekday).mean()
+    is_enough = len(span) >= 28
+    shut = {day for day, share in weekday_share.items() if is_enough and share < CLOSED_WEEKDAY_SHARE}
+    kind[(n_rows == 0) & np.isin(span.weekday, list(shut))] = "closed weekday"
+    kind[(n_rows == 0) & np.isin(span.date, list(closed))] = "closed"
+    for run in _runs(kind):
+        days = {day.date() for day in run}
+        if len(run) <= LONGEST_CLOSURE and days & _holidays(days, time_zone):
+            kind[[day for day in run if kind[day] == "missing"]] = "holiday closure"
+    kind[(kind == "missing") & (_usual(n_rows, kind) < BUSY_LINES)] = "no sales"
+    if "last" in frame:
+        for day in _partial(frame):
+            kind[day] = "part of a day"
+    return pd.DataFrame({"day": span.astype("datetime64[us]"), "n_rows": n_rows.to_numpy(), "kind": kind.to_numpy()})
+
+
+def coverage_of(days: pd.DataFrame) -> Coverage | None:
+    """Coverage from :func:`observed_days`: whole days only, lost days left out; None without any day.
+
+    Examples
+    --------
+    >>> days = pd.DataFrame({"day": pd.to_datetime(["2026-03-02", "2026-03-03"]), "kind": ["sold", "part of a day"]})
+    >>> coverage_of(days).last
+    datetime.date(2026, 3, 2)
+    """
+    whole = days[days["kind"] != "part of a day"]
+    if whole.empty:
+        whole = days
+    if whole.empty:
+        return None
+    missing = frozenset(day.date() for day in days.loc[days["kind"] == "missing", "day"])
+    return Coverage(whole["day"].min().date(), whole["day"].max().date(), missing)
+
+
+def _counts(table: ir.Table, *, time_column: str, time_zone: str) -> pd.DataFrame:
+    column = table[time_column]
+    if column.type().is_date():
+        keyed = table.select(day=column)
+        daily = keyed.filter(keyed["day"].notnull()).group_by("day").aggregate(n_rows=keyed.count())
+        return collect(daily.order_by("day"), max_rows=MAX_DAYS)
+    local = to_local(column, time_zone)
+    day = table["ordered_on"] if "ordered_on" in table.columns else local_day(column, time_zone)
+    keyed = table.select(day=day, second=local.epoch_seconds() % 86_400).filter(lambda t: t["day"].notnull())
+    daily = keyed.group_by("day").aggregate(n_rows=keyed.count(), first=keyed["second"].min(), last=keyed["second"].max())
+    return collect(daily.order_by("day"), max_rows=MAX_DAYS)
+
+
+def _runs(kind: pd.Series) -> list[list[pd.Timestamp]]:
+    """Runs of days without rows that hold at least one unexplained day."""
+    silent = kind.ne("sold")
+    group = (silent != silent.shift()).cumsum()
+    runs = [list(days.index) for _, days in kind[silent].groupby(group[silent])]
+    return [run for run in runs if (kind[run] == "missing").any()]
+
+
+def _usual(n_rows: pd.Series, kind: pd.Series) -> pd.Series:
+    """Median rows of the selling days around each day."""
+    selling = n_rows.where(kind == "sold").astype("float64")
+    return selling.rolling(2 * NEIGHBOURS + 1, center=True, min_periods=1).median().fillna(0.0)
+
+
+def _partial(frame: pd.DataFrame) -> list[pd.Timestamp]:
+    """First day if it starts later than 99 % of the days of its kind of week part, last day if it ends earlier."""
+    sold = frame.dropna(subset=["n_rows"])
+    inner = sold.iloc[1:-1]
+    if len(inner) < 28 or inner["n_rows"].median() < 2 * BUSY_LINES:
+        return []
+    found = []
+    first, last = sold.index[0], sold.index[-1]
+    if sold.loc[first, "first"] > inner["first"].quantile(0.99):
+        found.append(first)
+    if sold.loc[last, "last"] < inner["last"].quantile(0.01):
+        found.append(last)
+    return found
+
+
+def _holidays(days: set[date], zone: str) -> set[date]:
+    """Public holidays of the days' years on which shops close: the Christian ones, and those of the zone's country."""
+    found: set[date] = set()
+    for year in {day.year for day in days}:
+        easter = _easter(year)
+        found |= {date(year, 1, 1), date(year, 12, 25), date(year, 12, 26), easter - timedelta(2), easter, easter + timedelta(1)}
+        if zone == "Europe/London":
+            found |= {_monday(year, 5, last=False), _monday(year, 5, last=True), _monday(year, 8, last=True)}
+        elif zone.startswith("America/"):
+            november = date(year, 11, 1)
+            found |= {date(year, 7, 4), november + timedelta((3 - november.weekday()) % 7 + 21)}
+        elif zone.startswith("Europe/"):
+            found |= {date(year, 5, 1), easter + timedelta(39), easter + timedelta(50)}
+    return found
+
+
+def _monday(year: int, month: int, *, last: bool) -> date:
+    if last:
+        end = date(year, month + 1, 1) - timedelta(1)
+        return end - timedelta(end.weekday())
+    start = date(year, month, 1)
+    return start + timedelta(-start.weekday() % 7)
+
+
+def _easter(year: int) -> date:
+    """Easter Sunday of the Gregorian calendar (the anonymous algorithm, Nature 1876).
+
+    Examples
+    --------
+    >>> _easter(2011)
+    datetime.date(2011, 4, 24)
+    """
+    a, b, c = year % 19, year // 100, year % 100
+    h = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
+    k = (32 + 2 * (b % 4) + 2 * (c // 4) - h - c % 4) % 7
+    m = (a + 11 * h + 22 * k) // 451
+    month, day = divmod(h + k - 7 * m + 114, 31)
+    return date(year, month, day + 1)

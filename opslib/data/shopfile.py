@@ -1,0 +1,216 @@
+"""What a ``shop.yml`` may say, checked before anything is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from opslib.contracts import CONTRACTS
+from opslib.errors import ShopFileError, nearest
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-(.*?))?\}")
+_HIDDEN = ("engine",)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ColumnSource(_Strict):
+    """Where one of our columns comes from: a column of the file, a fixed value, or the row's number."""
+
+    source: str | None = Field(default=None, alias="from", description="name of the column in the file")
+    value: str | None = Field(default=None, description="the same text in every row")
+    row: bool = Field(default=False, description="the row's number within all files, for files without an id")
+    date_format: str | None = Field(default=None, description="strptime format of this column")
+    values: dict[str, str] = Field(default_factory=dict, description="theirs: ours, for coded values")
+
+
+class TableSource(_Strict):
+    """Where one table comes from, and which of its columns is which of ours."""
+
+    files: str | list[str] | None = Field(default=None, description="file names; * and ** stand for many")
+    table: str | None = Field(default=None, description="schema.name in the engine's database")
+    columns: dict[str, str | ColumnSource] = Field(default_factory=dict, description="ours: theirs")
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    date_format: str | None = Field(default=None, description="strptime format of every time in the file")
+    time_zone: str | None = Field(default=None, description="zone of the file's times, if not the shop's")
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = Field(default=None, description="sheet of an xlsx file; the first unless named")
+    keep: dict[str, list[str]] = Field(default_factory=dict, description="rows to keep: column: allowed values")
+    unpivot: list[str] = Field(default_factory=list, description="columns that become rows of metric and value")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        return None if value is None else _require_zone(value)
+
+
+class Simulation(_Strict):
+    """Which simulated shop to make."""
+
+    preset: str = "demo"
+    seed: int = 1
+
+
+class ShopFile(_Strict):
+    """Everything that a ``shop.yml`` may say."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    title: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    time_zone: str = "UTC"
+    simulated: bool = False
+    prices_include_tax: bool = False
+    week_start: Literal["monday", "sunday"] = "monday"
+    engine: str = "duckdb://"
+    memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|TB)$")
+    adapter: str | None = None
+    files: str | list[str] | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    tables: dict[str, TableSource] = Field(default_factory=dict)
+    closed: list[str | date] = Field(default_factory=list)
+    watermark: str | None = None
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    simulate: Simulation | None = None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        return _require_zone(value)
+
+    @field_validator("tables")
+    @classmethod
+    def _tables(cls, value: dict[str, TableSource]) -> dict[str, TableSource]:
+        for name, source in value.items():
+            if name not in CONTRACTS:
+                raise ValueError(f"there is no table '{name}'; {nearest(name, CONTRACTS)}")
+            contract = CONTRACTS[name]
+            for column in source.columns:
+                is_known = column in contract.names or column.startswith(contract.prefixes or "\0")
+                if not is_known:
+                    raise ValueError(f"table {name} has no column '{column}'; {nearest(column, contract.names)}")
+            if (source.files is None) == (source.table is None):
+                raise ValueError(f"table {name} needs either files: or table:")
+        return value
+
+    @field_validator("closed")
+    @classmethod
+    def _closed(cls, value: list[str | date]) -> list[str | date]:
+        closed_days(value)
+        return value
+
+
+def _require_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("is not a time zone; write an IANA name such as Europe/London") from None
+    return name
+
+
+def closed_days(entries: list[str | date]) -> frozenset[date]:
+    """Days that the shop says it was closed on.
+
+    Examples
+    --------
+    >>> len(closed_days(["2010-12-24..2011-01-03", "2011-04-22"]))
+    12
+    """
+    days: set[date] = set()
+    for entry in entries:
+        first, _, last = str(entry).partition("..")
+        try:
+            start, end = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+        except ValueError:
+            raise ValueError(f"'{entry}' is no day; write 2010-12-25 or 2010-12-24..2011-01-03") from None
+        days |= {start + timedelta(days=n) for n in range((end - start).days + 1)}
+    return frozenset(days)
+
+
+def read_shop_file(path: Path) -> ShopFile:
+    """Read and check a ``shop.yml``.
+
+    Parameters
+    ----------
+    path : Path
+        The file; ``${NAME}`` and ``${NAME:-default}`` in it are taken from the environment.
+
+    Returns
+    -------
+    ShopFile
+
+    Raises
+    ------
+    ShopFileError
+        Naming file, key, value and what is allowed. The engine's address is never repeated.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ShopFileError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise ShopFileError(f"{path}: {where}is not YAML; check indentation and quotes near there") from None
+    if not isinstance(raw, dict):
+        raise ShopFileError(f"{path}: is empty or no list of key: value pairs; it needs name, title and currency")
+    expanded = _expand(raw, path=path, key="")
+    try:
+        return ShopFile.model_validate(expanded)
+    except ValidationError as error:
+        raise ShopFileError("\n".join(_explain(item, path=path, raw=raw) for item in error.errors())) from None
+
+
+def _expand(value: Any, *, path: Path, key: str) -> Any:
+    """Put environment variables in."""
+    if isinstance(value, dict):
+        return {k: _expand(v, path=path, key=f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_expand(v, path=path, key=key) for v in value]
+    if not isinstance(value, str):
+        return value
+
+    def fill(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        found = os.environ.get(name, default)
+        if found is None:
+            raise ShopFileError(f"{path}: {key}: the environment variable {name} is not set; export it, or write ${{{name}:-default}}")
+        return found
+
+    return _VARIABLE.sub(fill, value)
+
+
+def _explain(item: Any, *, path: Path, raw: dict[str, Any]) -> str:
+    """One sentence for one thing that is wrong."""
+    location = [str(part) for part in item["loc"] if str(part) not in ("str", "ColumnSource", "list[str]", "date")]
+    key = ".".join(location)
+    value: Any = raw
+    for part in location:
+        value = value.get(part) if isinstance(value, dict) else value
+    shown = "" if location[0] in _HIDDEN or isinstance(value, (dict, list)) else f"'{value}' "
+    if item["type"] == "extra_forbidden":
+        model: type[BaseModel] = ShopFile
+        if location[0] == "tables":
+            model = TableSource if len(location) < 5 else ColumnSource
+        elif location[0] == "simulate":
+            model = Simulation
+        return f"{path}: {key}: no such key; {nearest(location[-1], [f.alias or n for n, f in model.model_fields.items()])}"
+    if item["type"] == "missing":
+        return f"{path}: {key}: is missing; add a line '{location[-1]}: ...'"
+    if key == "currency":
+        return f"{path}: currency: {shown}is not allowed; write three capital letters such as EUR, GBP or USD"
+    if key == "name":
+        return f"{path}: name: {shown}is not allowed; use lower-case letters, digits, _ and -"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return f"{path}: {key}: {shown}{message}"

@@ -1,0 +1,274 @@
+"""Open a shop: find its description, read or reuse its tables, hand them over under contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+from ibis.backends import BaseBackend
+
+from opslib import engine
+from opslib.contracts import CONTRACTS, require_table
+from opslib.data import adapters, columns, database, staging
+from opslib.data.adapters.base import Extract, Progress, Reading, quote
+from opslib.data.coverage import coverage_of, observed_days
+from opslib.data.files import expand
+from opslib.data.shopfile import ShopFile, closed_days, read_shop_file
+from opslib.errors import NotAvailableError, SourceError, nearest
+from opslib.periods import Coverage
+
+#: Tables that tell which days were seen, best first, where a shop has no order lines.
+_DAY_TABLES = ("order_lines", "events", "sessions", "searches", "reviews", "tickets", "unit_outcomes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """An open shop.
+
+    Parameters
+    ----------
+    name, title : str
+        Short name (folders, addresses) and the name that people use.
+    currency, time_zone : str
+        ISO code; IANA zone in which days begin and end.
+    is_simulated : bool
+        Whether the data were made up; every page says so.
+    prices_include_tax : bool
+        Whether ``unit_price`` carries tax.
+    week_start : str
+        "monday" or "sunday".
+    connection : ibis backend
+        The engine that holds the tables.
+    tables : mapping of str to ibis.Table
+        Contract tables that the shop has.
+    fingerprint : str or None
+        SHA-256 of the content; None for a database without a watermark, which always counts as changed.
+    coverage : Coverage or None
+        Days seen; None without any dated table.
+    days : pandas.DataFrame
+        day, n_rows, kind: see :func:`opslib.data.coverage.observed_days`.
+    staged : Staged or None
+        Accounting of raw rows and the adapter's findings; None for a database.
+    settings : mapping
+        Further keys of ``shop.yml`` (``metrics``, ``options``).
+    """
+
+    name: str
+    title: str
+    currency: str
+    time_zone: str
+    is_simulated: bool
+    prices_include_tax: bool
+    week_start: str
+    connection: BaseBackend
+    tables: Mapping[str, ir.Table]
+    fingerprint: str | None
+    coverage: Coverage | None
+    days: pd.DataFrame
+    staged: staging.Staged | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether the shop has a table; :class:`ContractError` if no contract has that name."""
+        require_table(name)
+        return name in self.tables
+
+    def table(self, name: str) -> ir.Table:
+        """A table of the shop; :class:`NotAvailableError` says what it would have answered."""
+        contract = require_table(name)
+        if name not in self.tables:
+            raise NotAvailableError(name, contract.would_answer)
+        return self.tables[name]
+
+
+def project_root(start: Path | None = None) -> Path:
+    """Folder of the project: the nearest one upwards with ``data/shops`` and ``notebooks``, else the one that holds the package.
+
+    Parameters
+    ----------
+    start : Path or None
+        Where to start; the working directory unless given.
+
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
+    >>> (project_root() / "opslib").exists() or (project_root() / "data").exists()
+    True
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "data" / "shops").is_dir() and (folder / "notebooks").is_dir():
+            return folder
+    return Path(__file__).resolve().parents[2]
+
+
+def shop_names(root: Path | None = None) -> tuple[str, ...]:
+    """Names of the shops that ``data/shops`` describes."""
+    folder = (root or project_root()) / "data" / "shops"
+    return tuple(sorted(path.stem for path in folder.glob("*.yml")))
+
+
+def open_shop(
+    shop: str | Path, *, root: Path | None = None, verify: bool = False, progress: Progress | None = None
+) -> Shop:
+    """Open a shop by name, by its ``shop.yml``, or by a folder or file in a known export format.
+
+    Parameters
+    ----------
+    shop : str or Path
+        ``demo`` (found in ``data/shops`` from the project's root, whatever the working directory), ``path/to/shop.yml``,
+        or e.g. ``exports/shopify/``, whose format is recognised.
+    root : Path or None
+        The project's root, if not the one around the working directory.
+    verify : bool
+        Hash every file again instead of trusting size and time.
+    progress : callable or None
+        Called with a sentence and the share done (0-1) while files are read.
+
+    Returns
+    -------
+    Shop
+        The first opening reads and types every file; later ones take milliseconds.
+
+    Raises
+    ------
+    ShopFileError, SourceError, ContractError
+        Naming file, key or column, value, what is allowed and the way out.
+    """
+    root = root or project_root()
+    described, folder = _describe(shop, root=root)
+    if any(source.table for source in described.tables.values()):
+        return _open_database(described)
+    return _open_files(described, folders=[root, folder], root=root, verify=verify, progress=progress or _silent)
+
+
+def _silent(sentence: str, share: float) -> None:
+    """No progress wanted."""
+
+
+def _describe(shop: str | Path, *, root: Path) -> tuple[ShopFile, Path]:
+    """The shop's description and the folder that its relative paths may start from."""
+    text = str(shop)
+    named = root / "data" / "shops" / f"{text}.yml"
+    if "/" not in text and named.is_file():
+        return read_shop_file(named), named.parent
+    path = Path(shop).expanduser()
+    path = path if path.exists() else root / path
+    if path.suffix in (".yml", ".yaml") and path.is_file():
+        return read_shop_file(path), path.resolve().parent
+    if path.exists():
+        path = path.resolve()
+        adapter = adapters.detect(path)
+        name = "".join(c if c.isalnum() else "_" for c in path.stem.lower()).strip("_") or "shop"
+        return ShopFile(
+            name=name, title=adapter.TITLE, currency=adapter.CURRENCY, time_zone=adapter.TIME_ZONE, adapter=adapter.NAME, files=str(path)
+        ), path.parent  # fmt: skip
+    raise SourceError(f"shop '{text}' is no name in data/shops, no file and no folder; {nearest(text, shop_names(root)) or 'none described yet'}")
+
+
+def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify: bool, progress: Progress) -> Shop:
+    backend = engine.connect(described.engine, memory_limit=described.memory_limit)
+    con = backend.con
+    adapter = adapters.by_name(described.adapter) if described.adapter else None
+    files: list[Path] = []
+    if adapter is not None:
+        given = expand(described.files, folders=folders) if described.files else [Path()]
+        files = [file for path in given for file in adapter.find_files(path)]
+    mapped = {name: (source, expand(source.files, folders=folders)) for name, source in described.tables.items() if source.files}
+    in_place = {n: str(fs[0].parent / "*.parquet") for n, (s, fs) in mapped.items() if not s.columns and fs[0].suffix == ".parquet"
+                and len(fs) == len(list(fs[0].parent.glob("*.parquet"))) and staging.is_contract_parquet(con, str(fs[0].parent / "*.parquet"), table=n)}  # fmt: skip
+    to_read = {name: item for name, item in mapped.items() if name not in in_place}
+    every = [*files, *(file for _, (_, many) in mapped.items() for file in many)]
+    staged_folder = root / "data" / "staged" / described.name
+    hashes = staging.file_hashes(every, memory=staged_folder / "hashes.json", verify=verify)
+    settings = described.model_dump(mode="json", exclude={"title", "engine", "memory_limit", "metrics", "watermark", "files"})
+    for table in settings["tables"].values():
+        table.pop("files")
+    digest = staging.fingerprint(hashes, settings={**settings, "version": adapter.VERSION if adapter else 0})
+
+    def build() -> Extract:
+        reading = Reading(con=con, files=files, time_zone=described.time_zone, currency=described.currency,
+                          prices_include_tax=described.prices_include_tax, options={**described.options, "tables": to_read}, progress=progress)  # fmt: skip
+        parts = [adapter.read(reading)] if adapter else []
+        return _merge([*parts, *([columns.read(reading)] if to_read else [])])
+
+    staged = staging.stage(staged_folder, digest, con=con, build=build, time_zone=described.time_zone,
+                           tax=described.prices_include_tax, progress=progress)  # fmt: skip
+    paths = {**staged.tables, **in_place}
+    for name, path in paths.items():
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({quote(path)})")
+    tables = {name: backend.table(name) for name in CONTRACTS if name in paths}
+    days = _days(tables, described, memory=staged_folder / digest[:16] / "days.json")
+    return _shop(described, backend=backend, tables=tables, digest=digest, days=days, staged=staged)
+
+
+def _merge(parts: list[Extract]) -> Extract:
+    return Extract(
+        tables={name: query for part in parts for name, query in part.tables.items()},
+        accounting=tuple(item for part in parts for item in part.accounting),
+        raw_totals={label: value for part in parts for label, value in part.raw_totals.items()},
+        findings=tuple(item for part in parts for item in part.findings),
+    )
+
+
+def _open_database(described: ShopFile) -> Shop:
+    backend = engine.connect(described.engine, memory_limit=described.memory_limit)
+    tables = {name: database.contract_table(backend, name, source, shop=described) for name, source in described.tables.items()}
+    digest = database.watermark(backend, described)
+    return _shop(described, backend=backend, tables=tables, digest=digest, days=_days(tables, described, memory=None), staged=None)
+
+
+def _days(tables: Mapping[str, ir.Table], described: ShopFile, *, memory: Path | None) -> pd.DataFrame:
+    """Days seen, remembered beside the staged tables."""
+    if memory is not None and memory.exists():
+        kept = json.loads(memory.read_text(encoding="utf-8"))
+        return pd.DataFrame({"day": pd.to_datetime(kept["day"]).astype("datetime64[us]"), "n_rows": kept["n_rows"], "kind": kept["kind"]})
+    closed = closed_days(described.closed)
+    days = pd.DataFrame({"day": pd.to_datetime([]), "n_rows": [], "kind": []})
+    for name in _DAY_TABLES:
+        column = CONTRACTS[name].time_column
+        if name in tables and column in tables[name].columns:
+            days = observed_days(tables[name], time_column=str(column), time_zone=described.time_zone, closed=closed)
+            break
+    if memory is not None:
+        kept = {"day": days["day"].dt.strftime("%Y-%m-%d").tolist(), "n_rows": days["n_rows"].tolist(), "kind": days["kind"].tolist()}
+        staging.write_whole(memory, json.dumps(kept))
+    return days
+
+
+def _shop(
+    described: ShopFile, *, backend: BaseBackend, tables: Mapping[str, ir.Table], digest: str | None, days: pd.DataFrame, staged: staging.Staged | None
+) -> Shop:
+    return Shop(
+        name=described.name,
+        title=described.title,
+        currency=described.currency,
+        time_zone=described.time_zone,
+        is_simulated=described.simulated or described.simulate is not None,
+        prices_include_tax=described.prices_include_tax,
+        week_start=described.week_start,
+        connection=backend,
+        tables=MappingProxyType(dict(tables)),
+        fingerprint=digest,
+        coverage=coverage_of(days),
+        days=days,
+        staged=staged,
+        settings=MappingProxyType({"metrics": described.metrics, "options": described.options}),
+    )
+
+
+def last_day(shop: Shop) -> date:
+    """Last whole day of the shop's data; :class:`NotAvailableError` for a shop without dates."""
+    if shop.coverage is None:
+        raise NotAvailableError("order_lines", CONTRACTS["order_lines"].would_answer)
+    return shop.coverage.last

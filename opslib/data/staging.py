@@ -1,0 +1,292 @@
+"""Typed tables, written once per content of the files and read in milliseconds ever after."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from opslib.contracts import CONTRACTS, Finding
+from opslib.data.adapters.base import Accounted, Extract, Progress, identifier, quote
+from opslib.data.columns import SQL_TYPES
+from opslib.errors import ContractError, SourceError
+
+#: Raised whenever the layout or the meaning of staged tables changes.
+STAGING_VERSION = 1
+#: Staged contents of one shop that are kept.
+KEEP = 2
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """Tables of one shop on disk.
+
+    Parameters
+    ----------
+    tables : mapping of str to str
+        Table -> path or pattern of its Parquet files.
+    fingerprint : str
+        SHA-256 of what they were made from.
+    accounting, findings : tuple
+        Where raw rows went, and what the adapter saw.
+    raw_totals : mapping of str to str
+        Totals of the source as it came.
+    """
+
+    tables: Mapping[str, str]
+    fingerprint: str
+    accounting: tuple[Accounted, ...]
+    findings: tuple[Finding, ...]
+    raw_totals: Mapping[str, str]
+
+
+def file_hashes(files: Sequence[Path], *, memory: Path, verify: bool = False) -> dict[str, str]:
+    """SHA-256 of each file's content, remembered by size, time and inode.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files to hash.
+    memory : Path
+        JSON file that remembers.
+    verify : bool
+        Hash again whatever is remembered.
+
+    Returns
+    -------
+    dict of str to str
+        Path -> hex digest.
+    """
+    known: dict[str, list[Any]] = {}
+    if memory.exists() and not verify:
+        with contextlib.suppress(json.JSONDecodeError):
+            known = json.loads(memory.read_text(encoding="utf-8"))
+    hashes, is_new = {}, verify
+    for path in files:
+        stat = path.stat()
+        mark = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        entry = known.get(str(path))
+        if entry is None or entry[:3] != mark:
+            entry, is_new = [*mark, _hash(path)], True
+            known[str(path)] = entry
+        hashes[str(path)] = entry[3]
+    if is_new:
+        write_whole(memory, json.dumps(known))
+    return hashes
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that readers see the old or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as sink:
+        sink.write(text)
+    Path(name).replace(path)
+
+
+def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any]) -> str:
+    """SHA-256 of the files' contents and of everything that decides how they are read.
+
+    Examples
+    --------
+    >>> a = fingerprint({"/here/x.csv": "00"}, settings={"currency": "EUR"})
+    >>> a == fingerprint({"/elsewhere/x.csv": "00"}, settings={"currency": "EUR"})
+    True
+    """
+    content = sorted((Path(name).name, digest) for name, digest in hashes.items())
+    text = json.dumps([STAGING_VERSION, content, settings], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time in a folder; the others wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def stage(
+    folder: Path, digest: str, *, con: duckdb.DuckDBPyConnection, build: Callable[[], Extract], time_zone: str, tax: bool, progress: Progress
+) -> Staged:
+    """Tables of this fingerprint: from disk if they are there, else made now.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/staged/<shop>``.
+    digest : str
+        Fingerprint of the content.
+    con : duckdb.DuckDBPyConnection
+        Where ``build`` makes its raw tables.
+    build : callable
+        Reads the files; called only if needed.
+    time_zone : str
+        Of the shop.
+    tax : bool
+        Whether prices include tax.
+    progress : callable
+        Told what is going on.
+
+    Returns
+    -------
+    Staged
+    """
+    target = folder / digest[:16]
+    if not (target / "manifest.json").exists():
+        with locked(folder):
+            if not (target / "manifest.json").exists():
+                _write(folder, target, digest, con=con, extract=build(), time_zone=time_zone, tax=tax, progress=progress)
+                _forget_old(folder, keep=target)
+    return _read(target)
+
+
+def _write(
+    folder: Path, target: Path, digest: str, *, con: duckdb.DuckDBPyConnection, extract: Extract, time_zone: str, tax: bool, progress: Progress
+) -> None:
+    scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".making-"))
+    try:
+        for done, (name, query) in enumerate(extract.tables.items()):
+            progress(f"writing {name}", done / len(extract.tables))
+            path = scratch / f"{name}.parquet"
+            typed = order_lines_query(con, query, time_zone=time_zone, tax=tax) if name == "order_lines" else query
+            con.execute(f"COPY ({typed} ORDER BY {_order(con, typed, name)}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+            if name == "order_lines":
+                _require_unique(con, path)
+        manifest = {
+            "fingerprint": digest,
+            "tables": list(extract.tables),
+            "accounting": [asdict(item) for item in extract.accounting],
+            "findings": [asdict(item) for item in extract.findings],
+            "raw_totals": dict(extract.raw_totals),
+        }
+        (scratch / "manifest.json").write_text(json.dumps(manifest, default=str, indent=1), encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        scratch.rename(target)
+    except duckdb.Error as error:
+        raise SourceError(f"staging to {folder.name}: {str(error).splitlines()[0]}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        progress("ready", 1.0)
+
+
+def _order(con: duckdb.DuckDBPyConnection, query: str, name: str) -> str:
+    contract = CONTRACTS[name]
+    columns = [row[0] for row in con.sql(f"DESCRIBE {query}").fetchall()]
+    first = [contract.time_column] if contract.time_column else []
+    ordered = [c for c in dict.fromkeys([*first, *contract.key]) if c in columns]
+    return ", ".join(identifier(c) for c in [*ordered, *(c for c in columns if c not in ordered)])
+
+
+def order_lines_query(con: duckdb.DuckDBPyConnection, query: str, *, time_zone: str, tax: bool) -> str:
+    """Order lines with the columns that every reader may count on.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Where ``query`` runs.
+    query : str
+        SELECT of contract columns.
+    time_zone : str
+        Of the shop: decides ``ordered_on``.
+    tax : bool
+        Whether ``unit_price`` includes tax, so that ``tax_amount`` comes off.
+
+    Returns
+    -------
+    str
+        The columns of ``query`` plus line_id, customer_id, discount_amount, status (where they were not there),
+        ``ordered_on`` (local day) and ``revenue_amount`` (line revenue without tax after discount).
+    """
+    columns = [row[0] for row in con.sql(f"DESCRIBE {query}").fetchall()]
+    added = {}
+    if "line_id" not in columns:
+        key = ["product_id", "ordered_at", "quantity", "unit_price"]
+        order = ", ".join(identifier(c) for c in [*key, *sorted(c for c in columns if c not in key)])
+        added["line_id"] = f"lpad(CAST(row_number() OVER (PARTITION BY order_id ORDER BY {order}) AS VARCHAR), 4, '0')"
+    defaults = {"customer_id": "CAST(NULL AS VARCHAR)", "discount_amount": "CAST(0 AS DECIMAL(18,4))", "status": "'paid'"}
+    added |= {name: sql for name, sql in defaults.items() if name not in columns}
+    replaced = [f"coalesce({c}, {defaults[c]}) AS {c}" for c in ("discount_amount", "status") if c in columns]
+    discount = "coalesce(discount_amount, 0)" if "discount_amount" in columns else "0"
+    less_tax = " - coalesce(tax_amount, 0)" if tax and "tax_amount" in columns else ""
+    if "revenue_amount" not in columns:
+        added["revenue_amount"] = f"CAST(quantity * unit_price - {discount}{less_tax} AS DECIMAL(18,4))"
+    local = "ordered_at" if time_zone in ("UTC", "Etc/UTC") else f"timezone({quote(time_zone)}, timezone('UTC', ordered_at))"
+    if "ordered_on" not in columns:
+        added["ordered_on"] = f"CAST({local} AS DATE)"
+    star = f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
+    return f"SELECT {', '.join([star, *(f'{sql} AS {name}' for name, sql in added.items())])} FROM ({query})"
+
+
+def _require_unique(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    repeated = (
+        f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(str(path))}) GROUP BY ALL HAVING count(*) > 1"
+    )
+    row = con.sql(f"SELECT count(*), min(order_id), min_by(line_id, order_id), min_by(n, order_id) FROM ({repeated})").fetchone()
+    if row and row[0]:
+        raise ContractError(
+            f"order_lines: order '{row[1]}' has line '{row[2]}' {row[3]} times ({row[0]:,} such keys); (order_id, line_id) must be "
+            "unique: remove the repeated rows or files, or leave line_id out of the map if it does not number lines"
+        )
+
+
+def _forget_old(folder: Path, *, keep: Path) -> None:
+    """Leave the newest few contents; half-made folders of processes that died go after a day."""
+    ready = sorted((p for p in folder.iterdir() if (p / "manifest.json").exists() and p != keep), key=lambda p: p.stat().st_mtime)
+    for old in ready[: max(0, len(ready) - KEEP + 1)]:
+        shutil.rmtree(old, ignore_errors=True)
+    for half in folder.glob(".making-*"):
+        if time.time() - half.stat().st_mtime > 86_400:
+            shutil.rmtree(half, ignore_errors=True)
+
+
+def _read(target: Path) -> Staged:
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+
+    def accounted(row: dict[str, Any]) -> Accounted:
+        numbers = {name: None if row[name] is None else Decimal(row[name]) for name in ("n_units", "amount")}
+        return Accounted(**{**row, **numbers})
+
+    return Staged(
+        tables={name: str(target / f"{name}.parquet") for name in manifest["tables"]},
+        fingerprint=manifest["fingerprint"],
+        accounting=tuple(accounted(row) for row in manifest["accounting"]),
+        findings=tuple(Finding(**row) for row in manifest["findings"]),
+        raw_totals=manifest["raw_totals"],
+    )
+
+
+def is_contract_parquet(con: duckdb.DuckDBPyConnection, pattern: str, *, table: str) -> bool:
+    """Whether Parquet files already have contract types and derived columns, so that they are read where they lie."""
+    contract = CONTRACTS[table]
+    found = {row[0]: row[1] for row in con.sql(f"DESCRIBE SELECT * FROM read_parquet({quote(pattern)})").fetchall()}
+    needed = {"ordered_on": "DATE", "revenue_amount": "DECIMAL(18,4)", "line_id": "VARCHAR"} if table == "order_lines" else {}
+    for column in contract.columns:
+        if column.name in found or column.is_required:
+            needed[column.name] = SQL_TYPES[column.kind]
+    return all(found.get(name) == kind for name, kind in needed.items())
