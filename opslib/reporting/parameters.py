@@ -210,9 +210,8 @@ def _as_kind(kind: str, value: Any) -> Any:
     if kind == "str":
         return value.isoformat() if isinstance(value, date) else value if isinstance(value, str) else None
     if kind == "bool":
-        is_text = isinstance(value, str)
-        return {"true": True, "false": False}.get(value.lower()) if is_text else value if value in (0, 1) \
-            and isinstance(value, bool) else None
+        value = {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else value
+        return value if isinstance(value, bool) else None
     if kind == "list":
         return _as_list(value)
     if isinstance(value, bool):

@@ -1,0 +1,178 @@
+"""A run: every page of a plan through its kernel, onto its page, and published together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+
+from opslib.errors import ReportError
+from opslib.reporting import manifest, publishing
+from opslib.reporting.execution import Execution, execute
+from opslib.reporting.harvest import harvest
+from opslib.reporting.index import render_index
+from opslib.reporting.manifest import PageRecord
+from opslib.reporting.plans import BatchFile, Page, RunPlan, plan_run, read_batch
+from opslib.reporting.progress import ProgressBoard
+from opslib.reporting.publishing import prune
+from opslib.reporting.render import first_heading, render_page
+
+__all__ = ["BatchFile", "Page", "RunPlan", "RunResult", "plan_run", "prune", "read_batch", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What a run left behind."""
+
+    index_path: Path  # the run's index.html
+    latest_path: Path  # the same page at its stable address
+    pages: tuple[PageRecord, ...]  # in the order of the plan
+    is_new: bool  # False when nothing had changed, so no run was added
+    failed: Mapping[str, Path]  # half-run notebooks kept, by page
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a page failed, else 0."""
+        return int(any(page.status == "failed" for page in self.pages))
+
+
+def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> RunResult:
+    """Make every page of a plan that changed, carry over the others, and publish them together.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        From `plan_run`.
+    progress : bool
+        Whether to draw a progress bar.
+    is_forced : bool
+        Whether unchanged pages are computed all the same.
+
+    Returns
+    -------
+    RunResult
+        Paths, pages and exit code. A failed page is a page that says so; it does not stop the others.
+
+    Raises
+    ------
+    ReportError
+        If another run writes to the same output.
+    """
+    folder = plan.out / plan.shop
+    with publishing.locked(folder):
+        started = datetime.now(UTC)
+        building = folder / publishing.BUILDING
+        latest = manifest.read_records(folder / publishing.LATEST)
+        resumed = manifest.read_records(building)  # left by a run that was cut off
+        building.mkdir(exist_ok=True)
+        work = _Work(plan=plan, building=building, latest=latest, resumed=resumed, is_forced=is_forced)
+        seconds = {name: r.seconds for name, r in (latest | resumed).items()}
+        with ProgressBoard(plan.pages, seconds=seconds, is_shown=progress) as board:
+            records = work.make_all(board)
+        return _published(plan, records, latest=latest, failed=work.failed, started=started)
+
+
+def _published(
+    plan: RunPlan, records: tuple[PageRecord, ...], *, latest: Mapping[str, PageRecord], failed: Mapping[str, Path],
+    started: datetime,
+) -> RunResult:
+    folder = plan.out / plan.shop
+    building, shown = folder / publishing.BUILDING, folder / publishing.LATEST
+    index = render_index(records, shop=plan.shop)
+    is_same = set(latest) == {r.name for r in records} and not any(r.why_run for r in records)
+    is_same = is_same and (shown / "index.html").read_text(encoding="utf-8") == index
+    if is_same:
+        publishing.remove(building)
+        target = shown.resolve()
+    else:
+        keep = {f"{r.name}{end}" for r in records for end in (".html", ".json")}
+        for stale in [p for p in building.iterdir() if p.name not in keep]:
+            publishing.remove(stale)
+        name = publishing.run_name(folder, now=started)
+        manifest.write_text(building / "index.html", index)
+        times = [t.isoformat(timespec="seconds") for t in (started, datetime.now(UTC))]
+        manifest.write_manifest(
+            building, run=name, shop=plan.shop, times=times, records=records, fingerprint=plan.fingerprint
+        )
+        target = publishing.publish(folder, name)
+    return RunResult(
+        index_path=target / "index.html", latest_path=shown / "index.html", pages=records, is_new=not is_same,
+        failed=failed,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """The pages of one run while they are being made."""
+
+    plan: RunPlan
+    building: Path
+    latest: Mapping[str, PageRecord]
+    resumed: Mapping[str, PageRecord]
+    is_forced: bool
+    failed: dict[str, Path] | None = None
+
+    def make_all(self, board: ProgressBoard) -> tuple[PageRecord, ...]:
+        """All pages, several at a time; the order of the plan in the end."""
+        self.failed = {}
+        done: dict[str, PageRecord] = {}
+        with ThreadPoolExecutor(max_workers=self.plan.n_workers) as pool:
+            waiting = {pool.submit(self._make, page, board): page.name for page in self.plan.pages}
+            for future in as_completed(waiting):
+                done[waiting[future]] = future.result()
+        return tuple(done[page.name] for page in self.plan.pages)
+
+    def _make(self, page: Page, board: ProgressBoard) -> PageRecord:
+        key = manifest.page_key(
+            page.content, parameters=page.parameters, fingerprint=self.plan.fingerprint,
+            options=f"code={self.plan.is_code_shown}",
+        )
+        previous, source = self._previous(page.name, key)
+        why = "it was asked for" if self.is_forced else manifest.reason_to_run(previous, key)
+        if previous is not None and not why:
+            record = replace(previous, why_run="")
+            publishing.carry_over(source / f"{page.name}.html", self.building / f"{page.name}.html")
+        else:
+            record = self._compute(page, board, key=key, why=why)
+        manifest.write_record(record, self.building)
+        board.finished(page.name, status=record.status if record.why_run else "unchanged", seconds=record.seconds)
+        return record
+
+    def _previous(self, name: str, key: Mapping[str, str]) -> tuple[PageRecord | None, Path]:
+        """The page as a cut-off run left it if that still holds, else as it is published."""
+        resumed = self.resumed.get(name)
+        if resumed is not None and not manifest.reason_to_run(resumed, key):
+            return resumed, self.building
+        return self.latest.get(name), self.building.parent / publishing.LATEST
+
+    def _compute(self, page: Page, board: ProgressBoard, *, key: dict[str, str], why: str) -> PageRecord:
+        done = execute(
+            page.content, page.parameters, folder=page.notebook.parent, timeout=self.plan.timeout,
+            on_cell=lambda n_done: board.ran_cells(page.name, n_done),
+        )
+        text, status, reason = self._rendered(page, done)
+        if status == "failed":
+            kept = publishing.keep_failed(self.plan.out, f"{self.plan.shop}-{page.name}", nbformat.writes(done.notebook))
+            self.failed = {**(self.failed or {}), page.name: kept}
+        manifest.write_text(self.building / f"{page.name}.html", text)
+        found = harvest(done.notebook)
+        return PageRecord(
+            name=page.name, notebook=page.notebook.name, title=first_heading(page.content),
+            answer=found.evidence[0]["sentence"] if found.evidence and status == "ok" else "", status=status,
+            reason=reason, why_run=why, seconds=round(done.seconds, 3), parameters=dict(page.parameters), key=key,
+            sha256=manifest.sha256(text.encode()), harvest=found,
+        )
+
+    def _rendered(self, page: Page, done: Execution) -> tuple[str, str, str]:
+        """The page's text, with the status that it shows: a page that cannot be rendered has failed too."""
+        choices = {
+            "parameters": page.parameters, "versions": manifest.versions(), "is_code_shown": self.plan.is_code_shown
+        }
+        try:
+            return render_page(done.notebook, status=done.status, reason=done.reason, **choices), done.status, done.reason
+        except ReportError as error:
+            return render_page(done.notebook, status="failed", reason=str(error), **choices), "failed", str(error)

@@ -1,0 +1,163 @@
+"""One notebook through papermill, and what truly became of it.
+
+Papermill's own record cannot be trusted (a cell cut off by a timeout or a dead kernel is marked completed, and
+``sys.exit(0)`` ends as success), so the status comes from the replies that cells gave.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import execute_notebook
+
+from opslib import errors
+from opslib.reporting.harvest import failed_output
+from opslib.reporting.kernels import kernel_manager
+
+ENGINE = "opslib"
+STARTUP_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One finished attempt to run a notebook."""
+
+    notebook: Any  # nbformat.NotebookNode with the outputs it came to
+    status: str  # ok, not available, failed
+    reason: str  # why it is not ok, fit for a reader; '' when ok
+    seconds: float  # wall time, kernel start included
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What one run is seen to do while it goes on."""
+
+    manager: Any
+    notebook: Any = None
+    replies: dict[int, str] = field(default_factory=dict)  # cell index -> status of its reply
+    is_late: bool = False
+
+    def kill(self) -> None:
+        """Called by the timer: end the kernel, which ends the run."""
+        self.is_late = True
+        provisioner = self.manager.provisioner
+        if provisioner is not None and provisioner.process is not None:
+            provisioner.process.kill()
+
+
+class _Client(PapermillNotebookClient):
+    """Papermill's client, which also ends the kernel manager that it was handed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owns_km = True
+
+
+class _Engine(NBClientEngine):
+    """Papermill's own engine, which also lets the caller keep the notebook when the run breaks off."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
+        watch: _Watch = kwargs.pop("watch")
+        watch.notebook = nb_man.nb
+        options = {k: v for k, v in kwargs.items() if k in ("resources", "log_output", "on_cell_executed")}
+        client = _Client(
+            nb_man, km=watch.manager, kernel_name=kernel_name, startup_timeout=STARTUP_SECONDS, timeout=None,
+            shutdown_kernel="immediate", **options,
+        )
+        return client.execute()
+
+
+papermill_engines.register(ENGINE, _Engine)
+
+
+def execute(
+    notebook: Any,
+    parameters: Mapping[str, Any],
+    *,
+    folder: Path,
+    timeout: float,
+    on_cell: Callable[[int], None],
+) -> Execution:
+    """Run a notebook with checked parameters on a fresh kernel.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        The notebook, left as it is.
+    parameters : mapping of str to value
+        From `opslib.reporting.parameters.check_parameters`.
+    folder : Path
+        Working directory of the kernel.
+    timeout : float
+        Seconds for the whole notebook.
+    on_cell : callable
+        Told how many code cells are done, after each.
+
+    Returns
+    -------
+    Execution
+        With the outputs, the true status and the reason; it does not raise for what the notebook did.
+    """
+    started = time.monotonic()
+    watch = _Watch(manager=kernel_manager())
+
+    def replied(cell: Any, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
+        watch.replies[cell_index] = execute_reply["content"]["status"]
+        on_cell(len(watch.replies))
+
+    timer = threading.Timer(timeout, watch.kill)
+    timer.daemon = True
+    timer.start()
+    broken: Exception | None = None
+    try:
+        execute_notebook(
+            notebook, None, parameters=dict(parameters), engine_name=ENGINE, kernel_name="opslib-warm",
+            language="python", progress_bar=False, request_save_on_cell_execute=False,
+            resources={"metadata": {"path": str(folder)}}, on_cell_executed=replied, watch=watch,
+        )
+    except (PapermillExecutionError, CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
+        broken = error
+    finally:
+        timer.cancel()
+    status, reason = _outcome(watch, broken, timeout=timeout)
+    result = watch.notebook if watch.notebook is not None else notebook
+    return Execution(notebook=result, status=status, reason=reason, seconds=time.monotonic() - started)
+
+
+def _outcome(watch: _Watch, broken: Exception | None, *, timeout: float) -> tuple[str, str]:
+    if watch.is_late:
+        return "failed", f"it took longer than {timeout:g} seconds and was stopped"
+    raised = failed_output(watch.notebook) if watch.notebook is not None else None
+    if raised is not None:
+        position, output = raised
+        if output["ename"] == "NotAvailableError":
+            return "not available", output["evalue"]
+        return "failed", f"code cell {position} stopped with {_public_message(output)}"
+    if isinstance(broken, DeadKernelError):
+        return "failed", f"its kernel ended by itself after {len(watch.replies)} cells (out of memory?)"
+    if broken is not None:
+        return "failed", f"it could not be run: {type(broken).__name__}"
+    cells = enumerate(watch.notebook.cells)
+    unrun = [i for i, c in cells if _is_code(c) and watch.replies.get(i) != "ok"]
+    return ("failed", f"{len(unrun)} cells did not run") if unrun else ("ok", "")
+
+
+def _is_code(cell: Any) -> bool:
+    return cell["cell_type"] == "code" and bool("".join(cell["source"]).strip())
+
+
+def _public_message(output: Mapping[str, Any]) -> str:
+    """The error as a reader may see it: only opslib's own messages are known to hold no secret."""
+    name = output["ename"]
+    is_ours = isinstance(getattr(errors, name, None), type)
+    return f"{name}: {output['evalue'][:600]}" if is_ours else name

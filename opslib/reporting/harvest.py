@@ -1,0 +1,102 @@
+"""What a run notebook carries in its typed outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PREFIX = "application/vnd.opslib."
+MIME = {name: f"{PREFIX}{name}+json" for name in (
+    "evidence", "limits", "provenance", "notavailable", "series", "proposal",
+)}
+_MISSING_TABLE = re.compile(r"this shop has no table '([^']+)' \(it would answer: (.*)\)\s*$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest:
+    """Everything machine-readable that one page's notebook displayed, in the order of its cells."""
+
+    evidence: list[dict[str, Any]] = field(default_factory=list)  # `Evidence.to_json()` each
+    limits: list[str] = field(default_factory=list)  # what the page cannot say, one sentence each
+    provenance: dict[str, Any] = field(default_factory=dict)  # shop title, currency, fingerprint, queries
+    not_available: list[dict[str, str]] = field(default_factory=list)  # table, would_answer
+    series: dict[str, list[float | None]] = field(default_factory=dict)  # metric -> values in time order
+    proposals: list[dict[str, Any]] = field(default_factory=list)  # verdict, grade, money, recommendation
+
+
+def harvest(notebook: Mapping[str, Any]) -> Harvest:
+    """Collect the typed outputs of a run notebook.
+
+    Parameters
+    ----------
+    notebook : mapping
+        A run notebook (nbformat 4).
+
+    Returns
+    -------
+    Harvest
+        Its findings, limits, provenance, and what was not available.
+
+    Examples
+    --------
+    >>> bundle = {"application/vnd.opslib.limits+json": {"sentences": ["Whether they came back."]}}
+    >>> output = {"output_type": "display_data", "data": bundle}
+    >>> harvest({"cells": [{"cell_type": "code", "outputs": [output]}]}).limits
+    ['Whether they came back.']
+    """
+    found = Harvest()
+    for output in _outputs(notebook):
+        if output["output_type"] == "error":
+            found.not_available.extend(_missing_table(output))
+            continue
+        data = output.get("data", {})
+        for name, mime in MIME.items():
+            if mime in data:
+                _keep(found, name, data[mime])
+    return found
+
+
+def is_harvested(output: Mapping[str, Any]) -> bool:
+    """Whether an output's content stands elsewhere on the page, so that its own HTML is not repeated."""
+    return any(mime.startswith(PREFIX) for mime in output.get("data", {}))
+
+
+def failed_output(notebook: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:
+    """Position (among the code cells as written) of the first that raised, and its error; None if none did."""
+    written = [c for c in notebook["cells"] if c["cell_type"] == "code" and "injected-parameters" not in tags(c)]
+    for position, cell in enumerate(written, start=1):
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return position, output
+    return None
+
+
+def tags(cell: Mapping[str, Any]) -> list[str]:
+    """Tags of a cell."""
+    return list(cell.get("metadata", {}).get("tags", []))
+
+
+def _outputs(notebook: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for cell in notebook["cells"]:
+        yield from cell.get("outputs", [])
+
+
+def _keep(found: Harvest, name: str, value: dict[str, Any]) -> None:
+    if name == "limits":
+        found.limits.extend(value["sentences"])
+    elif name == "provenance":
+        found.provenance.update(value)
+    elif name == "series":
+        found.series[value["metric"]] = value["values"]
+    else:
+        target = {"evidence": found.evidence, "notavailable": found.not_available, "proposal": found.proposals}
+        target[name].append(value)
+
+
+def _missing_table(error: Mapping[str, Any]) -> list[dict[str, str]]:
+    match = _MISSING_TABLE.search(error["evalue"])
+    if error["ename"] != "NotAvailableError" or match is None:
+        return []
+    return [{"table": match[1], "would_answer": match[2]}]

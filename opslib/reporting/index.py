@@ -1,0 +1,133 @@
+"""The index of a run: the state of the shop, what waits for a decision, and every page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opslib.reporting.cleaning import image_source
+from opslib.reporting.manifest import PageRecord, versions
+from opslib.reporting.render import PageExporter, estimate, period_label
+
+SPARK_WIDTH, SPARK_HEIGHT = 160, 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One headline figure."""
+
+    name: str  # the metric, in words
+    value: str  # formatted, without its interval
+    interval: str  # formatted; '' where there is none
+    change: str  # change against an earlier period; '' where none was displayed
+    spark: str  # data: address of a small line; '' without a series
+    page: str  # page that argues it
+
+
+def render_index(records: Sequence[PageRecord], *, shop: str) -> str:
+    """Render the index of a run.
+
+    Parameters
+    ----------
+    records : sequence of PageRecord
+        The run's pages, in order.
+    shop : str
+        Name of the shop.
+
+    Returns
+    -------
+    str
+        ``index.html``; like the pages, it holds no clock, so equal pages give equal bytes.
+    """
+    provenance: dict[str, Any] = {}
+    for record in records:
+        provenance = record.harvest.provenance or provenance
+    labels = {period_label(r.parameters) for r in records} - {""}
+    proposals = [item | {"page": r.name} for r in records for item in r.harvest.proposals]
+    return PageExporter().environment.get_template("run.html.j2").render(
+        origin=provenance,
+        parameters={"shop": shop},
+        period=labels.pop() if len(labels) == 1 else "",
+        tiles=headline_tiles(records, currency=provenance.get("currency")),
+        waiting=[p for p in proposals if not p.get("decision")],
+        decided=[p for p in proposals if p.get("decision")],
+        pages=[r for r in records if r.status != "not available"],
+        missing_pages=[r for r in records if r.status == "not available"],
+        versions=versions(),
+    )
+
+
+def headline_tiles(records: Sequence[PageRecord], *, currency: str | None) -> list[Tile]:
+    """Figures of the findings that name a metric, one a metric, in the order of the pages.
+
+    Parameters
+    ----------
+    records : sequence of PageRecord
+        The run's pages.
+    currency : str or None
+        Of the shop.
+
+    Returns
+    -------
+    list of Tile
+        A finding whose key ends in ``-change`` gives the change of the metric's tile, not a tile of its own.
+    """
+    found = [(r, item) for r in records for item in r.harvest.evidence if item.get("metric") and item.get("estimate")]
+    found = [(r, item) for r, item in found if not item.get("scope")]
+    changes = {item["metric"]: item["estimate"] for _, item in found if item["key"].endswith("-change")}
+    tiles: dict[str, Tile] = {}
+    for record, item in found:
+        if not item["key"].endswith("-change"):
+            tiles.setdefault(item["metric"], _tile(record, item, changes=changes, currency=currency))
+    return list(tiles.values())
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """A small line of a series as a ``data:`` address, with gaps where values are missing.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        The series, in time order.
+
+    Returns
+    -------
+    str
+        Address of an SVG; '' for fewer than two known values.
+    """
+    known = [v for v in values if v is not None]
+    if len(known) < 2:
+        return ""
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    step = (SPARK_WIDTH - 6) / (len(values) - 1)
+    path, pen = [], "M"
+    for i, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        x, y = 3 + i * step, SPARK_HEIGHT - 4 - (value - low) / span * (SPARK_HEIGHT - 8)
+        path.append(f"{pen}{x:.1f} {y:.1f}")
+        pen = "L"
+    end = path[-1][1:].split()
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" '
+        f'preserveAspectRatio="none"><path d="{"".join(path)}" fill="none" stroke="#7a8590" stroke-width="1.5" '
+        f'vector-effect="non-scaling-stroke"/><circle cx="{end[0]}" cy="{end[1]}" r="2.2" fill="#0072b2"/></svg>'
+    )
+    return image_source(svg, kind="image/svg+xml")
+
+
+def _tile(
+    record: PageRecord, item: Mapping[str, Any], *, changes: Mapping[str, Any], currency: str | None
+) -> Tile:
+    value, _, interval = estimate(item["estimate"], currency).partition(" (")
+    metric = item["metric"]
+    return Tile(
+        name=metric.replace("_", " "),
+        value=value,
+        interval=interval.removesuffix(")"),
+        change=estimate(changes[metric], currency) if metric in changes else "",
+        spark=sparkline(record.harvest.series.get(metric, ())),
+        page=record.name,
+    )

@@ -1,0 +1,171 @@
+"""What a run writes down about itself: one record a page, and the manifest of them all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from opslib.reporting.harvest import Harvest
+
+PACKAGES = (
+    "opslib", "pandas", "numpy", "pyarrow", "ibis-framework", "duckdb", "scipy", "statsmodels", "scikit-learn",
+    "matplotlib", "seaborn", "great-tables", "papermill", "nbconvert",
+)
+WHY = {
+    "notebook": "its notebook changed", "parameters": "its parameters changed", "data": "the data changed",
+    "library": "opslib changed", "versions": "the installed versions changed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRecord:
+    """One page of a run."""
+
+    name: str  # file name without .html
+    notebook: str  # file name of its notebook
+    title: str  # its first heading
+    answer: str  # its first finding; '' when it has none
+    status: str  # ok, not available, failed
+    reason: str  # why it is not ok; '' when ok
+    why_run: str  # why it was computed in this run; '' when it was carried over unchanged
+    seconds: float  # wall time of its notebook when it was last computed
+    parameters: dict[str, Any]  # as the notebook got them
+    key: dict[str, str]  # SHA-256 of what the page depends on, by part
+    sha256: str  # of the page's bytes
+    harvest: Harvest = field(default_factory=Harvest)  # its findings
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> PageRecord:
+        """Read a record as `asdict` wrote it."""
+        return cls(**{**values, "harvest": Harvest(**values["harvest"])})
+
+
+def page_key(
+    notebook: Mapping[str, Any], *, parameters: Mapping[str, Any], fingerprint: str | None, options: str
+) -> dict[str, str]:
+    """Fingerprints of everything that a page's bytes depend on.
+
+    Parameters
+    ----------
+    notebook : mapping
+        The notebook as committed; its outputs and execution counts do not matter.
+    parameters : mapping
+        The checked parameters.
+    fingerprint : str or None
+        Of the shop's data; None where it cannot be told, and the page then always runs again.
+    options : str
+        How the page is to be rendered.
+
+    Returns
+    -------
+    dict of str to str
+        Parts notebook, parameters, data, library, versions.
+    """
+    cells = [[c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])] for c in notebook["cells"]]
+    return {
+        "notebook": digest([cells, options]),
+        "parameters": digest(dict(parameters)),
+        "data": fingerprint or "",
+        "library": library_fingerprint(),
+        "versions": digest(versions()),
+    }
+
+
+def reason_to_run(previous: PageRecord | None, key: Mapping[str, str]) -> str:
+    """Why a page must be computed again; '' when the previous one still holds.
+
+    Examples
+    --------
+    >>> reason_to_run(None, {"data": "a"})
+    'it was not there before'
+    """
+    if previous is None:
+        return "it was not there before"
+    if previous.status == "failed":
+        return "it failed last time"
+    if not key["data"]:
+        return "its data carry no fingerprint"
+    return "; ".join(WHY[part] for part in WHY if previous.key.get(part) != key[part])
+
+
+def write_record(record: PageRecord, folder: Path) -> None:
+    """Write a page's record beside it, whole or not at all."""
+    write_text(folder / f"{record.name}.json", json.dumps(asdict(record), indent=1, ensure_ascii=False))
+
+
+def read_records(folder: Path) -> dict[str, PageRecord]:
+    """Records of the pages in a folder whose bytes are what the record says, by name."""
+    records = {}
+    for file in sorted(folder.glob("*.json")):
+        values = json.loads(file.read_text(encoding="utf-8"))
+        page = folder / f"{file.stem}.html"
+        if "sha256" in values and page.is_file() and sha256(page.read_bytes()) == values["sha256"]:
+            records[file.stem] = PageRecord.from_json(values)
+    return records
+
+
+def write_manifest(
+    folder: Path, *, run: str, shop: str, times: Sequence[str], records: Sequence[PageRecord], fingerprint: str | None
+) -> None:
+    """Write ``manifest.json``: the only place of a run that knows the time.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run.
+    run, shop : str
+        Names of the run and the shop.
+    times : sequence of str
+        Start and end, ISO 8601 in UTC.
+    records : sequence of PageRecord
+        The run's pages.
+    fingerprint : str or None
+        Of the shop's data.
+    """
+    pages = [asdict(r) | {"queries": r.harvest.provenance.get("queries", [])} for r in records]
+    for page in pages:
+        del page["harvest"]
+    content = {
+        "run": run, "shop": shop, "started_at": times[0], "finished_at": times[1], "fingerprint": fingerprint,
+        "library": library_fingerprint(), "versions": versions(), "pages": pages,
+    }
+    write_text(folder / "manifest.json", json.dumps(content, indent=1, ensure_ascii=False))
+
+
+@cache
+def library_fingerprint() -> str:
+    """SHA-256 over opslib's own files."""
+    root = Path(__file__).parents[1]
+    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return digest([[p.relative_to(root).as_posix(), sha256(p.read_bytes())] for p in files])
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on."""
+    installed = {d.metadata["Name"].lower() for d in metadata.distributions()}
+    return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES if p in installed}
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value, the same whatever the order of its keys."""
+    return sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 of bytes, as hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)

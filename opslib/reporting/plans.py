@@ -1,0 +1,185 @@
+"""A plan: which pages, with which parameters. Validated data, settled before anything runs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from opslib.errors import ParameterError, nearest
+from opslib.reporting.parameters import COMMON, Parameter, check_parameters, load_notebook, read_parameters
+
+BATCH_KEYS = ("shops", "notebooks", "start", "end", "parameters", "each")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page to make."""
+
+    name: str  # file name without .html
+    notebook: Path  # absolute
+    content: Any  # nbformat.NotebookNode, as committed
+    parameters: Mapping[str, Any]  # checked, complete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """One shop's pages, and where they go."""
+
+    shop: str
+    out: Path  # absolute; the run goes to out/shop/<run>
+    pages: tuple[Page, ...]
+    fingerprint: str | None = None  # of the shop's data; None = always run again
+    timeout: float = 1800.0  # seconds a notebook
+    n_workers: int = 1  # notebooks at a time
+    is_code_shown: bool = False  # whether pages carry their code, folded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFile:
+    """What a batch file asks for: shops x notebooks x grid."""
+
+    shops: tuple[str, ...]
+    notebooks: tuple[str, ...]  # names or paths as written; empty = all
+    start: str
+    end: str
+    parameters: Mapping[str, Any]
+    each: Mapping[str, tuple[Any, ...]]
+
+
+def plan_run(
+    shop: str,
+    notebooks: Sequence[Path],
+    *,
+    out: Path,
+    parameters: Mapping[str, Any] | None = None,
+    start: str | date = "",
+    end: str | date = "",
+    each: Mapping[str, Sequence[Any]] | None = None,
+    **options: Any,
+) -> RunPlan:
+    """Settle a run: read every notebook's parameters, check every value, name every page.
+
+    Parameters
+    ----------
+    shop : str
+        Name of the shop.
+    notebooks : sequence of Path
+        Notebooks, in the order of the index.
+    out : Path
+        Folder of all reports.
+    parameters : mapping, optional
+        Values for the notebooks that declare them; each must be known to one notebook at least.
+    start, end : str or date
+        Period, ISO dates; '' leaves it to the shop.
+    each : mapping of str to sequence, optional
+        Grid: one page per combination. A key that is no parameter is a column, and filters by ``where``.
+    **options
+        The other fields of `RunPlan`.
+
+    Returns
+    -------
+    RunPlan
+        Ready to run; nothing was executed.
+
+    Raises
+    ------
+    ParameterError
+        If a notebook is missing, a name is unknown or a value is not allowed.
+    """
+    given = {"shop": shop, "start": start, "end": end, **(parameters or {})}
+    declared = {path: _declared(path) for path in notebooks}
+    known = {name for _, names in declared.values() for name in names}
+    unknown = [name for name in given if name not in known] if declared else []
+    if unknown:
+        raise ParameterError(f"no chosen notebook has a parameter '{unknown[0]}': {nearest(unknown[0], known)}")
+    pages = [
+        page for path, (content, names) in declared.items()
+        for page in _pages(path, content, names, given=given, each=each or {})
+    ]
+    options.setdefault("n_workers", max(1, min(len(pages), os.cpu_count() or 1)))
+    return RunPlan(shop=shop, out=out.resolve(), pages=tuple(pages), **options)
+
+
+def read_batch(path: Path) -> BatchFile:
+    """Read a batch file.
+
+    Parameters
+    ----------
+    path : Path
+        YAML with the keys shops, notebooks, start, end, parameters, each.
+
+    Returns
+    -------
+    BatchFile
+        To be planned shop by shop with `plan_run`.
+
+    Raises
+    ------
+    ParameterError
+        If the file is missing, is no mapping, or has an unknown key or a value of another kind.
+    """
+    if not path.is_file():
+        raise ParameterError(f"no batch file {path}: {nearest(path.name, [p.name for p in path.parent.glob('*.yml')])}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path.name} is not valid YAML: {error}") from error
+    if not isinstance(values, dict) or not values.get("shops"):
+        raise ParameterError(f"{path.name}: needs a mapping with 'shops', allowed keys: {', '.join(BATCH_KEYS)}")
+    for key in values:
+        if key not in BATCH_KEYS:
+            raise ParameterError(f"{path.name}: unknown key '{key}': {nearest(str(key), BATCH_KEYS)}")
+    return BatchFile(
+        shops=_texts(values["shops"], key="shops", path=path),
+        notebooks=_texts(values.get("notebooks", []), key="notebooks", path=path),
+        start=str(values.get("start", "")),
+        end=str(values.get("end", "")),
+        parameters=values.get("parameters") or {},
+        each={k: tuple(v) if isinstance(v, list) else (v,) for k, v in (values.get("each") or {}).items()},
+    )
+
+
+def _declared(path: Path) -> tuple[Any, dict[str, Parameter]]:
+    content = load_notebook(path)
+    names = read_parameters(content, name=path.stem)
+    missing = [name for name in COMMON if name not in names]
+    if missing:
+        raise ParameterError(f"{path.stem}: its parameters cell lacks {', '.join(missing)}")
+    return content, names
+
+
+def _pages(
+    path: Path, content: Any, names: Mapping[str, Parameter], *, given: Mapping[str, Any], each: Mapping[str, Any]
+) -> list[Page]:
+    """One page per combination of the grid."""
+    own = {name: value for name, value in given.items() if name in names}
+    pages = []
+    for combination in itertools.product(*each.values()):
+        chosen = dict(zip(each, combination, strict=True))
+        filters = [f"{k} = {v}" for k, v in chosen.items() if k not in names]
+        values = own | {k: v for k, v in chosen.items() if k in names}
+        if filters:
+            values["where"] = " and ".join([*filter(None, [str(own.get("where", ""))]), *filters])
+        suffix = "".join(f"--{_slug(f'{k}-{v}')}" for k, v in chosen.items())
+        checked = check_parameters(names, values, name=path.stem)
+        pages.append(Page(name=path.stem + suffix, notebook=path.resolve(), content=content, parameters=checked))
+    return pages
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _texts(value: Any, *, key: str, path: Path) -> tuple[str, ...]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ParameterError(f"{path.name}: {key} = {value!r} is not allowed: a list of names")
+    return tuple(items)

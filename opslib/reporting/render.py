@@ -1,0 +1,269 @@
+"""A run notebook as one self-contained page: the answer first, then the argument, then how it was made."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from nbconvert.exporters import HTMLExporter
+
+from opslib.formats import format_between, format_estimate
+from opslib.periods import Period
+from opslib.reporting.cleaning import render_markdown, render_output
+from opslib.reporting.harvest import Harvest, harvest, is_harvested, tags
+from opslib.stats.estimates import Estimate
+
+TEMPLATES = Path(__file__).parent / "templates"
+HIDDEN_TAGS = {"injected-parameters", "papermill-error-cell-tag"}
+KIND_MEANING = {
+    "measured": "counted on all rows",
+    "estimated": "inferred, with its uncertainty",
+    "described": "described, without a number",
+    "simulated": "computed by a model",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Section:
+    """A heading of the notebook and what follows it."""
+
+    title: str  # '' before the first heading of level 2
+    anchor: str  # fixed id on the page
+    blocks: list[Markup] = field(default_factory=list)  # in order
+    is_method: bool = False  # stands folded at the end
+    n_shown: int = 0  # outputs that a reader sees
+    n_harvested: int = 0  # outputs that stand elsewhere on the page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """Everything that the template lays out."""
+
+    title: str
+    lede: list[Markup]  # what stands under the title
+    sections: list[Section]  # the argument
+    methods: list[Section]  # folded
+    found: Harvest
+    parameters: Mapping[str, Any]
+    period: str
+    status: str  # ok, not available, failed
+    reason: str
+    versions: Mapping[str, str]
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        """Findings from which something follows."""
+        return [item for item in self.found.evidence if item.get("action")]
+
+    def anchor_of(self, item: Mapping[str, Any]) -> str:
+        """Id of the section that argues a finding; '' where none on the page does."""
+        wanted = str(item.get("section") or "").strip().casefold()
+        for number, section in enumerate(self.sections, start=1):
+            if wanted in (str(number), section.title.casefold()) and wanted:
+                return section.anchor
+        return ""
+
+
+class PageExporter(HTMLExporter):
+    """nbconvert's HTML exporter with opslib's own template, which escapes whatever is not marked safe."""
+
+    template_name = "opslib"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(extra_template_basedirs=[str(TEMPLATES)], **kwargs)
+
+    def _create_environment(self) -> Any:
+        environment = super()._create_environment()
+        environment.autoescape = True
+        environment.trim_blocks = environment.lstrip_blocks = True
+        environment.globals |= {"asset": asset, "policy": policy(), "KIND_MEANING": KIND_MEANING}
+        environment.filters |= {"day": format_day, "moment": format_moment, "between": between, "estimate": estimate}
+        return environment
+
+
+def render_page(
+    notebook: Any,
+    *,
+    parameters: Mapping[str, Any],
+    status: str = "ok",
+    reason: str = "",
+    versions: Mapping[str, str],
+    is_code_shown: bool = False,
+) -> str:
+    """Render a run notebook.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        The notebook with its outputs.
+    parameters : mapping
+        The checked parameters that it ran with.
+    status, reason : str
+        ``ok``, ``not available`` or ``failed``, and why.
+    versions : mapping of str to str
+        Installed versions, for the methods.
+    is_code_shown : bool
+        Whether code stands on the page, folded.
+
+    Returns
+    -------
+    str
+        The page. The same notebook, parameters and versions give the same text.
+
+    Raises
+    ------
+    ReportError
+        If a figure has no alternative text.
+    """
+    view = page_view(
+        notebook, parameters=parameters, status=status, reason=reason, versions=versions, is_code_shown=is_code_shown
+    )
+    exporter = PageExporter()
+    text, _ = exporter.from_notebook_node(notebook, resources={"view": view})
+    return text
+
+
+def page_view(
+    notebook: Any, *, parameters: Mapping[str, Any], status: str, reason: str, versions: Mapping[str, str],
+    is_code_shown: bool,
+) -> PageView:
+    """Sort a notebook's cells into what the template lays out."""
+    sections = _sections(notebook, is_code_shown=is_code_shown, is_whole=status == "ok")
+    opening, rest = sections[0], sections[1:]
+    argument = [s for s in rest if not s.is_method]
+    while argument and argument[-1].n_harvested and not argument[-1].n_shown:
+        argument.pop()  # its findings stand at the top of the page
+    return PageView(
+        title=first_heading(notebook),
+        lede=opening.blocks,
+        sections=argument if status == "ok" else [],
+        methods=[s for s in rest if s.is_method and s.blocks],
+        found=harvest(notebook),
+        parameters=parameters,
+        period=period_label(parameters),
+        status=status,
+        reason=reason,
+        versions=versions,
+    )
+
+
+def first_heading(notebook: Mapping[str, Any]) -> str:
+    """The notebook's title: its first heading of level 1."""
+    for cell in notebook["cells"]:
+        found = re.search(r"^# (.+)$", "".join(cell["source"]), re.MULTILINE)
+        if cell["cell_type"] == "markdown" and found:
+            return found[1].strip()
+    return "Untitled"
+
+
+def period_label(parameters: Mapping[str, Any]) -> str:
+    """The period as people write it; '' where the parameters leave it to the shop."""
+    start, end = parameters.get("start"), parameters.get("end")
+    return Period.parse(start, end).label if start and end else ""
+
+
+def format_day(value: str) -> str:
+    """An ISO date as people write it.
+
+    Examples
+    --------
+    >>> format_day("2026-11-05")
+    '5 Nov 2026'
+    """
+    day = date.fromisoformat(value[:10])
+    return f"{day.day} {day:%b %Y}"
+
+
+def format_moment(value: str) -> str:
+    """An ISO date, or date and time, as people write it.
+
+    Examples
+    --------
+    >>> format_moment("2026-10-31T23:59:00")
+    '31 Oct 2026, 23:59'
+    """
+    clock = value[11:16]
+    return f"{format_day(value)}, {clock}" if clock else format_day(value)
+
+
+def read_estimate(values: Mapping[str, Any]) -> Estimate:
+    """An estimate from its JSON, where null stands for a number that is unknown."""
+    numbers = {k: math.nan if values[k] is None else values[k] for k in ("value", "lower", "upper")}
+    return Estimate(**{**values, **numbers})
+
+
+def estimate(values: Mapping[str, Any], currency: str | None = None) -> str:
+    """An estimate's JSON as value and interval."""
+    return format_estimate(read_estimate(values), currency=currency)
+
+
+def between(values: Mapping[str, Any], currency: str | None = None) -> str:
+    """An estimate's JSON as its interval in words."""
+    return format_between(read_estimate(values), currency=currency)
+
+
+@cache
+def asset(name: str) -> Markup:
+    """Text of a style sheet or script that goes into every page."""
+    return Markup((TEMPLATES / "opslib" / name).read_text(encoding="utf-8"))
+
+
+@cache
+def policy() -> str:
+    """The pages' Content-Security-Policy: no address at all, and no script but ours."""
+    script = base64.b64encode(hashlib.sha256(asset("page.js").encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{script}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sections(notebook: Any, *, is_code_shown: bool, is_whole: bool) -> list[Section]:
+    sections = [Section(title="", anchor="top")]
+    for position, cell in enumerate(notebook["cells"], start=1):
+        marks = set(tags(cell))
+        if marks & HIDDEN_TAGS:
+            continue
+        if cell["cell_type"] == "markdown":
+            _add_prose(sections, "".join(cell["source"]), is_folded="how" in marks)
+        elif cell["cell_type"] == "code":
+            _add_code(sections[-1], cell, where=f"cell {position}", is_shown=is_code_shown, is_whole=is_whole)
+        sections[-1].is_method |= bool(marks & {"parameters", "methods"}) and len(sections) > 1
+    return sections
+
+
+def _add_prose(sections: list[Section], text: str, *, is_folded: bool) -> None:
+    """Start a section at every heading of level 2; the title itself stands elsewhere."""
+    for part in re.split(r"^(?=## )", re.sub(r"^# .+$", "", text, count=1, flags=re.MULTILINE), flags=re.MULTILINE):
+        body = part
+        if part.startswith("## "):
+            heading, _, body = part.partition("\n")
+            title = re.sub(r"^\d+[.)]?\s+", "", heading[3:].strip())
+            sections.append(Section(title=title, anchor=f"s{len(sections)}"))
+        if body.strip():
+            block = render_markdown(body)
+            fold = Markup("<details><summary>How this was computed</summary>{}</details>")
+            sections[-1].blocks.append(fold.format(block) if is_folded else block)
+
+
+def _add_code(section: Section, cell: Any, *, where: str, is_shown: bool, is_whole: bool) -> None:
+    if is_shown and "".join(cell["source"]).strip():
+        fold = Markup('<details class="code"><summary>Code</summary><pre><code>{}</code></pre></details>')
+        section.blocks.append(fold.format("".join(cell["source"])))
+    for output in cell.get("outputs", []):
+        if is_harvested(output):
+            section.n_harvested += 1
+        elif is_whole and output["output_type"] != "error":
+            block = render_output(output, where=where)
+            section.n_shown += bool(block)
+            section.blocks.extend([block] if block else [])
+
