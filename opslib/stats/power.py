@@ -9,8 +9,8 @@ import numpy as np
 from scipy import optimize, stats
 
 from opslib.errors import ParameterError
+from opslib.stats.arms import arm_points
 from opslib.stats.moments import Moments
-from opslib.stats.ratios import arm_points
 
 
 def unit_variation(moments: Moments, *, adjust: bool = True) -> float:

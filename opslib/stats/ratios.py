@@ -7,7 +7,7 @@ bench runs thousands of experiments through the same lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,11 +15,11 @@ import numpy as np
 from scipy import stats
 
 from opslib.errors import ParameterError
+from opslib.stats.arms import Arm, ArmPoint, arm_points, common_strata, has_covariate, require_units
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import Moments, Strata
+from opslib.stats.moments import Strata
 
 Scale = Literal["auto", "log", "delta", "shape"]
-Arm = Moments | Strata
 #: The larger arm may be this many times the smaller before "auto" pools the shape of skewed outcomes.
 BALANCED = 2.0
 #: Skewness of a difference beyond which its Cornish-Fisher quantiles stop being monotone where they are used.
@@ -71,41 +71,6 @@ class Comparison:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ArmPoint:
-    """A metric in one arm, with what its variance is made of (lists run over strata).
-
-    Parameters
-    ----------
-    value : float or array
-        The metric.
-    weights : list
-        Share of each stratum.
-    n, variances, thirds : list
-        Units, variance and third central moment of one unit's influence on the value.
-    raw_variances : list
-        Variances before the covariate's adjustment.
-    """
-
-    value: Any
-    weights: list[Any]
-    n: list[Any]
-    variances: list[Any]
-    thirds: list[Any]
-    raw_variances: list[Any]
-
-    @property
-    def variance(self) -> Any:
-        """Variance of the value."""
-        return sum(w**2 * v / n for w, v, n in zip(self.weights, self.variances, self.n, strict=True))
-
-    @property
-    def df_term(self) -> Any:
-        """This arm's part of the Welch-Satterthwaite denominator."""
-        parts = zip(self.weights, self.variances, self.n, strict=True)
-        return sum((w**2 * v / n) ** 2 / np.maximum(n - 1, 1) for w, v, n in parts)
-
-
 def compare(
     control: Arm, treated: Arm, *, unit: str, level: float = 0.95, scale: Scale = "auto", adjust: bool = True,
 ) -> Comparison:
@@ -144,6 +109,7 @@ def compare(
 
     Examples
     --------
+    >>> from opslib.stats.moments import Moments
     >>> control = Moments.of_mean(n=3407, y=1396.87, yy=52377.9767)
     >>> treated = Moments.of_mean(n=3461, y=2422.7, yy=134698.29)
     >>> result = compare(control, treated, unit="units", scale="delta")
@@ -152,20 +118,25 @@ def compare(
     """
     _require_level(level)
     c_strata, t_strata, left_out = common_strata(control, treated)
-    _require_units(c_strata, t_strata)
+    require_units(c_strata, t_strata)
     c, t = arm_points(c_strata, t_strata, adjust=adjust)
     if not c.value > 0:
         raise ParameterError(f"control value is {c.value:.6g}: a relative change needs a positive one; "
                              "compare differences of another metric")
     chosen = resolved_scale(c_strata, t_strata, scale)
     error, df = _error_and_df(c, t)
-    half = float(stats.t.ppf((1 + level) / 2, df)) * error
     value, lower, upper = relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
     n = int(sum(c.n) + sum(t.n))
-    method = _method(chosen, adjust=adjust and _has_covariate(c_strata, t_strata), strata=len(c.n))
-    absolute = Estimate(value=float(t.value - c.value), lower=float(t.value - c.value - half),
-                        upper=float(t.value - c.value + half), n=n, unit=unit, level=level,
-                        method=method, std_error=float(error))
+    is_adjusted = adjust and has_covariate(c_strata, t_strata)
+    method = _method(chosen, adjust=is_adjusted, strata=len(c.n))
+    half = float(stats.t.ppf((1 + level) / 2, df)) * error
+    gap = float(t.value - c.value)
+    is_shape = chosen == "shape"
+    ends = (lower * c.value, upper * c.value) if is_shape else (gap - half, gap + half)
+    absolute = Estimate(
+        value=gap, lower=float(ends[0]), upper=float(ends[1]), n=n, unit=unit, level=level, std_error=float(error),
+        method=method if is_shape else _method("welch", adjust=is_adjusted, strata=len(c.n)),
+    )
     relative = Estimate(value=float(value), lower=float(lower), upper=float(upper), n=n, unit="relative", level=level,
                         method=method, std_error=float(_relative_error(c, t)))
     raw = sum(w**2 * v / k for p in (c, t) for w, v, k in zip(p.weights, p.raw_variances, p.n, strict=True))
@@ -177,37 +148,13 @@ def compare(
     )
 
 
-def common_strata(control: Arm, treated: Arm) -> tuple[Strata, Strata, int]:
-    """Both arms over the strata that have units of both, and how many units fall outside them."""
-    c: Strata = control if isinstance(control, Mapping) else {"all": control}
-    t: Strata = treated if isinstance(treated, Mapping) else {"all": treated}
-    keys = [k for k in c if k in t and np.all(np.asarray(c[k].n) > 0) and np.all(np.asarray(t[k].n) > 0)]
-    if not keys:
-        raise ParameterError(f"no stratum has both arms: control has {list(c)}, treated has {list(t)}")
-    outside = sum(np.sum(m.n) for arm in (c, t) for k, m in arm.items() if k not in keys)
-    return {k: c[k] for k in keys}, {k: t[k] for k in keys}, int(outside)
-
-
-def arm_points(control: Strata, treated: Strata, *, adjust: bool = True) -> tuple[ArmPoint, ArmPoint]:
-    """Both arms' metric, standardised to the joint strata and adjusted by one covariate slope (elementwise).
-
-    Parameters
-    ----------
-    control, treated : mapping of stratum to Moments
-        The same strata in both.
-    adjust : bool
-        Use the covariate.
-
-    Returns
-    -------
-    (ArmPoint, ArmPoint)
-        Control, treated.
-    """
-    total = sum(control[k].n + treated[k].n for k in control)
-    weights = {k: (control[k].n + treated[k].n) / total for k in control}
-    means = {k: (control[k].x + treated[k].x) / (control[k].n + treated[k].n) for k in control}
-    slope = _slope(control, treated, weights) if adjust and _has_covariate(control, treated) else 0.0
-    return _point(control, weights, slope, means), _point(treated, weights, slope, means)
+def interval_of(
+    control: Strata, treated: Strata, *, level: float, scale: Scale = "auto", adjust: bool = True,
+) -> tuple[Any, Any, Any]:
+    """Relative difference and its ends of many samples at once (arguments as in `compare`, the same strata in both)."""
+    c, t = arm_points(control, treated, adjust=adjust)
+    chosen = resolved_scale(control, treated, scale)
+    return relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
 
 
 def relative_interval(c: ArmPoint, t: ArmPoint, *, scale: Scale, critical: float) -> tuple[Any, Any, Any]:
@@ -239,49 +186,6 @@ def resolved_scale(control: Strata, treated: Strata, scale: Scale) -> Scale:
     return "shape" if has_cubes and unequal and not is_share else "log"
 
 
-def _point(strata: Strata, weights: Mapping[Any, Any], slope: Any, x_means: Mapping[Any, Any]) -> ArmPoint:
-    numerator = sum(weights[k] * (m.y / m.n - slope * (m.x / m.n - x_means[k])) for k, m in strata.items())
-    denominator = sum(weights[k] * m.d / m.n for k, m in strata.items())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = numerator / denominator
-    raws, variances, thirds = [], [], []
-    for m in strata.values():
-        raw = m.variance("y", "y") - 2 * value * m.variance("y", "d") + value**2 * m.variance("d", "d")
-        with_x = m.variance("y", "x") - value * m.variance("d", "x")
-        raw = np.maximum(raw, 0.0)
-        adjusted = np.maximum(raw - 2 * slope * with_x + slope**2 * m.variance("x", "x"), 0.0)
-        shrink = np.divide(adjusted, raw, out=np.ones_like(np.asarray(raw, dtype=float)), where=np.asarray(raw) > 0)
-        raws.append(raw / denominator**2)
-        variances.append(adjusted / denominator**2)
-        thirds.append(_third(m, value) * shrink**1.5 / denominator**3)
-    return ArmPoint(value, [weights[k] for k in strata], [m.n for m in strata.values()], variances, thirds, raws)
-
-
-def _third(m: Moments, value: Any) -> Any:
-    """Third central moment of ``y - value * d``."""
-    mean = (m.y - value * m.d) / m.n
-    square = (m.yy - 2 * value * m.yd + value**2 * m.dd) / m.n
-    cube = (m.yyy - 3 * value * m.yyd + 3 * value**2 * m.ydd - value**3 * m.ddd) / m.n
-    return cube - 3 * mean * square + 2 * mean**3
-
-
-def _slope(control: Strata, treated: Strata, weights: Mapping[Any, Any]) -> Any:
-    """Slope of the linearised outcome on the covariate, pooled within arms and strata."""
-    top: Any = 0.0
-    bottom: Any = 0.0
-    for strata in (control, treated):
-        value = sum(weights[k] * m.y / m.n for k, m in strata.items())
-        value = value / sum(weights[k] * m.d / m.n for k, m in strata.items())
-        for m in strata.values():
-            top = top + (m.n - 1) * (m.variance("y", "x") - value * m.variance("d", "x"))
-            bottom = bottom + (m.n - 1) * m.variance("x", "x")
-    return np.divide(top, bottom, out=np.zeros_like(np.asarray(top, dtype=float)), where=np.asarray(bottom) > 0)
-
-
-def _has_covariate(*arms: Strata) -> bool:
-    return any(np.any(np.asarray(m.xx) > 0) for arm in arms for m in arm.values())
-
-
 def _error_and_df(c: ArmPoint, t: ArmPoint) -> tuple[Any, Any]:
     variance = c.variance + t.variance
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -293,18 +197,18 @@ def _relative_error(c: ArmPoint, t: ArmPoint) -> Any:
     return np.sqrt(t.variance / c.value**2 + c.variance * t.value**2 / c.value**4)
 
 
-def _critical(c: ArmPoint, t: ArmPoint, level: float, scale: Scale) -> Any:
-    """Two-sided quantile: Student's with the log ratio's or the difference's own degrees of freedom."""
-    if scale == "shape":
-        return float(stats.norm.ppf((1 + level) / 2))
-    if scale == "delta":
-        parts = (t.variance, t.df_term), (c.variance * t.value**2 / c.value**2, c.df_term * t.value**4 / c.value**4)
-    else:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            parts = (t.variance / t.value**2, t.df_term / t.value**4), (c.variance / c.value**2, c.df_term / c.value**4)
+def _relative_df(c: ArmPoint, t: ArmPoint) -> Any:
+    """Welch-Satterthwaite degrees of freedom of the ratio (and, to first order, of its logarithm)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = (parts[0][0] + parts[1][0]) ** 2 / (parts[0][1] + parts[1][1])
-    return stats.t.ppf((1 + level) / 2, np.where(np.isfinite(df), df, sum(c.n) + sum(t.n) - 2))
+        factor = t.value**2 / c.value**2
+        df = (t.variance + c.variance * factor) ** 2 / (t.df_term + c.df_term * factor**2)
+    return np.where(np.isfinite(df), df, sum(c.n) + sum(t.n) - 2)
+
+
+def _critical(c: ArmPoint, t: ArmPoint, level: float, scale: Scale) -> Any:
+    """Two-sided quantile: the normal's where the shape is known, else Student's."""
+    p = (1 + level) / 2
+    return float(stats.norm.ppf(p)) if scale == "shape" else stats.t.ppf(p, _relative_df(c, t))
 
 
 def _skewness(c: ArmPoint, t: ArmPoint) -> Any:
@@ -368,12 +272,12 @@ def _p_value(c: ArmPoint, t: ArmPoint, scale: Scale) -> Any:
             statistic = (ratio - 1) / _relative_error(c, t)
         else:
             statistic = np.log(ratio) / np.sqrt(c.variance / c.value**2 + t.variance / t.value**2)
-    return np.where(t.value > 0, 2 * stats.t.sf(np.abs(statistic), _error_and_df(c, t)[1]), 1.0)
+    return np.where(t.value > 0, 2 * stats.t.sf(np.abs(statistic), _relative_df(c, t)), 1.0)
 
 
-def _method(scale: Scale, *, adjust: bool, strata: int) -> str:
-    words = {"log": "delta method on the log ratio", "delta": "delta method on the ratio",
-             "shape": "pooled shape, corrected for skewness"}
+def _method(scale: str, *, adjust: bool, strata: int) -> str:
+    words = {"welch": "delta method, Welch", "log": "delta method on the log ratio",
+             "delta": "delta method on the ratio", "shape": "pooled shape, corrected for skewness"}
     parts = [words[scale], *(["covariate-adjusted"] if adjust else []), *([f"{strata} strata"] if strata > 1 else [])]
     return ", ".join(parts)
 
@@ -381,11 +285,3 @@ def _method(scale: Scale, *, adjust: bool, strata: int) -> str:
 def _require_level(level: float) -> None:
     if not 0 < level < 1:
         raise ParameterError(f"level {level}: a level lies between 0 and 1, such as 0.95")
-
-
-def _require_units(control: Strata, treated: Strata) -> None:
-    for name, arm in (("control", control), ("treated", treated)):
-        for key, m in arm.items():
-            if m.n < 2 or not m.d > 0:
-                raise ParameterError(f"{name}, stratum '{key}': {m.n:.0f} units, denominator {m.d:.6g}; "
-                                     "two units and a positive denominator are the least; merge strata")

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import stats
 
 from opslib.errors import ParameterError
+from opslib.stats.arms import arm_points
 from opslib.stats.estimates import Estimate
 from opslib.stats.moments import Moments
-from opslib.stats.ratios import arm_points
 
 
 def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: float) -> tuple[Any, Any]:

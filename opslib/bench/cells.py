@@ -1,0 +1,108 @@
+"""What a scenario of the truth bench is, and what comes back from simulating it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+#: True effects, as multiples of the promise.
+EFFECTS: Mapping[str, float] = {"-promise": -1.0, "0": 0.0, "half": 0.5, "promise": 1.0, "twice": 2.0}
+PROMISE = 0.05
+
+Rule = Literal["claim", "level"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One scenario: a design, a nuisance, a true effect.
+
+    Parameters
+    ----------
+    design : str
+        Design of the claim (experiment, cluster_experiment, level, trend, before_after, rollout).
+    nuisance : str
+        Name of the scenario within the design; names with one ``pair`` share their random draws.
+    effect : str
+        One of `EFFECTS`.
+    settings : mapping
+        What the family's generator needs.
+    pair : str
+        Seed group; empty means the nuisance itself.
+    promise, m : float
+        Promised effect and smallest change worth having (relative).
+    rule : {"claim", "level"}
+        Which verdict rule applies.
+    kind : {"fixed", "sequential", "anytime"}
+        Which targets apply: upper limit of coverage for fixed samples only, none for anytime designs.
+    power_floor : float
+        Share of the oracle's power that is asked for where the oracle's is at least 30 %.
+    is_valid : bool
+        Whether nothing is wrong, so that hardly anything may be called invalid.
+    """
+
+    design: str
+    nuisance: str
+    effect: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    pair: str = ""
+    promise: float = PROMISE
+    m: float = 0.0
+    rule: Rule = "claim"
+    kind: Literal["fixed", "sequential", "anytime"] = "fixed"
+    power_floor: float = 0.8
+    is_valid: bool = True
+
+    @property
+    def true_effect(self) -> float:
+        """True effect (relative)."""
+        return EFFECTS[self.effect] * self.promise
+
+    def generator(self, seed: int) -> np.random.Generator:
+        """Random numbers of this cell: the same for all effects and for all nuisances of one pair."""
+        return np.random.default_rng([seed, zlib.crc32(f"{self.design}/{self.pair or self.nuisance}".encode())])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicates:
+    """Results of many simulated runs of one cell (arrays of shape (n_replicates,)).
+
+    Parameters
+    ----------
+    value, lower, upper : array
+        Estimate and the interval that the verdict is read from, in the unit of the promise.
+    is_invalid : array of bool
+        A gate fired.
+    statistical : (lower, upper) or None
+        The interval before any widening for what the data cannot tell; None where it is the same.
+    oracle : (value, std_error) or None
+        What an oracle that knows the variance would use; None = the same values with their true spread.
+    """
+
+    value: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    is_invalid: np.ndarray
+    statistical: tuple[np.ndarray, np.ndarray] | None = None
+    oracle: tuple[np.ndarray, np.ndarray] | None = None
+
+
+Family = Callable[[Cell, np.random.Generator, int], Replicates]
+"""Simulates so many runs of a cell and analyses them with the product's own functions."""
+
+
+def over_effects(effects: tuple[str, ...] = tuple(EFFECTS), **of_cell: Any) -> tuple[Cell, ...]:
+    """The same scenario at several true effects."""
+    return tuple(Cell(effect=effect, **of_cell) for effect in effects)
+
+
+def until_decided(
+    lower: np.ndarray, upper: np.ndarray, *, promise: float, m: float,
+) -> np.ndarray:
+    """Look (index on the last axis) at which a claim with repeated intervals is first decided, else the last."""
+    decided = (lower > m) | (upper < promise)
+    last = decided.shape[-1] - 1
+    return np.where(decided.any(axis=-1), decided.argmax(axis=-1), last)

@@ -1,0 +1,47 @@
+"""Scenarios of levels and trends: days that resemble each other, weekdays, missing days."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from opslib.bench.cells import Cell, Replicates, over_effects
+from opslib.stats.trends import autoregressive_interval
+
+_WEEK = np.array([1.0, 0.9, 0.9, 1.0, 1.1, 1.3, 0.8])
+
+
+def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+    """Runs of a daily series around its threshold; level or change over the series relative to it; see `Family`."""
+    n_days, phi, has_slope = cell.settings["days"], cell.settings["phi"], cell.design == "trend"
+    noise = cell.settings["noise"] * autoregression(rng, (n_replicates, n_days), phi=phi)
+    days = np.arange(n_days)
+    weekdays = _WEEK[days % 7] - _WEEK.mean()
+    shape = (days - days.mean()) / n_days if has_slope else np.ones(n_days)
+    values = 1.0 + weekdays + cell.true_effect * shape + noise
+    if cell.settings.get("missing"):
+        values[:, rng.random(n_days) < cell.settings["missing"]] = np.nan
+    factor, shift = (float(n_days), 0.0) if has_slope else (1.0, 1.0)
+    value, lower, upper, _ = autoregressive_interval(values, has_slope=has_slope)
+    return Replicates(value=value * factor - shift, lower=lower * factor - shift, upper=upper * factor - shift,
+                      is_invalid=np.zeros(n_replicates, dtype=bool))
+
+
+def autoregression(rng: np.random.Generator, shape: tuple[int, int], *, phi: float) -> np.ndarray:
+    """Stationary first-order autoregressions of unit variance, one a row."""
+    draws = rng.normal(0.0, 1.0, shape)
+    for t in range(1, shape[1]):
+        draws[:, t] = phi * draws[:, t - 1] + np.sqrt(1 - phi**2) * draws[:, t]
+    return draws
+
+
+_FLOOR = {0.8: 0.7, 0.9: 0.5}
+CELLS: tuple[Cell, ...] = tuple(
+    cell
+    for design in ("level", "trend")
+    for phi, noise, missing in ((0.0, 0.2, 0.0), (0.3, 0.15, 0.0), (0.6, 0.1, 0.0), (0.6, 0.1, 0.1), (0.8, 0.06, 0.0))
+    for cell in over_effects(
+        ("-promise", "0", "promise"), design=design, pair=design, rule="level",
+        nuisance=f"180 days, AR {phi:.1f}" + (", missing days" if missing else ""), power_floor=_FLOOR.get(phi, 0.8),
+        settings={"days": 180, "phi": phi, "noise": noise * (0.3 if design == "trend" else 1.0), "missing": missing},
+    )
+)
