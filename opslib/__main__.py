@@ -1,0 +1,5 @@
+"""``python -m opslib``."""
+
+from opslib.cli import main
+
+main()

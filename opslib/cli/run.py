@@ -1,0 +1,170 @@
+"""``opslib run``, ``demo`` and ``prune``: pages from a shop's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opslib.cli.common import (
+    chosen_notebooks,
+    complete_notebooks,
+    complete_shops,
+    open_with_progress,
+    project_root,
+    read_pairs,
+)
+from opslib.errors import ParameterError
+
+Shop = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=complete_shops,
+        help="A name in data/shops, a shop.yml, an export's folder in a known layout, or a batch file (reports/batches).",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only", autocompletion=complete_notebooks, help="Notebook by name, word or number; may be repeated."
+    ),
+]
+
+
+def run(
+    shop: Shop = "demo",
+    only: Only = None,
+    start: Annotated[str, typer.Option(help="First day, e.g. 2026-10-01; each page has a sensible default.")] = "",
+    end: Annotated[str, typer.Option(help="Last day, included.")] = "",
+    where: Annotated[str, typer.Option(help='Rows that count, e.g. "country = Germany and channel = email".')] = "",
+    parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="A notebook's parameter: name=value.")] = None,
+    each: Annotated[list[str] | None, typer.Option("--each", help="One page a value: country=DE,FR or proposal=P-1,P-2; country alone takes every value.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for reports (default: reports/).")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Notebooks at a time; 0 lets the machine decide.")] = 0,
+    timeout: Annotated[float, typer.Option(min=1, help="Most seconds a notebook may take.")] = 1800.0,
+    code: Annotated[bool, typer.Option("--code", help="Show the code on the pages, folded.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Make every page again, even if nothing changed.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file again instead of trusting size and time.")] = False,
+) -> None:  # fmt: skip
+    """Make the management report of a shop: one page a notebook, and an index.
+
+    Examples: opslib run demo | opslib run online_retail --only 70 --start 2011-10-01 --end 2011-10-31 |
+    opslib run demo --only segmentation -p bins=4 | opslib run ../exports/shopify --each country
+    """
+    options = {"timeout": timeout, "is_code_shown": code} | ({"n_workers": workers} if workers else {})
+    asked = {"start": start, "end": end, "parameters": read_pairs(parameter or [], option="-p")}
+    if where:
+        asked["parameters"]["where"] = where  # type: ignore[index]
+    if shop.endswith((".yml", ".yaml")) and "batches" in Path(shop).parts:
+        codes = _run_batch(Path(shop), out=out, force=force, verify=verify, options=options)
+    else:
+        codes = [_run_shop(shop, only=only or [], each=each or [], out=out, force=force, verify=verify, asked=asked, options=options)]  # fmt: skip
+    raise typer.Exit(max(codes))
+
+
+def _run_batch(path: Path, *, out: Path | None, force: bool, verify: bool, options: dict) -> list[int]:
+    from opslib.reporting.plans import read_batch
+
+    batch = read_batch(path if path.exists() else project_root() / path)
+    each = [
+        f"{name}={','.join(map(str, values))}" if values != ("all",) else name for name, values in batch.each.items()
+    ]
+    asked = {"start": batch.start, "end": batch.end, "parameters": dict(batch.parameters)}
+    return [
+        _run_shop(
+            shop, only=batch.notebooks, each=each, out=out, force=force, verify=verify, asked=asked, options=options
+        )
+        for shop in batch.shops
+    ]
+
+
+def _run_shop(shop: str, *, only, each, out, force, verify, asked, options) -> int:  # type: ignore[no-untyped-def]
+    from opslib.reporting import batch
+
+    root = project_root()
+    opened = open_with_progress(_address(shop, root), verify=verify)
+    parameters = dict(asked["parameters"])
+    if opened.name != shop:
+        parameters["shop"] = _address(shop, root)
+    plan = batch.plan_run(
+        opened.name, chosen_notebooks(only), out=out or root / "reports", fingerprint=opened.fingerprint,
+        start=asked["start"], end=asked["end"], parameters=parameters, each=_grid(each, opened), **options,
+    )  # fmt: skip
+    result = batch.run(plan, is_forced=force)
+    for page in result.pages:
+        if page.status == "failed":
+            typer.secho(
+                f"failed: {page.name}; the half-run notebook is {result.failed.get(page.name)}", fg="red", err=True
+            )
+    typer.echo(f"{len(result.pages)} pages, {'new run' if result.is_new else 'nothing had changed'}")
+    typer.echo(str(result.latest_path))
+    return result.exit_code
+
+
+def _address(shop: str, root: Path) -> str:
+    """A shop's name as it is; a path as seen from the project's root, so that no page names the machine."""
+    path = Path(shop).expanduser()
+    if (root / "data" / "shops" / f"{shop}.yml").is_file() or not path.exists():
+        return shop
+    import os
+
+    return os.path.relpath(path.resolve(), root)
+
+
+def _grid(each: list[str], shop) -> dict[str, list[str]]:  # type: ignore[no-untyped-def]
+    """Values of every ``--each``: those given, or all that the orders have."""
+    grid = {}
+    for item in each:
+        name, sign, values = item.partition("=")
+        grid[name] = values.split(",") if sign else _values_of(name, shop)
+    return grid
+
+
+def _values_of(column: str, shop) -> list[str]:  # type: ignore[no-untyped-def]
+    from opslib import engine
+
+    lines = shop.table("order_lines")
+    if column not in lines.columns:
+        raise ParameterError(f"--each {column}: order_lines has no such column; it has {', '.join(lines.columns)}")
+    found = engine.collect(
+        lines.select(column).distinct().filter(lambda t: t[column].notnull()).order_by(column), max_rows=500
+    )
+    return [str(value) for value in found[column]]
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="Seed of the simulated shop.")] = 1,
+    preset: Annotated[str, typer.Option(help="Size: demo, 10m or 100m (order lines).")] = "demo",
+    out: Annotated[Path | None, typer.Option(help="Folder (default: data/raw/demo).")] = None,
+) -> None:
+    """Make the simulated shop anew, with its planted truth beside it.
+
+    Examples: opslib demo | opslib demo --seed 7 | opslib demo --preset 10m --out /data/big
+    """
+    from opslib.cli.common import progress_sentences
+    from opslib.data.simulate import preset as preset_of
+    from opslib.data.simulate import simulate_shop
+
+    folder = out or project_root() / "data" / "raw" / "demo"
+    with progress_sentences() as progress:
+        made = simulate_shop(folder, config=preset_of(preset), seed=seed, progress=progress)
+    typer.echo(f"simulated shop in {made}; what was planted is in {made / 'truth.json'}")
+    typer.echo("next: opslib run demo")
+
+
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="Runs to keep of each shop.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Folder of the reports (default: reports/).")] = None,
+) -> None:
+    """Remove old runs; the newest ones and the stable address stay.
+
+    Example: opslib prune --keep 3
+    """
+    from opslib.reporting.batch import prune as prune_runs
+
+    folder = out or project_root() / "reports"
+    shops = [p for p in sorted(folder.iterdir()) if p.is_dir() and (p / "latest").exists()] if folder.is_dir() else []
+    for shop in shops:
+        for gone in prune_runs(shop, keep=keep):
+            typer.echo(f"removed {gone}")
