@@ -1,0 +1,324 @@
+"""Customers, visitors or sessions randomised: one scan for all claims that share a test, then moments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import engine
+from opslib.metrics import Metric, unit_moments, unit_values
+from opslib.periods import Period
+from opslib.proposals.designs.arms import (
+    Allocation,
+    allocation_of,
+    assigned_units,
+    ratio_gate,
+    require,
+)
+from opslib.proposals.designs.base import (
+    Context,
+    Look,
+    Plan,
+    RecordedMetric,
+    evaluates,
+    from_comparison,
+    health_gate,
+    look_of,
+    pending,
+    refused,
+    units_gate,
+    where_of,
+)
+from opslib.proposals.model import Anytime, Experiment, GroupSequential, Scope
+from opslib.proposals.results import Gate, Measured
+from opslib.stats.moments import Moments, Strata, strata_of
+from opslib.stats.multiplicity import bonferroni_level
+from opslib.stats.ratios import Comparison, common_strata, compare
+from opslib.stats.sample_ratio import widened
+from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks
+
+#: From fine to coarse: a test may not be analysed by anything but what was randomised.
+_RATIO_LIMIT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Claims that one scan answers."""
+
+    design: Experiment
+    period: Period
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSums:
+    """Sums of a test's units.
+
+    Parameters
+    ----------
+    moments : DataFrame
+        metric, variant, epoch, segment, n and the sums of `stats.moments.SUMS`.
+    assigned : DataFrame
+        variant, epoch, assigned_on, n: who was taken in when; without assigned_on where only totals were kept.
+    allocation : Allocation
+        Planned shares.
+    """
+
+    moments: pd.DataFrame
+    assigned: pd.DataFrame
+    allocation: Allocation
+
+
+@evaluates("experiment")
+def measure_experiments(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
+    """Effects of randomised tests.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Claims with the design experiment.
+    context : Context
+
+    Returns
+    -------
+    dict of plan key to Measured
+        Claims that share test, period and scope are answered by one scan of each source.
+    """
+    found: dict[str, Measured] = {}
+    batches: dict[_Batch, list[tuple[Plan, Look]]] = {}
+    for plan in plans:
+        design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+        assert isinstance(design, Experiment)
+        gate = unit_gate(design)
+        if gate.status == "failed":
+            found[plan.key] = refused(gate)
+        elif look.period is None:
+            found[plan.key] = pending(look)
+        else:
+            plain = design.model_copy(update={"is_ramp_pooled": False, "analysed_by": None})
+            batches.setdefault(_Batch(plain, look.period, plan.claim.scope), []).append((plan, look))
+    for batch, members in batches.items():
+        sums = _sums(batch, [plan for plan, _ in members], context)
+        for plan, look in members:
+            found[plan.key] = _measured(plan, look, sums, context)
+    return found
+
+
+def unit_gate(design: Experiment) -> Gate:
+    """Refuses an analysis by another unit than the one that was randomised."""
+    by = design.analysed_by or design.randomised
+    same = by == design.randomised
+    return Gate(name="clustered unit known", status="passed" if same else "failed",
+                sentence=f"a test by {by} although each {design.randomised} was randomised counts what belongs together "
+                         "as independent and finds effects that are not there" if not same else
+                         f"analysed by {by}, as randomised")
+
+
+def compare_at_look(
+    control: Strata | Moments, treated: Strata | Moments, *, plan: Plan, look: Look, fractions: Sequence[float] = (),
+) -> Comparison:
+    """Two arms compared at the level that the stopping rule allows.
+
+    Parameters
+    ----------
+    control, treated : Moments, or mapping of stratum to Moments
+    plan : Plan
+        Its level holds over all looks together.
+    look : Look
+        From `look_of`.
+    fractions : sequence of float
+        Share of the information at each planned look up to this one (0-1).
+
+    Returns
+    -------
+    Comparison
+        Repeated confidence interval after planned looks, confidence sequence for an anytime design.
+    """
+    level, stopping = plan.level, plan.claim.stopping
+    if isinstance(stopping, GroupSequential):
+        level = planned_looks(list(fractions), level=plan.level).levels[look.number - 1]
+    elif isinstance(stopping, Anytime):
+        c, t, _ = common_strata(control, treated)
+        n = float(sum(m.n for arm in (c, t) for m in arm.values()))
+        level = nominal_level(anytime_critical(n, tuned_at=stopping.tuned_n, level=plan.level))
+    return compare(control, treated, unit=plan.metric.unit, level=level).at_level(plan.level)
+
+
+def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measured:
+    design, period = plan.claim.design, look.period
+    assert isinstance(design, Experiment)
+    assert period is not None
+    counts = sums.assigned.groupby(["variant", "epoch"])["n"].sum().reset_index()
+    ratio, bound = ratio_gate(counts, sums.allocation)
+    gates = [health_gate(plan, context, period), ratio, _ramp_gate(design, sums.allocation)]
+    gates = [gate for gate in gates if gate is not None]
+    rows = sums.moments[sums.moments["metric"] == plan.metric.name]
+    arms = _arms(rows, design)
+    sizes = [sum(m.n for m in arm.values()) for arm in arms]
+    gates.append(units_gate(*sizes, unit=f"{design.randomised}s"))
+    failed = next((gate for gate in gates if gate.status == "failed"), None)
+    if failed is not None:
+        return Measured(effect=None, gates=tuple(gates), n_control=int(sizes[0]), n_treated=int(sizes[1]))
+    baseline = sum(m.y for m in arms[0].values())
+    if not baseline > 0 or not all(m.d > 0 and m.n >= 2 for arm in arms for m in arm.values()):
+        sentence = f"{plan.metric.name} is {baseline:.3g} in '{design.control}': nothing to compare with"
+        return refused(Gate(name="measurable", status="failed", sentence=sentence), *gates)
+    fractions = _fractions(plan, sums.assigned, look)
+    result = compare_at_look(*arms, plan=plan, look=look, fractions=fractions)
+    measured = from_comparison(
+        plan, result, n_days=period.n_days, gates=tuple(gates), is_conflicting=_is_conflicting(rows, plan),
+        doubt=_doubt(design, result),
+    )
+    assert measured.effect is not None
+    margin = bound if plan.claim.scale == "relative" else bound * abs(result.control_value)
+    return Measured(**{**{name: getattr(measured, name) for name in measured.__slots__},
+                       "effect": widened(measured.effect, bound=margin)})
+
+
+def _arms(rows: pd.DataFrame, design: Experiment) -> tuple[Strata, Strata]:
+    """Both arms by epoch, segments added up; an epoch with fewer than two units of an arm is left out."""
+    keys = ["variant", "epoch"]
+    summed = rows.drop(columns=["metric", "segment"]).groupby(keys, as_index=False).sum(min_count=1)
+    strata = strata_of(summed, arm="variant", stratum="epoch") if len(summed) else {}
+    control, treated = strata.get(design.control, {}), strata.get(design.treatment, {})
+    both = [k for k in control if k in treated and min(control[k].n, treated[k].n) >= 2]
+    return {k: control[k] for k in both}, {k: treated[k] for k in both}
+
+
+def _ramp_gate(design: Experiment, allocation: Allocation) -> Gate | None:
+    if not allocation.is_ramped:
+        return None
+    pooled = design.is_ramp_pooled or design.source == "experiment_summaries"
+    return Gate(name="ramp strata", status="failed" if pooled else "passed",
+                sentence="the split changed on the way, and totals pooled over it mix early with late units" if pooled
+                else f"{len(allocation.shares)} allocation epochs, compared within each")
+
+
+def _fractions(plan: Plan, assigned: pd.DataFrame, look: Look) -> list[float]:
+    """Information at the planned looks up to this one: units taken in, against the calendar's share at this look."""
+    stopping, window = plan.claim.stopping, plan.claim.window
+    if not isinstance(stopping, GroupSequential):
+        return []
+    share = ((stopping.looks[look.number - 1] - window.start).days + 1) / window.period.n_days
+    days = pd.to_datetime(assigned["assigned_on"])
+    n = [float(assigned.loc[days <= pd.Timestamp(day), "n"].sum()) for day in stopping.looks[: look.number]]
+    rising = all(a < b for a, b in zip([0.0, *n], n, strict=False))
+    if not rising:
+        n = [((day - window.start).days + 1.0) for day in stopping.looks[: look.number]]
+    return [share * k / n[-1] for k in n]
+
+
+def _is_conflicting(rows: pd.DataFrame, plan: Plan) -> bool:
+    """Whether two segments show effects of opposite signs, each beyond doubt at their joint level."""
+    segments = rows["segment"].unique()
+    if len(segments) < 2:
+        return False
+    level = bonferroni_level(len(segments))
+    signs = set()
+    for segment in segments:
+        arms = _arms(rows[rows["segment"] == segment], plan.claim.design)  # type: ignore[arg-type]
+        if not arms[0] or not all(m.d > 0 and m.y > 0 for arm in arms for m in arm.values()):
+            continue
+        effect = compare(*arms, unit="share", level=level).relative
+        signs |= {1} if effect.lower > 0 else {-1} if effect.upper < 0 else set()
+    return len(signs) == 2
+
+
+def _doubt(design: Experiment, result: Comparison) -> str:
+    if result.n_left_out:
+        return f"{result.n_left_out:,} units fall in epochs with one arm only and are left out."
+    return f"Holds for the {design.randomised}s and days of the test; what lasts, the follow-up shows."
+
+
+def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
+    design, metrics = batch.design, list({plan.metric.name: plan.metric for plan in plans}.values())
+    allocation = allocation_of(context.tables, design)
+    if design.source == "experiment_summaries":
+        return _summary_sums(batch, metrics, context, allocation)
+    units = _with_segment(assigned_units(context.tables, design, period=batch.period), design, context)
+    values = (_recorded_values(units, batch, metrics, context) if design.source == "unit_outcomes"
+              else _metric_values(units, batch, metrics, context))
+    moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])  # type: ignore[arg-type]
+    days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
+    assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
+    return ArmSums(moments=moments, assigned=assigned, allocation=allocation)
+
+
+def _metric_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context) -> ir.Table:
+    """Numerators and denominators of the registry's metrics, with the covariate from before the window."""
+    design, where = batch.design, where_of(batch.scope)
+    values = unit_values(context.tables, metrics, unit=design.randomised, period=batch.period, where=where, units=units)
+    if not design.covariate_days:
+        return values
+    before = Period(batch.period.start - timedelta(days=design.covariate_days), batch.period.start - timedelta(days=1))
+    earlier = unit_values(context.tables, metrics, unit=design.randomised, period=before, where=where,
+                          units=units.select(covariate_id="unit_id", unit_id="unit_id"))
+    covariates = {f"{metric.name}_covariate": earlier[f"{metric.name}_numerator"] for metric in metrics}
+    side = earlier.select("covariate_id", **covariates)
+    return values.left_join(side, values["unit_id"] == side["covariate_id"]).drop("covariate_id")
+
+
+def _recorded_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context) -> ir.Table:
+    """Outcomes recorded per unit: their sum over the window is the numerator, every unit counts once."""
+    rows = require(context.tables, "unit_outcomes")
+    rows = rows.filter(rows["unit"] == batch.design.randomised, rows["date"] >= batch.period.start,
+                       rows["date"] < batch.period.until)
+    has_covariate = "covariate" in rows.columns
+    columns: dict[str, ir.Value] = {}
+    for metric in metrics:
+        own = rows["metric"] == metric.name
+        columns[f"{metric.name}_numerator"] = rows["value"].sum(where=own).cast("float64")
+        if has_covariate:
+            columns[f"{metric.name}_covariate"] = rows["covariate"].max(where=own).cast("float64")
+    sums = rows.group_by("unit_id").aggregate(**columns).rename(outcome_id="unit_id")
+    joined = units.left_join(sums, units["unit_id"] == sums["outcome_id"])
+    filled = joined.mutate(**{name: joined[name].fill_null(0.0) for name in columns})
+    one = filled["epoch"].notnull().ifelse(1, 1).cast("float64")
+    return filled.mutate(**{f"{metric.name}_denominator": one for metric in metrics})
+
+
+def _with_segment(units: ir.Table, design: Experiment, context: Context) -> ir.Table:
+    """The units with the segment whose signs are compared; one segment where none is asked for."""
+    if design.segment is None:
+        return units.mutate(segment=units["epoch"].cast("string").substr(0, 0))
+    table, _, column = design.segment.partition(".")
+    rows, key = require(context.tables, table), f"{design.randomised}_id"
+    side = rows.group_by(key).aggregate(segment=rows[column].cast("string").max()).rename(segment_id=key)
+    joined = units.left_join(side, units["unit_id"] == side["segment_id"]).drop("segment_id")
+    return joined.mutate(segment=joined["segment"].fill_null("unknown"))
+
+
+def _summary_sums(batch: _Batch, metrics: list[Any], context: Context, allocation: Allocation) -> ArmSums:
+    """Moments from totals as published: the last row of each arm and metric in the window."""
+    design = batch.design
+    rows = require(context.tables, "experiment_summaries")
+    rows = rows.filter(rows["experiment_id"] == design.experiment, rows["observed_at"].date() < batch.period.until,
+                       rows["variant"].isin([design.control, design.treatment]))
+    frame = engine.collect(rows.order_by(["metric", "variant", "observed_at"]))
+    last = frame.groupby(["metric", "variant"]).tail(1).set_index(["metric", "variant"])
+    made = []
+    for metric in metrics:
+        for variant in (design.control, design.treatment):
+            if (metric.name, variant) in last.index:
+                moments = _summary_moments(last, metric, variant)
+                made.append({"metric": metric.name, "variant": variant, "epoch": 0, "segment": "",
+                             **{name: getattr(moments, name) for name in moments.__slots__}})
+    columns = ["metric", "variant", "epoch", "segment", *Moments.__slots__]
+    found = pd.DataFrame(made, columns=columns)
+    assigned = found.drop_duplicates("variant")[["variant", "epoch", "n"]].assign(assigned_on=pd.Timestamp.max)
+    return ArmSums(moments=found, assigned=assigned, allocation=allocation)
+
+
+def _summary_moments(last: pd.DataFrame, metric: Metric | RecordedMetric, variant: str) -> Moments:
+    rows: dict[Any, dict[str, Any]] = last.to_dict("index")  # type: ignore[assignment]
+    row, other = rows[(metric.name, variant)], rows.get((f"{metric.name}_denominator", variant))
+    denominator = None
+    if other is not None:
+        denominator = (float(other["mean"]), float(other["variance"]), float(row["covariance"]))
+    return Moments.of_summary(n=float(row["n"]), mean=float(row["mean"]), variance=float(row["variance"]),
+                              denominator=denominator)

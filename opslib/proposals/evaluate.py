@@ -1,0 +1,259 @@
+"""The whole way of a proposal: claims measured, judged, graded; what stands in its way; one result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from opslib.contracts import Finding
+from opslib.errors import ProposalError, nearest
+from opslib.metrics import METRICS, Metric, with_local_days
+from opslib.periods import Coverage
+from opslib.proposals.designs import Context, Plan, RecordedMetric, measure
+from opslib.proposals.designs.base import Table
+from opslib.proposals.feasibility import feasibility
+from opslib.proposals.freezing import Change, FrozenRecord, changes_since, is_before
+from opslib.proposals.model import Claim, Guardrail, Proposal
+from opslib.proposals.results import FeasibilityFinding, Measured, ProposalResult
+from opslib.proposals.surroundings import surroundings_of
+from opslib.proposals.verdicts import judge_claim, judge_guardrail, overall, overall_grade
+from opslib.stats.multiplicity import bonferroni_level
+
+Definitions: TypeAlias = Mapping[str, Metric | RecordedMetric]
+_RECORDED = ("unit_outcomes", "experiment_summaries")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopData:
+    """What proposals of one shop are judged on.
+
+    Parameters
+    ----------
+    tables : mapping of name to table
+        The shop's tables.
+    as_of : date
+        Last local day whose data may be looked at.
+    time_zone : str
+        IANA zone of the shop's days.
+    own_metrics : mapping of name to Metric
+        The shop's own, beside the registry.
+    coverage : Coverage or None
+        Days observed.
+    findings : tuple of Finding
+        From the data checks.
+    allows_replay : bool
+        A historical data set or the demo: ``replay: true`` is permitted there only.
+    proposals : mapping of proposal id to status or None
+        The shop's proposals: open, running, done or rejected.
+    """
+
+    tables: Mapping[str, Table]
+    as_of: date
+    time_zone: str = "UTC"
+    own_metrics: Mapping[str, Metric] | None = None
+    coverage: Coverage | None = None
+    findings: tuple[Finding, ...] = ()
+    allows_replay: bool = False
+    proposals: Mapping[str, str] | None = None
+
+    @property
+    def context(self) -> Context:
+        """The same for the designs, with local days."""
+        return Context(tables=with_local_days(self.tables, zone=self.time_zone), as_of=self.as_of,
+                       coverage=self.coverage, findings=self.findings)
+
+
+def evaluate_proposal(
+    proposal: Proposal, *, shop: ShopData, frozen: FrozenRecord | None = None,
+) -> ProposalResult:
+    """Judge one proposal (see `evaluate_proposals`)."""
+    return evaluate_proposals([proposal], shop=shop, frozen={proposal.id: frozen} if frozen else {})[0]
+
+
+def evaluate_proposals(
+    proposals: Sequence[Proposal], *, shop: ShopData, frozen: Mapping[str, FrozenRecord] | None = None,
+) -> tuple[ProposalResult, ...]:
+    """Judge proposals; claims that ask the same rows are answered by one scan.
+
+    Parameters
+    ----------
+    proposals : sequence of Proposal
+    shop : ShopData
+    frozen : mapping of proposal id to FrozenRecord
+        The oldest freeze of each, from the ledger.
+
+    Returns
+    -------
+    tuple of ProposalResult
+        In the order given.
+
+    Raises
+    ------
+    ProposalError
+        An unknown metric, or a replay where the shop does not allow it.
+    """
+    records, context = frozen or {}, shop.context
+    for proposal in proposals:
+        if proposal.replay and not shop.allows_replay:
+            raise ProposalError(f"{proposal.id}: replay: true is for historical data sets and the demo only; remove it, "
+                                "and freeze before the window starts")
+    registries = {p.id: definitions_of(p, own=shop.own_metrics or {}) for p in proposals}
+    plans = [plan for p in proposals for plan in _plans(p, registries[p.id])]
+    measured = measure(plans, context)
+    return tuple(
+        _result(p, measured, registries[p.id], shop=shop, record=records.get(p.id)) for p in proposals
+    )
+
+
+def evaluate_claims(
+    claims: Sequence[Claim], tables: Mapping[str, Table], *, as_of: date, level: float = 0.95,
+    own_metrics: Mapping[str, Metric] | None = None,
+) -> dict[str, Measured]:
+    """Measure claims without judging them; those that share metric, unit and period share a scan.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        With different ids.
+    tables : mapping of name to table
+        With local days, or in UTC.
+    as_of : date
+        Last day whose data may be looked at.
+    level : float
+        Level of every interval (0-1).
+    own_metrics : mapping of name to Metric
+        The shop's own.
+
+    Returns
+    -------
+    dict of claim id to Measured
+    """
+    plans = [
+        Plan(key=claim.id, claim=claim, metric=_metric_of(claim, own_metrics or {}), level=level) for claim in claims
+    ]
+    return measure(plans, Context(tables=tables, as_of=as_of))
+
+
+def definitions_of(proposal: Proposal, *, own: Mapping[str, Metric]) -> dict[str, Metric | RecordedMetric]:
+    """Every metric that a proposal uses, resolved.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    own : mapping of name to Metric
+        The shop's own.
+
+    Returns
+    -------
+    dict of name to Metric or RecordedMetric
+
+    Raises
+    ------
+    ProposalError
+        A name that is in no registry; the nearest is named.
+    """
+    found = {claim.metric: _metric_of(claim, own, proposal.id) for claim in proposal.claims}
+    for guard in proposal.guardrails:
+        found.setdefault(guard.metric, _metric_of(_guard_claim(proposal, guard), own, proposal.id))
+    return found
+
+
+def frozen_definitions(proposal: Proposal, *, own: Mapping[str, Metric] | None = None) -> dict[str, dict]:
+    """The definitions as `freezing.freeze` takes them."""
+    return {name: metric.resolved() for name, metric in definitions_of(proposal, own=own or {}).items()}
+
+
+def first_outcome_of(proposal: Proposal, *, zone: str) -> datetime:
+    """Earliest moment at which an outcome of any claim can occur: the first window's local midnight, in UTC."""
+    start = min(claim.window.start for claim in proposal.claims)
+    return datetime.combine(start, time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _metric_of(claim: Claim, own: Mapping[str, Metric], place: str = "") -> Metric | RecordedMetric:
+    known = {**METRICS, **own}
+    if claim.metric in known:
+        return known[claim.metric]
+    if getattr(claim.design, "source", "") in _RECORDED or claim.design.kind == "outside":
+        unit = getattr(claim.design, "randomised", None) or claim.unit or "customer"
+        return RecordedMetric(name=claim.metric, unit_of_analysis=unit)
+    where = f"{place}: {claim.id}.metric" if place else f"{claim.id}.metric"
+    raise ProposalError(f"{where}: no metric '{claim.metric}'; {nearest(claim.metric, known)}")
+
+
+def _guard_claim(proposal: Proposal, guard: Guardrail) -> Claim:
+    """A guardrail as a claim of the first claim's design and window."""
+    return proposal.claims[0].model_copy(update={
+        "id": f"guardrail-{guard.metric}", "metric": guard.metric, "direction": None, "scale": guard.scale,
+        "promise": max(guard.margin, 1e-9), "m": 0.0,
+    })
+
+
+def _plans(proposal: Proposal, metrics: Definitions) -> Iterable[Plan]:
+    level = bonferroni_level(max(len(proposal.confirmatory), 1))
+    for claim in proposal.claims:
+        yield Plan(key=f"{proposal.id}/{claim.id}", claim=claim, metric=metrics[claim.metric], level=level)
+    if proposal.claims[0].design.kind in ("level", "trend", "outside"):
+        return
+    for guard in proposal.guardrails:
+        claim = _guard_claim(proposal, guard)
+        yield Plan(key=f"{proposal.id}/{claim.id}", claim=claim, metric=metrics[guard.metric])
+
+
+def _standing(
+    proposal: Proposal, metrics: Definitions, record: FrozenRecord | None, zone: str,
+) -> tuple[tuple[Change, ...], bool]:
+    """What changed since freezing, and whether the claims stand as frozen before their first outcome."""
+    definitions = {name: metric.resolved() for name, metric in metrics.items()}
+    changes = () if record is None else changes_since(record, proposal, definitions=definitions)
+    return changes, is_before(record, first_outcome=first_outcome_of(proposal, zone=zone)) and not changes
+
+
+def _result(
+    proposal: Proposal, measured: Mapping[str, Measured], metrics: Definitions, *, shop: ShopData,
+    record: FrozenRecord | None,
+) -> ProposalResult:
+    changes, in_time = _standing(proposal, metrics, record, shop.time_zone)
+    claims = tuple(
+        judge_claim(claim, measured[f"{proposal.id}/{claim.id}"], is_frozen=in_time,
+                    is_replay=proposal.replay and not changes, launch=proposal.start)
+        for claim in proposal.claims
+    )
+    nothing = Measured(effect=None, pending="the first claim's design has no two sides to compare")
+    guards = tuple(
+        judge_guardrail(guard, measured.get(f"{proposal.id}/guardrail-{guard.metric}", nothing))
+        for guard in proposal.guardrails
+    )
+    state, qualifier = overall(claims, guards)
+    return ProposalResult(
+        proposal_id=proposal.id, title=proposal.title, owner=proposal.owner, claims=claims, guardrails=guards,
+        state=state, qualifier=qualifier, grade=overall_grade(claims), is_frozen=in_time, is_replay=proposal.replay,
+        findings=check_proposal(proposal, shop=shop, frozen=record),
+        frozen_sha256=None if record is None else record.sha256,
+    )
+
+
+def check_proposal(
+    proposal: Proposal, *, shop: ShopData, frozen: FrozenRecord | None = None,
+) -> tuple[FeasibilityFinding, ...]:
+    """Feasibility alone, with what was changed since freezing.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    shop : ShopData
+    frozen : FrozenRecord or None
+        As the ledger holds it.
+
+    Returns
+    -------
+    tuple of FeasibilityFinding
+        Errors first.
+    """
+    metrics = definitions_of(proposal, own=shop.own_metrics or {})
+    changes, in_time = _standing(proposal, metrics, frozen, shop.time_zone)
+    around = surroundings_of(proposal, metrics=metrics, context=shop.context, changes=changes, frozen_in_time=in_time,
+                             proposals=shop.proposals)
+    return feasibility(proposal, metrics={**METRICS, **metrics}, around=around)

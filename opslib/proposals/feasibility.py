@@ -1,0 +1,307 @@
+"""Can it be done, and can it be judged? Each obstacle by a fixed name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import pandas as pd
+
+from opslib.periods import Period
+from opslib.proposals import words
+from opslib.proposals.freezing import Change
+from opslib.proposals.model import RANDOMISED, Claim, Consultation, Proposal
+from opslib.proposals.results import FeasibilityFinding
+from opslib.stats.multiplicity import bonferroni_level
+from opslib.stats.power import minimal_detectable_change, needed_units
+
+MIN_WINDOWS = 5
+"""Windows of the same length that history must hold before a chosen one can be called the best of them."""
+_GOAL_WORDS = re.compile(
+    r"\b(ris\w+|rais\w+|increas\w+|grow\w*|lift\w*|gain\w*|improv\w+|doubl\w+|fall\w*|drop\w*|reduc\w+|decreas\w+|"
+    r"lower\w*|cut\w*|halv\w+|shrink\w*|more|fewer|less|higher)\b", re.IGNORECASE,
+)
+_JOINTS = re.compile(r"\s(?:and|as well as|while|plus|but also)\s|;|\s&\s", re.IGNORECASE)
+
+
+class MetricLike(Protocol):
+    """What feasibility needs to know of a metric."""
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def is_total(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What flows past a claim, from history.
+
+    Parameters
+    ----------
+    units_per_day : float
+        New units a day that would enter the comparison, both arms together.
+    variation : float
+        Squared coefficient of variation of one unit.
+    baseline : float
+        The metric now, in its unit.
+    treated_share : float
+        Share of units to be treated (0-1).
+    """
+
+    units_per_day: float
+    variation: float
+    baseline: float
+    treated_share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRange:
+    """What a metric has done before, over windows as long as the claim's.
+
+    Parameters
+    ----------
+    values : tuple of float
+        The metric in each earlier window of that length, oldest first, in its unit; the claim's own window last if it
+        has been seen.
+    chosen : float or None
+        The metric in the claim's own window.
+    """
+
+    values: tuple[float, ...]
+    chosen: float | None = None
+
+    @property
+    def largest_change(self) -> float:
+        """Largest relative change from one window to the next, either way; infinite where nothing is known."""
+        pairs = [(a, b) for a, b in zip(self.values, self.values[1:], strict=False) if a > 0]
+        return max((abs(b / a - 1) for a, b in pairs), default=float("inf"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is known around a proposal; what is left out is not checked.
+
+    Parameters
+    ----------
+    traffic, history : mapping of claim id
+        `Traffic` and `HistoryRange`.
+    runs : mapping of claim id to Period
+        Days on which the claim's experiment took in units.
+    capacity : DataFrame or None
+        Table ``capacity``: department, month, person_days, budget_amount.
+    proposals : mapping of proposal id to {"open", "running", "done", "rejected"}
+        The shop's other proposals.
+    changes : tuple of Change
+        Fields that differ from the frozen ones.
+    frozen_in_time : bool
+        Frozen before the first outcome.
+    """
+
+    traffic: Mapping[str, Traffic] = field(default_factory=dict)
+    history: Mapping[str, HistoryRange] = field(default_factory=dict)
+    runs: Mapping[str, Period] = field(default_factory=dict)
+    capacity: pd.DataFrame | None = None
+    proposals: Mapping[str, Literal["open", "running", "done", "rejected"]] | None = None
+    changes: tuple[Change, ...] = ()
+    frozen_in_time: bool = False
+
+
+def feasibility(
+    proposal: Proposal, *, metrics: Mapping[str, MetricLike], around: Surroundings,
+) -> tuple[FeasibilityFinding, ...]:
+    """Everything that stands in a proposal's way, by name.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    metrics : mapping of name to Metric
+        The registry, with the shop's own.
+    around : Surroundings
+        Traffic, history, capacity, other proposals, what was frozen.
+
+    Returns
+    -------
+    tuple of FeasibilityFinding
+        Errors first.
+    """
+    found = [
+        *_concrete(proposal, metrics), *_measurable(proposal, around), *_inside_history(proposal, around),
+        *_frozen(around.changes), *_windows(proposal, around), *_within_capacity(proposal, around.capacity),
+        *_prerequisites(proposal, around.proposals), *_answers(proposal),
+    ]
+    return tuple(sorted(found, key=lambda finding: finding.severity))
+
+
+def latest_answers(consultations: Iterable[Consultation]) -> dict[str, Consultation]:
+    """The last answer of each department."""
+    return {answer.department: answer for answer in sorted(consultations, key=lambda item: item.date)}
+
+
+def _finding(name: str, place: str, sentence: str, *, is_warning: bool = False) -> FeasibilityFinding:
+    return FeasibilityFinding(name=name, place=place, sentence=sentence, severity="warning" if is_warning else "error")
+
+
+def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable[FeasibilityFinding]:
+    if proposal.deadline is None:
+        yield _finding("no deadline", "deadline", "no day is named by which the promise must have come true; set deadline")
+    for claim in proposal.claims:
+        metric = metrics[claim.metric]
+        if metric.is_total and claim.unit is None and claim.design.kind != "outside":
+            yield _finding("no denominator", claim.id, f"'{claim.metric}' is a total: say per what with unit (visitor, "
+                           "customer, session, ...), so that more traffic does not pass for success")
+        goals = _goals(claim, metrics)
+        if len(goals) > 1:
+            yield _finding("two goals in one", claim.id, f"the sentence promises {' and '.join(goals)}; write one claim "
+                           "for each, so that each can fail on its own")
+
+
+def _goals(claim: Claim, metrics: Mapping[str, MetricLike]) -> list[str]:
+    """Goals that a sentence names: metrics by title, or parts with a word of change each."""
+    text = claim.sentence.lower()
+    titles: list[str] = []
+    for title in sorted((metric.title.lower() for metric in metrics.values()), key=len, reverse=True):
+        if re.search(rf"\b{re.escape(title)}\b", text):
+            titles.append(title)
+            text = text.replace(title, " ")
+    parts = [part.strip() for part in _JOINTS.split(claim.sentence) if _GOAL_WORDS.search(part)]
+    if len(titles) > 1 and (_JOINTS.search(claim.sentence) or "," in claim.sentence):
+        return [f"'{title}'" for title in titles]
+    return [f"'{part.rstrip('.')}'" for part in parts] if len(parts) > 1 else titles[:1]
+
+
+def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
+    level = bonferroni_level(max(len(proposal.confirmatory), 1))
+    for claim in proposal.claims:
+        traffic = around.traffic.get(claim.id)
+        if traffic is None or claim.design.kind not in RANDOMISED:
+            continue
+        days = claim.window.period.n_days
+        if proposal.deadline is not None:
+            days = max(min(days, (proposal.deadline - claim.window.start).days + 1), 0)
+        change = claim.promise if claim.scale == "relative" else claim.promise / traffic.baseline
+        least = claim.m if claim.scale == "relative" else claim.m / traffic.baseline
+        sign = -1 if claim.direction == "down" else 1
+        contrast = (1 + sign * change) / (1 + sign * least) - 1
+        if contrast in (0, -1):
+            continue
+        needed = needed_units(traffic.variation, change=contrast, treated_share=traffic.treated_share, level=level)
+        there = traffic.units_per_day * days
+        if needed > there:
+            yield _finding("sample out of reach", claim.id, _reach_sentence(needed, there, days, traffic, level))
+
+
+def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, level: float) -> str:
+    sides = there * (1 - traffic.treated_share), there * traffic.treated_share
+    seen = ""
+    if min(sides) > 1:
+        change = minimal_detectable_change(traffic.variation, n_control=sides[0], n_treated=sides[1], level=level)
+        seen = f"; in that time a change of {words.number(change, relative=True)} can be seen"
+    return (f"the promise needs about {words.count(needed)} units (80 % power), and {days} days until the deadline bring "
+            f"about {words.count(there)}{seen}; promise more, wait longer, or choose a metric that varies less")
+
+
+def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
+    for claim in proposal.claims:
+        history = around.history.get(claim.id)
+        if history is None or len(history.values) < MIN_WINDOWS or claim.design.kind == "trend":
+            continue
+        if claim.design.kind == "level":
+            best, promise = max(history.values), claim.promise
+            is_outside = promise > best if claim.direction != "down" else promise < min(history.values)
+            if is_outside:
+                yield _finding("promise outside history", claim.id, f"the level {promise:.3g} was never reached: the best "
+                               f"of {len(history.values)} windows was {best:.3g}")
+            continue
+        promise = claim.promise if claim.scale == "relative" else claim.promise / history.values[-1]
+        if promise > history.largest_change:
+            yield _finding("promise outside history", claim.id, f"a change of {words.number(promise, relative=True)} is "
+                           f"promised; from window to window the metric has never moved more than "
+                           f"{words.number(history.largest_change, relative=True).lstrip('+')}")
+
+
+def _frozen(changes: tuple[Change, ...]) -> Iterable[FeasibilityFinding]:
+    for change in changes:
+        swapped = change.field.startswith("metrics.") or change.field.endswith(".metric")
+        name = "metric swapped after freezing" if swapped else "changed after freezing"
+        yield _finding(name, change.field, f"{change.sentence}; freeze the change as a new proposal")
+
+
+def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
+    for claim in proposal.claims:
+        period = claim.window.period
+        if period.n_days % 7 and period.n_days < 84 and claim.design.kind != "outside":
+            yield _finding("window of part weeks", claim.id, f"{period.n_days} days hold some weekdays more often than "
+                           "others; take whole weeks", is_warning=True)
+        if around.frozen_in_time:
+            continue
+        run = around.runs.get(claim.id)
+        if run is not None and (period.start > run.start or period.end < run.end):
+            yield _finding("cherry-picked window", claim.id, f"the test took in units {run.label}, and the window chosen "
+                           f"afterwards is {period.label}; judge the whole run")
+        history = around.history.get(claim.id)
+        if history is not None and _is_best_of(history, claim):
+            yield _finding("cherry-picked window", claim.id, f"the window {period.label} was chosen afterwards and is the "
+                           f"best of {len(history.values)} of its length; name it before, or take all")
+
+
+def _is_best_of(history: HistoryRange, claim: Claim) -> bool:
+    others = [value for value in history.values if value != history.chosen]
+    if history.chosen is None or len(others) + 1 < MIN_WINDOWS or claim.design.kind in RANDOMISED:
+        return False
+    is_down = claim.direction == "down"
+    return history.chosen < min(others) if is_down else history.chosen > max(others)
+
+
+def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Iterable[FeasibilityFinding]:
+    if capacity is None:
+        return
+    last = proposal.deadline or proposal.start
+    month = pd.to_datetime(capacity["month"])
+    there = capacity[(month >= pd.Timestamp(proposal.start).replace(day=1)) & (month <= pd.Timestamp(last))]
+    answers = latest_answers(proposal.consultations)
+    for effort in proposal.affected:
+        answer = answers.get(effort.department)
+        needed = answer.effort_person_days if answer and answer.effort_person_days is not None else effort.person_days
+        rows = there[there["department"] == effort.department]
+        free = float(rows["person_days"].sum())
+        if rows.empty and needed > 0:
+            yield _finding("capacity unknown", effort.department, "the table capacity has no row of this department "
+                           "between start and deadline", is_warning=True)
+        elif needed > free:
+            yield _finding("over capacity", effort.department, f"needs {needed:g} person-days by {last}, and has {free:g}")
+    budget = there[there["department"] == proposal.owner]
+    if "budget_amount" in budget and not budget.empty and proposal.one_off_cost_amount > budget["budget_amount"].sum():
+        yield _finding("over budget", proposal.owner, f"costs {proposal.one_off_cost_amount:,.0f} once, and has "
+                       f"{float(budget['budget_amount'].sum()):,.0f}")
+
+
+def _prerequisites(
+    proposal: Proposal, known: Mapping[str, str] | None,
+) -> Iterable[FeasibilityFinding]:
+    if known is None:
+        return
+    for other in proposal.depends_on:
+        if known.get(other) != "done":
+            status = known.get(other, "not known here")
+            yield _finding("prerequisite missing", other, f"'{other}' must be done first, and is {status}")
+    for other in proposal.excludes:
+        if known.get(other) in ("running", "done"):
+            yield _finding("excluded", other, f"'{other}' is {known[other]} and cannot stand beside this one")
+
+
+def _answers(proposal: Proposal) -> Iterable[FeasibilityFinding]:
+    answers = latest_answers(proposal.consultations)
+    for department in dict.fromkeys(effort.department for effort in proposal.affected):
+        answer = answers.get(department)
+        if answer is None:
+            if department != proposal.owner:
+                yield _finding("no answer", department, f"{department} has not answered; ask them (opslib proposal respond)")
+        elif answer.answer == "object":
+            yield _finding("objection", department, f"{answer.person} objects: {answer.note}")
+        elif answer.answer == "agree_if":
+            yield _finding("condition", department, f"{answer.person} agrees if: {answer.note}", is_warning=True)
+
+

@@ -1,0 +1,187 @@
+"""Writing claims down before the result: what is frozen, its hash, and what changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from opslib.errors import ProposalError
+from opslib.proposals.model import Proposal
+
+Definition = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenRecord:
+    """What was promised, and when it was written down.
+
+    Parameters
+    ----------
+    proposal_id : str
+        The proposal.
+    frozen_at : datetime
+        Aware, in UTC.
+    sha256 : str
+        64 hex digits over the canonical JSON of ``content``.
+    content : dict
+        Claims (with scope, design, stopping rule), guardrails, metric definitions and stated probability.
+    """
+
+    proposal_id: str
+    frozen_at: datetime
+    sha256: str
+    content: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values, for the ledger."""
+        return {"frozen_at": self.frozen_at.isoformat(), "sha256": self.sha256, "content": self.content}
+
+    @classmethod
+    def from_json(cls, proposal_id: str, data: Mapping[str, Any]) -> FrozenRecord:
+        """The record as the ledger holds it; refused if its content does not give its hash."""
+        record = cls(
+            proposal_id=proposal_id, frozen_at=datetime.fromisoformat(data["frozen_at"]), sha256=data["sha256"],
+            content=data["content"],
+        )
+        if content_hash(record.content) != record.sha256:
+            raise ProposalError(f"{proposal_id}: the frozen content does not give its hash {record.sha256[:12]}")
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field that differs from what was frozen."""
+
+    field: str
+    frozen: Any
+    now: Any
+
+    @property
+    def sentence(self) -> str:
+        """The change in words."""
+        return f"{self.field} was {self.frozen!r} when frozen and is {self.now!r} now"
+
+
+def frozen_content(proposal: Proposal, *, definitions: Mapping[str, Definition]) -> dict[str, Any]:
+    """What a freeze covers, as JSON values.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    definitions : mapping of metric name to mapping
+        Resolved metric definitions: numerator, denominator, unit, direction.
+
+    Returns
+    -------
+    dict
+        ``claims`` by id, ``guardrails``, ``metrics`` and ``stated_probability``.
+
+    Raises
+    ------
+    ProposalError
+        A metric has no definition.
+    """
+    missing = [name for name in proposal.metrics() if name not in definitions]
+    if missing:
+        raise ProposalError(f"{proposal.id}: no metric '{missing[0]}' in the registry; nothing can be frozen on it")
+    return {
+        "claims": {claim.id: claim.model_dump(mode="json") for claim in proposal.claims},
+        "guardrails": {guard.metric: guard.model_dump(mode="json") for guard in proposal.guardrails},
+        "metrics": {name: json.loads(_canonical(definitions[name])) for name in proposal.metrics()},
+        "stated_probability": proposal.stated_probability,
+    }
+
+
+def freeze(proposal: Proposal, *, definitions: Mapping[str, Definition], at: datetime) -> FrozenRecord:
+    """Freeze a proposal.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    definitions : mapping of metric name to mapping
+        As in `frozen_content`.
+    at : datetime
+        The time, with a zone.
+
+    Returns
+    -------
+    FrozenRecord
+    """
+    if at.tzinfo is None:
+        raise ProposalError(f"{proposal.id}: the time of freezing {at} has no zone; give it in UTC")
+    content = frozen_content(proposal, definitions=definitions)
+    return FrozenRecord(
+        proposal_id=proposal.id, frozen_at=at.astimezone(UTC), sha256=content_hash(content), content=content,
+    )
+
+
+def content_hash(content: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON: sorted keys, no spaces.
+
+    Examples
+    --------
+    >>> content_hash({"b": 1, "a": 2}) == content_hash({"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def changes_since(
+    record: FrozenRecord, proposal: Proposal, *, definitions: Mapping[str, Definition],
+) -> tuple[Change, ...]:
+    """Fields that differ from the frozen ones, each named.
+
+    Parameters
+    ----------
+    record : FrozenRecord
+    proposal : Proposal
+    definitions : mapping of metric name to mapping
+
+    Returns
+    -------
+    tuple of Change
+        Empty where nothing changed.
+    """
+    now = frozen_content(proposal, definitions=definitions)
+    if content_hash(now) == record.sha256:
+        return ()
+    old, new = dict(_leaves(record.content)), dict(_leaves(now))
+    return tuple(
+        Change(field=name, frozen=old.get(name, "absent"), now=new.get(name, "absent"))
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name, "absent") != new.get(name, "absent")
+    )
+
+
+def is_before(record: FrozenRecord | None, *, first_outcome: datetime | None) -> bool:
+    """Whether the claims were frozen before the first outcome (aware times) of their window; no outcome yet: yes."""
+    if record is None:
+        return False
+    return first_outcome is None or record.frozen_at < first_outcome
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise ProposalError(f"a metric definition holds a {type(value).__name__}, which cannot be frozen; write it as text")
+
+
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{prefix}[{index}]")
+    else:
+        yield prefix, value

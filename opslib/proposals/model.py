@@ -1,0 +1,400 @@
+"""What a proposal's file may say: claims written down before the result, and all that judging them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from opslib.contracts import CONTRACTS
+from opslib.errors import nearest
+from opslib.periods import Period
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1, max_length=1_000)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Unit = Literal["visitor", "customer", "session", "order", "product", "store", "region", "week", "day"]
+Department = Annotated[str, Field(min_length=1, max_length=80)]
+Operator = Literal["eq", "ne", "ge", "gt", "le", "lt", "in", "not_in", "between"]
+Scalar = bool | int | float | date | str
+
+_LISTS = ("in", "not_in", "between")
+_KIND_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,), "boolean": (bool,), "date": (date,), "timestamp": (date,),
+    "integer": (int,), "quantity": (int, float), "money": (int, float), "number": (int, float),
+}  # fmt: skip
+
+
+class Part(BaseModel):
+    """Base of every part of a proposal: strict, frozen, no field beyond those declared."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Filter(Part):
+    """One typed condition on a column of a contract; never evaluated as code.
+
+    Examples
+    --------
+    >>> Filter(column="sessions.device", op="eq", value="phone").table
+    'sessions'
+    """
+
+    column: Annotated[str, Field(description="table.column of a contract")]
+    op: Operator = "eq"
+    value: Scalar | tuple[Scalar, ...]
+
+    @property
+    def table(self) -> str:
+        """Name of the filtered table."""
+        return self.column.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Name of the filtered column."""
+        return self.column.partition(".")[2]
+
+    @property
+    def values(self) -> tuple[Scalar, ...]:
+        """The value or values."""
+        return self.value if isinstance(self.value, tuple) else (self.value,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_become_tuples(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("value"), list):
+            return {**data, "value": tuple(data["value"])}
+        return data
+
+    @model_validator(mode="after")
+    def _fits_contract(self) -> Filter:
+        kind = _kind_of(self.table, self.name)
+        if isinstance(self.value, tuple) != (self.op in _LISTS):
+            raise ValueError(f"op '{self.op}' needs {'a list' if self.op in _LISTS else 'one value'}")
+        if self.op == "between" and len(self.values) != 2:
+            raise ValueError("op 'between' needs a list of two values")
+        if not self.values:
+            raise ValueError(f"op '{self.op}' needs at least one value")
+        allowed = _KIND_TYPES.get(kind, (str, int, float, bool))
+        for value in self.values:
+            if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+                raise ValueError(f"{self.column} holds {kind or 'text or numbers'}, not {value!r}")
+        return self
+
+
+def _kind_of(table: str, column: str) -> str:
+    """Kind of a contract column, empty for a typed attribute; raises ValueError for an unknown name."""
+    if table not in CONTRACTS:
+        raise ValueError(f"no table '{table}'; write table.column; {nearest(table, CONTRACTS)}")
+    contract = CONTRACTS[table]
+    if column in contract.names:
+        return contract.column(column).kind
+    if any(column.startswith(prefix) for prefix in contract.prefixes):
+        return ""
+    raise ValueError(f"no column '{column}' in {table}; {nearest(column, contract.names)}")
+
+
+Scope = Annotated[tuple[Filter, ...], Field(strict=False)]
+
+
+class Window(Part):
+    """Local days on which a claim's outcomes count, both ends included."""
+
+    start: date
+    end: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Window:
+        if self.end < self.start:
+            raise ValueError(f"the end {self.end} is before the start {self.start}")
+        return self
+
+    @property
+    def period(self) -> Period:
+        """The window as a period."""
+        return Period(self.start, self.end)
+
+
+class Fixed(Part):
+    """One look, when the window has ended."""
+
+    kind: Literal["fixed"] = "fixed"
+
+
+class GroupSequential(Part):
+    """Looks planned beforehand (O'Brien-Fleming spending); the last one is the window's end."""
+
+    kind: Literal["group_sequential"] = "group_sequential"
+    looks: Annotated[tuple[date, ...], Field(strict=False, min_length=2, max_length=12)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> GroupSequential:
+        if list(self.looks) != sorted(set(self.looks)):
+            raise ValueError("looks must be different dates in order")
+        return self
+
+
+class Anytime(Part):
+    """A look at any time, paid for by a wider interval (confidence sequence)."""
+
+    kind: Literal["anytime"] = "anytime"
+    tuned_n: Annotated[int, Field(gt=1, description="units of both arms at which the sequence is narrowest")]
+
+
+Stopping = Annotated[Fixed | GroupSequential | Anytime, Field(discriminator="kind")]
+
+
+class Experiment(Part):
+    """Customers, visitors or sessions randomised."""
+
+    kind: Literal["experiment"]
+    experiment: Text
+    control: Text
+    treatment: Text
+    randomised: Literal["visitor", "customer", "session"]
+    source: Literal["experiments", "unit_outcomes", "experiment_summaries"] = "experiments"
+    analysed_by: Unit | None = None
+    covariate_days: Annotated[int, Field(ge=0, le=365)] = 0
+    segment: Annotated[str, Field(description="table.column whose groups must not point in opposite directions")] | None = None
+    is_ramp_pooled: bool = False
+
+    @model_validator(mode="after")
+    def _two_arms(self) -> Experiment:
+        if self.control == self.treatment:
+            raise ValueError(f"control and treatment are both '{self.control}'")
+        if self.segment is not None:
+            _kind_of(*self.segment.partition(".")[::2])
+        return self
+
+
+class ClusterExperiment(Part):
+    """Stores, regions or weeks randomised."""
+
+    kind: Literal["cluster_experiment"]
+    experiment: Text
+    control: Text
+    treatment: Text
+    randomised: Literal["store", "region", "week"]
+    source: Literal["experiments", "unit_outcomes"] = "experiments"
+    covariate_days: Annotated[int, Field(ge=0, le=365)] = 0
+
+
+class Rollout(Part):
+    """Treated against untreated units over time."""
+
+    kind: Literal["rollout"]
+    rollout: Text
+    history_days: Annotated[int, Field(ge=14)] = 84
+    method: Literal["did", "synthetic_did"] = "did"
+
+
+class BeforeAfter(Part):
+    """The shop's own history before and after a date, with or without a control series."""
+
+    kind: Literal["before_after"]
+    changed_on: date
+    history_days: Annotated[int, Field(ge=56)] = 364
+    control_scope: Scope = ()
+
+
+class Elasticity(Part):
+    """Response of quantity to price, promotion weeks left out."""
+
+    kind: Literal["elasticity"]
+    history_days: Annotated[int, Field(ge=56)] = 364
+    grain: Literal["day", "week"] = "week"
+
+
+class Level(Part):
+    """Is a share, mean or ratio at least the promise?"""
+
+    kind: Literal["level"]
+
+
+class Trend(Part):
+    """Is the growth a period at least the promise (relative, e.g. .01 = 1 % a month)?"""
+
+    kind: Literal["trend"]
+    grain: Literal["week", "month"] = "month"
+
+
+class Comparison(Part):
+    """Two groups as found; shows an association, never a cause."""
+
+    kind: Literal["comparison"]
+    group: Annotated[str, Field(description="table.column that tells the groups apart")]
+    control: Text
+    treatment: Text
+
+    @model_validator(mode="after")
+    def _known(self) -> Comparison:
+        _kind_of(*self.group.partition(".")[::2])
+        return self
+
+
+class Outside(Part):
+    """A cited benchmark, or the range that an expert gives with stated certainty."""
+
+    kind: Literal["outside"]
+    citation: Text
+    value: Number
+    lower: Number
+    upper: Number
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.9
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Outside:
+        if not self.lower <= self.value <= self.upper:
+            raise ValueError(f"needed lower <= value <= upper, not {self.lower}, {self.value}, {self.upper}")
+        return self
+
+
+Design = Annotated[
+    Experiment | ClusterExperiment | Rollout | BeforeAfter | Elasticity | Level | Trend | Comparison | Outside,
+    Field(discriminator="kind"),
+]
+DESIGN_KINDS = (
+    "experiment", "cluster_experiment", "rollout", "before_after", "elasticity", "level", "trend", "comparison",
+    "outside",
+)  # fmt: skip
+RANDOMISED = ("experiment", "cluster_experiment")
+DESCRIPTIVE = ("level", "trend")
+
+
+class FollowUp(Part):
+    """How the promise is looked at again after the launch."""
+
+    design: Literal["hold_out", "before_after"]
+    window: Window
+    hold_out_share: Share | None = None
+
+    @model_validator(mode="after")
+    def _has_share(self) -> FollowUp:
+        if (self.design == "hold_out") != (self.hold_out_share is not None):
+            raise ValueError("hold_out_share belongs to the design hold_out, and is needed there")
+        return self
+
+
+class Claim(Part):
+    """One sentence that data can prove wrong.
+
+    ``promise`` and ``m`` (smallest change worth having) are positive in the wished-for direction: relative changes
+    (.05 = 5 %) or, with ``scale: absolute``, changes in the metric's own unit. For a level the promise is the threshold.
+    """
+
+    id: Id
+    sentence: Text
+    metric: Id
+    unit: Unit | None = None
+    direction: Literal["up", "down"] | None = None
+    scope: Scope = ()
+    design: Design
+    promise: Positive
+    m: Amount = 0.0
+    scale: Literal["relative", "absolute"] = "relative"
+    window: Window
+    stopping: Stopping = Fixed()
+    follow_up: FollowUp | None = None
+    is_confirmatory: bool = True
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Claim:
+        if self.m > self.promise:
+            raise ValueError(f"m {self.m} is larger than the promise {self.promise}; needed 0 <= m <= promise")
+        if isinstance(self.stopping, GroupSequential):
+            looks = self.stopping.looks
+            if looks[0] <= self.window.start or looks[-1] != self.window.end:
+                raise ValueError("looks lie after the window's start, and the last one is the window's end")
+        if not isinstance(self.stopping, Fixed) and self.design.kind != "experiment":
+            raise ValueError(f"stopping '{self.stopping.kind}' needs the design experiment, not {self.design.kind}")
+        return self
+
+
+class Guardrail(Part):
+    """A metric that must not get worse by more than ``margin`` (judged in the first claim's design and window)."""
+
+    metric: Id
+    margin: Amount
+    scale: Literal["relative", "absolute"] = "relative"
+
+
+class Effort(Part):
+    """Person-days that a department puts in."""
+
+    department: Department
+    person_days: Amount = 0.0
+
+
+class Consultation(Part):
+    """What a department answered, when asked."""
+
+    department: Department
+    person: Text
+    date: date
+    answer: Literal["agree", "agree_if", "object"]
+    effort_person_days: Amount | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Consultation:
+        if self.answer != "agree" and not self.note.strip():
+            raise ValueError(f"answer '{self.answer}' needs a note: the condition, or the reason")
+        return self
+
+
+class Proposal(Part):
+    """A change that somebody wants to make, and the claims that it stands on."""
+
+    id: Id
+    title: Text
+    need: Text
+    change: Text | None = None
+    owner: Department
+    owner_person_days: Amount = 0.0
+    departments: Annotated[tuple[Effort, ...], Field(strict=False)] = ()
+    one_off_cost_amount: Amount = 0.0
+    running_cost_amount: Annotated[float, Field(ge=0, allow_inf_nan=False, description="a month")] = 0.0
+    reach: Annotated[float, Field(gt=0, allow_inf_nan=False, description="units of the first claim a month")] | None = None
+    horizon_days: Annotated[int, Field(gt=0, le=3_660)] = 365
+    decay: Annotated[float, Field(ge=0, lt=1, description="share of the effect that fades a month")] = 0.0
+    reversibility: Literal["easy", "costly", "final"] = "easy"
+    start: date
+    deadline: date | None = None
+    depends_on: Annotated[tuple[Id, ...], Field(strict=False)] = ()
+    excludes: Annotated[tuple[Id, ...], Field(strict=False)] = ()
+    guardrails: Annotated[tuple[Guardrail, ...], Field(strict=False)] = ()
+    stated_probability: Share | None = None
+    consultations: Annotated[tuple[Consultation, ...], Field(strict=False)] = ()
+    claims: Annotated[tuple[Claim, ...], Field(strict=False, min_length=1)]
+    replay: bool = False
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Proposal:
+        ids = [claim.id for claim in self.claims]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"claim id '{next(i for i in ids if ids.count(i) > 1)}' is used twice")
+        if self.deadline is not None and self.deadline < self.start:
+            raise ValueError(f"the deadline {self.deadline} is before the start {self.start}")
+        if self.id in self.depends_on + self.excludes:
+            raise ValueError(f"'{self.id}' depends on or excludes itself")
+        return self
+
+    @property
+    def affected(self) -> tuple[Effort, ...]:
+        """Every department with its effort, the owner first."""
+        return (Effort(department=self.owner, person_days=self.owner_person_days), *self.departments)
+
+    @property
+    def confirmatory(self) -> tuple[Claim, ...]:
+        """Claims that share the 5 % of error."""
+        return tuple(claim for claim in self.claims if claim.is_confirmatory)
+
+    def metrics(self) -> Iterator[str]:
+        """Names of the metrics used, claims first, each once."""
+        yield from dict.fromkeys([c.metric for c in self.claims] + [g.metric for g in self.guardrails])
+

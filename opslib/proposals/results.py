@@ -1,0 +1,236 @@
+"""What judging a proposal gives: gates, measured effects, claim results, and the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from opslib.proposals.evidence import Evidence, Grade
+from opslib.stats.estimates import Estimate
+
+State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refuted", "inconclusive"]
+GuardState = Literal["held", "broken", "unclear", "invalid"]
+GateName = Literal[
+    "data health", "sample ratio", "enough history", "clustered unit known", "measurable", "planned looks", "ramp strata",
+]
+METHOD_VERSION = "1"
+"""Raised when the same data would give another verdict; every evaluation in the ledger carries it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One condition that the data must meet before a verdict.
+
+    Parameters
+    ----------
+    name : str
+        Which condition.
+    status : {"passed", "warning", "failed"}
+        A failed gate makes the claim invalid; a warning costs a grade.
+    sentence : str
+        What was found.
+    """
+
+    name: GateName
+    status: Literal["passed", "warning", "failed"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a design found out about one claim.
+
+    Parameters
+    ----------
+    effect : Estimate or None
+        Change in the wished-for direction, on the claim's scale; for a level the level, for a trend the growth.
+    gates : tuple of Gate
+        In the order checked.
+    baseline, outcome : float or None
+        Metric of the control group (or before) and of the treated group, in the metric's unit.
+    n_control, n_treated : int
+        Independent units of each side.
+    n_days : int
+        Days observed.
+    variation : float or None
+        Squared coefficient of variation of one unit.
+    p_value : float or None
+        Two-sided, of no change; for the q-value across a portfolio only.
+    is_conflicting : bool
+        Segments whose signs conflict.
+    has_control : bool
+        Before/after only: a control series was used.
+    bias_sd : float
+        Documented bias of a non-randomised design, on the claim's scale.
+    pending : str
+        Why no verdict is due yet; empty when one is.
+    doubt : str
+        The main doubt that the design leaves.
+    """
+
+    effect: Estimate | None
+    gates: tuple[Gate, ...] = ()
+    baseline: float | None = None
+    outcome: float | None = None
+    n_control: int = 0
+    n_treated: int = 0
+    n_days: int = 0
+    variation: float | None = None
+    p_value: float | None = None
+    is_conflicting: bool = False
+    has_control: bool = False
+    bias_sd: float = 0.0
+    pending: str = ""
+    doubt: str = ""
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """Gates that forbid a verdict."""
+        return tuple(gate for gate in self.gates if gate.status == "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimResult:
+    """A claim's verdict, with what it stands on.
+
+    Parameters
+    ----------
+    claim_id, sentence, metric, design : str
+        From the claim.
+    state : str
+        The verdict.
+    qualifier : str
+        "exploratory", "association only", the failed gate's name, "not due", or empty.
+    page_sentence : str
+        The verdict in a careful analyst's words, with number and interval.
+    measured : Measured
+        The numbers.
+    grade : str
+        High, Moderate, Low or Very low.
+    grade_reasons : tuple of str
+        Why it is lower than the design's start.
+    promise, m : float
+        On the claim's scale.
+    scale : str
+        relative or absolute.
+    p_promise, p_worthwhile : float or None
+        P(effect >= promise) and P(effect > m) under a flat prior (0-1).
+    n_needed, days_needed : float or None
+        Units and days still needed, where inconclusive.
+    is_confirmatory : bool
+        Counts for the proposal's verdict.
+    """
+
+    claim_id: str
+    sentence: str
+    metric: str
+    design: str
+    state: State
+    qualifier: str
+    page_sentence: str
+    measured: Measured
+    grade: Grade
+    grade_reasons: tuple[str, ...]
+    promise: float
+    m: float
+    scale: str
+    p_promise: float | None = None
+    p_worthwhile: float | None = None
+    n_needed: float | None = None
+    days_needed: float | None = None
+    is_confirmatory: bool = True
+
+    @property
+    def label(self) -> str:
+        """The verdict as it is written: "inconclusive (association only)"."""
+        return f"{self.state} ({self.qualifier})" if self.qualifier else self.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardrailResult:
+    """Whether a metric that must not get worse did not."""
+
+    metric: str
+    state: GuardState
+    margin: float
+    page_sentence: str
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeasibilityFinding:
+    """One thing that stands in a proposal's way.
+
+    Parameters
+    ----------
+    name : str
+        Fixed name of the finding ("no deadline").
+    place : str
+        Claim, department or field concerned.
+    sentence : str
+        What is wrong, and the way out.
+    severity : {"error", "warning"}
+        An error means that the proposal cannot be carried out or judged as written.
+    """
+
+    name: str
+    place: str
+    sentence: str
+    severity: Literal["error", "warning"] = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalResult:
+    """A proposal, judged.
+
+    Parameters
+    ----------
+    proposal_id, title, owner : str
+        From the proposal.
+    claims : tuple of ClaimResult
+        In the order of the file.
+    guardrails : tuple of GuardrailResult
+        In the order of the file.
+    state : str
+        The weakest confirmatory claim's; harmful where a guardrail is broken.
+    grade : str
+        The lowest of the confirmatory claims.
+    findings : tuple of FeasibilityFinding
+        Feasibility, changes since freezing, silent departments.
+    is_frozen, is_replay : bool
+        Claims stand as frozen; judged on history.
+    frozen_sha256 : str or None
+        Hash of what was frozen.
+    method_version : str
+        Of the code that judged.
+    """
+
+    proposal_id: str
+    title: str
+    owner: str
+    claims: tuple[ClaimResult, ...]
+    guardrails: tuple[GuardrailResult, ...]
+    state: State
+    qualifier: str
+    grade: Grade
+    findings: tuple[FeasibilityFinding, ...] = ()
+    is_frozen: bool = False
+    is_replay: bool = False
+    frozen_sha256: str | None = None
+    method_version: str = METHOD_VERSION
+
+    @property
+    def label(self) -> str:
+        """The verdict as it is written."""
+        return f"{self.state} ({self.qualifier})" if self.qualifier else self.state
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """One finding a claim, for display and for the ledger."""
+        return tuple(
+            Evidence(
+                key=f"{self.proposal_id}-{claim.claim_id}".lower(), sentence=claim.page_sentence,
+                kind="described" if claim.measured.effect is None else "estimated", estimate=claim.measured.effect,
+                grade=claim.grade, owner=self.owner, caveat=claim.measured.doubt or None, metric=claim.metric,
+            )
+            for claim in self.claims
+        )

@@ -1,0 +1,157 @@
+"""What is known around a proposal before its window: traffic, history, the test's run, capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import NotAvailableError, ParameterError
+from opslib.metrics import Metric, daily_values, unit_moments, unit_values
+from opslib.periods import Period
+from opslib.proposals.designs import Context, RecordedMetric, where_of
+from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic
+from opslib.proposals.freezing import Change
+from opslib.proposals.model import RANDOMISED, Claim, Proposal
+from opslib.stats.moments import Moments, arms_of
+from opslib.stats.power import unit_variation
+
+#: Days of history read for traffic; windows read for the range of history.
+TRAFFIC_DAYS = 56
+HISTORY_WINDOWS = 26
+MIN_UNITS = 50
+
+
+def surroundings_of(
+    proposal: Proposal, *, metrics: Mapping[str, Metric | RecordedMetric], context: Context,
+    changes: tuple[Change, ...] = (), frozen_in_time: bool = False, proposals: Mapping[str, str] | None = None,
+) -> Surroundings:
+    """Gather what `feasibility` checks a proposal against.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    metrics : mapping of name to Metric
+        Resolved metrics of the proposal.
+    context : Context
+        The shop's tables; only rows before each claim's window are read for traffic.
+    changes, frozen_in_time, proposals
+        As in `Surroundings`.
+
+    Returns
+    -------
+    Surroundings
+        What the tables cannot tell is left out.
+    """
+    traffic, history, runs = {}, {}, {}
+    for claim in proposal.claims:
+        metric = metrics[claim.metric]
+        if claim.design.kind in RANDOMISED:
+            run = _run_of(claim, context)
+            if run is not None:
+                runs[claim.id] = run
+        if not isinstance(metric, Metric) or claim.design.kind == "outside" or not _has_tables(metric, context):
+            continue
+        if claim.design.kind == "experiment":
+            found = traffic_of(claim, metric, context)
+            if found is not None:
+                traffic[claim.id] = found
+        history[claim.id] = history_of(claim, metric, context)
+    capacity = None
+    if "capacity" in context.tables:
+        capacity = engine.collect(engine.as_table(context.tables["capacity"]).order_by(["department", "month"]))
+    return Surroundings(
+        traffic=traffic, history=history, runs=runs, capacity=capacity, changes=changes, frozen_in_time=frozen_in_time,
+        proposals=proposals,  # type: ignore[arg-type]
+    )
+
+
+def traffic_of(claim: Claim, metric: Metric, context: Context) -> Traffic | None:
+    """Units a day and their variation before the window; None where history is too short.
+
+    Parameters
+    ----------
+    claim : Claim
+    metric : Metric
+    context : Context
+
+    Returns
+    -------
+    Traffic or None
+    """
+    before = Period(claim.window.start - timedelta(days=TRAFFIC_DAYS), claim.window.start - timedelta(days=1))
+    length = min(claim.window.period.n_days, TRAFFIC_DAYS)
+    recent = Period(before.end - timedelta(days=length - 1), before.end)
+    unit = claim.design.randomised  # type: ignore[union-attr]
+    try:
+        values = unit_values(context.tables, [metric], unit=unit, period=recent, where=where_of(claim.scope))
+    except (NotAvailableError, ParameterError):
+        return None
+    sums = unit_moments(values, [metric])
+    moments: Moments = arms_of(sums, arm="metric")[metric.name]
+    if moments.n < MIN_UNITS or not moments.d > 0 or not moments.y > 0:
+        return None
+    return Traffic(units_per_day=moments.n / recent.n_days, variation=unit_variation(moments),
+                   baseline=float(moments.y / moments.d))
+
+
+def history_of(claim: Claim, metric: Metric, context: Context) -> HistoryRange:
+    """The metric in windows as long as the claim's, up to the claim's own where it has been seen.
+
+    Parameters
+    ----------
+    claim : Claim
+    metric : Metric
+    context : Context
+
+    Returns
+    -------
+    HistoryRange
+        Oldest first; windows without a value are left out.
+    """
+    length = claim.window.period.n_days
+    seen = context.as_of >= claim.window.end
+    last = claim.window.end if seen else claim.window.start - timedelta(days=1)
+    first = last - timedelta(days=length * HISTORY_WINDOWS - 1)
+    if context.coverage is not None:
+        first = max(first, context.coverage.first)
+    if (last - first).days + 1 < length:
+        return HistoryRange(values=())
+    days = daily_values(context.tables, [metric], period=Period(first, last), where=where_of(claim.scope))
+    values = _window_values(days, metric, length=length, last=last)
+    chosen = values[-1] if seen and values else None
+    return HistoryRange(values=tuple(values), chosen=chosen)
+
+
+def _window_values(days: pd.DataFrame, metric: Metric, *, length: int, last: object) -> list[float]:
+    """The metric per window counted back from the last day; a total is its sum, a ratio that of the sums."""
+    back = (pd.Timestamp(str(last)) - days["day"]).dt.days // length
+    whole = back.value_counts()
+    sums = days.groupby(back)[[f"{metric.name}_numerator", f"{metric.name}_denominator"]].sum()
+    sums = sums[[whole[window] == length for window in sums.index]].sort_index(ascending=False)
+    if metric.is_total:
+        values = sums[f"{metric.name}_numerator"]
+    else:
+        values = sums[f"{metric.name}_numerator"] / sums[f"{metric.name}_denominator"].replace(0.0, float("nan"))
+    found = values.dropna()
+    # Windows before the shop's first row are empty, not zero.
+    return [float(value) for value in found[(found != 0).cummax()]]
+
+
+def _run_of(claim: Claim, context: Context) -> Period | None:
+    """First and last local day on which the claim's test took in units."""
+    if "experiments" not in context.tables or getattr(claim.design, "source", "") == "experiment_summaries":
+        return None
+    rows = engine.as_table(context.tables["experiments"])
+    rows = rows.filter(rows["experiment_id"] == claim.design.experiment)  # type: ignore[union-attr]
+    day = rows["assigned_on"] if "assigned_on" in rows.columns else rows["assigned_at"].date()
+    ends = engine.collect(rows.aggregate(first=day.min(), last=day.max()))
+    if ends["first"].isna().all():
+        return None
+    return Period(pd.Timestamp(ends["first"][0]).date(), pd.Timestamp(ends["last"][0]).date())
+
+
+def _has_tables(metric: Metric, context: Context) -> bool:
+    return all(table in context.tables for table in metric.tables)

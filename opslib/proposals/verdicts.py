@@ -1,0 +1,222 @@
+"""From what was measured to a verdict, its grade, and the sentence that a page prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from scipy import stats as distributions
+
+from opslib.proposals import words
+from opslib.proposals.evidence import Grade
+from opslib.proposals.grades import grade_of, is_association_only, lowest
+from opslib.proposals.model import DESCRIPTIVE, Claim, Guardrail
+from opslib.proposals.results import ClaimResult, GuardrailResult, Measured, ProposalResult, State
+from opslib.stats.estimates import Estimate
+from opslib.stats.multiplicity import adjusted
+from opslib.stats.power import needed_days, needed_units
+from opslib.stats.verdict_rule import guardrail_state_of, level_verdict_of, verdict_of
+
+#: From the worst to the best: the weakest confirmatory claim decides for its proposal.
+WEAKEST_FIRST: tuple[State, ...] = (
+    "invalid", "harmful", "refuted", "inconclusive", "partly", "supported", "confirmed",
+)  # fmt: skip
+
+
+def judge_claim(
+    claim: Claim, measured: Measured, *, is_frozen: bool, is_replay: bool = False, launch: date,
+) -> ClaimResult:
+    """Verdict of one claim.
+
+    Parameters
+    ----------
+    claim : Claim
+    measured : Measured
+        What its design found.
+    is_frozen : bool
+        Frozen before the window's first outcome, and unchanged since.
+    is_replay : bool
+        Judged on history on purpose: a verdict is permitted, and the page says so.
+    launch : date
+        First day of the change for everybody.
+
+    Returns
+    -------
+    ClaimResult
+    """
+    grade, reasons = grade_of(claim, measured, is_frozen=is_frozen, launch=launch)
+    state, qualifier = _state_of(claim, measured, may_confirm=is_frozen or is_replay)
+    result = ClaimResult(
+        claim_id=claim.id, sentence=claim.sentence, metric=claim.metric, design=claim.design.kind, state=state,
+        qualifier=qualifier, page_sentence="", measured=measured, grade=grade, grade_reasons=reasons,
+        promise=claim.promise, m=claim.m, scale=claim.scale, is_confirmatory=claim.is_confirmatory,
+        p_promise=exceedance(measured.effect, claim.promise), p_worthwhile=exceedance(measured.effect, claim.m),
+    )
+    if state == "inconclusive" and not qualifier:
+        n_needed, days = still_needed(claim, measured)
+        result = replace(result, n_needed=n_needed, days_needed=days)
+    return replace(result, page_sentence=_sentence(claim, result))
+
+
+def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult:
+    """Whether a guardrail held: ``effect`` in its wished-for direction, against its margin."""
+    if measured.failed or measured.pending or measured.effect is None:
+        why = measured.failed[0].sentence if measured.failed else measured.pending or "nothing was measured"
+        return GuardrailResult(metric=guardrail.metric, state="invalid" if measured.failed else "unclear",
+                               margin=guardrail.margin, measured=measured, page_sentence=f"{guardrail.metric}: {why}.")
+    effect = measured.effect
+    state = guardrail_state_of((effect.lower, effect.upper), margin=guardrail.margin)
+    relative = guardrail.scale == "relative"
+    said = {"held": "did not get worse by more than", "broken": "got worse by more than",
+            "unclear": "may or may not have got worse by more than"}[state]
+    sentence = (f"{guardrail.metric} {said} {words.number(guardrail.margin, relative=relative).lstrip('+')}: "
+                f"{words.interval(effect, relative=relative)} in the wished-for direction.")
+    return GuardrailResult(metric=guardrail.metric, state=state, margin=guardrail.margin, measured=measured,
+                           page_sentence=sentence)
+
+
+def overall(
+    claims: Sequence[ClaimResult], guardrails: Sequence[GuardrailResult],
+) -> tuple[State, str]:
+    """Verdict of a proposal: its weakest confirmatory claim's; harmful where a guardrail is broken."""
+    counted = [claim for claim in claims if claim.is_confirmatory] or list(claims)
+    weakest = min(counted, key=lambda claim: WEAKEST_FIRST.index(claim.state))
+    broken = [guard.metric for guard in guardrails if guard.state == "broken"]
+    if broken and weakest.state != "invalid":
+        return "harmful", f"guardrail {broken[0]} broken"
+    return weakest.state, weakest.qualifier
+
+
+def overall_grade(claims: Sequence[ClaimResult]) -> Grade:
+    """The lowest grade of the confirmatory claims."""
+    return lowest(tuple(claim.grade for claim in claims if claim.is_confirmatory) or tuple(c.grade for c in claims))
+
+
+def q_values(results: Sequence[ProposalResult]) -> Mapping[str, float]:
+    """Benjamini-Hochberg q-value of each claim across a portfolio; shown on the index, never used in a verdict.
+
+    Parameters
+    ----------
+    results : sequence of ProposalResult
+
+    Returns
+    -------
+    mapping of "proposal/claim" to float
+        Claims with a p-value only (0-1).
+    """
+    p_values: dict[Hashable, float] = {
+        f"{result.proposal_id}/{claim.claim_id}": claim.measured.p_value
+        for result in results for claim in result.claims
+        if claim.measured.p_value is not None and not claim.measured.failed
+    }
+    frame = adjusted(p_values, method="benjamini_hochberg")
+    return dict(zip(frame["name"], frame["adjusted_p_value"], strict=True))
+
+
+def exceedance(effect: Estimate | None, threshold: float) -> float | None:
+    """P(effect >= threshold) under a flat prior and a normal error; None without a standard error.
+
+    Examples
+    --------
+    >>> e = Estimate(value=0.05, lower=0.01, upper=0.09, n=900, unit="relative", method="delta", std_error=0.02)
+    >>> exceedance(e, 0.05)
+    0.5
+    """
+    if effect is None or not effect.std_error or not math.isfinite(effect.std_error):
+        return None
+    return float(distributions.norm.sf((threshold - effect.value) / effect.std_error))
+
+
+def still_needed(claim: Claim, measured: Measured) -> tuple[float | None, float | None]:
+    """Units and days still needed to tell the promise from ``m`` with 80 % power, at the traffic so far."""
+    effect = measured.effect
+    n = measured.n_control + measured.n_treated
+    gap = claim.promise - claim.m
+    if effect is None or n == 0:
+        return None, None
+    if claim.design.kind in DESCRIPTIVE:
+        distance = abs(effect.value - claim.promise)
+        total = n * (effect.width / 2 / distance) ** 2 if distance > 0 else math.inf
+    elif measured.variation and measured.baseline and measured.n_control and measured.n_treated:
+        sign = 1 if claim.direction != "down" else -1
+        per = 1.0 if claim.scale == "relative" else 1 / abs(measured.baseline)
+        change = (1 + sign * claim.promise * per) / (1 + sign * claim.m * per) - 1
+        share = measured.n_treated / n
+        total = (needed_units(measured.variation, change=change, treated_share=share, level=effect.level)
+                 if change > -1 and change != 0 else math.inf)
+    else:
+        total = n * (effect.width / gap) ** 2 if gap > 0 else math.inf
+    if total <= n and gap > 0 and claim.design.kind not in DESCRIPTIVE:
+        total = n * (effect.width / gap) ** 2  # the truth lies between: a width below the gap always decides
+    missing = max(total - n, 1.0)
+    days = needed_days(missing, units_per_day=n / measured.n_days) if measured.n_days and total < math.inf else None
+    return missing, days
+
+
+def _state_of(claim: Claim, measured: Measured, *, may_confirm: bool) -> tuple[State, str]:
+    if measured.failed:
+        return "invalid", measured.failed[0].name
+    if measured.pending or measured.effect is None:
+        return "inconclusive", "not due"
+    if not may_confirm or not claim.is_confirmatory:
+        return "inconclusive", "exploratory"
+    if is_association_only(claim.design.kind, has_control=measured.has_control):
+        return "inconclusive", "association only"
+    ends = (measured.effect.lower, measured.effect.upper)
+    if claim.design.kind in DESCRIPTIVE:
+        return level_verdict_of(ends, threshold=claim.promise), ""
+    return verdict_of(ends, promise=claim.promise, m=claim.m), ""
+
+
+def _sentence(claim: Claim, result: ClaimResult) -> str:
+    """The verdict in words; every number with its interval."""
+    measured, effect = result.measured, result.measured.effect
+    if measured.failed:
+        return f"No verdict on {claim.metric}: {measured.failed[0].sentence}."
+    if effect is None or measured.pending:
+        return f"No verdict on {claim.metric} yet: {measured.pending or 'nothing was measured'}."
+    relative = claim.scale == "relative" and claim.design.kind != "level"
+    found = words.interval(effect, relative=relative)
+    promised = words.number(claim.promise, relative=relative)
+    if claim.design.kind in DESCRIPTIVE:
+        what = "growth" if claim.design.kind == "trend" else "level"
+        return f"The {what} of {claim.metric} is {found}; the claim was at least {promised}: {_descriptive_end(result)}"
+    head = f"{claim.metric} changed by {found} in the wished-for direction; {promised} was promised."
+    return f"{head} {_ends(result, relative)}"
+
+
+def _descriptive_end(result: ClaimResult) -> str:
+    if result.qualifier:
+        return _QUALIFIED[result.qualifier]
+    return {"supported": "it holds.", "refuted": "it does not hold."}.get(result.state, _needed(result))
+
+
+_QUALIFIED = {
+    "exploratory": "It was not frozen before the result, so it can suggest a test and not more.",
+    "association only": "The groups were not made alike, so this shows that two things went together and not that "
+                        "one made the other.",
+}
+
+
+def _ends(result: ClaimResult, relative: bool) -> str:
+    if result.qualifier:
+        return _QUALIFIED[result.qualifier]
+    least = words.number(result.m, relative=relative) if result.m else "any gain"
+    if result.state == "supported":
+        chance = "" if result.p_promise is None else f" (the chance that it is at least that is {words.probability(result.p_promise)})"
+        return f"The direction is shown; the promised size is neither shown nor excluded{chance}."
+    return {
+        "harmful": "It did harm.",
+        "confirmed": "The whole interval reaches the promise.",
+        "partly": "It helps, and by less than promised.",
+        "refuted": f"The promise is excluded, and {least} is not shown.",
+    }.get(result.state) or _needed(result)
+
+
+def _needed(result: ClaimResult) -> str:
+    if result.n_needed is None or not math.isfinite(result.n_needed):
+        return "We cannot tell."
+    days = "" if result.days_needed is None else f", {words.count(result.days_needed)} more days at this traffic"
+    return f"We cannot tell yet; about {words.count(result.n_needed)} more units would{days}."
