@@ -17,7 +17,7 @@ HEDONIC = {"attr_durability": 0.06, "attr_eco_score": 0.035, "attr_size_litres":
 PRICE_STEP_DAYS, PRICE_STEP_SD, PRICE_STEP_SHARE = 28, 0.13, 0.45
 CONFOUNDED_SD, CONFOUNDED_FOLLOW = 0.30, 0.45
 GROUP_SIZE, N_COMPLEMENTS, COMPLEMENT_SHARE = 4, 10, 0.30
-CANNIBAL_SHARE = 0.45
+CANNIBAL_SHARE, NO_IMAGE = 0.45, 0.65
 UNIT = 10_000  # money is whole ten-thousandths
 
 
@@ -112,7 +112,18 @@ class Catalogue:
     @cached_property
     def popularity(self) -> Floats:
         """Demand weight at the reference price."""
-        return np.exp(0.85 * self.draws.normal("popularity", self.number) + 0.30 * self.quality)
+        weight = np.exp(0.85 * self.draws.normal("popularity", self.number) + 0.30 * self.quality)
+        return weight * np.where(self.has_image, 1.0, NO_IMAGE)
+
+    @cached_property
+    def has_image(self) -> np.ndarray:
+        """Whether the product page has a picture."""
+        return self.draws.uniform("image", self.number) < 0.94
+
+    @cached_property
+    def group(self) -> Ints:
+        """Group of substitutes of each product."""
+        return self.number // GROUP_SIZE
 
     @cached_property
     def launched(self) -> Ints:

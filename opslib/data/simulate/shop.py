@@ -17,6 +17,8 @@ from opslib.data.simulate.config import WARM_UP_DAYS, ShopConfig
 from opslib.data.simulate.draws import Draws, Ints
 from opslib.data.simulate.people import Population
 from opslib.data.simulate.records import Block, Records, Simulator
+from opslib.data.simulate.market import Market
+from opslib.data.simulate.standing import Standing
 from opslib.data.simulate.trials import Arms, exposures
 from opslib.data.simulate.writing import Parts
 from opslib.errors import ParameterError
@@ -89,6 +91,8 @@ def simulate_shop(
             numbers = np.arange(first, min(first + people_per_chunk, n_people), dtype=np.int64)
             parts.write(_chunk(simulator, numbers, totals))
             report(0.9 * (first + numbers.size) / n_people, "people, visits and orders")
+        standing = Standing(simulator, totals.units, totals.clicks)
+        parts.write({**standing.tables(), **Market(standing).tables()})
     report(1.0, "truth")
     return folder
 
