@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,11 +19,14 @@ from opslib.cli.common import (
 )
 from opslib.errors import ParameterError
 
+if TYPE_CHECKING:
+    from opslib.data.sources import Shop as OpenShop
+
 Shop = Annotated[
     str,
     typer.Argument(
         autocompletion=complete_shops,
-        help="A name in data/shops, a shop.yml, an export's folder in a known layout, or a batch file (reports/batches).",
+        help="A name in data/shops, a shop.yml, a folder in a known layout, or a batch file (reports/batches).",
     ),
 ]
 Only = Annotated[
@@ -32,71 +37,96 @@ Only = Annotated[
 ]
 
 
+Parameter = Annotated[
+    list[str] | None, typer.Option("-p", "--parameter", help="A notebook's parameter: name=value; may be repeated.")
+]
+Each = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--each", help="One page a value: country=DE,FR; country alone takes every value that the orders have."
+    ),
+]
+
+
 def run(
     shop: Shop = "demo",
     only: Only = None,
     start: Annotated[str, typer.Option(help="First day, e.g. 2026-10-01; each page has a sensible default.")] = "",
     end: Annotated[str, typer.Option(help="Last day, included.")] = "",
     where: Annotated[str, typer.Option(help='Rows that count, e.g. "country = Germany and channel = email".')] = "",
-    parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="A notebook's parameter: name=value.")] = None,
-    each: Annotated[list[str] | None, typer.Option("--each", help="One page a value: country=DE,FR or proposal=P-1,P-2; country alone takes every value.")] = None,
+    parameter: Parameter = None,
+    each: Each = None,
     out: Annotated[Path | None, typer.Option(help="Folder for reports (default: reports/).")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Notebooks at a time; 0 lets the machine decide.")] = 0,
     timeout: Annotated[float, typer.Option(min=1, help="Most seconds a notebook may take.")] = 1800.0,
     code: Annotated[bool, typer.Option("--code", help="Show the code on the pages, folded.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Make every page again, even if nothing changed.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Hash every file again instead of trusting size and time.")] = False,
-) -> None:  # fmt: skip
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every file instead of trusting size and time.")
+    ] = False,
+) -> None:
     """Make the management report of a shop: one page a notebook, and an index.
 
     Examples: opslib run demo | opslib run online_retail --only 70 --start 2011-10-01 --end 2011-10-31 |
     opslib run demo --only segmentation -p bins=4 | opslib run ../exports/shopify --each country
     """
-    options = {"timeout": timeout, "is_code_shown": code} | ({"n_workers": workers} if workers else {})
-    asked = {"start": start, "end": end, "parameters": read_pairs(parameter or [], option="-p")}
-    if where:
-        asked["parameters"]["where"] = where  # type: ignore[index]
+    options: dict[str, Any] = {"timeout": timeout, "is_code_shown": code} | ({"n_workers": workers} if workers else {})
+    parameters = read_pairs(parameter or [], option="-p") | ({"where": where} if where else {})
+    wish = Wish(
+        only=tuple(only or ()), start=start, end=end, parameters=parameters, each=tuple(each or ()),
+        out=out or project_root() / "reports", is_forced=force, verify=verify, options=options,
+    )  # fmt: skip
     if shop.endswith((".yml", ".yaml")) and "batches" in Path(shop).parts:
-        codes = _run_batch(Path(shop), out=out, force=force, verify=verify, options=options)
+        codes = [_run_shop(name, wish_of) for name, wish_of in _read_batch(Path(shop), wish)]
     else:
-        codes = [_run_shop(shop, only=only or [], each=each or [], out=out, force=force, verify=verify, asked=asked, options=options)]  # fmt: skip
+        codes = [_run_shop(shop, wish)]
     raise typer.Exit(max(codes))
 
 
-def _run_batch(path: Path, *, out: Path | None, force: bool, verify: bool, options: dict) -> list[int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a run was asked for, whether on the command line or in a batch file."""
+
+    only: tuple[str, ...]
+    start: str
+    end: str
+    parameters: dict[str, Any]
+    each: tuple[str, ...]
+    out: Path
+    is_forced: bool
+    verify: bool
+    options: dict[str, Any]
+
+
+def _read_batch(path: Path, wish: Wish) -> list[tuple[str, Wish]]:
     from opslib.reporting.plans import read_batch
 
     batch = read_batch(path if path.exists() else project_root() / path)
     each = [
-        f"{name}={','.join(map(str, values))}" if values != ("all",) else name for name, values in batch.each.items()
+        name if values == ("all",) else f"{name}={','.join(map(str, values))}" for name, values in batch.each.items()
     ]
-    asked = {"start": batch.start, "end": batch.end, "parameters": dict(batch.parameters)}
-    return [
-        _run_shop(
-            shop, only=batch.notebooks, each=each, out=out, force=force, verify=verify, asked=asked, options=options
-        )
-        for shop in batch.shops
-    ]
+    whole = replace(
+        wish, only=batch.notebooks, start=batch.start, end=batch.end, each=tuple(each),
+        parameters={**batch.parameters, **wish.parameters},
+    )  # fmt: skip
+    return [(shop, whole) for shop in batch.shops]
 
 
-def _run_shop(shop: str, *, only, each, out, force, verify, asked, options) -> int:  # type: ignore[no-untyped-def]
+def _run_shop(shop: str, wish: Wish) -> int:
     from opslib.reporting import batch
 
-    root = project_root()
-    opened = open_with_progress(_address(shop, root), verify=verify)
-    parameters = dict(asked["parameters"])
-    if opened.name != shop:
-        parameters["shop"] = _address(shop, root)
+    address = _address(shop, project_root())
+    opened = open_with_progress(address, verify=wish.verify)
+    parameters = wish.parameters | ({"shop": address} if opened.name != shop else {})
     plan = batch.plan_run(
-        opened.name, chosen_notebooks(only), out=out or root / "reports", fingerprint=opened.fingerprint,
-        start=asked["start"], end=asked["end"], parameters=parameters, each=_grid(each, opened), **options,
+        opened.name, chosen_notebooks(wish.only), out=wish.out, fingerprint=opened.fingerprint, start=wish.start,
+        end=wish.end, parameters=parameters, each=_grid(wish.each, opened), **wish.options,
     )  # fmt: skip
-    result = batch.run(plan, is_forced=force)
+    result = batch.run(plan, is_forced=wish.is_forced)
     for page in result.pages:
         if page.status == "failed":
-            typer.secho(
-                f"failed: {page.name}; the half-run notebook is {result.failed.get(page.name)}", fg="red", err=True
-            )
+            kept = result.failed.get(page.name)
+            typer.secho(f"failed: {page.name}; the half-run notebook is {kept}", fg="red", err=True)
     typer.echo(f"{len(result.pages)} pages, {'new run' if result.is_new else 'nothing had changed'}")
     typer.echo(str(result.latest_path))
     return result.exit_code
@@ -107,12 +137,10 @@ def _address(shop: str, root: Path) -> str:
     path = Path(shop).expanduser()
     if (root / "data" / "shops" / f"{shop}.yml").is_file() or not path.exists():
         return shop
-    import os
-
     return os.path.relpath(path.resolve(), root)
 
 
-def _grid(each: list[str], shop) -> dict[str, list[str]]:  # type: ignore[no-untyped-def]
+def _grid(each: tuple[str, ...], shop: OpenShop) -> dict[str, list[str]]:
     """Values of every ``--each``: those given, or all that the orders have."""
     grid = {}
     for item in each:
@@ -121,16 +149,14 @@ def _grid(each: list[str], shop) -> dict[str, list[str]]:  # type: ignore[no-unt
     return grid
 
 
-def _values_of(column: str, shop) -> list[str]:  # type: ignore[no-untyped-def]
+def _values_of(column: str, shop: OpenShop) -> list[str]:
     from opslib import engine
 
     lines = shop.table("order_lines")
     if column not in lines.columns:
         raise ParameterError(f"--each {column}: order_lines has no such column; it has {', '.join(lines.columns)}")
-    found = engine.collect(
-        lines.select(column).distinct().filter(lambda t: t[column].notnull()).order_by(column), max_rows=500
-    )
-    return [str(value) for value in found[column]]
+    values = lines.select(column).distinct().filter(lambda t: t[column].notnull()).order_by(column)
+    return [str(value) for value in engine.collect(values, max_rows=500)[column]]
 
 
 def demo(

@@ -55,9 +55,8 @@ def check(
     opened = open_with_progress(shop, verify=verify)
     typer.echo(f"{opened.title} ({opened.name}): {len(opened.tables)} tables, {opened.currency}, {opened.time_zone}")
     if opened.coverage:
-        typer.echo(
-            f"days seen: {opened.coverage.first} to {opened.coverage.last}, {len(opened.coverage.missing)} missing between"
-        )
+        seen = opened.coverage
+        typer.echo(f"days seen: {seen.first} to {seen.last}, {len(seen.missing)} missing between")
     accounting = checks.health_accounting(opened)
     if len(accounting):
         echo_table(accounting.astype(object).to_numpy().tolist(), list(accounting.columns), title="Every raw row")

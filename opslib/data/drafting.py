@@ -19,22 +19,25 @@ _ENDINGS = (".csv", ".csv.gz", ".tsv", ".txt", ".xlsx", ".parquet", ".ndjson", "
 
 #: Names that exports give to the columns of order lines, folded to letters and digits.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
-    "order_id": ("orderid", "order", "ordernumber", "orderno", "invoice", "invoiceno", "invoiceid", "transactionid", "bestellnummer"),
-    "line_id": ("lineid", "line", "lineno", "linenumber", "position", "itemid", "orderlineid", "orderitemid"),
-    "customer_id": ("customerid", "customer", "clientid", "userid", "buyerid", "accountid", "householdid", "kundennummer"),
-    "product_id": ("productid", "product", "sku", "itemsku", "article", "articleid", "stockcode", "productcode", "artikelnummer"),
-    "ordered_at": ("orderedat", "orderdate", "date", "datetime", "timestamp", "createdat", "created", "invoicedate", "purchasedate", "bestelldatum"),
-    "quantity": ("quantity", "qty", "units", "amountofitems", "count", "menge", "itemquantity"),
-    "unit_price": ("unitprice", "price", "itemprice", "priceeach", "netprice", "stueckpreis", "einzelpreis"),
-    "discount_amount": ("discountamount", "discount", "linediscount", "rabatt"),
-    "cost_amount": ("costamount", "cost", "linecost"),
-    "tax_amount": ("taxamount", "tax", "vat", "linetax", "mwst"),
-    "status": ("status", "orderstatus", "financialstatus", "paymentstatus"),
-    "country": ("country", "shippingcountry", "land"),
-    "channel": ("channel", "saleschannel", "sourcechannel"),
-    "device": ("device",),
-    "store": ("store", "shop", "storeid", "filiale"),
-}  # fmt: skip
+    name: tuple(words.split())
+    for name, words in {
+        "order_id": "orderid order ordernumber orderno invoice invoiceno invoiceid transactionid bestellnummer",
+        "line_id": "lineid line lineno linenumber position itemid orderlineid orderitemid",
+        "customer_id": "customerid customer clientid userid buyerid accountid householdid kundennummer",
+        "product_id": "productid product sku itemsku article articleid stockcode productcode artikelnummer",
+        "ordered_at": "orderedat orderdate date datetime timestamp createdat created invoicedate purchasedate bestelldatum",
+        "quantity": "quantity qty units count menge itemquantity",
+        "unit_price": "unitprice price itemprice priceeach netprice stueckpreis einzelpreis",
+        "discount_amount": "discountamount discount linediscount rabatt",
+        "cost_amount": "costamount cost linecost",
+        "tax_amount": "taxamount tax vat linetax mwst",
+        "status": "status orderstatus financialstatus paymentstatus",
+        "country": "country shippingcountry land",
+        "channel": "channel saleschannel sourcechannel",
+        "device": "device",
+        "store": "store shop storeid filiale",
+    }.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
