@@ -145,8 +145,7 @@ def typed_query(con: duckdb.DuckDBPyConnection, columns: Mapping[str, ColumnSour
         parts[ours] = cast(con, text, kind=kind, texts=texts, date_format=source.date_format, column=f"{contract.name}.{ours}")
         checks[ours] = (text, parts[ours], kind)
     _require_readable(con, checks, texts=texts, contract=contract)
-    for name in contract.required:
-        _require_filled(con, parts[name], texts=texts, contract=contract, column=contract.column(name))
+    _require_filled(con, {name: parts[name] for name in contract.required if name in parts}, texts=texts, contract=contract)
     return f"SELECT {', '.join(f'{sql} AS {identifier(ours)}' for ours, sql in parts.items())} FROM {texts.raw}"
 
 
@@ -156,7 +155,7 @@ def _text(source: ColumnSource, *, is_id: bool) -> str:
         return f"lpad(CAST({ROW} AS VARCHAR), 8, '0')"
     if source.value is not None:
         return quote(source.value)
-    text = f"nullif(trim({identifier(str(source.source))}), '')"
+    text = identifier(str(source.source))
     if source.values:
         cases = " ".join(f"WHEN {quote(theirs)} THEN {quote(ours)}" for theirs, ours in source.values.items())
         text = f"CASE {text} {cases} ELSE {text} END"
@@ -212,10 +211,13 @@ def _formats(con: duckdb.DuckDBPyConnection, text: str, *, raw: str, column: str
     """Formats of the one family that reads every value; none for ISO. Two readings, or two families, are an error."""
     if not re.search(r'"', text):
         return []
-    reads = {name: f"coalesce({', '.join(f'try_strptime({text}, {quote(f)})' for f in formats)}) IS NOT NULL" for name, formats in DATE_FAMILIES.items()}
-    reads = {"ISO (year-month-day)": f"regexp_matches({text}, '{_ISO}')", **reads}
-    counted = ", ".join(f"count(*) FILTER ({sql}), min({text}) FILTER ({sql})" for sql in reads.values())
-    row = con.sql(f"SELECT count(*), {counted} FROM {raw} WHERE {text} IS NOT NULL AND lower({text}) NOT IN {_MISSING}").fetchone() or ()
+    distinct = f"(SELECT DISTINCT {text} AS t FROM {raw} WHERE {text} IS NOT NULL AND lower({text}) NOT IN {_MISSING})"
+    if not con.sql(f"SELECT 1 FROM {distinct} WHERE NOT regexp_matches(t, '{_ISO}') LIMIT 1").fetchone():
+        return []
+    reads = {name: f"coalesce({', '.join(f'try_strptime(t, {quote(f)})' for f in formats)}) IS NOT NULL" for name, formats in DATE_FAMILIES.items()}
+    reads = {"ISO (year-month-day)": f"regexp_matches(t, '{_ISO}')", **reads}
+    counted = ", ".join(f"count(*) FILTER ({sql}), min(t) FILTER ({sql})" for sql in reads.values())
+    row = con.sql(f"SELECT count(*), {counted} FROM {distinct}").fetchone() or ()
     total, hits = row[0], {name: (row[1 + 2 * n], row[2 + 2 * n]) for n, name in enumerate(reads)}
     whole = [name for name, (n, _) in hits.items() if n == total]
     if len(whole) > 1 and total:
@@ -266,13 +268,16 @@ def _complaint(value: str, kind: Kind, texts: Texts) -> str:
     return f"{shown} is text where {wanted} is needed; mend the cell, or map another column"
 
 
-def _require_filled(con: duckdb.DuckDBPyConnection, value: str, *, texts: Texts, contract: TableContract, column: ColumnContract) -> None:
-    row = con.sql(f"SELECT count(*), min({FILE}), min({ROW}) FROM {texts.raw} WHERE ({value}) IS NULL").fetchone()
-    if row and row[0]:
-        raise SourceError(
-            f"{row[1]}: row {row[2]}: {contract.name}.{column.name}: is empty in {row[0]:,} rows, but required "
-            f"({column.meaning}); fill it, or keep those rows out with 'keep:'"
-        )
+def _require_filled(con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], *, texts: Texts, contract: TableContract) -> None:
+    counted = ", ".join(f"count(*) FILTER (({sql}) IS NULL)" for sql in parts.values())
+    row = con.sql(f"SELECT {counted} FROM {texts.raw}").fetchone() or ()
+    for (name, sql), n in zip(parts.items(), row, strict=True):
+        if n:
+            where, at = con.sql(f"SELECT {FILE}, {ROW} FROM {texts.raw} WHERE ({sql}) IS NULL ORDER BY 1, 2 LIMIT 1").fetchone() or ("", 0)
+            raise SourceError(
+                f"{where}: row {at}: {contract.name}.{name}: is empty in {n:,} rows, but required "
+                f"({contract.column(name).meaning}); fill it, or keep those rows out with 'keep:'"
+            )
 
 
 def _repeats(con: duckdb.DuckDBPyConnection, query: str, *, table: str) -> tuple:

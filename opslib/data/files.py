@@ -204,22 +204,39 @@ def _load_csv(
 ) -> None:
     ready = [_as_utf8(path, _require_encoding(path, encoding), scratch / f"utf8-{n}") for n, path in enumerate(files)]
     mark = delimiter or _delimiter(ready[0])
-    scan = (
-        f"read_csv([{', '.join(quote(str(path)) for path in ready)}], all_varchar=true, header=true, delim={quote(mark)}, "
-        "quote='\"', escape='\"', union_by_name=true, filename=true, nullstr='', ignore_errors=false, "
-        "null_padding=false, max_line_size=16000000)"
-    )
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    for path in ready:
+        groups.setdefault(_header(path, mark), []).append(path)
+    scans = []
+    for header, paths in groups.items():
+        columns = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in header)
+        listed = ", ".join(quote(str(path)) for path in paths)
+        scans.append(
+            f"SELECT * FROM read_csv([{listed}], columns={{{columns}}}, header=true, auto_detect=false, delim={quote(mark)}, "
+            f"quote='\"', escape='\"', nullstr='', filename={quote(FILE + '0')}, max_line_size=16000000)"
+        )
     try:
-        _create(con, name, f"SELECT * REPLACE (parse_filename(filename) AS filename) FROM {scan}", source="filename")
+        _create(con, name, " UNION ALL BY NAME ".join(scans))
     except duckdb.Error as error:
         raise SourceError(_csv_problem(str(error), files)) from None
 
 
 def _delimiter(path: Path) -> str:
     with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as source:
-        header = next(csv.reader([source.readline()], delimiter="\0"))
+        header = next(csv.reader([source.readline()], delimiter="\0"), [""])
     text = re.sub(r'"[^"]*"', "", header[0] if header else "")
     return max(",;\t|", key=text.count)
+
+
+def _header(path: Path, mark: str) -> tuple[str, ...]:
+    """Column names of a csv file; unnamed ones are numbered, and two of one name are an error."""
+    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as source:
+        names = [cell.strip() for cell in next(csv.reader(source, delimiter=mark), [])]
+    names = [name or f"column_{n + 1}" for n, name in enumerate(names)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise SourceError(f"{path.name}: the header names column '{', '.join(twice)}' twice; rename one of them")
+    return tuple(names)
 
 
 def _csv_problem(message: str, files: Sequence[Path]) -> str:
@@ -232,14 +249,17 @@ def _csv_problem(message: str, files: Sequence[Path]) -> str:
     return f"{where}: cannot be read{at}: {reason}; check quotes and the delimiter there, or write 'delimiter:' for this table"
 
 
-def _create(con: duckdb.DuckDBPyConnection, name: str, query: str, *, source: str) -> None:
-    """Make the raw table with the file's name and the row's number within its file."""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name + '_all')} AS {query}")
+def _create(con: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    """Make the raw table: outer blanks off, the file's name, and the row's number within its file."""
+    whole = identifier(name + "_all")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {whole} AS {query}")
+    columns = [row[0] for row in con.sql(f"DESCRIBE {whole}").fetchall() if row[0] != f"{FILE}0"]
+    trimmed = "".join(f"nullif(trim({identifier(column)}), '') AS {identifier(column)}, " for column in columns)
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS SELECT * EXCLUDE ({source}), {source} AS {FILE}, "
-        f"rowid - min(rowid) OVER (PARTITION BY {source}) + 1 AS {ROW} FROM {identifier(name + '_all')}"
+        f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS SELECT {trimmed}parse_filename({FILE}0) AS {FILE}, "
+        f"rowid - min(rowid) OVER (PARTITION BY {FILE}0) + 1 AS {ROW} FROM {whole}"
     )
-    con.execute(f"DROP TABLE {identifier(name + '_all')}")
+    con.execute(f"DROP TABLE {whole}")
 
 
 def _load_rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: str, sheet: str | None) -> None:
@@ -257,11 +277,10 @@ def _load_rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: s
             raise SourceError(f"{path.name}: sheet '{sheet or book.sheet_names[0]}' is empty; name another with 'sheet:'")
         header = [str(cell).strip() or f"column_{n + 1}" for n, cell in enumerate(rows[0])]
         columns = {title: pa.array([cell_text(row[n]) for row in rows[1:]], pa.string()) for n, title in enumerate(header)}
-        parts.append(pa.table({**columns, FILE: pa.array([path.name] * (len(rows) - 1), pa.string()),
-                               ROW: pa.array(range(1, len(rows)), pa.int64())}))  # fmt: skip
+        parts.append(pa.table({**columns, f"{FILE}0": pa.array([str(path)] * (len(rows) - 1), pa.string())}))
     arrow = pa.concat_tables(parts, promote_options="default")
     con.register("_opslib_rows", arrow)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS SELECT * FROM _opslib_rows")
+    _create(con, name, "SELECT * FROM _opslib_rows")
     con.unregister("_opslib_rows")
 
 
@@ -285,15 +304,15 @@ def cell_text(value: Any) -> str | None:
 
 
 def _load_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: str) -> None:
-    scan = f"read_parquet([{', '.join(quote(str(path)) for path in files)}], union_by_name=true, filename=true)"
+    scan = f"read_parquet([{', '.join(quote(str(path)) for path in files)}], union_by_name=true, filename={quote(FILE + '0')})"
     try:
         described = con.sql(f"DESCRIBE SELECT * FROM {scan}").fetchall()
         nested = {c for c, kind, *_ in described if kind.startswith("STRUCT") or kind.endswith("[]") or kind.startswith("MAP")}
         texts = ", ".join(
             f"{'to_json(' + identifier(c) + ')::VARCHAR' if c in nested else 'CAST(' + identifier(c) + ' AS VARCHAR)'} AS {identifier(c)}"
-            for c, *_ in described if c != "filename"
+            for c, *_ in described if c != f"{FILE}0"
         )  # fmt: skip
-        _create(con, name, f"SELECT {texts}, parse_filename(filename) AS {FILE}0 FROM {scan}", source=f"{FILE}0")
+        _create(con, name, f"SELECT {texts}, {FILE}0 FROM {scan}")
     except duckdb.Error as error:
         raise SourceError(f"{files[0].name}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
@@ -304,14 +323,14 @@ def _load_json(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: s
         _require_encoding(path, None)
     layout = "array" if _starts_with_bracket(files[0]) else "newline_delimited"
     scan = (
-        f"read_json_objects([{', '.join(quote(str(path)) for path in files)}], format='{layout}', filename=true, "
+        f"read_json_objects([{', '.join(quote(str(path)) for path in files)}], format='{layout}', filename={quote(FILE + '0')}, "
         "maximum_object_size=64000000)"
     )
     try:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_json AS SELECT json, parse_filename(filename) AS {FILE}0 FROM {scan}")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_json AS SELECT json, {FILE}0 FROM {scan}")
         keys = [row[0] for row in con.sql("SELECT DISTINCT unnest(json_keys(json)) AS k FROM _opslib_json ORDER BY k").fetchall()]
         fields = ", ".join(f"json_extract_string(json, {quote(_pointer(key))}) AS {identifier(key)}" for key in keys)
-        _create(con, name, f"SELECT {fields}, {FILE}0 FROM _opslib_json", source=f"{FILE}0")
+        _create(con, name, f"SELECT {fields}, {FILE}0 FROM _opslib_json")
     except duckdb.Error as error:
         raise SourceError(f"{files[0].name}: cannot be read as JSON: {str(error).splitlines()[0]}") from None
     con.execute("DROP TABLE _opslib_json")

@@ -10,18 +10,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import duckdb
 import ibis.expr.types as ir
 import pandas as pd
 from ibis.backends import BaseBackend
 
 from opslib import engine
 from opslib.contracts import CONTRACTS, require_table
-from opslib.data import adapters, columns, database, staging
+from opslib.data import adapters, columns, database, simulation, staging
 from opslib.data.adapters.base import Extract, Progress, Reading, quote
 from opslib.data.coverage import coverage_of, observed_days
 from opslib.data.files import expand
-from opslib.data.shopfile import ShopFile, closed_days, read_shop_file
-from opslib.errors import NotAvailableError, SourceError, nearest
+from opslib.data.shopfile import ShopFile, TableSource, closed_days, read_shop_file
+from opslib.errors import NotAvailableError, ShopFileError, SourceError, nearest
 from opslib.periods import Coverage
 
 #: Tables that tell which days were seen, best first, where a shop has no order lines.
@@ -58,6 +59,8 @@ class Shop:
         Accounting of raw rows and the adapter's findings; None for a database.
     settings : mapping
         Further keys of ``shop.yml`` (``metrics``, ``options``).
+    folder : Path or None
+        Where a simulated shop lies, with its ``truth.json``; None for real shops.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Shop:
     days: pd.DataFrame
     staged: staging.Staged | None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
 
     def has(self, name: str) -> bool:
         """Whether the shop has a table; :class:`ContractError` if no contract has that name."""
@@ -176,40 +180,78 @@ def _describe(shop: str | Path, *, root: Path) -> tuple[ShopFile, Path]:
     raise SourceError(f"shop '{text}' is no name in data/shops, no file and no folder; {nearest(text, shop_names(root)) or 'none described yet'}")
 
 
-def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify: bool, progress: Progress) -> Shop:
-    backend = engine.connect(described.engine, memory_limit=described.memory_limit)
-    con = backend.con
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Which files are read by whom."""
+
+    adapter: adapters.Adapter | None
+    files: list[Path]  # for the adapter
+    mapped: dict[str, tuple[TableSource, list[Path]]]  # through a column map
+    in_place: dict[str, list[Path]]  # Parquet under contract already
+    hashed: list[Path]  # decide the fingerprint
+
+
+def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConnection) -> _Plan:
+    """Sort the shop's files by how they are read."""
     adapter = adapters.by_name(described.adapter) if described.adapter else None
     files: list[Path] = []
     if adapter is not None:
         given = expand(described.files, folders=folders) if described.files else [Path()]
         files = [file for path in given for file in adapter.find_files(path)]
+        if not files:
+            raise SourceError(f"shop {described.name}: no file of a {adapter.NAME} export in {described.files}; check 'files:'")
+    elif described.files is not None:
+        raise ShopFileError(f"shop {described.name}: 'files:' needs 'adapter:' (one of {', '.join(adapters.NAMES)}), or use 'tables:'")
     mapped = {name: (source, expand(source.files, folders=folders)) for name, source in described.tables.items() if source.files}
-    in_place = {n: str(fs[0].parent / "*.parquet") for n, (s, fs) in mapped.items() if not s.columns and fs[0].suffix == ".parquet"
-                and len(fs) == len(list(fs[0].parent.glob("*.parquet"))) and staging.is_contract_parquet(con, str(fs[0].parent / "*.parquet"), table=n)}  # fmt: skip
-    to_read = {name: item for name, item in mapped.items() if name not in in_place}
-    every = [*files, *(file for _, (_, many) in mapped.items() for file in many)]
-    staged_folder = root / "data" / "staged" / described.name
-    hashes = staging.file_hashes(every, memory=staged_folder / "hashes.json", verify=verify)
+    in_place = {
+        name: many for name, (source, many) in mapped.items()
+        if not source.columns and {path.suffix for path in many} == {".parquet"} and staging.is_contract_parquet(con, many, table=name)
+    }  # fmt: skip
+    return _Plan(
+        adapter=adapter, files=files, mapped={name: item for name, item in mapped.items() if name not in in_place},
+        in_place=in_place, hashed=[*files, *(path for _, many in mapped.values() for path in many)],
+    )  # fmt: skip
+
+
+def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify: bool, progress: Progress) -> Shop:
     settings = described.model_dump(mode="json", exclude={"title", "engine", "memory_limit", "metrics", "watermark", "files"})
     for table in settings["tables"].values():
         table.pop("files")
-    digest = staging.fingerprint(hashes, settings={**settings, "version": adapter.VERSION if adapter else 0})
+    made = simulation.ensure(described, root=root, progress=progress) if described.simulate else None
+    if made is not None:
+        described = described.model_copy(update={"tables": {**simulation.tables_of(made), **described.tables}})
+    backend = engine.connect(described.engine, memory_limit=described.memory_limit)
+    con = backend.con
+    plan = _plan(described, folders=folders, con=con)
+    folder = root / "data" / "staged" / described.name
+    # What a seed makes is known by the seed and the generator; hashing it would only take time.
+    hashed = [path for path in plan.hashed if made is None or made not in path.parents]
+    hashes = staging.file_hashes(hashed, memory=folder / "hashes.json", verify=verify)
+    version = plan.adapter.VERSION if plan.adapter else 0
+    digest = staging.fingerprint(hashes, settings={**settings, "version": version, "made": made.name if made else ""})
 
     def build() -> Extract:
-        reading = Reading(con=con, files=files, time_zone=described.time_zone, currency=described.currency,
-                          prices_include_tax=described.prices_include_tax, options={**described.options, "tables": to_read}, progress=progress)  # fmt: skip
-        parts = [adapter.read(reading)] if adapter else []
-        return _merge([*parts, *([columns.read(reading)] if to_read else [])])
+        return _read(plan, described, con=con, progress=progress)
 
-    staged = staging.stage(staged_folder, digest, con=con, build=build, time_zone=described.time_zone,
-                           tax=described.prices_include_tax, progress=progress)  # fmt: skip
-    paths = {**staged.tables, **in_place}
-    for name, path in paths.items():
+    staged = staging.stage(folder, digest, con=con, build=build, time_zone=described.time_zone, tax=described.prices_include_tax,
+                           progress=progress)  # fmt: skip
+    for name, path in staged.tables.items():
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({quote(path)})")
-    tables = {name: backend.table(name) for name in CONTRACTS if name in paths}
-    days = _days(tables, described, memory=staged_folder / digest[:16] / "days.json")
-    return _shop(described, backend=backend, tables=tables, digest=digest, days=days, staged=staged)
+    for name, many in plan.in_place.items():
+        staging.view_in_place(con, many, table=name, time_zone=described.time_zone, tax=described.prices_include_tax)
+    tables = {name: backend.table(name) for name in CONTRACTS if name in staged.tables or name in plan.in_place}
+    days = _days(tables, described, memory=folder / digest[:16] / "days.json")
+    return _shop(described, backend=backend, tables=tables, digest=digest, days=days, staged=staged, folder=made)
+
+
+def _read(plan: _Plan, described: ShopFile, *, con: duckdb.DuckDBPyConnection, progress: Progress) -> Extract:
+    """Everything that needs reading, by adapter and by column map."""
+    reading = Reading(
+        con=con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
+        prices_include_tax=described.prices_include_tax, options={**described.options, "tables": plan.mapped},
+    )  # fmt: skip
+    parts = [plan.adapter.read(reading)] if plan.adapter else []
+    return _merge([*parts, columns.read(reading)])
 
 
 def _merge(parts: list[Extract]) -> Extract:
@@ -225,7 +267,7 @@ def _open_database(described: ShopFile) -> Shop:
     backend = engine.connect(described.engine, memory_limit=described.memory_limit)
     tables = {name: database.contract_table(backend, name, source, shop=described) for name, source in described.tables.items()}
     digest = database.watermark(backend, described)
-    return _shop(described, backend=backend, tables=tables, digest=digest, days=_days(tables, described, memory=None), staged=None)
+    return _shop(described, backend=backend, tables=tables, digest=digest, days=_days(tables, described, memory=None))
 
 
 def _days(tables: Mapping[str, ir.Table], described: ShopFile, *, memory: Path | None) -> pd.DataFrame:
@@ -247,7 +289,14 @@ def _days(tables: Mapping[str, ir.Table], described: ShopFile, *, memory: Path |
 
 
 def _shop(
-    described: ShopFile, *, backend: BaseBackend, tables: Mapping[str, ir.Table], digest: str | None, days: pd.DataFrame, staged: staging.Staged | None
+    described: ShopFile,
+    *,
+    backend: BaseBackend,
+    tables: Mapping[str, ir.Table],
+    digest: str | None,
+    days: pd.DataFrame,
+    staged: staging.Staged | None = None,
+    folder: Path | None = None,
 ) -> Shop:
     return Shop(
         name=described.name,
@@ -264,6 +313,7 @@ def _shop(
         days=days,
         staged=staged,
         settings=MappingProxyType({"metrics": described.metrics, "options": described.options}),
+        folder=folder,
     )
 
 

@@ -135,7 +135,6 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
         "lines with negative quantity": "count(*) FILTER (quantity < 0)",
         "lines with price 0 or less": "count(*) FILTER (unit_price <= 0)",
         "repeated identical lines": "count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM uci_typed))",
-        "codes with several descriptions": "(SELECT count(*) FROM (SELECT 1 FROM uci_raw GROUP BY StockCode HAVING count(DISTINCT Description) > 1))",
         "revenue": "CAST(sum(quantity * unit_price) AS DECIMAL(18,4))",
     }
     row = con.sql(f"SELECT {', '.join(labels.values())} FROM uci").fetchone() or ()
