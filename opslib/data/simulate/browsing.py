@@ -83,16 +83,17 @@ class Browsing:
     def queries(self) -> tuple[list[str], Ints, Floats]:
         """Query texts, the noun each one finds (-1: nothing sold, -2: not understood), and their weights."""
         texts, finds, weights = [], [], []
-        nouns = [noun for names in wording.NOUNS.values() for noun in names]
+        unmet_share = sum(share for share, _ in wording.UNMET.values())
+        nouns, sold = [noun for names in wording.NOUNS.values() for noun in names], set(self.catalogue_noun.tolist())
         for number, noun in enumerate(nouns):
             for text, weight in ((noun, 0.6), (f"{wording.LOOKS[number % 16]} {noun}", 0.16), (noun + "s", 0.14), (misspelt(noun), 0.10)):
                 texts.append(text)
                 finds.append(-2 if text == misspelt(noun) else number)
-                weights.append(0.76 * weight / len(nouns))
+                weights.append(0.76 * weight / len(sold) if number in sold else 0.0)
         for number, (text, noun) in enumerate(wording.SYNONYMS.items()):
             texts.append(text)
             finds.append(nouns.index(noun) if number < wording.N_KNOWN_SYNONYMS else -2)
-            weights.append((0.24 - sum(share for share, _ in wording.UNMET.values())) / len(wording.SYNONYMS))
+            weights.append((0.24 - unmet_share) / len(wording.SYNONYMS) if nouns.index(noun) in sold else 0.0)
         for share, unmet in wording.UNMET.values():
             for number, text in enumerate(unmet):
                 texts.append(text)
@@ -109,9 +110,8 @@ class Browsing:
 
     @cached_property
     def catalogue_noun(self) -> Ints:
-        """Noun (0-63) of each product."""
-        within = (self.draws.uniform("noun", self.catalogue.number) * 8).astype(np.int64)
-        return self.catalogue.category * 8 + within
+        """Noun (0-63) of each product; substitutes share it."""
+        return self.catalogue.category * 8 + self.catalogue.group // len(planted.CATEGORIES) % 8
 
     def block(self, people: People, visits: Visits, lines: Lines) -> tuple[Events, Searches]:
         """Events and searches of a block's site visits."""

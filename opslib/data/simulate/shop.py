@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from opslib.data.simulate import wording
 from opslib.data.simulate.baskets import Baskets
 from opslib.data.simulate.browsing import Browsing
 from opslib.data.simulate.calendar import Calendar
 from opslib.data.simulate.catalogue import Catalogue
-from opslib.data.simulate.config import WARM_UP_DAYS, ShopConfig
+from opslib.data.simulate.config import ShopConfig
 from opslib.data.simulate.draws import Draws, Ints
-from opslib.data.simulate.people import Population
-from opslib.data.simulate.records import Block, Records, Simulator
 from opslib.data.simulate.market import Market
+from opslib.data.simulate.outcomes import Outcomes, TestTotals
+from opslib.data.simulate.people import Population
+from opslib.data.simulate.records import Columns, Records, Simulator
 from opslib.data.simulate.standing import Standing
+from opslib.data.simulate.totals import Totals
 from opslib.data.simulate.trials import Arms, exposures
+from opslib.data.simulate.truth import Truth
+from opslib.data.simulate.voices import Voices
 from opslib.data.simulate.writing import Parts
 from opslib.errors import ParameterError
 
 Progress = Callable[[float, str], None]
-_PILOT, _PILOT_FROM = 20_000, 900_000_000
+_PILOT, _PILOT_FROM, _MAX_PEOPLE = 20_000, 900_000_000, 800_000_000
 _PEOPLE_PER_CHUNK = 131_072
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over all people that later tables need."""
-
-    units: np.ndarray  # units ordered, days x products
-    clicks: np.ndarray  # site visits, days x channels
-    n_people: int = 0
-    tests: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def add(self, block: Block) -> None:
-        """Count one block."""
-        lines, visits = block.lines, block.visits
-        np.add.at(self.units, (visits.day[lines.visit] - WARM_UP_DAYS, lines.product), lines.quantity)
-        np.add.at(self.clicks, (visits.day - WARM_UP_DAYS, visits.channel), 1)
 
 
 def simulate_shop(
@@ -52,7 +39,7 @@ def simulate_shop(
     people_per_chunk: int = _PEOPLE_PER_CHUNK,
     progress: Progress | None = None,
 ) -> Path:
-    """Write a simulated shop, all tables and their truth, to ``<folder>/<table>/part-*.parquet``.
+    """Write a simulated shop to ``<folder>/<table>/part-*.parquet``, with ``truth.json`` and ``truth/*`` beside it.
 
     Parameters
     ----------
@@ -76,24 +63,36 @@ def simulate_shop(
     ------
     ParameterError
         If the folder holds tables already, or a chunk is smaller than one person.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     shop = simulate_shop(folder, config=ShopConfig(n_orders=200, n_products=64, days=90), seed=1)
+    ...     (shop / "truth.json").exists()
+    True
     """
     folder = Path(folder)
     if people_per_chunk < 1:
         raise ParameterError(f"people_per_chunk: {people_per_chunk} is below 1")
     if any(folder.glob("*/part-*.parquet")):
         raise ParameterError(f"folder: {folder} holds tables already; choose an empty folder")
-    report = progress or (lambda share, step: None)
     simulator = new_simulator(config, seed)
-    n_people = count_people(simulator, seed)
-    totals = new_totals(simulator, n_people)
+    n_people = count_people(config, seed)
+    totals, tests, voices = Totals.empty(simulator, n_people), TestTotals(), Voices(simulator)
     with Parts(folder) as parts:
         for first in range(0, n_people, people_per_chunk):
             numbers = np.arange(first, min(first + people_per_chunk, n_people), dtype=np.int64)
-            parts.write(_chunk(simulator, numbers, totals))
-            report(0.9 * (first + numbers.size) / n_people, "people, visits and orders")
+            parts.write(_chunk(simulator, voices, numbers, totals, tests))
+            if progress:
+                progress(0.95 * (first + numbers.size) / n_people, "people, visits and orders")
         standing = Standing(simulator, totals.units, totals.clicks)
-        parts.write({**standing.tables(), **Market(standing).tables()})
-    report(1.0, "truth")
+        outcomes = Outcomes(simulator, tests)
+        parts.write({**standing.tables(), **outcomes.tables(), **Market(standing).tables()})
+    totals.n_rows = dict(sorted(parts.n_rows.items()))
+    Truth(simulator, standing, outcomes, voices, totals, seed).write(folder)
+    if progress:
+        progress(1.0, "done")
     return folder
 
 
@@ -106,33 +105,29 @@ def new_simulator(config: ShopConfig, seed: int) -> Simulator:
     return Simulator(population, Baskets(catalogue, draws), Browsing(catalogue, draws))
 
 
-def new_totals(simulator: Simulator, n_people: int) -> Totals:
-    """Empty totals of one shop."""
-    config = simulator.calendar.config
-    return Totals(
-        units=np.zeros((config.days, config.n_products), dtype=np.int64),
-        clicks=np.zeros((config.days, 8), dtype=np.int64),
-        n_people=n_people,
-    )
-
-
-def count_people(simulator: Simulator, seed: int) -> int:
+def count_people(config: ShopConfig, seed: int) -> int:
     """People needed for the orders aimed at: from a pilot without nuisances, so that switches do not change it."""
-    config = simulator.calendar.config
     pilot = new_simulator(config.without_nuisances(), seed)
     numbers = np.arange(_PILOT_FROM, _PILOT_FROM + _PILOT, dtype=np.int64)
     _, visits = pilot.population.block(numbers)
-    return max(round(config.n_orders * _PILOT / max(int(visits.is_buy.sum()), 1)), 50)
+    n_people = max(round(config.n_orders * _PILOT / max(int(visits.is_buy.sum()), 1)), 50)
+    if n_people > _MAX_PEOPLE:
+        raise ParameterError(f"ShopConfig.n_orders: {config.n_orders} would need {n_people} people; at most {_MAX_PEOPLE}")
+    return n_people
 
 
-def _chunk(simulator: Simulator, numbers: Ints, totals: Totals) -> dict[str, dict]:
-    """Rows of one chunk of people; counts them in the totals."""
+def _chunk(
+    simulator: Simulator, voices: Voices, numbers: Ints, totals: Totals, tests: TestTotals
+) -> dict[str, Columns]:
+    """Rows of one chunk of people; counts them in the totals on the way."""
     block = simulator.block(numbers)
-    totals.add(block)
+    needs = [number for number, (_, texts) in enumerate(wording.UNMET.values()) for _ in texts]
+    known = len(simulator.browsing.queries[0]) - len(needs)
+    totals.add(block, np.array([-1] * known + needs))
     records = Records(simulator, block)
     logged = exposures(simulator.population.arms, block.people, block.visits)
+    tests.add(block, logged, simulator.population.arms)
     return {
-        **records.tables(),
-        "experiments": records.experiments(logged),
-        "truth/customers": records.truth(),
-    }
+        **records.tables(), "reviews": voices.reviews(block), "tickets": voices.tickets(block),
+        "experiments": records.experiments(logged), "truth/customers": records.truth(),
+    }  # fmt: skip
