@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -114,11 +116,10 @@ class _Work:
     latest: Mapping[str, PageRecord]
     resumed: Mapping[str, PageRecord]
     is_forced: bool
-    failed: dict[str, Path] | None = None
+    failed: dict[str, Path] = field(default_factory=dict)
 
     def make_all(self, board: ProgressBoard) -> tuple[PageRecord, ...]:
         """All pages, several at a time; the order of the plan in the end."""
-        self.failed = {}
         done: dict[str, PageRecord] = {}
         with ThreadPoolExecutor(max_workers=self.plan.n_workers) as pool:
             waiting = {pool.submit(self._make, page, board): page.name for page in self.plan.pages}
@@ -156,8 +157,8 @@ class _Work:
         )
         text, status, reason = self._rendered(page, done)
         if status == "failed":
-            kept = publishing.keep_failed(self.plan.out, f"{self.plan.shop}-{page.name}", nbformat.writes(done.notebook))
-            self.failed = {**(self.failed or {}), page.name: kept}
+            kept = f"{self.plan.shop}-{page.name}"
+            self.failed[page.name] = publishing.keep_failed(self.plan.out, kept, nbformat.writes(done.notebook))
         manifest.write_text(self.building / f"{page.name}.html", text)
         found = harvest(done.notebook)
         return PageRecord(
@@ -169,10 +170,15 @@ class _Work:
 
     def _rendered(self, page: Page, done: Execution) -> tuple[str, str, str]:
         """The page's text, with the status that it shows: a page that cannot be rendered has failed too."""
-        choices = {
-            "parameters": page.parameters, "versions": manifest.versions(), "is_code_shown": self.plan.is_code_shown
-        }
+        render = partial(
+            render_page, done.notebook, parameters=page.parameters, versions=manifest.versions(),
+            is_code_shown=self.plan.is_code_shown,
+        )
         try:
-            return render_page(done.notebook, status=done.status, reason=done.reason, **choices), done.status, done.reason
+            return render(status=done.status, reason=done.reason), done.status, done.reason
         except ReportError as error:
-            return render_page(done.notebook, status="failed", reason=str(error), **choices), "failed", str(error)
+            reason = str(error)
+        except Exception as error:  # one page's markup must not take the other pages along
+            logging.getLogger(__name__).exception("%s could not be rendered", page.name)
+            reason = f"it could not be rendered: {type(error).__name__}"
+        return render(status="failed", reason=reason), "failed", reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +29,11 @@ ATTRIBUTES = {
 }
 CONTENT_GOES_TOO = {"script", "style", "template", "iframe", "object", "embed", "noscript", "svg", "math"}
 
-_NUMBER = re.compile(r"(<td)((?: [^>]*)?>\s*(?:<[^>]+>)*[+−–-]?[£$€]?[\d., ]*\d\s?(?:%|k|m|bn|pp|[A-Z]{3})?)(?=\s*<)")
+_NUMBER = re.compile(r"[+−–-]?\s?[£$€]?[\d., \u00a0]*\d[\s\u00a0]?(%|k|m|bn|x|pp|points|[A-Z]{3})?(\s?\(.*\))?")
+_NO_NUMBER = {"", "–", "—", "-", "unknown", "withheld"}
+_CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</t[hd]>", re.DOTALL)
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)(–)(?=[\d£$€])")
+JOINED = "\u2060\\1\u2060"  # no line break inside an interval
 _DRAWN_DATE = re.compile(r"<dc:date>.*?</dc:date>", re.DOTALL)
 _BARE_OBJECT = re.compile(r"<[\w.]+[^>]* at 0x[0-9a-f]+>|^\s*[\[(<]?(Axes|Figure|Text|<|\[<)")
 
@@ -112,7 +117,7 @@ def render_output(output: Mapping[str, Any], *, where: str) -> Markup:
     """
     if output["output_type"] == "stream":
         return render_printed("".join(output["text"])) if output["name"] == "stdout" else Markup("")
-    data = {kind: "".join(value) if isinstance(value, list) else value for kind, value in output.get("data", {}).items()}
+    data = {kind: "".join(value) for kind, value in output.get("data", {}).items() if isinstance(value, str | list)}
     for kind in ("image/svg+xml", "image/png", "image/jpeg"):
         if kind in data:
             return _figure(data[kind], kind=kind, metadata=output.get("metadata", {}), where=where)
@@ -122,6 +127,17 @@ def render_output(output: Mapping[str, Any], *, where: str) -> Markup:
         return render_markdown(data["text/markdown"])
     plain = data.get("text/plain", "")
     return Markup("") if not plain or _BARE_OBJECT.search(plain) else Markup("<pre>{}</pre>").format(plain)
+
+
+def keep_together(text: str) -> str:
+    """A sentence in which no interval and no unit is torn apart at a line's end.
+
+    Examples
+    --------
+    >>> keep_together("11.2 % (10.8–11.6)") == "11.2\u00a0% (10.8\u2060–\u206011.6)"
+    True
+    """
+    return _BETWEEN_DIGITS.sub(JOINED, re.sub(r"(?<=\d) (?=(%|k|m|bn)\b|%)", "\u00a0", text))
 
 
 def image_source(content: str | bytes, *, kind: str) -> str:
@@ -155,10 +171,39 @@ def _kept(tag: str, attribute: str, value: str) -> str | None:
 
 
 def _mend_tables(text: str) -> str:
-    """Wrap tables for narrow screens, mark numbers, and let no head cell be empty. The text is nh3's, so regular."""
-    if "<table" not in text:
-        return text
+    """Wrap tables for narrow screens, align numbers, and let no head cell be empty. The text is nh3's, so regular."""
     text = re.sub(r"<th([^>]*)>\s*</th>", r"<td\1></td>", text)
-    text = _NUMBER.sub(r'\1 data-number=""\2', text)
-    text = re.sub(r"<table", '<div class="scroll" tabindex="0"><table', text)
-    return text.replace("</table>", "</table></div>")
+    return re.sub(r"<table.*?</table>", lambda table: _mend_table(table[0]), text, flags=re.DOTALL)
+
+
+def _mend_table(table: str) -> str:
+    caption = re.search(r"<caption[^>]*>(.*?)</caption>", table, re.DOTALL)
+    label = html.escape(_plain(caption[1]) if caption else "Table")
+    rows = re.findall(r"<tr.*?</tr>", table.partition("<tbody>")[2], re.DOTALL)
+    cells = [[_plain(inner) for _, _, inner in _CELL.findall(row)] for row in rows]
+    is_even = len({len(row) for row in cells}) == 1 and "span=" not in table
+    numeric = {i for i, column in enumerate(zip(*cells, strict=True)) if _is_numeric(column)} if is_even else set()
+    if numeric:
+        table = re.sub(r"<tr.*?</tr>", lambda row: _align(row[0], numeric), table, flags=re.DOTALL)
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">{table}</div>'
+
+
+def _is_numeric(column: tuple[str, ...]) -> bool:
+    known = [text for text in column if text not in _NO_NUMBER]
+    return bool(known) and all(_NUMBER.fullmatch(text) for text in known)
+
+
+def _align(row: str, numeric: set[int]) -> str:
+    """Mark the cells of number columns; a column of row heads stays as it is."""
+    count = itertools.count()
+
+    def marked(cell: re.Match[str]) -> str:
+        is_marked = next(count) in numeric and 'scope="row"' not in cell[2]
+        extra = ' data-number=""' if is_marked else ""
+        return f"<{cell[1]}{cell[2]}{extra}>{_BETWEEN_DIGITS.sub(JOINED, cell[3])}</{cell[1]}>"
+
+    return _CELL.sub(marked, row)
+
+
+def _plain(inner: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", inner)).strip()

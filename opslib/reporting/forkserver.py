@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,11 @@ def main(address: str, modules: list[str]) -> None:
     address : str
         Path of the Unix socket to listen on.
     modules : list of str
-        Modules to import first; one that is not installed is left to the notebook that needs it.
+        Modules to import first.
     """
     sys.path[:] = [p for p in sys.path if p not in ("", os.getcwd())]  # as ipykernel_launcher does
     for name in modules:
-        if importlib.util.find_spec(name.partition(".")[0]) is not None:
-            importlib.import_module(name)
+        _preload(name)
     _set_duckdb_threads("SET threads TO 1")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -39,6 +39,14 @@ def main(address: str, modules: list[str]) -> None:
         request = _serve(listener)
     if request is not None:
         _become_kernel(request)
+
+
+def _preload(name: str) -> None:
+    """Import a module; one that is missing or broken is left to the notebook that asks for it, which then says so."""
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        traceback.print_exc()
 
 
 def _serve(listener: socket.socket) -> dict[str, Any] | None:
@@ -55,7 +63,9 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
             connection, _ = listener.accept()
             with connection:
                 request = json.loads(connection.makefile().readline())
-                if request["do"] == "poll":
+                if request["do"] == "greet":
+                    answer = {}
+                elif request["do"] == "poll":
                     answer = {"returncode": _returncode(children, request["pid"])}
                 else:
                     answer = {"pid": _forked()}
@@ -118,7 +128,7 @@ def _connect_figures(shell: Any) -> None:
     if "matplotlib" in sys.modules:
         from matplotlib_inline.backend_inline import configure_inline_support
 
-        configure_inline_support.current_backend = "unset"
+        setattr(configure_inline_support, "current_backend", "unset")  # noqa: B010
         shell.enable_matplotlib("inline")
 
 

@@ -112,8 +112,9 @@ def sparkline(values: Sequence[float | None]) -> str:
     end = path[-1][1:].split()
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" '
-        f'preserveAspectRatio="none"><path d="{"".join(path)}" fill="none" stroke="#7a8590" stroke-width="1.5" '
-        f'vector-effect="non-scaling-stroke"/><circle cx="{end[0]}" cy="{end[1]}" r="2.2" fill="#0072b2"/></svg>'
+        f'width="{SPARK_WIDTH}" height="{SPARK_HEIGHT}"><path d="{"".join(path)}" fill="none" stroke="#7a8590" '
+        f'stroke-width="1.5" stroke-linejoin="round"/>'
+        f'<circle cx="{end[0]}" cy="{end[1]}" r="2.6" fill="#0072b2"/></svg>'
     )
     return image_source(svg, kind="image/svg+xml")
 

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
@@ -119,7 +120,9 @@ class ForkedProcess:
 class WarmProvisioner(LocalProvisioner):
     """Forks kernels from one preloaded process; spawns them where that is not possible."""
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+    process: Any = None
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start a kernel for the given command line."""
         if not is_warm():
             return await super().launch_kernel(cmd, **kwargs)
@@ -161,6 +164,12 @@ def server() -> ForkServer:
             _server = ForkServer()
             atexit.register(_server.close)
         return _server
+
+
+def warm_up() -> None:
+    """Return once kernels can be forked; at once where they are spawned."""
+    if is_warm():
+        server().ask(do="greet")
 
 
 @cache

@@ -18,11 +18,12 @@ from nbconvert.exporters import HTMLExporter
 
 from opslib.formats import format_between, format_estimate
 from opslib.periods import Period
-from opslib.reporting.cleaning import render_markdown, render_output
+from opslib.reporting.cleaning import keep_together, render_markdown, render_output
 from opslib.reporting.harvest import Harvest, harvest, is_harvested, tags
 from opslib.stats.estimates import Estimate
 
 TEMPLATES = Path(__file__).parent / "templates"
+N_FIRST = 5  # findings in full on the first screen; the others fold
 HIDDEN_TAGS = {"injected-parameters", "papermill-error-cell-tag"}
 KIND_MEANING = {
     "measured": "counted on all rows",
@@ -85,8 +86,9 @@ class PageExporter(HTMLExporter):
         environment = super()._create_environment()
         environment.autoescape = True
         environment.trim_blocks = environment.lstrip_blocks = True
-        environment.globals |= {"asset": asset, "policy": policy(), "KIND_MEANING": KIND_MEANING}
+        environment.globals |= {"asset": asset, "policy": policy(), "KIND_MEANING": KIND_MEANING, "N_FIRST": N_FIRST}
         environment.filters |= {"day": format_day, "moment": format_moment, "between": between, "estimate": estimate}
+        environment.filters["together"] = keep_together
         return environment
 
 
@@ -207,8 +209,10 @@ def estimate(values: Mapping[str, Any], currency: str | None = None) -> str:
 
 
 def between(values: Mapping[str, Any], currency: str | None = None) -> str:
-    """An estimate's JSON as its interval in words."""
-    return format_between(read_estimate(values), currency=currency)
+    """An estimate's JSON as its interval in words, with the time that money is for said once."""
+    unit, _, per = values["unit"].partition("/")
+    text = format_between(read_estimate({**values, "unit": unit}), currency=currency)
+    return f"{text} a {per}" if per else text
 
 
 @cache

@@ -20,7 +20,6 @@
     const rows = [...body.rows];
     const isPlain = [...heads, ...rows.flatMap((row) => [...row.cells])].every((c) => c.colSpan === 1 && c.rowSpan === 1);
     for (const [column, head] of [...heads].entries()) {
-      if (rows.length && rows.every((row) => row.cells[column]?.hasAttribute("data-number"))) head.dataset.number = "";
       if (!isPlain || rows.length < 3 || head.tagName !== "TH") continue;
       const button = document.createElement("button");
       button.type = "button";
