@@ -12,6 +12,7 @@ from opslib.metrics.blocks import (
     order_totals,
     paid,
     require_columns,
+    running_shares,
 )
 from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, require_metric, shop_metrics
 from opslib.metrics.sources import UNITS, with_column, with_local_days
@@ -36,6 +37,7 @@ __all__ = [
     "paid",
     "require_columns",
     "require_metric",
+    "running_shares",
     "shop_metrics",
     "unit_moments",
     "unit_values",

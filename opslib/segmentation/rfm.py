@@ -1,0 +1,326 @@
+"""Recency, frequency and money: scores that ties share, cut points that travel, segments with a treatment each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics import line_revenue, order_day, paid, require_columns
+from opslib.metrics.blocks import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One RFM segment: where it lies, and what the shop does about it.
+
+    Parameters
+    ----------
+    name, meaning : str
+        Name, and who is in it.
+    recency, frequency : tuple of int
+        First and last score on a scale of five.
+    action, owner : str
+        What to do, and the department that does it.
+    """
+
+    name: str
+    meaning: str
+    recency: tuple[int, int]
+    frequency: tuple[int, int]
+    action: str
+    owner: str
+
+
+SEGMENTS: tuple[Segment, ...] = (
+    Segment(name="champions", meaning="bought lately and more often than most", recency=(4, 5), frequency=(4, 5),
+            action="early access, ask for reviews and referrals; no discounts", owner="customer relations"),
+    Segment(name="new", meaning="one order so far, and lately", recency=(4, 5), frequency=(1, 1),
+            action="a welcome that leads to the second order", owner="customer relations"),
+    Segment(name="promising", meaning="bought lately, not yet often", recency=(4, 5), frequency=(1, 3),
+            action="recommend what goes with the first orders", owner="merchandising"),
+    Segment(name="loyal", meaning="often, but not just now", recency=(3, 3), frequency=(4, 5),
+            action="remind of what they buy regularly", owner="customer relations"),
+    Segment(name="cooling", meaning="middling in both", recency=(3, 3), frequency=(1, 3),
+            action="one reminder with the season's range", owner="customer relations"),
+    Segment(name="at risk", meaning="often, but not for long", recency=(1, 2), frequency=(4, 5),
+            action="a personal win-back, and ask why", owner="customer service"),
+    Segment(name="hibernating", meaning="seldom, and long ago", recency=(1, 2), frequency=(1, 3),
+            action="one low-cost win-back, then silence", owner="customer relations"),
+)  # fmt: skip
+"""The rule table, first match counts: scores are put on a scale of five, and "new" also needs exactly one order."""
+
+SCORES = {"r_score": "recency_days", "f_score": "n_orders", "m_score": "revenue_amount"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RfmCutPoints:
+    """Where scores change, as numbers that can be used on other data.
+
+    Parameters
+    ----------
+    recency_days : tuple of float
+        Most days that still give score 2, 3, ... ``bins`` (falling).
+    n_orders : tuple of float
+        Fewest orders that give score 2, 3, ... ``bins``.
+    revenue_amount : tuple of float
+        Least revenue that gives score 2, 3, ... ``bins``; infinite where no customer had the score.
+    """
+
+    recency_days: tuple[float, ...]
+    n_orders: tuple[float, ...]
+    revenue_amount: tuple[float, ...]
+
+    @property
+    def bins(self) -> int:
+        """Number of scores."""
+        return len(self.n_orders) + 1
+
+
+def customer_totals(order_lines: Table, *, as_of: date) -> ir.Table:
+    """One row a customer: last order, number of orders, revenue, up to a day.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Paid lines with a customer count.
+    as_of : date
+        Last local day that counts.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, first_on, last_on, n_orders, revenue_amount (money).
+    """
+    lines = engine.as_table(order_lines)
+    require_columns(lines, "order_id", "customer_id", name="order_lines")
+    lines = paid(lines)
+    rows = lines.select(
+        customer_id=lines["customer_id"], order_id=lines["order_id"], day=order_day(lines), amount=line_revenue(lines),
+    )
+    rows = rows.filter(rows["customer_id"].notnull(), rows["day"] <= as_of)
+    return rows.group_by("customer_id").aggregate(
+        first_on=rows["day"].min(), last_on=rows["day"].max(), n_orders=rows["order_id"].nunique(),
+        revenue_amount=rows["amount"].sum(),
+    )
+
+
+def rfm_scores(
+    order_lines: Table, *, as_of: date, bins: int = 5, cut_points: RfmCutPoints | None = None,
+) -> ir.Table:
+    """Recency, frequency and money of each customer, with scores and a segment.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Lines without a customer are left out (`rfm_coverage` counts them).
+    as_of : date
+        Day from which recency counts, in local days; later orders do not count.
+    bins : int
+        Number of scores, 2 to 10: 1 is worst.
+    cut_points : RfmCutPoints or None
+        Score by these numbers instead of by rank among these customers.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, recency_days, n_orders, revenue_amount (float64), r_score, f_score, m_score (1 to ``bins``),
+        segment. A score is a function of the value alone: equal values share the percent rank, hence the score.
+
+    Raises
+    ------
+    ParameterError
+        ``bins`` is out of range, or differs from that of the cut points.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2", "3"], "product_id": "a", "customer_id": ["x", "y", "y"],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-03-01", "2026-03-09"]), "quantity": 1.0,
+    ...     "unit_price": [9.0, 4.0, 3.0]})
+    >>> scores = engine.collect(rfm_scores(lines, as_of=date(2026, 3, 10), bins=2).order_by("customer_id"))
+    >>> scores[["recency_days", "r_score", "f_score", "m_score"]].values.tolist()
+    [[64, 1, 1, 2], [1, 2, 2, 1]]
+    """
+    if not 2 <= bins <= 10:
+        raise ParameterError(f"bins: {bins} is not from 2 to 10; five is the custom")
+    if cut_points is not None and cut_points.bins != bins:
+        raise ParameterError(f"bins: {bins} differs from the {cut_points.bins} scores of the cut points")
+    totals = customer_totals(order_lines, as_of=as_of)
+    recency = engine.days_between(ibis.literal(as_of), totals["last_on"])
+    if cut_points is None:
+        scores = _by_rank(totals, bins)
+    else:
+        scores = _by_cut_points(totals.mutate(recency_days=recency), cut_points)
+    scored = totals.select(
+        "customer_id", recency_days=recency, n_orders=totals["n_orders"],
+        revenue_amount=totals["revenue_amount"].cast("float64"), **scores,
+    )
+    return scored.mutate(segment=_segment_of(scored, bins))
+
+
+def _by_rank(totals: ir.Table, bins: int) -> dict[str, ir.IntegerValue]:
+    """Scores by percent rank: the share of the other customers who are worse."""
+
+    def score(column: str) -> ir.IntegerValue:
+        rank = ibis.percent_rank().over(ibis.window(order_by=totals[column]))
+        return ibis.least((rank * bins).floor().cast("int64") + 1, bins)
+
+    return {"r_score": score("last_on"), "f_score": score("n_orders"), "m_score": score("revenue_amount")}
+
+
+def _by_cut_points(totals: ir.Table, cut_points: RfmCutPoints) -> dict[str, ir.IntegerValue]:
+    """Scores by numbers: one, and one more for each cut point reached."""
+    scores = {}
+    for name, column in SCORES.items():
+        value = totals[column].cast("float64")
+        points = [point for point in getattr(cut_points, column) if abs(point) != float("inf")]
+        reached = [value <= p if name == "r_score" else value >= p for p in points]
+        total: ir.IntegerValue = ibis.literal(1)
+        for condition in reached:
+            total = total + condition.ifelse(1, 0)
+        scores[name] = total.cast("int64")
+    return scores
+
+
+def _segment_of(scored: ir.Table, bins: int) -> ir.StringValue:
+    """The first segment of the table whose scores, on a scale of five, hold the customer."""
+
+    def within(column: str, ends: tuple[int, int]) -> ir.BooleanValue:
+        # score s of b lies at ceil(5 s / b) on a scale of five
+        low, high = (ends[0] - 1) * bins, ends[1] * bins
+        return (scored[column] * 5 > low) & (scored[column] * 5 <= high)
+
+    cases = []
+    for segment in SEGMENTS:
+        condition = within("r_score", segment.recency)
+        if segment.name == "new":
+            condition = condition & (scored["n_orders"] == 1)
+        else:
+            condition = condition & within("f_score", segment.frequency)
+        cases.append((condition, segment.name))
+    return ibis.cases(*cases, else_=SEGMENTS[-1].name)
+
+
+def rfm_cut_points(scores: Table, *, bins: int = 5) -> RfmCutPoints:
+    """The numbers at which scores change, to score other customers or another month alike.
+
+    Parameters
+    ----------
+    scores : table
+        From `rfm_scores`.
+    bins : int
+        Number of scores that it was made with.
+
+    Returns
+    -------
+    RfmCutPoints
+        ``rfm_scores(..., cut_points=...)`` on the same data gives the same scores.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"recency_days": [9, 1], "n_orders": [1, 4], "revenue_amount": [5.0, 7.0],
+    ...     "r_score": [1, 2], "f_score": [1, 2], "m_score": [1, 2]})
+    >>> rfm_cut_points(scores, bins=2)
+    RfmCutPoints(recency_days=(1.0,), n_orders=(4.0,), revenue_amount=(7.0,))
+    """
+    table = engine.as_table(scores)
+    ends = {}
+    for name, column in SCORES.items():
+        value = table[column].cast("float64")
+        for score in range(2, bins + 1):
+            reached = table[name] >= score
+            ends[f"{column}_{score}"] = value.max(where=reached) if name == "r_score" else value.min(where=reached)
+    row = engine.collect(table.aggregate(**ends)).iloc[0].to_dict()
+    points = {
+        column: tuple(
+            _or_infinite(row[f"{column}_{score}"], -1 if name == "r_score" else 1) for score in range(2, bins + 1)
+        )
+        for name, column in SCORES.items()
+    }
+    return RfmCutPoints(**points)
+
+
+def _or_infinite(value: float, sign: int) -> float:
+    return sign * float("inf") if pd.isna(value) else float(value)
+
+
+def segment_sizes(scores: Table) -> pd.DataFrame:
+    """Customers, orders and revenue of each segment, with its treatment.
+
+    Parameters
+    ----------
+    scores : table
+        From `rfm_scores`.
+
+    Returns
+    -------
+    DataFrame
+        In the order of `SEGMENTS`, one row each, empty ones too: segment, n_customers, customer_share, n_orders,
+        revenue_amount, revenue_share, mean_recency_days, meaning, action, owner.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"segment": ["new"], "n_orders": [1], "revenue_amount": [5.0], "recency_days": [3]})
+    >>> sizes = segment_sizes(scores)
+    >>> len(sizes), sizes.loc[sizes["segment"] == "new", "revenue_share"].tolist()
+    (7, [1.0])
+    """
+    table = engine.as_table(scores)
+    found = engine.collect(
+        table.group_by("segment").aggregate(
+            n_customers=table.count(), n_orders=table["n_orders"].sum(), revenue_amount=table["revenue_amount"].sum(),
+            mean_recency_days=table["recency_days"].cast("float64").mean(),
+        ).order_by("segment")
+    )
+    order = pd.DataFrame({"segment": [segment.name for segment in SEGMENTS]})
+    sizes = order.merge(found, how="left", on="segment")
+    counts = ["n_customers", "n_orders", "revenue_amount"]
+    sizes[counts] = sizes[counts].fillna(0)
+    sizes = sizes.astype({"n_customers": "int64", "n_orders": "int64", "revenue_amount": "float64"})
+    sizes["customer_share"] = sizes["n_customers"] / max(sizes["n_customers"].sum(), 1)
+    total = sizes["revenue_amount"].sum()
+    sizes["revenue_share"] = sizes["revenue_amount"] / total if total else float("nan")
+    words = {field: [getattr(s, field) for s in SEGMENTS] for field in ("meaning", "action", "owner")}
+    return sizes.assign(**words)[[
+        "segment", "n_customers", "customer_share", "n_orders", "revenue_amount", "revenue_share", "mean_recency_days",
+        *words,
+    ]]
+
+
+def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:
+    """What the scores stand on, and what they leave out for want of a customer.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        The lines given to `rfm_scores`.
+    as_of : date
+        The same day.
+
+    Returns
+    -------
+    DataFrame
+        Two rows (``with a customer``, ``without a customer``): part, n_lines, n_orders, revenue_amount, revenue_share.
+    """
+    lines = paid(order_lines)
+    rows = lines.select(
+        is_known=lines["customer_id"].notnull(), order_id=lines["order_id"], day=order_day(lines),
+        amount=line_revenue(lines),
+    )
+    rows = rows.filter(rows["day"] <= as_of)
+    found = engine.collect(
+        rows.group_by("is_known").aggregate(
+            n_lines=rows.count(), n_orders=rows["order_id"].nunique(),
+            revenue_amount=rows["amount"].sum().cast("float64"),
+        ).order_by("is_known")
+    )
+    parts = pd.DataFrame({"is_known": [True, False], "part": ["with a customer", "without a customer"]})
+    frame = parts.merge(found, how="left", on="is_known").drop(columns="is_known").fillna(0)
+    frame = frame.astype({"n_lines": "int64", "n_orders": "int64", "revenue_amount": "float64"})
+    total = frame["revenue_amount"].sum()
+    return frame.assign(revenue_share=frame["revenue_amount"] / total if total else float("nan"))

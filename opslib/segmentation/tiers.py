@@ -1,0 +1,102 @@
+"""Customers by what they bring: heavy, medium, light and zero."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics import MONEY, running_shares
+from opslib.metrics.blocks import Table
+from opslib.segmentation.rfm import customer_totals
+
+TIERS: tuple[str, ...] = ("heavy", "medium", "light", "zero")
+
+
+def value_tiers(
+    order_lines: Table, *, as_of: date, shares: tuple[float, float] = (0.5, 0.8), customers: Table | None = None,
+) -> ir.Table:
+    """Heavy, medium, light and zero customers by their place in the shop's revenue.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Lines without a customer are left out.
+    as_of : date
+        Last local day that counts.
+    shares : tuple of two floats
+        Customers are heavy while those who spend more hold less than the first share of revenue, medium up to the
+        second, else light.
+    customers : customers or None
+        With it, known customers without an order are ``zero`` as well.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, revenue_amount, revenue_share, cumulative_share (of those who spend as much or more), tier. Equal
+        revenue, equal tier; ``zero`` is revenue of nothing or less.
+
+    Raises
+    ------
+    ParameterError
+        The shares do not rise between 0 and 1.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2", "3"], "product_id": "a", "customer_id": ["x", "y", "z"],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05"] * 3), "quantity": 1.0, "unit_price": [6.0, 3.0, 1.0]})
+    >>> tiers = value_tiers(lines, as_of=date(2026, 3, 10))
+    >>> engine.collect(tiers.order_by("customer_id"))["tier"].tolist()
+    ['heavy', 'medium', 'light']
+    """
+    low, high = shares
+    if not 0 < low < high < 1:
+        raise ParameterError(f"shares: {shares} do not rise between 0 and 1; e.g. (0.5, 0.8)")
+    totals = customer_totals(order_lines, as_of=as_of).select("customer_id", "revenue_amount")
+    if customers is not None:
+        known = engine.as_table(customers).select("customer_id").distinct()
+        joined = known.outer_join(totals, "customer_id")
+        totals = joined.select(
+            customer_id=ibis.coalesce(joined["customer_id"], joined["customer_id_right"]),
+            revenue_amount=joined["revenue_amount"].fill_null(ibis.literal(0).cast(MONEY)),
+        )
+    ranked = running_shares(totals, column="revenue_amount")
+    return ranked.mutate(
+        tier=ibis.cases(
+            (ranked["revenue_amount"] <= 0, "zero"), (ranked["share_ahead"] < low, "heavy"),
+            (ranked["share_ahead"] < high, "medium"), else_="light",
+        )
+    ).drop("share_ahead")
+
+
+def tier_sizes(tiers: Table) -> pd.DataFrame:
+    """Customers and revenue of each tier.
+
+    Parameters
+    ----------
+    tiers : table
+        From `value_tiers`.
+
+    Returns
+    -------
+    DataFrame
+        One row a tier, heaviest first, empty ones too: tier, n_customers, customer_share, revenue_amount,
+        revenue_share.
+    """
+    table = engine.as_table(tiers)
+    found = engine.collect(
+        table.group_by("tier").aggregate(
+            n_customers=table.count(), revenue_amount=table["revenue_amount"].sum(),
+            revenue_share=table["revenue_share"].sum(),
+        ).order_by("tier")
+    )
+    sizes = pd.DataFrame({"tier": list(TIERS)}).merge(found, how="left", on="tier").fillna({
+        "n_customers": 0, "revenue_amount": 0.0, "revenue_share": 0.0,
+    }).astype({"n_customers": "int64"})
+    share = sizes["n_customers"] / max(sizes["n_customers"].sum(), 1)
+    sizes.insert(2, "customer_share", share)
+    return sizes
