@@ -20,10 +20,25 @@ from opslib.errors import ParameterError
 
 MINIMUM = 10
 """Fewest distinct people that a shown cell may stand for."""
-IDENTITY_COLUMNS = frozenset({
-    "customer_id", "visitor_id", "session_id", "order_id", "ticket_id", "review_id", "return_id", "search_id",
-    "customer", "email", "phone", "address", "ip", "user_id", "user_pseudo_id",
-})
+IDENTITY_COLUMNS = frozenset(
+    {
+        "customer_id",
+        "visitor_id",
+        "session_id",
+        "order_id",
+        "ticket_id",
+        "review_id",
+        "return_id",
+        "search_id",
+        "customer",
+        "email",
+        "phone",
+        "address",
+        "ip",
+        "user_id",
+        "user_pseudo_id",
+    }
+)
 """Columns that name a person or a person's doing; a page never shows their values."""
 FREE_TEXT_COLUMNS = frozenset({"text", "query", "note", "comment", "example", "message"})
 """Columns that people typed into; their values pass :func:`redact` before they are shown."""
@@ -227,7 +242,7 @@ def recoverable(lines: list[np.ndarray], hidden: np.ndarray) -> list[int]:
     rows = [np.isin(gone, line) for line in lines if hidden[line].any()]
     _, singular, right = np.linalg.svd(np.array(rows, dtype="float64"), full_matrices=True)
     null = right[int((singular > _TOLERANCE * max(1.0, singular.max(initial=0.0))).sum()) :]
-    free = np.abs(null).max(axis=0, initial=0.0) > _TOLERANCE ** 0.5
+    free = np.abs(null).max(axis=0, initial=0.0) > _TOLERANCE**0.5
     return [int(i) for i in gone[~free]]
 
 
@@ -243,18 +258,27 @@ _WORD = r"[^\W\d][\w'’-]{0,30}"
 _THINGS = (
     r"order|customer|client|account|invoice|ticket|parcel|tracking|ref(?:erence)?|bestellung|kunde|rechnung|commande"
 )
-_PATTERNS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in (
-    ("e-mail", rf"[\w.+'-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{2,63}}){{1,4}}"),
-    ("link", r"\b(?:https?://|www\.)\S{1,2000}"),
-    ("account", r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b"),
-    ("address", rf"\b\d{{1,5}}[a-z]?,?(?:\s{_WORD}){{0,2}}\s{_WORD}?\s?(?:{_STREETS})\b\.?"),
-    ("address", r"\b[^\W\d][\w-]{1,40}?\s?(?:strasse|straße|str\.|platz|weg|gasse|allee|laan|straat)\s\d{1,5}[a-z]?\b"),
-    ("address", rf"\b\d{{1,5}},?\s(?:rue|calle|via|piazza|avenida)(?:\s{_WORD}){{1,3}}"),
-    ("address", rf"\b(?:rue|calle|via|piazza|avenida)\s(?:{_WORD}\s){{1,4}}\d{{1,5}}\b"),
-    ("postcode", r"\b[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}\b"),
-    ("number", rf"\b(?:{_THINGS})(?:\s?(?:id|no|nr|number|nummer))?[\s.:#-]{{0,4}}(?=[\w-]{{0,20}}\d)[\w-]{{3,40}}"),
-    ("number", r"(?<!\w)[A-Z]{1,5}[-_#]?\d{4,}(?:[-_/]\d+)*\b|#\d{3,}\b"),
-))
+_PATTERNS = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        ("e-mail", rf"[\w.+'-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{2,63}}){{1,4}}"),
+        ("link", r"\b(?:https?://|www\.)\S{1,2000}"),
+        ("account", r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b"),
+        ("address", rf"\b\d{{1,5}}[a-z]?,?(?:\s{_WORD}){{0,2}}\s{_WORD}?\s?(?:{_STREETS})\b\.?"),
+        (
+            "address",
+            r"\b[^\W\d][\w-]{1,40}?\s?(?:strasse|straße|str\.|platz|weg|gasse|allee|laan|straat)\s\d{1,5}[a-z]?\b",
+        ),
+        ("address", rf"\b\d{{1,5}},?\s(?:rue|calle|via|piazza|avenida)(?:\s{_WORD}){{1,3}}"),
+        ("address", rf"\b(?:rue|calle|via|piazza|avenida)\s(?:{_WORD}\s){{1,4}}\d{{1,5}}\b"),
+        ("postcode", r"\b[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}\b"),
+        (
+            "number",
+            rf"\b(?:{_THINGS})(?:\s?(?:id|no|nr|number|nummer))?[\s.:#-]{{0,4}}(?=[\w-]{{0,20}}\d)[\w-]{{3,40}}",
+        ),
+        ("number", r"(?<!\w)[A-Z]{1,5}[-_#]?\d{4,}(?:[-_/]\d+)*\b|#\d{3,}\b"),
+    )
+)
 _DIGITS = re.compile(r"(?<![\w.,])\+?\(?\d[\d ()./-]{4,28}\d(?![\w])")
 
 

@@ -132,9 +132,15 @@ def provenance(shop: ShopLike, *, period: Period) -> Provenance:
     )
     counts = tuple({"table": name, "n_rows": _n_rows(shop.tables[name])} for name in sorted(shop.tables))
     return Provenance(
-        title=shop.title, currency=shop.currency, time_zone=shop.time_zone, is_simulated=shop.is_simulated,
-        data_until=min(shop.coverage.last, period.end), period=period, fingerprint=shop.fingerprint,
-        tables=counts, queries=queries,
+        title=shop.title,
+        currency=shop.currency,
+        time_zone=shop.time_zone,
+        is_simulated=shop.is_simulated,
+        data_until=min(shop.coverage.last, period.end),
+        period=period,
+        fingerprint=shop.fingerprint,
+        tables=counts,
+        queries=queries,
     )
 
 
@@ -209,9 +215,15 @@ def provenance_bundle(value: Provenance) -> Bundle:
     queries = "1 query" if len(value.queries) == 1 else f"{len(value.queries)} queries"
     counts = f"{queries} on {rows}; fingerprint of the data {value.fingerprint[:16]}"
     data = {
-        "title": value.title, "currency": value.currency, "time_zone": value.time_zone,
-        "is_simulated": value.is_simulated, "data_until": value.data_until, "period": value.period.label,
-        "fingerprint": value.fingerprint, "tables": value.tables, "queries": value.queries,
+        "title": value.title,
+        "currency": value.currency,
+        "time_zone": value.time_zone,
+        "is_simulated": value.is_simulated,
+        "data_until": value.data_until,
+        "period": value.period.label,
+        "fingerprint": value.fingerprint,
+        "tables": value.tables,
+        "queries": value.queries,
     }
     html = f'<p class="provenance">{escape(line)}<br><small>{escape(counts)}</small></p>'
     return _bundle("provenance", jsonable(data), html=html, text=f"{line}\n{counts}")

@@ -51,8 +51,13 @@ class Table:
 
 
 def show(
-    frame: pd.DataFrame | Sequence[Any], *, title: str, columns: Mapping[str, str] | Sequence[str] | None = None,
-    currency: str | None = None, highlight: str | Sequence[bool] | None = None, notes: Sequence[str] = (),
+    frame: pd.DataFrame | Sequence[Any],
+    *,
+    title: str,
+    columns: Mapping[str, str] | Sequence[str] | None = None,
+    currency: str | None = None,
+    highlight: str | Sequence[bool] | None = None,
+    notes: Sequence[str] = (),
     max_rows: int = 12,
 ) -> Table:
     """A frame as a table for people: names become heads with units, numbers get equal decimals.
@@ -111,8 +116,12 @@ def show(
     if WITHHELD in frame.columns and frame[WITHHELD].any():
         notes.append("Withheld: fewer than ten people, or needed to keep such a group from being worked out.")
     return Table(
-        title=title, heads=tuple(heads), rows=tuple(zip(*cells, strict=True)) if cells else (),
-        marked=_marks(frame, highlight), notes=tuple(notes), max_rows=max_rows,
+        title=title,
+        heads=tuple(heads),
+        rows=tuple(zip(*cells, strict=True)) if cells else (),
+        marked=_marks(frame, highlight),
+        notes=tuple(notes),
+        max_rows=max_rows,
     )
 
 

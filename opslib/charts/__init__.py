@@ -1,0 +1,35 @@
+"""Pictures of results: ``draw_*`` functions read fields and never count.
+
+Every function takes a result, an optional ``title`` (the finding; a plain one is made from the result unless given)
+and an optional ``ax``, and returns the Axes. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
+"""
+
+from opslib.charts.display import alt_of, describe, register, to_svg
+from opslib.charts.estimates import draw_calibration, draw_claims, draw_estimates, draw_kpi_change, draw_posterior
+from opslib.charts.groups import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto, draw_segment_sizes
+from opslib.charts.heat import draw_cohorts, draw_rfm_grid
+from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
+from opslib.charts.series import draw_series
+
+__all__ = [
+    "alt_of",
+    "describe",
+    "draw_abc_xyz",
+    "draw_accounting",
+    "draw_calibration",
+    "draw_claims",
+    "draw_cohorts",
+    "draw_days_observed",
+    "draw_decomposition",
+    "draw_estimates",
+    "draw_growth_share",
+    "draw_kpi_change",
+    "draw_life_cycle",
+    "draw_pareto",
+    "draw_posterior",
+    "draw_rfm_grid",
+    "draw_segment_sizes",
+    "draw_series",
+    "register",
+    "to_svg",
+]

@@ -1,0 +1,123 @@
+"""How a figure shows itself: SVG, the same bytes every time, with its alt text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from opslib.charts import theme
+from opslib.errors import ReportError
+
+_ALT = "opslib_alt"
+_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callable[[], object] | None = None) -> Axes:
+    """Write the headline and keep the alt text; every draw function ends here.
+
+    Parameters
+    ----------
+    ax : Axes
+        The drawn axes.
+    title : str
+        The finding.
+    alt : str
+        Whole sentences for those who cannot see the figure: what is drawn, range, extremes.
+    subtitle : str
+        Units and what is drawn.
+    label : callable or None
+        Places labels that must not overlap; called once everything else has its place.
+
+    Returns
+    -------
+    Axes
+    """
+    theme.headline(ax, title, subtitle=subtitle)
+    describe(ax, f"{title.rstrip('.')}. {alt}")
+    figure = theme.figure_of(ax)
+    figure.draw_without_rendering()
+    theme.align_headline(ax)
+    if len(figure.axes) == 1:
+        figure.set_layout_engine("none")
+    if label is not None:
+        label()
+    return ax
+
+
+def describe(ax: Axes, alt: str) -> None:
+    """Say in whole sentences what the axes show; a figure without is refused.
+
+    Parameters
+    ----------
+    ax : Axes
+        Of any figure, also one that seaborn drew.
+    alt : str
+        What is drawn, its range and its extremes.
+    """
+    if len(alt.split()) < 4:
+        raise ReportError(f"alt text '{alt}': write a whole sentence about what the figure shows")
+    setattr(ax, _ALT, " ".join(alt.split()))
+
+
+def alt_of(figure: Figure) -> str:
+    """Alt text of a figure: the sentences of its axes, in order.
+
+    Raises
+    ------
+    ReportError
+        If no axes has any.
+    """
+    alts = [getattr(ax, _ALT) for ax in figure.axes if hasattr(ax, _ALT)]
+    if not alts:
+        raise ReportError(
+            "this figure has no alt text, so a reader who cannot see it learns nothing; call "
+            "charts.describe(ax, 'A sentence about what it shows') or use a charts.draw_ function"
+        )
+    return " ".join(dict.fromkeys(alts))
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as SVG text; letters as paths, ids salted, no date: the same bytes every time."""
+    buffer = io.BytesIO()
+    keep: Any = {key: theme.SETTINGS[key] for key in ("svg.hashsalt", "svg.fonttype", "savefig.dpi")}
+    with mpl.rc_context(keep):
+        figure.savefig(buffer, format="svg", metadata=_METADATA)
+    return buffer.getvalue().decode("utf-8")
+
+
+def figure_bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and metadata of a figure for a notebook."""
+    alt = alt_of(figure)
+    return {"image/svg+xml": to_svg(figure), "text/plain": alt}, {"image/svg+xml": {"alt": alt}}
+
+
+def register() -> None:
+    """Set the look and let figures show themselves as SVG with alt text, and as nothing else.
+
+    Works under the inline backend and in a kernel that was forked after matplotlib was loaded; where no IPython runs,
+    only the look is set.
+    """
+    from IPython import get_ipython
+
+    theme.use()
+    shell = get_ipython()
+    if shell is None:
+        return
+    _no_other_formats(shell)
+    shell.display_formatter.mimebundle_formatter.for_type(Figure, figure_bundle)
+
+
+def _no_other_formats(shell: Any) -> None:
+    """Take PNG and the rest away, now and from the inline backend's own configuration."""
+    from IPython.core.pylabtools import select_figure_formats
+    from matplotlib_inline.config import InlineBackend
+
+    backend = InlineBackend.instance(parent=shell)
+    backend.figure_formats = set()
+    backend.rc = {}
+    select_figure_formats(shell, set())

@@ -1,0 +1,301 @@
+"""Uncertain numbers: forests of intervals, claims against their promises, money as a distribution, calibration."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from opslib import formats
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import require, rows_of, short
+from opslib.stats.estimates import Estimate
+
+
+def draw_estimates(
+    estimates: Mapping[str, Estimate],
+    *,
+    title: str | None = None,
+    reference: float | None = None,
+    currency: str | None = None,
+    highlight: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """A forest: one line a name, its point and its interval, the number written at the right.
+
+    Parameters
+    ----------
+    estimates : mapping of str to Estimate
+        All in one unit, in the order to draw.
+    title : str or None
+        The finding.
+    reference : float or None
+        Value to compare with, drawn as a line (0 for changes, 1 for ratios).
+    currency : str or None
+        Code for the unit "money".
+    highlight : sequence of str
+        Names that matter; the others turn grey. All matter unless given.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    rows = list(estimates.items())
+    unit = rows[0][1].unit if rows else ""
+    texts = [formats.format_estimate(e, currency=currency, signed=reference == 0) for _, e in rows]
+    colours = [theme.BLUE if not highlight or name in highlight else theme.GREY for name, _ in rows]
+    ax = _forest([name for name, _ in rows], [e for _, e in rows], texts, colours, ax=ax)
+    if reference is not None:
+        ax.axvline(reference, color=theme.GREY, linewidth=1, zorder=1)
+    theme.format_axis(ax.xaxis, unit, currency=currency, n_ticks=5)
+    level = theme.level_words(rows[0][1].level) if rows else ""
+    parts = "; ".join(f"{name} {text}" for (name, _), text in zip(rows, texts, strict=True))
+    plain = f"{rows[0][0]}: {texts[0]}" if len(rows) == 1 else f"{len(rows)} estimates with their intervals"
+    return finish(
+        ax,
+        title=title or plain,
+        alt=f"Points with intervals: {parts or 'none'}.",
+        subtitle="; ".join(part for part in (theme.unit_words(unit, currency), level) if part),
+    )
+
+
+def draw_kpi_change(
+    changes: pd.DataFrame, *, title: str | None = None, against: str = "the period before", ax: Axes | None = None
+) -> Axes:
+    """Relative change of each key figure with its interval; grey where the interval holds zero.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        ``metric``, ``change`` (relative, 0.03 is +3 %), ``change_lower``, ``change_upper``; rows whose change is
+        missing are named as not comparable.
+    title : str or None
+        The finding.
+    against : str
+        What the figures are compared with.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(changes, "kpi changes", "metric", "change", "change_lower", "change_upper")
+    known = changes.dropna(subset=["change"])
+    rows = [
+        (str(r.metric).replace("_", " "), _change(float(r.change), float(r.change_lower), float(r.change_upper)))
+        for r in rows_of(known)
+    ]
+    clear = [estimate.excludes(0.0) for _, estimate in rows]
+    colours = [theme.BLUE if is_clear else theme.GREY for is_clear in clear]
+    texts = [formats.format_estimate(e, signed=True) for _, e in rows]
+    ax = _forest([name for name, _ in rows], [e for _, e in rows], texts, colours, ax=ax)
+    ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
+    theme.format_axis(ax.xaxis, "relative change", n_ticks=5)
+    left_out = [str(m).replace("_", " ") for m in changes.loc[changes["change"].isna(), "metric"]]
+    what = f"change against {against}; {theme.level_words(0.95)}, grey where zero is inside"
+    what += f"; not comparable: {', '.join(left_out)}" if left_out else ""
+    parts = "; ".join(f"{name} {text}" for (name, _), text in zip(rows, texts, strict=True))
+    n = sum(clear)
+    plain = f"{n or 'None'} of {len(rows)} key figures moved beyond chance against {against}"
+    return finish(ax, title=title or plain, subtitle=what, alt=f"Changes with intervals: {parts or 'none'}.")
+
+
+def _change(value: float, lower: float, upper: float) -> Estimate:
+    return Estimate(value=value, lower=lower, upper=upper, n=0, unit="relative change", method="")
+
+
+def _forest(
+    names: Sequence[str],
+    estimates: Sequence[Estimate],
+    texts: Sequence[str],
+    colours: Sequence[str],
+    *,
+    ax: Axes | None,
+    wrap: int = 0,
+) -> Axes:
+    """Points and intervals; an end that is missing or infinite is left open."""
+    labels = [textwrap.fill(short(name, 76), wrap) if wrap else short(name) for name in names]
+    tall = 0.5 if any("\n" in label for label in labels) else 0.34
+    ax = theme.new_axes(ax, height=theme.height_for(len(names), per_row=tall))
+    finite = [x for e in estimates for x in (e.value, e.lower, e.upper) if np.isfinite(x)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    bars: list[tuple[int, float, float, float, str]] = []
+    for row, (estimate, text, colour) in enumerate(zip(estimates, texts, colours, strict=True)):
+        left = estimate.lower if np.isfinite(estimate.lower) else low - margin
+        right = estimate.upper if np.isfinite(estimate.upper) else high + margin
+        if np.isfinite(estimate.value):
+            bars.append((row, left, right, estimate.value, colour))
+        ax.annotate(
+            text,
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9.5,
+            annotation_clip=False,
+        )
+    if bars:
+        at, lefts, rights, values, shades = zip(*bars, strict=True)
+        ax.hlines(at, lefts, rights, colors=shades, linewidth=2.4, alpha=0.55, zorder=2)
+        ax.scatter(values, at, c=list(shades), s=42, zorder=3, linewidths=0)
+    ax.set_yticks(range(len(names)), labels)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlim(low - margin, high + margin)
+    theme.horizontal(ax)
+    return ax
+
+
+def draw_claims(claims: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Each claim's interval against nothing, the smallest change worth having and the promise, with its verdict.
+
+    The axis is the share of the promise that came true, so that claims in different units stand on one picture.
+
+    Parameters
+    ----------
+    claims : DataFrame
+        ``sentence``, ``value``, ``lower``, ``upper``, ``promise``, ``m`` (all in the claim's unit, direction turned so
+        that the promise is positive), ``unit``, ``verdict``.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(claims, "claims", "sentence", "value", "lower", "upper", "promise", "m", "unit", "verdict")
+    rows = rows_of(claims)
+    raw = [
+        Estimate(value=float(r.value), lower=float(r.lower), upper=float(r.upper), n=0, unit=str(r.unit), method="")
+        for r in rows
+    ]
+    scaled = [e.scaled(1 / float(r.promise), unit="share") for e, r in zip(raw, rows, strict=True)]
+    texts = [f"{r.verdict}\n{formats.format_estimate(e, signed=True)}" for e, r in zip(raw, rows, strict=True)]
+    colours = [theme.INK if theme.colour_of(r.verdict) == theme.LIGHT else theme.colour_of(r.verdict) for r in rows]
+    ax = _forest([str(r.sentence) for r in rows], scaled, texts, colours, ax=ax, wrap=36)
+    low, high = ax.get_xlim()
+    ax.set_xlim(min(low, -0.15), max(high, 1.15))
+    for at, style in ((0.0, "-"), (1.0, (0, (4, 3)))):
+        ax.axvline(at, color=theme.GREY, linewidth=1, linestyle=style, zorder=1)
+    for row, r in enumerate(rows):
+        if 0 < float(r.m) < float(r.promise):
+            ax.plot(
+                [float(r.m) / float(r.promise)] * 2, [row - 0.3, row + 0.3], color=theme.ORANGE, linewidth=2, zorder=1
+            )
+    theme.format_axis(ax.xaxis, "share", n_ticks=6)
+    parts = " ".join(
+        f"{r.sentence}: {r.verdict}, {formats.format_estimate(e, signed=True)}, promised "
+        f"{formats.format_value(float(r.promise), str(r.unit), signed=True)}."
+        for e, r in zip(raw, rows, strict=True)
+    )
+    words = pd.Series([str(r.verdict) for r in rows]).value_counts(sort=False)
+    plain = ", ".join(f"{n} {word}" for word, n in words.items()) or "no claims"
+    return finish(
+        ax,
+        title=title or f"Claims: {plain}",
+        alt=parts or "No claims are drawn here.",
+        subtitle="share of the promise reached; solid line: no change, dashed: as promised, orange: smallest worth having",
+    )
+
+
+def draw_posterior(
+    density: pd.DataFrame, *, estimate: Estimate, p_positive: float, title: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Money that a proposal may bring, as a distribution; what lies below zero is red.
+
+    Parameters
+    ----------
+    density : DataFrame
+        ``amount`` (ascending) and ``density``, on a grid.
+    estimate : Estimate
+        Expected amount with its interval; its unit names the currency.
+    p_positive : float
+        Probability that the amount is above zero.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(density, "density", "amount", "density")
+    x, y = density["amount"].to_numpy(dtype="float64"), density["density"].to_numpy(dtype="float64")
+    ax = theme.new_axes(ax, height=3.2)
+    ax.fill_between(x, y, where=x >= 0, interpolate=True, color=theme.BLUE, alpha=0.35, linewidth=0)
+    ax.fill_between(x, y, where=x <= 0, interpolate=True, color=theme.RED, alpha=0.5, linewidth=0)
+    ax.plot(x, y, color=theme.INK, linewidth=1)
+    top = float(y.max()) if len(y) else 1.0
+    ax.plot([estimate.lower, estimate.upper], [-0.06 * top] * 2, color=theme.INK, linewidth=2.4)
+    ax.plot(estimate.value, -0.06 * top, marker="o", color=theme.INK, markersize=6.5)
+    ax.axvline(0, color=theme.GREY, linewidth=1)
+    ax.set_ylim(-0.12 * top, 1.1 * top)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(False)
+    theme.format_axis(ax.xaxis, estimate.unit.split("/")[0])
+    text = formats.format_estimate(estimate)
+    chance = formats.format_share(p_positive, step=1.0)
+    return finish(
+        ax,
+        title=title or f"Expected {text}; {chance} likely to be worth it",
+        subtitle=f"{theme.unit_words(estimate.unit)}; dot: expectation, line: {theme.level_words(estimate.level)}; red: loss",
+        alt=f"A distribution of money: expected {text}, probability of a gain {chance}.",
+    )
+
+
+def draw_calibration(bins: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """How often promises came true against how likely they were called; on the line, the words were right.
+
+    Parameters
+    ----------
+    bins : DataFrame
+        ``stated`` (mean stated probability), ``observed`` (share that came true), ``lower``, ``upper``, ``n``.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(bins, "calibration", "stated", "observed", "lower", "upper", "n")
+    ax = theme.new_axes(ax, height=4.6)
+    ax.plot([0, 1], [0, 1], color=theme.LIGHT, linewidth=1.2, zorder=1)
+    for r in rows_of(bins):
+        ax.plot([r.stated, r.stated], [r.lower, r.upper], color=theme.BLUE, alpha=0.5, linewidth=2.4)
+        ax.plot(r.stated, r.observed, marker="o", color=theme.BLUE, markersize=7)
+        ax.annotate(
+            f"{int(r.n)}", (r.stated, r.observed), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9
+        )
+    ax.set_xlim(0, 1.04)
+    ax.set_ylim(0, 1.04)
+    ax.set_aspect("equal", adjustable="box", anchor="W")
+    for axis in (ax.xaxis, ax.yaxis):
+        theme.format_axis(axis, "share")
+    ax.set_xlabel("stated probability")
+    ax.set_ylabel("came true")
+    n = int(bins["n"].sum())
+    parts = "; ".join(f"stated {_whole(r.stated)}, came true {_whole(r.observed)} of {int(r.n)}" for r in rows_of(bins))
+    return finish(
+        ax,
+        title=title or f"{n} promises against what came true",
+        subtitle="on the line the stated probabilities were right; numbers: promises",
+        alt=f"Points: {parts or 'none'}.",
+    )
+
+
+def _whole(share: float) -> str:
+    return formats.format_share(share, step=1.0)

@@ -1,0 +1,389 @@
+"""Segments and product classes: who is many, who brings the money, what needs which treatment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from opslib import formats
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import plural, require, rows_of, short, top_row
+from opslib.charts.heat import RAMP
+from opslib.charts.labels import label_points
+
+MOST_LABELLED = 15
+"""Largest bubbles that are named; more names would only cover each other."""
+MANY_POINTS = 400
+"""Points from which a cloud becomes a picture inside the SVG."""
+
+
+def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Share of customers against share of revenue, one line a segment.
+
+    Parameters
+    ----------
+    sizes : DataFrame
+        ``segment``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in the order to draw.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(sizes, "segment sizes", "segment", "customer_share", "revenue_share")
+    frame = sizes.reset_index(drop=True)
+    ax = theme.new_axes(ax, height=theme.height_for(len(frame), around=1.7))
+    for row, r in enumerate(rows_of(frame)):
+        people, money = float(r.customer_share), float(r.revenue_share)
+        if np.isnan(people) or np.isnan(money):
+            ax.annotate(
+                "withheld",
+                (0, row),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                color=theme.GREY,
+            )
+            continue
+        ax.plot([people, money], [row, row], color=theme.LIGHT, linewidth=2.4, zorder=1)
+        ax.plot(people, row, marker="o", color=theme.GREY, markersize=7, zorder=2)
+        ax.plot(money, row, marker="o", color=theme.BLUE, markersize=7, zorder=3)
+        _pair_labels(ax, row, people, money)
+    ax.set_yticks(range(len(frame)), [short(name) for name in frame["segment"]])
+    ax.set_ylim(len(frame) - 0.4, -0.6)
+    known = frame[["customer_share", "revenue_share"]].to_numpy(dtype="float64")
+    low, high = min(np.nanmin(known, initial=0.0), 0.0), np.nanmax(known, initial=0.05)
+    ax.set_xlim(low - 0.12 * (high - low), high * 1.14)
+    theme.horizontal(ax)
+    theme.format_axis(ax.xaxis, "share", n_ticks=5)
+    parts = "; ".join(
+        f"{r.segment} {_share(r.customer_share)} of customers, {_share(r.revenue_share)} of revenue"
+        for r in rows_of(frame)
+    )
+    return finish(
+        ax,
+        title=title or _most_valuable(frame),
+        subtitle="grey: share of customers; blue: share of revenue",
+        alt=f"Two dots a segment: {parts or 'none'}.",
+    )
+
+
+def _share(value: float, step: float | None = None) -> str:
+    return formats.format_share(value, step=step)
+
+
+def _pair_labels(ax: Axes, row: int, people: float, money: float) -> None:
+    is_right = money >= people
+    for value, is_outer_right, colour in ((people, not is_right, theme.GREY), (money, is_right, theme.BLUE)):
+        ax.annotate(
+            formats.format_share(value, step=0.1 if value < 0.0995 else 1.0),
+            (value, row),
+            xytext=(8 if is_outer_right else -8, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left" if is_outer_right else "right",
+            fontsize=9,
+            color=colour,
+        )
+
+
+def _most_valuable(frame: pd.DataFrame) -> str:
+    known = frame.dropna(subset=["revenue_share", "customer_share"])
+    if known.empty:
+        return "No segment is large enough to be shown"
+    best = top_row(known, "revenue_share")
+    people, money = (formats.format_share(best[c], step=1.0) for c in ("customer_share", "revenue_share"))
+    return f"{best['segment']}: {people} of the customers, {money} of the revenue"
+
+
+def draw_pareto(
+    curve: pd.DataFrame,
+    *,
+    title: str | None = None,
+    what: str = "products",
+    measure: str = "revenue",
+    ax: Axes | None = None,
+) -> Axes:
+    """How much of the money the largest few bring: the cumulative curve, with the ends of the classes.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        ``item_share`` and ``value_share``, both cumulative (0-1, ascending); optional ``abc`` names the class of each
+        point.
+    title : str or None
+        The finding.
+    what, measure : str
+        What is counted and what is summed.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(curve, "pareto curve", "item_share", "value_share")
+    frame = curve.sort_values(["item_share", "value_share"], kind="stable")
+    x = np.concatenate([[0.0], frame["item_share"].to_numpy(dtype="float64")])
+    y = np.concatenate([[0.0], frame["value_share"].to_numpy(dtype="float64")])
+    ax = theme.new_axes(ax)
+    ax.plot([0, 1], [0, 1], color=theme.LIGHT, linewidth=1, linestyle=(0, (4, 3)))
+    ax.plot(x, y, color=theme.BLUE)
+    ends = _class_ends(frame)
+    for _, at, height in ends:
+        ax.plot([at, at, 0], [0, height, height], color=theme.GREY, linewidth=0.9, linestyle=(0, (2, 2)))
+        ax.plot(at, height, marker="o", color=theme.BLUE, markersize=6)
+    texts = [
+        f"{name}: {formats.format_share(at, step=1.0)} of {what}, {formats.format_share(h, step=1.0)} of {measure}"
+        for name, at, h in ends
+    ]
+    for (_, at, height), text in zip(ends, texts, strict=True):
+        ax.annotate(text, (at, height), xytext=(9, -9), textcoords="offset points", va="top", fontsize=9.5)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(min(0.0, float(y.min())), max(1.03, float(y.max()) * 1.03))
+    for axis in (ax.xaxis, ax.yaxis):
+        theme.format_axis(axis, "share", n_ticks=5)
+    ax.set_xlabel(f"share of {what}, largest first")
+    fifth = float(np.interp(0.2, x, y))
+    return finish(
+        ax,
+        title=title or f"The largest fifth of {what} brings {formats.format_share(fifth, step=1.0)} of {measure}",
+        subtitle=f"cumulative share of {measure}; dashed: if all {what} were equal",
+        alt=f"A cumulative curve over {plural(len(frame), 'point')}; at a fifth of {what} it reaches "
+        f"{formats.format_share(fifth, step=1.0)} of {measure}. {'; '.join(texts)}.",
+    )
+
+
+def _class_ends(frame: pd.DataFrame) -> list[tuple[str, float, float]]:
+    """Cumulative ends of every class but the last."""
+    if "abc" not in frame:
+        return []
+    last = frame.groupby("abc", sort=True)[["item_share", "value_share"]].max()
+    return [
+        (f"{name} and above" if i else str(name), float(r.item_share), float(r.value_share))
+        for i, (name, r) in enumerate(last.iterrows())
+    ][:-1]
+
+
+def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """The nine cells: share of revenue and number of products in each, and how each is treated.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``abc``, ``xyz``, ``n_products``, ``revenue_share`` and optionally ``treatment``, one row a cell.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(cells, "abc-xyz cells", "abc", "xyz", "n_products", "revenue_share")
+    rows, columns = sorted(cells["abc"].astype(str).unique()), sorted(cells["xyz"].astype(str).unique())
+    ax = theme.new_axes(ax, height=4.6)
+    top = float(cells["revenue_share"].max() or 1.0)
+    for r in rows_of(cells):
+        x, y = columns.index(str(r.xyz)), rows.index(str(r.abc))
+        shade = RAMP(max(float(r.revenue_share), 0.0) / top * 0.75 if top > 0 else 0.0)
+        ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=shade))
+        ink = theme.ink_on(shade)
+        ax.annotate(
+            formats.format_share(r.revenue_share, step=0.1),
+            (x, y - 0.14),
+            ha="center",
+            va="center",
+            fontsize=13,
+            fontweight="bold",
+            color=ink,
+        )
+        detail = plural(int(r.n_products), "product")
+        ax.annotate(detail, (x, y + 0.1), ha="center", va="center", fontsize=9, color=ink)
+        if "treatment" in cells.columns:
+            ax.annotate(short(r.treatment, 30), (x, y + 0.31), ha="center", va="center", fontsize=9, color=ink)
+    ax.set_xlim(-0.5, len(columns) - 0.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    demand = {"X": "X steady demand", "Y": "Y changing", "Z": "Z erratic"}
+    ax.set_xticks(range(len(columns)), [demand.get(c, c) for c in columns])
+    ax.set_yticks(range(len(rows)), rows)
+    ax.grid(False)
+    ax.tick_params(length=0, labelcolor=theme.INK, labelsize=10.5)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ordered = cells.sort_values(["revenue_share", "abc", "xyz"], ascending=[False, True, True], kind="stable")
+    best = ordered.iloc[0]
+    share, n = formats.format_share(best["revenue_share"], step=1.0), plural(int(best["n_products"]), "product")
+    parts = "; ".join(
+        f"{r.abc}{r.xyz} {formats.format_share(r.revenue_share, step=0.1)}, {plural(int(r.n_products), 'product')}"
+        for r in rows_of(cells)
+    )
+    return finish(
+        ax,
+        title=title or f"{n} in {best['abc']}{best['xyz']} bring {share} of the revenue",
+        subtitle="share of revenue, number of products, treatment; rows: value, columns: steadiness of demand",
+        alt=f"A grid of cells: {parts}.",
+    )
+
+
+def draw_growth_share(
+    products: pd.DataFrame, *, title: str | None = None, currency: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Growth against relative share on a log axis, a bubble a product or category, area by revenue.
+
+    Parameters
+    ----------
+    products : DataFrame
+        ``name``, ``growth`` (relative, 0.1 is +10 %), ``relative_share`` (ratio to the largest rival, above 0),
+        ``revenue_amount``, ``quadrant``; optional ``growth_cut`` and ``share_cut`` (constant) place the lines.
+    title : str or None
+        The finding.
+    currency : str or None
+        Code of the revenue.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(products, "growth-share", "name", "growth", "relative_share", "revenue_amount", "quadrant")
+    frame = products[products["relative_share"] > 0].dropna(subset=["growth"])
+    frame = frame.sort_values(["revenue_amount", "name"], ascending=[False, True], kind="stable")
+    top = float(frame["revenue_amount"].clip(lower=0).max()) if len(frame) else 1.0
+    areas = 30 + 900 * frame["revenue_amount"].clip(lower=0).to_numpy(dtype="float64") / (top or 1.0)
+    ax = theme.new_axes(ax, height=5.0)
+    ax.scatter(
+        frame["relative_share"],
+        frame["growth"],
+        s=areas,
+        alpha=0.55,
+        linewidths=0.8,
+        edgecolors="white",
+        c=[theme.colour_of(q) for q in frame["quadrant"]],
+        rasterized=len(frame) > MANY_POINTS,
+    )
+    ax.set_xscale("log")
+    _room(ax, frame)
+    for at, draw in ((_cut(frame, "growth_cut", 0.0), ax.axhline), (_cut(frame, "share_cut", 1.0), ax.axvline)):
+        draw(at, color=theme.GREY, linewidth=0.9, zorder=1)
+    theme.format_axis(ax.xaxis, "ratio")
+    theme.format_axis(ax.yaxis, "relative change")
+    ax.xaxis.set_minor_formatter(lambda value, position: "")
+    ax.set_xlabel("relative share (log scale; right: stronger than the largest rival)")
+    rows = rows_of(frame.head(MANY_POINTS))
+    points = [
+        (float(r.relative_share), float(r.growth), short(r.name, 28) if i < MOST_LABELLED else "")
+        for i, r in enumerate(rows)
+    ]
+    counts = frame.groupby("quadrant", sort=True).size()
+    parts = ", ".join(plural(int(n), str(q)) for q, n in counts.items())
+    legend = ", ".join(f"{_colour_word(q)}: {q}" for q in counts.index)
+    biggest = frame.iloc[0] if len(frame) else None
+    tail = ""
+    if biggest is not None:
+        money = formats.format_money(biggest["revenue_amount"], currency or "")
+        tail = f" The largest, {biggest['name']}, grew {formats.format_change(biggest['growth'])} and brings {money}."
+    return finish(
+        ax,
+        title=title or f"Portfolio: {parts or 'nothing to place'}",
+        subtitle=f"growth against relative share; area: revenue. {legend}",
+        alt=f"A bubble chart of {plural(len(frame), 'item')}: {parts}.{tail}",
+        label=lambda: label_points(ax, points, sizes=list(np.sqrt(areas[:MANY_POINTS]) / 2)),
+    )
+
+
+def _cut(frame: pd.DataFrame, name: str, otherwise: float) -> float:
+    return float(frame[name].iloc[0]) if name in frame and len(frame) else otherwise
+
+
+def _colour_word(name: str) -> str:
+    words = {
+        theme.BLUE: "blue",
+        theme.GREEN: "green",
+        theme.ORANGE: "orange",
+        theme.GREY: "grey",
+        theme.RED: "red",
+        theme.SKY: "light blue",
+        theme.PURPLE: "pink",
+        theme.LIGHT: "light grey",
+    }
+    return words.get(theme.colour_of(name), "other")
+
+
+def _room(ax: Axes, frame: pd.DataFrame) -> None:
+    """Limits with room for bubbles and labels around all points and both lines."""
+    if frame.empty:
+        return
+    logs = np.log10(np.append(frame["relative_share"].to_numpy(dtype="float64"), 1.0))
+    span = max(logs.max() - logs.min(), 0.5)
+    ax.set_xlim(10 ** (logs.min() - 0.14 * span), 10 ** (logs.max() + 0.14 * span))
+    growth = np.append(frame["growth"].to_numpy(dtype="float64"), 0.0)
+    span = max(growth.max() - growth.min(), 0.1)
+    ax.set_ylim(growth.min() - 0.14 * span, growth.max() + 0.14 * span)
+
+
+def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Products and revenue by stage of life, in the order of life.
+
+    Parameters
+    ----------
+    stages : DataFrame
+        ``stage``, ``n_products``, ``revenue_share``.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(stages, "life cycle", "stage", "n_products", "revenue_share")
+    total = float(stages["n_products"].sum()) or 1.0
+    frame = stages.reset_index(drop=True)
+    ax = theme.new_axes(ax, height=3.6)
+    x = np.arange(len(frame))
+    ax.bar(x, frame["revenue_share"], color=[theme.colour_of(s) for s in frame["stage"]], width=0.66)
+    ax.plot(
+        x, frame["n_products"] / total, color=theme.INK, linestyle="none", marker="_", markersize=34, markeredgewidth=2
+    )
+    for i, r in enumerate(rows_of(frame)):
+        at = max(float(r.revenue_share), float(r.n_products) / total, 0.0)
+        ax.annotate(
+            formats.format_share(r.revenue_share, step=1.0),
+            (i, at),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=10,
+        )
+    ax.set_xticks(x, [f"{short(r.stage, 16)}\n{plural(int(r.n_products), 'product')}" for r in rows_of(frame)])
+    ax.tick_params(axis="x", length=0, labelcolor=theme.INK)
+    highest = (
+        max(float(frame["revenue_share"].max()), float((frame["n_products"] / total).max())) if len(frame) else 1.0
+    )
+    ax.set_ylim(min(0.0, float(frame["revenue_share"].min()) if len(frame) else 0.0), highest * 1.15)
+    theme.format_axis(ax.yaxis, "share", n_ticks=4)
+    best = top_row(frame, "revenue_share") if len(frame) else None
+    plain = "No product could be placed"
+    if best is not None:
+        plain = f"{_share(best['revenue_share'], 1.0)} of the revenue comes from products in {best['stage']}"
+    parts = "; ".join(
+        f"{r.stage} {formats.format_share(r.revenue_share)} of revenue, {plural(int(r.n_products), 'product')}"
+        for r in rows_of(frame)
+    )
+    return finish(
+        ax,
+        title=title or plain,
+        subtitle="bars: share of revenue; black lines: share of products",
+        alt=f"Bars by stage of life: {parts or 'none'}.",
+    )

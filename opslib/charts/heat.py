@@ -1,0 +1,165 @@
+"""Heat maps: cohorts over time, and the RFM grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+from opslib import formats
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import plural, require, rows_of
+
+RAMP = LinearSegmentedColormap.from_list("opslib", ["#F4F8FB", "#9CC9E6", theme.BLUE, "#003A5C"])
+MOST_LABELLED = 14
+"""Columns up to which every cell carries its number."""
+
+
+def draw_cohorts(
+    cohorts: pd.DataFrame, *, value: str = "retention_share", title: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Who came back: one row a cohort, one column an age; what was not yet observed stays hatched, never zero.
+
+    Parameters
+    ----------
+    cohorts : DataFrame
+        ``cohort`` (date or text), ``age`` (0, 1, ... periods), the column ``value`` (0-1; missing where unobserved) and
+        optionally ``is_complete``, false where the period is unfinished.
+    value : str
+        Column to draw.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(cohorts, "cohorts", "cohort", "age", value)
+    grid = cohorts.pivot(index="cohort", columns="age", values=value).astype("float64").sort_index()
+    later = grid.to_numpy()[:, [int(age) > 0 for age in grid.columns]]
+    labels = [f"{c:%b %Y}" if hasattr(c, "strftime") else str(c) for c in grid.index]
+    top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
+    ax = theme.new_axes(ax, height=theme.height_for(len(grid), per_row=0.3, around=1.6))
+    _cells(ax, grid.to_numpy(), Normalize(0, top or 1.0), is_labelled=grid.shape[1] <= MOST_LABELLED)
+    if "is_complete" in cohorts:
+        _unfinished(ax, cohorts, grid)
+    _heat_axes(ax, [str(age) for age in grid.columns], labels)
+    ax.set_xlabel("periods after the first order")
+    first = grid[1] if 1 in grid.columns else pd.Series(dtype="float64")
+    seen = first.dropna()
+    low, high = (formats.format_share(x) for x in (seen.min(), seen.max()))
+    plain = f"Between {low} and {high} of a cohort return in the next period"
+    extremes = ""
+    if np.isfinite(later).any():
+        lowest = formats.format_share(float(np.nanmin(later)))
+        extremes = f" From the first period on values run from {lowest} to {formats.format_share(top)}."
+    return finish(
+        ax,
+        title=title or (plain if len(seen) else "No cohort has been observed for a whole period yet"),
+        subtitle="share of a cohort's customers that bought, by age; hatched: not yet observed; orange dot: unfinished",
+        alt=f"A heat map of {plural(len(grid), 'cohort')} by {plural(grid.shape[1], 'age')}.{extremes}",
+    )
+
+
+def _cells(ax: Axes, values: np.ndarray, norm: Normalize, *, is_labelled: bool) -> None:
+    """Coloured cells over a hatched ground that shows where nothing was observed."""
+    ax.patch.set(facecolor="white", edgecolor=theme.LIGHT, hatch="////")
+    edges = [np.arange(n + 1) - 0.5 for n in values.shape[::-1]]
+    ax.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=RAMP, norm=norm, edgecolors="white", linewidth=1)
+    for (row, column), value in np.ndenumerate(values if is_labelled else np.empty((0, 0))):
+        if np.isfinite(value):
+            ink = theme.ink_on(RAMP(norm(value)))
+            ax.annotate(_per_cent(value), (column, row), ha="center", va="center", fontsize=8.5, color=ink)
+
+
+def _per_cent(value: float) -> str:
+    return f"{value * 100:.0f}" if value >= 0.0995 or value == 0 else f"{value * 100:.1f}"
+
+
+def _unfinished(ax: Axes, cohorts: pd.DataFrame, grid: pd.DataFrame) -> None:
+    """A small dot in the corner of cells whose period is not over."""
+    open_cells = cohorts[~cohorts["is_complete"].fillna(True).astype(bool)]
+    ages, rows = list(grid.columns), list(grid.index)
+    at = [(ages.index(r.age), rows.index(r.cohort)) for r in rows_of(open_cells)]
+    values = grid.to_numpy()
+    at = [(x, y) for x, y in at if np.isfinite(values[y, x])]
+    if at:
+        ax.scatter([x + 0.38 for x, _ in at], [y - 0.3 for _, y in at], s=9, color=theme.ORANGE, zorder=3, linewidths=0)
+
+
+def _heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
+    ax.set_xlim(-0.5, len(columns) - 0.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    step = max(1, -(-len(columns) // 20))
+    ax.set_xticks(range(0, len(columns), step), columns[::step])
+    step = max(1, -(-len(rows) // 30))
+    ax.set_yticks(range(0, len(rows), step), rows[::step])
+    ax.grid(False)
+    ax.tick_params(length=0)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+
+
+def draw_rfm_grid(
+    grid: pd.DataFrame,
+    *,
+    value: str = "n_customers",
+    title: str | None = None,
+    currency: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Customers by how recently and how often they bought; best at the top right.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        ``recency_score``, ``frequency_score`` (1 = worst) and the column ``value``; withheld cells missing.
+    value : str
+        Column to draw: a count, a share, or money.
+    title : str or None
+        The finding.
+    currency : str or None
+        Code for money.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(grid, "rfm grid", "recency_score", "frequency_score", value)
+    cells = grid.pivot_table(index="frequency_score", columns="recency_score", values=value, aggfunc="sum", min_count=1)
+    values = cells.sort_index(ascending=False).to_numpy(dtype="float64")
+    top = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
+    unit = "share" if value.endswith("_share") else (currency or "money") if value.endswith("_amount") else ""
+    ax = theme.new_axes(ax, height=4.4)
+    norm = Normalize(0, top or 1.0)
+    _cells(ax, values, norm, is_labelled=False)
+    for (row, column), number in np.ndenumerate(values):
+        text = "withheld" if np.isnan(number) else formats.format_value(number, unit)
+        ax.annotate(
+            text,
+            (column, row),
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=theme.GREY if np.isnan(number) else theme.ink_on(RAMP(norm(number))),
+        )
+    rows = [str(score) for score in sorted(cells.index, reverse=True)]
+    _heat_axes(ax, [str(score) for score in cells.columns], rows)
+    ax.set_xlabel("recency score (right: bought lately)")
+    ax.set_ylabel("frequency score (top: buys often)")
+    name = value.removeprefix("n_").removesuffix("_amount").removesuffix("_share").replace("_", " ")
+    where = np.unravel_index(np.nanargmax(values), values.shape) if np.isfinite(values).any() else (0, 0)
+    best = f"recency {list(cells.columns)[where[1]]}, frequency {rows[where[0]]}" if rows else "none"
+    largest = formats.format_value(top, unit)
+    return finish(
+        ax,
+        title=title or f"Most {name} stand at {best}",
+        subtitle=f"{name} a cell",
+        alt=f"A grid of {values.size} cells; the largest is {best} with {largest}.",
+    )

@@ -1,0 +1,206 @@
+"""Labels that do not lie on each other: pushed apart where they would, the same way every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation
+
+from opslib.charts.theme import INK, LIGHT, figure_of
+
+_GAP = 2.0
+
+
+def spread(positions: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """Move points on a line apart until each is ``gap`` from the next, as little as needed, within ``[low, high]``.
+
+    Parameters
+    ----------
+    positions : sequence of float
+        Wished positions, in any order.
+    gap : float
+        Least distance.
+    low, high : float
+        Ends of the line; where not all fit, they are spaced evenly.
+
+    Returns
+    -------
+    list of float
+        New positions, in the order of ``positions``.
+
+    Examples
+    --------
+    >>> spread([1.0, 1.2, 5.0], gap=1.0, low=0.0, high=10.0)
+    [0.6, 1.6, 5.0]
+    """
+    order = sorted(range(len(positions)), key=lambda i: (positions[i], i))
+    if len(order) < 2:
+        return [min(max(p, low), high) for p in positions]
+    gap = min(gap, (high - low) / (len(order) - 1))
+    # Blocks of touching labels sit at the mean of their wishes (pool adjacent violators).
+    blocks: list[tuple[float, int]] = []
+    for rank, i in enumerate(order):
+        blocks.append((positions[i] - rank * gap, 1))
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            (one, n), (two, m) = blocks[-2:]
+            blocks[-2:] = [((one * n + two * m) / (n + m), n + m)]
+    flat = [start for start, n in blocks for _ in range(n)]
+    top = high - (len(order) - 1) * gap
+    moved = {i: round(min(max(flat[rank], low), top) + rank * gap, 9) for rank, i in enumerate(order)}
+    return [moved[i] for i in range(len(positions))]
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, size: float = 9.5) -> list[Annotation]:
+    """Write the name of each line beside its end instead of a legend.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its limits final.
+    ends : sequence of (x, y, text, colour)
+        Last point of each line, in data coordinates.
+    size : float
+        Type size in points.
+
+    Returns
+    -------
+    list of Annotation
+    """
+    if not ends:
+        return []
+    scale = figure_of(ax).dpi / 72
+    pixels = ax.transData.transform(np.array([(x, y) for x, y, _, _ in ends], dtype="float64"))
+    box = ax.get_window_extent()
+    heights = spread(pixels[:, 1].tolist(), gap=size * 1.35 * scale, low=box.y0, high=box.y1)
+    labels = []
+    for (x, y, text, colour), at, wished in zip(ends, heights, pixels[:, 1], strict=True):
+        labels.append(
+            ax.annotate(
+                text,
+                (x, y),
+                xytext=(8, (at - wished) / scale),
+                textcoords="offset points",
+                color=colour,
+                fontsize=size,
+                va="center",
+                ha="left",
+                fontweight="bold",
+                annotation_clip=False,
+            )
+        )
+    return labels
+
+
+def label_points(
+    ax: Axes, points: Sequence[tuple[float, float, str]], *, sizes: Sequence[float] | None = None, size: float = 9.0
+) -> list[Annotation]:
+    """Label points of a cloud without overlaps; a thin line leads back where a label had to move.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its limits final.
+    points : sequence of (x, y, text)
+        In data coordinates, the most important first: where there is no room the last stay unlabelled. A point without
+        text is only kept clear.
+    sizes : sequence of float or None
+        Radius of each point, in points.
+    size : float
+        Type size in points.
+
+    Returns
+    -------
+    list of Annotation
+        The labels that found room.
+    """
+    if not points:
+        return []
+    figure = figure_of(ax)
+    scale = figure.dpi / 72
+    frame = ax.get_window_extent()
+    anchors = ax.transData.transform(np.array([(x, y) for x, y, _ in points], dtype="float64"))
+    radii = np.array(sizes if sizes is not None else [4.0] * len(points)) * scale
+    taken: list[tuple[float, float, float, float]] = [
+        (x - r, y - r, x + r, y + r) for (x, y), r in zip(anchors, radii, strict=True)
+    ]
+    labels: list[Annotation] = []
+    for (x, y, text), anchor, radius in zip(points, anchors, radii, strict=True):
+        if not text:
+            continue
+        label = ax.annotate(
+            text,
+            (x, y),
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=size,
+            color=INK,
+            ha="center",
+            va="center",
+            annotation_clip=False,
+        )
+        extent = label.get_window_extent()
+        place = _free_place(
+            anchor, radius, (extent.width, extent.height), taken, (frame.x0, frame.y0, frame.x1, frame.y1)
+        )
+        if place is None:
+            label.remove()
+            continue
+        taken.append(_box(place, (extent.width, extent.height)))
+        label.set_position(((place[0] - anchor[0]) / scale, (place[1] - anchor[1]) / scale))
+        if np.hypot(*(place - anchor)) > radius + extent.height + extent.width / 2 + 4:
+            ax.annotate(
+                "",
+                (x, y),
+                xytext=label.get_position(),
+                textcoords="offset points",
+                zorder=1,
+                arrowprops={"arrowstyle": "-", "color": LIGHT, "linewidth": 0.8, "shrinkA": 6, "shrinkB": 3},
+            )
+        labels.append(label)
+    return labels
+
+
+def _box(centre: np.ndarray, size: tuple[float, float]) -> tuple[float, float, float, float]:
+    w, h = size[0] / 2 + _GAP, size[1] / 2 + _GAP
+    return (centre[0] - w, centre[1] - h, centre[0] + w, centre[1] + h)
+
+
+def _free_place(
+    anchor: np.ndarray,
+    radius: float,
+    size: tuple[float, float],
+    taken: list[tuple[float, float, float, float]],
+    frame: tuple[float, float, float, float],
+) -> np.ndarray | None:
+    """Nearest place on a widening spiral around the point where the label touches nothing."""
+    w, h = size[0] / 2, size[1] / 2
+    starts = [(0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)]
+    for ring in range(6):
+        reach = radius + 3 * _GAP + ring * size[1] * 0.9
+        for dx, dy in starts:
+            place = anchor + np.array([dx * (w + reach if dy == 0 else (w + reach) * 0.8), dy * (h + reach)])
+            box = _box(place, size)
+            inside = box[0] >= frame[0] and box[2] <= frame[2] and box[1] >= frame[1] and box[3] <= frame[3]
+            if inside and not any(_touch(box, other) for other in taken):
+                return place
+    return None
+
+
+def _touch(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> bool:
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
+
+
+def overlaps(ax: Axes) -> list[tuple[str, str]]:
+    """Pairs of visible texts of the axes whose boxes lie on each other; a figure has none."""
+    figure = figure_of(ax)
+    figure.draw_without_rendering()
+    ticks = []
+    for axis, (low, high) in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim()))):
+        ticks += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    candidates = [*ax.texts, *ticks, ax._left_title, ax.xaxis.label, ax.yaxis.label]  # type: ignore[attr-defined]
+    texts = [text for text in candidates if text.get_visible() and text.get_text().strip()]
+    boxes = [(t.get_text(), t.get_window_extent()) for t in texts]
+    shrunk = [(name, (b.x0 + 1, b.y0 + 1, b.x1 - 1, b.y1 - 1)) for name, b in boxes]
+    return [(one, two) for i, (one, a) in enumerate(shrunk) for two, b in shrunk[i + 1 :] if _touch(a, b)]

@@ -1,0 +1,276 @@
+"""One look for every figure: colours, type, sizes, axes in units, titles that state the finding."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from collections.abc import Iterable
+from typing import Any, cast
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from opslib import formats
+
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE, YELLOW, INK = "#56B4E9", "#CC79A7", "#F0E442", "#1A1A1A"
+GREY, LIGHT, PALE = "#6B6B6B", "#C9C9C9", "#EFEFEF"
+PALETTE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+WIDTH, HEIGHT = 7.5, 4.2
+"""Inches; 720 pixels of a page's column at 96 a inch."""
+TITLE_CHARS, SUBTITLE_CHARS = 66, 92
+
+#: The same thing has the same colour on every page.
+COLOURS: dict[str, str] = {
+    "confirmed": BLUE,
+    "supported": SKY,
+    "partly": ORANGE,
+    "refuted": GREY,
+    "harmful": RED,
+    "inconclusive": LIGHT,
+    "invalid": LIGHT,
+    "held": BLUE,
+    "broken": RED,
+    "unclear": LIGHT,
+    "revenue": BLUE,
+    "margin": GREEN,
+    "cost": ORANGE,
+    "orders": SKY,
+    "customers": PURPLE,
+    "returns": RED,
+    "new": SKY,
+    "returning": BLUE,
+    "lapsed": GREY,
+    "at risk": ORANGE,
+    "active": BLUE,
+    "a": BLUE,
+    "b": SKY,
+    "c": LIGHT,
+    "heavy": BLUE,
+    "medium": SKY,
+    "light": LIGHT,
+    "zero": PALE,
+    "star": BLUE,
+    "cash cow": GREEN,
+    "question mark": ORANGE,
+    "dog": GREY,
+    "introduction": SKY,
+    "growth": GREEN,
+    "maturity": BLUE,
+    "decline": ORANGE,
+    "end": GREY,
+    "treated": BLUE,
+    "control": GREY,
+    "kept": BLUE,
+    "own": BLUE,
+    "measured": BLUE,
+}
+COUNTED = frozenset(
+    {"orders", "customers", "visitors", "sessions", "lines", "products", "searches", "returns", "count"}
+)
+SETTINGS: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.0,
+    "text.color": INK,
+    "axes.labelcolor": GREY,
+    "axes.edgecolor": LIGHT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12.0,
+    "axes.titleweight": "bold",
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": PALE,
+    "grid.linewidth": 0.8,
+    "xtick.color": LIGHT,
+    "ytick.color": LIGHT,
+    "xtick.labelcolor": GREY,
+    "ytick.labelcolor": GREY,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "axes.labelsize": 9.5,
+    "ytick.major.size": 0.0,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "patch.linewidth": 0.0,
+    "hatch.linewidth": 0.6,
+    "figure.figsize": (WIDTH, HEIGHT),
+    "figure.dpi": 96,
+    "savefig.dpi": 144,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "opslib",
+    "axes.unicode_minus": True,
+    "legend.frameon": False,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "path.simplify": True,
+    "figure.max_open_warning": 0,
+}
+
+
+def use() -> None:
+    """Set the look for everything that matplotlib and seaborn draw from now on."""
+    mpl.rcParams.update(SETTINGS)
+
+
+def colour_of(name: str) -> str:
+    """The colour of a thing: fixed for the words of this field, else chosen by the name alone.
+
+    Examples
+    --------
+    >>> colour_of("Revenue"), colour_of("rattan") == colour_of("rattan")
+    ('#0072B2', True)
+    """
+    known = COLOURS.get(str(name).lower())
+    if known:
+        return known
+    return PALETTE[int(hashlib.sha256(str(name).encode()).hexdigest()[:8], 16) % len(PALETTE)]
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """Colours of things drawn together: their own where they differ, the next free one where two would clash."""
+    chosen: dict[str, str] = {}
+    for name in names:
+        colour = colour_of(name)
+        start = PALETTE.index(colour) if colour in PALETTE else 0
+        if colour in chosen.values() and len(chosen) < len(PALETTE):
+            turned = PALETTE[start:] + PALETTE[:start]
+            colour = next((other for other in turned if other not in chosen.values()), colour)
+        chosen[name] = colour
+    return chosen
+
+
+def new_axes(ax: Axes | None, *, height: float = HEIGHT) -> Axes:
+    """The axes given, or those of a new figure of the column's width."""
+    if ax is not None:
+        return ax
+    with mpl.rc_context(SETTINGS):
+        _, ax = plt.subplots(figsize=(WIDTH, height))
+    return ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that the axes belong to."""
+    return cast(Figure, ax.get_figure(root=True))
+
+
+def height_for(n_rows: int, *, per_row: float = 0.34, around: float = 1.5) -> float:
+    """Height in inches of a figure with one line a row."""
+    return min(max(n_rows * per_row + around, 2.2), 14.0)
+
+
+def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
+    """Write the finding above the axes, with units and what is drawn in a smaller line under it."""
+    below = textwrap.fill(subtitle, SUBTITLE_CHARS)
+    if below:
+        ax.annotate(
+            below,
+            (0, 1),
+            xytext=(0, 7),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            fontsize=9.5,
+            color=GREY,
+            gid="subtitle",
+            linespacing=1.25,
+        )
+    pad = 12.0 + (13.0 * (below.count("\n") + 1) if below else 0.0)
+    ax.set_title(
+        textwrap.fill(title, TITLE_CHARS), loc="left", pad=pad, fontsize=12, fontweight="bold", linespacing=1.25
+    )
+
+
+def align_headline(ax: Axes) -> None:
+    """Move title and subtitle to the left edge of everything drawn, so that they never run out on the right."""
+    low, high = sorted(ax.get_ylim())
+    ticks = [tick.label1 for tick in ax.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    boxes = [label.get_window_extent() for label in ticks if label.get_text() and label.get_visible()]
+    boxes += [ax.get_window_extent(), ax.yaxis.label.get_window_extent()]
+    left = min(box.x0 for box in boxes if box.width > 0)
+    x = float(ax.transAxes.inverted().transform((left, 0))[0])
+    title = ax._left_title  # type: ignore[attr-defined]
+    title.set_x(x)
+    for text in ax.texts:
+        if text.get_gid() == "subtitle":
+            text.xy = (x, 1)  # type: ignore[attr-defined]
+
+
+def format_axis(axis: Axis, unit: str, *, currency: str | None = None, n_ticks: int = 6) -> None:
+    """Write an axis in its unit: £12.4k, 20 %, +5 %, plain numbers."""
+
+    def write(value: float, position: int | None = None) -> str:
+        base = unit.split("/")[0]
+        number = 0.0 if abs(value) < 1e-12 else round(value, 12)
+        if base in formats.PERCENT_UNITS:
+            return formats.format_share(number, signed=base not in formats.SHARE_UNITS)
+        text = formats.format_number(number)
+        code = currency if base == "money" else base
+        if formats.is_money(unit) and code:
+            sign = text[0] if text[0] == formats.MINUS else ""
+            return sign + formats.currency_sign(code) + text.removeprefix(sign)
+        return text + ("x" if base in formats.RATIO_UNITS else "")
+
+    is_count = unit in COUNTED
+    if axis.get_scale() == "linear":
+        axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10], integer=is_count))
+    axis.set_major_formatter(FuncFormatter(write))
+
+
+def unit_words(unit: str, currency: str | None = None) -> str:
+    """The unit in words, for a subtitle: "per cent", "GBP a month", "orders"."""
+    base, _, tail = unit.partition("/")
+    if base in formats.SHARE_UNITS:
+        words = "share"
+    elif base in formats.PERCENT_UNITS:
+        words = "change in per cent" if base in formats.CHANGE_UNITS else "change in percentage points"
+    else:
+        words = currency or "money" if base == "money" else base
+    return f"{words} a {tail}" if tail else words
+
+
+def ink_on(colour: Any) -> str:
+    """White or ink, whichever is easier to read on a colour.
+
+    Examples
+    --------
+    >>> ink_on(YELLOW), ink_on(BLUE)
+    ('#1A1A1A', 'white')
+    """
+    red, green, blue, _ = mpl.colors.to_rgba(colour)
+    light = sum(
+        w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+        for w, c in ((0.2126, red), (0.7152, green), (0.0722, blue))
+    )
+    return "white" if 1.05 / (light + 0.05) > (light + 0.05) / 0.0603 else INK
+
+
+def level_words(level: float) -> str:
+    """ "95 % intervals".
+
+    Examples
+    --------
+    >>> level_words(0.95)
+    '95\\xa0% intervals'
+    """
+    return f"{formats.format_share(level)} intervals"
+
+
+def horizontal(ax: Axes) -> None:
+    """Grid and spines of a chart whose rows are things: vertical grid, no left spine."""
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0, labelcolor=INK)
