@@ -179,7 +179,7 @@ def history_faults(text: str, *, heads: Mapping[str, str], earlier: Mapping[str,
     text : str
         The ledger now.
     heads : mapping of str to str
-        Where a head was printed (a page) -> the hash.
+        Where a head was printed (a page) -> the hash, or its first digits.
     earlier : mapping of str to str
         Name of an earlier version (a commit) -> its text.
 
@@ -191,7 +191,7 @@ def history_faults(text: str, *, heads: Mapping[str, str], earlier: Mapping[str,
     known = {GENESIS, *(record.hash for record in read_ledger(text))}
     faults = [
         f"{place} shows the head {hash_[:12]}, which is not in the ledger: records were removed or rewritten"
-        for place, hash_ in heads.items() if hash_ not in known
+        for place, hash_ in heads.items() if not any(own.startswith(hash_) for own in known)
     ]
     lines = text.splitlines()
     for name, old in earlier.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ Department = Annotated[str, Field(min_length=1, max_length=80)]
 Operator = Literal["eq", "ne", "ge", "gt", "le", "lt", "in", "not_in", "between"]
 Scalar = bool | int | float | date | str
 
+_ISO = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d)")
 _LISTS = ("in", "not_in", "between")
 _KIND_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,), "boolean": (bool,), "date": (date,), "timestamp": (date,),
@@ -66,10 +68,13 @@ class Filter(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _lists_become_tuples(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("value"), list):
-            return {**data, "value": tuple(data["value"])}
-        return data
+    def _from_file(cls, data: Any) -> Any:
+        """Lists become tuples; ISO text becomes a date where the column holds dates (JSON has none)."""
+        if not isinstance(data, dict) or "value" not in data:
+            return data
+        value = data["value"]
+        items = [_dated(str(data.get("column", "")), item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+        return {**data, "value": tuple(items) if isinstance(value, (list, tuple)) else items[0]}
 
     @model_validator(mode="after")
     def _fits_contract(self) -> Filter:
@@ -85,6 +90,15 @@ class Filter(Part):
             if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
                 raise ValueError(f"{self.column} holds {kind or 'text or numbers'}, not {value!r}")
         return self
+
+
+def _dated(column: str, value: Any) -> Any:
+    """ISO text as a date where a column holds dates; anything else as it is, for the type check to name."""
+    table, _, name = column.partition(".")
+    if not isinstance(value, str) or table not in CONTRACTS or name not in CONTRACTS[table].names:
+        return value
+    is_date = CONTRACTS[table].column(name).kind in ("date", "timestamp") and _ISO.fullmatch(value)
+    return date.fromisoformat(value) if is_date else value
 
 
 def _kind_of(table: str, column: str) -> str:

@@ -1,0 +1,340 @@
+"""Proposals and their ledger on disk: YAML files, one locked append-only ledger a shop, and git's memory of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from opslib.errors import LedgerError, ProposalError
+from opslib.proposals.freezing import FrozenRecord
+from opslib.proposals.ledger import (
+    Record,
+    RecordKind,
+    history_faults,
+    ledger_faults,
+    next_line,
+    read_ledger,
+    records_of,
+)
+from opslib.proposals.model import Consultation, Proposal
+from opslib.proposals.parsing import parse_proposal
+
+LEDGER = "ledger.jsonl"
+_HEAD = re.compile(r"ledger head[^0-9a-f]{1,40}([0-9a-f]{12,64})")
+_NEW = """\
+# A proposal: what we want to change, and what would prove us wrong. docs/proposals.md says how to write one.
+id: {id}
+title: What changes, in five words
+need: Which need of visitors or customers this answers, and where it was seen
+owner: Department that carries it out
+owner_person_days: 5
+departments:
+  - {{department: Another department, person_days: 2}}
+one_off_cost_amount: 1000
+running_cost_amount: 0
+reach: 10000
+horizon_days: 365
+start: {start}
+deadline: {deadline}
+stated_probability: 0.5
+claims:
+  - id: c1
+    sentence: Conversion of visitors rises by 5 %.
+    metric: conversion
+    unit: visitor
+    promise: 0.05
+    m: 0
+    window: {{start: {start}, end: {deadline}}}
+    design: {{kind: experiment, experiment: {id}, control: control, treatment: treatment, randomised: visitor}}
+"""
+
+
+def load_proposal(path: Path) -> Proposal:
+    """Read one proposal.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.yml`` file.
+
+    Returns
+    -------
+    Proposal
+
+    Raises
+    ------
+    ProposalError
+        The file is missing or breaks the schema, each fault named.
+    """
+    if not path.is_file():
+        raise ProposalError(
+            f"{path.name}: no such proposal in {path.parent}; opslib proposal list names those there are"
+        )
+    try:
+        return parse_proposal(path.read_text(encoding="utf-8"), source=path.name)
+    except UnicodeDecodeError as error:
+        raise ProposalError(f"{path.name}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def load_proposals(folder: Path) -> dict[str, Proposal]:
+    """Read every proposal of a shop.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/proposals/<shop>``.
+
+    Returns
+    -------
+    dict of id to Proposal
+        In the order of ids; empty where the folder does not exist.
+
+    Raises
+    ------
+    ProposalError
+        A file breaks the schema, or two hold the same id.
+    """
+    found: dict[str, Proposal] = {}
+    for path in sorted(folder.glob("*.yml")):
+        proposal = load_proposal(path)
+        if proposal.id in found:
+            raise ProposalError(f"{path.name}: id '{proposal.id}' is used by another file; give it its own")
+        found[proposal.id] = proposal
+    return dict(sorted(found.items()))
+
+
+def find_proposal(folder: Path, proposal_id: str) -> Path:
+    """The file that holds a proposal's id."""
+    for path in sorted(folder.glob("*.yml")):
+        if load_proposal(path).id == proposal_id:
+            return path
+    raise ProposalError(f"no proposal '{proposal_id}' in {folder}; opslib proposal list names those there are")
+
+
+def write_new_proposal(folder: Path, proposal_id: str, *, start: str, deadline: str) -> Path:
+    """Write a file to fill in; an existing one is never touched.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/proposals/<shop>``.
+    proposal_id : str
+    start, deadline : str
+        ISO dates.
+
+    Returns
+    -------
+    Path
+    """
+    text = _NEW.format(id=proposal_id, start=start, deadline=deadline)
+    parse_proposal(text, source=f"{proposal_id}.yml")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{proposal_id}.yml"
+    if path.exists():
+        raise ProposalError(f"{path.name} exists; choose another id, or edit it")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def add_consultation(path: Path, consultation: Consultation) -> Proposal:
+    """Write a department's answer into the file, whose other lines stay as they are.
+
+    Parameters
+    ----------
+    path : Path
+    consultation : Consultation
+
+    Returns
+    -------
+    Proposal
+        As it reads now.
+    """
+    text = path.read_text(encoding="utf-8")
+    item = yaml.safe_dump([consultation.model_dump(exclude_defaults=True)], sort_keys=False, allow_unicode=True)
+    block = "".join(f"  {line}\n" for line in item.splitlines())
+    new = _with_block(text, "consultations", block)
+    proposal = parse_proposal(new, source=path.name)
+    _replace(path, new)
+    return proposal
+
+
+def ledger_path(folder: Path) -> Path:
+    """The ledger of a shop's proposals."""
+    return folder / LEDGER
+
+
+def read_records(folder: Path) -> tuple[Record, ...]:
+    """Records of a shop's ledger; none where there is no file.
+
+    Raises
+    ------
+    LedgerError
+        The chain is broken; the first fault is named.
+    """
+    return read_ledger(_text(ledger_path(folder)))
+
+
+def append_record(
+    folder: Path,
+    *,
+    kind: RecordKind,
+    proposal: str,
+    at: datetime,
+    payload: Mapping[str, Any],
+) -> Record:
+    """Append one record, holding the ledger's lock, and force it to the disk.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/proposals/<shop>``.
+    kind, proposal, at, payload
+        As in `proposals.ledger.Record`.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    LedgerError
+        The chain is broken; nothing is written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = ledger_path(folder)
+    with _locked(path) as file:
+        text = file.read()
+        line = next_line(text, kind=kind, proposal=proposal, at=at, payload=payload)
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    return read_ledger(text + line)[-1]
+
+
+def frozen_records(folder: Path) -> dict[str, FrozenRecord]:
+    """The first freeze of every proposal: a later one cannot make a claim confirmatory again."""
+    found: dict[str, FrozenRecord] = {}
+    for record in read_records(folder):
+        if record.kind == "freeze" and record.proposal not in found:
+            found[record.proposal] = FrozenRecord.from_json(record.proposal, record.payload)
+    return found
+
+
+def write_freeze(folder: Path, record: FrozenRecord) -> Record:
+    """Append a freeze; a proposal is frozen once.
+
+    Raises
+    ------
+    ProposalError
+        It is frozen already.
+    """
+    if records_of(read_records(folder), proposal=record.proposal_id, kind="freeze"):
+        raise ProposalError(f"{record.proposal_id} is frozen already; a changed claim is a new proposal with a new id")
+    return append_record(
+        folder, kind="freeze", proposal=record.proposal_id, at=record.frozen_at, payload=record.to_json()
+    )
+
+
+def check_ledger(folder: Path, *, pages: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Everything that is wrong with a shop's ledger, itself and against what was published and committed.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/proposals/<shop>``.
+    pages : mapping of page name to HTML
+        Published pages, whose "ledger head" is looked up.
+
+    Returns
+    -------
+    tuple of str
+        One sentence a fault; empty where all agree.
+    """
+    text = _text(ledger_path(folder))
+    faults = ledger_faults(text)
+    if faults:
+        return faults
+    heads = {f"{name}": match for name, html in (pages or {}).items() for match in _HEAD.findall(html)}
+    return history_faults(text, heads=heads, earlier=committed_versions(ledger_path(folder)))
+
+
+def committed_versions(path: Path, *, limit: int = 50) -> dict[str, str]:
+    """Text of a file at its last commits, newest first; empty outside a repository."""
+    if not path.parent.is_dir():
+        return {}
+    commits = _git(path, "log", f"-{limit}", "--format=%h", "--", path.name)
+    versions = {}
+    for commit in (commits or "").split():
+        text = _git(path, "show", f"{commit}:./{path.name}")
+        if text is not None:
+            versions[f"commit {commit}"] = text
+    return versions
+
+
+def _git(path: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=path.parent, capture_output=True, text=True, check=False, timeout=30
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[Any]:
+    """The file opened for appending, with an exclusive lock of the whole machine."""
+    with path.open("a+", encoding="utf-8", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
+
+
+def _text(path: Path) -> str:
+    if not path.exists():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise LedgerError(
+            f"{path.name}: not UTF-8 text at byte {error.start}; restore it from the repository"
+        ) from None
+
+
+def _with_block(text: str, key: str, block: str) -> str:
+    """The YAML text with lines added to the list of a top-level key, comments and order kept."""
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    at = next((i for i, line in enumerate(lines) if line.startswith(f"{key}:")), None)
+    if at is None:
+        return "".join(lines) + f"{key}:\n{block}"
+    rest = lines[at].split(":", 1)[1].split("#")[0].strip()
+    if rest not in ("", "[]"):
+        raise ProposalError(f"{key}: is written on one line; write it as a list, one item a line, and try again")
+    lines[at] = f"{key}:\n"
+    end = next((i for i in range(at + 1, len(lines)) if re.match(r"[^\s#-]", lines[i])), len(lines))
+    indent = next(
+        (re.match(r"\s*", line).group() for line in lines[at + 1 : end] if line.lstrip().startswith("- ")), "  "
+    )  # type: ignore[union-attr]
+    shifted = "".join(f"{indent}{line[2:]}\n" for line in block.splitlines())
+    return "".join([*lines[:end], shifted, *lines[end:]])
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside, then move over: a reader sees the old file or the new one."""
+    beside = path.with_suffix(".yml.new")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
