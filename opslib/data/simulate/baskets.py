@@ -65,7 +65,8 @@ class Baskets:
         order_key = (people.number[who] << VISIT_BITS) | (visits.number[buys] << ITEM_BITS)
         style = self._style(people.kind[who], order_key)
         count = self._n_lines(people, who, order_key, style, day) * visits.lines_factor[buys]
-        count = 1 + self.draws.geometric("lines", order_key, np.maximum(count - 1.0, 0.02))
+        half = np.maximum(count - 1.0, 0.02) / 2.0  # two geometric counts: negative binomial of shape two
+        count = 1 + self.draws.geometric("lines", order_key, half) + self.draws.geometric("more lines", order_key, half)
         count = np.minimum(count, _MAX_LINES)
         order = np.repeat(np.arange(buys.size), count)
         key = order_key[order] + _rank(count)

@@ -78,7 +78,7 @@ class ShopConfig:
     end: date = date(2026, 10, 31)
     days: int = 549
     time_zone: str = "Europe/London"
-    store_share: float = 0.22
+    store_share: float = 0.28
     browser_share: float = 1.0
     customer_types: Literal["planted", "single"] = "planted"
     trend: float = 0.15
@@ -91,7 +91,7 @@ class ShopConfig:
     level_break: float = 0.10
     icc: float = 0.35
     tail: Literal["lognormal", "pareto"] = "lognormal"
-    spend_sigma: float = 0.7
+    spend_sigma: float = 0.6
     sample_ratio_loss: float = 0.15
     ramp: bool = True
     confounded_price: bool = True

@@ -23,11 +23,13 @@ METRICS = ("conversion", "orders_per_visitor", "revenue_per_visitor")
 class TestTotals:
     """Sums over logged visitors of each visitor test: tests x looks x arms x sums.
 
-    The sums are n, buyers, orders, orders squared, revenue, revenue squared and orders x revenue.
+    The sums are n, buyers, orders, orders squared, revenue, revenue squared and orders x revenue; ``expected`` are the
+    buyers (in millionths) to be expected of all visitors without and with the treatment, given how often they came.
     """
 
     __test__ = False
     sums: dict[str, Floats] = field(default_factory=dict)
+    expected: dict[str, Floats] = field(default_factory=dict)
 
     def add(self, block: Block, exposures: list[Exposure], arms: Arms) -> None:
         """Count one block."""
@@ -36,6 +38,8 @@ class TestTotals:
         revenue = np.bincount(block.lines.visit, pence, minlength=block.visits.day.size)
         for exposure in exposures:
             window = arms.calendar.window(exposure.test.starts, exposure.test.ends)
+            expected = self.expected.setdefault(exposure.test.experiment_id, np.zeros(2))
+            expected += _expected(block, exposure, window.start, window.stop)
             sums = self.sums.setdefault(exposure.test.experiment_id, np.zeros((len(LOOKS), 2, 7)))
             for look, share in enumerate(LOOKS):
                 until = window.start + round(share * (window.stop - window.start))
@@ -53,6 +57,21 @@ def _sums(block: Block, exposure: Exposure, revenue: Floats, start: int, until: 
     x, y = orders[who], spent[who]
     columns = (np.ones(who.size), x > 0, x, x * x, y, y * y, x * y)
     return np.stack([np.bincount(arm, column, minlength=2) for column in columns], axis=1)
+
+
+def _expected(block: Block, exposure: Exposure, start: int, stop: int) -> Floats:
+    """Buyers to be expected without and with the treatment, in millionths."""
+    visits, test = block.visits, exposure.test
+    inside = np.flatnonzero((visits.day >= start) & (visits.day < stop) & (visits.channel != planted.STORE))
+    inside = inside[visits.variants[test.experiment_id][visits.person[inside]] >= 0]
+    factor = 1.0 + test.effect * (test.metric == "conversion")
+    treated = visits.variants[test.experiment_id][visits.person[inside]] == TREATMENT
+    without = visits.probability[inside] / np.where(treated, factor, 1.0)
+    out = []
+    for chance in (without, np.minimum(without * factor, 0.98)):
+        misses = np.bincount(visits.person[inside], np.log1p(-chance), minlength=block.people.number.size)
+        out.append(np.round(1e6 * -np.expm1(misses)).sum())
+    return np.array(out)
 
 
 @dataclass(frozen=True)

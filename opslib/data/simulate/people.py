@@ -32,6 +32,7 @@ class People:
     rate_week: Floats  # repeat orders a week while active
     dropout: Floats  # probability after each repeat order
     spend_factor: Floats  # on mean basket size
+    is_existing: np.ndarray  # customer since before the warm-up
     arrival_day: Ints
     arrival_fraction: Floats
 
@@ -91,9 +92,13 @@ class Population:
         draws, calendar, key = self.draws, self.calendar, numbers << VISIT_BITS
         types = calendar.types
         kind = draws.choice("type", key, [each.share for each in types])
-        day, channel, fraction = self._arrival(key)
-        gamma, beta = quantiles(types)
         config = calendar.config
+        day, channel, fraction = self._arrival(key)
+        existing = draws.uniform("existing", key) < planted.EXISTING_SHARE
+        day = np.where(existing, 0, day)
+        from_store = draws.uniform("existing store", key) < config.store_share
+        channel = np.where(existing & from_store, planted.STORE, channel)
+        gamma, beta = quantiles(types)
         own = config.spend_sigma * np.sqrt(config.icc)
         in_store = channel == planted.STORE
         country = draws.choice("country", key, planted.COUNTRY_SHARES)
@@ -109,6 +114,7 @@ class Population:
             rate_week=gamma.at(kind, draws.uniform("rate", key)),
             dropout=np.clip(beta.at(kind, draws.uniform("dropout rate", key)), 0.0, 1.0),
             spend_factor=np.exp(own * heavy(draws, "spend", key, tail=config.tail) - 0.5 * own**2),
+            is_existing=existing,
             arrival_day=day,
             arrival_fraction=fraction,
         )
@@ -127,7 +133,10 @@ class Population:
         rhythm, n = self.calendar.rhythm, people.number.size
         low, high = rhythm[people.kind, people.arrival_day], rhythm[people.kind, people.arrival_day + 1]
         clock = low + people.arrival_fraction * (high - low)
-        orders = np.zeros(n, dtype=np.int64)
+        orders = people.is_existing.astype(np.int64)
+        wait = self._gap(people, np.arange(n), orders > 0)
+        wait = wait * self.draws.exponential("first gap", people.number << VISIT_BITS)
+        clock = np.where(people.is_existing, np.minimum(wait, rhythm[0, -1] - 1e-6), clock)
         state = _State(clock=clock, orders=orders, alive=np.arange(n), variants=self.arms.unassigned(n))
         flat = (rhythm + np.arange(len(rhythm))[:, None] * (2.0 * rhythm[:, -1].max())).ravel()
         offset = np.arange(len(rhythm)) * (2.0 * rhythm[:, -1].max())
@@ -163,15 +172,14 @@ class Population:
         }  # fmt: skip
 
     def _channel(self, arrival: Ints, before: Ints, number: int, day: Ints, key: Ints) -> Ints:
-        if number == 0:
-            return arrival
         mixes = (planted.PROSPECT_MIX, planted.CUSTOMER_MIX)
         prospect, customer = (
             np.array(list(mix))[self.draws.choice("later channel", key, list(mix.values()))] for mix in mixes
         )
         later = np.where(before > 0, customer, prospect)
         reach = planted.RETARGETING_SHARE * self.calendar.spend[day, planted.RETARGETING]
-        return np.where(self.draws.uniform("retargeted", key) < reach, planted.RETARGETING, later)
+        later = np.where(self.draws.uniform("retargeted", key) < reach, planted.RETARGETING, later)
+        return np.where((number == 0) & (before == 0), arrival, later)
 
     def _in_store(self, people: People, who: Ints, channel: Ints, before: Ints, key: Ints) -> np.ndarray:
         later = self.draws.uniform("in store", key) < people.in_store_share[who]
@@ -212,13 +220,16 @@ class Population:
         is_customer = state.orders[who] > 0
         left = is_buy & (before > 0) & (self.draws.uniform("dropout", key) < people.dropout[who])
         left |= ~is_customer & (self.draws.uniform("return", key) >= planted.PROSPECT_RETURN)
-        kind = people.kind[who]
-        repeat = np.array([each.conversion for each in self.calendar.types])[kind]
-        repeat = 7.0 * repeat * planted.CUSTOMER_MIX_CONVERSION / np.maximum(people.rate_week[who], 1e-9)
-        gap = np.where(is_customer, repeat, planted.PROSPECT_GAP_DAYS)
+        gap = self._gap(people, who, is_customer)
         state.clock[who] += gap * self.draws.exponential("gap", key) + _GAP_DAYS
-        on_time = state.clock[who] < self.calendar.rhythm[kind, -1]
+        on_time = state.clock[who] < self.calendar.rhythm[people.kind[who], -1]
         state.alive = who[~left & on_time]
+
+    def _gap(self, people: People, who: Ints, is_customer: np.ndarray) -> Floats:
+        """Mean running days to the next visit, so that customers order at their own rate."""
+        repeat = np.array([each.conversion for each in self.calendar.types])[people.kind[who]]
+        repeat = 7.0 * repeat * planted.CUSTOMER_MIX_CONVERSION / np.maximum(people.rate_week[who], 1e-9)
+        return np.where(is_customer, repeat, planted.PROSPECT_GAP_DAYS)
 
 
 def quantiles(types: tuple[planted.CustomerType, ...]) -> tuple[Quantiles, Quantiles]:

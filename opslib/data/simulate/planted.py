@@ -36,7 +36,7 @@ CUSTOMER_TYPES = (
                  budget_share=0.95, promotion_response=2.2, season_power=1.0, coupon_share=0.45, missions=(2, 4, 1, 1, 3)),
     CustomerType(name="gift", share=0.20, r=1.8, alpha_weeks=56.0, a=1.0, b=9.0, conversion=0.15, lines=3.2, units=1.2,
                  budget_share=0.10, promotion_response=1.0, season_power=2.6, coupon_share=0.03, missions=(1, 1, 0.3, 7, 1)),
-    CustomerType(name="trade", share=0.06, r=2.2, alpha_weeks=9.0, a=0.8, b=20.0, conversion=0.26, lines=8.5, units=5.0,
+    CustomerType(name="trade", share=0.06, r=2.2, alpha_weeks=9.0, a=0.8, b=20.0, conversion=0.26, lines=6.5, units=3.2,
                  budget_share=0.50, promotion_response=1.0, season_power=0.4, coupon_share=0.02, missions=(4, 1, 0.5, 0.5, 4)),
     CustomerType(name="garden", share=0.20, r=1.2, alpha_weeks=25.0, a=1.0, b=6.0, conversion=0.14, lines=3.4, units=1.8,
                  budget_share=0.30, promotion_response=1.1, season_power=0.5, coupon_share=0.05, missions=(0.6, 0.6, 8, 0.5, 0.5)),
@@ -44,7 +44,10 @@ CUSTOMER_TYPES = (
 SINGLE_TYPE = (replace(CUSTOMER_TYPES[0], name="everyone", share=1.0, missions=(1, 1, 1, 1, 1)),)
 
 #: First-visit conversion before any effect, chance of another visit of somebody who has not bought, days between.
-PROSPECT_CONVERSION, PROSPECT_RETURN, PROSPECT_GAP_DAYS = 0.033, 0.30, 8.0
+PROSPECT_CONVERSION, PROSPECT_RETURN, PROSPECT_GAP_DAYS = 0.024, 0.30, 8.0
+
+#: Share of all people who were customers before the warm-up, so that the shop opens with its customers.
+EXISTING_SHARE, EXISTING_YEARS = 0.028, 4.0
 
 MISSIONS = ("kitchen and table", "bed and bath", "garden", "gifts", "work and craft")
 
@@ -91,11 +94,11 @@ class Channel:
 CHANNELS = (
     Channel(name="direct", source="(direct)", medium="(none)", campaign=None, arrival_share=0.20, conversion=1.2, cost_per_click=0.0),
     Channel(name="organic_search", source="findall", medium="organic", campaign=None, arrival_share=0.36, conversion=1.0, cost_per_click=0.0),
-    Channel(name="paid_search", source="findall", medium="cpc", campaign="search-home", arrival_share=0.22, conversion=1.15, cost_per_click=0.45),
-    Channel(name="paid_social", source="chatterly", medium="paid_social", campaign="social-inspire", arrival_share=0.15, conversion=0.55, cost_per_click=0.30),
-    Channel(name="affiliate", source="dealnest", medium="affiliate", campaign="partner-tips", arrival_share=0.07, conversion=0.9, cost_per_click=0.40),
+    Channel(name="paid_search", source="findall", medium="cpc", campaign="search-home", arrival_share=0.22, conversion=1.15, cost_per_click=1.10),
+    Channel(name="paid_social", source="chatterly", medium="paid_social", campaign="social-inspire", arrival_share=0.15, conversion=0.55, cost_per_click=0.75),
+    Channel(name="affiliate", source="dealnest", medium="affiliate", campaign="partner-tips", arrival_share=0.07, conversion=0.9, cost_per_click=0.90),
     Channel(name="email", source="newsletter", medium="email", campaign="weekly-letter", arrival_share=0.0, conversion=1.1, cost_per_click=0.0),
-    Channel(name="retargeting", source="bannerloop", medium="display", campaign="come-back", arrival_share=0.0, conversion=1.0, cost_per_click=0.25),
+    Channel(name="retargeting", source="bannerloop", medium="display", campaign="come-back", arrival_share=0.0, conversion=1.0, cost_per_click=0.60),
     Channel(name="store", source="", medium="", campaign=None, arrival_share=0.0, conversion=1.0, cost_per_click=0.0),
 )  # fmt: skip
 DIRECT, ORGANIC, PAID_SEARCH, PAID_SOCIAL, AFFILIATE, EMAIL, RETARGETING, STORE = range(8)
@@ -143,12 +146,12 @@ class Experiment:
 
 #: Tests on the site and in stores: they act on visits and orders.
 SITE_EXPERIMENTS = (
-    Experiment(experiment_id="exp-express-checkout", title="One-page checkout", unit="visitor", metric="conversion", starts=0.04, ends=0.17, effect=0.60, promise=0.20, meant_verdict="confirmed"),
-    Experiment(experiment_id="exp-photo-zoom", title="Larger product photos", unit="visitor", metric="conversion", starts=0.18, ends=0.31, effect=0.32, promise=0.25, meant_verdict="supported"),
+    Experiment(experiment_id="exp-express-checkout", title="One-page checkout", unit="visitor", metric="conversion", starts=0.03, ends=0.19, effect=0.80, promise=0.10, meant_verdict="confirmed"),
+    Experiment(experiment_id="exp-photo-zoom", title="Larger product photos", unit="visitor", metric="conversion", starts=0.18, ends=0.34, effect=0.50, promise=0.45, meant_verdict="supported"),
     Experiment(experiment_id="exp-countdown", title="Countdown banner", unit="visitor", metric="conversion", starts=0.33, ends=0.45, effect=-0.40, promise=0.10, meant_verdict="harmful"),
     Experiment(experiment_id="exp-similar-items", title="Similar items below the photo", unit="visitor", metric="conversion", starts=0.33, ends=0.45, effect=0.0, promise=0.10, meant_verdict="inconclusive (null)"),
     Experiment(experiment_id="exp-free-returns-note", title="Free-returns note in the basket", unit="visitor", metric="conversion", starts=0.47, ends=0.60, effect=0.10, promise=0.08, meant_verdict="invalid (sample ratio)", is_lossy=True),
-    Experiment(experiment_id="exp-search-suggest", title="Search suggestions, ramped", unit="visitor", metric="conversion", starts=0.63, ends=0.79, effect=0.40, promise=0.25, meant_verdict="supported", epochs=((0.0, 0.01), (0.15, 0.10), (0.40, 0.50))),
+    Experiment(experiment_id="exp-search-suggest", title="Search suggestions, ramped", unit="visitor", metric="conversion", starts=0.63, ends=0.79, effect=0.60, promise=0.40, meant_verdict="supported", epochs=((0.0, 0.01), (0.15, 0.10), (0.40, 0.50))),
     Experiment(experiment_id="exp-bundle-offer", title="Bundle offer in the basket", unit="visitor", metric="order_lines", starts=0.63, ends=0.79, effect=0.35, promise=0.20, meant_verdict="supported"),
     Experiment(experiment_id="exp-sticky-basket", title="Basket stays in sight", unit="visitor", metric="conversion", starts=0.82, ends=0.95, effect=0.05, promise=0.10, meant_verdict="inconclusive"),
     Experiment(experiment_id="exp-store-layout", title="New shelf layout, half of the stores", unit="store", metric="store_orders", starts=0.30, ends=0.50, effect=0.40, promise=0.15, meant_verdict="supported"),

@@ -168,6 +168,8 @@ class Records:
         who, people = self.known_customers, self.block.people
         in_store = people.channel[who] == planted.STORE
         seen = self.simulator.calendar.moment(people.arrival_day[who], people.arrival_fraction[who], in_store=in_store)
+        years_before = people.is_existing[who] * planted.EXISTING_YEARS * people.arrival_fraction[who]
+        seen = seen - microseconds(years_before * 365.25 * 86_400.0)
         return {
             "customer_id": coded(who, self.customer_ids),
             "first_seen_at": moments(seen),

@@ -265,11 +265,14 @@ class Truth:
             treated = self.simulator.population.arms.treated_stores
             return {**out, "treated": [store_name(int(n)) for n in np.flatnonzero(treated)], "shows": ["order_lines.store"]}
         if test in planted.MAIL_EXPERIMENTS:
-            n, base = (self.outcomes.n_recipients / 2,) * 2, test.base
-            return {**out, **_power(test, n, base), "shows": ["unit_outcomes.value", "experiments.variant"]}
+            n = (self.outcomes.n_recipients / 2,) * 2
+            return {**out, **_power(test, test.effect, n, test.base), "shows": ["unit_outcomes.value", "experiments.variant"]}
         arms = self.outcomes.totals.sums[test.experiment_id][-1]
-        base = arms[0, 1] / max(arms[0, 0], 1.0)
-        return {**out, **_power(test, (arms[0, 0], arms[1, 0]), base), "shows": ["experiments.variant", "events.event_name", "order_lines"]}
+        without, treated = self.outcomes.totals.expected[test.experiment_id]
+        lift, n = treated / max(without, 1.0) - 1.0, (arms[0, 0], arms[1, 0])
+        out["effect_unit"] = "relative change of the metric of a visit (conversion) or of an order (order_lines)"
+        out["visitor_effect"] = round(lift, 6)
+        return {**out, **_power(test, lift, n, without / 1e6 / max(sum(n), 1.0)), "shows": ["experiments.variant", "events.event_name", "order_lines"]}
 
     def _rollouts(self) -> list[dict[str, Any]]:
         arms = self.simulator.population.arms
@@ -309,13 +312,13 @@ class Truth:
         }  # fmt: skip
 
 
-def _power(test: planted.Experiment, n: tuple[float, float], base: float) -> dict[str, Any]:
-    """Realised sizes, and the power of a two-sided 5 % z-test on the relative effect (delta method)."""
+def _power(test: planted.Experiment, lift: float, n: tuple[float, float], base: float) -> dict[str, Any]:
+    """Realised sizes, and the power of a two-sided 5 % z-test on the relative lift of units (delta method)."""
     if test.metric not in ("conversion", "visited"):
         return {"n_units": [int(each) for each in n]}
     odds = (1.0 - base) / max(base, 1e-9)
-    error = sqrt(odds * (1.0 / max(n[0], 1.0) + 1.0 / max(n[TREATMENT], 1.0))) * max(1.0 + test.effect, 0.1)
-    shift = abs(test.effect) / error
+    error = sqrt(odds * (1.0 / max(n[0], 1.0) + 1.0 / max(n[TREATMENT], 1.0))) * max(1.0 + lift, 0.1)
+    shift = abs(lift) / error
     return {
         "n_units": [int(each) for each in n], "control_mean": base, "relative_std_error": error,
         "expected_power": 0.5 * (1.0 + erf((shift - 1.96) / sqrt(2.0))) + 0.5 * (1.0 + erf((-shift - 1.96) / sqrt(2.0))),
