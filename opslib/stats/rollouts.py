@@ -248,7 +248,7 @@ def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, level: float)
     error, df = _pooled_error(slopes[:, None], groups)
     slope = float(slopes[treated].mean() - slopes[~treated].mean())
     distance = len(data.periods) / 2  # from the middle of before to the middle of after, wherever the start lies
-    half = stats.t.ppf(0.5 + level / 2, df) * error
+    half = float(stats.t.ppf(0.5 + level / 2, df)) * error
     critical = stats.t.ppf(0.975, df)
     detectable = (critical + stats.t.ppf(POWER, df)) * error
     shift = abs(effect) / distance / error if error > 0 else np.inf
