@@ -114,12 +114,17 @@ class Calendar:
         growth = np.exp(np.log1p(self.config.trend) * (np.arange(self.n_days) - WARM_UP_DAYS) / 365.25)
         traffic = self._base * np.exp(self.season) * growth
         online = np.array([channel.arrival_share for channel in planted.CHANNELS])
+        table = traffic[:, None] * online * self.spend
+        table *= (1.0 - self.store_arrivals) / table.sum()
+        table[:, planted.STORE] = traffic * (self.store_arrivals / traffic.sum())
+        return table
+
+    @cached_property
+    def store_arrivals(self) -> float:
+        """Share of all people who come to a store first, so that the wanted share of new customers does."""
         store, visits = self.config.store_share, 1.0 / (1.0 - planted.PROSPECT_RETURN)
         buying = self.prospect_conversion * visits / planted.WALK_IN_CONVERSION
-        share = store * buying / (store * buying + 1.0 - store)
-        table = traffic[:, None] * online * self.spend * (1.0 - share)
-        table[:, planted.STORE] = traffic * share
-        return table / table.sum()
+        return store * buying / (store * buying + 1.0 - store)
 
     @cached_property
     def prospect_conversion(self) -> float:

@@ -120,14 +120,20 @@ class Population:
         )
 
     def _arrival(self, key: Ints) -> tuple[Ints, Ints, Floats]:
-        table = self.calendar.arrivals
-        edges = np.concatenate([[0.0], np.cumsum(table.ravel())])
-        edges /= edges[-1]
-        u = self.draws.uniform("arrival", key)
-        cell = np.searchsorted(edges, u, side="right") - 1
-        day, channel = np.divmod(cell, table.shape[1])
-        fraction = (u - edges[cell]) / (edges[cell + 1] - edges[cell])
-        return day.astype(np.int64), channel.astype(np.int64), np.clip(fraction, 0.0, 1.0 - 1e-9)
+        """Day, channel and fraction of the day of each arrival; each of its own draw, so that switches move little."""
+        table, n_days = self.calendar.arrivals, self.calendar.n_days
+        in_store = self.draws.uniform("arrival in store", key) < self.calendar.store_arrivals
+        daily = np.stack([table[:, : planted.STORE].sum(axis=1), table[:, planted.STORE]])
+        edges = np.concatenate([np.zeros((2, 1)), np.cumsum(daily, axis=1)], axis=1)
+        edges = edges / edges[:, -1:] + np.array([[0.0], [2.0]])
+        u = self.draws.uniform("arrival day", key) + 2.0 * in_store
+        cell = np.searchsorted(edges.ravel(), u, side="right") - 1
+        low, high = edges.ravel()[cell], edges.ravel()[cell + 1]
+        day = cell - (n_days + 1) * in_store
+        ways = np.cumsum(table[:, : planted.STORE], axis=1)
+        place = self.draws.uniform("arrival channel", key) * ways[day, -1]
+        channel = np.where(in_store, planted.STORE, (place[:, None] > ways[day]).sum(axis=1))
+        return day, channel, np.clip((u - low) / (high - low), 0.0, 1.0 - 1e-9)
 
     def _visits(self, people: People) -> Visits:
         rhythm, n = self.calendar.rhythm, people.number.size
