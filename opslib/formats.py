@@ -17,8 +17,22 @@ from opslib.stats.estimates import Estimate
 NBSP, DASH, MINUS = "\u00a0", "\u2013", "\u2212"
 UNKNOWN = "unknown"
 SYMBOLS = {
-    "GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥", "CNY": "CN¥", "INR": "₹", "BRL": "R$", "AUD": "A$", "CAD": "C$",
-    "NZD": "NZ$", "KRW": "₩", "TRY": "₺", "PLN": "zł", "ILS": "₪", "VND": "₫", "UAH": "₴",
+    "GBP": "£",
+    "EUR": "€",
+    "USD": "$",
+    "JPY": "¥",
+    "CNY": "CN¥",
+    "INR": "₹",
+    "BRL": "R$",
+    "AUD": "A$",
+    "CAD": "C$",
+    "NZD": "NZ$",
+    "KRW": "₩",
+    "TRY": "₺",
+    "PLN": "zł",
+    "ILS": "₪",
+    "VND": "₫",
+    "UAH": "₴",
 }
 WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "HUF"})
 SCALES = ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
@@ -194,8 +208,13 @@ def format_days(n_days: float | None) -> str:
 
 
 def format_value(
-    value: float | None, unit: str, *, currency: str | None = None, step: float | None = None,
-    signed: bool = False, scale: float = 0.0,
+    value: float | None,
+    unit: str,
+    *,
+    currency: str | None = None,
+    step: float | None = None,
+    signed: bool = False,
+    scale: float = 0.0,
 ) -> str:
     """A number in its unit: share, relative change, points, ratio, a currency code ("GBP/month"), days, or a count.
 
@@ -218,7 +237,7 @@ def format_value(
     text = format_number(number, step=step, signed=signed, scale=scale)
     if base in RATIO_UNITS:
         return text + "x"
-    if base in ("", "money", "count", "number", "score", "index"):
+    if base in ("", "money", "count", "number", "score", "index", "rating"):
         return text + per
     return f"{text} {base[:-1] if text == '1' and base.endswith('s') else base}{per}"
 

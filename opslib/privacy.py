@@ -67,12 +67,12 @@ class Withholding:
     minimum: int
 
     def apply(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with all numbers of withheld cells missing and a column ``is_withheld``.
+        """The frame with all measures of withheld cells missing and a column ``is_withheld``.
 
         Parameters
         ----------
         frame : DataFrame
-            One row a cell, with the columns ``dimensions``; every other column is a measure.
+            One row a cell, with the columns ``dimensions``; every other column that is not text is a measure.
 
         Returns
         -------
@@ -92,6 +92,8 @@ class Withholding:
 def _without(column: pd.Series, hidden: np.ndarray) -> pd.Series:
     if pd.api.types.is_bool_dtype(column):
         return column.astype("boolean").mask(hidden)
+    if pd.api.types.is_string_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype):
+        return column
     return (column.astype("float64") if pd.api.types.is_integer_dtype(column) else column).mask(hidden)
 
 

@@ -66,19 +66,19 @@ def draw_estimates(
 
 
 def draw_kpi_change(
-    changes: pd.DataFrame, *, title: str | None = None, against: str = "the period before", ax: Axes | None = None
+    kpis: pd.DataFrame, *, comparison: str = "previous", title: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Relative change of each key figure with its interval; grey where the interval holds zero.
 
     Parameters
     ----------
-    changes : DataFrame
-        ``metric``, ``change`` (relative, 0.03 is +3 %), ``change_lower``, ``change_upper``; rows whose change is
-        missing are named as not comparable.
+    kpis : DataFrame
+        From `kpis.kpi_table`: ``title``, ``comparison``, ``period`` (what it is compared with), ``change_share``
+        (relative, 0.03 is +3 %), ``change_lower``, ``change_upper``; figures without a change are named.
+    comparison : {"previous", "year_before"}
+        Which rows to draw.
     title : str or None
         The finding.
-    against : str
-        What the figures are compared with.
     ax : Axes or None
         Where to draw.
 
@@ -86,24 +86,26 @@ def draw_kpi_change(
     -------
     Axes
     """
-    require(changes, "kpi changes", "metric", "change", "change_lower", "change_upper")
-    known = changes.dropna(subset=["change"])
+    require(kpis, "kpis", "title", "comparison", "period", "change_share", "change_lower", "change_upper")
+    frame = kpis[kpis["comparison"] == comparison]
+    against = str(frame["period"].iloc[0]) if len(frame) else comparison.replace("_", " ")
+    known = frame.dropna(subset=["change_share"])
     rows = [
-        (str(r.metric).replace("_", " "), _change(float(r.change), float(r.change_lower), float(r.change_upper)))
+        (str(r.title), _change(float(r.change_share), float(r.change_lower), float(r.change_upper)))
         for r in rows_of(known)
     ]
     clear = [estimate.excludes(0.0) for _, estimate in rows]
     colours = [theme.BLUE if is_clear else theme.GREY for is_clear in clear]
-    texts = [formats.format_estimate(e, signed=True) for _, e in rows]
+    texts = [formats.format_estimate(e) for _, e in rows]
     ax = _forest([name for name, _ in rows], [e for _, e in rows], texts, colours, ax=ax)
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
     theme.format_axis(ax.xaxis, "relative change", n_ticks=5)
-    left_out = [str(m).replace("_", " ") for m in changes.loc[changes["change"].isna(), "metric"]]
+    left_out = [str(name) for name in frame.loc[frame["change_share"].isna(), "title"]]
     what = f"change against {against}; {theme.level_words(0.95)}, grey where zero is inside"
     what += f"; not comparable: {', '.join(left_out)}" if left_out else ""
     parts = "; ".join(f"{name} {text}" for (name, _), text in zip(rows, texts, strict=True))
-    n = sum(clear)
-    plain = f"{n or 'None'} of {len(rows)} key figures moved beyond chance against {against}"
+    plain = f"{sum(clear) or 'None'} of {len(rows)} key figures moved beyond chance against {against}"
+    plain = plain if rows else f"Nothing can be compared with {against}"
     return finish(ax, title=title or plain, subtitle=what, alt=f"Changes with intervals: {parts or 'none'}.")
 
 
@@ -204,7 +206,7 @@ def draw_claims(claims: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         ax,
         title=title or f"Claims: {plain}",
         alt=parts or "No claims are drawn here.",
-        subtitle="share of the promise reached; solid line: no change, dashed: as promised, orange: smallest worth having",
+        subtitle="share of the promise; solid: no change, dashed: as promised, orange: smallest change worth having",
     )
 
 
@@ -250,7 +252,7 @@ def draw_posterior(
     return finish(
         ax,
         title=title or f"Expected {text}; {chance} likely to be worth it",
-        subtitle=f"{theme.unit_words(estimate.unit)}; dot: expectation, line: {theme.level_words(estimate.level)}; red: loss",
+        subtitle=f"{theme.unit_words(estimate.unit)}; dot: expected, line: {theme.level_words(estimate.level)}",
         alt=f"A distribution of money: expected {text}, probability of a gain {chance}.",
     )
 

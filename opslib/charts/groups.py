@@ -26,7 +26,7 @@ def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axe
     Parameters
     ----------
     sizes : DataFrame
-        ``segment``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in the order to draw.
+        ``segment`` or ``tier``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in order.
     title : str or None
         The finding.
     ax : Axes or None
@@ -36,8 +36,8 @@ def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axe
     -------
     Axes
     """
-    require(sizes, "segment sizes", "segment", "customer_share", "revenue_share")
-    frame = sizes.reset_index(drop=True)
+    frame = sizes.rename(columns={"tier": "segment"}).reset_index(drop=True)
+    require(frame, "segment sizes", "segment", "customer_share", "revenue_share")
     ax = theme.new_axes(ax, height=theme.height_for(len(frame), around=1.7))
     for row, r in enumerate(rows_of(frame)):
         people, money = float(r.customer_share), float(r.revenue_share)

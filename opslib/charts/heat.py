@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import finish
-from opslib.charts.frames import plural, require, rows_of
+from opslib.charts.frames import plural, require
 
 RAMP = LinearSegmentedColormap.from_list("opslib", ["#F4F8FB", "#9CC9E6", theme.BLUE, "#003A5C"])
 MOST_LABELLED = 14
@@ -25,8 +25,8 @@ def draw_cohorts(
     Parameters
     ----------
     cohorts : DataFrame
-        ``cohort`` (date or text), ``age`` (0, 1, ... periods), the column ``value`` (0-1; missing where unobserved) and
-        optionally ``is_complete``, false where the period is unfinished.
+        From `kpis.cohort_retention`: ``cohort`` (date or text), ``age`` (0, 1, ... periods) and the column ``value``
+        (0-1; missing where the period is unfinished or unobserved).
     value : str
         Column to draw.
     title : str or None
@@ -45,8 +45,6 @@ def draw_cohorts(
     top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
     ax = theme.new_axes(ax, height=theme.height_for(len(grid), per_row=0.3, around=1.6))
     _cells(ax, grid.to_numpy(), Normalize(0, top or 1.0), is_labelled=grid.shape[1] <= MOST_LABELLED)
-    if "is_complete" in cohorts:
-        _unfinished(ax, cohorts, grid)
     _heat_axes(ax, [str(age) for age in grid.columns], labels)
     ax.set_xlabel("periods after the first order")
     first = grid[1] if 1 in grid.columns else pd.Series(dtype="float64")
@@ -60,7 +58,7 @@ def draw_cohorts(
     return finish(
         ax,
         title=title or (plain if len(seen) else "No cohort has been observed for a whole period yet"),
-        subtitle="share of a cohort's customers that bought, by age; hatched: not yet observed; orange dot: unfinished",
+        subtitle="share of a cohort's customers that bought, by age; hatched: not over, or not observed",
         alt=f"A heat map of {plural(len(grid), 'cohort')} by {plural(grid.shape[1], 'age')}.{extremes}",
     )
 
@@ -78,17 +76,6 @@ def _cells(ax: Axes, values: np.ndarray, norm: Normalize, *, is_labelled: bool) 
 
 def _per_cent(value: float) -> str:
     return f"{value * 100:.0f}" if value >= 0.0995 or value == 0 else f"{value * 100:.1f}"
-
-
-def _unfinished(ax: Axes, cohorts: pd.DataFrame, grid: pd.DataFrame) -> None:
-    """A small dot in the corner of cells whose period is not over."""
-    open_cells = cohorts[~cohorts["is_complete"].fillna(True).astype(bool)]
-    ages, rows = list(grid.columns), list(grid.index)
-    at = [(ages.index(r.age), rows.index(r.cohort)) for r in rows_of(open_cells)]
-    values = grid.to_numpy()
-    at = [(x, y) for x, y in at if np.isfinite(values[y, x])]
-    if at:
-        ax.scatter([x + 0.38 for x, _ in at], [y - 0.3 for _, y in at], s=9, color=theme.ORANGE, zorder=3, linewidths=0)
 
 
 def _heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:

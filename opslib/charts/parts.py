@@ -18,6 +18,9 @@ from opslib.charts.frames import require, short
 from opslib.errors import ParameterError
 from opslib.periods import Coverage, Period
 
+MOST_STEPS = 8
+"""Steps of a decomposition that are drawn one by one."""
+
 
 def draw_accounting(
     accounting: pd.DataFrame, *, title: str | None = None, kept: str = "kept", ax: Axes | None = None
@@ -126,27 +129,27 @@ def _day_state(day: date, coverage: Coverage) -> str:
 
 
 def draw_decomposition(
-    decomposition: pd.DataFrame,
+    effects: pd.DataFrame,
     *,
     ends: tuple[float, float],
     names: tuple[str, str] = ("before", "after"),
-    unit: str = "money",
     currency: str | None = None,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Steps from one figure to the next, each the effect of one cause; they add up exactly.
+    """Steps from one sum of money to the next, each the effect of one cause; they add up exactly.
 
     Parameters
     ----------
-    decomposition : DataFrame
-        ``effect`` (name) and ``amount`` (in ``unit``), in the order to draw.
+    effects : DataFrame
+        From `kpis.decompose_change` or `kpis.decompose_by`: ``factor``, ``group`` or ``effect`` names a step,
+        ``effect_amount`` or ``change_amount`` is its size. Drawn in the order given; from the ninth on as one step.
     ends : (float, float)
-        The figure before and after, in ``unit``.
+        The sum before and after.
     names : (str, str)
         Names of the two ends.
-    unit, currency : str
-        Unit of everything.
+    currency : str or None
+        ISO code.
     title : str or None
         The finding.
     ax : Axes or None
@@ -161,13 +164,14 @@ def draw_decomposition(
     ParameterError
         If the effects do not add up to the difference of the ends.
     """
-    amounts = decomposition["amount"].astype("float64").to_numpy()
+    unit = "money"
+    causes, amounts = _steps(effects)
     gap = ends[1] - ends[0] - amounts.sum()
     if abs(gap) > 1e-6 * max(1.0, abs(ends[0]), abs(ends[1])):
         raise ParameterError(
             f"decomposition: effects add up to {amounts.sum():,.2f}, the ends differ by {ends[1] - ends[0]:,.2f}"
         )
-    labels = [names[0], *decomposition["effect"].astype(str), names[1]]
+    labels = [names[0], *causes, names[1]]
     bottoms = (
         np.concatenate([[0.0], ends[0] + np.concatenate([[0.0], amounts.cumsum()[:-1]]), [0.0]])
         if len(amounts)
@@ -199,6 +203,19 @@ def draw_decomposition(
         alt=f"Steps from {formats.format_value(ends[0], unit, currency=currency)} to "
         f"{formats.format_value(ends[1], unit, currency=currency)}: {parts}.",
     )
+
+
+def _steps(effects: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    """Names and amounts of the steps; those past the eighth become one."""
+    name = next((column for column in ("factor", "group", "effect") if column in effects), "factor")
+    size = next((column for column in ("effect_amount", "change_amount") if column in effects), "effect_amount")
+    require(effects, "decomposition", name, size)
+    causes = [formats.UNKNOWN if formats.is_missing(c) else str(c).replace("_", " ") for c in effects[name]]
+    amounts = effects[size].astype("float64").to_numpy()
+    if len(causes) <= MOST_STEPS + 1:
+        return causes, amounts
+    rest = len(causes) - MOST_STEPS
+    return [*causes[:MOST_STEPS], f"{rest} others"], np.append(amounts[:MOST_STEPS], amounts[MOST_STEPS:].sum())
 
 
 def _step_labels(

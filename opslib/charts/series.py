@@ -22,7 +22,7 @@ MANY_POINTS = 60
 def draw_series(
     series: pd.DataFrame,
     *,
-    unit: str,
+    unit: str | None = None,
     title: str | None = None,
     currency: str | None = None,
     changes: pd.DataFrame | None = None,
@@ -33,10 +33,11 @@ def draw_series(
     Parameters
     ----------
     series : DataFrame
-        One row a piece of time: ``start`` (date), ``value`` (in ``unit``); optional ``status`` (complete, partial,
-        unobserved), ``lower`` and ``upper``, and ``name`` where several lines are drawn.
-    unit : str
-        "share", "GBP", "orders", ...
+        One row a piece of time, as from `kpis.kpi_series`: ``start`` (date), ``value`` (in ``unit``); optional
+        ``status`` (complete, partial, unobserved), ``lower`` and ``upper``, and ``name`` or ``title`` where several
+        lines are drawn.
+    unit : str or None
+        "share", "GBP", "orders", ...; read from the column ``unit`` unless given.
     title : str or None
         The finding.
     currency : str or None
@@ -51,6 +52,7 @@ def draw_series(
     Axes
     """
     frame = _prepared(series)
+    unit = unit if unit is not None else _one_unit(series)
     ax = theme.new_axes(ax)
     names = list(dict.fromkeys(frame["name"]))
     colours = {names[0]: theme.BLUE} if len(names) == 1 else theme.colours_of(names)
@@ -85,9 +87,20 @@ def _prepared(series: pd.DataFrame) -> pd.DataFrame:
     frame = series.copy()
     frame["start"] = pd.to_datetime(frame["start"])
     frame["status"] = frame["status"].astype(str) if "status" in frame else COMPLETE
-    frame["name"] = frame["name"].astype(str) if "name" in frame else "value"
+    label = next((column for column in ("name", "title") if column in frame), None)
+    frame["name"] = frame[label].astype(str) if label else "value"
     frame["value"] = frame["value"].astype("float64").mask(frame["status"] == "unobserved")
     return frame.sort_values(["name", "start"], kind="stable") if not _has_names(frame) else frame
+
+
+def _one_unit(series: pd.DataFrame) -> str:
+    units = sorted(set(series["unit"].astype(str))) if "unit" in series else []
+    if len(units) != 1:
+        raise ParameterError(
+            f"series: one unit a figure is needed, not {', '.join(units) or 'none'}; "
+            "pass unit= or keep the rows of one metric"
+        )
+    return units[0]
 
 
 def _has_names(frame: pd.DataFrame) -> bool:

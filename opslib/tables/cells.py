@@ -63,10 +63,10 @@ def kind_of(name: str, column: pd.Series, *, has_unit: bool = False) -> Kind:
         return "date"
     if not pd.api.types.is_numeric_dtype(column):
         return "text"
+    if name == "change" or name.endswith(("_change", "change_share")):
+        return "change"
     if name == "share" or name.endswith(("_share", "_rate")):
         return "share"
-    if name == "change" or name.endswith("_change"):
-        return "change"
     if name == "amount" or name.endswith(("_amount", "_price", "_cost")):
         return "money"
     if has_unit:
@@ -120,8 +120,8 @@ def format_column(frame: pd.DataFrame, name: str, kind: Kind, *, currency: str |
         return [_plain(value, name, kind) for value in column]
     if kind == "estimate":
         return [_estimate_cell(value, currency) for value in column]
-    lower, upper = (_ends(frame, name, end) for end in ("lower", "upper"))
-    values = pd.to_numeric(column, errors="coerce").astype("float64").to_numpy(na_value=np.nan)
+    lower, upper = _ends(frame, name)
+    values = _floats(column)
     if kind == "by_unit":
         units = frame["unit"].astype("string").fillna("")
         return [
@@ -136,11 +136,32 @@ def format_column(frame: pd.DataFrame, name: str, kind: Kind, *, currency: str |
     ]
 
 
-def _ends(frame: pd.DataFrame, name: str, end: str) -> np.ndarray:
-    for candidate in (f"{name}_{end}", end if name == "value" else ""):
-        if candidate in frame.columns:
-            return pd.to_numeric(frame[candidate], errors="coerce").astype("float64").to_numpy(na_value=np.nan)
-    return np.full(len(frame), np.nan)
+def ends_of(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Which columns are the ends of which: ``x_lower`` of ``x`` or ``x_share``, ``lower`` of the column before it."""
+    names = list(frame.columns)
+    found: dict[str, tuple[str, str]] = {}
+    for position, lower in enumerate(names):
+        upper = lower.removesuffix("lower") + "upper"
+        if not (lower == "lower" or lower.endswith("_lower")) or upper not in names:
+            continue
+        stem = lower.removesuffix("_lower")
+        candidates = (
+            [names[position - 1]] if lower == "lower" and position else [stem, f"{stem}_share", f"{stem}_amount"]
+        )
+        found |= {name: (lower, upper) for name in candidates[:3] if name in names and name != lower}
+    return found
+
+
+def _ends(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
+    missing = np.full(len(frame), np.nan)
+    lower, upper = (
+        (_floats(frame[end]) for end in ends_of(frame)[name]) if name in ends_of(frame) else (missing, missing)
+    )
+    return lower, upper
+
+
+def _floats(column: pd.Series) -> np.ndarray:
+    return pd.to_numeric(column, errors="coerce").astype("float64").to_numpy(na_value=np.nan)
 
 
 def _writer(step: float, *, is_signed: bool) -> Callable[[float, bool], str]:

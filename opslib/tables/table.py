@@ -11,7 +11,7 @@ import pandas as pd
 
 from opslib.errors import ParameterError
 from opslib.privacy import IDENTITY_COLUMNS, WITHHELD
-from opslib.tables.cells import NUMERIC, WITHHELD_TEXT, Cell, Head, format_column, head_of, kind_of
+from opslib.tables.cells import NUMERIC, WITHHELD_TEXT, Cell, Head, ends_of, format_column, head_of, kind_of
 
 MAX_COLUMNS = 7
 """Columns at first sight; the rest is folded."""
@@ -154,9 +154,8 @@ def _labels(
                 raise ParameterError(f"table: '{name}' names people or their orders, never shown; aggregate first")
         return labels, []
     names = list(frame.columns)
-    ends = {f"{name}_{end}" for name in names for end in ("lower", "upper")}
-    ends |= {"lower", "upper"} if "value" in names else set()
-    ends |= {WITHHELD, "unit"} if "value" in names else {WITHHELD}
+    ends = {end for pair in ends_of(frame).values() for end in pair} | {WITHHELD}
+    ends |= {"unit"} if "value" in names else set()
     ends |= {highlight} if isinstance(highlight, str) else set()
     refused = [name for name in names if name in IDENTITY_COLUMNS]
     return {name: None for name in names if name not in ends and name not in refused}, refused
