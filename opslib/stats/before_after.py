@@ -244,10 +244,7 @@ class _WindowGrid:
                 f"needed: {MIN_AFTER_SHARE:.0%} of the days after, and a history; wait, or shorten the window")
         kept = daily.iloc[: first + n_days]
         values, weekdays = kept.to_numpy(float), pd.DatetimeIndex(kept.index).day_of_week.to_numpy()
-        columns = []
-        for j in range(values.shape[1]):
-            factors = daily_series.weekday_factors(values[:first, j], weekdays[:first])
-            columns.append(values[:, j] / factors[weekdays])
+        columns = [_without_weekdays(column, weekdays, n_history=first, scale=scale) for column in values.T]
         return cls(days=pd.DatetimeIndex(kept.index), adjusted=np.column_stack(columns), first_after=first,
                    n_days=n_days, scale=scale, observed=float(after["value"].mean()))
 
@@ -283,8 +280,8 @@ class _WindowGrid:
                 means = np.where(means > 0, np.log(means), np.nan)
             controls = means[:, 1:]
         else:
-            bases = np.abs(np.nanmean(means[:-1], axis=0))
-            controls = means[:, 1:] * (1.0 if season else bases[0] / np.where(bases[1:] > 0, bases[1:], np.nan))
+            bases = np.nanmean(np.abs(means[:-1]), axis=0)
+            controls = means[:, 1:] * (1.0 if season else _to_size(bases))
         return means[:, 0] - controls.mean(axis=1) if controls.shape[1] else means[:, 0]
 
     def _window_means(self, starts: np.ndarray) -> np.ndarray:
@@ -302,10 +299,10 @@ class _WindowGrid:
         if season or len(gaps) - 1 < MIN_WINDOWS:
             return 0
         history = self.adjusted[: self.first_after]
-        base = np.nanmean(history, axis=0)
-        daily = history[:, 0] / base[0]
+        bases = np.nanmean(np.abs(history), axis=0)
+        daily = history[:, 0] / bases[0]
         if self.n_controls:
-            daily = daily - (history[:, 1:] / base[1:]).mean(axis=1)
+            daily = daily - (history[:, 1:] * _to_size(bases)).mean(axis=1) / bases[0]
         fit = placebo_fit(gaps[None, :-1], gaps[None, -1], positions=starts[:-1].astype(float),
                           position=float(starts[-1]))
         if fit.has_trend[0] and _trend_beats_step(gaps[:-1]):
@@ -314,6 +311,18 @@ class _WindowGrid:
         found = daily_series.change_positions(daily, min_days=max(14, self.n_days // 2),
                                               penalty=BREAK_PENALTY)
         return found[-1] if found else 0
+
+
+def _without_weekdays(values: np.ndarray, weekdays: np.ndarray, *, n_history: int, scale: Scale) -> np.ndarray:
+    """Values without the weekday pattern of the history."""
+    if scale == "relative":
+        return values / daily_series.weekday_factors(values[:n_history], weekdays[:n_history])[weekdays]
+    return values - daily_series.weekday_shifts(values[:n_history], weekdays[:n_history])[weekdays]
+
+
+def _to_size(sizes: np.ndarray) -> np.ndarray:
+    """Factors that bring each control to the size of the series (first entry)."""
+    return sizes[0] / np.where(sizes[1:] > 0, sizes[1:], np.nan)
 
 
 def _trend_beats_step(gaps: np.ndarray) -> bool:

@@ -45,9 +45,7 @@ def weekday_factors(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
     >>> weekday_factors(np.where(days == 5, 20.0, 10.0), days).round(3).tolist()
     [0.875, 0.875, 0.875, 0.875, 0.875, 1.75, 0.875]
     """
-    weeks = pd.Series(values).rolling(DAYS_OF_WEEK, center=True, min_periods=DAYS_OF_WEEK - 3)
-    around = weeks.mean().to_numpy(copy=True)
-    around[: DAYS_OF_WEEK // 2] = around[len(around) - DAYS_OF_WEEK // 2 :] = np.nan
+    around = _weeks_around(values)
     seen = np.isfinite(values) & np.isfinite(around)
     if seen.sum() < MIN_WEEKDAY_DAYS or np.mean(values[seen]) <= 0:
         return np.ones(DAYS_OF_WEEK)
@@ -56,6 +54,36 @@ def weekday_factors(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
     means = np.divide(sums, levels, out=np.full(DAYS_OF_WEEK, np.nan), where=levels > 0)
     means[~(means > 0)] = np.nan
     return means / np.nanmean(means)
+
+
+def weekday_shifts(values: np.ndarray, weekdays: np.ndarray) -> np.ndarray:
+    """Additive weekday pattern of a series that may be zero or negative: mean distance to the week around.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_days,)
+        Daily values in any unit; NaN where the day is missing.
+    weekdays : ndarray, shape (n_days,)
+        Weekday of each value, 0 (Monday) to 6.
+
+    Returns
+    -------
+    ndarray, shape (7,)
+        Shifts in the unit of the series; all 0 where there are fewer than eight weeks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> days = np.arange(140) % 7
+    >>> weekday_shifts(np.where(days == 5, 7.0, 0.0), days).round(1).tolist()
+    [-1.0, -1.0, -1.0, -1.0, -1.0, 6.0, -1.0]
+    """
+    distances = values - _weeks_around(values)
+    seen = np.isfinite(distances)
+    if seen.sum() < MIN_WEEKDAY_DAYS:
+        return np.zeros(DAYS_OF_WEEK)
+    counts = np.bincount(weekdays[seen], minlength=DAYS_OF_WEEK)
+    return np.bincount(weekdays[seen], weights=distances[seen], minlength=DAYS_OF_WEEK) / np.maximum(counts, 1)
 
 
 def autocorrelation(values: np.ndarray) -> float:
@@ -179,7 +207,7 @@ def level_changes(series: object, *, min_days: int = 14) -> pd.DataFrame:
     values = daily["value"].to_numpy(float)
     weekdays = pd.DatetimeIndex(daily.index).day_of_week.to_numpy()
     adjusted = values / weekday_factors(values, weekdays)[weekdays]
-    ends = [0, *change_positions(adjusted, min_days=min_days), len(values)]
+    ends = sorted({0, *change_positions(adjusted, min_days=min_days), len(values)})
     means = [float(np.nanmean(adjusted[a:b])) for a, b in itertools.pairwise(ends)]
     return pd.DataFrame({
         "day": daily.index[ends[1:-1]],
@@ -187,6 +215,13 @@ def level_changes(series: object, *, min_days: int = 14) -> pd.DataFrame:
         "level_after": means[1:],
         "n_days_after": np.diff(ends)[1:],
     })
+
+
+def _weeks_around(values: np.ndarray) -> np.ndarray:
+    """Mean of the seven days around each day; NaN at both ends and where fewer than four are present."""
+    around = pd.Series(values, dtype=float).rolling(DAYS_OF_WEEK, center=True, min_periods=DAYS_OF_WEEK - 3).mean()
+    edge = DAYS_OF_WEEK // 2
+    return around.where((around.index >= edge) & (around.index < len(around) - edge)).to_numpy()
 
 
 def _trimmed_square(differences: np.ndarray) -> float:
