@@ -82,7 +82,8 @@ def shop(lines: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "clicked_product_id": ["a", None, None],
         }),
         "reviews": pd.DataFrame({
-            "review_id": ["1", "2"], "product_id": ["a", "a"], "written_at": at(["2026-01-06"] * 2), "rating": [5.0, 2.0],
+            "review_id": ["1", "2"], "product_id": ["a", "a"], "written_at": at(["2026-01-06"] * 2),
+            "rating": [5.0, 2.0],
         }),
         "stock_levels": pd.DataFrame({
             "product_id": ["a", "a", "b"], "date": [date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 5)],
@@ -164,7 +165,7 @@ BY_HAND = {
     ("rating", "product"): 3.5,
     ("stock_out_share", "product"): 1 / 3,
     ("ticket_days", "product"): 3.0,
-    ("tickets_per_order", "product"): 2 / 5,      # order 1 counts for both its products
+    ("tickets_per_order", "product"): 2 / 5,      # order 1 counts for both products
 }  # fmt: skip
 
 
@@ -194,7 +195,8 @@ def test_the_population_keeps_units_without_rows_and_its_own_columns(shop: dict)
 
 
 def test_what_happened_before_the_assignment_does_not_count(shop: dict) -> None:
-    arms = pd.DataFrame({"unit_id": ["x", "y"], "counted_from": pd.to_datetime(["2026-01-20 23:30", "2026-01-21 00:00"])})
+    starts = pd.to_datetime(["2026-01-20 23:30", "2026-01-21 00:00"])
+    arms = pd.DataFrame({"unit_id": ["x", "y"], "counted_from": starts})
     values = engine.collect(unit_values(shop, [METRICS["revenue"]], unit="customer", units=arms).order_by("unit_id"))
     assert values["revenue_numerator"].tolist() == [8.0, 0.0]
 
@@ -279,7 +281,7 @@ def test_missing_tables_and_columns_are_named(shop: dict) -> None:
         unit_values(shop, [METRICS["revenue"]], unit="store")
     with pytest.raises(ParameterError, match="'costumer' is not a unit; did you mean 'customer'"):
         unit_values(shop, [METRICS["revenue"]], unit="costumer")
-    with pytest.raises(ParameterError, match="repeat_rate.*unit 'day' cannot carry it"):
+    with pytest.raises(ParameterError, match=r"repeat_rate.*unit 'day' cannot carry it"):
         unit_values(shop, [METRICS["repeat_rate"]], unit="day")
 
 

@@ -182,14 +182,14 @@ def running_shares(totals: ir.Table, *, column: str) -> ir.Table:
     Returns
     -------
     ibis.Table
-        The columns (``column`` as float64) and revenue_share, cumulative_share (of those with as much or more),
+        The columns (``column`` as float64) and own_share, cumulative_share (of those with as much or more),
         share_ahead (cumulative without the row itself): functions of the value, not of the order of rows.
     """
     gain = ibis.greatest(totals[column].cast(MONEY), ibis.literal(0).cast(MONEY))
     frame = ibis.range_window(preceding=None, following=0, order_by=ibis.desc(totals[column]))
     rows = totals.mutate(gain=gain, running=gain.sum().over(frame), whole=gain.sum().over(ibis.window()))
     return rows.mutate(
-        revenue_share=engine.ratio(rows["gain"], rows["whole"]),
+        own_share=engine.ratio(rows["gain"], rows["whole"]),
         cumulative_share=engine.ratio(rows["running"], rows["whole"]),
         share_ahead=engine.ratio(rows["running"] - rows["gain"], rows["whole"]),
         **{column: rows[column].cast("float64")},

@@ -64,7 +64,7 @@ def value_tiers(
             customer_id=ibis.coalesce(joined["customer_id"], joined["customer_id_right"]),
             revenue_amount=joined["revenue_amount"].fill_null(ibis.literal(0).cast(MONEY)),
         )
-    ranked = running_shares(totals, column="revenue_amount")
+    ranked = running_shares(totals, column="revenue_amount").rename(revenue_share="own_share")
     return ranked.mutate(
         tier=ibis.cases(
             (ranked["revenue_amount"] <= 0, "zero"), (ranked["share_ahead"] < low, "heavy"),

@@ -1,0 +1,250 @@
+"""Products by value and by steadiness of demand: nine cells with a treatment each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics import (
+    MONEY,
+    line_revenue,
+    order_day,
+    paid,
+    require_columns,
+    running_shares,
+)
+from opslib.metrics.blocks import Table
+from opslib.periods import Coverage, Grain, Period, floor_date, next_start
+
+Value = Literal["revenue", "margin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treatment:
+    """What a class of products gets, and from whom."""
+
+    name: str
+    action: str
+    owner: str
+
+
+def _treatment(name: str, action: str, owner: str) -> Treatment:
+    return Treatment(name=name, action=action, owner=owner)
+
+
+TREATMENTS: dict[str, Treatment] = {
+    "AX": _treatment("never out", "replenish automatically, small safety stock, fixed supplier", "purchasing"),
+    "AY": _treatment("forecast and buffer", "forecast seasons, safety stock by the forecast error", "planning"),
+    "AZ": _treatment("watch by hand", "order by hand in small lots, agree on short lead times", "purchasing"),
+    "BX": _treatment("run by rule", "replenish by reorder point, review once a quarter", "purchasing"),
+    "BY": _treatment("plan the season", "order ahead of the season, clear what is left after it", "planning"),
+    "BZ": _treatment("order on demand", "little stock, longer delivery promise", "purchasing"),
+    "CX": _treatment("bundle the effort", "large lots, few orders, no manual work", "purchasing"),
+    "CY": _treatment("thin out", "keep what completes the range, drop the rest", "merchandising"),
+    "CZ": _treatment("delist or drop-ship", "delist, or sell without own stock", "merchandising"),
+    "AN": _treatment("watch the launch", "check weekly against the launch plan, secure supply", "merchandising"),
+    "BN": _treatment("watch the launch", "check weekly against the launch plan", "merchandising"),
+    "CN": _treatment("watch the launch", "decide after three full periods", "merchandising"),
+}
+"""Nine cells of value x steadiness, and N for products too new to tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbcXyzLimits:
+    """Where classes end.
+
+    Parameters
+    ----------
+    abc : tuple of two floats
+        Share of value held by more valuable products below which a product is A, then B.
+    xyz : tuple of two floats
+        Coefficient of variation of demand up to which a product is X, then Y.
+    min_pieces : int
+        Full calendar pieces of life below which steadiness is not judged.
+    """
+
+    abc: tuple[float, float] = (0.8, 0.95)
+    xyz: tuple[float, float] = (0.5, 1.0)
+    min_pieces: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.abc[0] < self.abc[1] < 1:
+            raise ParameterError(f"abc: {self.abc} do not rise between 0 and 1; e.g. (0.8, 0.95)")
+        if not 0 < self.xyz[0] < self.xyz[1]:
+            raise ParameterError(f"xyz: {self.xyz} do not rise from 0; e.g. (0.5, 1.0)")
+
+
+DEFAULT_LIMITS = AbcXyzLimits()
+
+
+def abc_xyz(
+    order_lines: Table,
+    *,
+    period: Period,
+    value: Value = "revenue",
+    grain: Grain = "month",
+    coverage: Coverage | None = None,
+    limits: AbcXyzLimits = DEFAULT_LIMITS,
+) -> ir.Table:
+    """Products by value (ABC) and by steadiness of demand (XYZ).
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Paid lines count; lines before the period only say when a product was first sold.
+    period : Period
+        Days whose value and demand count.
+    value : {"revenue", "margin"}
+        Margin is revenue minus cost of lines with a known cost, before refunds.
+    grain : {"week", "month", "quarter"}
+        Calendar pieces of demand.
+    coverage : Coverage or None
+        With it, pieces that were not wholly observed are left out of XYZ, as cut ones always are.
+    limits : AbcXyzLimits
+        Ends of the classes.
+
+    Returns
+    -------
+    ibis.Table
+        product_id, <value>_amount, <value>_share, cumulative_share, abc_class, n_pieces, demand_mean (units a piece),
+        demand_variation (population standard deviation / mean over the product's own full pieces: those after the one
+        of its first sale, or all of the period for older products), xyz_class (N: too new), cell. Equal value, equal
+        class.
+
+    Raises
+    ------
+    ParameterError
+        An unknown value or grain, or no full piece in the period.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2", "3"], "product_id": ["a", "a", "b"],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-05", "2026-02-09"]), "quantity": 1.0,
+    ...     "unit_price": [9.0, 9.0, 2.0]})
+    >>> classes = abc_xyz(lines, period=Period.parse("2026-01-01", "2026-02-28"), limits=AbcXyzLimits(min_pieces=1))
+    >>> found = engine.collect(classes.order_by("product_id"))
+    >>> found[["cell", "demand_variation"]].values.tolist()
+    [['AX', 0.0], ['BN', nan]]
+    """
+    if value not in ("revenue", "margin"):
+        raise ParameterError(f"value: '{value}' is neither 'revenue' nor 'margin'")
+    if grain not in ("week", "month", "quarter"):
+        raise ParameterError(f"grain: '{grain}' is not one of week, month, quarter")
+    full = _full_pieces(period, grain, coverage)
+    totals = _product_totals(order_lines, period=period, value=value, grain=grain, full=full)
+    ranked = running_shares(totals, column="amount")
+    n, mean = ranked["n_pieces"].cast("float64"), engine.ratio(ranked["demand"], ranked["n_pieces"])
+    variance = ibis.greatest(engine.ratio(ranked["squares"], n) - mean * mean, 0)
+    variation = engine.ratio(variance.sqrt(), mean)
+    enough = ranked["n_pieces"] >= limits.min_pieces
+    judged = ranked.select(
+        "product_id", "cumulative_share", "n_pieces",
+        **{f"{value}_amount": ranked["amount"], f"{value}_share": ranked["own_share"]},
+        demand_mean=mean, demand_variation=variation, abc_class=_abc(ranked, limits),
+        xyz_class=ibis.cases(
+            (~enough, "N"), (variation <= limits.xyz[0], "X"), (variation <= limits.xyz[1], "Y"), else_="Z",
+        ),
+    )
+    return judged.select(
+        "product_id", f"{value}_amount", f"{value}_share", "cumulative_share", "abc_class", "n_pieces", "demand_mean",
+        "demand_variation", "xyz_class", cell=judged["abc_class"].concat(judged["xyz_class"]),
+    )
+
+
+def _abc(ranked: ir.Table, limits: AbcXyzLimits) -> ir.StringValue:
+    return ibis.cases(
+        (ranked["amount"] <= 0, "C"), (ranked["share_ahead"] < limits.abc[0], "A"),
+        (ranked["share_ahead"] < limits.abc[1], "B"), else_="C",
+    )
+
+
+def _full_pieces(period: Period, grain: Grain, coverage: Coverage | None) -> list[date]:
+    """First days of the calendar pieces that the period holds whole and the data have seen whole."""
+    full = []
+    for piece in period.split(grain):
+        start = floor_date(piece.start, grain)
+        is_whole = piece.start == start and piece.until == next_start(start, grain)
+        if is_whole and (coverage is None or coverage.status(piece) == "complete"):
+            full.append(start)
+    if not full:
+        raise ParameterError(f"period: {period.label} holds no full {grain}; lengthen it or choose a shorter grain")
+    return full
+
+
+def _product_totals(
+    order_lines: Table, *, period: Period, value: Value, grain: Grain, full: list[date],
+) -> ir.Table:
+    """Value, demand, its squares and the number of full pieces of each product, one scan."""
+    lines = paid(order_lines)
+    amount = line_revenue(lines)
+    if value == "margin":
+        require_columns(lines, "cost_amount", name="order_lines")
+        # A line without a cost has no margin; as null it is left out of the sum.
+        amount = amount - lines["cost_amount"].cast(MONEY)
+    rows = lines.select(product_id=lines["product_id"], day=order_day(lines), units=lines["quantity"], amount=amount)
+    rows = rows.filter(rows["day"] < period.until)
+    inside = rows["day"] >= period.start
+    pieces = rows.group_by("product_id", piece=rows["day"].truncate(grain[0].upper())).aggregate(
+        amount=rows["amount"].sum(where=inside), units=rows["units"].sum().cast("float64"), n_inside=inside.sum(),
+    )
+    first = pieces["piece"].min().over(ibis.window(group_by="product_id"))
+    pieces = pieces.mutate(first=first)
+    # The piece of the first sale is cut by the launch, unless the product is older than the period.
+    is_life = pieces["piece"].isin(full) & ((pieces["piece"] > pieces["first"]) | (pieces["first"] <= full[0]))
+    totals = pieces.group_by("product_id").aggregate(
+        amount=pieces["amount"].sum().fill_null(ibis.literal(0).cast(MONEY)), first=pieces["first"].min(),
+        demand=pieces["units"].sum(where=is_life).fill_null(0.0),
+        squares=(pieces["units"] * pieces["units"]).sum(where=is_life).fill_null(0.0),
+        n_inside=pieces["n_inside"].sum(),
+    )
+    totals = totals.filter(totals["n_inside"] > 0)
+    ages = [(totals["first"] <= full[0], len(full))]
+    ages += [(totals["first"] < start, len(full) - i) for i, start in enumerate(full) if i]
+    return totals.mutate(n_pieces=ibis.cases(*ages, else_=0))
+
+
+def cell_summary(classes: Table) -> pd.DataFrame:
+    """Products and value of each cell, with its treatment.
+
+    Parameters
+    ----------
+    classes : table
+        From `abc_xyz`.
+
+    Returns
+    -------
+    DataFrame
+        One row a cell, the nine always, those too new only if there are such: cell, abc_class, xyz_class, n_products,
+        product_share, amount, amount_share, treatment, action, owner.
+
+    Examples
+    --------
+    >>> classes = pd.DataFrame({"cell": ["AX", "AX"], "revenue_amount": [3.0, 1.0]})
+    >>> cell_summary(classes)["n_products"].tolist()
+    [2, 0, 0, 0, 0, 0, 0, 0, 0]
+    """
+    table = engine.as_table(classes)
+    amount = table["revenue_amount" if "revenue_amount" in table.columns else "margin_amount"]
+    found = engine.collect(
+        table.group_by("cell").aggregate(n_products=table.count(), amount=amount.sum()).order_by("cell")
+    )
+    cells = pd.DataFrame({"cell": list(TREATMENTS)})
+    cells = cells.assign(abc_class=cells["cell"].str[0], xyz_class=cells["cell"].str[1])
+    cells["treatment"] = [t.name for t in TREATMENTS.values()]
+    cells["action"] = [t.action for t in TREATMENTS.values()]
+    cells["owner"] = [t.owner for t in TREATMENTS.values()]
+    frame = cells.merge(found, how="left", on="cell").fillna({"n_products": 0, "amount": 0.0})
+    frame = frame[(frame["n_products"] > 0) | (frame["xyz_class"] != "N")].reset_index(drop=True)
+    frame = frame.astype({"n_products": "int64", "amount": "float64"})
+    frame["product_share"] = frame["n_products"] / max(frame["n_products"].sum(), 1)
+    total = frame["amount"].sum()
+    frame["amount_share"] = frame["amount"] / total if total else float("nan")
+    first = ["cell", "abc_class", "xyz_class", "n_products", "product_share", "amount", "amount_share"]
+    return frame[[*first, "treatment", "action", "owner"]]

@@ -1,0 +1,258 @@
+"""Why revenue moved, exactly: effects that add up to the change, and how much hangs on the few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics import line_revenue, order_day, order_totals, paid, require_columns, with_column
+from opslib.metrics.blocks import Table
+from opslib.periods import Period
+
+FACTORS = ("buyers", "orders_per_buyer", "items_per_order", "price_per_item")
+
+
+def lmdi_effects(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
+    """Share the change of a product of factors out among them: logarithmic mean Divisia index, additive form.
+
+    Parameters
+    ----------
+    before, after : sequence of float
+        The factors in either period, none negative; their product is the total. Missing where not defined.
+
+    Returns
+    -------
+    array of float
+        Effects, in the unit of the total; they sum to its change and change sign when time is reversed. Where a total
+        is 0, the factors that are 0 on one side share the change alike: the limit of ever smaller positive values.
+
+    Raises
+    ------
+    ParameterError
+        A factor is negative.
+
+    References
+    ----------
+    Ang, B. W. (2005), The LMDI approach to decomposition analysis: a practical guide, Energy Policy 33, 867-871;
+    Ang, B. W., Liu, N. (2007), Handling zero values in the logarithmic mean Divisia index decomposition approach,
+    Energy Policy 35, 238-246.
+
+    Examples
+    --------
+    >>> lmdi_effects([10, 2.0], [20, 2.0]).tolist()
+    [20.0, 0.0]
+    >>> lmdi_effects([0, float("nan")], [5, 2.0]).tolist()
+    [10.0, 0.0]
+    """
+    x0, x1 = np.asarray(before, dtype="float64"), np.asarray(after, dtype="float64")
+    if np.any(x0 < 0) or np.any(x1 < 0):
+        raise ParameterError(
+            f"factors {x0.tolist()} -> {x1.tolist()}: a negative one has no logarithm; "
+            "keep refunds in the returns table, not as negative lines"
+        )
+    v0, v1 = (float(np.prod(np.where(np.isnan(x), 1.0, x))) for x in (x0, x1))
+    v0, v1 = (0.0 if np.any(x == 0) else v for x, v in ((x0, v0), (x1, v1)))
+    if v0 > 0 and v1 > 0:
+        logs = np.log(x1 / x0)
+        return logs * (v0 if np.isclose(v0, v1, rtol=1e-15) else (v1 - v0) / np.log(v1 / v0))
+    turns = (x0 == 0) != (x1 == 0)
+    turns &= ~(np.isnan(x0) | np.isnan(x1))
+    return np.where(turns, (v1 - v0) / max(turns.sum(), 1), 0.0)
+
+
+def decompose_change(order_lines: Table, *, period: Period, baseline: Period) -> pd.DataFrame:
+    """Revenue change as the work of buyers, orders per buyer, items per order and price per item.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Paid lines count; a guest's order is a buyer of its own.
+    period, baseline : Period
+        After and before.
+
+    Returns
+    -------
+    DataFrame
+        One row a factor: factor, before, after, effect_amount (they sum to the change of revenue), effect_share (of
+        revenue before; missing if that is 0).
+
+    Raises
+    ------
+    ParameterError
+        The periods overlap.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2"], "product_id": "a", "customer_id": ["x", "x"],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-05"]), "quantity": [1.0, 3.0], "unit_price": 4.0})
+    >>> months = Period.parse("2026-01-01", "2026-02-28").split("month")
+    >>> effects = decompose_change(lines, period=months[1], baseline=months[0])
+    >>> effects.set_index("factor")["effect_amount"].round(9).to_dict()
+    {'buyers': 0.0, 'orders_per_buyer': 0.0, 'items_per_order': 8.0, 'price_per_item': 0.0}
+    """
+    _require_apart(period, baseline)
+    orders = order_totals(order_lines)
+    orders = orders.filter(_within(orders["ordered_on"], baseline) | _within(orders["ordered_on"], period))
+    sums: dict[str, ir.Value] = {}
+    for label, part in (("0", baseline), ("1", period)):
+        inside = _within(orders["ordered_on"], part)
+        sums |= {
+            f"buyers{label}": orders["buyer_id"].nunique(where=inside), f"orders{label}": orders.count(where=inside),
+            f"items{label}": orders["n_items"].sum(where=inside),
+            f"revenue{label}": orders["revenue_amount"].sum(where=inside).cast("float64"),
+        }
+    row = engine.collect(orders.aggregate(**sums)).astype("float64").fillna(0.0).iloc[0]
+    before, after = (_factors(*(row[f"{name}{label}"] for name in _LEVELS)) for label in ("0", "1"))
+    effects = lmdi_effects(before, after)
+    share = effects / row["revenue0"] if row["revenue0"] else np.full(len(effects), np.nan)
+    return pd.DataFrame({
+        "factor": FACTORS, "before": before, "after": after, "effect_amount": effects, "effect_share": share,
+    })
+
+
+_LEVELS = ("buyers", "orders", "items", "revenue")
+
+
+def _factors(*levels: float) -> list[float]:
+    """Each level over the one above it; missing where that is 0."""
+    ratios = [b / a if a else float("nan") for a, b in pairwise(levels)]
+    return [levels[0], *ratios]
+
+
+def _within(day: ir.DateValue, period: Period) -> ir.BooleanValue:
+    return (day >= period.start) & (day < period.until)
+
+
+def _require_apart(period: Period, baseline: Period) -> None:
+    if baseline.start <= period.end and period.start <= baseline.end:
+        raise ParameterError(f"baseline: {baseline.label} overlaps {period.label}; choose periods apart")
+
+
+def decompose_by(
+    order_lines: Table, *, by: str, period: Period, baseline: Period, products: Table | None = None,
+) -> pd.DataFrame:
+    """Revenue change per group as volume, mix and rate, adding up to the change of the whole.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Paid lines count.
+    by : str
+        A column of the lines, or of ``products`` (category, brand).
+    period, baseline : Period
+        After and before.
+    products : products or None
+        Where ``by`` stands, if not in the lines.
+
+    Returns
+    -------
+    DataFrame
+        One row a group, largest change first: group (the value of ``by``; missing values as their own), revenue_before,
+        revenue_after, change_amount, volume_amount (the shop's items in all), mix_amount (the group's share of them),
+        rate_amount (revenue an item). The three sum to the change of the group, the groups to that of the shop.
+
+    Raises
+    ------
+    ContractError
+        No such column.
+    ParameterError
+        The periods overlap.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2"], "product_id": "a", "country": "DE", "quantity": [1.0, 3.0],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-05"]), "unit_price": 4.0})
+    >>> months = Period.parse("2026-01-01", "2026-02-28").split("month")
+    >>> found = decompose_by(lines, by="country", period=months[1], baseline=months[0])
+    >>> found[["group", "change_amount", "volume_amount"]].values.tolist()
+    [['DE', 8.0, 8.0]]
+    """
+    _require_apart(period, baseline)
+    lines = paid(order_lines)
+    linked = {} if products is None else {"products": engine.as_table(products)}
+    lines = with_column(lines, by, linked, why="by")
+    rows = lines.select(group=lines[by], day=order_day(lines), items=lines["quantity"], amount=line_revenue(lines))
+    rows = rows.filter(_within(rows["day"], baseline) | _within(rows["day"], period))
+    sums: dict[str, ir.Value] = {}
+    for label, part in (("0", baseline), ("1", period)):
+        inside = _within(rows["day"], part)
+        sums[f"items{label}"] = rows["items"].sum(where=inside).cast("float64")
+        sums[f"revenue{label}"] = rows["amount"].sum(where=inside).cast("float64")
+    found = engine.collect(rows.group_by("group").aggregate(**sums).order_by("group"))
+    numbers = ["items0", "items1", "revenue0", "revenue1"]
+    found[numbers] = found[numbers].fillna(0.0)
+    items0, items1, revenue0, revenue1 = found[numbers].to_numpy(dtype="float64").T
+    effects = [
+        lmdi_effects(_factors_of_group(items0.sum(), i0, r0), _factors_of_group(items1.sum(), i1, r1))
+        for i0, i1, r0, r1 in zip(items0, items1, revenue0, revenue1, strict=True)
+    ]
+    names = ["volume_amount", "mix_amount", "rate_amount"]
+    table = pd.DataFrame({
+        "group": found["group"], "revenue_before": found["revenue0"], "revenue_after": found["revenue1"],
+        "change_amount": found["revenue1"] - found["revenue0"],
+    })
+    table[names] = np.array(effects).reshape(-1, 3)
+    order = table["change_amount"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
+def _factors_of_group(items_in_all: float, items: float, revenue: float) -> list[float]:
+    share = items / items_in_all if items_in_all else float("nan")
+    return [items_in_all, share, revenue / items if items else float("nan")]
+
+
+def concentration(
+    order_lines: Table, *, period: Period, by: str = "customer_id", top: Sequence[float] = (0.01, 0.1, 0.2),
+) -> pd.DataFrame:
+    """Revenue that the best few customers or products hold.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Paid lines count.
+    period : Period
+        Days that count.
+    by : {"customer_id", "product_id", "country", ...}
+        Whose revenue; ``customer_id`` leaves out lines without a customer.
+    top : sequence of float
+        Shares of them, from the best (0-1).
+
+    Returns
+    -------
+    DataFrame
+        One row a share: top_share, n (how many that is, also in part), n_all, revenue_amount, revenue_share. Those
+        with equal revenue are interchangeable, so nothing depends on the order of rows.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2"], "product_id": "a", "customer_id": ["x", "y"],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05"] * 2), "quantity": 1.0, "unit_price": [9.0, 1.0]})
+    >>> concentration(lines, period=Period.parse("2026-01-01", "2026-01-31"), top=[0.5])["revenue_share"].tolist()
+    [0.9]
+    """
+    lines = paid(order_lines)
+    require_columns(lines, by, name="order_lines")
+    rows = lines.select(key=lines[by], day=order_day(lines), amount=line_revenue(lines))
+    rows = rows.filter(rows["key"].notnull(), rows["day"] >= period.start, rows["day"] < period.until)
+    totals = rows.group_by("key").aggregate(amount=rows["amount"].sum())
+    values = totals.group_by("amount").aggregate(n=totals.count().cast("float64"))
+    frame = ibis.range_window(preceding=None, following=0, order_by=ibis.desc(values["amount"]))
+    values = values.mutate(until=values["n"].sum().over(frame), n_all=values["n"].sum().over(ibis.window()))
+    amount, before = values["amount"].cast("float64"), values["until"] - values["n"]
+    held = {
+        f"top{i}": (ibis.least(ibis.greatest(values["n_all"] * share - before, 0), values["n"]) * amount).sum()
+        for i, share in enumerate(top)
+    }
+    row = engine.collect(values.aggregate(all=(amount * values["n"]).sum(), n_all=values["n"].sum(), **held)).iloc[0]
+    amounts = [float(row[name]) for name in held]
+    return pd.DataFrame({
+        "top_share": list(top), "n": [share * row["n_all"] for share in top], "n_all": row["n_all"],
+        "revenue_amount": amounts, "revenue_share": [a / row["all"] if row["all"] else float("nan") for a in amounts],
+    })

@@ -1,0 +1,96 @@
+"""Intervals of ratios and totals over buyers, and of their change between two periods that share buyers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats as distributions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """Sums over the buyers of one period: y numerator, d denominator (None for a total).
+
+    Parameters
+    ----------
+    n : float
+        Buyers with anything in the period.
+    y, yy : float
+        Sum of the numerator, and of its squares.
+    d, dd, yd : float or None
+        Sum of the denominator, of its squares, and of the products.
+    """
+
+    n: float
+    y: float
+    yy: float
+    d: float | None = None
+    dd: float | None = None
+    yd: float | None = None
+
+    @property
+    def value(self) -> float:
+        """Ratio or total; missing without a denominator."""
+        if self.d is None:
+            return self.y
+        return self.y / self.d if self.d else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """Variance over buyers: delta method for a ratio, buyers arriving as a Poisson process for a total."""
+        if self.d is None:
+            return self.yy
+        if not self.d or self.n < 2:
+            return float("nan")
+        squares = self.yy - 2 * self.value * self.yd + self.value**2 * self.dd  # type: ignore[operator]
+        return max(squares, 0.0) / self.d**2 * self.n / (self.n - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Products:
+    """Sums of products over buyers of two periods, before (0) and after (1)."""
+
+    y0y1: float
+    y0d1: float = 0.0
+    d0y1: float = 0.0
+    d0d1: float = 0.0
+
+
+def value_interval(side: Side, *, level: float) -> tuple[float, float]:
+    """Interval of a ratio with Student's t on buyers - 1; missing for a total, which is counted, not estimated."""
+    if side.d is None or not np.isfinite(side.variance):
+        return float("nan"), float("nan")
+    half = _critical(side.n, level) * np.sqrt(side.variance)
+    return side.value - half, side.value + half
+
+
+def change_interval(before: Side, after: Side, products: Products, *, level: float) -> tuple[float, float, float]:
+    """Relative change between two periods and its interval, on the logarithm.
+
+    The covariance through buyers of both periods is taken off; buyers are taken as independent of each other.
+
+    Returns
+    -------
+    tuple of three floats
+        Change, lower, upper (0.05 is +5 %); missing unless both values are positive.
+    """
+    r0, r1 = before.value, after.value
+    if not (r0 > 0 and r1 > 0):
+        return float("nan"), float("nan"), float("nan")
+    if before.d is None or after.d is None:
+        covariance = products.y0y1
+    else:
+        covariance = (
+            products.y0y1 - r1 * products.y0d1 - r0 * products.d0y1 + r0 * r1 * products.d0d1
+        ) / (before.d * after.d)
+    squared = before.variance / r0**2 + after.variance / r1**2 - 2 * covariance / (r0 * r1)
+    if not np.isfinite(squared):
+        return r1 / r0 - 1, float("nan"), float("nan")
+    half = _critical(min(before.n, after.n), level) * np.sqrt(max(squared, 0.0))
+    log = np.log(r1 / r0)
+    return r1 / r0 - 1, float(np.exp(log - half) - 1), float(np.exp(log + half) - 1)
+
+
+def _critical(n: float, level: float) -> float:
+    return float(distributions.t.ppf((1 + level) / 2, max(n - 1, 1)))
