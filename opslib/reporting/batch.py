@@ -84,7 +84,7 @@ def _published(
 ) -> RunResult:
     folder = plan.out / plan.shop
     building, shown = folder / publishing.BUILDING, folder / publishing.LATEST
-    index = render_index(records, shop=plan.shop)
+    index = render_index(records, shop=plan.shop, origin=plan.origin)
     is_same = set(latest) == {r.name for r in records} and not any(r.why_run for r in records)
     is_same = is_same and (shown / "index.html").read_text(encoding="utf-8") == index
     if is_same:
@@ -130,7 +130,7 @@ class _Work:
     def _make(self, page: Page, board: ProgressBoard) -> PageRecord:
         key = manifest.page_key(
             page.content, parameters=page.parameters, fingerprint=self.plan.fingerprint,
-            options=f"code={self.plan.is_code_shown}",
+            options={"is_code_shown": self.plan.is_code_shown, **self.plan.origin},
         )
         previous, source = self._previous(page.name, key)
         why = "it was asked for" if self.is_forced else manifest.reason_to_run(previous, key)
@@ -170,12 +170,15 @@ class _Work:
 
     def _rendered(self, page: Page, done: Execution) -> tuple[str, str, str]:
         """The page's text, with the status that it shows: a page that cannot be rendered has failed too."""
+        found = harvest(done.notebook)
+        is_empty = done.status == "ok" and found.not_available and not found.evidence
+        status = "not available" if is_empty else done.status
         render = partial(
             render_page, done.notebook, parameters=page.parameters, versions=manifest.versions(),
-            is_code_shown=self.plan.is_code_shown,
+            is_code_shown=self.plan.is_code_shown, origin=self.plan.origin,
         )
         try:
-            return render(status=done.status, reason=done.reason), done.status, done.reason
+            return render(status=status, reason=done.reason), status, done.reason
         except ReportError as error:
             reason = str(error)
         except Exception as error:  # one page's markup must not take the other pages along

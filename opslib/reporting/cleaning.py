@@ -24,7 +24,7 @@ TAGS = {
 ATTRIBUTES = {
     "*": {"class", "title", "lang", "aria-label"},
     "a": {"href"}, "img": {"src", "alt", "width", "height"}, "abbr": {"title"}, "details": {"open"},
-    "th": {"scope", "colspan", "rowspan"}, "td": {"colspan", "rowspan", "data-value"},
+    "th": {"scope", "colspan", "rowspan", "data-sort"}, "td": {"colspan", "rowspan", "data-sort"},
     "col": {"span"}, "colgroup": {"span"}, "ol": {"start"},
 }
 CONTENT_GOES_TOO = {"script", "style", "template", "iframe", "object", "embed", "noscript", "svg", "math"}
@@ -35,6 +35,9 @@ _CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</t[hd]>", re.DOTALL)
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)(–)(?=[\d£$€])")
 JOINED = "\u2060\\1\u2060"  # no line break inside an interval
 _DRAWN_DATE = re.compile(r"<dc:date>.*?</dc:date>", re.DOTALL)
+_FIGURE = Markup(
+    '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure"><img src="{}" alt="{}"{}></div>{}</figure>'
+)
 _BARE_OBJECT = re.compile(r"<[\w.]+[^>]* at 0x[0-9a-f]+>|^\s*[\[(<]?(Axes|Figure|Text|<|\[<)")
 
 
@@ -159,7 +162,7 @@ def _figure(content: str, *, kind: str, metadata: Mapping[str, Any], where: str)
         Markup(' {}="{}"').format(side, int(facts[side])) for side in ("width", "height") if facts.get(side)
     )
     caption = Markup("<figcaption>{}</figcaption>").format(facts["caption"]) if facts.get("caption") else Markup("")
-    return Markup('<figure><img src="{}" alt="{}"{}>{}</figure>').format(source, alt, size, caption)
+    return _FIGURE.format(source, alt, size, caption)
 
 
 def _kept(tag: str, attribute: str, value: str) -> str | None:

@@ -20,7 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
 from opslib import errors
-from opslib.reporting.harvest import failed_output
+from opslib.reporting.harvest import failed_output, tags
 from opslib.reporting.kernels import kernel_manager, warm_up
 
 ENGINE = "opslib"
@@ -146,15 +146,21 @@ def _outcome(watch: _Watch, broken: Exception | None, *, timeout: float) -> tupl
         return "failed", f"code cell {position} stopped with {_public_message(output)}"
     if isinstance(broken, DeadKernelError):
         return "failed", f"its kernel ended by itself after {len(watch.replies)} cells (out of memory?)"
-    if broken is not None:
+    halted = _halted(watch)
+    if broken is not None and not halted:
         return "failed", f"it could not be run: {type(broken).__name__}"
-    cells = enumerate(watch.notebook.cells)
-    unrun = [i for i, c in cells if _is_code(c) and watch.replies.get(i) != "ok"]
-    return ("failed", f"{len(unrun)} cells did not run") if unrun else ("ok", "")
+    return ("failed", f"code cell {halted} did not run to its end") if halted else ("ok", "")
 
 
-def _is_code(cell: Any) -> bool:
-    return cell["cell_type"] == "code" and bool("".join(cell["source"]).strip())
+def _halted(watch: _Watch) -> int:
+    """Position, among the code cells as written, of the first that gave no good reply; 0 if all did."""
+    position = 0
+    for index, cell in enumerate(watch.notebook.cells if watch.notebook is not None else []):
+        if cell["cell_type"] == "code" and "injected-parameters" not in tags(cell):
+            position += 1
+            if "".join(cell["source"]).strip() and watch.replies.get(index) != "ok":
+                return position
+    return 0
 
 
 def _public_message(output: Mapping[str, Any]) -> str:

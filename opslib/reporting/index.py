@@ -25,7 +25,7 @@ class Tile:
     page: str  # page that argues it
 
 
-def render_index(records: Sequence[PageRecord], *, shop: str) -> str:
+def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[str, Any]) -> str:
     """Render the index of a run.
 
     Parameters
@@ -34,15 +34,17 @@ def render_index(records: Sequence[PageRecord], *, shop: str) -> str:
         The run's pages, in order.
     shop : str
         Name of the shop.
+    origin : mapping
+        What is known of the shop before any page; a page's provenance adds to it.
 
     Returns
     -------
     str
         ``index.html``; like the pages, it holds no clock, so equal pages give equal bytes.
     """
-    provenance: dict[str, Any] = {}
+    provenance = dict(origin)
     for record in records:
-        provenance = record.harvest.provenance or provenance
+        provenance |= record.harvest.provenance
     labels = {period_label(r.parameters) for r in records} - {""}
     proposals = [item | {"page": r.name} for r in records for item in r.harvest.proposals]
     return PageExporter().environment.get_template("run.html.j2").render(

@@ -48,7 +48,7 @@ class PageRecord:
 
 
 def page_key(
-    notebook: Mapping[str, Any], *, parameters: Mapping[str, Any], fingerprint: str | None, options: str
+    notebook: Mapping[str, Any], *, parameters: Mapping[str, Any], fingerprint: str | None, options: Mapping[str, Any]
 ) -> dict[str, str]:
     """Fingerprints of everything that a page's bytes depend on.
 
@@ -60,8 +60,8 @@ def page_key(
         The checked parameters.
     fingerprint : str or None
         Of the shop's data; None where it cannot be told, and the page then always runs again.
-    options : str
-        How the page is to be rendered.
+    options : mapping
+        What else the page shows.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def page_key(
     """
     cells = [[c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])] for c in notebook["cells"]]
     return {
-        "notebook": digest([cells, options]),
+        "notebook": digest([cells, dict(options)]),
         "parameters": digest(dict(parameters)),
         "data": fingerprint or "",
         "library": library_fingerprint(),

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class RunPlan:
     out: Path  # absolute; the run goes to out/shop/<run>
     pages: tuple[Page, ...]
     fingerprint: str | None = None  # of the shop's data; None = always run again
+    origin: Mapping[str, Any] = field(default_factory=dict)  # title, is_simulated, currency, time_zone, data_until
     timeout: float = 1800.0  # seconds a notebook
     n_workers: int = 1  # notebooks at a time
     is_code_shown: bool = False  # whether pages carry their code, folded

@@ -54,6 +54,7 @@ class PageView:
     sections: list[Section]  # the argument
     methods: list[Section]  # folded
     found: Harvest
+    origin: Mapping[str, Any]  # the shop: title, is_simulated, currency, time_zone, fingerprint, queries, tables
     parameters: Mapping[str, Any]
     period: str
     status: str  # ok, not available, failed
@@ -100,6 +101,7 @@ def render_page(
     reason: str = "",
     versions: Mapping[str, str],
     is_code_shown: bool = False,
+    origin: Mapping[str, Any] | None = None,
 ) -> str:
     """Render a run notebook.
 
@@ -115,6 +117,8 @@ def render_page(
         Installed versions, for the methods.
     is_code_shown : bool
         Whether code stands on the page, folded.
+    origin : mapping, optional
+        What is known of the shop before the notebook ran: title, is_simulated, currency, ...
 
     Returns
     -------
@@ -126,36 +130,24 @@ def render_page(
     ReportError
         If a figure has no alternative text.
     """
-    view = page_view(
-        notebook, parameters=parameters, status=status, reason=reason, versions=versions, is_code_shown=is_code_shown
+    found = harvest(notebook)
+    opening, *rest = _sections(notebook, is_code_shown=is_code_shown, is_whole=status == "ok")
+    view = PageView(
+        title=first_heading(notebook),
+        lede=opening.blocks,
+        sections=_argument(rest) if status == "ok" else [],
+        methods=[s for s in rest if s.is_method and s.blocks],
+        found=found,
+        origin={**(origin or {}), **found.provenance},
+        parameters=parameters,
+        period=period_label(parameters),
+        status=status,
+        reason=reason.rstrip("."),
+        versions=versions,
     )
     exporter = PageExporter()
     text, _ = exporter.from_notebook_node(notebook, resources={"view": view})
     return text
-
-
-def page_view(
-    notebook: Any, *, parameters: Mapping[str, Any], status: str, reason: str, versions: Mapping[str, str],
-    is_code_shown: bool,
-) -> PageView:
-    """Sort a notebook's cells into what the template lays out."""
-    sections = _sections(notebook, is_code_shown=is_code_shown, is_whole=status == "ok")
-    opening, rest = sections[0], sections[1:]
-    argument = [s for s in rest if not s.is_method]
-    while argument and argument[-1].n_harvested and not argument[-1].n_shown:
-        argument.pop()  # its findings stand at the top of the page
-    return PageView(
-        title=first_heading(notebook),
-        lede=opening.blocks,
-        sections=argument if status == "ok" else [],
-        methods=[s for s in rest if s.is_method and s.blocks],
-        found=harvest(notebook),
-        parameters=parameters,
-        period=period_label(parameters),
-        status=status,
-        reason=reason,
-        versions=versions,
-    )
 
 
 def first_heading(notebook: Mapping[str, Any]) -> str:
@@ -243,6 +235,14 @@ def _sections(notebook: Any, *, is_code_shown: bool, is_whole: bool) -> list[Sec
             _add_code(sections[-1], cell, where=f"cell {position}", is_shown=is_code_shown, is_whole=is_whole)
         sections[-1].is_method |= bool(marks & {"parameters", "methods"}) and len(sections) > 1
     return sections
+
+
+def _argument(sections: list[Section]) -> list[Section]:
+    """The sections that argue: without methods, and without a last one whose findings stand at the top anyway."""
+    argument = [s for s in sections if not s.is_method]
+    while argument and argument[-1].n_harvested and not argument[-1].n_shown:
+        argument.pop()
+    return argument
 
 
 def _add_prose(sections: list[Section], text: str, *, is_folded: bool) -> None:

@@ -2,7 +2,7 @@
 (() => {
   const UNITS = { k: 1e3, m: 1e6, bn: 1e9 };
   const number = (cell) => {
-    const text = (cell.dataset.value ?? cell.textContent).replace(/[\u2212\u2013]/g, "-").replace(/[,\s\u00a0]/g, "");
+    const text = (cell.dataset.sort ?? cell.textContent).replace(/[\u2212\u2013]/g, "-").replace(/[,\s\u00a0]/g, "");
     const found = text.match(/^[+]?(-?)[^\d.-]*(-?[\d.]+)(k|m|bn)?/);
     return found ? (found[1] ? -1 : 1) * parseFloat(found[2]) * (UNITS[found[3]] ?? 1) : NaN;
   };
@@ -54,7 +54,7 @@
 
   let folded = [];
   addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open], .code)")];
+    folded = [...document.querySelectorAll("details:not([open], .code, .table > details)")];
     for (const fold of folded) fold.open = true;
   });
   addEventListener("afterprint", () => { for (const fold of folded) fold.open = false; });
