@@ -1,5 +1,6 @@
 """Groups of customers that need a treatment of their own."""
 
+from opslib.segmentation.grid import rfm_grid
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,
@@ -20,6 +21,7 @@ __all__ = [
     "customer_totals",
     "rfm_coverage",
     "rfm_cut_points",
+    "rfm_grid",
     "rfm_scores",
     "segment_sizes",
     "tier_sizes",
