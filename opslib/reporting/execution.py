@@ -43,7 +43,7 @@ class _Watch:
 
     manager: Any
     notebook: Any = None
-    replies: dict[int, str] = field(default_factory=dict)  # cell index -> status of its reply
+    replies: dict[int, str] = field(default_factory=dict)  # id() of a cell -> status of its reply; positions shift when papermill adds its banner
     is_late: bool = False
 
     def kill(self) -> None:
@@ -113,7 +113,7 @@ def execute(
     watch = _Watch(manager=kernel_manager())
 
     def replied(cell: Any, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
-        watch.replies[cell_index] = execute_reply["content"]["status"]
+        watch.replies[id(cell)] = execute_reply["content"]["status"]
         on_cell(len(watch.replies))
 
     timer = threading.Timer(timeout, watch.kill)
@@ -155,10 +155,10 @@ def _outcome(watch: _Watch, broken: Exception | None, *, timeout: float) -> tupl
 def _halted(watch: _Watch) -> int:
     """Position, among the code cells as written, of the first that gave no good reply; 0 if all did."""
     position = 0
-    for index, cell in enumerate(watch.notebook.cells if watch.notebook is not None else []):
+    for cell in watch.notebook.cells if watch.notebook is not None else []:
         if cell["cell_type"] == "code" and "injected-parameters" not in tags(cell):
             position += 1
-            if "".join(cell["source"]).strip() and watch.replies.get(index) != "ok":
+            if "".join(cell["source"]).strip() and watch.replies.get(id(cell)) != "ok":
                 return position
     return 0
 
