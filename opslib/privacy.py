@@ -315,11 +315,14 @@ def redact(text: str) -> str:
 def _digits_kind(match: re.Match[str]) -> str:
     found = match[0]
     day = _DATE.match(found)
-    if day and sum(c.isdigit() for c in found[day.end() :]) < 6:
-        return found
+    if day:
+        rest = found[day.end() :]
+        return day[0] + (_DIGITS.sub(_digits_kind, rest) if sum(c.isdigit() for c in rest) >= 6 else rest)
     n_digits = sum(c.isdigit() for c in found)
+    if found.startswith("+"):
+        return "[phone]"
     if n_digits >= 13:
         return "[card]"
-    if n_digits >= 7 or found.startswith("+"):
+    if n_digits >= 7:
         return "[phone]"
-    return "[number]" if n_digits >= 6 and found.isdigit() else found
+    return "[number]" if n_digits == 6 and found.isdigit() else found

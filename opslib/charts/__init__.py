@@ -5,7 +5,7 @@ and an optional ``ax``, and returns the Axes. Each figure carries alt text and s
 :func:`register` was called.
 """
 
-from opslib.charts.display import alt_of, describe, register, to_svg
+from opslib.charts.display import alt_of, describe, register, to_svg, unregister
 from opslib.charts.estimates import draw_calibration, draw_claims, draw_estimates, draw_kpi_change, draw_posterior
 from opslib.charts.groups import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto, draw_segment_sizes
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
@@ -33,4 +33,5 @@ __all__ = [
     "draw_series",
     "register",
     "to_svg",
+    "unregister",
 ]

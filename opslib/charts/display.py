@@ -112,6 +112,17 @@ def register() -> None:
     shell.display_formatter.mimebundle_formatter.for_type(Figure, figure_bundle)
 
 
+def unregister() -> None:
+    """Take the formatter out again and let matplotlib show PNG."""
+    from IPython import get_ipython
+    from IPython.core.pylabtools import select_figure_formats
+
+    shell = get_ipython()
+    if shell is not None:
+        shell.display_formatter.mimebundle_formatter.pop(Figure, None)
+        select_figure_formats(shell, {"png"})
+
+
 def _no_other_formats(shell: Any) -> None:
     """Take PNG and the rest away, now and from the inline backend's own configuration."""
     from IPython.core.pylabtools import select_figure_formats

@@ -30,7 +30,8 @@ def draw_accounting(
     Parameters
     ----------
     accounting : DataFrame
-        ``reason`` and ``n_rows``, one row a reason; the reason ``kept`` is what the analysis uses.
+        ``reason`` and ``n_rows``, one row a reason; the reason, or the ``outcome`` where there is such a column,
+        ``kept`` is what the analysis uses.
     title : str or None
         The finding.
     kept : str
@@ -44,7 +45,7 @@ def draw_accounting(
     """
     require(accounting, "accounting", "reason", "n_rows")
     frame = accounting[["reason", "n_rows"]].copy()
-    frame["is_kept"] = frame["reason"] == kept
+    frame["is_kept"] = accounting["outcome"] == kept if "outcome" in accounting else frame["reason"] == kept
     frame = frame.sort_values(["is_kept", "n_rows", "reason"], ascending=[False, False, True], kind="stable")
     total = int(frame["n_rows"].sum())
     ax = theme.new_axes(ax, height=theme.height_for(len(frame), per_row=0.32))
@@ -189,7 +190,7 @@ def draw_decomposition(
     theme.horizontal(ax)
     theme.format_axis(ax.xaxis, unit, currency=currency, n_ticks=5)
     cut = "; the axis does not start at zero" if ax.get_xlim()[0] > 0 else ""
-    largest = int(np.abs(amounts).argmax()) if len(amounts) else None
+    largest = int(np.abs(amounts[:MOST_STEPS]).argmax()) if len(amounts) else None
     biggest = f"; {labels[largest + 1]} moved it most" if largest is not None else ""
     total = formats.format_value(ends[1] - ends[0], unit, currency=currency, signed=True)
     parts = "; ".join(

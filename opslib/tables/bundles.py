@@ -18,7 +18,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import NotAvailableError
-from opslib.formats import format_date, format_estimate, format_number
+from opslib.formats import format_date, format_estimate, format_number, format_share
 from opslib.periods import Coverage, Period
 from opslib.proposals.evidence import Evidence, Limits, jsonable
 from opslib.stats.estimates import Estimate
@@ -171,6 +171,15 @@ def register() -> None:
         formatter.for_type(kind, bundle)
 
 
+def unregister() -> None:
+    """Take the formatters out again."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    for kind in BUNDLES if shell is not None else ():
+        shell.display_formatter.mimebundle_formatter.pop(kind, None)
+
+
 def evidence_bundle(evidence: Evidence) -> Bundle:
     """A finding: its dot, its sentence, what to do and who, the doubt."""
     kind = evidence.kind + (f", grade {evidence.grade}" if evidence.grade else "")
@@ -248,7 +257,7 @@ def series_bundle(value: MetricSeries) -> Bundle:
 def estimate_bundle(estimate: Estimate) -> Bundle:
     """A number with its interval and where it comes from."""
     text = format_estimate(estimate)
-    how = f"{estimate.level:.0%} interval, n = {estimate.n:,}, {estimate.method}"
+    how = f"{format_share(estimate.level)} interval, n = {estimate.n:,}, {estimate.method}"
     html = f'<p class="estimate">{escape(text)} <small>{escape(how)}</small></p>'
     return {"text/html": html, "text/plain": f"{text}  [{how}]"}
 

@@ -137,18 +137,17 @@ def format_column(frame: pd.DataFrame, name: str, kind: Kind, *, currency: str |
 
 
 def ends_of(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Which columns are the ends of which: ``x_lower`` of ``x`` or ``x_share``, ``lower`` of the column before it."""
+    """Which columns are the ends of which: ``x_lower`` of ``x`` or else ``x_share``, ``lower`` of the column before it."""
     names = list(frame.columns)
     found: dict[str, tuple[str, str]] = {}
     for position, lower in enumerate(names):
-        upper = lower.removesuffix("lower") + "upper"
-        if not (lower == "lower" or lower.endswith("_lower")) or upper not in names:
+        stem, upper = lower.removesuffix("lower").removesuffix("_"), lower.removesuffix("lower") + "upper"
+        if not lower.endswith("lower") or upper not in names:
             continue
-        stem = lower.removesuffix("_lower")
-        candidates = (
-            [names[position - 1]] if lower == "lower" and position else [stem, f"{stem}_share", f"{stem}_amount"]
-        )
-        found |= {name: (lower, upper) for name in candidates[:3] if name in names and name != lower}
+        candidates = [stem, f"{stem}_share", f"{stem}_amount"] if stem else names[max(position - 1, 0) : position]
+        owner = next((name for name in candidates if name in names), None)
+        if owner is not None:
+            found[owner] = (lower, upper)
     return found
 
 

@@ -1,0 +1,320 @@
+"""Tables and findings: what is shown, escaped, folded away and harvested."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+from dataclasses import dataclass
+from datetime import date
+
+import nh3
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+
+from opslib import engine, tables
+from opslib.contracts import Finding
+from opslib.errors import NotAvailableError, ParameterError
+from opslib.formats import DASH, MINUS, NBSP
+from opslib.periods import Coverage, Period
+from opslib.privacy import withhold_small
+from opslib.proposals.evidence import Evidence, Limits
+from opslib.stats.estimates import Estimate
+from opslib.tables import show
+from opslib.tables.table import to_html, to_text
+
+HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
+
+
+class Reader(html.parser.HTMLParser):
+    """Reads HTML back: tags, attributes, texts of cells."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def shell():
+    shell = InteractiveShell.instance()
+    tables.register()
+    yield shell
+    tables.unregister()
+    InteractiveShell.clear_instance()
+
+
+def bundle(shell, value):
+    return shell.display_formatter.format(value)[0]
+
+
+def sizes() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "segment": ["Loyal", "New", "Lapsed"],
+            "n_customers": [1200, 90, 4000],
+            "revenue_amount": [412_345.678, 99.5, -3.0],
+            "revenue_share": [0.812, 0.05, 0.0],
+            "revenue_lower": [0.80, 0.04, 0.0],
+            "revenue_upper": [0.82, 0.06, 0.01],
+            "recency_days": [12.25, 3.0, 200.0],
+            "is_new": [False, True, False],
+            "last_on": pd.to_datetime(["2026-10-31"] * 3),
+        }
+    )
+
+
+def test_a_table_by_hand():
+    table = show(sizes().drop(columns=["last_on", "is_new"]), title="Loyal customers bring the money", currency="GBP")
+    assert str(table) == (
+        "Loyal customers bring the money\n"
+        "Segment  Customers  Revenue (£)    Revenue share (%)  Recency (days)\n"
+        f"Loyal        1,200      412,346  81.2 (80.0{DASH}82.0)            12.2\n"
+        f"New             90          100     5.0 (4.0{DASH}6.0)             3.0\n"
+        f"Lapsed       4,000           {MINUS}3     0.0 (0.0{DASH}1.0)           200.0"
+    )
+
+
+def test_numbers_of_a_column_have_equal_decimals_and_sort_by_value():
+    tags = Reader(to_html(show(sizes(), title="t"))).tags
+    cells = [attrs for tag, attrs in tags if tag == "td" and attrs.get("class") == "number"]
+    assert "412345.678" in {c["data-sort"] for c in cells}
+    assert [a["data-sort"] for t, a in tags if t == "td" and a.get("data-sort", "").startswith("2026")] == [
+        "2026-10-31"
+    ] * 3
+
+
+def test_markup_is_semantic_and_without_styles_or_ids():
+    reader = Reader(to_html(show(sizes(), title="Loyal customers", highlight=[True, False, False])))
+    tags = [tag for tag, _ in reader.tags]
+    assert {"table", "caption", "thead", "tbody"} <= set(tags)
+    assert all(attrs["scope"] in ("col", "row") for tag, attrs in reader.tags if tag == "th")
+    assert not any({"style", "id", "onclick"} & set(attrs) for _, attrs in reader.tags)
+    assert [attrs for tag, attrs in reader.tags if tag == "tr" and attrs] == [{"class": "marked"}]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc")), max_size=30))
+def test_nothing_from_the_data_becomes_markup(text):
+    hostile = HOSTILE + text
+    frame = pd.DataFrame({"name": [hostile], "n_orders": [3], hostile: ["x"]})
+    reader = Reader(to_html(show(frame, title=hostile, notes=[hostile])))
+    assert {tag for tag, _ in reader.tags} <= {
+        "div",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "p",
+        "span",
+        "details",
+        "summary",
+    }
+    assert hostile in "".join(reader.texts)
+
+
+def test_findings_are_escaped(shell):
+    evidence = Evidence(key="a", sentence=HOSTILE, kind="measured", action=HOSTILE, owner=HOSTILE, caveat=HOSTILE)
+    for value in (evidence, Limits((HOSTILE,)), NotAvailableError(HOSTILE, HOSTILE)):
+        tags = {tag for tag, _ in Reader(bundle(shell, value)["text/html"]).tags}
+        assert tags <= {"p", "span", "small", "br", "div", "ul", "li"}
+
+
+def test_the_table_survives_the_allow_list_of_the_page():
+    markup = to_html(show(sizes(), title="t", max_rows=1))
+    kept = nh3.clean(
+        markup,
+        tags={*nh3.ALLOWED_TAGS, "details", "summary", "caption"},
+        attributes={"*": {"class", "scope", "data-sort"}},
+        link_rel=None,
+    )
+    assert Reader(kept).tags == Reader(markup).tags
+
+
+def test_more_than_seven_columns_and_many_rows_are_folded():
+    frame = pd.DataFrame({f"n_{i}": range(30) for i in range(9)})
+    markup = to_html(show(frame, title="t"))
+    first, rest = markup.split("<details>")
+    assert first.count("<th ") == 7
+    assert first.count("<tr") == 13
+    assert "<summary>all 30 rows</summary>" in rest
+    assert rest.count("<th ") == 9
+    assert rest.count("<tr") == 31
+
+
+def test_a_table_can_be_folded_whole():
+    markup = to_html(show(sizes(), title="Details", max_rows=0))
+    assert markup.startswith('<div class="table"><details><summary>Details</summary>')
+
+
+def test_empty_tables_say_so():
+    assert "No rows." in to_html(show(sizes().head(0), title="t"))
+    assert to_text(show(sizes().head(0), title="t")).startswith("t\nSegment")
+
+
+def test_too_many_rows_are_cut_and_counted():
+    table = show(pd.DataFrame({"n": range(1200)}), title="t")
+    assert len(table.rows) == 1000
+    assert table.notes == ("The first 1,000 of 1,200 rows.",)
+
+
+def test_each_row_in_its_own_unit():
+    frame = pd.DataFrame(
+        {
+            "title": ["Revenue", "Repeat rate"],
+            "unit": ["money", "share"],
+            "value": [412_345.0, 0.28],
+            "lower": [np.nan, 0.26],
+            "upper": [np.nan, 0.30],
+            "change_share": [0.031, -0.02],
+        }
+    )
+    text = str(show(frame, title="t", currency="GBP"))
+    assert "£412k" in text
+    assert f"28.0{NBSP}% (26.0{DASH}30.0)" in text
+    assert "+3.1" in text
+    assert "Change share (%)" in text
+
+
+def test_withheld_cells_and_their_note():
+    frame = pd.DataFrame({"segment": ["a", "b", "c"], "n_customers": [3, 50, 60], "revenue_amount": [1.0, 2.0, 3.0]})
+    text = str(show(withhold_small(frame, people="n_customers", dimensions=["segment"]), title="t"))
+    assert text.count("withheld") == 4
+    assert "Withheld: fewer than ten people" in text
+    assert "is_withheld" not in text
+
+
+def test_identities_never_show():
+    frame = pd.DataFrame({"customer_id": ["17850"], "n_orders": [3]})
+    table = show(frame, title="t")
+    assert "17850" not in to_html(table)
+    assert "customer_id is not shown" in table.notes[0]
+    with pytest.raises(ParameterError, match="'customer_id' names people"):
+        show(frame, title="t", columns=["customer_id"])
+
+
+def test_examples_of_findings_lose_ids_and_addresses():
+    findings = [
+        Finding("order_lines", "customer_id", "null", "warning", 3, 0.1, "17850"),
+        Finding("tickets", "topic", "allowed", "warning", 3, 0.1, "jo@example.org"),
+    ]
+    text = str(show(findings, title="t"))
+    assert "17850" not in text
+    assert "jo@example.org" not in text
+    assert "[e-mail]" in text
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"columns": ["nothing"]}, "no column 'nothing'; the frame has segment"),
+        ({"highlight": [True]}, "highlight has 1 values for 3 rows"),
+    ],
+)
+def test_refusals(choices, message):
+    with pytest.raises(ParameterError, match=message):
+        show(sizes(), title="t", **choices)
+
+
+def test_neither_a_frame_nor_findings():
+    with pytest.raises(ParameterError, match="a DataFrame or a list of findings is needed"):
+        show([1, 2], title="t")
+
+
+def test_the_same_table_gives_the_same_bytes():
+    assert to_html(show(sizes(), title="t")) == to_html(show(sizes().copy(), title="t"))
+
+
+def test_evidence_carries_its_json(shell):
+    worth = Estimate(value=3100, lower=1400, upper=5200, n=9, unit="GBP", method="t")
+    evidence = Evidence(
+        key="rattan",
+        sentence="Rattan is missing.",
+        kind="estimated",
+        grade="Low",
+        worth=worth,
+        action="list 40 items",
+        owner="Assortment",
+        due=date(2026, 11, 15),
+    )
+    shown = bundle(shell, evidence)
+    data = shown["application/vnd.opslib.evidence+json"]
+    assert json.loads(json.dumps(data, allow_nan=False))["key"] == "rattan"
+    assert f"→ list 40 items · Assortment · £3,100 a month (1,400{DASH}5,200) · by 15 Nov 2026" in shown["text/html"]
+    assert "estimated, grade Low" in shown["text/plain"]
+
+
+def test_evidence_with_open_ends_is_valid_json(shell):
+    open_end = Estimate(value=float("nan"), lower=0.1, upper=float("inf"), n=9, unit="share", method="t")
+    shown = bundle(shell, Evidence(key="a", sentence="s", kind="measured", estimate=open_end))
+    assert shown["application/vnd.opslib.evidence+json"]["estimate"]["upper"] is None
+
+
+def test_limits_and_missing_tables(shell):
+    assert bundle(shell, Limits(("Why they left.",)))["application/vnd.opslib.limits+json"] == {
+        "sentences": ["Why they left."]
+    }
+    value = tables.NotAvailable(table="reviews", would_answer="what disappoints buyers", question="Why returns?")
+    assert bundle(shell, value)["application/vnd.opslib.notavailable+json"] == {
+        "table": "reviews",
+        "would_answer": "what disappoints buyers",
+        "question": "Why returns?",
+    }
+
+
+def test_a_series_for_the_index(shell):
+    value = tables.MetricSeries(metric="revenue", values=(1.0, float("nan")))
+    assert bundle(shell, value)["application/vnd.opslib.series+json"] == {"metric": "revenue", "values": [1.0, None]}
+
+
+@dataclass(frozen=True)
+class Shop:
+    title: str
+    tables: dict
+    currency: str = "GBP"
+    time_zone: str = "Europe/London"
+    is_simulated: bool = True
+    fingerprint: str = "ab" * 32
+    coverage: Coverage = Coverage(date(2026, 1, 1), date(2026, 10, 12))
+
+
+def test_provenance_is_the_same_at_every_run(shell):
+    shown = []
+    for _ in range(2):
+        engine.clear_log()
+        lines = engine.as_table(pd.DataFrame({"n": [1, 2, 3]}))  # a temporary table with a name made by chance
+        engine.collect(lines.filter(lines["n"] > 1))
+        shop = Shop("Harbour Lane", {"order_lines": lines})
+        shown.append(bundle(shell, tables.provenance(shop, period=Period.parse("2026-10-01", "2026-10-31"))))
+    data = shown[0]["application/vnd.opslib.provenance+json"]
+    assert shown[0] == shown[1]
+    assert data["tables"] == [{"table": "order_lines", "n_rows": 3}]
+    assert data["data_until"] == "2026-10-12"
+    assert [q["n_rows"] for q in data["queries"]] == [2]
+    assert "seconds" not in data["queries"][0]
+    assert "Harbour Lane (simulated) · Oct 2026 · data until 12 Oct 2026" in shown[0]["text/html"]
+
+
+def test_bare_frames_and_estimates_show_no_raw_floats(shell):
+    shown = bundle(shell, pd.DataFrame({"x": [1 / 3]}))
+    assert "0.333" in shown["text/plain"]
+    assert "0.33333" not in shown["text/html"].replace('data-sort="0.333333333333"', "")
+    estimate = Estimate(value=1 / 3, lower=0.3, upper=0.36, n=900, unit="share", method="Wilson")
+    assert bundle(shell, estimate)["text/plain"] == f"33{NBSP}% (30{DASH}36)  [95{NBSP}% interval, n = 900, Wilson]"
+
+
+def test_without_ipython_registering_does_nothing(monkeypatch):
+    monkeypatch.setattr("IPython.get_ipython", lambda: None)
+    assert tables.register() is None
