@@ -13,18 +13,26 @@ from opslib.periods import Coverage
 
 #: A weekday is closed if it sold on less than this share of its dates.
 CLOSED_WEEKDAY_SHARE = 0.1
+#: Silence says something only where the median weekday sells on at least this share of its dates.
+USUAL_SHARE = 0.5
 #: A silent day counts as lost only if days around it sell at least so many lines: then silence is no chance.
 BUSY_LINES = 10
 #: Days on each side that tell how busy a silent day would have been.
 NEIGHBOURS = 14
 #: Longest silence that a public holiday explains.
 LONGEST_CLOSURE = 14
+#: A first or last day with odd hours is cut off only if it has less than this share of its neighbours' rows.
+THIN_SHARE = 0.6
 MAX_DAYS = 50_000
 DAY_KINDS = ("sold", "part of a day", "closed weekday", "closed", "holiday closure", "no sales", "missing")
 
 
 def observed_days(
-    rows: ir.Table | pd.DataFrame, *, time_column: str = "ordered_at", time_zone: str = "UTC", closed: frozenset[date] = frozenset()
+    rows: ir.Table | pd.DataFrame,
+    *,
+    time_column: str = "ordered_at",
+    time_zone: str = "UTC",
+    closed: frozenset[date] = frozenset(),
 ) -> pd.DataFrame:
     """Every local day from the first to the last, and what its rows or their absence mean.
 
@@ -52,7 +60,7 @@ def observed_days(
     >>> observed_days(pd.DataFrame({"on": pd.to_datetime(days)}), time_column="on")["kind"].tolist()
     ['sold', 'sold', 'missing', 'sold', 'sold']
     """
-    counts = _counts(as_table(rows), time_column=time_column, time_zone=time_zone)
+    counts = daily_counts(as_table(rows), time_column=time_column, time_zone=time_zone)
     if counts.empty:
         return pd.DataFrame({"day": pd.to_datetime([]), "n_rows": np.array([], "int64"), "kind": np.array([], "str")})
     span = pd.date_range(counts["day"].min(), counts["day"].max(), freq="D")
@@ -60,7 +68,8 @@ def observed_days(
     n_rows = frame["n_rows"].fillna(0).astype("int64")
     kind = pd.Series(np.where(n_rows > 0, "sold", "missing"), index=span)
     weekday_share = (n_rows > 0).groupby(span.weekday).mean()
-    is_enough = len(span) >= 28
+    usual_share = float(weekday_share.median())
+    is_enough = len(span) >= 28 and usual_share >= USUAL_SHARE
     shut = {day for day, share in weekday_share.items() if is_enough and share < CLOSED_WEEKDAY_SHARE}
     kind[(n_rows == 0) & np.isin(span.weekday, list(shut))] = "closed weekday"
     kind[(n_rows == 0) & np.isin(span.date, list(closed))] = "closed"
@@ -68,7 +77,8 @@ def observed_days(
         days = {day.date() for day in run}
         if len(run) <= LONGEST_CLOSURE and days & _holidays(days, time_zone):
             kind[[day for day in run if kind[day] == "missing"]] = "holiday closure"
-    kind[(kind == "missing") & (_usual(n_rows, kind) < BUSY_LINES)] = "no sales"
+    is_chance = (_usual(n_rows, kind) < BUSY_LINES) | (usual_share < USUAL_SHARE)
+    kind[(kind == "missing") & is_chance] = "no sales"
     if "last" in frame:
         for day in _partial(frame):
             kind[day] = "part of a day"
@@ -93,16 +103,19 @@ def coverage_of(days: pd.DataFrame) -> Coverage | None:
     return Coverage(whole["day"].min().date(), whole["day"].max().date(), missing)
 
 
-def _counts(table: ir.Table, *, time_column: str, time_zone: str) -> pd.DataFrame:
+def daily_counts(table: ir.Table, *, time_column: str, time_zone: str) -> pd.DataFrame:
+    """Rows a local day (day, n_rows), and for times the first and last second of the day (first, last)."""
     column = table[time_column]
     if column.type().is_date():
         keyed = table.select(day=column)
-        daily = keyed.filter(keyed["day"].notnull()).group_by("day").aggregate(n_rows=keyed.count())
+        daily = keyed.filter(keyed["day"].notnull()).group_by("day").aggregate(n_rows=lambda t: t.count())
         return collect(daily.order_by("day"), max_rows=MAX_DAYS)
     local = to_local(column, time_zone)
     day = table["ordered_on"] if "ordered_on" in table.columns else local_day(column, time_zone)
     keyed = table.select(day=day, second=local.epoch_seconds() % 86_400).filter(lambda t: t["day"].notnull())
-    daily = keyed.group_by("day").aggregate(n_rows=keyed.count(), first=keyed["second"].min(), last=keyed["second"].max())
+    daily = keyed.group_by("day").aggregate(
+        n_rows=keyed.count(), first=keyed["second"].min(), last=keyed["second"].max()
+    )
     return collect(daily.order_by("day"), max_rows=MAX_DAYS)
 
 
@@ -121,16 +134,18 @@ def _usual(n_rows: pd.Series, kind: pd.Series) -> pd.Series:
 
 
 def _partial(frame: pd.DataFrame) -> list[pd.Timestamp]:
-    """First day if it starts later than 99 % of the days of its kind of week part, last day if it ends earlier."""
+    """First day if it starts later than nearly all days, last day if it ends earlier; and either must be thin as well."""
     sold = frame.dropna(subset=["n_rows"])
     inner = sold.iloc[1:-1]
     if len(inner) < 28 or inner["n_rows"].median() < 2 * BUSY_LINES:
         return []
     found = []
     first, last = sold.index[0], sold.index[-1]
-    if sold.loc[first, "first"] > inner["first"].quantile(0.99):
+    starts_late = sold.loc[first, "first"] > inner["first"].quantile(0.99)
+    if starts_late and sold.loc[first, "n_rows"] < THIN_SHARE * inner["n_rows"].head(NEIGHBOURS).median():
         found.append(first)
-    if sold.loc[last, "last"] < inner["last"].quantile(0.01):
+    ends_early = sold.loc[last, "last"] < inner["last"].quantile(0.01)
+    if ends_early and sold.loc[last, "n_rows"] < THIN_SHARE * inner["n_rows"].tail(NEIGHBOURS).median():
         found.append(last)
     return found
 
@@ -140,7 +155,14 @@ def _holidays(days: set[date], zone: str) -> set[date]:
     found: set[date] = set()
     for year in {day.year for day in days}:
         easter = _easter(year)
-        found |= {date(year, 1, 1), date(year, 12, 25), date(year, 12, 26), easter - timedelta(2), easter, easter + timedelta(1)}
+        found |= {
+            date(year, 1, 1),
+            date(year, 12, 25),
+            date(year, 12, 26),
+            easter - timedelta(2),
+            easter,
+            easter + timedelta(1),
+        }
         if zone == "Europe/London":
             found |= {_monday(year, 5, last=False), _monday(year, 5, last=True), _monday(year, 8, last=True)}
         elif zone.startswith("America/"):

@@ -40,7 +40,9 @@ def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop
         If table or column do not exist.
     """
     if source.table is None:
-        raise ShopFileError(f"shop {shop.name}: table {name}: a database shop cannot read files as well; load them first, use 'table:'")
+        raise ShopFileError(
+            f"shop {shop.name}: table {name}: a database shop cannot read files as well; load them first, use 'table:'"
+        )
     theirs = _find(backend, source.table)
     contract = CONTRACTS[name]
     mapped = {ours: _value(theirs, item, ours=f"{name}.{ours}") for ours, item in source.columns.items()}
@@ -49,9 +51,14 @@ def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop
         mapped = {c: theirs[c] for c in theirs.columns if c in known or c.startswith(contract.prefixes or "\0")}
     missing = [column for column in contract.required if column not in mapped]
     if missing:
-        raise SourceError(f"{name}: column '{missing[0]}' is required and not in the map; {source.table} has: {', '.join(theirs.columns)}")
+        raise SourceError(
+            f"{name}: column '{missing[0]}' is required and not in the map; {source.table} has: {', '.join(theirs.columns)}"
+        )
     zone = source.time_zone or "UTC"
-    typed = {ours: _typed(value, contract.column(ours), zone=zone) if ours in contract.names else value for ours, value in mapped.items()}
+    typed = {
+        ours: _typed(value, contract.column(ours), zone=zone) if ours in contract.names else value
+        for ours, value in mapped.items()
+    }
     table = theirs.select(**typed)
     return _derived(table, shop=shop) if name == "order_lines" else table
 
@@ -72,7 +79,9 @@ def _value(theirs: ir.Table, item: str | ColumnSource, *, ours: str) -> ir.Value
     if source.value is not None:
         return ibis.literal(source.value)
     if source.source not in theirs.columns:
-        raise SourceError(f"{ours}: the database table has no column '{source.source}'; {nearest(str(source.source), theirs.columns)}")
+        raise SourceError(
+            f"{ours}: the database table has no column '{source.source}'; {nearest(str(source.source), theirs.columns)}"
+        )
     column = theirs[source.source]
     return column.cast("string").substitute(source.values) if source.values else column
 
@@ -116,5 +125,7 @@ def watermark(backend: BaseBackend, shop: ShopFile) -> str | None:
     try:
         row = engine.collect(backend.sql(shop.watermark), max_rows=1)
     except (ibis.IbisError, EngineError) as error:
-        raise ShopFileError(f"shop {shop.name}: watermark: {engine.hide_password(str(error))}; give a query that returns one row") from None
+        raise ShopFileError(
+            f"shop {shop.name}: watermark: {engine.hide_password(str(error))}; give a query that returns one row"
+        ) from None
     return hashlib.sha256(f"{shop.name}|{row.to_json(date_format='iso')}".encode()).hexdigest()

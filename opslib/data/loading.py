@@ -85,7 +85,9 @@ def load_table(shop: Shop, name: str, *, period: Period | None = None) -> ir.Tab
         return table.filter(table[column] <= period.end, ends.isnull() | (ends >= period.start))
     if table[column].type().is_date():
         return table.filter(_on(table[column], period))
-    return table.filter(_between(table[column], period, slack=1), _between(to_local(table[column], shop.time_zone), period))
+    return table.filter(
+        _between(table[column], period, slack=1), _between(to_local(table[column], shop.time_zone), period)
+    )
 
 
 def lines_by_status(shop: Shop, *, period: Period | None = None) -> ir.Table:

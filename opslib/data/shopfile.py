@@ -10,7 +10,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from opslib.contracts import CONTRACTS
 from opslib.errors import ShopFileError, nearest
@@ -26,7 +26,9 @@ class _Strict(BaseModel):
 class ColumnSource(_Strict):
     """Where one of our columns comes from: a column of the file, a fixed value, or the row's number."""
 
-    source: str | None = Field(default=None, alias="from", description="name of the column in the file")
+    source: str | None = Field(
+        default=None, validation_alias=AliasChoices("from", "source"), description="name of the column in the file"
+    )
     value: str | None = Field(default=None, description="the same text in every row")
     row: bool = Field(default=False, description="the row's number within all files, for files without an id")
     date_format: str | None = Field(default=None, description="strptime format of this column")
@@ -47,6 +49,7 @@ class TableSource(_Strict):
     delimiter: str | None = None
     sheet: str | None = Field(default=None, description="sheet of an xlsx file; the first unless named")
     keep: dict[str, list[str]] = Field(default_factory=dict, description="rows to keep: column: allowed values")
+    first_of: str | None = Field(default=None, description="keep only the first row of each value of this column")
     unpivot: list[str] = Field(default_factory=list, description="columns that become rows of metric and value")
 
     @field_validator("time_zone")
@@ -184,7 +187,9 @@ def _expand(value: Any, *, path: Path, key: str) -> Any:
         name, default = match.groups()
         found = os.environ.get(name, default)
         if found is None:
-            raise ShopFileError(f"{path}: {key}: the environment variable {name} is not set; export it, or write ${{{name}:-default}}")
+            raise ShopFileError(
+                f"{path}: {key}: the environment variable {name} is not set; export it, or write ${{{name}:-default}}"
+            )
         return found
 
     return _VARIABLE.sub(fill, value)
@@ -204,7 +209,7 @@ def _explain(item: Any, *, path: Path, raw: dict[str, Any]) -> str:
             model = TableSource if len(location) < 5 else ColumnSource
         elif location[0] == "simulate":
             model = Simulation
-        return f"{path}: {key}: no such key; {nearest(location[-1], [f.alias or n for n, f in model.model_fields.items()])}"
+        return f"{path}: {key}: no such key; {nearest(location[-1], ['from' if n == 'source' else n for n in model.model_fields])}"
     if item["type"] == "missing":
         return f"{path}: {key}: is missing; add a line '{location[-1]}: ...'"
     if key == "currency":

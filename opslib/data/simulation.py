@@ -41,7 +41,9 @@ def ensure(described: ShopFile, *, root: Path, progress: Progress) -> Path:
         if not target.exists():
             scratch = home / f".making-{target.name}"
             shutil.rmtree(scratch, ignore_errors=True)
-            simulate.simulate_shop(scratch, config=config, seed=seed, progress=lambda share, step: progress(f"simulating {step}", share))
+            simulate.simulate_shop(
+                scratch, config=config, seed=seed, progress=lambda share, step: progress(f"simulating {step}", share)
+            )
             for old in home.glob(f"{preset}-{seed}-*"):
                 shutil.rmtree(old, ignore_errors=True)
             scratch.rename(target)

@@ -17,10 +17,11 @@ from ibis.backends import BaseBackend
 
 from opslib import engine
 from opslib.contracts import CONTRACTS, require_table
-from opslib.data import adapters, columns, database, simulation, staging
+from opslib.data import adapters, database, simulation, staging
+from opslib.data.adapters import columns
 from opslib.data.adapters.base import Extract, Progress, Reading, quote
+from opslib.data.adapters.files import expand
 from opslib.data.coverage import coverage_of, observed_days
-from opslib.data.files import expand
 from opslib.data.shopfile import ShopFile, TableSource, closed_days, read_shop_file
 from opslib.errors import NotAvailableError, ShopFileError, SourceError, nearest
 from opslib.periods import Coverage
@@ -177,7 +178,9 @@ def _describe(shop: str | Path, *, root: Path) -> tuple[ShopFile, Path]:
         return ShopFile(
             name=name, title=adapter.TITLE, currency=adapter.CURRENCY, time_zone=adapter.TIME_ZONE, adapter=adapter.NAME, files=str(path)
         ), path.parent  # fmt: skip
-    raise SourceError(f"shop '{text}' is no name in data/shops, no file and no folder; {nearest(text, shop_names(root)) or 'none described yet'}")
+    raise SourceError(
+        f"shop '{text}' is no name in data/shops, no file and no folder; {nearest(text, shop_names(root)) or 'none described yet'}"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,10 +202,18 @@ def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConne
         given = expand(described.files, folders=folders) if described.files else [Path()]
         files = [file for path in given for file in adapter.find_files(path)]
         if not files:
-            raise SourceError(f"shop {described.name}: no file of a {adapter.NAME} export in {described.files}; check 'files:'")
+            raise SourceError(
+                f"shop {described.name}: no file of a {adapter.NAME} export in {described.files}; check 'files:'"
+            )
     elif described.files is not None:
-        raise ShopFileError(f"shop {described.name}: 'files:' needs 'adapter:' (one of {', '.join(adapters.NAMES)}), or use 'tables:'")
-    mapped = {name: (source, expand(source.files, folders=folders)) for name, source in described.tables.items() if source.files}
+        raise ShopFileError(
+            f"shop {described.name}: 'files:' needs 'adapter:' (one of {', '.join(adapters.NAMES)}), or use 'tables:'"
+        )
+    mapped = {
+        name: (source, expand(source.files, folders=folders))
+        for name, source in described.tables.items()
+        if source.files
+    }
     in_place = {
         name: many for name, (source, many) in mapped.items()
         if not source.columns and {path.suffix for path in many} == {".parquet"} and staging.is_contract_parquet(con, many, table=name)
@@ -214,7 +225,9 @@ def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConne
 
 
 def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify: bool, progress: Progress) -> Shop:
-    settings = described.model_dump(mode="json", exclude={"title", "engine", "memory_limit", "metrics", "watermark", "files"})
+    settings = described.model_dump(
+        mode="json", exclude={"title", "engine", "memory_limit", "metrics", "watermark", "files"}
+    )
     for table in settings["tables"].values():
         table.pop("files")
     made = simulation.ensure(described, root=root, progress=progress) if described.simulate else None
@@ -227,8 +240,8 @@ def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify:
     # What a seed makes is known by the seed and the generator; hashing it would only take time.
     hashed = [path for path in plan.hashed if made is None or made not in path.parents]
     hashes = staging.file_hashes(hashed, memory=folder / "hashes.json", verify=verify)
-    version = plan.adapter.VERSION if plan.adapter else 0
-    digest = staging.fingerprint(hashes, settings={**settings, "version": version, "made": made.name if made else ""})
+    readers = adapters.readers(described.adapter)
+    digest = staging.fingerprint(hashes, settings={**settings, "made": made.name if made else ""}, readers=readers)
 
     def build() -> Extract:
         return _read(plan, described, con=con, progress=progress)
@@ -265,7 +278,10 @@ def _merge(parts: list[Extract]) -> Extract:
 
 def _open_database(described: ShopFile) -> Shop:
     backend = engine.connect(described.engine, memory_limit=described.memory_limit)
-    tables = {name: database.contract_table(backend, name, source, shop=described) for name, source in described.tables.items()}
+    tables = {
+        name: database.contract_table(backend, name, source, shop=described)
+        for name, source in described.tables.items()
+    }
     digest = database.watermark(backend, described)
     return _shop(described, backend=backend, tables=tables, digest=digest, days=_days(tables, described, memory=None))
 
@@ -274,7 +290,13 @@ def _days(tables: Mapping[str, ir.Table], described: ShopFile, *, memory: Path |
     """Days seen, remembered beside the staged tables."""
     if memory is not None and memory.exists():
         kept = json.loads(memory.read_text(encoding="utf-8"))
-        return pd.DataFrame({"day": pd.to_datetime(kept["day"]).astype("datetime64[us]"), "n_rows": kept["n_rows"], "kind": kept["kind"]})
+        return pd.DataFrame(
+            {
+                "day": pd.to_datetime(kept["day"]).astype("datetime64[us]"),
+                "n_rows": kept["n_rows"],
+                "kind": kept["kind"],
+            }
+        )
     closed = closed_days(described.closed)
     days = pd.DataFrame({"day": pd.to_datetime([]), "n_rows": [], "kind": []})
     for name in _DAY_TABLES:
@@ -283,7 +305,11 @@ def _days(tables: Mapping[str, ir.Table], described: ShopFile, *, memory: Path |
             days = observed_days(tables[name], time_column=str(column), time_zone=described.time_zone, closed=closed)
             break
     if memory is not None:
-        kept = {"day": days["day"].dt.strftime("%Y-%m-%d").tolist(), "n_rows": days["n_rows"].tolist(), "kind": days["kind"].tolist()}
+        kept = {
+            "day": days["day"].dt.strftime("%Y-%m-%d").tolist(),
+            "n_rows": days["n_rows"].tolist(),
+            "kind": days["kind"].tolist(),
+        }
         staging.write_whole(memory, json.dumps(kept))
     return days
 

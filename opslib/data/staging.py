@@ -22,11 +22,9 @@ import duckdb
 
 from opslib.contracts import CONTRACTS, Finding
 from opslib.data.adapters.base import Accounted, Extract, Progress, identifier, quote
-from opslib.data.columns import SQL_TYPES
+from opslib.data.adapters.columns import SQL_TYPES
 from opslib.errors import ContractError, SourceError
 
-#: Raised whenever the layout or the meaning of staged tables changes.
-STAGING_VERSION = 1
 #: Staged contents of one shop that are kept.
 KEEP = 2
 _BLOCK = 1 << 22
@@ -107,8 +105,22 @@ def write_whole(path: Path, text: str) -> None:
     Path(name).replace(path)
 
 
-def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any]) -> str:
+def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any], readers: Sequence[Path] = ()) -> str:
     """SHA-256 of the files' contents and of everything that decides how they are read.
+
+    Parameters
+    ----------
+    hashes : mapping of str to str
+        Path -> SHA-256; only the file's name counts, so that the folder may move.
+    settings : mapping
+        What ``shop.yml`` says about reading.
+    readers : sequence of Path
+        Python files that do the reading: other code, other tables.
+
+    Returns
+    -------
+    str
+        64 hex digits.
 
     Examples
     --------
@@ -117,8 +129,8 @@ def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any]) -> st
     True
     """
     content = sorted((Path(name).name, digest) for name, digest in hashes.items())
-    text = json.dumps([STAGING_VERSION, content, settings], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    code = [_hash(path) for path in sorted(readers)]
+    return hashlib.sha256(json.dumps([content, code, settings], sort_keys=True, default=str).encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -134,7 +146,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def stage(
-    folder: Path, digest: str, *, con: duckdb.DuckDBPyConnection, build: Callable[[], Extract], time_zone: str, tax: bool, progress: Progress
+    folder: Path,
+    digest: str,
+    *,
+    con: duckdb.DuckDBPyConnection,
+    build: Callable[[], Extract],
+    time_zone: str,
+    tax: bool,
+    progress: Progress,
 ) -> Staged:
     """Tables of this fingerprint: from disk if they are there, else made now.
 
@@ -163,13 +182,23 @@ def stage(
     if not (target / "manifest.json").exists():
         with locked(folder):
             if not (target / "manifest.json").exists():
-                _write(folder, target, digest, con=con, extract=build(), time_zone=time_zone, tax=tax, progress=progress)
+                _write(
+                    folder, target, digest, con=con, extract=build(), time_zone=time_zone, tax=tax, progress=progress
+                )
                 _forget_old(folder, keep=target)
     return _read(target)
 
 
 def _write(
-    folder: Path, target: Path, digest: str, *, con: duckdb.DuckDBPyConnection, extract: Extract, time_zone: str, tax: bool, progress: Progress
+    folder: Path,
+    target: Path,
+    digest: str,
+    *,
+    con: duckdb.DuckDBPyConnection,
+    extract: Extract,
+    time_zone: str,
+    tax: bool,
+    progress: Progress,
 ) -> None:
     scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".making-"))
     try:
@@ -177,7 +206,9 @@ def _write(
             progress(f"writing {name}", done / len(extract.tables))
             path = scratch / f"{name}.parquet"
             typed = order_lines_query(con, query, time_zone=time_zone, tax=tax) if name == "order_lines" else query
-            con.execute(f"COPY ({typed} ORDER BY {_order(con, typed, name)}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+            con.execute(
+                f"COPY ({typed} ORDER BY {_order(con, typed, name)}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+            )
             if name == "order_lines":
                 _require_unique(con, path)
         manifest = {
@@ -231,7 +262,11 @@ def order_lines_query(con: duckdb.DuckDBPyConnection, query: str, *, time_zone: 
         key = ["product_id", "ordered_at", "quantity", "unit_price"]
         order = ", ".join(identifier(c) for c in [*key, *sorted(c for c in columns if c not in key)])
         added["line_id"] = f"lpad(CAST(row_number() OVER (PARTITION BY order_id ORDER BY {order}) AS VARCHAR), 4, '0')"
-    defaults = {"customer_id": "CAST(NULL AS VARCHAR)", "discount_amount": "CAST(0 AS DECIMAL(18,4))", "status": "'paid'"}
+    defaults = {
+        "customer_id": "CAST(NULL AS VARCHAR)",
+        "discount_amount": "CAST(0 AS DECIMAL(18,4))",
+        "status": "'paid'",
+    }
     added |= {name: sql for name, sql in defaults.items() if name not in columns}
     replaced = [f"coalesce({c}, {defaults[c]}) AS {c}" for c in ("discount_amount", "status") if c in columns]
     discount = "coalesce(discount_amount, 0)" if "discount_amount" in columns else "0"
@@ -245,10 +280,10 @@ def order_lines_query(con: duckdb.DuckDBPyConnection, query: str, *, time_zone: 
 
 
 def _require_unique(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    repeated = (
-        f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(str(path))}) GROUP BY ALL HAVING count(*) > 1"
-    )
-    row = con.sql(f"SELECT count(*), min(order_id), min_by(line_id, order_id), min_by(n, order_id) FROM ({repeated})").fetchone()
+    repeated = f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(str(path))}) GROUP BY ALL HAVING count(*) > 1"
+    row = con.sql(
+        f"SELECT count(*), min(order_id), min_by(line_id, order_id), min_by(n, order_id) FROM ({repeated})"
+    ).fetchone()
     if row and row[0]:
         raise ContractError(
             f"order_lines: order '{row[1]}' has line '{row[2]}' {row[3]} times ({row[0]:,} such keys); (order_id, line_id) must be "
@@ -258,7 +293,9 @@ def _require_unique(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 def _forget_old(folder: Path, *, keep: Path) -> None:
     """Leave the newest few contents; half-made folders of processes that died go after a day."""
-    ready = sorted((p for p in folder.iterdir() if (p / "manifest.json").exists() and p != keep), key=lambda p: p.stat().st_mtime)
+    ready = sorted(
+        (p for p in folder.iterdir() if (p / "manifest.json").exists() and p != keep), key=lambda p: p.stat().st_mtime
+    )
     for old in ready[: max(0, len(ready) - KEEP + 1)]:
         shutil.rmtree(old, ignore_errors=True)
     for half in folder.glob(".making-*"):
@@ -291,7 +328,9 @@ def is_contract_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *
     return all(found.get(name) == kind for name, kind in needed.items())
 
 
-def view_in_place(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, table: str, time_zone: str, tax: bool) -> None:
+def view_in_place(
+    con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, table: str, time_zone: str, tax: bool
+) -> None:
     """A view over Parquet files that are under contract already; order lines get their derived columns on the fly."""
     query = f"SELECT * FROM {_scan(files)}"
     if table == "order_lines":

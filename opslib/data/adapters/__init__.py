@@ -10,7 +10,7 @@ from opslib.data.adapters.base import Adapter
 from opslib.errors import ShopFileError, SourceError, nearest
 
 #: Names as written in ``shop.yml``; detection tries them in this order.
-NAMES = ("online_retail",)
+NAMES = ("online_retail", "complete_journey", "shopify", "woocommerce", "ga4", "matomo", "olist", "search_log")
 
 
 def by_name(name: str) -> Adapter:
@@ -35,3 +35,9 @@ def detect(path: Path) -> Adapter:
     raise SourceError(
         f"{path}: the format is not recognised (known: {', '.join(NAMES)}); describe its columns in a shop.yml, see data/shops/demo.yml"
     )
+
+
+def readers(name: str | None) -> list[Path]:
+    """Python files that decide what an export is turned into: part of a shop's fingerprint."""
+    parts = ["base", "files", "columns", *(["orders", name] if name else [])]
+    return [Path(__file__).parent / f"{part}.py" for part in parts] + [Path(__file__).parents[1] / "staging.py"]

@@ -103,7 +103,6 @@ class Adapter(Protocol):
     """A module that knows one public export format."""
 
     NAME: str
-    VERSION: int
     TITLE: str
     CURRENCY: str
     TIME_ZONE: str

@@ -11,13 +11,13 @@ import duckdb
 
 from opslib.contracts import CONTRACTS, Finding
 from opslib.data.adapters.base import Extract, Reading, account, finding, quote
-from opslib.data.columns import Texts, typed_query
-from opslib.data.files import load_raw
+from opslib.data.adapters.columns import Texts, typed_query
+from opslib.data.adapters.files import load_raw
 from opslib.data.shopfile import ColumnSource
 from opslib.data.sniff import files_in, header_of
 from opslib.errors import SourceError, nearest
 
-NAME, VERSION = "online_retail", 1
+NAME = "online_retail"
 TITLE, CURRENCY, TIME_ZONE = "Online Retail (UK gift shop)", "GBP", "Europe/London"
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 #: The second edition of the data set names some columns otherwise.
@@ -66,7 +66,9 @@ def read(reading: Reading) -> Extract:
     names = {name: name if name in found else OTHER_NAMES.get(name, name) for name in COLUMNS}
     for name in names.values():
         if name not in found:
-            raise SourceError(f"{reading.files[0].name}: column '{name}' of Online Retail is missing; {nearest(name, found)}")
+            raise SourceError(
+                f"{reading.files[0].name}: column '{name}' of Online Retail is missing; {nearest(name, found)}"
+            )
     reading.progress("classifying lines", 0.5)
     _type(con, names, time_zone=reading.time_zone)
     accounting = account(
@@ -83,7 +85,9 @@ def _type(con: duckdb.DuckDBPyConnection, names: dict[str, str], *, time_zone: s
         "unit_price": "UnitPrice", "customer_id": "CustomerID", "country": "Country", "name": "Description",
     }  # fmt: skip
     columns = {name: ColumnSource(source=names[theirs]) for name, theirs in ours.items()}
-    typed = typed_query(con, columns, texts=Texts(raw="uci_raw", time_zone=time_zone), contract=CONTRACTS["order_lines"])
+    typed = typed_query(
+        con, columns, texts=Texts(raw="uci_raw", time_zone=time_zone), contract=CONTRACTS["order_lines"]
+    )
     con.execute(f"CREATE OR REPLACE TEMP TABLE uci_typed AS {typed}")
     fees = " ".join(f"WHEN {quote(code)} THEN {quote(reason)}" for code, reason in FEES.items())
     con.execute(
@@ -142,20 +146,23 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
-    repeated = """SELECT coalesce(sum(n - 1), 0), sum(n), min(order_id || ' ' || product_id) FILTER (n > 1)
-        FROM (SELECT * EXCLUDE (line_id), count(*) AS n FROM uci WHERE goes_to IS NOT NULL GROUP BY ALL)"""
     names = """SELECT count(*) FILTER (n > 1), count(*), min_by(raw_code, -n) FROM (
         SELECT raw_code, count(DISTINCT name) AS n FROM uci GROUP BY raw_code)"""
     cases = """SELECT count(*) FILTER (n > 1), count(*), min(code) FILTER (n > 1) FROM (
         SELECT product_id AS code, count(DISTINCT raw_code) AS n FROM uci GROUP BY product_id)"""
-    free = """SELECT count(*) FILTER (reason = 'given away'), count(*), min(order_id || ' ' || product_id) FILTER (reason = 'given away')
-        FROM uci WHERE goes_to = 'order_lines'"""
-    guests = """SELECT count(*) FILTER (customer_id IS NULL), count(*), min(order_id) FILTER (customer_id IS NULL)
-        FROM uci WHERE goes_to = 'order_lines'"""
     return (
-        *finding(con, repeated, table="order_lines", column="order_id, product_id", rule="identical lines: kept, numbered apart"),
-        *finding(con, names, table="products", column="name", rule="several descriptions: the most frequent is the name, ties by alphabet"),
-        *finding(con, cases, table="products", column="product_id", rule="codes that differ only in case: one product, in capitals"),
-        *finding(con, free, table="order_lines", column="unit_price", rule="price 0 with a customer: kept as given away"),
-        *finding(con, guests, table="order_lines", column="customer_id", rule="no customer: kept, left out of customer figures", severity="warning"),
+        *finding(
+            con,
+            names,
+            table="products",
+            column="name",
+            rule="several descriptions: the most frequent is the name, ties by alphabet",
+        ),
+        *finding(
+            con,
+            cases,
+            table="products",
+            column="product_id",
+            rule="codes that differ only in case: one product, in capitals",
+        ),
     )

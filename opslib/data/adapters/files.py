@@ -193,14 +193,23 @@ def _as_utf8(path: Path, encoding: str, folder: Path) -> Path:
         return path
     folder.mkdir(parents=True)
     target = folder / path.name.removesuffix(".gz")
-    with io.TextIOWrapper(_open(path), encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as sink:
+    with (
+        io.TextIOWrapper(_open(path), encoding=encoding, newline="") as source,
+        target.open("w", encoding="utf-8", newline="") as sink,
+    ):
         while text := source.read(_BLOCK):
             sink.write(text)
     return target
 
 
 def _load_csv(
-    con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: str, encoding: str | None, delimiter: str | None, scratch: Path
+    con: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    *,
+    name: str,
+    encoding: str | None,
+    delimiter: str | None,
+    scratch: Path,
 ) -> None:
     ready = [_as_utf8(path, _require_encoding(path, encoding), scratch / f"utf8-{n}") for n, path in enumerate(files)]
     mark = delimiter or _delimiter(ready[0])
@@ -243,7 +252,10 @@ def _csv_problem(message: str, files: Sequence[Path]) -> str:
     """The engine's words on a torn file, in one line."""
     line = re.search(r"CSV Error on Line: (\d+)", message)
     where = next((path.name for path in files if path.name in message), files[0].name)
-    what = re.search(r"(Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote[^\n]*|Maximum line size[^\n]*)", message)
+    what = re.search(
+        r"(Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote[^\n]*|Maximum line size[^\n]*)",
+        message,
+    )
     reason = what.group(1).lower() if what else message.splitlines()[0]
     at = f" at line {line.group(1)}" if line else ""
     return f"{where}: cannot be read{at}: {reason}; check quotes and the delimiter there, or write 'delimiter:' for this table"
@@ -274,9 +286,13 @@ def _load_rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: s
             raise SourceError(f"{path.name}: no sheet '{sheet}'; {nearest(sheet, book.sheet_names)}")
         rows = book.get_sheet_by_name(sheet or book.sheet_names[0]).to_python(skip_empty_area=True)
         if not rows:
-            raise SourceError(f"{path.name}: sheet '{sheet or book.sheet_names[0]}' is empty; name another with 'sheet:'")
+            raise SourceError(
+                f"{path.name}: sheet '{sheet or book.sheet_names[0]}' is empty; name another with 'sheet:'"
+            )
         header = [str(cell).strip() or f"column_{n + 1}" for n, cell in enumerate(rows[0])]
-        columns = {title: pa.array([cell_text(row[n]) for row in rows[1:]], pa.string()) for n, title in enumerate(header)}
+        columns = {
+            title: pa.array([cell_text(row[n]) for row in rows[1:]], pa.string()) for n, title in enumerate(header)
+        }
         parts.append(pa.table({**columns, f"{FILE}0": pa.array([str(path)] * (len(rows) - 1), pa.string())}))
     arrow = pa.concat_tables(parts, promote_options="default")
     con.register("_opslib_rows", arrow)
@@ -307,7 +323,9 @@ def _load_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name
     scan = f"read_parquet([{', '.join(quote(str(path)) for path in files)}], union_by_name=true, filename={quote(FILE + '0')})"
     try:
         described = con.sql(f"DESCRIBE SELECT * FROM {scan}").fetchall()
-        nested = {c for c, kind, *_ in described if kind.startswith("STRUCT") or kind.endswith("[]") or kind.startswith("MAP")}
+        nested = {
+            c for c, kind, *_ in described if kind.startswith("STRUCT") or kind.endswith("[]") or kind.startswith("MAP")
+        }
         texts = ", ".join(
             f"{'to_json(' + identifier(c) + ')::VARCHAR' if c in nested else 'CAST(' + identifier(c) + ' AS VARCHAR)'} AS {identifier(c)}"
             for c, *_ in described if c != f"{FILE}0"
@@ -328,7 +346,10 @@ def _load_json(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: s
     )
     try:
         con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_json AS SELECT json, {FILE}0 FROM {scan}")
-        keys = [row[0] for row in con.sql("SELECT DISTINCT unnest(json_keys(json)) AS k FROM _opslib_json ORDER BY k").fetchall()]
+        keys = [
+            row[0]
+            for row in con.sql("SELECT DISTINCT unnest(json_keys(json)) AS k FROM _opslib_json ORDER BY k").fetchall()
+        ]
         fields = ", ".join(f"json_extract_string(json, {quote(_pointer(key))}) AS {identifier(key)}" for key in keys)
         _create(con, name, f"SELECT {fields}, {FILE}0 FROM _opslib_json")
     except duckdb.Error as error:

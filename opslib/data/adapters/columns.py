@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, ColumnContract, Kind, TableContract
-from opslib.data.adapters.base import Accounted, Extract, Reading, account, finding, identifier, quote
-from opslib.data.files import FILE, ROW, load_raw
+from opslib.contracts import CONTRACTS, Kind, TableContract
+from opslib.data.adapters.base import Accounted, Extract, Reading, account, identifier, quote
+from opslib.data.adapters.files import FILE, ROW, load_raw
 from opslib.data.shopfile import ColumnSource, TableSource
 from opslib.errors import SourceError, nearest
 
@@ -46,12 +46,13 @@ def read(reading: Reading) -> Extract:
     """Read every table of ``reading.options["tables"]`` through its column map."""
     tables: dict[str, str] = {}
     accounting: list[Accounted] = []
-    findings: list = []
     sources: Mapping[str, tuple[TableSource, list]] = reading.options["tables"]
     for done, (name, (source, files)) in enumerate(sources.items()):
         reading.progress(f"reading {name} ({len(files)} files)", done / len(sources))
         raw = f"raw_{name}"
-        found = load_raw(reading.con, files, name=raw, encoding=source.encoding, delimiter=source.delimiter, sheet=source.sheet)
+        found = load_raw(
+            reading.con, files, name=raw, encoding=source.encoding, delimiter=source.delimiter, sheet=source.sheet
+        )
         texts = Texts(raw=raw, time_zone=source.time_zone or reading.time_zone, decimal=source.decimal,
                       thousands=source.thousands, date_format=source.date_format)  # fmt: skip
         accounting += _keep(reading.con, raw, source=source, table=name, found=found)
@@ -59,25 +60,39 @@ def read(reading: Reading) -> Extract:
             found = _unpivot(reading.con, raw, source=source, found=found)
         columns = _sources(source, CONTRACTS[name], found=found, files=files)
         tables[name] = typed_query(reading.con, columns, texts=texts, contract=CONTRACTS[name])
-        findings += _repeats(reading.con, tables[name], table=name)
-    return Extract(tables=tables, accounting=tuple(accounting), findings=tuple(findings))
+    return Extract(tables=tables, accounting=tuple(accounting))
 
 
-def _keep(con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, table: str, found: list[str]) -> tuple[Accounted, ...]:
-    """Leave only the rows whose values ``keep`` names, and count both sides."""
-    for column in source.keep:
+def _keep(
+    con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, table: str, found: list[str]
+) -> tuple[Accounted, ...]:
+    """Leave only the rows that ``keep`` and ``first_of`` ask for, and count both sides."""
+    for column in [*source.keep, *([source.first_of] if source.first_of else [])]:
         if column not in found:
             raise SourceError(f"{table}: keep: the files have no column '{column}'; {nearest(column, found)}")
     tests = [f"coalesce({identifier(c)}, '') IN ({', '.join(quote(v) for v in vs)})" for c, vs in source.keep.items()]
     said = " and ".join(f"{c} is {' or '.join(vs)}" for c, vs in source.keep.items())
+    is_kept = " AND ".join(tests) or "true"
+    place = "1"
+    if source.first_of:
+        place = f"row_number() OVER (PARTITION BY {is_kept}, {identifier(source.first_of)} ORDER BY {FILE}, {ROW})"
     con.execute(
-        f"CREATE OR REPLACE TEMP VIEW _opslib_kept AS SELECT *, CASE WHEN {' AND '.join(tests) or 'true'} THEN {quote(table)} END "
-        f"AS goes_to, CASE WHEN {' AND '.join(tests) or 'true'} THEN 'kept' ELSE 'other rows' END AS reason FROM {raw}"
+        f"CREATE OR REPLACE TEMP VIEW _opslib_kept AS SELECT *, CASE reason WHEN 'kept' THEN {quote(table)} END AS goes_to FROM ("
+        f"SELECT *, CASE WHEN NOT ({is_kept}) THEN 'other rows' WHEN {place} > 1 THEN 'repeats' ELSE 'kept' END AS reason FROM {raw})"
     )
-    rules = {"kept": said or "every row of the files", "other rows": f"rows where not: {said}"}
+    rules = {
+        "kept": said or "every row of the files",
+        "other rows": f"rows where not: {said}",
+        "repeats": f"rows that repeat a value of {source.first_of}: the first row stands for all",
+    }
     counted = account(con, "_opslib_kept", source=f"files of {table}", rules=rules)
-    if tests:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {raw} AS SELECT * EXCLUDE (goes_to, reason) FROM _opslib_kept WHERE reason = 'kept'")
+    if tests or source.first_of:
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {raw}_kept AS SELECT * EXCLUDE (goes_to, reason) FROM _opslib_kept WHERE reason = 'kept'"
+        )
+        con.execute("DROP VIEW _opslib_kept")
+        con.execute(f"DROP TABLE {raw}")
+        con.execute(f"ALTER TABLE {raw}_kept RENAME TO {raw}")
     return counted
 
 
@@ -94,16 +109,25 @@ def _unpivot(con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, f
 
 def _sources(source: TableSource, contract: TableContract, *, found: list[str], files: list) -> dict[str, ColumnSource]:
     """The column map, checked against the files and the contract."""
-    columns = {ours: theirs if isinstance(theirs, ColumnSource) else ColumnSource(source=theirs) for ours, theirs in source.columns.items()}
+    columns = {
+        ours: theirs if isinstance(theirs, ColumnSource) else ColumnSource(source=theirs)
+        for ours, theirs in source.columns.items()
+    }
     if not columns:
-        columns = {name: ColumnSource(source=name) for name in found if name in contract.names or name.startswith(contract.prefixes or "\0")}
+        columns = {
+            name: ColumnSource(source=name)
+            for name in found
+            if name in contract.names or name.startswith(contract.prefixes or "\0")
+        }
     for ours, theirs in columns.items():
         if theirs.source is not None and theirs.source not in found:
             raise SourceError(
                 f"{contract.name}.{ours}: the file {files[0].name} has no column '{theirs.source}'; {nearest(theirs.source, found)}"
             )
         if theirs.source is None and theirs.value is None and not theirs.row:
-            raise SourceError(f"{contract.name}.{ours}: say where it comes from: 'from: COLUMN', 'value: TEXT' or 'row: true'")
+            raise SourceError(
+                f"{contract.name}.{ours}: say where it comes from: 'from: COLUMN', 'value: TEXT' or 'row: true'"
+            )
     missing = [name for name in contract.required if name not in columns]
     if missing:
         raise SourceError(
@@ -113,7 +137,14 @@ def _sources(source: TableSource, contract: TableContract, *, found: list[str], 
     return columns
 
 
-def typed_query(con: duckdb.DuckDBPyConnection, columns: Mapping[str, ColumnSource], *, texts: Texts, contract: TableContract) -> str:
+def typed_query(
+    con: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, ColumnSource],
+    *,
+    texts: Texts,
+    contract: TableContract,
+    kinds: Mapping[str, Kind] | None = None,
+) -> str:
     """SELECT of contract columns from a raw table of texts.
 
     Parameters
@@ -125,7 +156,9 @@ def typed_query(con: duckdb.DuckDBPyConnection, columns: Mapping[str, ColumnSour
     texts : Texts
         How numbers and times are written.
     contract : TableContract
-        Gives each column its kind.
+        Gives each column its kind, and says which must be filled.
+    kinds : mapping of str to kind, optional
+        Kinds of columns that the contract does not name; text unless given.
 
     Returns
     -------
@@ -140,12 +173,16 @@ def typed_query(con: duckdb.DuckDBPyConnection, columns: Mapping[str, ColumnSour
     parts: dict[str, str] = {}
     checks: dict[str, tuple[str, str, Kind]] = {}
     for ours, source in columns.items():
-        kind: Kind = contract.column(ours).kind if ours in contract.names else "string"
+        kind: Kind = contract.column(ours).kind if ours in contract.names else (kinds or {}).get(ours, "string")
         text = _text(source, is_id=ours.endswith("_id"))
-        parts[ours] = cast(con, text, kind=kind, texts=texts, date_format=source.date_format, column=f"{contract.name}.{ours}")
+        parts[ours] = cast(
+            con, text, kind=kind, texts=texts, date_format=source.date_format, column=f"{contract.name}.{ours}"
+        )
         checks[ours] = (text, parts[ours], kind)
     _require_readable(con, checks, texts=texts, contract=contract)
-    _require_filled(con, {name: parts[name] for name in contract.required if name in parts}, texts=texts, contract=contract)
+    _require_filled(
+        con, {name: parts[name] for name in contract.required if name in parts}, texts=texts, contract=contract
+    )
     return f"SELECT {', '.join(f'{sql} AS {identifier(ours)}' for ours, sql in parts.items())} FROM {texts.raw}"
 
 
@@ -162,7 +199,15 @@ def _text(source: ColumnSource, *, is_id: bool) -> str:
     return rf"regexp_replace({text}, '^(\d+)\.0$', '\1')" if is_id else text
 
 
-def cast(con: duckdb.DuckDBPyConnection, text: str, *, kind: Kind, texts: Texts, date_format: str | None = None, column: str = "") -> str:
+def cast(
+    con: duckdb.DuckDBPyConnection,
+    text: str,
+    *,
+    kind: Kind,
+    texts: Texts,
+    date_format: str | None = None,
+    column: str = "",
+) -> str:
     """SQL that turns a text into a kind, and into NULL where it cannot."""
     if kind == "string":
         return text
@@ -174,18 +219,27 @@ def cast(con: duckdb.DuckDBPyConnection, text: str, *, kind: Kind, texts: Texts,
     if texts.thousands:
         plain = f"replace({plain}, {quote(texts.thousands)}, '')"
     if texts.decimal == ",":
-        plain = f"replace({plain}, ',', '.')" if texts.thousands == "." else f"replace(replace({plain}, '.', '#'), ',', '.')"
+        plain = (
+            f"replace({plain}, ',', '.')"
+            if texts.thousands == "."
+            else f"replace(replace({plain}, '.', '#'), ',', '.')"
+        )
     pattern = r"[+-]?\d+(\.0+)?" if kind == "integer" else r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
     return f"CASE WHEN regexp_full_match({plain}, '{pattern}') THEN TRY_CAST({plain} AS {SQL_TYPES[kind]}) END"
 
 
-def _time(con: duckdb.DuckDBPyConnection, text: str, *, texts: Texts, kind: Kind, date_format: str | None, column: str) -> str:
+def _time(
+    con: duckdb.DuckDBPyConnection, text: str, *, texts: Texts, kind: Kind, date_format: str | None, column: str
+) -> str:
     local = {"epoch": f"to_timestamp(TRY_CAST({text} AS DOUBLE))", "epoch_ms": f"to_timestamp(TRY_CAST({text} AS DOUBLE) / 1e3)",
              "epoch_us": f"to_timestamp(TRY_CAST({text} AS DOUBLE) / 1e6)"}  # fmt: skip
     if date_format in local:
         utc = f"timezone('UTC', {local[date_format]})"
         return utc if kind == "timestamp" else f"CAST({utc} AS DATE)"
-    formats = [date_format] if date_format else _formats(con, text, raw=texts.raw, column=column)
+    if date_format == "iso":
+        formats = []
+    else:
+        formats = [date_format] if date_format else _formats(con, text, raw=texts.raw, column=column)
     if formats:
         naive = f"coalesce({', '.join(f'try_strptime({text}, {quote(f)})' for f in formats)})"
         if kind == "date":
@@ -214,7 +268,10 @@ def _formats(con: duckdb.DuckDBPyConnection, text: str, *, raw: str, column: str
     distinct = f"(SELECT DISTINCT {text} AS t FROM {raw} WHERE {text} IS NOT NULL AND lower({text}) NOT IN {_MISSING})"
     if not con.sql(f"SELECT 1 FROM {distinct} WHERE NOT regexp_matches(t, '{_ISO}') LIMIT 1").fetchone():
         return []
-    reads = {name: f"coalesce({', '.join(f'try_strptime(t, {quote(f)})' for f in formats)}) IS NOT NULL" for name, formats in DATE_FAMILIES.items()}
+    reads = {
+        name: f"coalesce({', '.join(f'try_strptime(t, {quote(f)})' for f in formats)}) IS NOT NULL"
+        for name, formats in DATE_FAMILIES.items()
+    }
     reads = {"ISO (year-month-day)": f"regexp_matches(t, '{_ISO}')", **reads}
     counted = ", ".join(f"count(*) FILTER ({sql}), min(t) FILTER ({sql})" for sql in reads.values())
     row = con.sql(f"SELECT count(*), {counted} FROM {distinct}").fetchone() or ()
@@ -223,7 +280,7 @@ def _formats(con: duckdb.DuckDBPyConnection, text: str, *, raw: str, column: str
     if len(whole) > 1 and total:
         raise SourceError(
             f"{column}: '{hits[whole[0]][1]}' can be read as {whole[0]} and as {whole[1]}; write date_format, "
-            f"e.g. date_format: \"{DATE_FAMILIES.get(whole[0], ('%Y-%m-%d',))[0]}\""
+            f'e.g. date_format: "{DATE_FAMILIES.get(whole[0], ("%Y-%m-%d",))[0]}"'
         )
     if whole:
         return list(DATE_FAMILIES.get(whole[0], ()))
@@ -237,55 +294,69 @@ def _formats(con: duckdb.DuckDBPyConnection, text: str, *, raw: str, column: str
     return list(DATE_FAMILIES.get(seen[0][1], ())) if seen else []
 
 
-def _require_readable(con: duckdb.DuckDBPyConnection, checks: Mapping[str, tuple[str, str, Kind]], *, texts: Texts, contract: TableContract) -> None:
+def _require_readable(
+    con: duckdb.DuckDBPyConnection,
+    checks: Mapping[str, tuple[str, str, Kind]],
+    *,
+    texts: Texts,
+    contract: TableContract,
+) -> None:
     tests = {
         ours: f"{text} IS NOT NULL AND lower({text}) NOT IN {_MISSING} AND ({value}) IS NULL"
         for ours, (text, value, kind) in checks.items() if kind != "string"
     }  # fmt: skip
     if not tests:
         return
-    row = con.sql(f"SELECT {', '.join(f'count(*) FILTER ({test})' for test in tests.values())} FROM {texts.raw}").fetchone() or ()
+    row = (
+        con.sql(
+            f"SELECT {', '.join(f'count(*) FILTER ({test})' for test in tests.values())} FROM {texts.raw}"
+        ).fetchone()
+        or ()
+    )
     for (ours, test), n in zip(tests.items(), row, strict=True):
         if n:
             text, _, kind = checks[ours]
-            where, at, value = con.sql(f"SELECT {FILE}, {ROW}, {text} FROM {texts.raw} WHERE {test} ORDER BY 1, 2 LIMIT 1").fetchone() or ("", 0, "")
+            where, at, value = con.sql(
+                f"SELECT {FILE}, {ROW}, {text} FROM {texts.raw} WHERE {test} ORDER BY 1, 2 LIMIT 1"
+            ).fetchone() or ("", 0, "")
             others = f" ({n - 1:,} more like it)" if n > 1 else ""
-            raise SourceError(f"{where}: row {at}: {contract.name}.{ours}: {_complaint(str(value), kind, texts)}{others}")
+            raise SourceError(
+                f"{where}: row {at}: {contract.name}.{ours}: {_complaint(str(value), kind, texts)}{others}"
+            )
 
 
 def _complaint(value: str, kind: Kind, texts: Texts) -> str:
     shown = f"'{value[:60]}'"
     if kind in ("timestamp", "date"):
-        wanted = f"does not fit date_format {texts.date_format}" if texts.date_format else "is not a date that can be read"
-        return f"{shown} {wanted}; write date_format for this table, e.g. date_format: \"%d.%m.%Y %H:%M\", or mend the cell"
+        wanted = (
+            f"does not fit date_format {texts.date_format}" if texts.date_format else "is not a date that can be read"
+        )
+        return (
+            f'{shown} {wanted}; write date_format for this table, e.g. date_format: "%d.%m.%Y %H:%M", or mend the cell'
+        )
     if kind == "boolean":
         return f"{shown} is neither yes nor no; allowed: 1/0, true/false, yes/no"
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", value) and texts.thousands is None:
-        return f"{shown} has a thousands separator; write thousands: \",\" for this table"
+        return f'{shown} has a thousands separator; write thousands: "," for this table'
     if "," in value and re.fullmatch(r"[+-]?[\d.]*,\d+", value) and texts.decimal == ".":
-        return f"{shown} has a decimal comma; write decimal: \",\" for this table" + (" and thousands: \".\"" if "." in value else "")
+        return f'{shown} has a decimal comma; write decimal: "," for this table' + (
+            ' and thousands: "."' if "." in value else ""
+        )
     wanted = "a whole number" if kind == "integer" else "a number"
     return f"{shown} is text where {wanted} is needed; mend the cell, or map another column"
 
 
-def _require_filled(con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], *, texts: Texts, contract: TableContract) -> None:
+def _require_filled(
+    con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], *, texts: Texts, contract: TableContract
+) -> None:
     counted = ", ".join(f"count(*) FILTER (({sql}) IS NULL)" for sql in parts.values())
     row = con.sql(f"SELECT {counted} FROM {texts.raw}").fetchone() or ()
     for (name, sql), n in zip(parts.items(), row, strict=True):
         if n:
-            where, at = con.sql(f"SELECT {FILE}, {ROW} FROM {texts.raw} WHERE ({sql}) IS NULL ORDER BY 1, 2 LIMIT 1").fetchone() or ("", 0)
+            where, at = con.sql(
+                f"SELECT {FILE}, {ROW} FROM {texts.raw} WHERE ({sql}) IS NULL ORDER BY 1, 2 LIMIT 1"
+            ).fetchone() or ("", 0)
             raise SourceError(
                 f"{where}: row {at}: {contract.name}.{name}: is empty in {n:,} rows, but required "
                 f"({contract.column(name).meaning}); fill it, or keep those rows out with 'keep:'"
             )
-
-
-def _repeats(con: duckdb.DuckDBPyConnection, query: str, *, table: str) -> tuple:
-    """Identical order lines without a line number stay, and are counted."""
-    if table != "order_lines" or "line_id" in [row[0] for row in con.sql(f"DESCRIBE {query}").fetchall()]:
-        return ()
-    whole = (
-        f"WITH grouped AS (SELECT *, count(*) AS n FROM ({query}) GROUP BY ALL) "
-        "SELECT coalesce(sum(n - 1), 0), sum(n), min(order_id) FILTER (n > 1) FROM grouped"
-    )
-    return finding(con, whole, table=table, column="order_id, product_id", rule="identical lines without a line number: kept", severity="note")

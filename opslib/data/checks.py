@@ -1,0 +1,309 @@
+"""Run the contracts over a shop's tables: what breaks a rule comes back as rows, and nothing is repaired here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import timedelta
+from functools import reduce
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib.contracts import CONTRACTS, ColumnContract, Finding, Severity, TableContract
+from opslib.data.coverage import daily_counts
+from opslib.data.sources import Shop
+from opslib.engine import as_table, collect
+
+#: A line is unusually large above this many times the 99th percentile.
+OUTLIER_TIMES = 50
+#: A date is implausible when it lies this far outside the days that hold all but a thousandth of the rows.
+IMPLAUSIBLE_DAYS = 366
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+_FIELDS = ("table", "column", "rule", "severity", "n_rows", "share", "example")
+
+
+def check_shop(shop: Shop) -> tuple[Finding, ...]:
+    """Everything that the contracts, the days and the adapter have to say about a shop's tables.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+
+    Returns
+    -------
+    tuple of Finding
+        Errors first, then warnings, then notes; by table, column and rule. Empty if nothing is to be said.
+    """
+    found: list[Finding] = list(shop.staged.findings) if shop.staged else []
+    for name, table in shop.tables.items():
+        found += check_table(table, name=name)
+        found += _references(shop, name)
+        found += _implausible_dates(shop, name)
+    if shop.has("order_lines"):
+        found += _suspicious(shop.table("order_lines"))
+        found += _days(shop)
+    return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
+
+
+def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, ...]:
+    """Null rule, range, allowed values and key of one contract table.
+
+    Parameters
+    ----------
+    rows : ibis.Table or pandas.DataFrame
+        The table.
+    name : str
+        Its contract.
+
+    Returns
+    -------
+    tuple of Finding
+
+    Examples
+    --------
+    >>> reviews = pd.DataFrame({"review_id": ["1", "1"], "rating": [5.0, 6.0]})
+    >>> [(f.column, f.rule, f.n_rows) for f in check_table(reviews, name="reviews")]
+    [('rating', 'at most 5', 1), ('review_id', 'unique key', 2)]
+    """
+    table, contract = as_table(rows), CONTRACTS[name]
+    absent = [column for column in contract.required if column not in table.columns]
+    found = [Finding(name, column, "required column", "error", 0, 1.0, "") for column in absent]
+    rules = [
+        (column, *rule) for column in contract.columns if column.name in table.columns for rule in _rules(table, column)
+    ]
+    if rules:
+        measures: dict[str, ir.Scalar] = {"n": table.count()}
+        for i, (column, _, _, bad) in enumerate(rules):
+            measures[f"n_{i}"] = bad.ifelse(1, 0).sum().fill_null(0)
+            measures[f"x_{i}"] = table[column.name].cast("string").min(where=bad)
+        row = collect(table.aggregate(**measures)).iloc[0]
+        found += [
+            Finding(name, column.name, rule, severity, int(row[f"n_{i}"]), row[f"n_{i}"] / row["n"], _text(row[f"x_{i}"]))
+            for i, (column, rule, severity, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
+        ]  # fmt: skip
+    return (*found, *_key(table, contract))
+
+
+def _rules(table: ir.Table, column: ColumnContract) -> Iterable[tuple[str, Severity, ir.BooleanValue]]:
+    """The rules of one column, each with the condition under which a row breaks it."""
+    value = table[column.name]
+    if column.is_required:
+        yield "not null", "error", value.isnull()
+    if column.minimum is not None:
+        yield f"at least {column.minimum:g}", "error", (value < int(column.minimum)).fill_null(False)
+    if column.maximum is not None:
+        yield f"at most {column.maximum:g}", "error", (value > int(column.maximum)).fill_null(False)
+    if column.allowed:
+        yield f"one of {', '.join(column.allowed)}", "error", (~value.isin(column.allowed)).fill_null(False)
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value is pd.NA or value != value else str(value)
+
+
+def _key(table: ir.Table, contract: TableContract) -> tuple[Finding, ...]:
+    key = [column for column in contract.key if column in table.columns]
+    if len(key) < len(contract.key):
+        return ()
+    repeated = table.group_by(key).aggregate(n=table.count())
+    text = reduce(lambda a, b: a + " " + b, [repeated[column].cast("string").fill_null("") for column in key])
+    several = repeated["n"] > 1
+    row = collect(
+        repeated.aggregate(
+            n_rows=repeated["n"].sum(where=several).fill_null(0),
+            total=repeated["n"].sum(),
+            example=text.min(where=several),
+        )
+    ).iloc[0]
+    if not row["n_rows"]:
+        return ()
+    share = row["n_rows"] / row["total"]
+    return (
+        Finding(contract.name, ", ".join(key), "unique key", "error", int(row["n_rows"]), share, _text(row["example"])),
+    )
+
+
+def _references(shop: Shop, name: str) -> tuple[Finding, ...]:
+    """Values that the table they point to does not hold."""
+    table, found = shop.tables[name], []
+    for column in CONTRACTS[name].columns:
+        target, _, key = (column.references or "").partition(".")
+        if column.name not in table.columns or target not in shop.tables or key not in shop.tables[target].columns:
+            continue
+        known = shop.tables[target].select(known=shop.tables[target][key]).distinct()
+        used = table.filter(table[column.name].notnull()).group_by(column.name).aggregate(n=lambda t: t.count())
+        lost = used.anti_join(known, used[column.name] == known["known"])
+        row = collect(lost.aggregate(n=lost["n"].sum().fill_null(0), example=lost[column.name].min())).iloc[0]
+        if row["n"]:
+            total = int(collect(table.aggregate(n=table.count()))["n"][0])
+            rule = f"found in {column.references}"
+            found.append(
+                Finding(name, column.name, rule, "warning", int(row["n"]), row["n"] / total, _text(row["example"]))
+            )
+    return tuple(found)
+
+
+def _implausible_dates(shop: Shop, name: str) -> tuple[Finding, ...]:
+    """Rows dated more than a year outside nearly all others: a clock set wrong, a year mistyped."""
+    column, table = CONTRACTS[name].time_column, shop.tables[name]
+    if (
+        column is None
+        or column not in table.columns
+        or name in ("price_history", "pages", "changes", "experiment_arms")
+    ):
+        return ()
+    days = daily_counts(table, time_column=column, time_zone=shop.time_zone)
+    if days.empty:
+        return ()
+    below = days["n_rows"].cumsum() / days["n_rows"].sum()
+    first, last = days["day"][below >= 0.001].iloc[0], days["day"][below >= 0.999].iloc[0]
+    far = days[(days["day"] < first - timedelta(IMPLAUSIBLE_DAYS)) | (days["day"] > last + timedelta(IMPLAUSIBLE_DAYS))]
+    if far.empty:
+        return ()
+    n, example = int(far["n_rows"].sum()), str(far["day"].iloc[0].date())
+    rule = "within a year of nearly all other rows"
+    return (Finding(name, column, rule, "warning", n, n / days["n_rows"].sum(), example),)
+
+
+def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
+    """Order lines that are allowed and still worth a look."""
+    quantity = lines["quantity"].cast("float64")
+    head = collect(lines.aggregate(n=lines.count(), q=quantity.quantile(0.99))).iloc[0]
+    if not head["n"]:
+        return ()
+    top = float(head["q"])
+    which = lines["order_id"] + " " + lines["product_id"]
+    rules: list[tuple[str, str, Severity, ir.BooleanValue]] = [
+        ("quantity", "quantity 0", "note", lines["quantity"] == 0),
+        ("unit_price", "price 0", "note", lines["unit_price"] == 0),
+        ("customer_id", "without customer: left out of customer figures", "warning", lines["customer_id"].isnull()),
+        ("status", "not paid: no revenue", "note", (lines["status"] != "paid").fill_null(False)),
+        ("revenue_amount", "revenue below 0", "warning", lines["revenue_amount"] < 0),
+        (
+            "quantity",
+            f"over {OUTLIER_TIMES} times the 99th percentile",
+            "warning",
+            quantity > OUTLIER_TIMES * max(top, 1.0),
+        ),
+    ]
+    measures: dict[str, ir.Scalar] = {"n": lines.count()}
+    for i, (_, _, _, odd) in enumerate(rules):
+        measures[f"n_{i}"] = odd.fill_null(False).ifelse(1, 0).sum().fill_null(0)
+        measures[f"x_{i}"] = which.min(where=odd)
+    row = collect(lines.aggregate(**measures)).iloc[0]
+    found = [
+        Finding("order_lines", column, rule, severity, int(row[f"n_{i}"]), row[f"n_{i}"] / row["n"], _text(row[f"x_{i}"]))
+        for i, (column, rule, severity, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
+    ]  # fmt: skip
+    return (*found, *_identical(lines))
+
+
+def _identical(lines: ir.Table) -> tuple[Finding, ...]:
+    """Lines equal in everything but their number: a double export, or two units rung up apart."""
+    same = [column for column in lines.columns if column != "line_id"]
+    grouped = lines.group_by(same).aggregate(n=lines.count())
+    extra = (grouped["n"] - 1).sum().fill_null(0)
+    example = (grouped["order_id"] + " " + grouped["product_id"]).min(where=grouped["n"] > 1)
+    row = collect(grouped.aggregate(extra=extra, n=grouped["n"].sum().fill_null(0), example=example)).iloc[0]
+    if not row["n"] or not row["extra"]:
+        return ()
+    rule = "identical lines: kept, numbered apart"
+    return (
+        Finding(
+            "order_lines",
+            "order_id, product_id",
+            rule,
+            "note",
+            int(row["extra"]),
+            row["extra"] / row["n"],
+            _text(row["example"]),
+        ),
+    )
+
+
+def _days(shop: Shop) -> tuple[Finding, ...]:
+    """Days that the export lost, and days that are not whole."""
+    severities: dict[str, tuple[str, Severity]] = {
+        "missing": ("days without a line while neighbours sell: not counted as zero", "warning"),
+        "part of a day": ("first or last day seen in part: left out of comparisons", "note"),
+        "holiday closure": ("closed over a public holiday", "note"),
+        "closed weekday": ("weekday on which the shop does not sell", "note"),
+        "closed": ("closed, says the shop", "note"),
+    }
+    found = []
+    for kind, (rule, severity) in severities.items():
+        days = shop.days.loc[shop.days["kind"] == kind, "day"]
+        if len(days):
+            found.append(
+                Finding(
+                    "order_lines",
+                    "ordered_on",
+                    rule,
+                    severity,
+                    len(days),
+                    len(days) / len(shop.days),
+                    str(days.iloc[0].date()),
+                )
+            )
+    return tuple(found)
+
+
+def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Findings as rows.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        In the order wanted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        table, column, rule, severity, n_rows, share (0-1 of the table's rows; of the days for day rules), example.
+
+    Examples
+    --------
+    >>> list(findings_frame([]).columns)
+    ['table', 'column', 'rule', 'severity', 'n_rows', 'share', 'example']
+    """
+    return pd.DataFrame([asdict(finding) for finding in findings], columns=list(_FIELDS))
+
+
+def health_accounting(shop: Shop) -> pd.DataFrame:
+    """Where every raw row went: kept and set aside add up to the source, in rows and in money.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+
+    Returns
+    -------
+    pandas.DataFrame
+        source, outcome (kept or set aside), table, reason, rule, n_rows, row_share (0-1 of the source), n_units,
+        amount (money as it came; missing where the source has none), example. Tables that are read as they are
+        count as kept.
+    """
+    rows = [
+        {
+            "source": item.source, "outcome": "kept" if item.table else "set aside", "table": item.table or "", "reason": item.reason,
+            "rule": item.rule, "n_rows": item.n_rows, "n_units": _number(item.n_units), "amount": _number(item.amount), "example": item.example,
+        }
+        for item in (shop.staged.accounting if shop.staged else ())
+    ]  # fmt: skip
+    accounted = {row["table"] for row in rows} | set(shop.staged.tables if shop.staged else ())
+    for name, table in shop.tables.items():
+        if name not in accounted:
+            n = int(collect(table.aggregate(n=table.count()))["n"][0])
+            rows.append({"source": name, "outcome": "kept", "table": name, "reason": "kept", "rule": "read as it is", "n_rows": n,
+                         "n_units": None, "amount": None, "example": ""})  # fmt: skip
+    columns = ["source", "outcome", "table", "reason", "rule", "n_rows", "row_share", "n_units", "amount", "example"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["row_share"] = frame["n_rows"] / frame.groupby("source")["n_rows"].transform("sum")
+    return frame.astype({"n_rows": "int64", "row_share": "float64", "n_units": "float64", "amount": "float64"})
+
+
+def _number(value: object) -> float | None:
+    return None if value is None else float(str(value))
