@@ -98,7 +98,7 @@ class Browsing:
             for number, text in enumerate(unmet):
                 texts.append(text)
                 finds.append(-1)
-                weights.append(share * (0.5**number if number < len(unmet) - 1 else 0.5 ** (number - 1)))
+                weights.append(share * 0.5 ** min(number + 1, len(unmet) - 1))
         return texts, np.array(finds), np.array(weights)
 
     @cached_property

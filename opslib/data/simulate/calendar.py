@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,6 +15,7 @@ from opslib.data.simulate.config import WARM_UP_DAYS, ShopConfig
 from opslib.data.simulate.draws import Draws, Floats, Ints
 
 DAY_SECONDS = 86_400
+Planned = TypeVar("Planned", planted.Change, planted.Experiment, planted.Rollout)
 _WEEKDAY = np.array([1.02, 0.98, 0.97, 1.0, 1.05, 1.14, 0.84])
 #: Hours of a visit's start and the share of visits begun before each (site, store); nights are left free, so that no
 #: visit crosses midnight or a change of the clock.
@@ -156,13 +158,30 @@ class Calendar:
         return planted.CUSTOMER_TYPES if self.config.customer_types == "planted" else planted.SINGLE_TYPE
 
     @cached_property
+    def changes(self) -> tuple[planted.Change, ...]:
+        """Changes of this shop, with their effects as scaled; the rise of list prices stays as it is."""
+        happened = [each for each in planted.CHANGES if each.kind != "outage" or self.config.outages]
+        return tuple(each if each.acts_on == "price" else self._scaled(each) for each in happened)
+
+    @cached_property
+    def experiments(self) -> tuple[planted.Experiment, ...]:
+        """Tests on the site and in stores, then those by mail, with their effects as scaled."""
+        return tuple(self._scaled(test) for test in planted.SITE_EXPERIMENTS + planted.MAIL_EXPERIMENTS)
+
+    @cached_property
+    def rollouts(self) -> tuple[planted.Rollout, ...]:
+        """Roll-outs, with their effects as scaled."""
+        return tuple(self._scaled(rollout) for rollout in planted.ROLLOUTS)
+
+    def _scaled(self, planned: Planned) -> Planned:
+        return replace(planned, effect=planned.effect * self.config.effect_scale)
+
+    @cached_property
     def conversion(self) -> Floats:
         """Factor on conversion by day and device (days x devices): releases and outages."""
         out = np.tile(np.array(planted.DEVICE_CONVERSION), (self.n_days, 1))
-        for change in planted.CHANGES:
+        for change in self.changes:
             if change.acts_on != "conversion" or change.scope.startswith("section"):
-                continue
-            if change.kind == "outage" and not self.config.outages:
                 continue
             device = change.scope.removeprefix("device:")
             columns = slice(None) if device == change.scope else planted.DEVICES.index(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from opslib.data.simulate.draws import Draws, Floats, Ints
 #: True hedonic coefficients on log price, per unit of each attribute.
 HEDONIC = {"attr_durability": 0.06, "attr_eco_score": 0.035, "attr_size_litres": 0.25}  # the last on log size
 PRICE_STEP_DAYS, PRICE_STEP_SD, PRICE_STEP_SHARE = 28, 0.13, 0.45
-CONFOUNDED_SD, CONFOUNDED_FOLLOW = 0.30, 0.45
+CONFOUNDED_SD, CONFOUNDED_FOLLOW, CONFOUNDED_OWN = 0.30, 0.45, 0.5
 GROUP_SIZE, N_COMPLEMENTS, COMPLEMENT_SHARE = 4, 10, 0.30
 CANNIBAL_SHARE, NO_IMAGE = 0.45, 0.65
 UNIT = 10_000  # money is whole ten-thousandths
@@ -150,7 +151,7 @@ class Catalogue:
         chosen = sorted(alone, key=lambda number: -self.popularity[self._siblings(number)].sum())[:3]
         return np.array(sorted(chosen), dtype=np.int64)
 
-    def _siblings(self, number: int) -> Ints:
+    def _siblings(self, number: Any) -> Ints:
         group = self.number[self.number // GROUP_SIZE == number // GROUP_SIZE]
         return group[group != number]
 
@@ -191,7 +192,7 @@ class Catalogue:
         for number in range(1, n_steps):
             level[number] = np.where(stays[number], level[number - 1], level[number])
         shock = self.demand_shock[np.minimum(np.arange(n_steps) * PRICE_STEP_DAYS, days - 1)][:, self.category]
-        level = np.where(follows, CONFOUNDED_FOLLOW * shock + 0.15 * level, level)
+        level = np.where(follows, CONFOUNDED_FOLLOW * shock + CONFOUNDED_OWN * level, level)
         return np.take_along_axis(level, step, axis=0) + self._price_changes
 
     @cached_property
@@ -201,9 +202,9 @@ class Catalogue:
 
     @cached_property
     def _price_changes(self) -> Floats:
-        """Log effect of list price changes in ``planted.CHANGES`` (days x products)."""
+        """Log effect of planned list price changes (days x products)."""
         out, names = np.zeros((self.calendar.config.days, self.n)), [each.name for each in planted.CATEGORIES]
-        for change in planted.CHANGES:
+        for change in self.calendar.changes:
             if change.acts_on == "price":
                 hit = self.category == names.index(change.scope.removeprefix("category:"))
                 out[self.calendar.at(change.starts) - WARM_UP_DAYS :, hit] += np.log1p(change.effect)

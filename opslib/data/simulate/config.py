@@ -65,6 +65,8 @@ class ShopConfig:
         Share of returns that come one to four months late.
     outages : bool
         Whether the payment outage happened.
+    effect_scale : float
+        Factor on the effect of every release, test and roll-out; 0 is the shop in which nothing worked.
 
     Examples
     --------
@@ -98,6 +100,7 @@ class ShopConfig:
     missing_days: int = 1
     late_returns: float = 0.08
     outages: bool = True
+    effect_scale: float = 1.0
 
     def __post_init__(self) -> None:
         ranges = {
@@ -105,6 +108,7 @@ class ShopConfig:
             "store_share": (0.02, 0.98), "browser_share": (0.05, 1.0), "trend": (-0.9, 5.0), "ar": (0.0, 0.95),
             "shock_sd": (0.0, 1.0), "carry_over": (0.0, 1.0), "level_break": (-0.9, 5.0), "icc": (0.0, 1.0),
             "spend_sigma": (0.0, 1.5), "sample_ratio_loss": (0.0, 0.9), "missing_days": (0, 10), "late_returns": (0.0, 1.0),
+            "effect_scale": (0.0, 1.2),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:

@@ -46,7 +46,7 @@ class TestTotals:
                 sums[look] += _sums(block, exposure, revenue, window.start, until)
 
 
-def _sums(block: Block, exposure: Exposure, revenue: Floats, start: int, until: int) -> Floats:
+def _sums(block: Block, exposure: Exposure, revenue: np.ndarray, start: int, until: int) -> Floats:
     """Arms x sums of one test up to one look."""
     visits, n = block.visits, block.people.number.size
     bought = visits.is_buy & (visits.day >= start) & (visits.day < until) & (visits.channel != planted.STORE)
@@ -116,11 +116,10 @@ class Outcomes:
     def assignments(self) -> Columns:
         """experiments: stores of the store test and recipients of the mail tests."""
         calendar, stores = self.simulator.calendar, range(self.simulator.calendar.config.n_stores)
-        tests = [test for test in planted.SITE_EXPERIMENTS if test.unit == "store"]
         store_ids = [store_name(number) for number in stores]
-        parts = [(test, pa.array(store_ids), self._arms.treated_stores.astype(np.int64), 0) for test in tests]
+        parts = [(test, pa.array(store_ids), self._arms.treated_stores.astype(np.int64), 0) for test in self._arms.store_tests]
         recipients = ids("M", np.arange(self.n_recipients), 7)
-        parts += [(test, recipients, self._mail_arm(test), 1) for test in planted.MAIL_EXPERIMENTS]
+        parts += [(test, recipients, self._mail_arm(test), 1) for test in self._arms.mail_tests]
         which = np.repeat(np.arange(len(parts)), [len(part[1]) for part in parts])
         begun = np.array([int(calendar.midnight(calendar.at(part[0].starts))) for part in parts])
         return {
@@ -134,7 +133,7 @@ class Outcomes:
     def arms(self) -> Columns:
         """experiment_arms: planned shares, epoch by epoch."""
         rows = []
-        for test in planted.SITE_EXPERIMENTS + planted.MAIL_EXPERIMENTS:
+        for test in self.simulator.calendar.experiments:
             for start, stop, share in self._arms.epochs(test):
                 for variant, planned in ((VARIANTS[CONTROL], 1.0 - share), (VARIANTS[TREATMENT], share)):
                     rows.append((test.experiment_id, variant, start, min(stop, self.simulator.calendar.n_days - 1), planned))
@@ -166,7 +165,7 @@ class Outcomes:
         """unit_outcomes of the mail tests: whether each recipient visited, and whether they had the month before."""
         key, parts = np.arange(self.n_recipients), []
         habit = np.where(self._draws.uniform("mail habit", key) < 0.35, 2.0, 0.4615)
-        for test in planted.MAIL_EXPERIMENTS:
+        for test in self._arms.mail_tests:
             chance = np.minimum(test.base * habit * (1.0 + test.effect * (self._mail_arm(test) == TREATMENT)), 1.0)
             value = self._draws.uniform(f"visited/{test.experiment_id}", key) < chance
             before = self._draws.uniform(f"before/{test.experiment_id}", key) < test.base * habit

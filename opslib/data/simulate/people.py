@@ -212,7 +212,7 @@ class Population:
         chance = np.where(in_store & (before == 0), planted.WALK_IN_CONVERSION, chance)
         response = np.array([each.promotion_response for each in calendar.types])[kind]
         chance = chance * np.where(calendar.promotion_days[day], response, 1.0)
-        for change in planted.CHANGES:
+        for change in calendar.changes:
             if change.scope == "section:guides":
                 applies = (landing == 2) & ~in_store & (day >= calendar.at(change.starts))
                 chance = chance * np.where(applies, 1.0 + change.effect, 1.0)

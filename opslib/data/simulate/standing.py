@@ -195,14 +195,13 @@ class Standing:
         """changes: releases, prices, content, outages, promotions and roll-outs."""
         rows = [
             (change.change_id, change.kind, change.starts, change.ends, change.scope, change.description)
-            for change in planted.CHANGES
-            if change.kind != "outage" or self.calendar.config.outages
+            for change in self.calendar.changes
         ]
         names = [category.name for category in planted.CATEGORIES]
         for promotion in planted.PROMOTIONS if self.calendar.config.promotions else ():
             scope = "category:" + ",".join(names[number] for number in promotion.categories)
             rows.append((promotion.change_id, "promotion", promotion.starts, promotion.ends, scope, promotion.title))
-        rows += [(roll.rollout_id, "release", roll.starts, None, f"rollout:{roll.unit}", roll.title) for roll in planted.ROLLOUTS]
+        rows += [(roll.rollout_id, "release", roll.starts, None, f"rollout:{roll.unit}", roll.title) for roll in self.calendar.rollouts]
         windows = [self.calendar.window(starts, ends) for _, _, starts, ends, _, _ in rows]
         lasts = np.array([row[3] is None or window.stop >= self.calendar.n_days for row, window in zip(rows, windows, strict=True)])
         ended = self.calendar.midnight(np.where(lasts, 0, [min(window.stop, self.calendar.n_days - 1) for window in windows]))
@@ -259,7 +258,7 @@ class Standing:
     def rollouts(self) -> Columns:
         """rollouts: every unit, with the day from which it was treated."""
         arms, rows = self.simulator.population.arms, []
-        for rollout in planted.ROLLOUTS:
+        for rollout in self.calendar.rollouts:
             day = self.calendar.on(rollout.starts)
             if rollout.unit == "store":
                 units = [(store_name(n), n < arms.n_rollout_stores) for n in range(self.calendar.config.n_stores)]

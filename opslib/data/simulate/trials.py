@@ -37,7 +37,17 @@ class Arms:
     @cached_property
     def visitor_tests(self) -> tuple[planted.Experiment, ...]:
         """Tests that randomise visitors on the site."""
-        return tuple(test for test in planted.SITE_EXPERIMENTS if test.unit == "visitor")
+        return tuple(test for test in self.calendar.experiments if test.unit == "visitor" and not test.base)
+
+    @cached_property
+    def store_tests(self) -> tuple[planted.Experiment, ...]:
+        """Tests that randomise stores."""
+        return tuple(test for test in self.calendar.experiments if test.unit == "store")
+
+    @cached_property
+    def mail_tests(self) -> tuple[planted.Experiment, ...]:
+        """Tests on the newsletter list; their outcomes are in ``unit_outcomes`` only."""
+        return tuple(test for test in self.calendar.experiments if test.base)
 
     @cached_property
     def treated_stores(self) -> np.ndarray:
@@ -95,13 +105,12 @@ class Arms:
     def _unit_effects(self, people: People, who: Ints, day: Ints, in_store: np.ndarray) -> Floats:
         """Effects on stores and markets."""
         chance, calendar = np.ones(who.size), self.calendar
-        for test in planted.SITE_EXPERIMENTS:
-            if test.unit == "store":
-                window = calendar.window(test.starts, test.ends)
-                treated = in_store & self.treated_stores[people.store[who]] & (day >= window.start) & (day < window.stop)
-                chance[treated] *= 1.0 + test.effect
+        for test in self.store_tests:
+            window = calendar.window(test.starts, test.ends)
+            treated = in_store & self.treated_stores[people.store[who]] & (day >= window.start) & (day < window.stop)
+            chance[treated] *= 1.0 + test.effect
         markets = np.isin(np.array(planted.COUNTRIES), planted.ROLLOUT_MARKETS)
-        for rollout in planted.ROLLOUTS:
+        for rollout in calendar.rollouts:
             treated = day >= calendar.at(rollout.starts)
             if rollout.unit == "store":
                 treated = treated & in_store & (people.store[who] < self.n_rollout_stores)

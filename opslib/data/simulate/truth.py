@@ -119,7 +119,7 @@ class Truth:
         return {
             "unit": "repeat orders a week while active; dropout probability after each repeat order",
             "shows": ["order_lines.customer_id", "order_lines.ordered_at"],
-            "note": "cohort of customers first seen after the start; running time follows the season, promotions and changes",
+            "note": "cohort of customers first seen after the start; running time follows the season; promotions, releases and tests come on top",
             "by_type": {kind.name: {"r": kind.r, "alpha_weeks": kind.alpha_weeks, "a": kind.a, "b": kind.b} for kind in kinds},
             "pooled_by_moments": {"r": r, "alpha_weeks": r / mean, "a": drop * scale, "b": (1.0 - drop) * scale},
             "mean_orders_a_week": mean, "mean_dropout": drop,
@@ -198,7 +198,7 @@ class Truth:
         }  # fmt: skip
 
     def _search(self) -> dict[str, Any]:
-        texts, finds, weights = self.simulator.browsing.queries
+        _, finds, weights = self.simulator.browsing.queries
         weights = weights / weights.sum()
         return {
             "unit": "share of all searches", "shows": ["searches.query", "searches.n_results", "searches.clicked_product_id"],
@@ -236,7 +236,7 @@ class Truth:
         return [
             {**asdict(change), "unit": "relative change while it lasts", "starts": self._on(change.starts),
              "ends": None if change.ends is None else self._on(change.ends)}
-            for change in planted.CHANGES
+            for change in self.simulator.calendar.changes
         ]  # fmt: skip
 
     def _promotions(self) -> list[dict[str, Any]]:
@@ -251,7 +251,7 @@ class Truth:
         ]  # fmt: skip
 
     def _experiments(self) -> list[dict[str, Any]]:
-        return [self._experiment(test) for test in planted.SITE_EXPERIMENTS + planted.MAIL_EXPERIMENTS]
+        return [self._experiment(test) for test in self.simulator.calendar.experiments]
 
     def _experiment(self, test: planted.Experiment) -> dict[str, Any]:
         out = {
@@ -264,7 +264,7 @@ class Truth:
         if test.unit == "store":
             treated = self.simulator.population.arms.treated_stores
             return {**out, "treated": [store_name(int(n)) for n in np.flatnonzero(treated)], "shows": ["order_lines.store"]}
-        if test in planted.MAIL_EXPERIMENTS:
+        if test.base:
             n = (self.outcomes.n_recipients / 2,) * 2
             return {**out, **_power(test, test.effect, n, test.base), "shows": ["unit_outcomes.value", "experiments.variant"]}
         arms = self.outcomes.totals.sums[test.experiment_id][-1]
@@ -280,7 +280,7 @@ class Truth:
             {**asdict(rollout), "starts": self._on(rollout.starts), "effect_unit": "relative change of orders of treated units",
              "treated": [store_name(n) for n in range(arms.n_rollout_stores)] if rollout.unit == "store" else planted.ROLLOUT_MARKETS,
              "shows": ["rollouts.treated_from", "order_lines.store" if rollout.unit == "store" else "order_lines.country"]}
-            for rollout in planted.ROLLOUTS
+            for rollout in self.simulator.calendar.rollouts
         ]  # fmt: skip
 
     def _faulty(self) -> dict[str, Any]:
