@@ -151,14 +151,10 @@ def rfm_scores(
     if cut_points is not None and cut_points.bins != bins:
         raise ParameterError(f"bins: {bins} differs from the {cut_points.bins} scores of the cut points")
     totals = customer_totals(order_lines, as_of=as_of)
-    recency = engine.days_between(ibis.literal(as_of), totals["last_on"])
-    if cut_points is None:
-        scores = _by_rank(totals, bins)
-    else:
-        scores = _by_cut_points(totals.mutate(recency_days=recency), cut_points)
+    totals = totals.mutate(recency_days=engine.days_between(ibis.literal(as_of), totals["last_on"]))
+    scores = _by_rank(totals, bins) if cut_points is None else _by_cut_points(totals, cut_points)
     scored = totals.select(
-        "customer_id", recency_days=recency, n_orders=totals["n_orders"],
-        revenue_amount=totals["revenue_amount"].cast("float64"), **scores,
+        "customer_id", "recency_days", "n_orders", revenue_amount=totals["revenue_amount"].cast("float64"), **scores,
     )
     return scored.mutate(segment=_segment_of(scored, bins))
 
