@@ -274,6 +274,9 @@ def _looks(estimate: Estimate) -> tuple[float | None, float]:
         return None, 0.0
     if step < 1 and is_money(estimate.unit):
         step = 0.01
+    if not is_missing(estimate.value) and estimate.value:
+        # A wide, lopsided interval must not round its own value away.
+        step = min(step, 10.0 ** math.floor(math.log10(abs(estimate.value * factor))))
     return step, max(abs(x) for x in [*known, estimate.value * factor if not is_missing(estimate.value) else 0.0])
 
 

@@ -2,6 +2,7 @@
 
 from opslib.classification.cells import TREATMENTS, AbcXyzLimits, Treatment, abc_xyz, cell_summary
 from opslib.classification.growth import QUADRANTS, STAGES, growth_share, life_cycle
+from opslib.classification.views import pareto_curve, stage_summary
 
 __all__ = [
     "QUADRANTS",
@@ -13,4 +14,6 @@ __all__ = [
     "cell_summary",
     "growth_share",
     "life_cycle",
+    "pareto_curve",
+    "stage_summary",
 ]

@@ -124,6 +124,38 @@ def _value_of(text: str, operator: str) -> Any:
     return text.strip("'\"")
 
 
+def choose_baseline(shop: Shop, *, period: Period) -> tuple[Period, Period] | None:
+    """Two periods of equal length that can be compared.
+
+    Parameters
+    ----------
+    shop : Shop
+        Its coverage decides.
+    period : Period
+        The period of interest.
+
+    Returns
+    -------
+    (Period, Period) or None
+        The period and the same dates a year before, where those were seen as a whole; else the later and the earlier
+        half of the period; None if neither was.
+    """
+    seen = shop.coverage
+    if seen is None:
+        return None
+    if seen.status(period.year_before()) == "complete":
+        return period, period.year_before()
+    half = timedelta(days=period.n_days // 2 - 1)
+    if half.days < 0:
+        return None
+    later = Period(period.end - half, period.end)
+    pair = later, later.previous()
+    if period.n_months and period.n_months % 2 == 0:
+        middle = shift_months(period.start, period.n_months // 2)
+        pair = Period(middle, period.end), Period(period.start, middle - timedelta(days=1))
+    return pair if all(seen.status(part) != "unobserved" for part in pair) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """A shop's tables, cut by ``where``.

@@ -78,12 +78,12 @@ def _estimate(row: pd.Series, currency: str) -> Estimate:
 def _said(row: pd.Series, currency: str) -> str:
     estimate = _estimate(row, currency)
     if estimate.lower == estimate.upper:
-        is_money = row["unit"] == "money"
-        return format_money(estimate.value, currency) if is_money else format_number(estimate.value)
+        write = {"money": lambda v: format_money(v, currency), "share": format_share}.get(row["unit"], format_number)
+        return write(estimate.value)
     return format_estimate(estimate, currency=currency)
 
 
-def _against(kpis: pd.DataFrame, metric: str) -> str:
+def _against(kpis: pd.DataFrame, metric: str, currency: str) -> str:
     """The changes that can be told, in words; what cannot be compared is said too."""
     parts = []
     for comparison in ("previous", "year_before"):
@@ -91,7 +91,8 @@ def _against(kpis: pd.DataFrame, metric: str) -> str:
         if row is None or row["status"] == "unobserved":
             continue
         if math.isnan(float(row["change_share"])):
-            parts.append(f"not comparable with {row['period']} ({row['note'] or row['status']})")
+            why = row["note"] or (f"{_said(row, currency)} then" if row["status"] == "complete" else row["status"])
+            parts.append(f"not comparable with {row['period']} ({why})")
             continue
         moved = _moved(row)
         parts.append(f"{moved} against {row['period']}")
@@ -110,7 +111,7 @@ def _moved(row: pd.Series) -> str:
 def _revenue(kpis: pd.DataFrame, currency: str) -> Evidence:
     row = _row(kpis, "revenue", "current")
     assert row is not None
-    against = _against(kpis, "revenue")
+    against = _against(kpis, "revenue", currency)
     note = f" ({row['note']})" if row["note"] else ""
     return Evidence(
         key="revenue",
@@ -144,7 +145,7 @@ def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Evidenc
 def _figure(kpis: pd.DataFrame, metric: str, currency: str) -> Evidence:
     row = _row(kpis, metric, "current")
     assert row is not None
-    against = _against(kpis, metric)
+    against = _against(kpis, metric, currency)
     action, owner = _OWNERS.get(metric, (None, None)) if _is_worse(kpis, metric) else (None, None)
     return Evidence(
         key=metric.replace("_", "-"),

@@ -39,4 +39,3 @@ def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
         for end, column in (("", "change_share"), ("_lower", "change_lower"), ("_upper", "change_upper")):
             summary[f"{name}_change{end}"] = other[column]
     return summary.reset_index(drop=True)
-

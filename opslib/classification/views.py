@@ -1,0 +1,90 @@
+"""Classes of products summed up for a page: the curve of their value, and their stages of life."""
+
+from __future__ import annotations
+
+import ibis
+import pandas as pd
+
+from opslib import engine
+from opslib.classification.growth import STAGES
+from opslib.metrics.blocks import Table
+
+
+def pareto_curve(classes: Table, *, n_points: int = 100) -> pd.DataFrame:
+    """Cumulative share of value by cumulative share of products, most valuable first.
+
+    Parameters
+    ----------
+    classes : table
+        From `abc_xyz`.
+    n_points : int
+        Points of the curve at most.
+
+    Returns
+    -------
+    DataFrame
+        item_share, value_share (cumulative, 0-1, ascending), abc (class of the last product of each point).
+
+    Examples
+    --------
+    >>> classes = pd.DataFrame({"product_id": ["a", "b"], "revenue_amount": [3.0, 1.0], "revenue_share": [0.75, 0.25],
+    ...     "cumulative_share": [0.75, 1.0], "abc_class": ["A", "C"]})
+    >>> pareto_curve(classes).values.tolist()
+    [[0.5, 0.75, 'A'], [1.0, 1.0, 'C']]
+    """
+    table = engine.as_table(classes)
+    amount = "revenue_amount" if "revenue_amount" in table.columns else "margin_amount"
+    ranked = table.mutate(
+        place=ibis.row_number().over(ibis.window(order_by=[ibis.desc(amount), "product_id"])) + 1,
+        n_all=table.count().over(ibis.window()),
+    )
+    pieces = ranked.mutate(piece=((ranked["place"] - 1) * n_points) // ranked["n_all"])
+    found = engine.collect(
+        pieces.group_by("piece")
+        .aggregate(
+            item_share=engine.ratio(pieces["place"].max(), pieces["n_all"].max()),
+            value_share=pieces["cumulative_share"].max(),
+            abc=pieces["abc_class"].max(),
+        )
+        .order_by("piece")
+    )
+    return found.drop(columns="piece")
+
+
+def stage_summary(stages: Table, classes: Table) -> pd.DataFrame:
+    """Products and value of each stage of life.
+
+    Parameters
+    ----------
+    stages : table
+        From `life_cycle`.
+    classes : table
+        From `abc_xyz`, for the value.
+
+    Returns
+    -------
+    DataFrame
+        In the order of life, empty stages too: stage, n_products, revenue_amount, revenue_share, rule.
+
+    Examples
+    --------
+    >>> stages = pd.DataFrame({"product_id": ["a", "b"], "stage": ["growth", "dormant"]})
+    >>> classes = pd.DataFrame({"product_id": ["a"], "revenue_amount": [4.0]})
+    >>> stage_summary(stages, classes).query("n_products > 0")["revenue_share"].tolist()
+    [1.0, 0.0]
+    """
+    values = engine.as_table(classes)
+    amount = "revenue_amount" if "revenue_amount" in values.columns else "margin_amount"
+    values = values.select("product_id", value=values[amount].cast("float64"))
+    joined = engine.as_table(stages).select("product_id", "stage").left_join(values, "product_id")
+    found = engine.collect(
+        joined.group_by("stage")
+        .aggregate(n_products=joined.count(), revenue_amount=joined["value"].sum().fill_null(0.0))
+        .order_by("stage")
+    )
+    order = pd.DataFrame({"stage": list(STAGES), "rule": list(STAGES.values())})
+    summary = order.merge(found, how="left", on="stage").fillna({"n_products": 0, "revenue_amount": 0.0})
+    total = summary["revenue_amount"].sum()
+    summary["revenue_share"] = summary["revenue_amount"] / total if total else float("nan")
+    summary = summary.astype({"n_products": "int64"})
+    return summary[["stage", "n_products", "revenue_amount", "revenue_share", "rule"]]

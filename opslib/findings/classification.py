@@ -1,0 +1,131 @@
+"""What the classes of products say."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from opslib.formats import format_change, format_money, format_number, format_share
+from opslib.periods import Period
+from opslib.proposals.evidence import Evidence
+
+#: Cells whose treatment is worth a line of its own, most urgent first.
+_ACTED_ON = ("AX", "AZ", "CZ")
+_NAMED_GROUPS = 3
+
+
+def classification_findings(
+    cells: pd.DataFrame, matrix: pd.DataFrame, stages: pd.DataFrame, *, currency: str
+) -> tuple[Evidence, ...]:
+    """Findings of the classification page.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        From `classification.cell_summary`.
+    matrix : pandas.DataFrame
+        Rows of `classification.growth_share`; may be empty.
+    stages : pandas.DataFrame
+        From `classification.stage_summary`; may be empty.
+    currency : str
+        ISO code.
+
+    Returns
+    -------
+    tuple of Evidence
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame({"cell": ["AX"], "abc_class": ["A"], "xyz_class": ["X"], "n_products": [4],
+    ...     "product_share": [1.0], "amount": [9.0], "amount_share": [1.0], "action": ["keep"], "owner": ["buying"]})
+    >>> found = classification_findings(cells, pd.DataFrame(), pd.DataFrame(), currency="GBP")
+    >>> [f.key for f in found]
+    ['a-products', 'cell-AX']
+    """
+    found = [_a_products(cells, currency)]
+    by_cell = cells[cells["n_products"] > 0].set_index("cell")
+    found += [_cell(name, by_cell.loc[name], currency) for name in _ACTED_ON if name in by_cell.index]
+    if len(matrix):
+        found += _movers(matrix)
+    if len(stages):
+        found += _stages(stages)
+    return tuple(found)
+
+
+def _a_products(cells: pd.DataFrame, currency: str) -> Evidence:
+    a = cells[cells["abc_class"] == "A"]
+    return Evidence(
+        key="a-products",
+        sentence=f"{format_number(int(a['n_products'].sum()))} products ({format_share(a['product_share'].sum())}) bring "
+        f"{format_share(a['amount_share'].sum())} of the revenue, {format_money(a['amount'].sum(), currency)}.",
+        kind="measured",
+        section="Few products carry the revenue",
+    )
+
+
+def _cell(name: str, row: pd.Series, currency: str) -> Evidence:
+    value = {"A": "high value", "B": "middling value", "C": "low value"}[name[0]]
+    demand = {"X": "steady", "Y": "varying", "Z": "erratic"}[name[1]]
+    return Evidence(
+        key=f"cell-{name}",
+        sentence=f"{format_number(int(row['n_products']))} products have {value} and {demand} demand ({name}): "
+        f"{format_money(row['amount'], currency)}, {format_share(row['amount_share'])} of the revenue.",
+        kind="measured",
+        section="Nine cells, each with its treatment",
+        action=f"{name}: {row['action']}",
+        owner=str(row["owner"]).capitalize(),
+        scope=(("cell", name),),
+    )
+
+
+def _movers(matrix: pd.DataFrame) -> list[Evidence]:
+    """Groups that grew or shrank against the shop beyond chance."""
+    clear = matrix[matrix["is_clear"].astype(bool)].copy()
+    clear["gap"] = clear["growth_share"] - clear["shop_growth"]
+    found = []
+    for word, rows in (("faster", clear[clear["gap"] > 0]), ("slower", clear[clear["gap"] < 0])):
+        if not len(rows):
+            continue
+        top = rows.reindex(rows["gap"].abs().sort_values(ascending=False, kind="stable").index).head(_NAMED_GROUPS)
+        names = ", ".join(
+            f"{r.group} {format_change(float(r.growth_share))} ({format_change(float(r.growth_lower))} to "
+            f"{format_change(float(r.growth_upper))})"
+            for r in top.itertuples()
+        )
+        found.append(
+            Evidence(
+                key=f"groups-{word}",
+                sentence=f"{len(rows)} of {len(matrix)} groups grew {word} than the shop "
+                f"({format_change(float(rows['shop_growth'].iloc[0]))}) beyond chance: {names}.",
+                kind="estimated",
+                section="What grows and what shrinks",
+                caveat="Several groups are judged at once; of twenty without any change one would be named.",
+            )
+        )
+    return found
+
+
+def _stages(stages: pd.DataFrame) -> list[Evidence]:
+    by_stage = stages.set_index("stage")
+    if "decline" not in by_stage.index or not by_stage.loc["decline", "n_products"]:
+        return []
+    row = by_stage.loc["decline"]
+    return [
+        Evidence(
+            key="declining",
+            sentence=f"{format_number(int(row['n_products']))} products are ordered less than before, beyond what the "
+            f"shop's own season explains; they hold {format_share(row['revenue_share'])} of the revenue.",
+            kind="estimated",
+            section="Where products stand in their life",
+            action="decide for each: renew, mark down once, or let it run out",
+            owner="Buying",
+        )
+    ]
+
+
+def classification_limits(period: Period) -> tuple[str, ...]:
+    """What the classification page cannot say."""
+    return (
+        "The market: shares are within the shop, so a star may be small outside, and competitors are not seen.",
+        f"Demand that met an empty shelf: units are those sold in {period.label}, and a stock-out looks like erratic demand.",
+        "What a treatment would change: classes sort products, they do not test anything.",
+    )

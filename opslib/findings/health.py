@@ -1,0 +1,140 @@
+"""Whether the data are fit to be evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from opslib.contracts import Finding
+from opslib.formats import format_date, format_number, format_share
+from opslib.periods import Coverage, Period
+from opslib.proposals.evidence import Evidence
+
+#: Share of revenue without a customer from which customer figures are about a part only.
+MANY_GUESTS = 0.05
+
+
+def health_findings(
+    accounting: pd.DataFrame, findings: Sequence[Finding], coverage: Coverage, *, period: Period
+) -> tuple[Evidence, ...]:
+    """Findings of the data health page.
+
+    Parameters
+    ----------
+    accounting : pandas.DataFrame
+        From `data.checks.health_accounting`.
+    findings : sequence of Finding
+        From `data.checks.check_shop`.
+    coverage : Coverage
+        Days seen.
+    period : Period
+        Days that the page is about.
+
+    Returns
+    -------
+    tuple of Evidence
+        The verdict first, then rows, days, and what needs mending, worst first.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> rows = pd.DataFrame({"source": ["orders"], "outcome": ["kept"], "table": ["order_lines"], "reason": ["sale"],
+    ...     "n_rows": [9]})
+    >>> seen = Coverage(date(2026, 10, 1), date(2026, 10, 31))
+    >>> health_findings(rows, [], seen, period=Period(seen.first, seen.last))[0].sentence
+    'The data are fit to be evidence: no rule of their contracts is broken.'
+    """
+    errors = [f for f in findings if f.severity == "error"]
+    warnings = [f for f in findings if f.severity == "warning"]
+    return (
+        _verdict(errors, warnings),
+        *_rows(accounting),
+        _days(coverage, period),
+        *(_mend(finding) for finding in (*errors, *warnings)),
+    )
+
+
+def _verdict(errors: Sequence[Finding], warnings: Sequence[Finding]) -> Evidence:
+    if errors:
+        text = (
+            f"The data are not yet fit to be evidence: {len(errors)} "
+            f"{'rule is' if len(errors) == 1 else 'rules are'} broken in a way that makes figures wrong."
+        )
+    elif warnings:
+        text = (
+            f"The data are fit to be evidence with {len(warnings)} "
+            f"{'reservation' if len(warnings) == 1 else 'reservations'}, named below."
+        )
+    else:
+        text = "The data are fit to be evidence: no rule of their contracts is broken."
+    return Evidence(key="verdict", sentence=text, kind="measured", section="Which rules are broken")
+
+
+def _rows(accounting: pd.DataFrame) -> tuple[Evidence, ...]:
+    """One finding a source of which something was set aside or sent to another table."""
+    found = []
+    for source, rows in accounting.groupby("source", sort=False):
+        if len(rows) < 2:
+            continue
+        total = int(rows["n_rows"].sum())
+        aside = rows[rows["outcome"] == "set aside"]
+        kept = rows[rows["outcome"] == "kept"]
+        parts = [
+            f"{format_number(int(n), step=1)} became {str(table).replace('_', ' ')}"
+            for table, n in kept.groupby("table", sort=False)["n_rows"].sum().items()
+        ]
+        rest = (
+            f" and {format_number(int(aside['n_rows'].sum()), step=1)} "
+            f"({format_share(aside['n_rows'].sum() / total)}) were set aside for {len(aside)} stated {'reason' if len(aside) == 1 else 'reasons'}"
+            if len(aside)
+            else ""
+        )
+        found.append(
+            Evidence(
+                key=f"rows-{str(source).replace(' ', '-')}",
+                sentence=f"Every one of {format_number(total, step=1)} {source} is accounted for: "
+                f"{', '.join(parts)}{rest}.",
+                kind="measured",
+                section="Where every row went",
+            )
+        )
+    return tuple(found)
+
+
+def _days(coverage: Coverage, period: Period) -> Evidence:
+    n_seen, missing = coverage.n_observed(period), sorted(d for d in coverage.missing if period.contains(d))
+    gap = ""
+    if missing:
+        gap = f"; missing within the data: {', '.join(format_date(day) for day in missing[:3])}"
+        gap += f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return Evidence(
+        key="days",
+        sentence=f"{n_seen:,} of {period.n_days:,} days were observed, {format_date(coverage.first)} to "
+        f"{format_date(coverage.last)}{gap}.",
+        kind="measured",
+        section="Which days were seen",
+        caveat="Months with missing days are marked and not compared." if missing else None,
+    )
+
+
+def _mend(finding: Finding) -> Evidence:
+    where = f"{finding.table}.{finding.column}" if finding.column else finding.table
+    return Evidence(
+        key=f"rule-{finding.table}-{finding.column}-{finding.rule}"[:80].replace(" ", "-"),
+        sentence=f"{where}: {finding.rule} ({finding.n_rows:,} rows, {format_share(finding.share)}).",
+        kind="measured",
+        section="Which rules are broken",
+        action=f"mend {where} at its source" if finding.severity == "error" else None,
+        owner="Data" if finding.severity == "error" else None,
+    )
+
+
+def health_limits() -> tuple[str, ...]:
+    """What the data health page cannot say."""
+    return (
+        "Whether what was recorded is true: a wrong price that is a number breaks no rule.",
+        "What was never recorded: orders by telephone, visitors who refused to be measured.",
+        "Rules are checked table by table and between tables, not against the shop's accounts; compare one month's revenue "
+        "with the books once.",
+    )
