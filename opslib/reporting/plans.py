@@ -105,6 +105,7 @@ def plan_run(
         page for path, (content, names) in declared.items()
         for page in _pages(path, content, names, given=given, each=each or {})
     ]
+    _check_names(shop, [page.name for page in pages])
     options.setdefault("n_workers", max(1, min(len(pages), os.cpu_count() or 1)))
     return RunPlan(shop=shop, out=out.resolve(), pages=tuple(pages), **options)
 
@@ -138,6 +139,9 @@ def read_batch(path: Path) -> BatchFile:
     for key in values:
         if key not in BATCH_KEYS:
             raise ParameterError(f"{path.name}: unknown key '{key}': {nearest(str(key), BATCH_KEYS)}")
+    for key in ("parameters", "each"):
+        if not isinstance(values.get(key) or {}, dict):
+            raise ParameterError(f"{path.name}: {key} = {values[key]!r} is not allowed: a mapping of names to values")
     return BatchFile(
         shops=_texts(values["shops"], key="shops", path=path),
         notebooks=_texts(values.get("notebooks", []), key="notebooks", path=path),
@@ -173,6 +177,14 @@ def _pages(
         checked = check_parameters(names, values, name=path.stem)
         pages.append(Page(name=path.stem + suffix, notebook=path.resolve(), content=content, parameters=checked))
     return pages
+
+
+def _check_names(shop: str, names: Sequence[str]) -> None:
+    if not re.fullmatch(r"[\w-][\w.-]*", shop):
+        raise ParameterError(f"shop '{shop}' cannot name a folder: allowed are letters, digits, '_', '-' and '.'")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ParameterError(f"two pages would be named '{twice[0]}': choose values that differ in letters or digits")
 
 
 def _slug(text: str) -> str:

@@ -55,7 +55,8 @@ class ProgressBoard:
         """A page is finished."""
         self._set(name, 1.0)
         mark = MARKS.get(status, "[red]failed[/]")
-        self._progress.console.print(f"  {name}  {mark}  [dim]{seconds:.1f} s[/]")
+        if not self._progress.disable:
+            self._progress.console.print(f"  {name}  {mark}  [dim]{seconds:.1f} s[/]")
 
     def _set(self, name: str, share: float) -> None:
         with self._lock:

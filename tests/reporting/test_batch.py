@@ -1,0 +1,216 @@
+"""Runs: pages made once, carried over while they hold, published together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from opslib.errors import NotAvailableError, ReportError
+from opslib.reporting import batch, manifest, publishing
+from opslib.reporting.execution import Execution
+from opslib.reporting.harvest import harvest
+from tests.reporting.notebooks import PROVENANCE, evidence, notebook, rich_notebook, save, typed
+
+
+def displayed(kind: str, value: dict) -> dict:
+    data = {f"application/vnd.opslib.{kind}+json": value, "text/html": "<p>x</p>"}
+    return {"output_type": "display_data", "data": data, "metadata": {}}
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """Three notebooks, and an execution that needs no kernel: it plays what the fixture says."""
+    paths = [save(tmp_path / f"{n}.ipynb", notebook("1", title=f"Page {n}?")) for n in ("10_a", "20_b", "30_c")]
+    play = {
+        "10_a": ("ok", [displayed("evidence", evidence("k", "A is 3.")), displayed("provenance", PROVENANCE)]),
+        "20_b": ("ok", []),
+        "30_c": ("not available", [
+            {"output_type": "error", "ename": "NotAvailableError", "traceback": [],
+             "evalue": str(NotAvailableError("reviews", "what disappoints"))}]),
+    }
+    ran: list[str] = []
+
+    def fake(content, parameters, *, folder, timeout, on_cell) -> Execution:
+        name = content.cells[0].source.split()[2].rstrip("?")
+        ran.append(name)
+        status, outputs = play[name]
+        done = notebook("1", title=f"Page {name}?")
+        done.cells[-1].outputs = [nbformat.from_dict(o) for o in outputs]
+        return Execution(notebook=done, status=status, reason="it broke" if status == "failed" else "", seconds=0.5)
+
+    monkeypatch.setattr(batch, "execute", fake)
+
+    def plan(fingerprint: str | None = "data-1", names: int = 3, **options):
+        return batch.plan_run(
+            "demo", paths[:names], out=tmp_path / "reports", fingerprint=fingerprint, n_workers=2, **options
+        )
+
+    return SimpleNamespace(plan=plan, play=play, ran=ran, paths=paths, folder=tmp_path / "reports" / "demo")
+
+
+def run(plan, **options):
+    return batch.run(plan, progress=False, **options)
+
+
+def test_a_run_has_a_page_a_notebook_an_index_and_a_manifest(shop) -> None:
+    result = run(shop.plan())
+    assert sorted(p.name for p in result.index_path.parent.glob("*.html")) == [
+        "10_a.html", "20_b.html", "30_c.html", "index.html"]
+    assert result.exit_code == 0
+    assert [p.status for p in result.pages] == ["ok", "ok", "not available"]
+    assert result.latest_path.read_text() == result.index_path.read_text()
+    index = result.index_path.read_text()
+    assert "A is 3." in index
+    assert "what disappoints" in index
+    content = json.loads((result.index_path.parent / "manifest.json").read_text())
+    page = content["pages"][0]
+    assert page["sha256"] == manifest.sha256((result.index_path.parent / "10_a.html").read_bytes())
+    assert page["queries"] == PROVENANCE["queries"]
+    assert content["fingerprint"] == "data-1"
+
+
+def test_nothing_runs_twice_while_nothing_changed(shop) -> None:
+    first = run(shop.plan())
+    shop.ran.clear()
+    again = run(shop.plan())
+    assert shop.ran == []
+    assert not again.is_new
+    assert again.index_path == first.index_path
+    assert not (shop.folder / publishing.BUILDING).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "why", "ran"),
+    [
+        (lambda s: s.plan(fingerprint="data-2"), "the data changed", ["10_a", "20_b", "30_c"]),
+        (lambda s: s.plan(fingerprint=None), "its data carry no fingerprint", ["10_a", "20_b", "30_c"]),
+        (lambda s: s.plan(start="2026-10-01", end="2026-10-31"), "its parameters changed", ["10_a", "20_b", "30_c"]),
+        (lambda s: (save(s.paths[1], notebook("2", title="Page 20_b?")), s.plan())[1], "its notebook changed", ["20_b"]),
+    ],
+)
+def test_a_change_says_why_a_page_runs_again(change, why, ran, shop) -> None:
+    run(shop.plan())
+    shop.ran.clear()
+    result = run(change(shop))
+    assert sorted(shop.ran) == ran
+    assert {p.why_run for p in result.pages} - {""} == {why}
+    assert result.is_new
+    assert sorted(p.name for p in result.index_path.parent.glob("*.html")) == [
+        "10_a.html", "20_b.html", "30_c.html", "index.html"]
+
+
+def test_a_changed_library_runs_everything_again(shop, monkeypatch) -> None:
+    run(shop.plan())
+    monkeypatch.setattr(manifest, "library_fingerprint", lambda: "other")
+    assert {p.why_run for p in run(shop.plan()).pages} == {"opslib changed"}
+
+
+def test_a_failed_page_says_so_and_leaves_the_others_alone(shop) -> None:
+    shop.play["20_b"] = ("failed", [])
+    result = run(shop.plan())
+    assert result.exit_code == 1
+    assert [p.status for p in result.pages] == ["ok", "failed", "not available"]
+    assert "This page could not be made" in (result.index_path.parent / "20_b.html").read_text()
+    assert "A is 3." in (result.index_path.parent / "10_a.html").read_text()
+    assert result.failed["20_b"].name == "demo-20_b.ipynb"
+    shop.play["20_b"] = ("ok", [])
+    shop.ran.clear()
+    mended = run(shop.plan())
+    assert shop.ran == ["20_b"]
+    assert mended.pages[1].why_run == "it failed last time"
+    assert mended.exit_code == 0
+
+
+def test_a_figure_without_words_fails_its_page_only(shop) -> None:
+    shop.play["20_b"] = ("ok", [{"output_type": "display_data", "data": {"image/png": "aGk="}, "metadata": {}}])
+    result = run(shop.plan())
+    assert [p.status for p in result.pages] == ["ok", "failed", "not available"]
+    assert "no alternative text" in result.pages[1].reason
+
+
+def test_a_run_cut_off_is_taken_up_where_it_stopped(shop) -> None:
+    first = run(shop.plan())
+    building = shop.folder / publishing.BUILDING
+    shutil.copytree(first.index_path.parent, building)
+    (building / "20_b.json").unlink()  # its record is written last
+    (building / "30_c.html").write_text("half a page")  # bytes that its record does not know
+    publishing.remove(shop.folder / "latest")
+    publishing.remove(first.index_path.parent)
+    shop.ran.clear()
+    result = run(shop.plan())
+    assert sorted(shop.ran) == ["20_b", "30_c"]
+    assert (result.index_path.parent / "30_c.html").read_text() != "half a page"
+    assert not building.exists()
+
+
+def test_a_crash_leaves_the_published_run_as_it_was(shop, monkeypatch) -> None:
+    first = run(shop.plan())
+    before = {p.name: p.read_bytes() for p in first.index_path.parent.iterdir()}
+
+    def crash(*_: object, **__: object) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(batch, "render_index", crash)
+    with pytest.raises(MemoryError):
+        run(shop.plan(fingerprint="data-2"))
+    assert {p.name: p.read_bytes() for p in (shop.folder / "latest").iterdir()} == before
+
+
+def test_an_edited_page_is_made_again(shop) -> None:
+    first = run(shop.plan())
+    (first.index_path.parent / "10_a.html").write_text("edited by hand")
+    shop.ran.clear()
+    run(shop.plan())
+    assert shop.ran == ["10_a"]
+
+
+def test_fewer_pages_make_a_run_of_their_own(shop) -> None:
+    run(shop.plan())
+    shop.ran.clear()
+    result = run(shop.plan(names=1))
+    assert shop.ran == []
+    assert sorted(p.name for p in result.index_path.parent.glob("*.html")) == ["10_a.html", "index.html"]
+
+
+def test_a_second_run_at_the_same_time_is_refused(shop) -> None:
+    with publishing.locked(shop.folder), pytest.raises(ReportError, match="is being written by another run"):
+        run(shop.plan())
+
+
+def test_forced_pages_run_again_and_give_the_same_bytes(shop) -> None:
+    first, second = run(shop.plan()), run(shop.plan(), is_forced=True)
+    for page in ("10_a", "20_b", "30_c", "index"):
+        assert (first.index_path.parent / f"{page}.html").read_bytes() == (
+            second.index_path.parent / f"{page}.html").read_bytes()
+
+
+@pytest.mark.slow
+def test_real_kernels_give_the_same_bytes_from_any_folder(tmp_path, monkeypatch) -> None:
+    paths = [save(tmp_path / "10_rich.ipynb", rich_notebook()), save(tmp_path / "20_b.ipynb", notebook("1 / 0"))]
+    pages = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        plan = batch.plan_run("demo", paths, out=tmp_path / f"out-{place}", start="2026-10-01", end="2026-10-31")
+        result = run(plan)
+        assert [p.status for p in result.pages] == ["ok", "failed"]
+        pages.append({p.name: p.read_bytes() for p in result.index_path.parent.glob("*.html")})
+    assert pages[0] == pages[1]
+
+
+def test_typed_outputs_are_harvested_in_order() -> None:
+    nb = notebook(typed("evidence", {}))
+    nb.cells[-1].outputs = [displayed("evidence", evidence(k, k)) for k in ("a", "b")] + [
+        displayed("limits", {"sentences": ["one", "two"]}),
+        displayed("series", {"metric": "orders", "values": [1, None]}),
+        displayed("proposal", {"id": "P-1"}),
+    ]
+    found = harvest(nb)
+    assert [e["key"] for e in found.evidence] == ["a", "b"]
+    assert found.limits == ["one", "two"]
+    assert found.series == {"orders": [1, None]}
+    assert found.proposals == [{"id": "P-1"}]
