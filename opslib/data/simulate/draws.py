@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ Floats = npt.NDArray[np.floating[Any]]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _UNIT = 2.0**-53
+
+
+@lru_cache(maxsize=4_096)
+def _stream(seed: int, purpose: str) -> np.uint64:
+    digest = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=8).digest()
+    return np.uint64(int.from_bytes(digest, "little"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +43,12 @@ class Draws:
 
     seed: int
 
-    def _stream(self, purpose: str) -> np.uint64:
-        digest = hashlib.blake2b(f"{self.seed}/{purpose}".encode(), digest_size=8).digest()
-        return np.uint64(int.from_bytes(digest, "little"))
-
     def uniform(self, purpose: str, key: npt.ArrayLike) -> Floats:
         """Uniform draws in (0, 1), one a key (splitmix64 finaliser over the key's Weyl step)."""
         bits = np.array(key, dtype=np.int64).astype(np.uint64, copy=False)
         with np.errstate(over="ignore"):
             bits = bits * _GOLDEN
-            bits ^= self._stream(purpose)
+            bits ^= _stream(self.seed, purpose)
             for shift, factor in ((30, _FIRST), (27, _SECOND)):
                 bits ^= bits >> np.uint64(shift)
                 bits *= factor

@@ -117,14 +117,15 @@ class Outcomes:
         """experiments: stores of the store test and recipients of the mail tests."""
         calendar, stores = self.simulator.calendar, range(self.simulator.calendar.config.n_stores)
         store_ids = [store_name(number) for number in stores]
-        parts = [(test, pa.array(store_ids), self._arms.treated_stores.astype(np.int64), 0) for test in self._arms.store_tests]
-        recipients = ids("M", np.arange(self.n_recipients), 7)
+        parts = [(test, np.array(stores), self._arms.treated_stores.astype(np.int64), 0) for test in self._arms.store_tests]
+        recipients = len(store_ids) + np.arange(self.n_recipients)
         parts += [(test, recipients, self._mail_arm(test), 1) for test in self._arms.mail_tests]
-        which = np.repeat(np.arange(len(parts)), [len(part[1]) for part in parts])
+        which = np.repeat(np.arange(len(parts)), [part[1].size for part in parts])
+        names = pa.concat_arrays([pa.array(store_ids), ids("M", np.arange(self.n_recipients), 7)])
         begun = np.array([int(calendar.midnight(calendar.at(part[0].starts))) for part in parts])
         return {
             "experiment_id": coded(which, [part[0].experiment_id for part in parts]),
-            "unit_id": pa.concat_arrays([part[1] for part in parts]).dictionary_encode(),
+            "unit_id": coded(np.concatenate([part[1] for part in parts]), names),
             "unit": coded(np.array([part[3] for part in parts])[which], ["store", "visitor"]),
             "variant": coded(np.concatenate([part[2] for part in parts]), VARIANTS),
             "assigned_at": moments(begun[which]),

@@ -40,6 +40,10 @@ class Arms:
         return tuple(test for test in self.calendar.experiments if test.unit == "visitor" and not test.base)
 
     @cached_property
+    def _windows(self) -> list[tuple[planted.Experiment, slice]]:
+        return [(test, self.calendar.window(test.starts, test.ends)) for test in self.visitor_tests]
+
+    @cached_property
     def store_tests(self) -> tuple[planted.Experiment, ...]:
         """Tests that randomise stores."""
         return tuple(test for test in self.calendar.experiments if test.unit == "store")
@@ -83,8 +87,7 @@ class Arms:
     ) -> tuple[Floats, Floats]:
         """Factors on conversion and on basket size of one round of visits; assigns newcomers on the way."""
         chance, lines = np.ones(who.size), np.ones(who.size)
-        for test in self.visitor_tests:
-            window = self.calendar.window(test.starts, test.ends)
+        for test, window in self._windows:
             inside = np.flatnonzero((day >= window.start) & (day < window.stop) & ~in_store)
             if not inside.size:
                 continue
