@@ -94,6 +94,8 @@ class Surroundings:
         Table ``capacity``: department, month, person_days, budget_amount.
     proposals : mapping of proposal id to {"open", "running", "done", "rejected"}
         The shop's other proposals.
+    obstacles : mapping of claim id to str
+        Why the shop's tables cannot carry a claim.
     changes : tuple of Change
         Fields that differ from the frozen ones.
     frozen_in_time : bool
@@ -105,6 +107,7 @@ class Surroundings:
     runs: Mapping[str, Period] = field(default_factory=dict)
     capacity: pd.DataFrame | None = None
     proposals: Mapping[str, Literal["open", "running", "done", "rejected"]] | None = None
+    obstacles: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
     frozen_in_time: bool = False
 
@@ -173,6 +176,8 @@ def _goals(claim: Claim, metrics: Mapping[str, MetricLike]) -> list[str]:
 
 
 def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
+    for place, obstacle in around.obstacles.items():
+        yield _finding("not measurable", place, obstacle)
     level = bonferroni_level(max(len(proposal.confirmatory), 1))
     for claim in proposal.claims:
         traffic = around.traffic.get(claim.id)

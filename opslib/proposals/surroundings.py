@@ -8,7 +8,7 @@ from datetime import timedelta
 import pandas as pd
 
 from opslib import engine
-from opslib.errors import NotAvailableError, ParameterError
+from opslib.errors import ContractError, NotAvailableError, ParameterError
 from opslib.metrics import Metric, daily_values, unit_moments, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs import Context, RecordedMetric, where_of
@@ -45,26 +45,36 @@ def surroundings_of(
     Surroundings
         What the tables cannot tell is left out.
     """
-    traffic, history, runs = {}, {}, {}
+    traffic: dict[str, Traffic] = {}
+    history: dict[str, HistoryRange] = {}
+    runs: dict[str, Period] = {}
+    obstacles: dict[str, str] = {}
     for claim in proposal.claims:
         metric = metrics[claim.metric]
         if claim.design.kind in RANDOMISED:
             run = _run_of(claim, context)
             if run is not None:
                 runs[claim.id] = run
-        if not isinstance(metric, Metric) or claim.design.kind == "outside" or not _has_tables(metric, context):
+        if not isinstance(metric, Metric) or claim.design.kind == "outside":
             continue
-        if claim.design.kind == "experiment":
-            found = traffic_of(claim, metric, context)
-            if found is not None:
-                traffic[claim.id] = found
-        history[claim.id] = history_of(claim, metric, context)
+        alike = next((other for other in proposal.claims if _reads(other) == _reads(claim)), claim)
+        if alike.id in history:
+            history[claim.id] = history[alike.id]
+            traffic |= {claim.id: traffic[alike.id]} if alike.id in traffic else {}
+            continue
+        try:
+            history[claim.id] = history_of(claim, metric, context)
+            found = traffic_of(claim, metric, context) if claim.design.kind == "experiment" else None
+        except (NotAvailableError, ContractError, ParameterError) as error:
+            obstacles[claim.id] = str(error)
+            continue
+        traffic |= {claim.id: found} if found is not None else {}
     capacity = None
     if "capacity" in context.tables:
         capacity = engine.collect(engine.as_table(context.tables["capacity"]).order_by(["department", "month"]))
     return Surroundings(
         traffic=traffic, history=history, runs=runs, capacity=capacity, changes=changes, frozen_in_time=frozen_in_time,
-        proposals=proposals,  # type: ignore[arg-type]
+        proposals=proposals, obstacles=obstacles,  # type: ignore[arg-type]
     )
 
 
@@ -85,10 +95,7 @@ def traffic_of(claim: Claim, metric: Metric, context: Context) -> Traffic | None
     length = min(claim.window.period.n_days, TRAFFIC_DAYS)
     recent = Period(before.end - timedelta(days=length - 1), before.end)
     unit = claim.design.randomised  # type: ignore[union-attr]
-    try:
-        values = unit_values(context.tables, [metric], unit=unit, period=recent, where=where_of(claim.scope))
-    except (NotAvailableError, ParameterError):
-        return None
+    values = unit_values(context.tables, [metric], unit=unit, period=recent, where=where_of(claim.scope))
     sums = unit_moments(values, [metric])
     moments: Moments = arms_of(sums, arm="metric")[metric.name]
     if moments.n < MIN_UNITS or not moments.d > 0 or not moments.y > 0:
@@ -153,5 +160,6 @@ def _run_of(claim: Claim, context: Context) -> Period | None:
     return Period(pd.Timestamp(ends["first"][0]).date(), pd.Timestamp(ends["last"][0]).date())
 
 
-def _has_tables(metric: Metric, context: Context) -> bool:
-    return all(table in context.tables for table in metric.tables)
+def _reads(claim: Claim) -> tuple[object, ...]:
+    """What a claim's traffic and history are read from: claims alike in this share them."""
+    return claim.metric, claim.window, claim.scope, claim.design.kind, getattr(claim.design, "randomised", None)

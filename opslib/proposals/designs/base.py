@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from opslib.contracts import Finding
-from opslib.errors import ProposalError
+from opslib.errors import ContractError, NotAvailableError, ParameterError, ProposalError
 from opslib.metrics import Metric
 from opslib.periods import Coverage, Period
 from opslib.proposals.model import Anytime, Claim, Fixed, Scope
@@ -165,8 +165,18 @@ def measure(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
     for kind, group in by_kind.items():
         if kind not in EVALUATORS:
             raise ProposalError(f"design '{kind}' has no evaluator; those that have: {', '.join(sorted(EVALUATORS))}")
-        found |= EVALUATORS[kind](group, context)
+        found |= _measured_together(EVALUATORS[kind], group, context)
     return found
+
+
+def _measured_together(evaluator: Evaluator, plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
+    """All plans in one go; where the tables cannot carry one of them, that one is refused by name."""
+    try:
+        return evaluator(plans, context)
+    except (NotAvailableError, ContractError, ParameterError) as error:
+        if len(plans) > 1:
+            return {key: value for plan in plans for key, value in _measured_together(evaluator, [plan], context).items()}
+        return {plans[0].key: refused(Gate(name="measurable", status="failed", sentence=str(error)))}
 
 
 def look_of(claim: Claim, *, as_of: date) -> Look:

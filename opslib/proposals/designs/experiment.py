@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -67,11 +67,25 @@ class ArmSums:
         variant, epoch, assigned_on, n: who was taken in when; without assigned_on where only totals were kept.
     allocation : Allocation
         Planned shares.
+    arms : dict of metric to (Strata, Strata)
+        Control and treated by epoch, segments added up.
+    ratio, bound : Gate, float
+        From `arms.ratio_gate`.
     """
 
     moments: pd.DataFrame
     assigned: pd.DataFrame
     allocation: Allocation
+    arms: dict[str, tuple[Strata, Strata]]
+    ratio: Gate
+    bound: float
+
+    @classmethod
+    def of(cls, moments: pd.DataFrame, assigned: pd.DataFrame, *, design: Experiment, allocation: Allocation) -> ArmSums:
+        """What all claims of a batch share, worked out once."""
+        ratio, bound = ratio_gate(assigned.groupby(["variant", "epoch"])["n"].sum().reset_index(), allocation)
+        arms = {str(name): _arms(rows, design) for name, rows in moments.groupby("metric")}
+        return cls(moments=moments, assigned=assigned, allocation=allocation, arms=arms, ratio=ratio, bound=bound)
 
 
 @evaluates("experiment")
@@ -100,8 +114,7 @@ def measure_experiments(plans: Sequence[Plan], context: Context) -> dict[str, Me
         elif look.period is None:
             found[plan.key] = pending(look)
         else:
-            plain = design.model_copy(update={"is_ramp_pooled": False, "analysed_by": None})
-            batches.setdefault(_Batch(plain, look.period, plan.claim.scope), []).append((plan, look))
+            batches.setdefault(_Batch(design, look.period, plan.claim.scope), []).append((plan, look))
     for batch, members in batches.items():
         sums = _sums(batch, [plan for plan, _ in members], context)
         for plan, look in members:
@@ -153,12 +166,8 @@ def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measur
     design, period = plan.claim.design, look.period
     assert isinstance(design, Experiment)
     assert period is not None
-    counts = sums.assigned.groupby(["variant", "epoch"])["n"].sum().reset_index()
-    ratio, bound = ratio_gate(counts, sums.allocation)
-    gates = [health_gate(plan, context, period), ratio, _ramp_gate(design, sums.allocation)]
-    gates = [gate for gate in gates if gate is not None]
-    rows = sums.moments[sums.moments["metric"] == plan.metric.name]
-    arms = _arms(rows, design)
+    gates = [health_gate(plan, context, period), sums.ratio, *_ramp_gates(design, sums.allocation)]
+    arms = sums.arms.get(plan.metric.name, ({}, {}))
     sizes = [sum(m.n for m in arm.values()) for arm in arms]
     gates.append(units_gate(*sizes, unit=f"{design.randomised}s"))
     failed = next((gate for gate in gates if gate.status == "failed"), None)
@@ -171,13 +180,12 @@ def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measur
     fractions = _fractions(plan, sums.assigned, look)
     result = compare_at_look(*arms, plan=plan, look=look, fractions=fractions)
     measured = from_comparison(
-        plan, result, n_days=period.n_days, gates=tuple(gates), is_conflicting=_is_conflicting(rows, plan),
+        plan, result, n_days=period.n_days, gates=tuple(gates), is_conflicting=_is_conflicting(sums.moments, plan),
         doubt=_doubt(design, result),
     )
     assert measured.effect is not None
-    margin = bound if plan.claim.scale == "relative" else bound * abs(result.control_value)
-    return Measured(**{**{name: getattr(measured, name) for name in measured.__slots__},
-                       "effect": widened(measured.effect, bound=margin)})
+    margin = sums.bound * (1.0 if plan.claim.scale == "relative" else abs(result.control_value))
+    return replace(measured, effect=widened(measured.effect, bound=margin))
 
 
 def _arms(rows: pd.DataFrame, design: Experiment) -> tuple[Strata, Strata]:
@@ -190,13 +198,13 @@ def _arms(rows: pd.DataFrame, design: Experiment) -> tuple[Strata, Strata]:
     return {k: control[k] for k in both}, {k: treated[k] for k in both}
 
 
-def _ramp_gate(design: Experiment, allocation: Allocation) -> Gate | None:
+def _ramp_gates(design: Experiment, allocation: Allocation) -> tuple[Gate, ...]:
     if not allocation.is_ramped:
-        return None
+        return ()
     pooled = design.is_ramp_pooled or design.source == "experiment_summaries"
-    return Gate(name="ramp strata", status="failed" if pooled else "passed",
-                sentence="the split changed on the way, and totals pooled over it mix early with late units" if pooled
-                else f"{len(allocation.shares)} allocation epochs, compared within each")
+    return (Gate(name="ramp strata", status="failed" if pooled else "passed", sentence=(
+        "the split changed on the way, and totals pooled over it mix early with late units" if pooled
+        else f"{len(allocation.shares)} allocation epochs, compared within each")),)
 
 
 def _fractions(plan: Plan, assigned: pd.DataFrame, look: Look) -> list[float]:
@@ -213,11 +221,12 @@ def _fractions(plan: Plan, assigned: pd.DataFrame, look: Look) -> list[float]:
     return [share * k / n[-1] for k in n]
 
 
-def _is_conflicting(rows: pd.DataFrame, plan: Plan) -> bool:
+def _is_conflicting(moments: pd.DataFrame, plan: Plan) -> bool:
     """Whether two segments show effects of opposite signs, each beyond doubt at their joint level."""
-    segments = rows["segment"].unique()
+    segments = moments["segment"].unique()
     if len(segments) < 2:
         return False
+    rows = moments[moments["metric"] == plan.metric.name]
     level = bonferroni_level(len(segments))
     signs = set()
     for segment in segments:
@@ -246,7 +255,7 @@ def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
     moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])  # type: ignore[arg-type]
     days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
     assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
-    return ArmSums(moments=moments, assigned=assigned, allocation=allocation)
+    return ArmSums.of(moments, assigned, design=design, allocation=allocation)
 
 
 def _metric_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context) -> ir.Table:
@@ -311,7 +320,7 @@ def _summary_sums(batch: _Batch, metrics: list[Any], context: Context, allocatio
     columns = ["metric", "variant", "epoch", "segment", *Moments.__slots__]
     found = pd.DataFrame(made, columns=columns)
     assigned = found.drop_duplicates("variant")[["variant", "epoch", "n"]].assign(assigned_on=pd.Timestamp.max)
-    return ArmSums(moments=found, assigned=assigned, allocation=allocation)
+    return ArmSums.of(found, assigned, design=design, allocation=allocation)
 
 
 def _summary_moments(last: pd.DataFrame, metric: Metric | RecordedMetric, variant: str) -> Moments:
