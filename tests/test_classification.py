@@ -1,0 +1,272 @@
+"""ABC, XYZ and their cells, growth and share, stages of life."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from opslib import engine
+from opslib.classification import (
+    STAGES,
+    TREATMENTS,
+    AbcXyzLimits,
+    abc_xyz,
+    cell_summary,
+    growth_share,
+    life_cycle,
+)
+from opslib.errors import ContractError, ParameterError
+from opslib.periods import Coverage, Period
+from tests import retail
+
+REL = 1e-9  # engine floats at 12 significant digits against Python's own sums
+HALF_YEAR = Period.parse("2026-01-01", "2026-06-30")
+
+
+def line(product: str, day: str, quantity: float, price: float, **more: object) -> dict:
+    return {
+        "order_id": f"{product}-{day}-{quantity}", "product_id": product, "customer_id": "x",
+        "ordered_at": pd.Timestamp(day), "quantity": quantity, "unit_price": price, **more,
+    }  # fmt: skip
+
+
+def monthly(product: str, units: list[float], price: float, **more: object) -> list[dict]:
+    """A line a month of 2026 from January; months of 0 have none."""
+    return [line(product, f"2026-{m:02d}-10", q, price, **more) for m, q in enumerate(units, 1) if q]
+
+
+@pytest.fixture
+def lines() -> pd.DataFrame:
+    """a: steady and large; b: season; c: erratic; d: launched in May; e: last year's, sold once."""
+    return pd.DataFrame([
+        *monthly("a", [10, 10, 10, 10, 10, 10], 10.0, cost_amount=50.0), *monthly("b", [2, 4, 8, 2, 4, 4], 5.0),
+        *monthly("c", [0, 0, 0, 6, 0, 0], 10.0, cost_amount=10.0), *monthly("d", [0, 0, 0, 0, 5, 5], 1.0),
+        line("e", "2025-11-10", 1, 1.0), line("e", "2026-03-10", 1, 5.0),
+    ])  # fmt: skip
+
+
+def classes_of(lines: object, **more: object) -> pd.DataFrame:
+    choices = {"period": HALF_YEAR} | more
+    return engine.collect(abc_xyz(lines, **choices)).set_index("product_id").sort_index()  # type: ignore[arg-type]
+
+
+def test_value_classes_by_hand(lines: pd.DataFrame) -> None:
+    found = classes_of(lines)
+    # 600, 120, 60, 10, 5 of 795: ahead of each 0, 75.5 %, 90.6 %, 98.1 %, 99.4 %
+    assert found["revenue_amount"].to_dict() == {"a": 600.0, "b": 120.0, "c": 60.0, "d": 10.0, "e": 5.0}
+    assert found["abc_class"].to_dict() == {"a": "A", "b": "A", "c": "B", "d": "C", "e": "C"}
+    assert found.loc["b", "cumulative_share"] == pytest.approx(720 / 795, rel=REL)
+    assert found["revenue_share"].sum() == pytest.approx(1.0, rel=REL)
+
+
+def test_steadiness_by_hand(lines: pd.DataFrame) -> None:
+    found = classes_of(lines)
+    assert found.loc["a", "demand_variation"] == 0.0
+    assert found.loc["b", "demand_variation"] == pytest.approx(np.std([2, 4, 8, 2, 4, 4]) / 4, rel=REL)
+    assert found.loc["a", "xyz_class"] == "X"
+    assert found.loc["b", "xyz_class"] == "X"  # 0.5 exactly is still X
+
+
+def test_zeros_count_for_a_product_that_is_older_than_the_period(lines: pd.DataFrame) -> None:
+    found = classes_of(lines)
+    e = np.array([0, 0, 1, 0, 0, 0])
+    assert found.loc["e", "n_pieces"] == 6
+    assert found.loc["e", "demand_variation"] == pytest.approx(e.std() / e.mean(), rel=REL)
+    assert found.loc["e", "cell"] == "CZ"
+
+
+def test_life_begins_after_the_month_of_the_first_sale(lines: pd.DataFrame) -> None:
+    found = classes_of(lines)
+    assert found["n_pieces"].to_dict() == {"a": 6, "b": 6, "c": 2, "d": 1, "e": 6}
+    assert found.loc["d", "demand_mean"] == 5.0
+    assert found.loc[["c", "d"], "cell"].tolist() == ["BN", "CN"]
+
+
+def test_an_unfinished_month_does_not_count_as_weak_demand(lines: pd.DataFrame) -> None:
+    """With June seen for nine days only, a steady product stays steady and its mean whole."""
+    seen = Coverage(date(2025, 11, 1), date(2026, 6, 9))
+    cut = lines[lines["ordered_at"] < "2026-06-10"]
+    found = classes_of(cut, coverage=seen)
+    assert found.loc["a", ["n_pieces", "demand_mean", "demand_variation"]].tolist() == [5, 10.0, 0.0]
+    naive = classes_of(cut)
+    assert naive.loc["a", "demand_variation"] > 0.4  # what it would look like without the coverage
+
+
+def test_a_period_that_cuts_a_month_leaves_it_out(lines: pd.DataFrame) -> None:
+    found = classes_of(lines, period=Period.parse("2026-01-15", "2026-06-30"))
+    assert found.loc["a", "n_pieces"] == 5
+    assert found.loc["a", "revenue_amount"] == 500.0
+
+
+def test_margin_ranks_what_has_a_cost(lines: pd.DataFrame) -> None:
+    found = classes_of(lines, value="margin")
+    assert found["margin_amount"].to_dict() == {"a": 300.0, "b": 0.0, "c": 50.0, "d": 0.0, "e": 0.0}
+    assert found.loc["b", "abc_class"] == "C"
+    with pytest.raises(ContractError, match="order_lines: no column 'cost_amount'"):
+        abc_xyz(lines.drop(columns="cost_amount"), period=HALF_YEAR, value="margin")
+
+
+def test_a_loss_is_class_c_and_takes_no_share() -> None:
+    lines = pd.DataFrame([*monthly("a", [1] * 6, 10.0, cost_amount=1.0), *monthly("b", [1] * 6, 10.0, cost_amount=15.0)])
+    found = classes_of(lines, value="margin")
+    assert found["margin_amount"].to_dict() == {"a": 54.0, "b": -30.0}
+    assert found["margin_share"].to_dict() == {"a": 1.0, "b": 0.0}
+    assert found["abc_class"].to_dict() == {"a": "A", "b": "C"}
+
+
+def test_equal_products_share_a_class_whatever_their_names() -> None:
+    lines = pd.DataFrame([row for p in "abcdefghij" for row in monthly(p, [1] * 6, 1.0)])
+    assert classes_of(lines)["abc_class"].nunique() == 1
+
+
+def test_cells_have_a_treatment_and_add_up(lines: pd.DataFrame) -> None:
+    summary = cell_summary(abc_xyz(lines, period=HALF_YEAR)).set_index("cell")
+    assert {a + x for a in "ABC" for x in "XYZ"} <= set(summary.index)
+    assert summary["n_products"].sum() == 5
+    assert summary["amount_share"].sum() == pytest.approx(1.0, rel=REL)
+    assert summary.loc["AX", ["n_products", "amount"]].tolist() == [2, 720.0]
+    assert all(t.name and t.action and t.owner for t in TREATMENTS.values())
+
+
+def test_class_errors_name_the_thing(lines: pd.DataFrame) -> None:
+    with pytest.raises(ParameterError, match="holds no full month"):
+        abc_xyz(lines, period=Period.parse("2026-01-02", "2026-01-30"))
+    with pytest.raises(ParameterError, match="value: 'profit' is neither"):
+        abc_xyz(lines, period=HALF_YEAR, value="profit")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="grain: 'day' is not one of"):
+        abc_xyz(lines, period=HALF_YEAR, grain="day")
+    with pytest.raises(ParameterError, match=r"abc: \(0.9, 0.8\) do not rise"):
+        AbcXyzLimits(abc=(0.9, 0.8))
+    with pytest.raises(ParameterError, match=r"xyz: \(0, 1\) do not rise"):
+        AbcXyzLimits(xyz=(0, 1))
+
+
+def test_frame_and_table_give_the_same(lines: pd.DataFrame) -> None:
+    table = ibis.duckdb.connect().create_table("lines", lines)
+    pd.testing.assert_frame_equal(classes_of(lines), classes_of(table))
+
+
+def test_nothing_sold_is_an_empty_table(lines: pd.DataFrame) -> None:
+    none = lines.assign(status="cancelled")
+    assert classes_of(none).empty
+    assert cell_summary(abc_xyz(none, period=HALF_YEAR))["n_products"].sum() == 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6), st.integers(1, 9), st.integers(1, 400)),
+                min_size=1, max_size=30), st.integers(0, 999))  # fmt: skip
+def test_who_earns_more_is_never_in_a_lower_class(rows: list, seed: int) -> None:
+    frame = pd.DataFrame([line(f"p{p}", f"2026-{m:02d}-10", float(q), c / 100) for p, m, q, c in rows])
+    found = classes_of(frame)
+    rank = found.assign(rank=found["abc_class"].map({"A": 3, "B": 2, "C": 1})).sort_values("revenue_amount")
+    assert (rank["rank"].diff().dropna() >= 0).all()
+    pd.testing.assert_frame_equal(found, classes_of(frame.sample(frac=1, random_state=seed)))
+
+
+FIRST, SECOND = Period.parse("2026-01-01", "2026-06-30").split("quarter")
+
+
+@pytest.fixture
+def groups() -> pd.DataFrame:
+    """Three buyers each: a 30 -> 60, b 30 -> 30, c 18 -> 9, d new with 6; the shop 78 -> 105."""
+    amounts = {"a": (10, 20), "b": (10, 10), "c": (6, 3), "d": (0, 2)}
+    rows = [line(p, day, 1, amount, customer_id=buyer) for p, pair in amounts.items() for buyer in "xyz"
+            for day, amount in zip(("2026-02-01", "2026-05-01"), pair, strict=True) if amount]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_quadrants_by_hand(groups: pd.DataFrame) -> None:
+    found = engine.collect(growth_share(groups, by="product_id", period=SECOND, baseline=FIRST)).set_index("group")
+    assert found["growth_share"].to_dict() == pytest.approx({"a": 1.0, "b": 0.0, "c": -0.5, "d": np.nan}, nan_ok=True)
+    assert found.loc[["a", "b"], "relative_share"].tolist() == [2.0, 0.5]
+    assert found["shop_growth"].tolist() == pytest.approx([105 / 78 - 1] * 4, rel=REL)
+    assert found["quadrant"].to_dict() == {"a": "star", "b": "cash cow", "c": "dog", "d": "question mark"}
+    # Each buyer doubled, so nothing is left to chance: the interval closes on the growth.
+    assert found.loc["a", "growth_lower"] == pytest.approx(1.0, rel=1e-6)
+    assert bool(found.loc["a", "is_clear"])
+    assert not found.loc["d", "is_clear"]
+
+
+def test_interval_of_growth_by_hand() -> None:
+    lines = pd.DataFrame([line("a", "2026-02-01", 1, 10.0, customer_id="x"), line("a", "2026-05-01", 1, 20.0, customer_id="y"),
+                          line("b", "2026-02-01", 1, 10.0, customer_id="x")])  # fmt: skip
+    found = engine.collect(growth_share(lines, by="product_id", period=SECOND, baseline=FIRST)).set_index("group")
+    half = stats.norm.ppf(0.975) * np.sqrt(1 + 1)
+    assert found.loc["a", "growth_upper"] == pytest.approx(2 * np.exp(half) - 1, rel=REL)
+    assert not found.loc["a", "is_clear"]
+
+
+def test_two_largest_are_each_others_rivals() -> None:
+    lines = pd.DataFrame([line(p, day, 1, 5.0) for p in "ab" for day in ("2026-02-01", "2026-05-01")])
+    found = engine.collect(growth_share(lines, by="product_id", period=SECOND, baseline=FIRST))
+    assert found["relative_share"].tolist() == [1.0, 1.0]
+
+
+def test_growth_needs_equal_lengths(groups: pd.DataFrame) -> None:
+    with pytest.raises(ParameterError, match="growth needs equal lengths"):
+        growth_share(groups, by="product_id", period=SECOND, baseline=Period.parse("2026-01-01", "2026-01-31"))
+
+
+def test_stages_by_hand() -> None:
+    """Windows of 30 days up to 1 March: before 1-30 January, recent from 31 January."""
+    rows = [line("steady", day, i, 1.0) for day in ("2026-01-10", "2026-02-10") for i in range(20)]
+    rows += [line("grows", "2026-01-10", i, 1.0) for i in range(4)] + [line("grows", "2026-02-10", i, 1.0) for i in range(30)]
+    rows += [line("falls", "2026-01-10", i, 1.0) for i in range(30)] + [line("falls", "2026-02-10", i, 1.0) for i in range(4)]
+    rows += [line("new", "2026-02-20", 1, 1.0), line("gone", "2026-01-10", 1, 1.0)]
+    seen = Coverage(date(2026, 1, 1), date(2026, 3, 1))
+    found = engine.collect(life_cycle(pd.DataFrame(rows), as_of=date(2026, 3, 1), coverage=seen, window_days=30))
+    found = found.set_index("product_id")
+    assert found["stage"].to_dict() == {
+        "steady": "maturity", "grows": "growth", "falls": "decline", "new": "launch", "gone": "dormant",
+    }
+    assert set(found["stage"]) == set(STAGES)
+    assert found.loc["grows", ["n_orders_before", "n_orders_recent"]].tolist() == [4, 30]
+
+
+def test_a_season_that_all_share_is_nobodys_growth() -> None:
+    rows = [line(p, "2026-01-10", i, 1.0) for p in "abc" for i in range(10)]
+    rows += [line(p, "2026-02-10", i, 1.0) for p in "abc" for i in range(60)]
+    seen = Coverage(date(2026, 1, 1), date(2026, 3, 1))
+    found = engine.collect(life_cycle(pd.DataFrame(rows), as_of=date(2026, 3, 1), coverage=seen, window_days=30))
+    assert found["stage"].tolist() == ["maturity"] * 3
+
+
+def test_too_little_history_is_refused_with_the_way_out() -> None:
+    seen = Coverage(date(2026, 2, 1), date(2026, 3, 1))
+    with pytest.raises(ParameterError, match=r"needs data from 2026-01-01, they begin 2026-02-01; at most 14"):
+        life_cycle(pd.DataFrame([line("a", "2026-02-10", 1, 1.0)]), as_of=date(2026, 3, 1), coverage=seen, window_days=30)
+
+
+@pytest.mark.real_data
+def test_online_retail_classes_equal_plain_sql() -> None:
+    period = Period.parse("2011-01-01", "2011-12-09")
+    found = classes_of(retail.lines(), period=period, coverage=retail.SEEN)
+    expected = retail.raw().sql(f"""
+        with p as ({retail.RAW}),
+        life as (select StockCode as s, min(date_trunc('month', InvoiceDate)) as first from p group by 1),
+        value as (select StockCode as s, sum(Quantity * UnitPrice) as r from p where InvoiceDate >= '2011-01-01' group by 1),
+        months as (select unnest(generate_series(timestamp '2011-01-01', timestamp '2011-11-01', interval 1 month)) as m),
+        sold as (select StockCode as s, date_trunc('month', InvoiceDate) as m, sum(Quantity)::double as q from p group by 1, 2),
+        grid as (select life.s, coalesce(q, 0) as q from life join value using (s)
+                 join months on m > first or first <= timestamp '2011-01-01'
+                 left join sold on sold.s = life.s and sold.m = months.m),
+        cv as (select s, count(*) as n, stddev_pop(q) / nullif(avg(q), 0) as cv from grid group by 1),
+        cum as (select s, r, sum(r) over (order by r desc range unbounded preceding) - r as ahead, sum(r) over () as whole
+                from value)
+        select cum.s, coalesce(n, 0) as n, cv, case when ahead < .8 * whole then 'A' when ahead < .95 * whole then 'B'
+            else 'C' end || case when coalesce(n, 0) < 3 then 'N' when cv <= .5 then 'X' when cv <= 1 then 'Y' else 'Z' end
+            as cell
+        from cum left join cv using (s) order by 1
+    """).df().set_index("s")
+    assert len(found) == len(expected) > 3_000
+    assert (found["n_pieces"] == expected["n"]).all()
+    np.testing.assert_allclose(found["demand_variation"].astype(float), expected["cv"].astype(float), rtol=1e-6, atol=1e-6)
+    # Sums of squares and the two-pass formula part in the last digits; no product may sit on a limit by that.
+    assert (found["cell"] == expected["cell"]).mean() > 0.999
