@@ -323,6 +323,6 @@ def _digits_kind(match: re.Match[str]) -> str:
         return "[phone]"
     if n_digits >= 13:
         return "[card]"
-    if n_digits >= 7:
-        return "[phone]"
-    return "[number]" if n_digits == 6 and found.isdigit() else found
+    if found.isdigit() and not found.startswith("0"):
+        return "[number]" if n_digits >= 6 else found
+    return "[phone]" if n_digits >= 7 else found

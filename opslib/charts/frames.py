@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,11 @@ def require(frame: pd.DataFrame, what: str, *columns: str) -> None:
     if missing:
         known = ", ".join(map(str, frame.columns))
         raise ParameterError(f"{what}: no column '{missing[0]}'; needed {', '.join(columns)}; the frame has {known}")
+
+
+def renamed(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with a room's own column names turned to those of the figure, where the figure's are not there yet."""
+    return frame.rename(columns={old: new for old, new in names.items() if new not in frame.columns})
 
 
 def rows_of(frame: pd.DataFrame) -> list[Any]:

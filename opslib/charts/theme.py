@@ -13,7 +13,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from opslib import formats
 
@@ -60,6 +60,8 @@ COLOURS: dict[str, str] = {
     "question mark": ORANGE,
     "dog": GREY,
     "introduction": SKY,
+    "launch": SKY,
+    "dormant": GREY,
     "growth": GREEN,
     "maturity": BLUE,
     "decline": ORANGE,
@@ -226,6 +228,9 @@ def format_axis(axis: Axis, unit: str, *, currency: str | None = None, n_ticks: 
     is_count = unit in COUNTED
     if axis.get_scale() == "linear":
         axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10], integer=is_count))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
+        axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(FuncFormatter(write))
 
 

@@ -251,7 +251,7 @@ def series_bundle(value: MetricSeries) -> Bundle:
     """For the index only; people see its length."""
     data = jsonable({"metric": value.metric, "values": value.values})
     text = f"{value.metric}: {len(value.values)} values for the index"
-    return _bundle("series", data, html=f'<p class="series">{escape(text)}</p>', text=text)
+    return _bundle("series", data, html=f'<p class="series"><small>{escape(text)}</small></p>', text=text)
 
 
 def estimate_bundle(estimate: Estimate) -> Bundle:

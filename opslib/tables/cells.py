@@ -63,10 +63,12 @@ def kind_of(name: str, column: pd.Series, *, has_unit: bool = False) -> Kind:
         return "date"
     if not pd.api.types.is_numeric_dtype(column):
         return "text"
-    if name == "change" or name.endswith(("_change", "change_share")):
+    if name == "change" or name.endswith(("_change", "change_share", "growth_share")):
         return "change"
     if name == "share" or name.endswith(("_share", "_rate")):
         return "share"
+    if name.split("_")[0] in ("revenue", "margin", "refund") and name.endswith(("_before", "_after")):
+        return "money"
     if name == "amount" or name.endswith(("_amount", "_price", "_cost")):
         return "money"
     if has_unit:

@@ -128,7 +128,7 @@ def show(
 def _as_frame(rows: pd.DataFrame | Sequence[Any]) -> pd.DataFrame:
     if isinstance(rows, pd.DataFrame):
         frame = rows.reset_index() if any(rows.index.names) else rows.reset_index(drop=True)
-        return frame.rename(columns=str)
+        return _without_example_ids(frame.rename(columns=str))
     if all(is_dataclass(row) and not isinstance(row, type) for row in rows):
         return _without_example_ids(pd.DataFrame([asdict(row) for row in rows]))
     raise ParameterError(f"table: a DataFrame or a list of findings is needed, not {type(rows).__name__}")
@@ -136,9 +136,11 @@ def _as_frame(rows: pd.DataFrame | Sequence[Any]) -> pd.DataFrame:
 
 def _without_example_ids(frame: pd.DataFrame) -> pd.DataFrame:
     """Findings quote an example; of a column that names people it is not repeated."""
-    if {"column", "example"} <= set(frame.columns):
-        frame["example"] = frame["example"].mask(frame["column"].isin(IDENTITY_COLUMNS), WITHHELD_TEXT)
-    return frame
+    if not {"column", "example"} <= set(frame.columns):
+        return frame
+    columns = frame["column"].astype("string").fillna("").str.split(",")
+    is_identity = [any(name.strip() in IDENTITY_COLUMNS for name in names) for names in columns]
+    return frame.assign(example=frame["example"].mask(is_identity, WITHHELD_TEXT))
 
 
 def _labels(

@@ -1,4 +1,4 @@
-"""Segments and product classes: who is many, who brings the money, what needs which treatment."""
+"""Product classes: which bring the money, which are steady, which grow, which end."""
 
 from __future__ import annotations
 
@@ -10,97 +10,20 @@ from matplotlib.patches import Rectangle
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import finish
-from opslib.charts.frames import plural, require, rows_of, short, top_row
+from opslib.charts.frames import plural, renamed, require, rows_of, short, top_row
 from opslib.charts.heat import RAMP
 from opslib.charts.labels import label_points
 
 MOST_LABELLED = 15
 """Largest bubbles that are named; more names would only cover each other."""
+GROWTH_NAMES = {
+    "group": "name",
+    "growth_share": "growth",
+    "revenue_after": "revenue_amount",
+    "shop_growth": "growth_cut",
+}
 MANY_POINTS = 400
 """Points from which a cloud becomes a picture inside the SVG."""
-
-
-def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-    """Share of customers against share of revenue, one line a segment.
-
-    Parameters
-    ----------
-    sizes : DataFrame
-        ``segment`` or ``tier``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in order.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-    """
-    frame = sizes.rename(columns={"tier": "segment"}).reset_index(drop=True)
-    require(frame, "segment sizes", "segment", "customer_share", "revenue_share")
-    ax = theme.new_axes(ax, height=theme.height_for(len(frame), around=1.7))
-    for row, r in enumerate(rows_of(frame)):
-        people, money = float(r.customer_share), float(r.revenue_share)
-        if np.isnan(people) or np.isnan(money):
-            ax.annotate(
-                "withheld",
-                (0, row),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-                color=theme.GREY,
-            )
-            continue
-        ax.plot([people, money], [row, row], color=theme.LIGHT, linewidth=2.4, zorder=1)
-        ax.plot(people, row, marker="o", color=theme.GREY, markersize=7, zorder=2)
-        ax.plot(money, row, marker="o", color=theme.BLUE, markersize=7, zorder=3)
-        _pair_labels(ax, row, people, money)
-    ax.set_yticks(range(len(frame)), [short(name) for name in frame["segment"]])
-    ax.set_ylim(len(frame) - 0.4, -0.6)
-    known = frame[["customer_share", "revenue_share"]].to_numpy(dtype="float64")
-    low, high = min(np.nanmin(known, initial=0.0), 0.0), np.nanmax(known, initial=0.05)
-    ax.set_xlim(low - 0.12 * (high - low), high * 1.14)
-    theme.horizontal(ax)
-    theme.format_axis(ax.xaxis, "share", n_ticks=5)
-    parts = "; ".join(
-        f"{r.segment} {_share(r.customer_share)} of customers, {_share(r.revenue_share)} of revenue"
-        for r in rows_of(frame)
-    )
-    return finish(
-        ax,
-        title=title or _most_valuable(frame),
-        subtitle="grey: share of customers; blue: share of revenue",
-        alt=f"Two dots a segment: {parts or 'none'}.",
-    )
-
-
-def _share(value: float, step: float | None = None) -> str:
-    return formats.format_share(value, step=step)
-
-
-def _pair_labels(ax: Axes, row: int, people: float, money: float) -> None:
-    is_right = money >= people
-    for value, is_outer_right, colour in ((people, not is_right, theme.GREY), (money, is_right, theme.BLUE)):
-        ax.annotate(
-            formats.format_share(value, step=0.1 if value < 0.0995 else 1.0),
-            (value, row),
-            xytext=(8 if is_outer_right else -8, 0),
-            textcoords="offset points",
-            va="center",
-            ha="left" if is_outer_right else "right",
-            fontsize=9,
-            color=colour,
-        )
-
-
-def _most_valuable(frame: pd.DataFrame) -> str:
-    known = frame.dropna(subset=["revenue_share", "customer_share"])
-    if known.empty:
-        return "No segment is large enough to be shown"
-    best = top_row(known, "revenue_share")
-    people, money = (formats.format_share(best[c], step=1.0) for c in ("customer_share", "revenue_share"))
-    return f"{best['segment']}: {people} of the customers, {money} of the revenue"
 
 
 def draw_pareto(
@@ -141,7 +64,7 @@ def draw_pareto(
         ax.plot([at, at, 0], [0, height, height], color=theme.GREY, linewidth=0.9, linestyle=(0, (2, 2)))
         ax.plot(at, height, marker="o", color=theme.BLUE, markersize=6)
     texts = [
-        f"{name}: {formats.format_share(at, step=1.0)} of {what}, {formats.format_share(h, step=1.0)} of {measure}"
+        f"{name}: {formats.formatformats.format_share(at, step=1.0)} of {what}, {formats.formatformats.format_share(h, step=1.0)} of {measure}"
         for name, at, h in ends
     ]
     for (_, at, height), text in zip(ends, texts, strict=True):
@@ -154,10 +77,10 @@ def draw_pareto(
     fifth = float(np.interp(0.2, x, y))
     return finish(
         ax,
-        title=title or f"The largest fifth of {what} brings {formats.format_share(fifth, step=1.0)} of {measure}",
+        title=title or f"The largest fifth of {what} brings {formats.formatformats.format_share(fifth, step=1.0)} of {measure}",
         subtitle=f"cumulative share of {measure}; dashed: if all {what} were equal",
         alt=f"A cumulative curve over {plural(len(frame), 'point')}; at a fifth of {what} it reaches "
-        f"{formats.format_share(fifth, step=1.0)} of {measure}. {'; '.join(texts)}.",
+        f"{formats.formatformats.format_share(fifth, step=1.0)} of {measure}. {'; '.join(texts)}.",
     )
 
 
@@ -178,7 +101,8 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     Parameters
     ----------
     cells : DataFrame
-        ``abc``, ``xyz``, ``n_products``, ``revenue_share`` and optionally ``treatment``, one row a cell.
+        From `classification.cell_summary`, one row a cell: ``abc_class``, ``xyz_class``, ``n_products``,
+        ``amount_share`` and optionally ``treatment``. Products too new for a class are not drawn.
     title : str or None
         The finding.
     ax : Axes or None
@@ -188,6 +112,8 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     -------
     Axes
     """
+    cells = renamed(cells, {"abc_class": "abc", "xyz_class": "xyz", "amount_share": "revenue_share"})
+    cells = cells[cells.get("xyz", pd.Series(dtype="str")) != "N"]
     require(cells, "abc-xyz cells", "abc", "xyz", "n_products", "revenue_share")
     rows, columns = sorted(cells["abc"].astype(str).unique()), sorted(cells["xyz"].astype(str).unique())
     ax = theme.new_axes(ax, height=4.6)
@@ -198,7 +124,7 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=shade))
         ink = theme.ink_on(shade)
         ax.annotate(
-            formats.format_share(r.revenue_share, step=0.1),
+            formats.formatformats.format_share(r.revenue_share, step=0.1),
             (x, y - 0.14),
             ha="center",
             va="center",
@@ -221,9 +147,9 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         ax.spines[side].set_visible(False)
     ordered = cells.sort_values(["revenue_share", "abc", "xyz"], ascending=[False, True, True], kind="stable")
     best = ordered.iloc[0]
-    share, n = formats.format_share(best["revenue_share"], step=1.0), plural(int(best["n_products"]), "product")
+    share, n = formats.formatformats.format_share(best["revenue_share"], step=1.0), plural(int(best["n_products"]), "product")
     parts = "; ".join(
-        f"{r.abc}{r.xyz} {formats.format_share(r.revenue_share, step=0.1)}, {plural(int(r.n_products), 'product')}"
+        f"{r.abc}{r.xyz} {formats.formatformats.format_share(r.revenue_share, step=0.1)}, {plural(int(r.n_products), 'product')}"
         for r in rows_of(cells)
     )
     return finish(
@@ -234,7 +160,7 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     )
 
 
-def draw_growth_share(
+def draw_growthformats.format_share(
     products: pd.DataFrame, *, title: str | None = None, currency: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Growth against relative share on a log axis, a bubble a product or category, area by revenue.
@@ -242,8 +168,9 @@ def draw_growth_share(
     Parameters
     ----------
     products : DataFrame
-        ``name``, ``growth`` (relative, 0.1 is +10 %), ``relative_share`` (ratio to the largest rival, above 0),
-        ``revenue_amount``, ``quadrant``; optional ``growth_cut`` and ``share_cut`` (constant) place the lines.
+        From `classification.growth_share`: ``group``, ``growth_share`` (relative, 0.1 is +10 %), ``relative_share``
+        (ratio to the largest other group, above 0), ``revenue_after``, ``quadrant``; optional ``shop_growth`` and
+        ``share_cut`` (constant) place the lines.
     title : str or None
         The finding.
     currency : str or None
@@ -255,6 +182,7 @@ def draw_growth_share(
     -------
     Axes
     """
+    products = renamed(products, GROWTH_NAMES)
     require(products, "growth-share", "name", "growth", "relative_share", "revenue_amount", "quadrant")
     frame = products[products["relative_share"] > 0].dropna(subset=["growth"])
     frame = frame.sort_values(["revenue_amount", "name"], ascending=[False, True], kind="stable")
@@ -277,7 +205,6 @@ def draw_growth_share(
         draw(at, color=theme.GREY, linewidth=0.9, zorder=1)
     theme.format_axis(ax.xaxis, "ratio")
     theme.format_axis(ax.yaxis, "relative change")
-    ax.xaxis.set_minor_formatter(lambda value, position: "")
     ax.set_xlabel("relative share (log scale; right: stronger than the largest rival)")
     rows = rows_of(frame.head(MANY_POINTS))
     points = [
@@ -359,7 +286,7 @@ def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes 
     for i, r in enumerate(rows_of(frame)):
         at = max(float(r.revenue_share), float(r.n_products) / total, 0.0)
         ax.annotate(
-            formats.format_share(r.revenue_share, step=1.0),
+            formats.formatformats.format_share(r.revenue_share, step=1.0),
             (i, at),
             xytext=(0, 6),
             textcoords="offset points",
@@ -376,9 +303,9 @@ def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes 
     best = top_row(frame, "revenue_share") if len(frame) else None
     plain = "No product could be placed"
     if best is not None:
-        plain = f"{_share(best['revenue_share'], 1.0)} of the revenue comes from products in {best['stage']}"
+        plain = f"{formats.format_share(best['revenue_share'], step=1.0)} of the revenue comes from products in {best['stage']}"
     parts = "; ".join(
-        f"{r.stage} {formats.format_share(r.revenue_share)} of revenue, {plural(int(r.n_products), 'product')}"
+        f"{r.stage} {formats.formatformats.format_share(r.revenue_share)} of revenue, {plural(int(r.n_products), 'product')}"
         for r in rows_of(frame)
     )
     return finish(

@@ -1,0 +1,95 @@
+"""Customer segments: who is many, and who brings the money."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from opslib import formats
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import renamed, require, rows_of, short, top_row
+
+
+def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Share of customers against share of revenue, one line a segment.
+
+    Parameters
+    ----------
+    sizes : DataFrame
+        ``segment`` or ``tier``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in order.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    frame = renamed(sizes, {"tier": "segment"}).reset_index(drop=True)
+    require(frame, "segment sizes", "segment", "customer_share", "revenue_share")
+    ax = theme.new_axes(ax, height=theme.height_for(len(frame), around=1.7))
+    for row, r in enumerate(rows_of(frame)):
+        people, money = float(r.customer_share), float(r.revenue_share)
+        if np.isnan(people) or np.isnan(money):
+            ax.annotate(
+                "withheld",
+                (0, row),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                color=theme.GREY,
+            )
+            continue
+        ax.plot([people, money], [row, row], color=theme.LIGHT, linewidth=2.4, zorder=1)
+        ax.plot(people, row, marker="o", color=theme.GREY, markersize=7, zorder=2)
+        ax.plot(money, row, marker="o", color=theme.BLUE, markersize=7, zorder=3)
+        _pair_labels(ax, row, people, money)
+    ax.set_yticks(range(len(frame)), [short(name) for name in frame["segment"]])
+    ax.set_ylim(len(frame) - 0.4, -0.6)
+    known = frame[["customer_share", "revenue_share"]].to_numpy(dtype="float64")
+    low, high = min(np.nanmin(known, initial=0.0), 0.0), np.nanmax(known, initial=0.05)
+    ax.set_xlim(low - 0.12 * (high - low), high * 1.14)
+    theme.horizontal(ax)
+    theme.format_axis(ax.xaxis, "share", n_ticks=5)
+    parts = "; ".join(
+        f"{r.segment} {_share(r.customer_share)} of customers, {_share(r.revenue_share)} of revenue"
+        for r in rows_of(frame)
+    )
+    return finish(
+        ax,
+        title=title or _most_valuable(frame),
+        subtitle="grey: share of customers; blue: share of revenue",
+        alt=f"Two dots a segment: {parts or 'none'}.",
+    )
+
+
+def _share(value: float, step: float | None = None) -> str:
+    return formats.format_share(value, step=step)
+
+
+def _pair_labels(ax: Axes, row: int, people: float, money: float) -> None:
+    is_right = money >= people
+    for value, is_outer_right, colour in ((people, not is_right, theme.GREY), (money, is_right, theme.BLUE)):
+        ax.annotate(
+            formats.format_share(value, step=0.1 if value < 0.0995 else 1.0),
+            (value, row),
+            xytext=(8 if is_outer_right else -8, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left" if is_outer_right else "right",
+            fontsize=9,
+            color=colour,
+        )
+
+
+def _most_valuable(frame: pd.DataFrame) -> str:
+    known = frame.dropna(subset=["revenue_share", "customer_share"])
+    if known.empty:
+        return "No segment is large enough to be shown"
+    best = top_row(known, "revenue_share")
+    people, money = (formats.format_share(best[c], step=1.0) for c in ("customer_share", "revenue_share"))
+    return f"{best['segment']}: {people} of the customers, {money} of the revenue"
