@@ -77,7 +77,8 @@ def draw_pareto(
     fifth = float(np.interp(0.2, x, y))
     return finish(
         ax,
-        title=title or f"The largest fifth of {what} brings {formats.formatformats.format_share(fifth, step=1.0)} of {measure}",
+        title=title
+        or f"The largest fifth of {what} brings {formats.formatformats.format_share(fifth, step=1.0)} of {measure}",
         subtitle=f"cumulative share of {measure}; dashed: if all {what} were equal",
         alt=f"A cumulative curve over {plural(len(frame), 'point')}; at a fifth of {what} it reaches "
         f"{formats.formatformats.format_share(fifth, step=1.0)} of {measure}. {'; '.join(texts)}.",
@@ -147,7 +148,10 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         ax.spines[side].set_visible(False)
     ordered = cells.sort_values(["revenue_share", "abc", "xyz"], ascending=[False, True, True], kind="stable")
     best = ordered.iloc[0]
-    share, n = formats.formatformats.format_share(best["revenue_share"], step=1.0), plural(int(best["n_products"]), "product")
+    share, n = (
+        formats.formatformats.format_share(best["revenue_share"], step=1.0),
+        plural(int(best["n_products"]), "product"),
+    )
     parts = "; ".join(
         f"{r.abc}{r.xyz} {formats.formatformats.format_share(r.revenue_share, step=0.1)}, {plural(int(r.n_products), 'product')}"
         for r in rows_of(cells)
@@ -160,7 +164,7 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     )
 
 
-def draw_growthformats.format_share(
+def draw_growth_share(
     products: pd.DataFrame, *, title: str | None = None, currency: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Growth against relative share on a log axis, a bubble a product or category, area by revenue.
