@@ -64,7 +64,7 @@ def draw_pareto(
         ax.plot([at, at, 0], [0, height, height], color=theme.GREY, linewidth=0.9, linestyle=(0, (2, 2)))
         ax.plot(at, height, marker="o", color=theme.BLUE, markersize=6)
     texts = [
-        f"{name}: {formats.formatformats.format_share(at, step=1.0)} of {what}, {formats.formatformats.format_share(h, step=1.0)} of {measure}"
+        f"{name}: {formats.format_share(at, step=1.0)} of {what}, {formats.format_share(h, step=1.0)} of {measure}"
         for name, at, h in ends
     ]
     for (_, at, height), text in zip(ends, texts, strict=True):
@@ -77,11 +77,10 @@ def draw_pareto(
     fifth = float(np.interp(0.2, x, y))
     return finish(
         ax,
-        title=title
-        or f"The largest fifth of {what} brings {formats.formatformats.format_share(fifth, step=1.0)} of {measure}",
+        title=title or f"The largest fifth of {what} brings {formats.format_share(fifth, step=1.0)} of {measure}",
         subtitle=f"cumulative share of {measure}; dashed: if all {what} were equal",
         alt=f"A cumulative curve over {plural(len(frame), 'point')}; at a fifth of {what} it reaches "
-        f"{formats.formatformats.format_share(fifth, step=1.0)} of {measure}. {'; '.join(texts)}.",
+        f"{formats.format_share(fifth, step=1.0)} of {measure}. {'; '.join(texts)}.",
     )
 
 
@@ -125,7 +124,7 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=shade))
         ink = theme.ink_on(shade)
         ax.annotate(
-            formats.formatformats.format_share(r.revenue_share, step=0.1),
+            formats.format_share(r.revenue_share, step=0.1),
             (x, y - 0.14),
             ha="center",
             va="center",
@@ -149,11 +148,11 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     ordered = cells.sort_values(["revenue_share", "abc", "xyz"], ascending=[False, True, True], kind="stable")
     best = ordered.iloc[0]
     share, n = (
-        formats.formatformats.format_share(best["revenue_share"], step=1.0),
+        formats.format_share(best["revenue_share"], step=1.0),
         plural(int(best["n_products"]), "product"),
     )
     parts = "; ".join(
-        f"{r.abc}{r.xyz} {formats.formatformats.format_share(r.revenue_share, step=0.1)}, {plural(int(r.n_products), 'product')}"
+        f"{r.abc}{r.xyz} {formats.format_share(r.revenue_share, step=0.1)}, {plural(int(r.n_products), 'product')}"
         for r in rows_of(cells)
     )
     return finish(
@@ -290,7 +289,7 @@ def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes 
     for i, r in enumerate(rows_of(frame)):
         at = max(float(r.revenue_share), float(r.n_products) / total, 0.0)
         ax.annotate(
-            formats.formatformats.format_share(r.revenue_share, step=1.0),
+            formats.format_share(r.revenue_share, step=1.0),
             (i, at),
             xytext=(0, 6),
             textcoords="offset points",
@@ -309,7 +308,7 @@ def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes 
     if best is not None:
         plain = f"{formats.format_share(best['revenue_share'], step=1.0)} of the revenue comes from products in {best['stage']}"
     parts = "; ".join(
-        f"{r.stage} {formats.formatformats.format_share(r.revenue_share)} of revenue, {plural(int(r.n_products), 'product')}"
+        f"{r.stage} {formats.format_share(r.revenue_share)} of revenue, {plural(int(r.n_products), 'product')}"
         for r in rows_of(frame)
     )
     return finish(

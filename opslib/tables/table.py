@@ -140,7 +140,7 @@ def _without_example_ids(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     columns = frame["column"].astype("string").fillna("").str.split(",")
     is_identity = [any(name.strip() in IDENTITY_COLUMNS for name in names) for names in columns]
-    return frame.assign(example=frame["example"].mask(is_identity, WITHHELD_TEXT))
+    return frame.assign(example=frame["example"].mask(pd.Series(is_identity, index=frame.index), WITHHELD_TEXT))
 
 
 def _labels(
