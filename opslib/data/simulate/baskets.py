@@ -51,6 +51,17 @@ class Returns:
     key: Ints
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Orders:
+    """A block's orders while they are being filled, one entry an order."""
+
+    visit: Ints
+    person: Ints
+    day: Ints  # of the shop
+    kind: Ints
+    key: Ints
+
+
 @dataclass(frozen=True)
 class Baskets:
     """Fills the baskets of a block's buying visits."""
@@ -60,72 +71,69 @@ class Baskets:
 
     def block(self, people: People, visits: Visits) -> Lines:
         """Order lines of a block."""
-        buys = np.flatnonzero(visits.is_buy)
-        who, day = visits.person[buys], visits.day[buys] - WARM_UP_DAYS
-        order_key = (people.number[who] << VISIT_BITS) | (visits.number[buys] << ITEM_BITS)
-        style = self._style(people.kind[who], order_key)
-        count = self._n_lines(people, who, order_key, style, day) * visits.lines_factor[buys]
-        half = np.maximum(count - 1.0, 0.02) / 2.0  # two geometric counts: negative binomial of shape two
-        count = 1 + self.draws.geometric("lines", order_key, half) + self.draws.geometric("more lines", order_key, half)
+        visit = np.flatnonzero(visits.is_buy)
+        person = visits.person[visit]
+        orders = _Orders(
+            visit=visit, person=person, day=visits.day[visit] - WARM_UP_DAYS, kind=people.kind[person],
+            key=(people.number[person] << VISIT_BITS) | (visits.number[visit] << ITEM_BITS),
+        )  # fmt: skip
+        style = self._style(orders)
+        mean = self._mean_lines(orders, people.spend_factor[person], style) * visits.lines_factor[visit]
+        half = np.maximum(mean - 1.0, 0.02) / 2.0  # two geometric counts: negative binomial of shape two
+        count = 1 + sum(self.draws.geometric(purpose, orders.key, half) for purpose in ("lines", "more lines"))
         count = np.minimum(count, _MAX_LINES)
-        order = np.repeat(np.arange(buys.size), count)
-        key = order_key[order] + _rank(count)
-        product = self.catalogue.pick(day[order], style[order], self.draws.uniform("product", key))
-        order, key, product = self._with_partners(order, key, product, day)
-        units = np.array([kind.units for kind in self.catalogue.calendar.types])[people.kind[who[order]]]
+        order = np.repeat(np.arange(visit.size), count)
+        key = orders.key[order] + _rank(count)
+        product = self.catalogue.pick(orders.day[order], style[order], self.draws.uniform("product", key))
+        order, key, product = self._with_partners(orders, order, key, product)
+        units = np.array([kind.units for kind in self.catalogue.calendar.types])[orders.kind[order]]
         quantity = 1 + np.minimum(self.draws.geometric("units", key, units - 1.0 + 1e-6), _MAX_UNITS)
-        order, product, quantity = _merged(order, product, quantity, self.catalogue.n)
-        return self._priced(people, visits, buys, order, product, quantity, order_key)
+        return self._priced(orders, *_merged(order, product, quantity, self.catalogue.n))
 
-    def _style(self, kind: Ints, key: Ints) -> Ints:
+    def _style(self, orders: _Orders) -> Ints:
+        """Mission of each order, and whether it looks for cheap products first."""
         types = self.catalogue.calendar.types
         missions = np.cumsum([np.array(each.missions) / sum(each.missions) for each in types], axis=1)
-        mission = (self.draws.uniform("mission", key)[:, None] > missions[kind]).sum(axis=1)
-        mission = np.minimum(mission, len(planted.MISSIONS) - 1)
-        is_budget = self.draws.uniform("budget", key) < np.array([each.budget_share for each in types])[kind]
-        return mission * 2 + is_budget
+        mission = (self.draws.uniform("mission", orders.key)[:, None] > missions[orders.kind]).sum(axis=1)
+        budget = np.array([each.budget_share for each in types])[orders.kind]
+        return np.minimum(mission, len(planted.MISSIONS) - 1) * 2 + (self.draws.uniform("budget", orders.key) < budget)
 
-    def _n_lines(self, people: People, who: Ints, key: Ints, style: Ints, day: Ints) -> Floats:
-        """Expected lines of each order: the type's mean, the person's and the order's own factor, and demand that day."""
+    def _mean_lines(self, orders: _Orders, spend_factor: Floats, style: Ints) -> Floats:
+        """Mean lines of each order: its type's, times the person's and its own factor, times demand that day."""
         config = self.catalogue.calendar.config
         own = config.spend_sigma * np.sqrt(1.0 - config.icc)
-        mean = np.array([each.lines for each in self.catalogue.calendar.types])[people.kind[who]]
-        noise = np.exp(own * heavy(self.draws, "basket", key, tail=config.tail) - 0.5 * own**2)
-        return mean * people.spend_factor[who] * noise * self.catalogue.shelves[1][day, style]
+        mean = np.array([each.lines for each in self.catalogue.calendar.types])[orders.kind]
+        noise = np.exp(own * heavy(self.draws, "basket", orders.key, tail=config.tail) - 0.5 * own**2)
+        return mean * spend_factor * noise * self.catalogue.shelves[1][orders.day, style]
 
-    def _with_partners(self, order: Ints, key: Ints, product: Ints, day: Ints) -> tuple[Ints, Ints, Ints]:
+    def _with_partners(self, orders: _Orders, order: Ints, key: Ints, product: Ints) -> tuple[Ints, Ints, Ints]:
         """Add the product that is bought along, where it is on the shelf."""
         partner = self.catalogue.partner[product]
         adds = (partner >= 0) & (self.draws.uniform("partner", key) < COMPLEMENT_SHARE)
-        adds &= self.catalogue.in_stock[day[order], partner]
-        return (
-            np.concatenate([order, order[adds]]),
-            np.concatenate([key, key[adds] + 2_048]),
-            np.concatenate([product, partner[adds]]),
-        )
+        adds &= self.catalogue.in_stock[orders.day[order], partner]
+        own, more = (order, key, product), (order[adds], key[adds] + 2_048, partner[adds])
+        return tuple(np.concatenate(columns) for columns in zip(own, more, strict=True))  # type: ignore[return-value]
 
-    def _priced(
-        self, people: People, visits: Visits, buys: Ints, order: Ints, product: Ints, quantity: Ints, order_key: Ints
-    ) -> Lines:
-        catalogue, day = self.catalogue, visits.day[buys] - WARM_UP_DAYS
-        price = catalogue.prices[day[order], product]
-        share = catalogue.discount[day[order], catalogue.category[product]]
-        coupon = np.array([kind.coupon_share for kind in catalogue.calendar.types])[people.kind[visits.person[buys]]]
-        has_coupon = self.draws.uniform("coupon", order_key) < coupon
-        share = np.where(has_coupon[order], np.maximum(share, _COUPON), share)
+    def _priced(self, orders: _Orders, order: Ints, product: Ints, quantity: Ints) -> Lines:
+        """Lines with price, discount, cost and tax."""
+        catalogue, day = self.catalogue, orders.day[order]
+        price = catalogue.prices[day, product]
+        coupon = np.array([kind.coupon_share for kind in catalogue.calendar.types])[orders.kind]
+        has_coupon = self.draws.uniform("coupon", orders.key) < coupon
+        share = np.maximum(catalogue.discount[day, catalogue.category[product]], _COUPON * has_coupon[order])
         pence = UNIT // 100
         discount = np.floor(quantity * price * share / pence).astype(np.int64) * pence
         starts = np.flatnonzero(np.diff(order, prepend=-1))
-        line = np.arange(order.size) - np.repeat(starts, np.diff(np.append(starts, order.size))) + 1
+        line = _rank(np.diff(np.append(starts, order.size))) + 1
         return Lines(
-            visit=buys[order], line=line, product=product, quantity=quantity, unit_price=price, discount=discount,
-            cost=quantity * catalogue.cost[product], tax=((quantity * price - discount) * _TAX).round().astype(np.int64),
-            status=self._status(day, order_key)[order], key=order_key[order] + line,
+            visit=orders.visit[order], line=line, product=product, quantity=quantity, unit_price=price,
+            discount=discount, cost=quantity * catalogue.cost[product], key=orders.key[order] + line,
+            tax=((quantity * price - discount) * _TAX).round().astype(np.int64), status=self._status(orders)[order],
         )  # fmt: skip
 
-    def _status(self, day: Ints, key: Ints) -> Ints:
+    def _status(self, orders: _Orders) -> Ints:
         """What became of each order; only the last days are still open."""
-        u, age = self.draws.uniform("status", key), self.catalogue.calendar.config.days - 1 - day
+        u, age = self.draws.uniform("status", orders.key), self.catalogue.calendar.config.days - 1 - orders.day
         done = np.select([u < 0.032, u < 0.038, u < 0.040], [CANCELLED, VOIDED, TEST], PAID)
         done = np.where((age < 3) & (u > 0.90), PENDING, done)
         return np.where((age < 2) & (u > 0.80) & (u <= 0.90), AUTHORISED, done).astype(np.int64)
@@ -143,7 +151,9 @@ class Baskets:
         line = np.flatnonzero(hit)
         key, product = lines.key[line], lines.product[line]
         share = self.draws.uniform("returned part", key)
-        quantity = np.where(share < 0.75, lines.quantity[line], np.ceil(lines.quantity[line] * share * 0.6)).astype(np.int64)
+        quantity = np.where(share < 0.75, lines.quantity[line], np.ceil(lines.quantity[line] * share * 0.6)).astype(
+            np.int64
+        )
         is_late = self.draws.uniform("late", key) < self.catalogue.calendar.config.late_returns
         wait = 4.0 + 9.0 * self.draws.exponential("return delay", key)
         late = 30.0 + 90.0 * self.draws.uniform("late by", key)

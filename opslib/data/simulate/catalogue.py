@@ -64,7 +64,9 @@ class Catalogue:
     @cached_property
     def durability(self) -> Floats:
         """attr_durability, 1-10, from the sturdy axis and quality."""
-        score = 5.5 + 1.6 * self.position[:, 1] + 0.9 * self.quality + 0.7 * self.draws.normal("durability", self.number)
+        score = (
+            5.5 + 1.6 * self.position[:, 1] + 0.9 * self.quality + 0.7 * self.draws.normal("durability", self.number)
+        )
         return np.round(np.clip(score, 1.0, 10.0), 1)
 
     @cached_property
@@ -86,7 +88,9 @@ class Catalogue:
     def log_price(self) -> Floats:
         """Log of the reference price."""
         base = np.array([category.log_price for category in planted.CATEGORIES])[self.category]
-        worth = HEDONIC["attr_durability"] * (self.durability - 5.5) + HEDONIC["attr_eco_score"] * (self.eco_score - 5.0)
+        worth = HEDONIC["attr_durability"] * (self.durability - 5.5) + HEDONIC["attr_eco_score"] * (
+            self.eco_score - 5.0
+        )
         worth = worth + HEDONIC["attr_size_litres"] * (np.log(self.size) - 1.0) + self.brand_premium[self.brand]
         return base + worth + 0.10 * self.draws.normal("price residual", self.number)
 
@@ -268,7 +272,9 @@ class Catalogue:
         categories, calendar = planted.CATEGORIES, self.calendar
         elasticity = np.array([category.elasticity for category in categories])[self.category]
         season = calendar.summer[WARM_UP_DAYS:, None] * np.array([category.summer for category in categories])
-        season = season + calendar.gift_season[WARM_UP_DAYS:, None] * np.array([category.gifts for category in categories])
+        season = season + calendar.gift_season[WARM_UP_DAYS:, None] * np.array(
+            [category.gifts for category in categories]
+        )
         by_category = np.exp(season + self.demand_shock) * self.promotion_demand
         weight = self.popularity * self.life * self.sibling_hit * by_category[:, self.category] * self.in_stock
         return weight * np.exp(elasticity * self.log_relative_price)
@@ -309,7 +315,7 @@ class Catalogue:
         out = np.full(self.n, -1, dtype=np.int64)
         ranked = np.argsort(-self.popularity)
         old = ranked[(self.launched[ranked] < 0) & ~self.is_declining[ranked]]
-        leaders, followers = old[: N_COMPLEMENTS], old[-3 * N_COMPLEMENTS :]
+        leaders, followers = old[:N_COMPLEMENTS], old[-3 * N_COMPLEMENTS :]
         for leader, follower in zip(leaders, followers, strict=False):
             out[leader] = follower
         return out

@@ -115,7 +115,9 @@ class ShopConfig:
                 raise ParameterError(f"ShopConfig.{name}: {getattr(self, name)!r} is outside [{low}, {high}]")
         for name, allowed in (("tail", ("lognormal", "pareto")), ("customer_types", ("planted", "single"))):
             if getattr(self, name) not in allowed:
-                raise ParameterError(f"ShopConfig.{name}: {getattr(self, name)!r}; {nearest(getattr(self, name), allowed)}")
+                raise ParameterError(
+                    f"ShopConfig.{name}: {getattr(self, name)!r}; {nearest(getattr(self, name), allowed)}"
+                )
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError) as error:

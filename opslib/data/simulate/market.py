@@ -104,7 +104,9 @@ class Market:
         competitor, product, same = self.items
         n_steps = self.standing.calendar.config.days // OBSERVED_EVERY_DAYS + 1
         index = np.log(np.array(list(wording.COMPETITORS.values())))[competitor]
-        level = self.standing.catalogue.log_price[product] + index + ITEM_SD * self._draws.normal("item price", self.key)
+        level = (
+            self.standing.catalogue.log_price[product] + index + ITEM_SD * self._draws.normal("item price", self.key)
+        )
         level = level + np.where(same, 0.0, 0.2 * self._draws.normal("stranger price", self.key))
         step = np.arange(n_steps) * OBSERVED_EVERY_DAYS // STEP_DAYS
         moves = STEP_SD * self._draws.normal("item step", self.key[None, :] * 128 + step[:, None])
@@ -138,5 +140,10 @@ def _renamed(name: str, form: int, shift: int) -> str:
         look = wording.LOOKS[(wording.LOOKS.index(look.lower()) + shift) % len(wording.LOOKS)]
         size = f"{float(size) * 1.4:.1f}"
     item = " ".join(noun)
-    forms = (f"{item} {look} {material}, {size}{unit}", f"{look} {item} ({material})", f"{look} {material} {item}", f"{item}, {material}, {look.upper()}")
+    forms = (
+        f"{item} {look} {material}, {size}{unit}",
+        f"{look} {item} ({material})",
+        f"{look} {material} {item}",
+        f"{item}, {material}, {look.upper()}",
+    )
     return forms[form].capitalize()

@@ -117,7 +117,9 @@ class Outcomes:
         """experiments: stores of the store test and recipients of the mail tests."""
         calendar, stores = self.simulator.calendar, range(self.simulator.calendar.config.n_stores)
         store_ids = [store_name(number) for number in stores]
-        parts = [(test, np.array(stores), self._arms.treated_stores.astype(np.int64), 0) for test in self._arms.store_tests]
+        parts = [
+            (test, np.array(stores), self._arms.treated_stores.astype(np.int64), 0) for test in self._arms.store_tests
+        ]
         recipients = len(store_ids) + np.arange(self.n_recipients)
         parts += [(test, recipients, self._mail_arm(test), 1) for test in self._arms.mail_tests]
         which = np.repeat(np.arange(len(parts)), [part[1].size for part in parts])
@@ -137,7 +139,9 @@ class Outcomes:
         for test in self.simulator.calendar.experiments:
             for start, stop, share in self._arms.epochs(test):
                 for variant, planned in ((VARIANTS[CONTROL], 1.0 - share), (VARIANTS[TREATMENT], share)):
-                    rows.append((test.experiment_id, variant, start, min(stop, self.simulator.calendar.n_days - 1), planned))
+                    rows.append(
+                        (test.experiment_id, variant, start, min(stop, self.simulator.calendar.n_days - 1), planned)
+                    )
         midnight = self.simulator.calendar.midnight
         return {
             "experiment_id": pa.array([row[0] for row in rows]),
@@ -156,7 +160,9 @@ class Outcomes:
                 day = window.start + round(share * (window.stop - window.start))
                 at = int(self.simulator.calendar.midnight(min(day, self.simulator.calendar.n_days - 1)))
                 for arm, variant in enumerate(VARIANTS):
-                    for metric, (n, mean, variance, covariance) in _moments(self.totals.sums[test.experiment_id][look, arm]):
+                    for metric, (n, mean, variance, covariance) in _moments(
+                        self.totals.sums[test.experiment_id][look, arm]
+                    ):
                         rows.append((test.experiment_id, variant, metric, at, n, mean, variance, covariance))
         names = ("experiment_id", "variant", "metric", "observed_at", "n", "mean", "variance", "covariance")
         columns = {name: pa.array([row[number] for row in rows]) for number, name in enumerate(names)}
@@ -194,5 +200,8 @@ def _moments(sums: Floats) -> list[tuple[str, tuple[int, float, float, float | N
     return [
         ("conversion", (int(n), conversion, conversion * (1.0 - conversion) * spread, None)),
         ("orders_per_visitor", (int(n), orders, variance, None)),
-        ("revenue_per_visitor", (int(n), revenue, (yy / size - revenue**2) * spread, (xy / size - revenue * orders) * spread)),
+        (
+            "revenue_per_visitor",
+            (int(n), revenue, (yy / size - revenue**2) * spread, (xy / size - revenue * orders) * spread),
+        ),
     ]

@@ -199,9 +199,7 @@ class Population:
         table = np.array([shares.get(number, (0.6, 0.2, 0.05, 0.15)) for number in range(len(planted.CHANNELS))])
         return (self.draws.uniform("landing", key)[:, None] > np.cumsum(table, axis=1)[channel]).sum(axis=1)
 
-    def _chance(
-        self, people: People, who: Ints, day: Ints, channel: Ints, before: Ints, landing: Ints
-    ) -> Floats:
+    def _chance(self, people: People, who: Ints, day: Ints, channel: Ints, before: Ints, landing: Ints) -> Floats:
         """Probability that the visit ends in an order, before tests."""
         calendar, kind = self.calendar, people.kind[who]
         repeat = np.array([each.conversion for each in calendar.types])[kind]
@@ -218,9 +216,7 @@ class Population:
                 chance = chance * np.where(applies, 1.0 + change.effect, 1.0)
         return chance
 
-    def _move_on(
-        self, people: People, state: _State, who: Ints, key: Ints, is_buy: np.ndarray, before: Ints
-    ) -> None:
+    def _move_on(self, people: People, state: _State, who: Ints, key: Ints, is_buy: np.ndarray, before: Ints) -> None:
         """Count orders, let some drop out, and set everybody's next visit."""
         state.orders[who] += is_buy
         is_customer = state.orders[who] > 0
@@ -263,4 +259,6 @@ def _kept(steps: list[dict[str, np.ndarray]], state: _State, calendar: Calendar)
     columns = {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
     seen = (columns["day"] >= WARM_UP_DAYS) & ~calendar.missing[columns["day"]]
     seen &= (columns["channel"] != planted.STORE) | columns["is_buy"]
-    return Visits(variants=state.variants, n_orders=state.orders, **{name: values[seen] for name, values in columns.items()})
+    return Visits(
+        variants=state.variants, n_orders=state.orders, **{name: values[seen] for name, values in columns.items()}
+    )

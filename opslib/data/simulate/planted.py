@@ -30,16 +30,25 @@ class CustomerType:
 
 
 CUSTOMER_TYPES = (
-    CustomerType(name="regular", share=0.30, r=1.4, alpha_weeks=16.0, a=1.2, b=8.0, conversion=0.16, lines=4.0, units=1.3,
-                 budget_share=0.35, promotion_response=1.1, season_power=1.0, coupon_share=0.04, missions=(5, 3, 1, 1, 1)),
-    CustomerType(name="bargain", share=0.24, r=1.0, alpha_weeks=19.0, a=1.0, b=4.0, conversion=0.12, lines=3.0, units=1.6,
-                 budget_share=0.95, promotion_response=2.2, season_power=1.0, coupon_share=0.45, missions=(2, 4, 1, 1, 3)),
+    CustomerType(name="regular", share=0.30, r=1.4, alpha_weeks=16.0, a=1.2, b=8.0, conversion=0.16, lines=4.0,
+                 units=1.3,
+                 budget_share=0.35, promotion_response=1.1, season_power=1.0, coupon_share=0.04, missions=(5, 3, 1, 1,
+                     1)),
+    CustomerType(name="bargain", share=0.24, r=1.0, alpha_weeks=19.0, a=1.0, b=4.0, conversion=0.12, lines=3.0,
+                 units=1.6,
+                 budget_share=0.95, promotion_response=2.2, season_power=1.0, coupon_share=0.45, missions=(2, 4, 1, 1,
+                     3)),
     CustomerType(name="gift", share=0.20, r=1.8, alpha_weeks=56.0, a=1.0, b=9.0, conversion=0.15, lines=3.2, units=1.2,
-                 budget_share=0.10, promotion_response=1.0, season_power=2.6, coupon_share=0.03, missions=(1, 1, 0.3, 7, 1)),
-    CustomerType(name="trade", share=0.06, r=2.2, alpha_weeks=9.0, a=0.8, b=20.0, conversion=0.26, lines=6.5, units=3.2,
-                 budget_share=0.50, promotion_response=1.0, season_power=0.4, coupon_share=0.02, missions=(4, 1, 0.5, 0.5, 4)),
-    CustomerType(name="garden", share=0.20, r=1.2, alpha_weeks=25.0, a=1.0, b=6.0, conversion=0.14, lines=3.4, units=1.8,
-                 budget_share=0.30, promotion_response=1.1, season_power=0.5, coupon_share=0.05, missions=(0.6, 0.6, 8, 0.5, 0.5)),
+                 budget_share=0.10, promotion_response=1.0, season_power=2.6, coupon_share=0.03, missions=(1, 1, 0.3,
+                     7, 1)),
+    CustomerType(name="trade", share=0.06, r=2.2, alpha_weeks=9.0, a=0.8, b=20.0, conversion=0.26, lines=6.5,
+                 units=3.2,
+                 budget_share=0.50, promotion_response=1.0, season_power=0.4, coupon_share=0.02, missions=(4, 1, 0.5,
+                     0.5, 4)),
+    CustomerType(name="garden", share=0.20, r=1.2, alpha_weeks=25.0, a=1.0, b=6.0, conversion=0.14, lines=3.4,
+                 units=1.8,
+                 budget_share=0.30, promotion_response=1.1, season_power=0.5, coupon_share=0.05, missions=(0.6, 0.6,
+                     8, 0.5, 0.5)),
 )  # fmt: skip
 SINGLE_TYPE = (replace(CUSTOMER_TYPES[0], name="everyone", share=1.0, missions=(1, 1, 1, 1, 1)),)
 
@@ -67,14 +76,22 @@ class Category:
 
 
 CATEGORIES = (
-    Category(name="Kitchen", elasticity=-1.2, is_confounded=False, log_price=2.9, summer=0.0, gifts=0.1, return_share=0.04, missions=(6, 0.2, 0.2, 0.8, 0.2)),
-    Category(name="Tableware", elasticity=-1.8, is_confounded=False, log_price=2.5, summer=0.0, gifts=0.2, return_share=0.05, missions=(5, 0.3, 0.3, 1.5, 0.2)),
-    Category(name="Lighting", elasticity=-1.5, is_confounded=True, log_price=3.3, summer=-0.3, gifts=0.1, return_share=0.08, missions=(0.4, 2.0, 0.4, 0.8, 1.0)),
-    Category(name="Textiles", elasticity=-2.4, is_confounded=False, log_price=2.8, summer=-0.1, gifts=0.1, return_share=0.10, missions=(0.5, 6, 0.2, 0.8, 0.2)),
-    Category(name="Bath", elasticity=-0.9, is_confounded=False, log_price=2.3, summer=0.0, gifts=0.1, return_share=0.04, missions=(0.3, 5, 0.2, 0.8, 0.2)),
-    Category(name="Garden", elasticity=-1.6, is_confounded=True, log_price=2.9, summer=0.6, gifts=-0.1, return_share=0.05, missions=(0.2, 0.2, 8, 0.4, 0.2)),
-    Category(name="Stationery", elasticity=-2.0, is_confounded=False, log_price=1.6, summer=0.0, gifts=0.2, return_share=0.02, missions=(0.2, 0.2, 0.2, 2.0, 6)),
-    Category(name="Play", elasticity=-1.4, is_confounded=False, log_price=2.6, summer=0.1, gifts=0.6, return_share=0.06, missions=(0.2, 0.2, 0.4, 4.0, 1.5)),
+    Category(name="Kitchen", elasticity=-1.2, is_confounded=False, log_price=2.9, summer=0.0, gifts=0.1,
+             return_share=0.04, missions=(6, 0.2, 0.2, 0.8, 0.2)),
+    Category(name="Tableware", elasticity=-1.8, is_confounded=False, log_price=2.5, summer=0.0, gifts=0.2,
+             return_share=0.05, missions=(5, 0.3, 0.3, 1.5, 0.2)),
+    Category(name="Lighting", elasticity=-1.5, is_confounded=True, log_price=3.3, summer=-0.3, gifts=0.1,
+             return_share=0.08, missions=(0.4, 2.0, 0.4, 0.8, 1.0)),
+    Category(name="Textiles", elasticity=-2.4, is_confounded=False, log_price=2.8, summer=-0.1, gifts=0.1,
+             return_share=0.10, missions=(0.5, 6, 0.2, 0.8, 0.2)),
+    Category(name="Bath", elasticity=-0.9, is_confounded=False, log_price=2.3, summer=0.0, gifts=0.1,
+             return_share=0.04, missions=(0.3, 5, 0.2, 0.8, 0.2)),
+    Category(name="Garden", elasticity=-1.6, is_confounded=True, log_price=2.9, summer=0.6, gifts=-0.1,
+             return_share=0.05, missions=(0.2, 0.2, 8, 0.4, 0.2)),
+    Category(name="Stationery", elasticity=-2.0, is_confounded=False, log_price=1.6, summer=0.0, gifts=0.2,
+             return_share=0.02, missions=(0.2, 0.2, 0.2, 2.0, 6)),
+    Category(name="Play", elasticity=-1.4, is_confounded=False, log_price=2.6, summer=0.1, gifts=0.6,
+             return_share=0.06, missions=(0.2, 0.2, 0.4, 4.0, 1.5)),
 )  # fmt: skip
 
 
@@ -92,13 +109,20 @@ class Channel:
 
 
 CHANNELS = (
-    Channel(name="direct", source="(direct)", medium="(none)", campaign=None, arrival_share=0.20, conversion=1.2, cost_per_click=0.0),
-    Channel(name="organic_search", source="findall", medium="organic", campaign=None, arrival_share=0.36, conversion=1.0, cost_per_click=0.0),
-    Channel(name="paid_search", source="findall", medium="cpc", campaign="search-home", arrival_share=0.22, conversion=1.15, cost_per_click=1.10),
-    Channel(name="paid_social", source="chatterly", medium="paid_social", campaign="social-inspire", arrival_share=0.15, conversion=0.55, cost_per_click=0.75),
-    Channel(name="affiliate", source="dealnest", medium="affiliate", campaign="partner-tips", arrival_share=0.07, conversion=0.9, cost_per_click=0.90),
-    Channel(name="email", source="newsletter", medium="email", campaign="weekly-letter", arrival_share=0.0, conversion=1.1, cost_per_click=0.0),
-    Channel(name="retargeting", source="bannerloop", medium="display", campaign="come-back", arrival_share=0.0, conversion=1.0, cost_per_click=0.60),
+    Channel(name="direct", source="(direct)", medium="(none)", campaign=None, arrival_share=0.20, conversion=1.2,
+            cost_per_click=0.0),
+    Channel(name="organic_search", source="findall", medium="organic", campaign=None, arrival_share=0.36,
+            conversion=1.0, cost_per_click=0.0),
+    Channel(name="paid_search", source="findall", medium="cpc", campaign="search-home", arrival_share=0.22,
+            conversion=1.15, cost_per_click=1.10),
+    Channel(name="paid_social", source="chatterly", medium="paid_social", campaign="social-inspire",
+            arrival_share=0.15, conversion=0.55, cost_per_click=0.75),
+    Channel(name="affiliate", source="dealnest", medium="affiliate", campaign="partner-tips", arrival_share=0.07,
+            conversion=0.9, cost_per_click=0.90),
+    Channel(name="email", source="newsletter", medium="email", campaign="weekly-letter", arrival_share=0.0,
+            conversion=1.1, cost_per_click=0.0),
+    Channel(name="retargeting", source="bannerloop", medium="display", campaign="come-back", arrival_share=0.0,
+            conversion=1.0, cost_per_click=0.60),
     Channel(name="store", source="", medium="", campaign=None, arrival_share=0.0, conversion=1.0, cost_per_click=0.0),
 )  # fmt: skip
 DIRECT, ORGANIC, PAID_SEARCH, PAID_SOCIAL, AFFILIATE, EMAIL, RETARGETING, STORE = range(8)
@@ -146,21 +170,37 @@ class Experiment:
 
 #: Tests on the site and in stores: they act on visits and orders.
 SITE_EXPERIMENTS = (
-    Experiment(experiment_id="exp-express-checkout", title="One-page checkout", unit="visitor", metric="conversion", starts=0.03, ends=0.19, effect=0.80, promise=0.10, meant_verdict="confirmed"),
-    Experiment(experiment_id="exp-photo-zoom", title="Larger product photos", unit="visitor", metric="conversion", starts=0.18, ends=0.34, effect=0.50, promise=0.45, meant_verdict="supported"),
-    Experiment(experiment_id="exp-countdown", title="Countdown banner", unit="visitor", metric="conversion", starts=0.33, ends=0.45, effect=-0.40, promise=0.10, meant_verdict="harmful"),
-    Experiment(experiment_id="exp-similar-items", title="Similar items below the photo", unit="visitor", metric="conversion", starts=0.33, ends=0.45, effect=0.0, promise=0.10, meant_verdict="inconclusive (null)"),
-    Experiment(experiment_id="exp-free-returns-note", title="Free-returns note in the basket", unit="visitor", metric="conversion", starts=0.47, ends=0.60, effect=0.10, promise=0.08, meant_verdict="invalid (sample ratio)", is_lossy=True),
-    Experiment(experiment_id="exp-search-suggest", title="Search suggestions, ramped", unit="visitor", metric="conversion", starts=0.63, ends=0.79, effect=0.60, promise=0.40, meant_verdict="supported", epochs=((0.0, 0.01), (0.15, 0.10), (0.40, 0.50))),
-    Experiment(experiment_id="exp-bundle-offer", title="Bundle offer in the basket", unit="visitor", metric="order_lines", starts=0.63, ends=0.79, effect=0.35, promise=0.20, meant_verdict="supported"),
-    Experiment(experiment_id="exp-sticky-basket", title="Basket stays in sight", unit="visitor", metric="conversion", starts=0.82, ends=0.95, effect=0.05, promise=0.10, meant_verdict="inconclusive"),
-    Experiment(experiment_id="exp-store-layout", title="New shelf layout, half of the stores", unit="store", metric="store_orders", starts=0.30, ends=0.50, effect=0.40, promise=0.15, meant_verdict="supported"),
+    Experiment(experiment_id="exp-express-checkout", title="One-page checkout", unit="visitor", metric="conversion",
+               starts=0.03, ends=0.19, effect=0.80, promise=0.10, meant_verdict="confirmed"),
+    Experiment(experiment_id="exp-photo-zoom", title="Larger product photos", unit="visitor", metric="conversion",
+               starts=0.18, ends=0.34, effect=0.50, promise=0.45, meant_verdict="supported"),
+    Experiment(experiment_id="exp-countdown", title="Countdown banner", unit="visitor", metric="conversion",
+               starts=0.33, ends=0.45, effect=-0.40, promise=0.10, meant_verdict="harmful"),
+    Experiment(experiment_id="exp-similar-items", title="Similar items below the photo", unit="visitor",
+               metric="conversion", starts=0.33, ends=0.45, effect=0.0, promise=0.10,
+               meant_verdict="inconclusive (null)"),
+    Experiment(experiment_id="exp-free-returns-note", title="Free-returns note in the basket", unit="visitor",
+               metric="conversion", starts=0.47, ends=0.60, effect=0.10, promise=0.08,
+               meant_verdict="invalid (sample ratio)", is_lossy=True),
+    Experiment(experiment_id="exp-search-suggest", title="Search suggestions, ramped", unit="visitor",
+               metric="conversion", starts=0.63, ends=0.79, effect=0.60, promise=0.40, meant_verdict="supported",
+               epochs=((0.0, 0.01), (0.15, 0.10), (0.40, 0.50))),
+    Experiment(experiment_id="exp-bundle-offer", title="Bundle offer in the basket", unit="visitor",
+               metric="order_lines", starts=0.63, ends=0.79, effect=0.35, promise=0.20, meant_verdict="supported"),
+    Experiment(experiment_id="exp-sticky-basket", title="Basket stays in sight", unit="visitor", metric="conversion",
+               starts=0.82, ends=0.95, effect=0.05, promise=0.10, meant_verdict="inconclusive"),
+    Experiment(experiment_id="exp-store-layout", title="New shelf layout, half of the stores", unit="store",
+               metric="store_orders", starts=0.30, ends=0.50, effect=0.40, promise=0.15, meant_verdict="supported"),
 )  # fmt: skip
 #: Tests on a newsletter list: outcomes only, in ``unit_outcomes``.
 MAIL_EXPERIMENTS = (
-    Experiment(experiment_id="exp-mail-loyalty", title="Loyalty points in the letter", unit="visitor", metric="visited", starts=0.50, ends=0.54, effect=0.13, promise=0.08, meant_verdict="confirmed", base=0.30),
-    Experiment(experiment_id="exp-mail-subject", title="Subject line with the product", unit="visitor", metric="visited", starts=0.60, ends=0.64, effect=0.06, promise=0.12, meant_verdict="partly", base=0.30),
-    Experiment(experiment_id="exp-mail-weekday", title="Letter on Sundays", unit="visitor", metric="visited", starts=0.70, ends=0.74, effect=0.0, promise=0.06, meant_verdict="refuted", base=0.30),
+    Experiment(experiment_id="exp-mail-loyalty", title="Loyalty points in the letter", unit="visitor",
+               metric="visited", starts=0.50, ends=0.54, effect=0.13, promise=0.08, meant_verdict="confirmed",
+               base=0.30),
+    Experiment(experiment_id="exp-mail-subject", title="Subject line with the product", unit="visitor",
+               metric="visited", starts=0.60, ends=0.64, effect=0.06, promise=0.12, meant_verdict="partly", base=0.30),
+    Experiment(experiment_id="exp-mail-weekday", title="Letter on Sundays", unit="visitor", metric="visited",
+               starts=0.70, ends=0.74, effect=0.0, promise=0.06, meant_verdict="refuted", base=0.30),
 )  # fmt: skip
 
 
@@ -180,11 +220,19 @@ class Change:
 
 
 CHANGES = (
-    Change(change_id="chg-guides", kind="content", scope="section:guides", description="Buying guides rewritten", starts=0.20, ends=None, effect=0.50, acts_on="conversion", shows="sessions.landing_page in /guides, purchase events"),
-    Change(change_id="chg-mobile-release", kind="release", scope="device:mobile", description="Faster mobile pages", starts=0.44, ends=None, effect=0.30, acts_on="conversion", shows="sessions.device, purchase events"),
-    Change(change_id="chg-navigation", kind="release", scope="device:desktop", description="New desktop navigation, taken back", starts=0.56, ends=0.66, effect=-0.28, acts_on="conversion", shows="sessions.device, purchase events"),
-    Change(change_id="chg-kitchen-prices", kind="price", scope="category:Kitchen", description="Kitchen list prices raised", starts=0.58, ends=None, effect=0.08, acts_on="price", shows="price_history.price, order_lines.quantity"),
-    Change(change_id="chg-outage", kind="outage", scope="site", description="Card payments failed", starts=0.80, ends=0.8055, effect=-0.85, acts_on="conversion", shows="events.event_name, tickets.topic"),
+    Change(change_id="chg-guides", kind="content", scope="section:guides", description="Buying guides rewritten",
+           starts=0.20, ends=None, effect=0.50, acts_on="conversion",
+           shows="sessions.landing_page in /guides, purchase events"),
+    Change(change_id="chg-mobile-release", kind="release", scope="device:mobile", description="Faster mobile pages",
+           starts=0.44, ends=None, effect=0.30, acts_on="conversion", shows="sessions.device, purchase events"),
+    Change(change_id="chg-navigation", kind="release", scope="device:desktop",
+           description="New desktop navigation, taken back", starts=0.56, ends=0.66, effect=-0.28,
+           acts_on="conversion", shows="sessions.device, purchase events"),
+    Change(change_id="chg-kitchen-prices", kind="price", scope="category:Kitchen",
+           description="Kitchen list prices raised", starts=0.58, ends=None, effect=0.08, acts_on="price",
+           shows="price_history.price, order_lines.quantity"),
+    Change(change_id="chg-outage", kind="outage", scope="site", description="Card payments failed", starts=0.80,
+           ends=0.8055, effect=-0.85, acts_on="conversion", shows="events.event_name, tickets.topic"),
 )  # fmt: skip
 
 
@@ -203,11 +251,16 @@ class Promotion:
 
 
 PROMOTIONS = (
-    Promotion(change_id="promo-linen", title="Linen weeks", categories=(3, 4), starts=0.12, ends=0.145, discount=0.20, traffic=0.15, demand=0.80),
-    Promotion(change_id="promo-table", title="Set the table", categories=(1,), starts=0.27, ends=0.295, discount=0.15, traffic=0.10, demand=0.60),
-    Promotion(change_id="promo-black", title="Late-autumn sale", categories=(0, 2, 7), starts=0.37, ends=0.39, discount=0.25, traffic=0.40, demand=0.70),
-    Promotion(change_id="promo-desk", title="Back to the desk", categories=(6,), starts=0.61, ends=0.635, discount=0.20, traffic=0.10, demand=1.00),
-    Promotion(change_id="promo-linen-2", title="Linen weeks again", categories=(3,), starts=0.86, ends=0.885, discount=0.20, traffic=0.12, demand=0.80),
+    Promotion(change_id="promo-linen", title="Linen weeks", categories=(3, 4), starts=0.12, ends=0.145, discount=0.20,
+              traffic=0.15, demand=0.80),
+    Promotion(change_id="promo-table", title="Set the table", categories=(1,), starts=0.27, ends=0.295, discount=0.15,
+              traffic=0.10, demand=0.60),
+    Promotion(change_id="promo-black", title="Late-autumn sale", categories=(0, 2, 7), starts=0.37, ends=0.39,
+              discount=0.25, traffic=0.40, demand=0.70),
+    Promotion(change_id="promo-desk", title="Back to the desk", categories=(6,), starts=0.61, ends=0.635,
+              discount=0.20, traffic=0.10, demand=1.00),
+    Promotion(change_id="promo-linen-2", title="Linen weeks again", categories=(3,), starts=0.86, ends=0.885,
+              discount=0.20, traffic=0.12, demand=0.80),
 )  # fmt: skip
 
 

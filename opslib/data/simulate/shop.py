@@ -112,7 +112,9 @@ def count_people(config: ShopConfig, seed: int) -> int:
     _, visits = pilot.population.block(numbers)
     n_people = max(round(config.n_orders * _PILOT / max(int(visits.is_buy.sum()), 1)), 50)
     if n_people > _MAX_PEOPLE:
-        raise ParameterError(f"ShopConfig.n_orders: {config.n_orders} would need {n_people} people; at most {_MAX_PEOPLE}")
+        raise ParameterError(
+            f"ShopConfig.n_orders: {config.n_orders} would need {n_people} people; at most {_MAX_PEOPLE}"
+        )
     return n_people
 
 

@@ -201,10 +201,17 @@ class Standing:
         for promotion in planted.PROMOTIONS if self.calendar.config.promotions else ():
             scope = "category:" + ",".join(names[number] for number in promotion.categories)
             rows.append((promotion.change_id, "promotion", promotion.starts, promotion.ends, scope, promotion.title))
-        rows += [(roll.rollout_id, "release", roll.starts, None, f"rollout:{roll.unit}", roll.title) for roll in self.calendar.rollouts]
+        rows += [
+            (roll.rollout_id, "release", roll.starts, None, f"rollout:{roll.unit}", roll.title)
+            for roll in self.calendar.rollouts
+        ]
         windows = [self.calendar.window(starts, ends) for _, _, starts, ends, _, _ in rows]
-        lasts = np.array([row[3] is None or window.stop >= self.calendar.n_days for row, window in zip(rows, windows, strict=True)])
-        ended = self.calendar.midnight(np.where(lasts, 0, [min(window.stop, self.calendar.n_days - 1) for window in windows]))
+        lasts = np.array(
+            [row[3] is None or window.stop >= self.calendar.n_days for row, window in zip(rows, windows, strict=True)]
+        )
+        ended = self.calendar.midnight(
+            np.where(lasts, 0, [min(window.stop, self.calendar.n_days - 1) for window in windows])
+        )
         return {
             "change_id": pa.array([row[0] for row in rows]),
             "kind": pa.array([row[1] for row in rows]),
@@ -243,7 +250,9 @@ class Standing:
         """capacity: person-days and money of each department, for the period and six months after."""
         start, end = self.calendar.config.start, self.calendar.config.end
         n_months = (end.year - start.year) * 12 + end.month - start.month + 7
-        months = [date(start.year + (start.month - 1 + m) // 12, (start.month - 1 + m) % 12 + 1, 1) for m in range(n_months)]
+        months = [
+            date(start.year + (start.month - 1 + m) // 12, (start.month - 1 + m) % 12 + 1, 1) for m in range(n_months)
+        ]
         names = list(wording.DEPARTMENTS)
         department, month = np.repeat(np.arange(len(names)), n_months), np.tile(np.arange(n_months), len(names))
         vary = 0.8 + 0.4 * self.catalogue.draws.uniform("capacity", department * 1_000 + month)

@@ -150,6 +150,8 @@ def exposures(arms: Arms, people: People, visits: Visits) -> list[Exposure]:
             keep = (arm == CONTROL) | bought | (lost >= arms.calendar.config.sample_ratio_loss)
         place = place[first][keep]
         out.append(
-            Exposure(test=test, person=person[keep], arm=arm[keep], day=visits.day[place], fraction=visits.fraction[place])
+            Exposure(
+                test=test, person=person[keep], arm=arm[keep], day=visits.day[place], fraction=visits.fraction[place]
+            )
         )
     return out

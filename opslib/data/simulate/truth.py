@@ -263,16 +263,28 @@ class Truth:
         }  # fmt: skip
         if test.unit == "store":
             treated = self.simulator.population.arms.treated_stores
-            return {**out, "treated": [store_name(int(n)) for n in np.flatnonzero(treated)], "shows": ["order_lines.store"]}
+            return {
+                **out,
+                "treated": [store_name(int(n)) for n in np.flatnonzero(treated)],
+                "shows": ["order_lines.store"],
+            }
         if test.base:
             n = (self.outcomes.n_recipients / 2,) * 2
-            return {**out, **_power(test, test.effect, n, test.base), "shows": ["unit_outcomes.value", "experiments.variant"]}
+            return {
+                **out,
+                **_power(test, test.effect, n, test.base),
+                "shows": ["unit_outcomes.value", "experiments.variant"],
+            }
         arms = self.outcomes.totals.sums[test.experiment_id][-1]
         without, treated = self.outcomes.totals.expected[test.experiment_id]
         lift, n = treated / max(without, 1.0) - 1.0, (arms[0, 0], arms[1, 0])
         out["effect_unit"] = "relative change of the metric of a visit (conversion) or of an order (order_lines)"
         out["visitor_effect"] = round(lift, 6)
-        return {**out, **_power(test, lift, n, without / 1e6 / max(sum(n), 1.0)), "shows": ["experiments.variant", "events.event_name", "order_lines"]}
+        return {
+            **out,
+            **_power(test, lift, n, without / 1e6 / max(sum(n), 1.0)),
+            "shows": ["experiments.variant", "events.event_name", "order_lines"],
+        }
 
     def _rollouts(self) -> list[dict[str, Any]]:
         arms = self.simulator.population.arms

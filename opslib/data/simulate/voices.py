@@ -87,7 +87,9 @@ class Voices:
         edges = np.cumsum(self.theme_shares, axis=1)[self.catalogue.brand[product]]
         parts = []
         for turn in ("first", "second"):
-            theme = np.minimum((self.draws.uniform(f"theme/{turn}", key)[:, None] > edges).sum(axis=1), len(wording.THEMES) - 1)
+            theme = np.minimum(
+                (self.draws.uniform(f"theme/{turn}", key)[:, None] > edges).sum(axis=1), len(wording.THEMES) - 1
+            )
             variant = (self.draws.uniform(f"phrase/{turn}", key) * 3).astype(np.int64)
             parts.append((theme * 2 + mood) * 3 + variant)
         tells = faulty & (mood == _BAD) & (self.draws.uniform("tells fault", key) < 0.7)
@@ -99,7 +101,9 @@ class Voices:
         first = np.where(tells, len(phrases) + fault, parts[0])
         opened = pa.array([f"{text} it " for text in wording.OPENERS]).take(pa.array(opener))
         said = pa.array(everything).take(pa.array(first))
-        also = pa.array([f" and {text}. " for text in phrases] + [". "]).take(pa.array(np.where(has_second, parts[1], len(phrases))))
+        also = pa.array([f" and {text}. " for text in phrases] + [". "]).take(
+            pa.array(np.where(has_second, parts[1], len(phrases)))
+        )
         return _joined(opened, said, also, pa.array(closers).take(pa.array(closer)))
 
     def tickets(self, block: Block) -> Columns:
@@ -136,8 +140,12 @@ class Voices:
         broken = faulty[line] & (self.draws.uniform("ticket fault", key) < 0.85)
         topic = np.where(broken, topics.index("damaged"), topic)
         counts = np.array([len(sentences) for _, sentences in wording.TICKETS.values()])
-        text = (np.cumsum(counts) - counts)[topic] + (self.draws.uniform("ticket text", key) * counts[topic]).astype(np.int64)
-        at = block.ordered[lines.visit[line]] + microseconds((0.5 + 4.0 * self.draws.exponential("ticket delay", key)) * _DAY)
+        text = (np.cumsum(counts) - counts)[topic] + (self.draws.uniform("ticket text", key) * counts[topic]).astype(
+            np.int64
+        )
+        at = block.ordered[lines.visit[line]] + microseconds(
+            (0.5 + 4.0 * self.draws.exponential("ticket delay", key)) * _DAY
+        )
         concerns = np.isin(topic, [topics.index("product"), topics.index("damaged")])
         return self._code(block, line), at, text, np.where(concerns, lines.product[line], -1)
 
@@ -150,7 +158,9 @@ class Voices:
         reached = np.unique(events.visit[events.name == EVENTS.index("begin_checkout")])
         visit = reached[failed[reached]]
         code = (block.people.number[visits.person[visit]] * 10_000 + visits.number[visit]) * 1_000
-        visit, code = (column[self.draws.uniform("outage ticket", code) < OUTAGE_TICKET_SHARE] for column in (visit, code))
+        visit, code = (
+            column[self.draws.uniform("outage ticket", code) < OUTAGE_TICKET_SHARE] for column in (visit, code)
+        )
         variant = (self.draws.uniform("outage text", code) * len(wording.OUTAGE_TICKETS)).astype(np.int64)
         text = len(self._cases[1]) - len(wording.OUTAGE_TICKETS) + variant
         return code, block.started[visit] + microseconds(np.full(visit.size, 2_400.0)), text, np.full(visit.size, -1)

@@ -74,7 +74,9 @@ class Parts:
     def __enter__(self) -> Parts:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             for pending in self._pending:
                 pending.result()
@@ -101,7 +103,12 @@ class Parts:
                 path = self.folder / name / f"part-{part:05d}.parquet"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 writer = pq.ParquetWriter(
-                    path, table.schema, compression="zstd", compression_level=1, store_schema=False, store_decimal_as_integer=True
+                    path,
+                    table.schema,
+                    compression="zstd",
+                    compression_level=1,
+                    store_schema=False,
+                    store_decimal_as_integer=True,
                 )
             if table.num_rows or not written:
                 writer.write_table(table)

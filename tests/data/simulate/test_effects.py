@@ -38,7 +38,11 @@ def _lift(row):
 
 
 def _site_tests(shop):
-    return [test for test in shop.truth["experiments"] if test["metric"] == "conversion" and not test["is_lossy"] and len(test["epochs"]) == 1]
+    return [
+        test
+        for test in shop.truth["experiments"]
+        if test["metric"] == "conversion" and not test["is_lossy"] and len(test["epochs"]) == 1
+    ]
 
 
 def test_conversion_tests(demo):
@@ -65,13 +69,16 @@ def test_sample_ratio_is_broken_in_one_test_only(demo):
 
 def test_the_ramp_deceives_when_pooled_and_not_when_stratified(demo):
     test = next(test for test in demo.truth["experiments"] if len(test["epochs"]) == 3)
-    first, second, third = (epoch["from"] for epoch in test["epochs"])
+    _, second, third = (epoch["from"] for epoch in test["epochs"])
     case = f"case when assigned_at < timestamp '{second}' - interval 1 hour then 0 when assigned_at < timestamp '{third}' - interval 1 hour then 1 else 2 end"
     epochs, pooled = _arms(demo, test, case), _arms(demo, test).iloc[0]
     assert [round(row["n1"] / (row["n0"] + row["n1"]), 1) for _, row in epochs.iterrows()] == [0.0, 0.1, 0.5]
     lifts = [_lift(row) for _, row in epochs.iloc[1:].iterrows()]
     weights = np.array([1 / error**2 for _, error in lifts])
-    stratified, error = sum(w * lift for w, (lift, _) in zip(weights, lifts, strict=True)) / weights.sum(), 1 / np.sqrt(weights.sum())
+    stratified, error = (
+        sum(w * lift for w, (lift, _) in zip(weights, lifts, strict=True)) / weights.sum(),
+        1 / np.sqrt(weights.sum()),
+    )
     assert stratified == pytest.approx(test["visitor_effect"], abs=SIGMAS * error)
     assert stratified > 2 * error
     assert _lift(pooled)[0] < stratified - error
@@ -102,7 +109,13 @@ def test_mail_tests_have_the_verdicts_they_are_meant_for(demo):
                 and o.unit = 'visitor' and o.date = date '{test["ends"]}' - 1""").iloc[0]
             lift, error = _lift(row)
             low, high = lift - 1.96 * error, lift + 1.96 * error
-            verdict = "confirmed" if low >= test["promise"] else ("partly" if low > 0 else "refuted") if high < test["promise"] else "other"
+            verdict = (
+                "confirmed"
+                if low >= test["promise"]
+                else ("partly" if low > 0 else "refuted")
+                if high < test["promise"]
+                else "other"
+            )
             assert verdict == test["meant_verdict"], test["experiment_id"]
             assert lift == pytest.approx(test["effect"], abs=SIGMAS * error)
 
@@ -159,13 +172,19 @@ def test_store_test(demo):
 def test_releases(demo, change, treated):
     truth = next(each for each in demo.truth["changes"] if each["change_id"] == change)
     ends = f"and moment < timestamp '{truth['ends']}'" if truth["ends"] else ""
-    mobile, navigation = (next(each for each in demo.truth["changes"] if each["change_id"] == name) for name in ("chg-mobile-release", "chg-navigation"))
+    mobile, navigation = (
+        next(each for each in demo.truth["changes"] if each["change_id"] == name)
+        for name in ("chg-mobile-release", "chg-navigation")
+    )
     other = {  # each apart from the other release on devices
         "chg-mobile-release": f"moment < timestamp '{navigation['starts']}' or moment >= timestamp '{navigation['ends']}'",
         "chg-navigation": f"moment >= timestamp '{mobile['starts']}'",
     }
     found, error = _conversion_log_ratio(
-        demo, treated=treated, after=f"moment >= timestamp '{truth['starts']}'", within=f"({other.get(change, 'true')}) {ends}"
+        demo,
+        treated=treated,
+        after=f"moment >= timestamp '{truth['starts']}'",
+        within=f"({other.get(change, 'true')}) {ends}",
     )
     assert found == pytest.approx(np.log1p(truth["effect"]), abs=SIGMAS * error), change
     assert np.sign(found) == np.sign(truth["effect"])
@@ -179,11 +198,13 @@ def test_outage(demo):
     row = demo.rows(f"""
         select count(*) filter ({inside}) as n1, count(*) filter (not ({inside})) as n0, count(o.session_id) filter ({inside}) as x1,
             count(o.session_id) filter (not ({inside})) as x0
-        from sessions left join (select distinct session_id from order_lines) o using (session_id) where {near}""").iloc[0]
+        from sessions left join (select distinct session_id from order_lines) o using (session_id) where {near}""").iloc[
+        0
+    ]
     lift, error = _lift(row)
     assert lift == pytest.approx(truth["effect"], abs=SIGMAS * error)
     cases = demo.rows(f"""select count(*) filter (topic = 'payment') / count(*) as share from tickets
-        where opened_at >= timestamp '{truth['starts']}' - interval 1 hour and opened_at < timestamp '{truth['ends']}'""")
+        where opened_at >= timestamp '{truth["starts"]}' - interval 1 hour and opened_at < timestamp '{truth["ends"]}'""")
     usual = demo.value("select count(*) filter (topic = 'payment') / count(*) from tickets")
     assert cases["share"].iloc[0] > 3 * usual
 
@@ -197,9 +218,26 @@ def test_promotions_and_what_they_borrow(demo):
         clock = {"starts": truth["starts"], "ends": truth["ends"]}
         inside = "moment >= timestamp '{starts}' and moment < timestamp '{ends}'".format(**clock)
         following = "moment >= timestamp '{ends}' and moment < timestamp '{ends}' + interval 14 days".format(**clock)
-        near = "moment >= timestamp '{starts}' - interval 28 days and moment < timestamp '{ends}' + interval 42 days".format(**clock)
-        uplifts.append((*_log_ratio(demo, of=lines, treated=f"category in ({names})", after=inside, within=f"{near} and not ({following})"), truth["demand"]))
-        dips.append(_log_ratio(demo, of=lines, treated=f"category in ({names})", after=following, within=f"{near} and not ({inside})"))
+        near = "moment >= timestamp '{starts}' - interval 28 days and moment < timestamp '{ends}' + interval 42 days".format(
+            **clock
+        )
+        uplifts.append(
+            (
+                *_log_ratio(
+                    demo,
+                    of=lines,
+                    treated=f"category in ({names})",
+                    after=inside,
+                    within=f"{near} and not ({following})",
+                ),
+                truth["demand"],
+            )
+        )
+        dips.append(
+            _log_ratio(
+                demo, of=lines, treated=f"category in ({names})", after=following, within=f"{near} and not ({inside})"
+            )
+        )
     weights = np.array([1 / error**2 for _, error, _ in uplifts])
     found = sum(w * value for w, (value, _, _) in zip(weights, uplifts, strict=True)) / weights.sum()
     planted = sum(w * np.log1p(effect) for w, (_, _, effect) in zip(weights, uplifts, strict=True)) / weights.sum()
@@ -215,4 +253,6 @@ def test_totals_of_the_tests_are_those_of_their_visitors(demo):
         select variant, n, mean from experiment_summaries where experiment_id = '{test["experiment_id"]}' and metric = 'conversion'
         and observed_at = (select max(observed_at) from experiment_summaries where experiment_id = '{test["experiment_id"]}') order by 1""")
     assert list(summary["n"]) == [row["n0"], row["n1"]]
-    assert list(summary["mean"]) == pytest.approx([row["x0"] / row["n0"], row["x1"] / row["n1"]], abs=0.002)  # a changed clock
+    assert list(summary["mean"]) == pytest.approx(
+        [row["x0"] / row["n0"], row["x1"] / row["n1"]], abs=0.002
+    )  # a changed clock

@@ -158,8 +158,13 @@ def test_lost_days_are_lost_and_no_others(local_days):
 
 
 def test_session_totals_equal_event_totals(demo):
-    sessions, with_events = demo.value("select count(*) from sessions"), demo.value("select count(distinct session_id) from events")
+    sessions, with_events = (
+        demo.value("select count(*) from sessions"),
+        demo.value("select count(distinct session_id) from events"),
+    )
     orders = demo.value("select count(distinct order_id) from order_lines where store = 'web'")
     assert sessions == with_events
     assert orders == demo.value("select count(distinct order_id) from events where event_name = 'purchase'")
-    assert demo.value("select count(*) from order_lines where store = 'web'") == demo.value("select count(*) from events where event_name = 'purchase'")
+    assert demo.value("select count(*) from order_lines where store = 'web'") == demo.value(
+        "select count(*) from events where event_name = 'purchase'"
+    )

@@ -26,7 +26,9 @@ SIGMAS = 3.3  # two-sided chance of 1 in 1,000 a check, with a fixed seed
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory):
     """A shop in which nothing worked: no effect of any release, test or roll-out, no promotion, no nuisance."""
-    config = preset("demo", effect_scale=0.0, promotions=False, ar=0.0, shock_sd=0.0, level_break=0.0, missing_days=0, trend=0.0)
+    config = preset(
+        "demo", effect_scale=0.0, promotions=False, ar=0.0, shock_sd=0.0, level_break=0.0, missing_days=0, trend=0.0
+    )
     return open_simulated(simulate_shop(tmp_path_factory.mktemp("quiet"), config=config))
 
 
@@ -36,13 +38,24 @@ def test_customer_types_by_what_and_how_they_buy(demo):
             avg((discount_amount > 0)::int) as discounted, avg(ln(unit_price)) as log_price,
             sum(quantity * unit_price - discount_amount)::double as revenue
         from order_lines l join truth_customers t using (customer_id) where status = 'paid' group by all""")
-    counts = demo.rows("""
+    counts = (
+        demo.rows("""
         select customer_id, category, count(*) as n from order_lines join products using (product_id) where status = 'paid'
-        and customer_id is not null group by all""").pivot(index="customer_id", columns="category", values="n").fillna(0)
+        and customer_id is not null group by all""")
+        .pivot(index="customer_id", columns="category", values="n")
+        .fillna(0)
+    )
     rows = rows[rows["n_lines"] >= 10].set_index("customer_id")
     share = counts.loc[rows.index].add(0.3)
     share = np.log(share.div(share.sum(axis=1), axis=0))
-    features = np.column_stack([share, np.log(rows[["n_orders", "units", "revenue"]]), rows[["discounted", "log_price"]], np.log(rows["n_lines"] / rows["n_orders"])])
+    features = np.column_stack(
+        [
+            share,
+            np.log(rows[["n_orders", "units", "revenue"]]),
+            rows[["discounted", "log_price"]],
+            np.log(rows["n_lines"] / rows["n_orders"]),
+        ]
+    )
     found = LinearDiscriminantAnalysis().fit(features, rows["customer_type"]).predict(features)
     assert adjusted_rand_score(rows["customer_type"], found) > 0.5
 
@@ -63,7 +76,9 @@ def test_order_rates_and_dropout(quiet):
     assert stats.spearmanr(by_type["n"], by_type["expected"]).statistic > 0.85
     means = {kind["name"]: kind["r"] / kind["alpha_weeks"] for kind in quiet.truth["segments"]["types"]}
     for name, group in quiet.rows("from truth_customers").groupby("customer_type"):
-        assert group["orders_a_week"].mean() == pytest.approx(means[name], abs=SIGMAS * group["orders_a_week"].std() / np.sqrt(len(group)))
+        assert group["orders_a_week"].mean() == pytest.approx(
+            means[name], abs=SIGMAS * group["orders_a_week"].std() / np.sqrt(len(group))
+        )
 
 
 def _weekly_units(shop):
@@ -81,7 +96,9 @@ def test_price_elasticities_where_prices_moved_at_random(demo):
     weekly = _weekly_units(demo)
     for name, truth in demo.truth["elasticities"]["categories"].items():
         rows = weekly[weekly["category"] == name].assign(offset=lambda frame: np.log(frame["days"]))
-        fit = pf.fepois("units ~ log_price | product_id + week", data=rows, offset="offset", vcov={"CRV1": "product_id"})
+        fit = pf.fepois(
+            "units ~ log_price | product_id + week", data=rows, offset="offset", vcov={"CRV1": "product_id"}
+        )
         estimate, error = fit.coef()["log_price"], fit.se()["log_price"]
         assert truth["is_confounded"] or error < 0.3, name
         assert estimate == pytest.approx(truth["elasticity"], abs=SIGMAS * error), name
@@ -155,7 +172,9 @@ def test_a_launch_takes_from_its_group(demo):
                 sum(n) filter (same and not before) / sum(n) filter (not same and not before) from sold""").fetchone()
         ratios.append(after / before)
     truth = 1 - demo.truth["market_structure"]["cannibals"][0]["taken_share"]
-    assert np.exp(np.mean(np.log(ratios))) == pytest.approx(truth, abs=0.25)  # prices and stock-outs of few products move too
+    assert np.exp(np.mean(np.log(ratios))) == pytest.approx(
+        truth, abs=0.25
+    )  # prices and stock-outs of few products move too
 
 
 def test_competitors_price_index_and_matches(demo):
@@ -200,7 +219,9 @@ def test_funnel_of_visits_that_do_not_buy(demo):
         ("add_shipping_info", "add_payment_info"): planted["add_payment_info"],
     }
     for (before, after), share in truth.items():
-        assert row[after] / row[before] == pytest.approx(share, abs=SIGMAS * np.sqrt(share * (1 - share) / row[before])), after
+        assert row[after] / row[before] == pytest.approx(
+            share, abs=SIGMAS * np.sqrt(share * (1 - share) / row[before])
+        ), after
 
 
 def test_paid_channels_bring_visits_and_retargeting_does_not(demo):
@@ -254,10 +275,16 @@ def test_returns_reasons_late_ones_and_faulty_products(demo):
 
 def test_stock_outs_overstock_losses_and_late_supplier(demo):
     planted = demo.truth["stock"]
-    assert demo.value("select avg((n_on_hand = 0)::int) from stock_levels") == pytest.approx(planted["out_of_stock_share"], abs=1e-9)
-    worst = demo.value("select supplier from stock_levels join products using (product_id) group by 1 order by avg((n_on_hand = 0)::int) desc limit 1")
+    assert demo.value("select avg((n_on_hand = 0)::int) from stock_levels") == pytest.approx(
+        planted["out_of_stock_share"], abs=1e-9
+    )
+    worst = demo.value(
+        "select supplier from stock_levels join products using (product_id) group by 1 order by avg((n_on_hand = 0)::int) desc limit 1"
+    )
     assert worst == planted["late_supplier"]
-    losing = demo.rows("""select product_id from order_lines group by 1 having sum(cost_amount) > sum(quantity * unit_price) * 0.95""")
+    losing = demo.rows(
+        """select product_id from order_lines group by 1 having sum(cost_amount) > sum(quantity * unit_price) * 0.95"""
+    )
     assert set(planted["below_cost"]) <= set(losing["product_id"])
     cover = demo.rows("""
         select s.product_id, median(n_on_hand) / greatest(any_value(u.units) / 549.0, 0.01) as days from stock_levels s

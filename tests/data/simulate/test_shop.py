@@ -73,7 +73,9 @@ def test_a_switch_touches_only_what_it_is_about(tmp_path, switch, untouched):
 
 def test_visits_that_a_switch_does_not_reach_stay_the_same():
     numbers = np.arange(4_000)
-    base, other = (new_simulator(preset("demo", outages=flag), 9).population.block(numbers)[1] for flag in (True, False))
+    base, other = (
+        new_simulator(preset("demo", outages=flag), 9).population.block(numbers)[1] for flag in (True, False)
+    )
     outage = base.day.max() * 0 + 364 + round(0.80 * 549)
     before = [visits.day < outage for visits in (base, other)]
     for name in ("person", "number", "fraction", "is_buy"):
@@ -81,7 +83,9 @@ def test_visits_that_a_switch_does_not_reach_stay_the_same():
 
 
 def test_confounding_moves_prices_of_two_categories_only():
-    free, confounded = (new_simulator(preset("demo", confounded_price=flag), 9).baskets.catalogue for flag in (False, True))
+    free, confounded = (
+        new_simulator(preset("demo", confounded_price=flag), 9).baskets.catalogue for flag in (False, True)
+    )
     moved = (free.prices != confounded.prices).any(axis=0)
     assert set(free.category[moved]) == {2, 5}
     shock = confounded.demand_shock[:, 2]
@@ -97,7 +101,10 @@ def test_a_single_type_shop_has_one_type(tmp_path):
 
 
 def test_a_pareto_tail_is_heavier():
-    traits = [new_simulator(preset("demo", tail=tail), 9).population.block(np.arange(50_000))[0] for tail in ("lognormal", "pareto")]
+    traits = [
+        new_simulator(preset("demo", tail=tail), 9).population.block(np.arange(50_000))[0]
+        for tail in ("lognormal", "pareto")
+    ]
     thin, heavy = (np.quantile(each.spend_factor, 0.9995) for each in traits)
     assert heavy > 1.3 * thin
 
@@ -117,7 +124,9 @@ def test_a_folder_with_tables_is_refused(demo):
 
 def test_progress_ends_at_one(tmp_path):
     seen = []
-    simulate_shop(tmp_path / "shop", config=SMALL, people_per_chunk=3_000, progress=lambda share, step: seen.append(share))
+    simulate_shop(
+        tmp_path / "shop", config=SMALL, people_per_chunk=3_000, progress=lambda share, step: seen.append(share)
+    )
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
     assert len(seen) > 2
