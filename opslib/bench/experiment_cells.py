@@ -19,7 +19,6 @@ from opslib.stats.sequential import anytime_critical, nominal_level, planned_loo
 GATE_ALPHA = 0.001
 LOOKS = (0.25, 0.5, 0.75, 1.0)
 DAYS = 28
-_LEAST_SHARE = 0.02
 
 Sample = tuple[dict[Any, Moments], dict[Any, Moments]]
 
@@ -209,6 +208,7 @@ CELLS: tuple[Cell, ...] = tuple(
         ("spend lognormal, 10/90", {**_SPEND, "n": 20_000, "share": 0.1}, {}),
         ("spend lognormal, 10/90, many", {**_SPEND, "n": 600_000, "share": 0.1, "rate": 0.1}, {}),
         ("spend lognormal, 10/90, by buyers", {**_SPEND, "n": 60_000, "share": 0.1, "effect_on": "buyers"}, {}),
+        ("spend lognormal, 10/90, other shape", {**_SPEND, "n": 60_000, "share": 0.1, "treated_sigma": 1.25}, {}),
         ("spend lognormal, 90/10", {**_SPEND, "n": 20_000, "share": 0.9}, {}),
         ("spend Pareto 2.5, 50/50", {"outcome": "spend", "rate": 0.04, "pareto": 2.5, "n": 200_000}, {}),
         ("spend Pareto 2.5, 10/90", {"outcome": "spend", "rate": 0.04, "pareto": 2.5, "n": 60_000, "share": 0.1}, {}),
@@ -226,10 +226,10 @@ CELLS: tuple[Cell, ...] = tuple(
     for cell in over_effects(design="experiment", nuisance=nuisance, settings=settings, **more)  # type: ignore[arg-type]
 ) + tuple(
     cell
-    for loss in (0.0, 0.01, 0.02, 0.05)
+    for loss, contrast in ((0.0, 0.0), (0.01, 0.25), (0.01, 0.5), (0.02, 0.5), (0.05, 0.5))
     for cell in over_effects(
-        _BOTH, design="experiment", nuisance=f"units lost {loss:.0%}", pair="units lost",
-        settings={"outcome": "conversion", "n": 100_000, "rate": 0.1, "loss": loss, "contrast": 0.5},
-        is_valid=loss < _LEAST_SHARE,
+        _BOTH, design="experiment", nuisance=f"units lost {loss:.0%}, worth {1 - contrast:.0%}", pair="units lost",
+        settings={"outcome": "conversion", "n": 100_000, "rate": 0.1, "loss": loss, "contrast": contrast},
+        is_valid=loss == 0,
     )
 )

@@ -34,11 +34,14 @@ def autoregression(rng: np.random.Generator, shape: tuple[int, int], *, phi: flo
     return draws
 
 
+#: What dependence costs an interval that must estimate it, against an oracle that knows it.
 _FLOOR = {0.8: 0.7, 0.9: 0.5}
 CELLS: tuple[Cell, ...] = tuple(
     cell
     for design in ("level", "trend")
-    for phi, noise, missing in ((0.0, 0.2, 0.0), (0.3, 0.15, 0.0), (0.6, 0.1, 0.0), (0.6, 0.1, 0.1), (0.8, 0.06, 0.0))
+    for phi, noise, missing in (
+        (0.0, 0.2, 0.0), (0.3, 0.15, 0.0), (0.6, 0.1, 0.0), (0.6, 0.1, 0.1), (0.8, 0.06, 0.0), (0.9, 0.05, 0.0),
+    )
     for cell in over_effects(
         ("-promise", "0", "promise"), design=design, pair=design, rule="level",
         nuisance=f"180 days, AR {phi:.1f}" + (", missing days" if missing else ""), power_floor=_FLOOR.get(phi, 0.8),

@@ -22,6 +22,15 @@ FAMILIES: Mapping[str, Family] = {
 }
 CELLS: tuple[Cell, ...] = (*experiment_cells.CELLS, *cluster_cells.CELLS, *series_cells.CELLS)
 
+#: A dozen for every run of the tests: one of each kind, at no effect or at the promise.
+QUICK: tuple[Cell, ...] = tuple(
+    cell for cell in CELLS if (cell.nuisance, cell.effect) in {
+        ("conversion, 50/50", "0"), ("spend lognormal, 10/90", "promise"), ("spend lognormal, 10/90, many", "0"),
+        ("sessions, ICC .6", "0"), ("orders, covariate", "promise"), ("ramp 1-50 %", "0"),
+        ("four looks, conversion", "promise"), ("units lost 5%, worth 50%", "0"), ("2 of 12, covariate", "promise"),
+        ("20 of 40, covariate", "0"), ("180 days, AR 0.6", "0"),
+    }
+)
 #: Targets of item 4 of the protocol.
 MAX_WRONG = 0.03
 COVERAGE = (0.93, 0.975)

@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
+from scipy import stats
 
 from opslib.errors import ParameterError
 
-_NAMES = {"holm": "holm", "benjamini_hochberg": "fdr_bh", "bonferroni": "bonferroni"}
+_NAMES = ("holm", "benjamini_hochberg", "bonferroni")
 
 
 def adjusted(
@@ -58,11 +58,15 @@ def adjusted(
         bad = next(name for name, p in p_values.items() if not 0 <= p <= 1)
         raise ParameterError(f"p-value of '{bad}' is {p_values[bad]}: needed a number between 0 and 1")
     if values.size == 0:
-        rejected, corrected = np.array([], dtype=bool), values
+        corrected = values
+    elif method == "benjamini_hochberg":
+        corrected = stats.false_discovery_control(values)
+    elif method == "bonferroni":
+        corrected = np.minimum(values * values.size, 1.0)
     else:
-        rejected, corrected = multipletests(values, alpha=alpha, method=_NAMES[method])[:2]
+        corrected = _holm(values)
     return pd.DataFrame({
-        "name": list(p_values), "p_value": values, "adjusted_p_value": corrected, "is_rejected": rejected,
+        "name": list(p_values), "p_value": values, "adjusted_p_value": corrected, "is_rejected": corrected <= alpha,
     })
 
 
@@ -77,3 +81,12 @@ def bonferroni_level(n_claims: int, *, level: float = 0.95) -> float:
     if n_claims < 1:
         raise ParameterError(f"n_claims {n_claims}: at least one claim")
     return 1 - (1 - level) / n_claims
+
+
+def _holm(values: np.ndarray) -> np.ndarray:
+    """Smallest level at which each is rejected stepping down from the smallest."""
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
+    corrected = np.empty(values.size)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected

@@ -114,7 +114,7 @@ def compare(
     >>> treated = Moments.of_mean(n=3461, y=2422.7, yy=134698.29)
     >>> result = compare(control, treated, unit="units", scale="delta")
     >>> [round(v, 4) for v in (result.relative.value, result.relative.lower, result.relative.upper)]
-    [0.7073, -0.0352, 1.4499]
+    [0.7073, -0.0353, 1.4499]
     """
     _require_level(level)
     c_strata, t_strata, left_out = common_strata(control, treated)
@@ -197,8 +197,10 @@ def _relative_error(c: ArmPoint, t: ArmPoint) -> Any:
     return np.sqrt(t.variance / c.value**2 + c.variance * t.value**2 / c.value**4)
 
 
-def _relative_df(c: ArmPoint, t: ArmPoint) -> Any:
-    """Welch-Satterthwaite degrees of freedom of the ratio (and, to first order, of its logarithm)."""
+def _df_on(scale: Scale, c: ArmPoint, t: ArmPoint) -> Any:
+    """Welch-Satterthwaite degrees of freedom of the log ratio, or of the difference (as published for ``delta``)."""
+    if scale == "delta":
+        return _error_and_df(c, t)[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = t.value**2 / c.value**2
         df = (t.variance + c.variance * factor) ** 2 / (t.df_term + c.df_term * factor**2)
@@ -208,7 +210,7 @@ def _relative_df(c: ArmPoint, t: ArmPoint) -> Any:
 def _critical(c: ArmPoint, t: ArmPoint, level: float, scale: Scale) -> Any:
     """Two-sided quantile: the normal's where the shape is known, else Student's."""
     p = (1 + level) / 2
-    return float(stats.norm.ppf(p)) if scale == "shape" else stats.t.ppf(p, _relative_df(c, t))
+    return float(stats.norm.ppf(p)) if scale == "shape" else stats.t.ppf(p, _df_on(scale, c, t))
 
 
 def _skewness(c: ArmPoint, t: ArmPoint) -> Any:
@@ -272,7 +274,7 @@ def _p_value(c: ArmPoint, t: ArmPoint, scale: Scale) -> Any:
             statistic = (ratio - 1) / _relative_error(c, t)
         else:
             statistic = np.log(ratio) / np.sqrt(c.variance / c.value**2 + t.variance / t.value**2)
-    return np.where(t.value > 0, 2 * stats.t.sf(np.abs(statistic), _relative_df(c, t)), 1.0)
+    return np.where(t.value > 0, 2 * stats.t.sf(np.abs(statistic), _df_on(scale, c, t)), 1.0)
 
 
 def _method(scale: str, *, adjust: bool, strata: int) -> str:

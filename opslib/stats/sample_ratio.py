@@ -100,7 +100,7 @@ def mismatch_p_value(n: np.ndarray, expected: np.ndarray, *, df: int) -> np.ndar
 
 
 def missingness_bound(
-    gate: SampleRatio, *, loss_share: float = 0.01, contrast: float = 0.5, needed_power: float = 0.8,
+    gate: SampleRatio, *, loss_share: float = 0.01, contrast: float = 0.25, needed_power: float = 0.8,
 ) -> float:
     """Largest relative bias that a loss too small for the gate to see could have made.
 
@@ -114,7 +114,7 @@ def missingness_bound(
     loss_share : float
         Loss considered, as a share of one arm's units (0-1).
     contrast : float
-        Stated bound on the lost units' difference: .5 = they are worth 50 % to 150 % of the average unit.
+        Stated bound on the lost units' difference: .25 = they are worth 75 % to 125 % of the average unit.
     needed_power : float
         Power at which the gate is trusted (0-1).
 
@@ -127,7 +127,7 @@ def missingness_bound(
     --------
     >>> arms = pd.DataFrame({"arm": ["a", "b"], "n": [20000, 20000], "planned_share": [1, 1]})
     >>> round(missingness_bound(sample_ratio(arms)), 5)
-    0.00505
+    0.00253
     """
     if not 0 <= loss_share < 1 or contrast < 0:
         raise ParameterError(f"loss_share {loss_share}, contrast {contrast}: needed 0 <= loss < 1, contrast >= 0")

@@ -1,0 +1,51 @@
+"""Several questions at once: the published example, edges, the planted false alarms."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from opslib.errors import ParameterError
+from opslib.stats.multiplicity import adjusted, bonferroni_level
+
+#: Benjamini and Hochberg (1995), section 4.
+PUBLISHED = (.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528, .7590, 1.0)
+
+
+@pytest.mark.parametrize(("method", "rejected"), [("benjamini_hochberg", 4), ("holm", 3), ("bonferroni", 3)])
+def test_benjamini_and_hochberg_1995(method, rejected):
+    assert adjusted(dict(enumerate(PUBLISHED)), method=method)["is_rejected"].sum() == rejected
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("benjamini_hochberg", "fdr_bh"), ("holm", "holm")])
+def test_statsmodels_agrees(ours, theirs):
+    values = [0.03, 0.001, 0.03, 0.9, 0.04]
+    assert adjusted(dict(enumerate(values)), method=ours)["adjusted_p_value"].tolist() == pytest.approx(
+        multipletests(values, method=theirs)[1])
+
+
+def test_twenty_metrics_without_effect():
+    """1,000 planted experiments of 20 null metrics: some metric 'works' in 64 %, after Holm in 5 %."""
+    draws = np.random.default_rng(5).random((1000, 20))
+    holm = np.mean([adjusted(dict(enumerate(row)))["is_rejected"].any() for row in draws])
+    assert (draws < 0.05).any(axis=1).mean() == pytest.approx(1 - 0.95**20, abs=0.05)
+    assert holm < 0.075
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_correction_never_helps_and_keeps_the_order(values):
+    table = adjusted(dict(enumerate(values)))
+    assert (table["adjusted_p_value"] >= table["p_value"] - 1e-12).all()
+    assert table["name"].tolist() == list(range(len(values)))
+
+
+def test_edges():
+    assert adjusted({}).empty
+    assert bonferroni_level(1) == 0.95
+    with pytest.raises(ParameterError, match=r"p-value of 'b' is 1\.5\"):
+        adjusted({"a": 0.1, "b": 1.5})
+    with pytest.raises(ParameterError, match="allowed: holm"):
+        adjusted({"a": 0.1}, method="sidak")
+    with pytest.raises(ParameterError, match="at least one claim"):
+        bonferroni_level(0)

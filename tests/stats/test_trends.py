@@ -1,0 +1,71 @@
+"""Levels and slopes of dependent days: statsmodels, planted truth, edges."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opslib.errors import ParameterError
+from opslib.stats.trends import autoregressive_interval, series_level, series_trend
+
+
+def series(values) -> pd.DataFrame:
+    return pd.DataFrame({"day": pd.date_range("2024-01-01", periods=len(values)), "value": values})
+
+
+def autoregression(phi: float, n: int, seed: int = 0, size: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    draws = rng.normal(size=(size, n + 200))
+    for t in range(1, n + 200):
+        draws[:, t] += phi * draws[:, t - 1]
+    return draws[:, 200:]
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.6])
+def test_statsmodels_generalised_least_squares_is_near(phi):
+    """Second road: Cochrane-Orcutt with one estimated autocorrelation; ours adds what not knowing it costs (< 15 %)."""
+    y = autoregression(phi, 400)[0] + 0.01 * np.arange(400)
+    theirs = sm.GLSAR(y, sm.add_constant(np.arange(400.0)), rho=1).iterative_fit(20)
+    value, _, _, error = autoregressive_interval(y[None], has_slope=True, season=1)
+    assert value[0] == pytest.approx(theirs.params[1], abs=theirs.bse[1] / 5)
+    assert error[0] == pytest.approx(theirs.bse[1], rel=0.15)
+
+
+def test_days_as_if_independent_are_too_sure():
+    """Planted: AR .6, no trend, 400 series. Least squares finds a trend in 20 % or more, ours in about 5 %."""
+    y = autoregression(0.6, 90, seed=1, size=400)
+    naive = [sm.OLS(row, sm.add_constant(np.arange(90.0))).fit().pvalues[1] < 0.05 for row in y]
+    _, lower, upper, _ = autoregressive_interval(y, has_slope=True)
+    assert np.mean(naive) > 0.2
+    assert ((lower > 0) | (upper < 0)).mean() < 0.085
+
+
+def test_a_weekly_pattern_is_no_noise():
+    pattern = np.tile([1.0, 2, 3, 4, 5, 6, 7], 8)
+    e = series_level(series(pattern), unit="x")
+    assert e.value == pytest.approx(4.0)
+    assert e.width < 1e-6
+
+
+def test_missing_days_widen_but_do_not_shift():
+    y = 5 + 0.1 * autoregression(0.5, 140, seed=2)[0]
+    whole, holes = series(y), series(y).drop(index=range(30, 60))
+    a, b = series_level(whole, unit="x"), series_level(holes, unit="x")
+    assert (a.n, b.n) == (140, 110)
+    assert b.value == pytest.approx(a.value, abs=0.05)
+    assert b.width > a.width
+
+
+@given(st.floats(-1000, 1000), st.floats(0.01, 100))
+def test_shift_and_scale_carry_over(shift, factor):
+    y = autoregression(0.3, 70, seed=4)[0]
+    base, moved = series_trend(series(y), unit="x"), series_trend(series(shift + factor * y), unit="x")
+    assert (moved.lower, moved.upper) == pytest.approx((factor * base.lower, factor * base.upper), rel=1e-4, abs=1e-9)
+
+
+def test_unit_and_least_length():
+    assert series_trend(series(autoregression(0, 60)[0]), unit="orders").unit == "orders per day"
+    with pytest.raises(ParameterError, match="27 days with a value; at least 28"):
+        series_level(series(np.arange(27.0)), unit="x")
