@@ -54,6 +54,11 @@ def clean_html(text: str) -> Markup:
     Markup
         Safe to put on a page; tables are wrapped so that they scroll by themselves.
 
+    Raises
+    ------
+    ReportError
+        If a picture has no alternative text.
+
     Examples
     --------
     >>> clean_html("<b onclick='x()'>bold</b><script>x()</script>")
@@ -63,6 +68,9 @@ def clean_html(text: str) -> Markup:
         text, tags=TAGS, attributes=ATTRIBUTES, clean_content_tags=CONTENT_GOES_TOO, attribute_filter=_kept,
         url_schemes={"http", "https", "mailto", "data"}, link_rel="noopener noreferrer",
     )
+    cleaned = re.sub(r"<img(?![^>]* src=)[^>]*>", "", cleaned)  # a picture from elsewhere lost its address
+    if re.search(r"<img(?![^>]* alt=\"[^\"])[^>]*>", cleaned):
+        raise ReportError("a picture in HTML or Markdown has no alternative text: write it between the brackets or as alt")
     return Markup(_mend_tables(cleaned))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters import TemplateExporter
 
 from opslib.formats import format_between, format_estimate
 from opslib.periods import Period
@@ -75,13 +75,20 @@ class PageView:
         return ""
 
 
-class PageExporter(HTMLExporter):
-    """nbconvert's HTML exporter with opslib's own template, which escapes whatever is not marked safe."""
+class PageExporter(TemplateExporter):
+    """nbconvert with opslib's own template, which escapes whatever is not marked safe.
 
-    template_name = "opslib"
+    Not built on nbconvert's HTML exporter: that one parses and rewrites the finished page, and gives every picture
+    without words the same false ones.
+    """
+
+    output_mimetype = "text/html"
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(extra_template_basedirs=[str(TEMPLATES)], **kwargs)
+        super().__init__(template_name="opslib", extra_template_basedirs=[str(TEMPLATES)], **kwargs)
+
+    def _file_extension_default(self) -> str:
+        return ".html"
 
     def _create_environment(self) -> Any:
         environment = super()._create_environment()

@@ -1,0 +1,222 @@
+"""Produced pages in a real browser: nothing fetched, nothing run, everybody can read them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from opslib.reporting import manifest
+from opslib.reporting.harvest import harvest
+from opslib.reporting.index import render_index
+from opslib.reporting.manifest import PageRecord
+from opslib.reporting.render import first_heading, render_page
+from tests.conftest import skip_or_fail
+from tests.reporting.notebooks import PROVENANCE, evidence, notebook, rich_notebook
+from tests.reporting.test_cleaning import HOSTILE
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM_FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PARAMETERS = {"shop": "demo", "start": "2026-10-01", "end": "2026-10-31", "where": "country = <b>x</b>"}
+SVG = (
+    "<svg xmlns='http://www.w3.org/2000/svg' width='640' height='200'><rect width='300' height='40' y='20' "
+    "fill='#0072b2'/><script>parent.hit=1</script></svg>"
+)
+TABLE = (
+    "<table><caption>Needs</caption><thead><tr><th></th><th scope='col'>n</th><th scope='col'>a long head, £</th></tr></thead>"
+    "<tbody><tr><th scope='row'>b</th><td>1,480</td><td>−12.4k</td></tr><tr><th scope='row'>a</th><td>62</td><td>3</td></tr>"
+    "<tr><th scope='row'>c</th><td>330</td><td>–</td></tr></tbody></table>"
+)
+
+
+def shown(data: dict[str, Any], **metadata: Any) -> Any:
+    return nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": metadata})
+
+
+def filled(content: Any, *, outputs: list[Any]) -> Any:
+    """The notebook as if run: the first figure's cell shows the outputs, typed cells show what they say."""
+    for cell in content.cells:
+        if cell.cell_type == "code" and cell.source.startswith("from IPython.display import display\ndisplay({"):
+            bundle = cell.source.partition("display(")[2].rpartition(", raw=True)")[0]
+            cell.outputs = [shown(eval(bundle))]  # noqa: S307 - our own literal
+    content.cells[6].outputs = outputs
+    return content
+
+
+def hostile_notebook() -> Any:
+    """Every payload as a product name: in findings, tables, printed text, Markdown and HTML."""
+    content = notebook("1", title=f"Page of {HOSTILE[1]}", )
+    content.cells[0].source += "\n\n" + "\n\n".join(HOSTILE)
+    rows = "".join(f"<tr><td>{payload}</td><td>1</td></tr>" for payload in HOSTILE)
+    words = "\n".join(HOSTILE)
+    finding = evidence("k", HOSTILE[0], action=HOSTILE[1], caveat=HOSTILE[2], owner=HOSTILE[3], metric=HOSTILE[1])
+    limits = {"sentences": [HOSTILE[4], HOSTILE[0]]}
+    origin = PROVENANCE | {"title": HOSTILE[1], "queries": [{"sql": HOSTILE[0], "n_rows": 1, "fingerprint": "a"}]}
+    content.cells[-1].outputs = [
+        shown({"text/html": f"<table><tbody>{rows}</tbody></table>{words}"}), shown({"text/markdown": words}),
+        shown({"text/plain": words}), shown({"image/svg+xml": SVG}, alt=HOSTILE[1]),
+        nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": words}),
+        *(shown({f"application/vnd.opslib.{k}+json": v}) for k, v in
+          (("evidence", finding), ("limits", limits), ("provenance", origin))),
+    ]
+    return content
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A run's folder with a page of every kind, made without kernels."""
+    folder = tmp_path_factory.mktemp("site")
+    figure = shown({"image/svg+xml": SVG}, alt="Bars: one of three hundred")
+    pages = {
+        "rich": (filled(rich_notebook(), outputs=[figure, shown({"text/html": TABLE})]), "ok"),
+        "hostile": (hostile_notebook(), "ok"),
+        "missing": (notebook("1", title="Missing?"), "not available"),
+        "failed": (notebook("1", title="Failed?"), "failed"),
+    }
+    pages["missing"][0].cells[-1].outputs = [
+        shown({"application/vnd.opslib.notavailable+json": {"table": HOSTILE[1], "would_answer": HOSTILE[0]}})]
+    records = []
+    for name, (content, status) in pages.items():
+        text = render_page(
+            content, parameters=PARAMETERS, status=status, reason=HOSTILE[0], versions=manifest.versions(),
+            is_code_shown=True, origin={"is_simulated": True},
+        )
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+        found = harvest(content)
+        records.append(PageRecord(
+            name=name, notebook="x", title=first_heading(content), answer=HOSTILE[0], status=status, reason=HOSTILE[1],
+            why_run="", seconds=0, parameters=PARAMETERS, key={}, sha256="", harvest=found,
+        ))
+    (folder / "index.html").write_text(render_index(records, shop="demo", origin={}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = os.environ.get("OPSLIB_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        skip_or_fail("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser, site) -> Iterator[Any]:
+    """Opens a page of the site; what it asked for and what it complained about are kept on the page object."""
+    contexts = []
+
+    def opened(name: str, *, width: int = 1280, scheme: str = "light") -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.asked, page.said = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.goto((site / f"{name}.html").as_uri(), wait_until="load")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+PAGES = ["rich", "hostile", "missing", "failed", "index"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_fetched_and_nothing_from_the_data_runs(name: str, open_page) -> None:
+    page = open_page(name)
+    page.wait_for_timeout(200)
+    assert [url for url in page.asked if not url.startswith(("file:", "data:image/"))] == []
+    assert len([url for url in page.asked if url.startswith("file:")]) == 1
+    assert page.said == []
+    assert page.evaluate("window.hit === undefined")
+    assert page.evaluate("document.querySelectorAll('script').length") == 1
+    assert page.evaluate("[...document.querySelectorAll('*')].every(e => [...e.attributes].every(a => !/^on/i.test(a.name)))")
+
+
+def test_the_policy_stops_a_script_that_slipped_in(open_page) -> None:
+    page = open_page("rich")
+    page.evaluate(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hit=1\"><img src=\"https://example.com/x.png\">')"
+    )
+    page.evaluate("const s = document.createElement('script'); s.textContent = 'window.hit = 1'; document.body.append(s)")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.hit === undefined")
+    assert any("Content Security Policy" in text for text in page.said)
+
+
+def axe_source() -> str:
+    path = Path(os.environ.get("OPSLIB_AXE") or Path(__file__).parent / "node_modules/axe-core/axe.min.js")
+    if not path.is_file():
+        skip_or_fail("axe-core is not there: npm install --prefix tests/browser")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(name: str, scheme: str, width: int, open_page) -> None:
+    source = axe_source()
+    page = open_page(name, width=width, scheme=scheme)
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    page.evaluate(source)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found["violations"]] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_is_wider_than_a_phone(name: str, open_page) -> None:
+    page = open_page(name, width=360)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_answer_is_on_the_first_screen(open_page) -> None:
+    page = open_page("rich")
+    for selector in (".findings li", ".actions", ".limits"):
+        box = page.locator(selector).first.bounding_box()
+        assert box["y"] + box["height"] <= 800, selector
+
+
+def test_tables_sort_by_value_with_the_keyboard(open_page) -> None:
+    page = open_page("rich")
+    table = page.locator("table", has_text="a long head")
+    column = "table => [...table.tBodies[0].rows].map(row => row.cells[%d].textContent)"
+    heads = table.locator("thead th button")
+    heads.nth(0).focus()
+    page.keyboard.press("Enter")
+    assert table.evaluate(column % 1) == ["1,480", "330", "62"]
+    assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    page.keyboard.press("Enter")
+    assert table.evaluate(column % 1) == ["62", "330", "1,480"]
+    heads.nth(1).click()
+    assert table.evaluate(column % 2) == ["3", "−12.4k", "–"]  # the unknown stays last
+    assert table.locator("th[aria-sort]").count() == 1
+
+
+def test_methods_open_from_their_link_and_folds_open_for_print(open_page) -> None:
+    page = open_page("rich")
+    page.click("text=Methods")
+    page.wait_for_timeout(100)
+    assert page.locator("#methods > details").first.evaluate("fold => fold.open")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.querySelectorAll('details:not([open], .code)').length") == 0
+
+
+def test_the_page_reads_without_its_script(browser, site) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((site / "rich.html").as_uri())
+    assert page.locator("h1").inner_text() == "What do visitors look for and not find?"
+    assert page.locator("button.print").is_hidden()
+    context.close()

@@ -1,0 +1,75 @@
+"""The index: state, decisions, pages."""
+
+from __future__ import annotations
+
+import base64
+
+from opslib.reporting.harvest import Harvest
+from opslib.reporting.index import headline_tiles, render_index, sparkline
+from opslib.reporting.manifest import PageRecord
+from tests.reporting.notebooks import PROVENANCE, estimate, evidence
+
+
+def record(name: str = "10_a", *, status: str = "ok", reason: str = "", **found: object) -> PageRecord:
+    return PageRecord(
+        name=name, notebook=f"{name}.ipynb", title=f"Page {name}?", answer="It is so.", status=status, reason=reason,
+        why_run="", seconds=1.0, parameters={"start": "2026-10-01", "end": "2026-10-31"}, key={}, sha256="",
+        harvest=Harvest(**found),
+    )
+
+
+def metric(key: str, name: str, value: dict, **fields: object) -> dict:
+    return evidence(key, f"{name}.", metric=name, estimate=value, **fields)
+
+
+def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
+    found = [
+        metric("revenue", "revenue", estimate(412e3, 412e3, 412e3, "GBP")),
+        metric("revenue-change", "revenue", estimate(0.031, 0.004, 0.059, "change")),
+        metric("conversion", "conversion", estimate(0.0231, 0.0224, 0.0238, "share")),
+        metric("conversion-fr", "conversion", estimate(0.01, 0.01, 0.01, "share"), scope=[["country", "FR"]]),
+        evidence("words", "No metric here."),
+    ]
+    tiles = headline_tiles([record(evidence=found, series={"revenue": [1.0, 2.0]})], currency="GBP")
+    assert [t.name for t in tiles] == ["revenue", "conversion"]
+    assert (tiles[0].value, tiles[0].interval, tiles[0].change) == ("£412k", "", "+3.1\u00a0% (0.4–5.9)")
+    assert (tiles[1].value, tiles[1].interval, tiles[1].spark) == ("2.31\u00a0%", "2.24–2.38", "")
+    assert tiles[0].spark.startswith("data:image/svg+xml;base64,")
+
+
+def test_a_sparkline_leaves_gaps_and_marks_the_end() -> None:
+    svg = base64.b64decode(sparkline([0.0, 10.0, None, 5.0, 10.0]).partition(",")[2]).decode()
+    assert 'd="M3.0 32.0L41.5 4.0M118.5 18.0L157.0 4.0"' in svg  # by hand: 38.5 a step, 28 high, 4 from the edge
+    assert 'cx="157.0" cy="4.0"' in svg
+    assert sparkline([None, 1.0]) == ""
+
+
+def test_pages_failures_and_gaps_each_have_their_place() -> None:
+    missing = record("20_b", status="not available", not_available=[{"table": "reviews", "would_answer": "what hurts"}])
+    text = render_index(
+        [record(provenance=PROVENANCE), missing, record("30_c", status="failed", reason="it broke.")], shop="demo", origin={}
+    )
+    for part in ("State of the shop, Oct 2026", "Harbour Lane", "simulated", "It is so.", 'href="10_a.html"'):
+        assert part in text
+    assert "This page could not be made: it broke.</p>" in text
+    assert text.index("Not available") < text.index("would answer: what hurts")
+    assert "Decisions waiting" not in text
+
+
+def test_proposals_wait_until_decided() -> None:
+    money = estimate(18e3, -4e3, 41e3, "GBP/year")
+    waiting = {
+        "id": "P-007", "title": "Free delivery at £40", "verdict": "partly", "grade": "High", "money": money,
+        "recommendation": "launch with hold-out", "waiting_days": 6, "notes": ["Web has not answered"],
+    }
+    decided = {"id": "P-001", "title": "Old", "verdict": "refuted", "decision": "rejected by Ada"}
+    text = render_index([record("81_proposal", proposals=[waiting, decided])], shop="demo", origin={"currency": "GBP"})
+    assert "Decisions waiting (1)" in text
+    for part in ("P-007 Free delivery at £40", "£18k a year (−4k to 41k)", "6 days", "Web has not answered"):
+        assert part in text
+    assert text.index("Decided (1)") < text.index("P-001 Old")
+
+
+def test_the_index_alone_marks_a_simulated_shop() -> None:
+    failed = record(status="failed", reason="x")
+    assert '<span class="tag">simulated</span>' in render_index([failed], shop="d", origin={"is_simulated": True})

@@ -1,0 +1,139 @@
+"""Pages: what stands where, and nothing that changes between two runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+
+from opslib.errors import ReportError
+from opslib.reporting.render import render_page
+from tests.reporting.notebooks import PROVENANCE, estimate, evidence, notebook
+
+PARAMETERS = {"shop": "demo", "start": "2026-10-01", "end": "2026-10-31", "where": "", "sku": "00123"}
+
+
+def shown(kind: str, value: dict) -> dict:
+    data = {f"application/vnd.opslib.{kind}+json": value, "text/html": "<p>its own HTML</p>"}
+    return nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": {}})
+
+
+def printed(text: str) -> dict:
+    return nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": text})
+
+
+def page(*cells: tuple[str, list[dict]], **options: object) -> str:
+    nb = notebook(*(source for source, _ in cells), title="What is wanted?")
+    for cell, (_, outputs) in zip(nb.cells[2:], cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs = outputs
+    choices = {"parameters": PARAMETERS, "versions": {"opslib": "0.1.0"}, **options}
+    return render_page(nb, **choices)
+
+
+FINDINGS = [
+    shown("evidence", evidence("a", "A fell (3–4).", section="2", kind="estimated", grade="Low", action="Do <b>this</b>",
+                               owner="Web", due="2026-11-15", worth=estimate(300, 200, 400, "GBP/month"), caveat="It may not.")),
+    shown("limits", {"sentences": ["Why they left."]}), shown("provenance", PROVENANCE),
+]
+CELLS = (
+    ("%md For the web team.", []), ("%md ## First claim\n\nBecause.", []), ("secret_code = 1", [printed("It is 5 <i>.")]),
+    ("%md ## 2. Second claim", []), ("x", [printed("And 6.")]), ("%md ## Findings\n\nSaved as evidence.", []), ("y", FINDINGS),
+)
+
+
+def test_the_answer_comes_first() -> None:
+    text = page(*CELLS)
+    places = [text.index(part) for part in (
+        "<h1>What is wanted?</h1>", "For the web team.", "A fell (3", "Do &lt;b&gt;this&lt;/b&gt;", "between £200 and £400 a month",
+        "15 Nov 2026", "Why they left.", "First claim</a>", "Because.", "It is 5 &lt;i&gt;.", "Methods and provenance",
+        "5f1d7a84c2e94c0ab1", "541,909", "SELECT query",
+    )]
+    assert places == sorted(places)
+    assert '<a href="#s2">why' in text
+    assert "its own HTML" not in text
+    assert "Saved as evidence." not in text  # that section's findings stand at the top
+    assert "secret_code" not in text
+    assert text.count("<h1") == 1
+
+
+def test_code_is_shown_only_when_asked_for() -> None:
+    assert "<summary>Code</summary><pre><code>secret_code = 1" in page(*CELLS, is_code_shown=True)
+
+
+def test_the_simulated_shop_is_named_so_on_every_kind_of_page() -> None:
+    origin = {"title": "Harbour Lane", "is_simulated": True}
+    for status in ("ok", "failed", "not available"):
+        assert '<span class="tag">simulated</span>' in page(*CELLS[:1], status=status, reason="x", origin=origin)
+
+
+def test_a_failed_page_shows_no_half_result() -> None:
+    text = page(*CELLS, status="failed", reason="code cell 3 stopped with ValueError.")
+    assert "This page could not be made" in text
+    assert "Its notebook did not finish: code cell 3 stopped with ValueError.</p>" in text
+    assert "A fell" not in text
+    assert "It is 5" not in text
+
+
+def test_a_page_without_its_table_says_what_it_would_have_answered() -> None:
+    missing = shown("notavailable", {"table": "reviews", "would_answer": "what disappoints"})
+    text = page(("x", [missing]), status="not available", reason="x")
+    assert "Not available for this shop" in text
+    assert "<code>reviews</code></dt><dd>would answer: what disappoints" in text
+    partly = page(*CELLS, ("x", [missing]))
+    assert "A fell" in partly
+    assert "<code>reviews</code>" in partly
+
+
+def test_cells_tagged_methods_or_parameters_fold_away() -> None:
+    nb = notebook("%md ## How we count\n\nThe long definition.", "%md ## Claim\n\nIt is so.", title="T")
+    nb.cells.insert(1, nbformat.v4.new_markdown_cell("## Choices\n\nWhat can be set."))
+    nb.cells[3].metadata["tags"] = ["methods"]
+    text = render_page(nb, parameters=PARAMETERS, versions={"opslib": "1"})
+    methods = text.index("Methods and provenance")
+    assert text.index("The long definition.") > methods
+    assert text.index("What can be set.") > methods
+    assert text.index("It is so.") < methods
+
+
+def test_the_policy_names_the_one_script_and_no_address() -> None:
+    text = page(*CELLS)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1].replace("&#39;", "'")
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(scripts) == 1
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()}'" in policy
+    assert policy.startswith("default-src 'none';")
+    assert not re.search(r"(src|href)=\"?(https?:)?//|url\(|@import", text)
+
+
+def test_markup_is_closed_and_ids_are_single() -> None:
+    class Reader(HTMLParser):
+        open: list[str] = []
+        ids: list[str] = []
+
+        def handle_starttag(self, tag, attrs):
+            self.ids += [value for name, value in attrs if name == "id"]
+            if tag not in ("meta", "link", "br", "hr", "img", "col"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    reader = Reader()
+    reader.feed(page(*CELLS, is_code_shown=True))
+    assert reader.open == []
+    assert len(reader.ids) == len(set(reader.ids)) > 4
+
+
+def test_equal_notebooks_give_equal_bytes() -> None:
+    assert page(*CELLS) == page(*CELLS)
+
+
+def test_unfixable_figures_stop_the_page() -> None:
+    figure = nbformat.from_dict({"output_type": "display_data", "data": {"image/png": "aGk="}, "metadata": {}})
+    with pytest.raises(ReportError, match="cell 3: a figure has no alternative text"):
+        page(("x", [figure]))
