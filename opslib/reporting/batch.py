@@ -79,7 +79,11 @@ def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> Run
 
 
 def _published(
-    plan: RunPlan, records: tuple[PageRecord, ...], *, latest: Mapping[str, PageRecord], failed: Mapping[str, Path],
+    plan: RunPlan,
+    records: tuple[PageRecord, ...],
+    *,
+    latest: Mapping[str, PageRecord],
+    failed: Mapping[str, Path],
     started: datetime,
 ) -> RunResult:
     folder = plan.out / plan.shop
@@ -102,7 +106,10 @@ def _published(
         )
         target = publishing.publish(folder, name)
     return RunResult(
-        index_path=target / "index.html", latest_path=shown / "index.html", pages=records, is_new=not is_same,
+        index_path=target / "index.html",
+        latest_path=shown / "index.html",
+        pages=records,
+        is_new=not is_same,
         failed=failed,
     )
 
@@ -129,7 +136,9 @@ class _Work:
 
     def _make(self, page: Page, board: ProgressBoard) -> PageRecord:
         key = manifest.page_key(
-            page.content, parameters=page.parameters, fingerprint=self.plan.fingerprint,
+            page.content,
+            parameters=page.parameters,
+            fingerprint=self.plan.fingerprint,
             options={"is_code_shown": self.plan.is_code_shown, **self.plan.origin},
         )
         previous, source = self._previous(page.name, key)
@@ -152,7 +161,10 @@ class _Work:
 
     def _compute(self, page: Page, board: ProgressBoard, *, key: dict[str, str], why: str) -> PageRecord:
         done = execute(
-            page.content, page.parameters, folder=page.notebook.parent, timeout=self.plan.timeout,
+            page.content,
+            page.parameters,
+            folder=page.notebook.parent,
+            timeout=self.plan.timeout,
             on_cell=lambda n_done: board.ran_cells(page.name, n_done),
         )
         text, status, reason = self._rendered(page, done)
@@ -162,10 +174,18 @@ class _Work:
         manifest.write_text(self.building / f"{page.name}.html", text)
         found = harvest(done.notebook)
         return PageRecord(
-            name=page.name, notebook=page.notebook.name, title=first_heading(page.content),
-            answer=found.evidence[0]["sentence"] if found.evidence and status == "ok" else "", status=status,
-            reason=reason, why_run=why, seconds=round(done.seconds, 3), parameters=dict(page.parameters), key=key,
-            sha256=manifest.sha256(text.encode()), harvest=found,
+            name=page.name,
+            notebook=page.notebook.name,
+            title=first_heading(page.content),
+            answer=found.evidence[0]["sentence"] if found.evidence and status == "ok" else "",
+            status=status,
+            reason=reason,
+            why_run=why,
+            seconds=round(done.seconds, 3),
+            parameters=dict(page.parameters),
+            key=key,
+            sha256=manifest.sha256(text.encode()),
+            harvest=found,
         )
 
     def _rendered(self, page: Page, done: Execution) -> tuple[str, str, str]:
@@ -174,8 +194,12 @@ class _Work:
         is_empty = done.status == "ok" and found.not_available and not found.evidence
         status = "not available" if is_empty else done.status
         render = partial(
-            render_page, done.notebook, parameters=page.parameters, versions=manifest.versions(),
-            is_code_shown=self.plan.is_code_shown, origin=self.plan.origin,
+            render_page,
+            done.notebook,
+            parameters=page.parameters,
+            versions=manifest.versions(),
+            is_code_shown=self.plan.is_code_shown,
+            origin=self.plan.origin,
         )
         try:
             return render(status=status, reason=done.reason), status, done.reason

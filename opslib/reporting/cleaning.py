@@ -16,16 +16,64 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from opslib.errors import ReportError
 
 TAGS = {
-    "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "div", "span", "ul", "ol", "li", "dl", "dt", "dd", "blockquote",
-    "strong", "b", "em", "i", "small", "sub", "sup", "code", "pre", "kbd", "abbr", "a", "mark", "s",
-    "table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td",
-    "figure", "figcaption", "img", "details", "summary",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "p",
+    "br",
+    "hr",
+    "div",
+    "span",
+    "ul",
+    "ol",
+    "li",
+    "dl",
+    "dt",
+    "dd",
+    "blockquote",
+    "strong",
+    "b",
+    "em",
+    "i",
+    "small",
+    "sub",
+    "sup",
+    "code",
+    "pre",
+    "kbd",
+    "abbr",
+    "a",
+    "mark",
+    "s",
+    "table",
+    "caption",
+    "colgroup",
+    "col",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "th",
+    "td",
+    "figure",
+    "figcaption",
+    "img",
+    "details",
+    "summary",
 }
 ATTRIBUTES = {
     "*": {"class", "title", "lang", "aria-label"},
-    "a": {"href"}, "img": {"src", "alt", "width", "height"}, "abbr": {"title"}, "details": {"open"},
-    "th": {"scope", "colspan", "rowspan", "data-sort"}, "td": {"colspan", "rowspan", "data-sort"},
-    "col": {"span"}, "colgroup": {"span"}, "ol": {"start"},
+    "a": {"href"},
+    "img": {"src", "alt", "width", "height"},
+    "abbr": {"title"},
+    "details": {"open"},
+    "th": {"scope", "colspan", "rowspan", "data-sort"},
+    "td": {"colspan", "rowspan", "data-sort"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "ol": {"start"},
 }
 CONTENT_GOES_TOO = {"script", "style", "template", "iframe", "object", "embed", "noscript", "svg", "math"}
 
@@ -65,12 +113,19 @@ def clean_html(text: str) -> Markup:
     Markup('<b>bold</b>')
     """
     cleaned = nh3.clean(
-        text, tags=TAGS, attributes=ATTRIBUTES, clean_content_tags=CONTENT_GOES_TOO, attribute_filter=_kept,
-        url_schemes={"http", "https", "mailto", "data"}, link_rel="noopener noreferrer",
+        text,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        clean_content_tags=CONTENT_GOES_TOO,
+        attribute_filter=_kept,
+        url_schemes={"http", "https", "mailto", "data"},
+        link_rel="noopener noreferrer",
     )
     cleaned = re.sub(r"<img(?![^>]* src=)[^>]*>", "", cleaned)  # a picture from elsewhere lost its address
     if re.search(r"<img(?![^>]* alt=\"[^\"])[^>]*>", cleaned):
-        raise ReportError("a picture in HTML or Markdown has no alternative text: write it between the brackets or as alt")
+        raise ReportError(
+            "a picture in HTML or Markdown has no alternative text: write it between the brackets or as alt"
+        )
     return Markup(_mend_tables(cleaned))
 
 

@@ -43,7 +43,9 @@ class _Watch:
 
     manager: Any
     notebook: Any = None
-    replies: dict[int, str] = field(default_factory=dict)  # id() of a cell -> status of its reply; positions shift when papermill adds its banner
+    replies: dict[int, str] = field(
+        default_factory=dict
+    )  # id() of a cell -> status of its reply; positions shift when papermill adds its banner
     is_late: bool = False
 
     def kill(self) -> None:
@@ -71,8 +73,13 @@ class _Engine(NBClientEngine):
         watch.notebook = nb_man.nb
         options = {k: v for k, v in kwargs.items() if k in ("resources", "log_output", "on_cell_executed")}
         client = _Client(
-            nb_man, km=watch.manager, kernel_name=kernel_name, startup_timeout=STARTUP_SECONDS, timeout=None,
-            shutdown_kernel="immediate", **options,
+            nb_man,
+            km=watch.manager,
+            kernel_name=kernel_name,
+            startup_timeout=STARTUP_SECONDS,
+            timeout=None,
+            shutdown_kernel="immediate",
+            **options,
         )
         return client.execute()
 
@@ -122,9 +129,17 @@ def execute(
     broken: Exception | None = None
     try:
         execute_notebook(
-            notebook, None, parameters=dict(parameters), engine_name=ENGINE, kernel_name="opslib-warm",
-            language="python", progress_bar=False, request_save_on_cell_execute=False,
-            resources={"metadata": {"path": str(folder)}}, on_cell_executed=replied, watch=watch,
+            notebook,
+            None,
+            parameters=dict(parameters),
+            engine_name=ENGINE,
+            kernel_name="opslib-warm",
+            language="python",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_executed=replied,
+            watch=watch,
         )
     except (PapermillExecutionError, CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
         broken = error

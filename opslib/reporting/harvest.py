@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PREFIX = "application/vnd.opslib."
-MIME = {name: f"{PREFIX}{name}+json" for name in (
-    "evidence", "limits", "provenance", "notavailable", "series", "proposal",
-)}
+MIME = {
+    name: f"{PREFIX}{name}+json"
+    for name in (
+        "evidence",
+        "limits",
+        "provenance",
+        "notavailable",
+        "series",
+        "proposal",
+    )
+}
 _MISSING_TABLE = re.compile(r"this shop has no table '([^']+)' \(it would answer: (.*)\)\s*$", re.DOTALL)
 
 

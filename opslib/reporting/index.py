@@ -47,16 +47,20 @@ def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[st
         provenance |= record.harvest.provenance
     labels = {period_label(r.parameters) for r in records} - {""}
     proposals = [item | {"page": r.name} for r in records for item in r.harvest.proposals]
-    return PageExporter().environment.get_template("run.html.j2").render(
-        origin=provenance,
-        parameters={"shop": shop},
-        period=labels.pop() if len(labels) == 1 else "",
-        tiles=headline_tiles(records, currency=provenance.get("currency")),
-        waiting=[p for p in proposals if not p.get("decision")],
-        decided=[p for p in proposals if p.get("decision")],
-        pages=[r for r in records if r.status != "not available"],
-        missing_pages=[r for r in records if r.status == "not available"],
-        versions=versions(),
+    return (
+        PageExporter()
+        .environment.get_template("run.html.j2")
+        .render(
+            origin=provenance,
+            parameters={"shop": shop},
+            period=labels.pop() if len(labels) == 1 else "",
+            tiles=headline_tiles(records, currency=provenance.get("currency")),
+            waiting=[p for p in proposals if not p.get("decision")],
+            decided=[p for p in proposals if p.get("decision")],
+            pages=[r for r in records if r.status != "not available"],
+            missing_pages=[r for r in records if r.status == "not available"],
+            versions=versions(),
+        )
     )
 
 
@@ -121,9 +125,7 @@ def sparkline(values: Sequence[float | None]) -> str:
     return image_source(svg, kind="image/svg+xml")
 
 
-def _tile(
-    record: PageRecord, item: Mapping[str, Any], *, changes: Mapping[str, Any], currency: str | None
-) -> Tile:
+def _tile(record: PageRecord, item: Mapping[str, Any], *, changes: Mapping[str, Any], currency: str | None) -> Tile:
     value, _, interval = estimate(item["estimate"], currency).partition(" (")
     metric = item["metric"]
     return Tile(

@@ -30,8 +30,19 @@ from jupyter_client.provisioning import LocalProvisioner
 from opslib.errors import ReportError
 
 PRELOAD = (
-    "numpy", "pandas", "pyarrow", "ibis", "duckdb", "scipy.stats", "statsmodels.api", "sklearn.cluster",
-    "matplotlib.pyplot", "seaborn", "ipykernel.kernelapp", "ipykernel.zmqshell", "matplotlib_inline.backend_inline",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "ibis",
+    "duckdb",
+    "scipy.stats",
+    "statsmodels.api",
+    "sklearn.cluster",
+    "matplotlib.pyplot",
+    "seaborn",
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "matplotlib_inline.backend_inline",
 )
 ROOMS = ("opslib.charts", "opslib.tables", "opslib.data.sources", "opslib.data.loading")
 STARTUP_SECONDS = 120.0
@@ -56,7 +67,10 @@ class ForkServer:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "opslib.reporting.forkserver", self.address, *modules],
-                stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
                 env=os.environ | KERNEL_ENVIRONMENT | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
             )
 

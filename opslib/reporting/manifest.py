@@ -15,12 +15,27 @@ from typing import Any
 from opslib.reporting.harvest import Harvest
 
 PACKAGES = (
-    "opslib", "pandas", "numpy", "pyarrow", "ibis-framework", "duckdb", "scipy", "statsmodels", "scikit-learn",
-    "matplotlib", "seaborn", "great-tables", "papermill", "nbconvert",
+    "opslib",
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "ibis-framework",
+    "duckdb",
+    "scipy",
+    "statsmodels",
+    "scikit-learn",
+    "matplotlib",
+    "seaborn",
+    "great-tables",
+    "papermill",
+    "nbconvert",
 )
 WHY = {
-    "notebook": "its notebook changed", "parameters": "its parameters changed", "data": "the data changed",
-    "library": "opslib changed", "versions": "the installed versions changed",
+    "notebook": "its notebook changed",
+    "parameters": "its parameters changed",
+    "data": "the data changed",
+    "library": "opslib changed",
+    "versions": "the installed versions changed",
 }
 
 
@@ -133,8 +148,14 @@ def write_manifest(
     for page in pages:
         del page["harvest"]
     content = {
-        "run": run, "shop": shop, "started_at": times[0], "finished_at": times[1], "fingerprint": fingerprint,
-        "library": library_fingerprint(), "versions": versions(), "pages": pages,
+        "run": run,
+        "shop": shop,
+        "started_at": times[0],
+        "finished_at": times[1],
+        "fingerprint": fingerprint,
+        "library": library_fingerprint(),
+        "versions": versions(),
+        "pages": pages,
     }
     write_text(folder / "manifest.json", json.dumps(content, indent=1, ensure_ascii=False))
 

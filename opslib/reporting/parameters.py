@@ -87,9 +87,7 @@ def read_parameters(notebook: Mapping[str, Any], *, name: str) -> dict[str, Para
     return {p.name: p for p in (_declared(s, comments=comments, notebook=name) for s in statements)}
 
 
-def check_parameters(
-    declared: Mapping[str, Parameter], given: Mapping[str, Any], *, name: str
-) -> dict[str, Any]:
+def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, Any], *, name: str) -> dict[str, Any]:
     """Check given values against the declared parameters and fill in the defaults.
 
     Parameters

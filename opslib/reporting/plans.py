@@ -102,7 +102,8 @@ def plan_run(
     if unknown:
         raise ParameterError(f"no chosen notebook has a parameter '{unknown[0]}': {nearest(unknown[0], known)}")
     pages = [
-        page for path, (content, names) in declared.items()
+        page
+        for path, (content, names) in declared.items()
         for page in _pages(path, content, names, given=given, each=each or {})
     ]
     _check_names(shop, [page.name for page in pages])

@@ -34,9 +34,16 @@ class ProgressBoard:
         self._share = dict.fromkeys(self._weight, 0.0)
         self._lock = threading.Lock()
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-            console=Console(stderr=True), disable=not is_shown, transient=True,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not is_shown,
+            transient=True,
         )
         self._bar = self._progress.add_task(f"{len(pages)} pages", total=sum(self._weight.values()) or 1)
 

@@ -277,4 +277,3 @@ def _add_code(section: Section, cell: Any, *, where: str, is_shown: bool, is_who
             block = render_output(output, where=where)
             section.n_shown += bool(block)
             section.blocks.extend([block] if block else [])
-

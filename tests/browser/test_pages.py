@@ -51,7 +51,10 @@ def filled(content: Any, *, outputs: list[Any]) -> Any:
 
 def hostile_notebook() -> Any:
     """Every payload as a product name: in findings, tables, printed text, Markdown and HTML."""
-    content = notebook("1", title=f"Page of {HOSTILE[1]}", )
+    content = notebook(
+        "1",
+        title=f"Page of {HOSTILE[1]}",
+    )
     content.cells[0].source += "\n\n" + "\n\n".join(HOSTILE)
     rows = "".join(f"<tr><td>{payload}</td><td>1</td></tr>" for payload in HOSTILE)
     words = "\n".join(HOSTILE)
@@ -59,11 +62,15 @@ def hostile_notebook() -> Any:
     limits = {"sentences": [HOSTILE[4], HOSTILE[0]]}
     origin = PROVENANCE | {"title": HOSTILE[1], "queries": [{"sql": HOSTILE[0], "n_rows": 1, "fingerprint": "a"}]}
     content.cells[-1].outputs = [
-        shown({"text/html": f"<table><tbody>{rows}</tbody></table>{words}"}), shown({"text/markdown": words}),
-        shown({"text/plain": words}), shown({"image/svg+xml": SVG}, alt=HOSTILE[1]),
+        shown({"text/html": f"<table><tbody>{rows}</tbody></table>{words}"}),
+        shown({"text/markdown": words}),
+        shown({"text/plain": words}),
+        shown({"image/svg+xml": SVG}, alt=HOSTILE[1]),
         nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": words}),
-        *(shown({f"application/vnd.opslib.{k}+json": v}) for k, v in
-          (("evidence", finding), ("limits", limits), ("provenance", origin))),
+        *(
+            shown({f"application/vnd.opslib.{k}+json": v})
+            for k, v in (("evidence", finding), ("limits", limits), ("provenance", origin))
+        ),
     ]
     return content
 
@@ -80,19 +87,37 @@ def site(tmp_path_factory) -> Path:
         "failed": (notebook("1", title="Failed?"), "failed"),
     }
     pages["missing"][0].cells[-1].outputs = [
-        shown({"application/vnd.opslib.notavailable+json": {"table": HOSTILE[1], "would_answer": HOSTILE[0]}})]
+        shown({"application/vnd.opslib.notavailable+json": {"table": HOSTILE[1], "would_answer": HOSTILE[0]}})
+    ]
     records = []
     for name, (content, status) in pages.items():
         text = render_page(
-            content, parameters=PARAMETERS, status=status, reason=HOSTILE[0], versions=manifest.versions(),
-            is_code_shown=True, origin={"is_simulated": True},
+            content,
+            parameters=PARAMETERS,
+            status=status,
+            reason=HOSTILE[0],
+            versions=manifest.versions(),
+            is_code_shown=True,
+            origin={"is_simulated": True},
         )
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
         found = harvest(content)
-        records.append(PageRecord(
-            name=name, notebook="x", title=first_heading(content), answer=HOSTILE[0], status=status, reason=HOSTILE[1],
-            why_run="", seconds=0, parameters=PARAMETERS, key={}, sha256="", harvest=found,
-        ))
+        records.append(
+            PageRecord(
+                name=name,
+                notebook="x",
+                title=first_heading(content),
+                answer=HOSTILE[0],
+                status=status,
+                reason=HOSTILE[1],
+                why_run="",
+                seconds=0,
+                parameters=PARAMETERS,
+                key={},
+                sha256="",
+                harvest=found,
+            )
+        )
     (folder / "index.html").write_text(render_index(records, shop="demo", origin={}), encoding="utf-8")
     return folder
 
@@ -142,7 +167,9 @@ def test_nothing_is_fetched_and_nothing_from_the_data_runs(name: str, open_page)
     assert page.said == []
     assert page.evaluate("window.hit === undefined")
     assert page.evaluate("document.querySelectorAll('script').length") == 1
-    assert page.evaluate("[...document.querySelectorAll('*')].every(e => [...e.attributes].every(a => !/^on/i.test(a.name)))")
+    assert page.evaluate(
+        "[...document.querySelectorAll('*')].every(e => [...e.attributes].every(a => !/^on/i.test(a.name)))"
+    )
 
 
 def test_the_policy_stops_a_script_that_slipped_in(open_page) -> None:
@@ -150,7 +177,9 @@ def test_the_policy_stops_a_script_that_slipped_in(open_page) -> None:
     page.evaluate(
         "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hit=1\"><img src=\"https://example.com/x.png\">')"
     )
-    page.evaluate("const s = document.createElement('script'); s.textContent = 'window.hit = 1'; document.body.append(s)")
+    page.evaluate(
+        "const s = document.createElement('script'); s.textContent = 'window.hit = 1'; document.body.append(s)"
+    )
     page.wait_for_timeout(300)
     assert page.evaluate("window.hit === undefined")
     assert any("Content Security Policy" in text for text in page.said)

@@ -42,24 +42,34 @@ def typed(kind: str, value: dict[str, Any], *, html: str = "<p>as HTML</p>") -> 
 def estimate(value: float, lower: float, upper: float, unit: str) -> dict[str, Any]:
     """An estimate as JSON."""
     return {
-        "value": value, "lower": lower, "upper": upper, "n": 100, "unit": unit, "method": "test", "level": 0.95,
+        "value": value,
+        "lower": lower,
+        "upper": upper,
+        "n": 100,
+        "unit": unit,
+        "method": "test",
+        "level": 0.95,
         "std_error": None,
     }
 
 
 def evidence(key: str, sentence: str, **fields: Any) -> dict[str, Any]:
     """A finding as JSON."""
-    empty = dict.fromkeys(
-        ("estimate", "grade", "section", "action", "owner", "due", "worth", "caveat", "metric")
-    )
+    empty = dict.fromkeys(("estimate", "grade", "section", "action", "owner", "due", "worth", "caveat", "metric"))
     return {**empty, "key": key, "sentence": sentence, "kind": "measured", "scope": [], **fields}
 
 
 PROVENANCE = {
-    "title": "Harbour Lane", "currency": "GBP", "time_zone": "Europe/London", "is_simulated": True,
-    "data_until": "2026-10-31T23:59:00", "fingerprint": "5f1d7a84c2e94c0ab1", "tables": [
-        {"table": "order_lines", "n_rows": 541909}, {"table": "searches", "n_rows": 91220}],
-    "queries": [{"sql": "SELECT query, count(*)\nFROM searches\nGROUP BY query", "n_rows": 812, "fingerprint": "ab12cd34ef56"}],
+    "title": "Harbour Lane",
+    "currency": "GBP",
+    "time_zone": "Europe/London",
+    "is_simulated": True,
+    "data_until": "2026-10-31T23:59:00",
+    "fingerprint": "5f1d7a84c2e94c0ab1",
+    "tables": [{"table": "order_lines", "n_rows": 541909}, {"table": "searches", "n_rows": 91220}],
+    "queries": [
+        {"sql": "SELECT query, count(*)\nFROM searches\nGROUP BY query", "n_rows": 812, "fingerprint": "ab12cd34ef56"}
+    ],
 }
 FIGURE = """
 import matplotlib
@@ -104,16 +114,66 @@ def rich_notebook() -> Any:
         "%md ## 3 Phone visitors leave at delivery\n\nThe step asks for an address that the visitor has typed before. Desktop visitors pass it; phone visitors do not.",
         "print('On phones 38 % of checkouts end at delivery, on desktop 18 %.')",
         "%md ## Findings\n\nWhat follows is saved as evidence.",
-        typed("evidence", evidence("zero", "One search in nine ends with nothing (11.2 %, 10.8–11.6); two needs carry half of it: rattan storage and refill packs.",
-              estimate=estimate(.112, .108, .116, "share"), metric="zero_result_rate", section="Two needs carry half of what is not found")),
-        typed("evidence", evidence("worth", "Meeting “rattan storage” is worth about £3,100 a month (£1,400–5,200).", kind="estimated", grade="Low",
-              section="2", action="List 40 rattan items", owner="Assortment", due="2026-11-15", worth=estimate(3100, 1400, 5200, "GBP/month"),
-              caveat="It supposes that searchers buy as often as those who find something.")),
-        typed("evidence", evidence("phone", "Phone visitors leave checkout at delivery twice as often (2.1x, 1.8–2.4).", section="3",
-              action="Test a shorter delivery step on phones", owner="Web", due="2026-12-01", worth=estimate(1500, 900, 2200, "GBP/month"))),
-        typed("evidence", evidence("conv", "Conversion is 2.31 % (2.24–2.38).", metric="conversion", estimate=estimate(.0231, .0224, .0238, "share"))),
-        typed("evidence", evidence("rev", "Revenue is £412k.", metric="revenue", estimate=estimate(412e3, 412e3, 412e3, "GBP"))),
-        typed("evidence", evidence("rev-change", "Revenue rose by 3.1 % (0.4–5.9).", kind="estimated", metric="revenue", estimate=estimate(.031, .004, .059, "change"))),
+        typed(
+            "evidence",
+            evidence(
+                "zero",
+                "One search in nine ends with nothing (11.2 %, 10.8–11.6); two needs carry half of it: rattan storage and refill packs.",
+                estimate=estimate(0.112, 0.108, 0.116, "share"),
+                metric="zero_result_rate",
+                section="Two needs carry half of what is not found",
+            ),
+        ),
+        typed(
+            "evidence",
+            evidence(
+                "worth",
+                "Meeting “rattan storage” is worth about £3,100 a month (£1,400–5,200).",
+                kind="estimated",
+                grade="Low",
+                section="2",
+                action="List 40 rattan items",
+                owner="Assortment",
+                due="2026-11-15",
+                worth=estimate(3100, 1400, 5200, "GBP/month"),
+                caveat="It supposes that searchers buy as often as those who find something.",
+            ),
+        ),
+        typed(
+            "evidence",
+            evidence(
+                "phone",
+                "Phone visitors leave checkout at delivery twice as often (2.1x, 1.8–2.4).",
+                section="3",
+                action="Test a shorter delivery step on phones",
+                owner="Web",
+                due="2026-12-01",
+                worth=estimate(1500, 900, 2200, "GBP/month"),
+            ),
+        ),
+        typed(
+            "evidence",
+            evidence(
+                "conv",
+                "Conversion is 2.31 % (2.24–2.38).",
+                metric="conversion",
+                estimate=estimate(0.0231, 0.0224, 0.0238, "share"),
+            ),
+        ),
+        typed(
+            "evidence",
+            evidence("rev", "Revenue is £412k.", metric="revenue", estimate=estimate(412e3, 412e3, 412e3, "GBP")),
+        ),
+        typed(
+            "evidence",
+            evidence(
+                "rev-change",
+                "Revenue rose by 3.1 % (0.4–5.9).",
+                kind="estimated",
+                metric="revenue",
+                estimate=estimate(0.031, 0.004, 0.059, "change"),
+            ),
+        ),
         typed("series", {"metric": "revenue", "values": [310, 330, 300, 350, 340, 380, 360, 390, 412]}),
         typed("limits", {"sentences": ["Whether shoppers who found nothing bought elsewhere."]}),
         typed("provenance", PROVENANCE),

@@ -28,9 +28,17 @@ def shop(tmp_path, monkeypatch):
     play = {
         "10_a": ("ok", [displayed("evidence", evidence("k", "A is 3.")), displayed("provenance", PROVENANCE)]),
         "20_b": ("ok", []),
-        "30_c": ("not available", [
-            {"output_type": "error", "ename": "NotAvailableError", "traceback": [],
-             "evalue": str(NotAvailableError("reviews", "what disappoints"))}]),
+        "30_c": (
+            "not available",
+            [
+                {
+                    "output_type": "error",
+                    "ename": "NotAvailableError",
+                    "traceback": [],
+                    "evalue": str(NotAvailableError("reviews", "what disappoints")),
+                }
+            ],
+        ),
     }
     ran: list[str] = []
 
@@ -59,7 +67,11 @@ def run(plan, **options):
 def test_a_run_has_a_page_a_notebook_an_index_and_a_manifest(shop) -> None:
     result = run(shop.plan())
     assert sorted(p.name for p in result.index_path.parent.glob("*.html")) == [
-        "10_a.html", "20_b.html", "30_c.html", "index.html"]
+        "10_a.html",
+        "20_b.html",
+        "30_c.html",
+        "index.html",
+    ]
     assert result.exit_code == 0
     assert [p.status for p in result.pages] == ["ok", "ok", "not available"]
     assert result.latest_path.read_text() == result.index_path.read_text()
@@ -89,7 +101,11 @@ def test_nothing_runs_twice_while_nothing_changed(shop) -> None:
         (lambda s: s.plan(fingerprint="data-2"), "the data changed", ["10_a", "20_b", "30_c"]),
         (lambda s: s.plan(fingerprint=None), "its data carry no fingerprint", ["10_a", "20_b", "30_c"]),
         (lambda s: s.plan(start="2026-10-01", end="2026-10-31"), "its parameters changed", ["10_a", "20_b", "30_c"]),
-        (lambda s: (save(s.paths[1], notebook("2", title="Page 20_b?")), s.plan())[1], "its notebook changed", ["20_b"]),
+        (
+            lambda s: (save(s.paths[1], notebook("2", title="Page 20_b?")), s.plan())[1],
+            "its notebook changed",
+            ["20_b"],
+        ),
     ],
 )
 def test_a_change_says_why_a_page_runs_again(change, why, ran, shop) -> None:
@@ -100,7 +116,11 @@ def test_a_change_says_why_a_page_runs_again(change, why, ran, shop) -> None:
     assert {p.why_run for p in result.pages} - {""} == {why}
     assert result.is_new
     assert sorted(p.name for p in result.index_path.parent.glob("*.html")) == [
-        "10_a.html", "20_b.html", "30_c.html", "index.html"]
+        "10_a.html",
+        "20_b.html",
+        "30_c.html",
+        "index.html",
+    ]
 
 
 def test_a_changed_library_runs_everything_again(shop, monkeypatch) -> None:
@@ -185,7 +205,8 @@ def test_forced_pages_run_again_and_give_the_same_bytes(shop) -> None:
     first, second = run(shop.plan()), run(shop.plan(), is_forced=True)
     for page in ("10_a", "20_b", "30_c", "index"):
         assert (first.index_path.parent / f"{page}.html").read_bytes() == (
-            second.index_path.parent / f"{page}.html").read_bytes()
+            second.index_path.parent / f"{page}.html"
+        ).read_bytes()
 
 
 @pytest.mark.slow

@@ -13,13 +13,22 @@ from opslib.errors import ReportError
 from opslib.reporting.cleaning import clean_html, keep_together, render_markdown, render_output, render_printed
 
 HOSTILE = [
-    "<script>parent.hit=1</script>", "<img src=x onerror='hit=1'>", "<svg onload='hit=1'><circle/></svg>",
-    "<a href='javascript:hit=1'>x</a>", "<iframe srcdoc='<script>hit=1</script>'></iframe>",
-    "<style>@import 'https://evil.example/x.css'</style>", "<img src='https://evil.example/x.png'>",
-    "<form action='https://evil.example'><input name=x></form>", "<base href='https://evil.example/'>",
-    "<meta http-equiv=refresh content='0;url=https://evil.example'>", "<math><mtext><script>hit=1</script></mtext></math>",
-    "<a href='data:text/html,<script>hit=1</script>'>x</a>", "<p style='background:url(https://evil.example)'>x</p>",
-    "<div id='main' onclick='hit=1'>x</div>", "<object data='x.swf'></object>", "<link rel=stylesheet href=//evil.example>",
+    "<script>parent.hit=1</script>",
+    "<img src=x onerror='hit=1'>",
+    "<svg onload='hit=1'><circle/></svg>",
+    "<a href='javascript:hit=1'>x</a>",
+    "<iframe srcdoc='<script>hit=1</script>'></iframe>",
+    "<style>@import 'https://evil.example/x.css'</style>",
+    "<img src='https://evil.example/x.png'>",
+    "<form action='https://evil.example'><input name=x></form>",
+    "<base href='https://evil.example/'>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'>",
+    "<math><mtext><script>hit=1</script></mtext></math>",
+    "<a href='data:text/html,<script>hit=1</script>'>x</a>",
+    "<p style='background:url(https://evil.example)'>x</p>",
+    "<div id='main' onclick='hit=1'>x</div>",
+    "<object data='x.swf'></object>",
+    "<link rel=stylesheet href=//evil.example>",
 ]
 
 
@@ -28,7 +37,9 @@ HOSTILE = [
 def test_nothing_that_runs_or_loads_stays(text: str, render) -> None:
     cleaned = str(render(f"before {text} after"))
     assert "before" in cleaned
-    assert not re.search(r"<(script|style|svg|iframe|form|input|base|meta|object|link|math)|\son\w+=|style=|id=", cleaned)
+    assert not re.search(
+        r"<(script|style|svg|iframe|form|input|base|meta|object|link|math)|\son\w+=|style=|id=", cleaned
+    )
     assert "evil.example" not in cleaned
     assert "javascript:" not in cleaned
     assert "data:text" not in cleaned
@@ -69,7 +80,8 @@ def test_printed_text_is_only_text(text: str) -> None:
 
 def test_printed_lines_become_paragraphs_and_lists() -> None:
     assert str(render_printed("One.\n\nTwo.\n- a\n- b\nThree.")).replace("\n", "") == (
-        "<p>One.</p><p>Two.</p><ul><li>a</li><li>b</li></ul><p>Three.</p>")
+        "<p>One.</p><p>Two.</p><ul><li>a</li><li>b</li></ul><p>Three.</p>"
+    )
 
 
 def output(data: dict, **metadata: object) -> dict:
@@ -92,7 +104,8 @@ def test_a_picture_in_html_needs_words_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<Axes: title={'left': 'x'}>", "[<matplotlib.lines.Line2D at 0x7f12>]", "Text(0.5, 1.0, 'x')", "<f at 0x7f>"]
+    "text",
+    ["<Axes: title={'left': 'x'}>", "[<matplotlib.lines.Line2D at 0x7f12>]", "Text(0.5, 1.0, 'x')", "<f at 0x7f>"],
 )
 def test_names_of_objects_are_not_shown(text: str) -> None:
     assert str(render_output({"output_type": "execute_result", "data": {"text/plain": text}}, where="x")) == ""

@@ -39,7 +39,9 @@ def test_a_run_that_takes_too_long_is_stopped_as_a_whole(tmp_path) -> None:
 
 
 def test_a_missing_table_is_no_failure(tmp_path) -> None:
-    cell = "from opslib.errors import NotAvailableError\nraise NotAvailableError('reviews', 'what disappoints (and why)')"
+    cell = (
+        "from opslib.errors import NotAvailableError\nraise NotAvailableError('reviews', 'what disappoints (and why)')"
+    )
     done = run(cell, "print('after')", folder=tmp_path)
     assert done.status == "not available"
 

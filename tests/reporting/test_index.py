@@ -12,8 +12,17 @@ from tests.reporting.notebooks import PROVENANCE, estimate, evidence
 
 def record(name: str = "10_a", *, status: str = "ok", reason: str = "", **found: object) -> PageRecord:
     return PageRecord(
-        name=name, notebook=f"{name}.ipynb", title=f"Page {name}?", answer="It is so.", status=status, reason=reason,
-        why_run="", seconds=1.0, parameters={"start": "2026-10-01", "end": "2026-10-31"}, key={}, sha256="",
+        name=name,
+        notebook=f"{name}.ipynb",
+        title=f"Page {name}?",
+        answer="It is so.",
+        status=status,
+        reason=reason,
+        why_run="",
+        seconds=1.0,
+        parameters={"start": "2026-10-01", "end": "2026-10-31"},
+        key={},
+        sha256="",
         harvest=Harvest(**found),
     )
 
@@ -47,7 +56,9 @@ def test_a_sparkline_leaves_gaps_and_marks_the_end() -> None:
 def test_pages_failures_and_gaps_each_have_their_place() -> None:
     missing = record("20_b", status="not available", not_available=[{"table": "reviews", "would_answer": "what hurts"}])
     text = render_index(
-        [record(provenance=PROVENANCE), missing, record("30_c", status="failed", reason="it broke.")], shop="demo", origin={}
+        [record(provenance=PROVENANCE), missing, record("30_c", status="failed", reason="it broke.")],
+        shop="demo",
+        origin={},
     )
     for part in ("State of the shop, Oct 2026", "Harbour Lane", "simulated", "It is so.", 'href="10_a.html"'):
         assert part in text
@@ -59,8 +70,14 @@ def test_pages_failures_and_gaps_each_have_their_place() -> None:
 def test_proposals_wait_until_decided() -> None:
     money = estimate(18e3, -4e3, 41e3, "GBP/year")
     waiting = {
-        "id": "P-007", "title": "Free delivery at £40", "verdict": "partly", "grade": "High", "money": money,
-        "recommendation": "launch with hold-out", "waiting_days": 6, "notes": ["Web has not answered"],
+        "id": "P-007",
+        "title": "Free delivery at £40",
+        "verdict": "partly",
+        "grade": "High",
+        "money": money,
+        "recommendation": "launch with hold-out",
+        "waiting_days": 6,
+        "notes": ["Web has not answered"],
     }
     decided = {"id": "P-001", "title": "Old", "verdict": "refuted", "decision": "rejected by Ada"}
     text = render_index([record("81_proposal", proposals=[waiting, decided])], shop="demo", origin={"currency": "GBP"})

@@ -34,7 +34,8 @@ def text(*cells: str, folder: Path) -> str:
 @pytest.mark.slow
 def test_forked_and_spawned_kernels_give_the_same_bytes(tmp_path, monkeypatch) -> None:
     cells = (
-        FIGURE, TABLE,
+        FIGURE,
+        TABLE,
         "plt.plot([1, 2, 3]); plt.title('drawn by the inline backend')",
         "import pandas as pd; pd.DataFrame({'a': [1.5, 2]})",
         "import duckdb; print(duckdb.sql('select sum(range) from range(100000)').fetchone())",

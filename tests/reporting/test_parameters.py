@@ -30,7 +30,15 @@ def test_every_declaration_is_read_with_its_meaning_and_hint() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["x = 1", "x: int | None = None", "x: datetime.date = None", "x: int", "import os", "x: int = 1 + n", "x: str = f()"],
+    [
+        "x = 1",
+        "x: int | None = None",
+        "x: datetime.date = None",
+        "x: int",
+        "import os",
+        "x: int = 1 + n",
+        "x: str = f()",
+    ],
 )
 def test_a_declaration_that_papermill_would_miss_is_refused(line: str) -> None:
     with pytest.raises(ParameterError, match=r"nb: .*(form|literal)"):
@@ -58,8 +66,12 @@ def test_text_stays_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("source", "value", "expected"),
     [
-        ("n: int = 1", "7", 7), ("n: float = 1.0", "7", 7.0), ("n: float = 1.0", 7, 7.0), ("f: bool = True", "false", False),
-        ("x: list = []", "a, b", ["a", "b"]), ("x: list = []", (1, 2), [1, 2]),
+        ("n: int = 1", "7", 7),
+        ("n: float = 1.0", "7", 7.0),
+        ("n: float = 1.0", 7, 7.0),
+        ("f: bool = True", "false", False),
+        ("x: list = []", "a, b", ["a", "b"]),
+        ("x: list = []", (1, 2), [1, 2]),
     ],
 )
 def test_text_from_a_command_line_becomes_the_declared_type(source: str, value: object, expected: object) -> None:
@@ -69,11 +81,19 @@ def test_text_from_a_command_line_becomes_the_declared_type(source: str, value: 
 @pytest.mark.parametrize(
     ("source", "value", "allowed"),
     [
-        ("n: int = 1", "notanint", "int"), ("n: int = 1", 1.5, "int"), ("n: int = 1", True, "int"),
-        ("n: float = 1.0", float("nan"), "float"), ("f: bool = True", "yes", "bool"), ("f: bool = True", 1, "bool"),
-        ("s: str = ''", 5, "str"), ("s: str = 'a'  # [a|b]", "c", "one of a, b"), ("n: int = 3  # [1..9]", 10, "from 1 to 9"),
-        ("x: list = ['a']  # [a|b]", ["a", "c"], "one of a, b"), ("x: list = []", [{}], "list"),
-        ("start: str = ''", "31.10.2026", "a date such as 2026-10-31"), ("end: str = ''", "2026-02-30", "a date"),
+        ("n: int = 1", "notanint", "int"),
+        ("n: int = 1", 1.5, "int"),
+        ("n: int = 1", True, "int"),
+        ("n: float = 1.0", float("nan"), "float"),
+        ("f: bool = True", "yes", "bool"),
+        ("f: bool = True", 1, "bool"),
+        ("s: str = ''", 5, "str"),
+        ("s: str = 'a'  # [a|b]", "c", "one of a, b"),
+        ("n: int = 3  # [1..9]", 10, "from 1 to 9"),
+        ("x: list = ['a']  # [a|b]", ["a", "c"], "one of a, b"),
+        ("x: list = []", [{}], "list"),
+        ("start: str = ''", "31.10.2026", "a date such as 2026-10-31"),
+        ("end: str = ''", "2026-02-30", "a date"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(source: str, value: object, allowed: str) -> None:

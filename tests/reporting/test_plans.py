@@ -39,8 +39,10 @@ def test_a_grid_makes_one_page_a_combination(notebooks, tmp_path) -> None:
     each = {"country": ["United Kingdom", "France"], "bins": [3, 4]}
     plan = plan_run("demo", notebooks[:1], out=tmp_path, each=each, parameters={"where": "channel = email"})
     assert [p.name for p in plan.pages] == [
-        "30_a--country-united-kingdom--bins-3", "30_a--country-united-kingdom--bins-4",
-        "30_a--country-france--bins-3", "30_a--country-france--bins-4",
+        "30_a--country-united-kingdom--bins-3",
+        "30_a--country-united-kingdom--bins-4",
+        "30_a--country-france--bins-3",
+        "30_a--country-france--bins-4",
     ]
     assert plan.pages[2].parameters["where"] == "channel = email and country = France"
     assert plan.pages[2].parameters["bins"] == 3

@@ -36,23 +36,56 @@ def page(*cells: tuple[str, list[dict]], **options: object) -> str:
 
 
 FINDINGS = [
-    shown("evidence", evidence("a", "A fell (3–4).", section="2", kind="estimated", grade="Low", action="Do <b>this</b>",
-                               owner="Web", due="2026-11-15", worth=estimate(300, 200, 400, "GBP/month"), caveat="It may not.")),
-    shown("limits", {"sentences": ["Why they left."]}), shown("provenance", PROVENANCE),
+    shown(
+        "evidence",
+        evidence(
+            "a",
+            "A fell (3–4).",
+            section="2",
+            kind="estimated",
+            grade="Low",
+            action="Do <b>this</b>",
+            owner="Web",
+            due="2026-11-15",
+            worth=estimate(300, 200, 400, "GBP/month"),
+            caveat="It may not.",
+        ),
+    ),
+    shown("limits", {"sentences": ["Why they left."]}),
+    shown("provenance", PROVENANCE),
 ]
 CELLS = (
-    ("%md For the web team.", []), ("%md ## First claim\n\nBecause.", []), ("secret_code = 1", [printed("It is 5 <i>.")]),
-    ("%md ## 2. Second claim", []), ("x", [printed("And 6.")]), ("%md ## Findings\n\nSaved as evidence.", []), ("y", FINDINGS),
+    ("%md For the web team.", []),
+    ("%md ## First claim\n\nBecause.", []),
+    ("secret_code = 1", [printed("It is 5 <i>.")]),
+    ("%md ## 2. Second claim", []),
+    ("x", [printed("And 6.")]),
+    ("%md ## Findings\n\nSaved as evidence.", []),
+    ("y", FINDINGS),
 )
 
 
 def test_the_answer_comes_first() -> None:
     text = page(*CELLS)
-    places = [text.index(part) for part in (
-        "<h1>What is wanted?</h1>", "For the web team.", "A fell (3", "Do &lt;b&gt;this&lt;/b&gt;", "between £200 and £400 a month",
-        "15 Nov 2026", "Why they left.", "First claim</a>", "Because.", "It is 5 &lt;i&gt;.", "Methods and provenance",
-        "5f1d7a84c2e94c0ab1", "541,909", "SELECT query",
-    )]
+    places = [
+        text.index(part)
+        for part in (
+            "<h1>What is wanted?</h1>",
+            "For the web team.",
+            "A fell (3",
+            "Do &lt;b&gt;this&lt;/b&gt;",
+            "between £200 and £400 a month",
+            "15 Nov 2026",
+            "Why they left.",
+            "First claim</a>",
+            "Because.",
+            "It is 5 &lt;i&gt;.",
+            "Methods and provenance",
+            "5f1d7a84c2e94c0ab1",
+            "541,909",
+            "SELECT query",
+        )
+    ]
     assert places == sorted(places)
     assert '<a href="#s2">why' in text
     assert "its own HTML" not in text
