@@ -61,7 +61,10 @@ def common_strata(control: Arm, treated: Arm) -> tuple[Strata, Strata, int]:
 
 
 def arm_points(control: Strata, treated: Strata, *, adjust: bool = True) -> tuple[ArmPoint, ArmPoint]:
-    """Both arms' metric, standardised to the joint strata and adjusted by one covariate slope (elementwise).
+    """Both arms' metric, standardised to the same strata and adjusted by one covariate slope (elementwise).
+
+    A stratum weighs ``n_c n_t / (n_c + n_t)``, as Mantel and Haenszel (1959) do: an epoch in which an arm had a handful of
+    units can then not carry a result whose error it cannot tell. Where the split is the same in all, that is their size.
 
     Parameters
     ----------
@@ -75,8 +78,9 @@ def arm_points(control: Strata, treated: Strata, *, adjust: bool = True) -> tupl
     (ArmPoint, ArmPoint)
         Control, treated.
     """
-    total = sum(control[k].n + treated[k].n for k in control)
-    weights = {k: (control[k].n + treated[k].n) / total for k in control}
+    sizes = {k: control[k].n * treated[k].n / (control[k].n + treated[k].n) for k in control}
+    total = sum(sizes.values())
+    weights = {k: size / total for k, size in sizes.items()}
     means = {k: (control[k].x + treated[k].x) / (control[k].n + treated[k].n) for k in control}
     slope = _slope(control, treated, weights) if adjust and has_covariate(control, treated) else 0.0
     return _point(control, weights, slope, means), _point(treated, weights, slope, means)
