@@ -10,13 +10,16 @@ from matplotlib.ticker import FuncFormatter
 
 from opslib.charts import theme
 from opslib.charts.display import finish
-from opslib.charts.frames import top_row
+from opslib.charts.frames import short, top_row
 from opslib.charts.labels import label_ends, spread
 from opslib.errors import ParameterError
 from opslib.formats import format_date, format_value
 
 COMPLETE = "complete"
 MANY_POINTS = 60
+"""Pieces up to which each is marked by a dot."""
+LONGEST_NAME = 26
+"""Characters of a name beside its line."""
 
 
 def draw_series(
@@ -62,7 +65,9 @@ def draw_series(
         _line(ax, group, colour)
         seen = group.dropna(subset="value")
         if len(names) > 1 and len(seen):
-            ends.append((mdates.date2num(seen["start"].iloc[-1]), seen["value"].iloc[-1], str(name), colour))
+            ends.append(
+                (mdates.date2num(seen["start"].iloc[-1]), seen["value"].iloc[-1], short(name, LONGEST_NAME), colour)
+            )
     _axes_limits(ax, frame)
     _unobserved(ax, frame)
     theme.format_axis(ax.yaxis, unit, currency=currency)
@@ -143,10 +148,11 @@ def _axes_limits(ax: Axes, frame: pd.DataFrame) -> None:
     elif finite.min() >= 0 and (finite.max() == 0 or finite.min() < 0.7 * finite.max()):
         ax.set_ylim(0, finite.max() * 1.08 or 1)
     days = (frame["start"].max() - frame["start"].min()).days or 2
-    longest = max(map(len, frame["name"])) if _has_names(frame) else 0
+    names = max(len(short(name, LONGEST_NAME)) for name in frame["name"]) if _has_names(frame) else 0
+    share = names * 0.0136 + (0.03 if names else 0.0)  # of the axes' width that the longest name takes
     ax.set_xlim(
         frame["start"].min() - pd.Timedelta(days=days * 0.02 + 0.5),
-        frame["start"].max() + pd.Timedelta(days=days * (0.03 + 0.016 * min(longest, 26)) + 0.5),
+        frame["start"].max() + pd.Timedelta(days=days * (0.03 + share / (1 - share)) + 0.5),
     )
 
 

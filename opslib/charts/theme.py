@@ -24,6 +24,8 @@ PALETTE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 WIDTH, HEIGHT = 7.5, 4.2
 """Inches; 720 pixels of a page's column at 96 a inch."""
 TITLE_CHARS, SUBTITLE_CHARS = 66, 92
+DEFAULT_AXES_SHARE = 0.775
+"""Width of the only axes of a figure before it is laid out, as a share of the figure's."""
 
 #: The same thing has the same colour on every page.
 COLOURS: dict[str, str] = {
@@ -174,7 +176,8 @@ def height_for(n_rows: int, *, per_row: float = 0.34, around: float = 1.5) -> fl
 
 def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
     """Write the finding above the axes, with units and what is drawn in a smaller line under it."""
-    below = textwrap.fill(subtitle, SUBTITLE_CHARS)
+    room = min(1.0, figure_of(ax).get_figwidth() / WIDTH * ax.get_position().width / DEFAULT_AXES_SHARE)
+    below = textwrap.fill(subtitle, max(12, int(SUBTITLE_CHARS * room)))
     if below:
         ax.annotate(
             below,
@@ -191,7 +194,12 @@ def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
         )
     pad = 12.0 + (13.0 * (below.count("\n") + 1) if below else 0.0)
     ax.set_title(
-        textwrap.fill(title, TITLE_CHARS), loc="left", pad=pad, fontsize=12, fontweight="bold", linespacing=1.25
+        textwrap.fill(title, max(12, int(TITLE_CHARS * room))),
+        loc="left",
+        pad=pad,
+        fontsize=12,
+        fontweight="bold",
+        linespacing=1.25,
     )
 
 

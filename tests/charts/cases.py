@@ -1,0 +1,173 @@
+"""One realistic and several awkward results for every draw function, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from opslib import charts
+from opslib.periods import Coverage, Period
+from opslib.stats.estimates import Estimate
+
+LONG = "Netherlands, Luxembourg and the Flemish part of Belgium, without the islands"
+
+
+def estimate(value: float, lower: float, upper: float, unit: str = "share") -> Estimate:
+    return Estimate(value=value, lower=lower, upper=upper, n=100, unit=unit, method="by hand")
+
+
+def months(n: int = 14) -> pd.DataFrame:
+    value = 400e3 + 30e3 * np.sin(np.arange(n))
+    status = ["partial", *["complete"] * (n - 3), "partial", "unobserved"]
+    start = pd.date_range("2025-01-01", periods=n, freq="MS")
+    return pd.DataFrame(
+        {"start": start, "value": value, "lower": value * 0.96, "upper": value * 1.04, "status": status}
+    )
+
+
+def days(names: tuple[str, ...], n: int = 90) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame({"start": pd.date_range("2026-01-01", periods=n), "value": 0.02 + i * 1e-4, "name": name})
+        for i, name in enumerate(names)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def kpis() -> pd.DataFrame:
+    titles = ["Revenue", "Orders", "Average order value", "Return rate", "New customers"]
+    change = [0.031, -0.02, 0.052, -0.12, np.nan]
+    return pd.DataFrame({
+        "title": titles, "comparison": "previous", "period": "Sep 2026", "change_share": change,
+        "change_lower": [0.004, -0.04, 0.03, -0.3, np.nan], "change_upper": [0.059, 0.001, 0.07, 0.05, np.nan],
+    })  # fmt: skip
+
+
+def claims() -> pd.DataFrame:
+    return pd.DataFrame({
+        "sentence": [f"Free delivery raises conversion in {LONG}", "Order value holds", "Returns fall", "Margin rises"],
+        "value": [0.012, -0.1, 0.03, 0.5], "lower": [0.004, -0.6, -0.01, 0.2], "upper": [0.02, 0.4, 0.07, 0.8],
+        "promise": [0.01, 0.5, 0.1, 0.4], "m": [0.002, 0, 0.02, 0.1],
+        "unit": ["points", "GBP", "relative change", "GBP"],
+        "verdict": ["supported", "refuted", "inconclusive", "partly"],
+    })  # fmt: skip
+
+
+def cohorts(n: int) -> pd.DataFrame:
+    starts = pd.date_range("2025-01-01", periods=n, freq="MS")
+    rows = [
+        (cohort, age, 1.0 if age == 0 else 0.35 * age**-0.4 if i + age < n else np.nan)
+        for i, cohort in enumerate(starts)
+        for age in range(n)
+    ]
+    return pd.DataFrame(rows, columns=["cohort", "age", "retention_share"])
+
+
+def segments() -> pd.DataFrame:
+    return pd.DataFrame({
+        "segment": ["champions", "loyal", LONG, "hibernating", "tiny"],
+        "customer_share": [0.08, 0.2, 0.15, 0.57, np.nan], "revenue_share": [0.42, 0.31, 0.2, 0.07, np.nan],
+    })  # fmt: skip
+
+
+def grid() -> pd.DataFrame:
+    frame = pd.DataFrame([(r, f, 90.0 * r * f) for r in range(1, 6) for f in range(1, 6)])
+    frame.columns = ["recency_score", "frequency_score", "n_customers"]
+    frame.loc[3, "n_customers"] = np.nan
+    return frame
+
+
+def curve() -> pd.DataFrame:
+    value = 1 / np.arange(1, 201)
+    share = value.cumsum() / value.sum()
+    classes = np.where(share <= 0.8, "A", np.where(share <= 0.95, "B", "C"))
+    return pd.DataFrame({"item_share": np.arange(1, 201) / 200, "value_share": share, "abc": classes})
+
+
+def cells() -> pd.DataFrame:
+    shares = [0.35, 0.25, 0.12, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02]
+    return pd.DataFrame({
+        "abc_class": list("AAABBBCCC"), "xyz_class": list("XYZ" * 3), "n_products": range(1, 10),
+        "amount_share": shares, "treatment": "order by hand, watch closely, ask the buyer",
+    })  # fmt: skip
+
+
+def portfolio(n: int) -> pd.DataFrame:
+    growth = 0.4 * np.cos(np.arange(n) * 2.4)
+    relative = 10 ** (0.7 * np.sin(np.arange(n)))
+    return pd.DataFrame({
+        "group": [f"Category {i} of things" for i in range(n)], "growth_share": growth, "relative_share": relative,
+        "revenue_after": 1e5 / np.arange(1, n + 1), "quadrant": np.where(growth > 0, "star", "dog"),
+    })  # fmt: skip
+
+
+def stages() -> pd.DataFrame:
+    names = ["launch", "growth", "maturity", "decline", "dormant"]
+    return pd.DataFrame(
+        {"stage": names, "n_products": [12, 23, 90, 40, 8], "revenue_share": [0.05, 0.2, 0.6, 0.14, 0.01]}
+    )
+
+
+def density() -> pd.DataFrame:
+    amount = np.linspace(-10e3, 50e3, 121)
+    return pd.DataFrame({"amount": amount, "density": np.exp(-0.5 * ((amount - 18e3) / 11e3) ** 2)})
+
+
+CHANGES = pd.DataFrame({
+    "started_at": pd.to_datetime(["2025-05-10", "2025-05-20", "2025-12-05"]),
+    "description": ["Free delivery from £40", f"Promotion: {LONG}", "Outage"],
+})  # fmt: skip
+SEEN = Coverage(date(2026, 1, 4), date(2026, 10, 12), frozenset({date(2026, 3, 3)}))
+ACCOUNTING = pd.DataFrame({"reason": ["kept", "cancelled order", LONG, "never"], "n_rows": [397_884, 9288, 2515, 0]})
+EFFECTS = pd.DataFrame({"factor": ["buyers", "orders_per_buyer", "price_per_item"], "effect_amount": [12e3, -8e3, 4e3]})
+FALL = pd.DataFrame({"effect": ["returns", "price"], "effect_amount": [-50.0, 20.0]})
+GROUPS = pd.DataFrame({"group": [f"Country {i}" for i in range(25)], "change_amount": np.linspace(900, -900, 25)})
+BINS = pd.DataFrame({
+    "stated": [0.1, 0.35, 0.6], "observed": [0.2, 0.3, 0.7], "lower": [0.05, 0.1, 0.5], "upper": [0.4, 0.6, 0.9],
+    "n": [10, 12, 14],
+})  # fmt: skip
+MONEY = estimate(18e3, -4e3, 41e3, "GBP/year")
+OPEN = {"All": estimate(3100, 1400, float("inf"), "GBP/month")}
+MANY = {f"Segment {i}": estimate(0.01 * i - 0.1, 0.01 * i - 0.2, 0.01 * i, "relative change") for i in range(30)}
+FEW = {"United Kingdom": estimate(0.28, 0.27, 0.29), LONG: estimate(0.22, 0.14, 0.33)}
+
+CASES: dict[str, Callable[[], Axes]] = {
+    "series": lambda: charts.draw_series(months(), unit="GBP", changes=CHANGES, title="Revenue has held since spring"),
+    "series of many names": lambda: charts.draw_series(
+        days(("phone", "desk", "tablet", "app", LONG[:24])), unit="share"
+    ),
+    "series of one month": lambda: charts.draw_series(months(14).head(1), unit="GBP"),
+    "series below zero": lambda: charts.draw_series(months(8).assign(value=[-3, 2, 0, 4, -9, 1, 1, 0]), unit="orders"),
+    "series of nothing": lambda: charts.draw_series(months(4).assign(value=np.nan, status="unobserved"), unit="GBP"),
+    "series of zeros": lambda: charts.draw_series(days(("x",)).assign(value=0.0), unit="share"),
+    "estimates": lambda: charts.draw_estimates(FEW, highlight=["United Kingdom"]),
+    "thirty estimates": lambda: charts.draw_estimates(MANY, reference=0),
+    "one open estimate": lambda: charts.draw_estimates(OPEN),
+    "no estimate": lambda: charts.draw_estimates({}),
+    "key figures": lambda: charts.draw_kpi_change(kpis()),
+    "nothing comparable": lambda: charts.draw_kpi_change(kpis().tail(1)),
+    "claims": lambda: charts.draw_claims(claims()),
+    "posterior": lambda: charts.draw_posterior(density(), estimate=MONEY, p_positive=0.95),
+    "calibration": lambda: charts.draw_calibration(BINS),
+    "cohorts": lambda: charts.draw_cohorts(cohorts(12)),
+    "thirty cohorts": lambda: charts.draw_cohorts(cohorts(30)),
+    "one cohort": lambda: charts.draw_cohorts(cohorts(1)),
+    "rfm grid": lambda: charts.draw_rfm_grid(grid()),
+    "segments": lambda: charts.draw_segment_sizes(segments()),
+    "one segment": lambda: charts.draw_segment_sizes(segments().head(1)),
+    "segments withheld": lambda: charts.draw_segment_sizes(segments().tail(1)),
+    "pareto": lambda: charts.draw_pareto(curve()),
+    "nine cells": lambda: charts.draw_abc_xyz(cells()),
+    "portfolio": lambda: charts.draw_growth_share(portfolio(9), currency="GBP"),
+    "portfolio of many": lambda: charts.draw_growth_share(portfolio(60), currency="GBP"),
+    "portfolio of none": lambda: charts.draw_growth_share(portfolio(1).head(0), currency="GBP"),
+    "life cycle": lambda: charts.draw_life_cycle(stages()),
+    "accounting": lambda: charts.draw_accounting(ACCOUNTING),
+    "days observed": lambda: charts.draw_days_observed(SEEN, period=Period.parse("2026-01-01", "2026-10-31")),
+    "effects": lambda: charts.draw_decomposition(EFFECTS, ends=(400e3, 408e3), currency="GBP"),
+    "effects below zero": lambda: charts.draw_decomposition(FALL, ends=(10.0, -20.0), currency="GBP"),
+    "effects of many groups": lambda: charts.draw_decomposition(GROUPS, ends=(1e4, 1e4), currency="GBP"),
+}

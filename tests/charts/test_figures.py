@@ -1,0 +1,134 @@
+"""Every figure: same bytes, alt text, no text over text, nothing cut off; and what each shows, by hand."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from opslib import charts
+from opslib.charts import theme
+from opslib.charts.labels import overlaps
+from opslib.errors import ParameterError, ReportError
+from tests.charts.cases import CASES, EFFECTS, FEW, cells, kpis, months, portfolio
+
+SLACK_PIXELS = 2.0
+"""A glyph's box may reach past the figure by its own margin."""
+WORDS_OF_AN_ALT = 6
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    mpl.use("agg")
+    theme.use()
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_figure(name):
+    ax = CASES[name]()
+    figure = theme.figure_of(ax)
+    assert overlaps(ax) == []
+    assert cut_off(ax) == []
+    alt = charts.alt_of(figure)
+    assert len(alt.split()) >= WORDS_OF_AN_ALT
+    assert alt.endswith(".")
+    for raw in ("nan", "inf ", "None", "e+0", "  "):
+        assert raw not in alt
+    svg = charts.to_svg(figure)
+    assert "<dc:date>" not in svg
+    assert not re.search(r"20\d\d-\d\d-\d\dT", svg)
+
+
+def cut_off(ax) -> list[str]:
+    """Visible texts that reach past the figure's edge."""
+    figure = theme.figure_of(ax)
+    box = figure.bbox
+    texts = [*ax.texts, ax._left_title, *ax.get_yticklabels()]
+    low, high = sorted(ax.get_ylim())
+    cut = []
+    for text in texts:
+        if not text.get_text().strip() or not text.get_visible():
+            continue
+        if text in ax.get_yticklabels() and not low <= text.get_position()[1] <= high:
+            continue
+        extent = text.get_window_extent()
+        if extent.x0 < box.x0 - SLACK_PIXELS or extent.x1 > box.x1 + SLACK_PIXELS:
+            cut.append(text.get_text())
+    return cut
+
+
+@pytest.mark.parametrize("name", ["series", "key figures", "cohorts", "portfolio", "days observed", "claims"])
+def test_the_same_result_gives_the_same_bytes(name):
+    first, second = (charts.to_svg(theme.figure_of(CASES[name]())) for _ in range(2))
+    assert first == second
+
+
+def test_letters_are_paths_so_that_no_font_of_the_reader_matters():
+    assert "<text" not in charts.to_svg(theme.figure_of(CASES["series"]()))
+
+
+def test_a_cloud_of_many_points_becomes_a_picture():
+    svg = charts.to_svg(theme.figure_of(charts.draw_growth_share(portfolio(900), currency="GBP")))
+    assert "<image" in svg
+    assert len(svg) < 400_000
+
+
+def test_axes_given_are_drawn_on():
+    _, (left, right) = plt.subplots(1, 2)
+    assert charts.draw_estimates(FEW, ax=left) is left
+    charts.draw_estimates(FEW, ax=right, title="A second picture")
+    assert "A second picture." in charts.alt_of(left.figure)
+
+
+def test_a_figure_without_alt_text_is_refused():
+    figure, ax = plt.subplots()
+    with pytest.raises(ReportError, match="this figure has no alt text"):
+        charts.alt_of(figure)
+    with pytest.raises(ReportError, match="write a whole sentence"):
+        charts.describe(ax, "chart")
+
+
+def test_unfinished_and_unobserved_pieces_are_not_joined():
+    ax = charts.draw_series(months(6), unit="GBP")
+    line, hollow = ax.lines[0], ax.lines[1]
+    assert np.isnan(line.get_ydata()[[0, 4, 5]].astype(float)).all()
+    assert np.isfinite(line.get_ydata()[1:4].astype(float)).all()
+    assert len(hollow.get_xdata()) == 2  # the two partial months; the unobserved one has no point
+    assert "Unfinished or unobserved, marked and not joined: 3." in charts.alt_of(ax.figure)
+
+
+def test_key_figures_count_what_moved():
+    ax = charts.draw_kpi_change(kpis())
+    # revenue and order value have intervals without zero; new customers cannot be compared
+    assert ax.get_title(loc="left") == "2 of 4 key figures moved beyond chance against Sep 2026"
+    assert any("not comparable: New customers" in text.get_text().replace("\n", " ") for text in ax.texts)
+
+
+def test_effects_must_add_up():
+    with pytest.raises(ParameterError, match=r"effects add up to 8,000.00, the ends differ by 9,000.00"):
+        charts.draw_decomposition(EFFECTS, ends=(400e3, 409e3))
+
+
+def test_new_products_are_no_cell_of_the_nine():
+    with_new = pd.concat([cells(), cells().head(1).assign(xyz_class="N", amount_share=0.9)])
+    assert charts.draw_abc_xyz(with_new).get_title(loc="left").startswith("1 product in AX bring")
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: charts.draw_series(pd.DataFrame({"value": [1]}), unit="GBP"), "no column 'start'"),
+        (lambda: charts.draw_series(months()), "one unit a figure is needed"),
+        (lambda: charts.draw_cohorts(pd.DataFrame({"cohort": [1]})), "cohorts: no column 'age'"),
+        (lambda: charts.draw_pareto(pd.DataFrame({"x": [1]})), "pareto curve: no column 'item_share'"),
+    ],
+)
+def test_missing_columns_are_named(draw, message):
+    with pytest.raises(ParameterError, match=message):
+        draw()
