@@ -106,3 +106,10 @@ def until_decided(
     decided = (lower > m) | (upper < promise)
     last = decided.shape[-1] - 1
     return np.where(decided.any(axis=-1), decided.argmax(axis=-1), last)
+
+
+def sums_of(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Sums of consecutive groups of the given sizes (empty groups give 0)."""
+    running = np.concatenate(([0.0], np.cumsum(values)))
+    ends = np.cumsum(sizes)
+    return running[ends] - running[ends - sizes]

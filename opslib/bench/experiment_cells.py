@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from opslib.bench.cells import Cell, Replicates, over_effects, until_decided
+from opslib.bench.cells import Cell, Replicates, over_effects, sums_of, until_decided
 from opslib.stats.moments import Moments
 from opslib.stats.ratios import interval_of
 from opslib.stats.sample_ratio import mismatch_p_value, missingness_bound, sample_ratio
@@ -92,7 +92,7 @@ def _spend(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:
             n = epochs.counts[:, i, arm]
             buyers = rng.binomial(n, rate)
             spend = _amounts(cell.settings, rng, int(buyers.sum()), is_treated=bool(arm))
-            y, yy, yyy = (_sums_of(spend**power, buyers) for power in (1, 2, 3))
+            y, yy, yyy = (sums_of(spend**power, buyers) for power in (1, 2, 3))
             moments = Moments.of_mean(n=n.astype(float), y=y, yy=yy, yyy=yyy)
             sums[name] = moments if by_buyers else moments.scaled(effect)
         arms.append(sums)
@@ -104,13 +104,6 @@ def _amounts(settings: Mapping[str, Any], rng: np.random.Generator, n: int, *, i
         return 1 + rng.pareto(settings["pareto"], n)
     sigma = settings.get("treated_sigma", settings["sigma"]) if is_treated else settings["sigma"]
     return np.exp(rng.normal(0.0, 1.0, n) * sigma - sigma**2 / 2)
-
-
-def _sums_of(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Sums of consecutive groups of the given sizes (empty groups give 0)."""
-    running = np.concatenate(([0.0], np.cumsum(values)))
-    ends = np.cumsum(sizes)
-    return running[ends] - running[ends - sizes]
 
 
 def _sessions(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:

@@ -1,17 +1,21 @@
-"""Scenarios of levels and trends: days that resemble each other, weekdays, missing days."""
+"""Scenarios of levels and trends: independent units, days that resemble each other, weekdays, missing days."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from opslib.bench.cells import Cell, Replicates, over_effects
+from opslib.bench.cells import Cell, Replicates, over_effects, sums_of
+from opslib.stats.moments import Moments
+from opslib.stats.skewed import level_interval
 from opslib.stats.trends import autoregressive_interval
 
 _WEEK = np.array([1.0, 0.9, 0.9, 1.0, 1.1, 1.3, 0.8])
 
 
 def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
-    """Runs of a daily series around its threshold; level or change over the series relative to it; see `Family`."""
+    """Runs of a level or a change over time, relative to its threshold; see `Family`."""
+    if "n" in cell.settings:
+        return _of_units(cell, rng, n_replicates)
     n_days, phi, has_slope = cell.settings["days"], cell.settings["phi"], cell.design == "trend"
     noise = cell.settings["noise"] * autoregression(rng, (n_replicates, n_days), phi=phi)
     days = np.arange(n_days)
@@ -23,6 +27,18 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     factor, shift = (float(n_days), 0.0) if has_slope else (1.0, 1.0)
     value, lower, upper, _ = autoregressive_interval(values, has_slope=has_slope)
     return Replicates(value=value * factor - shift, lower=lower * factor - shift, upper=upper * factor - shift,
+                      is_invalid=np.zeros(n_replicates, dtype=bool))
+
+
+def _of_units(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+    """Spend a visitor of one group: few buy, lognormal amounts of mean one."""
+    rate, sigma = cell.settings["rate"], cell.settings["sigma"]
+    buyers = rng.binomial(cell.settings["n"], rate, n_replicates)
+    amounts = (1 + cell.true_effect) * np.exp(rng.normal(-(sigma**2) / 2, sigma, int(buyers.sum())))
+    y, yy, yyy = (sums_of(amounts**power, buyers) for power in (1, 2, 3))
+    group = Moments.of_mean(n=np.full(n_replicates, float(cell.settings["n"])), y=y, yy=yy, yyy=yyy)
+    value, lower, upper, _ = level_interval(group, level=0.95)
+    return Replicates(value=value / rate - 1, lower=lower / rate - 1, upper=upper / rate - 1,
                       is_invalid=np.zeros(n_replicates, dtype=bool))
 
 
@@ -47,4 +63,11 @@ CELLS: tuple[Cell, ...] = tuple(
         nuisance=f"180 days, AR {phi:.1f}" + (", missing days" if missing else ""), power_floor=_FLOOR.get(phi, 0.8),
         settings={"days": 180, "phi": phi, "noise": noise * (0.3 if design == "trend" else 1.0), "missing": missing},
     )
+) + tuple(
+    cell
+    for name, settings in (
+        ("a share of 10 %", {"n": 20_000, "rate": 0.1, "sigma": 0.0}),
+        ("spend, lognormal 1.2", {"n": 50_000, "rate": 0.1, "sigma": 1.2}),
+    )
+    for cell in over_effects(("-promise", "0", "promise"), design="level", nuisance=name, rule="level", settings=settings)
 )

@@ -154,7 +154,7 @@ def intraclass_correlation(clusters: object) -> float:
     Returns
     -------
     float
-        0 to 1; the design effect of clusters of ``k`` units is ``1 + (k - 1)`` times it, plus one's rest.
+        ICC, 0 to 1; clusters of ``k`` units multiply the variance of a mean by ``1 + (k - 1) ICC``.
 
     Notes
     -----

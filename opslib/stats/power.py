@@ -128,35 +128,6 @@ def needed_days(n_needed: float, *, units_per_day: float, n_so_far: float = 0.0)
     return max(0, math.ceil((n_needed - n_so_far) / units_per_day))
 
 
-def false_positive_risk(success_rate: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Share of significant improvements that are none, given how often ideas work.
-
-    Parameters
-    ----------
-    success_rate : float
-        Share of ideas that truly improve the metric (0-1).
-    power, alpha : float
-        Of the two-sided test; only its better half counts as a success (0-1).
-
-    Returns
-    -------
-    float
-
-    Notes
-    -----
-    Kohavi, Deng, Vermeer (2022), *A/B Testing Intuition Busters*.
-
-    Examples
-    --------
-    >>> round(false_positive_risk(0.08), 3)
-    0.264
-    """
-    if not 0 <= success_rate <= 1:
-        raise ParameterError(f"success_rate {success_rate}: a share lies between 0 and 1")
-    false = alpha / 2 * (1 - success_rate)
-    return false / (false + power * success_rate)
-
-
 def _detectable_z(level: float, power: float) -> float:
     """Effect, in standard errors, that a two-sided test sees with ``power``."""
     if not 0 < power < 1 or not 0 < level < 1:

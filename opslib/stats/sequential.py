@@ -176,20 +176,6 @@ def confidence_sequence(estimate: Estimate, *, tuned_at: float, level: float = 0
                    method=f"{estimate.method}, confidence sequence tuned at {tuned_at:.0f} units")
 
 
-def repeated_interval(estimate: Estimate, *, looks: PlannedLooks, look: int) -> Estimate:
-    """An estimate's repeated confidence interval at planned look ``look`` (1 = the first).
-
-    Intervals that are not symmetric come out better from their own function at ``looks.levels[look - 1]``.
-    """
-    if not 1 <= look <= len(looks.bounds):
-        raise ParameterError(f"look {look}: the design has looks 1 to {len(looks.bounds)}; plan the others first")
-    if estimate.std_error is None:
-        raise ParameterError(f"the estimate by {estimate.method} has no std_error; a repeated interval needs one")
-    half = looks.bounds[look - 1] * estimate.std_error
-    return replace(estimate, lower=estimate.value - half, upper=estimate.value + half, level=looks.level,
-                   method=f"{estimate.method}, repeated interval at look {look} of {len(looks.bounds)}")
-
-
 def _crossings(times: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """Two-sided probability of having crossed by each look, under no effect."""
     spent, inside = [], None

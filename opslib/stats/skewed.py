@@ -13,7 +13,7 @@ from opslib.stats.estimates import Estimate
 from opslib.stats.moments import Moments
 
 
-def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: float) -> tuple[Any, Any]:
+def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: Any) -> tuple[Any, Any]:
     """Ends of an interval whose statistic has ``skewness``, by Hall's cubic transformation (elementwise).
 
     Notes
@@ -28,7 +28,7 @@ def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: float) -> 
     skew = np.where(np.isfinite(skewness), skewness, 0.0)
     safe = np.where(np.abs(skew) < 1e-6, 1.0, skew)
 
-    def back(u: float) -> Any:
+    def back(u: Any) -> Any:
         bent = 3 / safe * (np.cbrt(1 + safe * (u - safe / 6)) - 1)
         return np.where(np.abs(skew) < 1e-6, u, bent)
 
@@ -63,14 +63,20 @@ def metric_level(moments: Moments, *, unit: str, level: float = 0.95) -> Estimat
     """
     if moments.n < 2 or not moments.d > 0:
         raise ParameterError(f"{moments.n:.0f} units, denominator {moments.d:.6g}: needed two units and more than 0")
+    value, lower, upper, error = (float(part) for part in level_interval(moments, level=level))
+    method = "delta method over units" + (", corrected for skewness" if np.isfinite(moments.yyy) else "")
+    return Estimate(value=value, lower=lower, upper=upper, n=int(moments.n), unit=unit, level=level, method=method,
+                    std_error=error)
+
+
+def level_interval(moments: Moments, *, level: float) -> tuple[Any, Any, Any, Any]:
+    """Value, ends and standard error of many groups at once (the arithmetic of `metric_level`)."""
     point, _ = arm_points({"all": moments}, {"all": moments}, adjust=False)
-    variance = float(point.variance)
-    skewness = float(point.thirds[0] / moments.n**2 / variance**1.5) if variance > 0 else 0.0
-    critical = float(stats.t.ppf((1 + level) / 2, moments.n - 1))
-    lower, upper = hall_ends(point.value, std_error=variance**0.5, skewness=skewness, critical=critical)
-    method = "delta method over units" + (", corrected for skewness" if np.isfinite(skewness) else "")
-    return Estimate(value=float(point.value), lower=float(lower), upper=float(upper), n=int(moments.n), unit=unit,
-                    level=level, method=method, std_error=variance**0.5)
+    error = np.sqrt(point.variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = point.thirds[0] / moments.n**2 / error**3
+    critical = stats.t.ppf((1 + level) / 2, moments.n - 1)
+    return point.value, *hall_ends(point.value, std_error=error, skewness=skewness, critical=critical), error
 
 
 def bootstrap_t(

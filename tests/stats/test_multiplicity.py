@@ -43,7 +43,7 @@ def test_correction_never_helps_and_keeps_the_order(values):
 def test_edges():
     assert adjusted({}).empty
     assert bonferroni_level(1) == 0.95
-    with pytest.raises(ParameterError, match=r"p-value of 'b' is 1\.5\"):
+    with pytest.raises(ParameterError, match=r"p-value of 'b' is 1\.5"):
         adjusted({"a": 0.1, "b": 1.5})
     with pytest.raises(ParameterError, match="allowed: holm"):
         adjusted({"a": 0.1}, method="sidak")

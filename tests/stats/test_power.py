@@ -11,18 +11,12 @@ from statsmodels.stats.power import NormalIndPower
 from opslib.errors import ParameterError
 from opslib.stats.moments import Moments
 from opslib.stats.power import (
-    false_positive_risk,
     minimal_detectable_change,
     needed_days,
     needed_units,
     power_of,
     unit_variation,
 )
-
-
-def test_false_positive_risk():
-    """Kohavi, Deng, Vermeer (2022): success rate 8 %, power .8, alpha/2 .025 -> 26.4 %."""
-    assert false_positive_risk(0.08) == pytest.approx(0.264, abs=5e-4)
 
 
 def test_statsmodels_agrees_on_power():

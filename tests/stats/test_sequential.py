@@ -14,7 +14,6 @@ from opslib.stats.sequential import (
     confidence_sequence,
     nominal_level,
     planned_looks,
-    repeated_interval,
 )
 
 #: Published to three decimals.
@@ -72,12 +71,13 @@ def test_published_confidence_sequence():
     assert (e.lower, e.upper) == pytest.approx((-0.55844, 1.56516), abs=1e-5)
 
 
-def test_repeated_interval_is_the_bound_times_the_error():
-    e = Estimate(value=1.0, lower=0, upper=2, n=100, unit="x", method="m", std_error=0.5)
+def test_repeated_interval_is_the_ordinary_one_at_the_look_s_level():
     looks = planned_looks([0.5, 1.0], spending="obrien_fleming")
-    repeated = repeated_interval(e, looks=looks, look=2)
-    assert repeated.upper == pytest.approx(1.0 + 0.5 * 1.977, abs=PUBLISHED)
-    assert nominal_level(looks.bounds[1]) == pytest.approx(looks.levels[1])
+    assert nominal_level(1.977) == pytest.approx(looks.levels[1], abs=1e-4)
+    arm = Moments.of_share(n=100_000, successes=10_000)
+    ordinary, repeated = (compare(arm, arm, unit="share", level=level) for level in (0.95, looks.levels[1]))
+    assert repeated.absolute.width / ordinary.absolute.width == pytest.approx(1.977 / 1.96, rel=1e-3)
+    assert repeated.at_level(0.95).relative.level == 0.95
 
 
 def test_wrong_looks_are_named():
@@ -85,8 +85,6 @@ def test_wrong_looks_are_named():
         with pytest.raises(ParameterError, match="each look needs more information"):
             planned_looks(fractions)
     bare = Estimate(value=0, lower=0, upper=0, n=5, unit="x", method="Wilson")
-    with pytest.raises(ParameterError, match="look 3: the design has looks 1 to 1"):
-        repeated_interval(bare, looks=planned_looks([1.0]), look=3)
     with pytest.raises(ParameterError, match="no std_error"):
         confidence_sequence(bare, tuned_at=100)
     with pytest.raises(ParameterError, match="must be positive"):
