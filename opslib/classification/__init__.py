@@ -2,7 +2,7 @@
 
 from opslib.classification.cells import TREATMENTS, AbcXyzLimits, Treatment, abc_xyz, cell_summary
 from opslib.classification.growth import QUADRANTS, STAGES, growth_share, life_cycle
-from opslib.classification.views import pareto_curve, stage_summary
+from opslib.classification.views import pareto_curve, stage_summary, with_names
 
 __all__ = [
     "QUADRANTS",
@@ -16,4 +16,5 @@ __all__ = [
     "life_cycle",
     "pareto_curve",
     "stage_summary",
+    "with_names",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ibis
+import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
@@ -88,3 +89,34 @@ def stage_summary(stages: Table, classes: Table) -> pd.DataFrame:
     summary["revenue_share"] = summary["revenue_amount"] / total if total else float("nan")
     summary = summary.astype({"n_products": "int64"})
     return summary[["stage", "n_products", "revenue_amount", "revenue_share", "rule"]]
+
+
+def with_names(matrix: Table, products: Table | None) -> ir.Table:
+    """Rows about products with the product's name as their group, where it is known.
+
+    Parameters
+    ----------
+    matrix : table
+        From `growth_share` by ``product_id``.
+    products : products or None
+        Where names stand.
+
+    Returns
+    -------
+    ibis.Table
+        The same rows and columns.
+
+    Examples
+    --------
+    >>> matrix = pd.DataFrame({"group": ["a", "b"], "revenue_after": [2.0, 1.0]})
+    >>> products = pd.DataFrame({"product_id": ["a"], "name": ["Lamp"]})
+    >>> engine.collect(with_names(matrix, products).order_by("group"))["group"].tolist()
+    ['Lamp (a)', 'b']
+    """
+    rows = engine.as_table(matrix)
+    if products is None or "name" not in engine.as_table(products).columns:
+        return rows
+    names = engine.as_table(products).select("product_id", "name")
+    joined = rows.left_join(names, rows["group"] == names["product_id"])
+    named = joined["name"].concat(" (", joined["group"], ")").fill_null(joined["group"])
+    return joined.mutate(group=named).select(*rows.columns)

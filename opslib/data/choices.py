@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import ibis.expr.types as ir
 
 from opslib.data.sources import Shop
-from opslib.errors import NotAvailableError, ParameterError
+from opslib.errors import NotAvailableError, ParameterError, nearest
 from opslib.metrics import Filter, with_column, with_local_days
 from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
 
@@ -122,6 +122,37 @@ def _value_of(text: str, operator: str) -> Any:
             raise ParameterError(f"where: '{operator}' needs a list in brackets, e.g. {operator} (a, b), not {text}")
         return tuple(part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip())
     return text.strip("'\"")
+
+
+#: Columns that a change is split by where nobody asks for another, first that the data have.
+GROUPS = ("country", "category", "channel", "store", "device", "brand")
+
+
+def choose_group(tables: Mapping[str, ir.Table], *, by: str = "", among: Sequence[str] = GROUPS) -> str:
+    """The column that figures are split by.
+
+    Parameters
+    ----------
+    tables : mapping of str to ibis.Table
+        A shop's tables.
+    by : str
+        Column of order lines or products; empty for the first of ``among`` that the data have.
+    among : sequence of str
+        Candidates; ``product_id`` is the last resort.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ParameterError
+        If the column is asked for and not there; the nearest is named.
+    """
+    known = {column for name in ("order_lines", "products") if name in tables for column in tables[name].columns}
+    if by and by not in known:
+        raise ParameterError(f"by: neither order lines nor products have a column '{by}'; {nearest(by, known)}")
+    return by or next((column for column in among if column in known), "product_id")
 
 
 def choose_baseline(shop: Shop, *, period: Period) -> tuple[Period, Period] | None:

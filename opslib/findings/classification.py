@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.formats import format_change, format_money, format_number, format_share
+from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
 from opslib.periods import Period
 from opslib.proposals.evidence import Evidence
+from opslib.stats.estimates import Estimate
 
 #: Cells whose treatment is worth a line of its own, most urgent first.
 _ACTED_ON = ("AX", "AZ", "CZ")
@@ -87,8 +88,7 @@ def _movers(matrix: pd.DataFrame) -> list[Evidence]:
             continue
         top = rows.reindex(rows["gap"].abs().sort_values(ascending=False, kind="stable").index).head(_NAMED_GROUPS)
         names = ", ".join(
-            f"{r.group} {format_change(float(r.growth_share))} ({format_change(float(r.growth_lower))} to "
-            f"{format_change(float(r.growth_upper))})"
+            f"{r.group} {format_estimate(_growth(r.growth_share, r.growth_lower, r.growth_upper), signed=True)}"
             for r in top.itertuples()
         )
         found.append(
@@ -102,6 +102,10 @@ def _movers(matrix: pd.DataFrame) -> list[Evidence]:
             )
         )
     return found
+
+
+def _growth(value: float, lower: float, upper: float) -> Estimate:
+    return Estimate(value=float(value), lower=float(lower), upper=float(upper), n=0, unit="relative change", method="")
 
 
 def _stages(stages: pd.DataFrame) -> list[Evidence]:

@@ -68,7 +68,7 @@ def test_groups_that_moved_are_named_with_their_interval():
     stages = pd.DataFrame({"stage": ["decline"], "n_products": [2], "revenue_share": [0.05]})
     found = {f.key: f for f in classification_findings(cells, matrix, stages, currency="EUR")}
     assert (
-        "1 of 2 groups grew faster than the shop (+10.0\xa0%) beyond chance: rugs +40.0\xa0%"
+        "1 of 2 groups grew faster than the shop (+10.0\xa0%) beyond chance: rugs +40\xa0%"
         in found["groups-faster"].sentence
     )
     assert "groups-slower" not in found
