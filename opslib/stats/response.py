@@ -1,0 +1,213 @@
+"""How an outcome answers to a driver that moves: log-log slope with fixed effects, clustered where the driver varies.
+
+A driver that followed the outcome (raised because the outcome was high) gives a slope of the wrong size or sign;
+whether it did is tested and said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyfixest
+from scipy import stats
+
+from opslib.errors import DesignError, ParameterError
+from opslib.stats.estimates import Estimate
+from opslib.stats.frames import as_frame
+
+MIN_CLUSTERS = 6
+"""Fewest clusters from which an error is estimated."""
+FEW_CLUSTERS = 15
+"""Below this many the answer is given with a warning."""
+MIN_CHANGES = 6
+"""Fewest moves of the driver, over all units."""
+FOLLOWED_LEVEL = 0.05
+STILL = 1e-9
+"""Log changes of the driver up to this size are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """Slope of log outcome on log driver.
+
+    Attributes
+    ----------
+    slope : Estimate
+        Change of the outcome in % for 1 % more of the driver.
+    clustered_by : {"unit", "spell"}
+        Where the driver varies: unit by unit, or for all units together (a spell = a stretch of constant driver).
+    n_clusters, n_changes : int
+        Clusters; moves of the driver over all units (or of the common driver).
+    followed : Estimate
+        Log change of the driver after a 1 % higher outcome in the period before, its own past held fixed: away from
+        zero means the driver followed the outcome.
+    followed_p : float
+        Two-sided, against a driver that did not follow.
+    warnings : tuple of str
+        Gates that warn: "followed", "few_clusters", "common_driver" (no period to compare within: season and trend
+        are not taken out).
+    """
+
+    slope: Estimate
+    clustered_by: str
+    n_clusters: int
+    n_changes: int
+    followed: Estimate
+    followed_p: float
+    warnings: tuple[str, ...]
+
+
+def log_response(panel: object, *, level: float = 0.95) -> Response:
+    """Log-log response of an outcome to a driver, units' levels and common periods taken out.
+
+    Parameters
+    ----------
+    panel : Table or DataFrame
+        One row a unit and period: ``unit``, ``period`` (date or number), ``outcome`` (> 0), ``driver`` (> 0). Leave
+        out periods in which something else moved as well; rows that are not positive are left out.
+    level : float
+        Coverage of the interval (0-1), t with clusters - 1 degrees of freedom.
+
+    Returns
+    -------
+    Response
+        The slope, where it is clustered, and whether the driver followed the outcome.
+
+    Raises
+    ------
+    DesignError
+        gate "variation": the driver moves fewer than six times; gate "clusters": fewer than six clusters.
+    ParameterError
+        A column is missing, or a unit has two rows for a period.
+
+    Source: fixed effects and clustering by pyfixest; cluster jackknife, MacKinnon, Nielsen, Webb (2023), JoE 232;
+    clustering at the level of assignment, Abadie, Athey, Imbens, Wooldridge (2023), QJE 138.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(2)
+    >>> table = pd.DataFrame([(u, t) for u in range(20) for t in range(30)], columns=["unit", "period"])
+    >>> table["driver"] = np.exp(rng.normal(0, 0.1, 600))
+    >>> table["outcome"] = table["driver"] ** -2.0 * np.exp(rng.normal(0, 0.05, 600))
+    >>> result = log_response(table)
+    >>> result.clustered_by, bool(result.slope.lower < -2 < result.slope.upper)
+    ('unit', True)
+    """
+    rows = _log_rows(panel)
+    is_common = bool(rows.groupby("period")["driver"].agg(np.ptp).max() <= STILL)
+    cluster = "spell" if is_common else "unit"
+    n_changes = _n_changes(rows, is_common=is_common)
+    n_clusters = rows[cluster].nunique()
+    if n_changes < MIN_CHANGES:
+        raise DesignError("variation", f"the driver moves {n_changes} times; needed: {MIN_CHANGES}; "
+                          "try more units or a longer period, or move it on purpose in a test")
+    if n_clusters < MIN_CLUSTERS:
+        raise DesignError("clusters", f"{n_clusters} clusters ({cluster}s); needed: {MIN_CLUSTERS}; "
+                          "take more units or a longer period")
+    effects = "unit" if is_common else "unit + period"
+    slope = clustered_slope(rows, f"outcome ~ driver | {effects}", cluster=cluster, level=level, is_jackknife=True)
+    followed = clustered_slope(_with_past(rows), f"driver ~ past_outcome + past_driver | {effects}", cluster=cluster,
+                               level=level, is_jackknife=True)
+    followed_p = _two_sided(followed, n_clusters)
+    found = {
+        "followed": followed_p < FOLLOWED_LEVEL,
+        "few_clusters": n_clusters < FEW_CLUSTERS,
+        "common_driver": is_common,
+    }
+    return Response(
+        slope=slope, clustered_by=cluster, n_clusters=n_clusters, n_changes=n_changes, followed=followed,
+        followed_p=followed_p, warnings=tuple(name for name, is_on in found.items() if is_on),
+    )
+
+
+def clustered_slope(
+    rows: pd.DataFrame, formula: str, *, cluster: str, level: float = 0.95, is_jackknife: bool = False
+) -> Estimate:
+    """First slope of a linear model with cluster-robust error.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The columns of the formula and of the clusters.
+    formula : str
+        ``outcome ~ driver + others | absorbed + absorbed``.
+    cluster : str
+        Column of the clusters, ``a+b`` for two-way clusters.
+    is_jackknife : bool
+        Error from leaving out one cluster at a time (CRV3), which holds for few clusters; one-way only.
+    level : float
+        Coverage of the interval (0-1), t with clusters - 1 degrees of freedom.
+
+    Returns
+    -------
+    Estimate
+        The coefficient; ``n`` counts clusters (the fewer of the two ways).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"x": [0, 1, 0, 1, 0, 1], "y": [1.0, 3, 1, 4, 1, 3], "g": [1, 1, 2, 2, 3, 3]})
+    >>> round(clustered_slope(rows, "y ~ x", cluster="g").value, 4)
+    2.3333
+    """
+    fit = pyfixest.feols(formula, rows, vcov={"CRV1": cluster}, ssc=pyfixest.ssc(G_df="conventional"),
+                         fixef_rm="none")
+    right, _, absorbed = formula.split("~")[1].partition("|")
+    name, _, others = (part.strip() for part in right.partition("+"))
+    value, error = float(fit.coef()[name]), float(fit.se()[name])
+    if is_jackknife:
+        partial = pyfixest.feols(f"{name} ~ {others or 1}" + (f" | {absorbed}" if absorbed else ""), rows,
+                                 fixef_rm="none").resid()
+        error = _jackknife_error(partial, fit.resid(), rows[cluster].to_numpy())
+    n_clusters = min(rows[part].nunique() for part in cluster.split("+"))
+    half = float(stats.t.ppf(0.5 + level / 2, n_clusters - 1)) * error
+    kind = "cluster jackknife" if is_jackknife else "cluster-robust"
+    return Estimate(value=value, lower=value - half, upper=value + half, n=n_clusters, unit="% per %", level=level,
+                    method=f"regression with {absorbed.strip() or 'no'} effects, {kind} by {cluster}", std_error=error)
+
+
+def _jackknife_error(driver: np.ndarray, residuals: np.ndarray, clusters: np.ndarray) -> float:
+    """CRV3 of one slope: how it moves when each cluster is left out, all else partialled out of the driver."""
+    at = pd.factorize(clusters)[0]
+    own, scores = np.bincount(at, driver**2), np.bincount(at, driver * residuals)
+    moves = scores / (own.sum() - own)
+    return float(np.sqrt((len(own) - 1) / len(own) * (moves**2).sum()))
+
+
+def _log_rows(panel: object) -> pd.DataFrame:
+    """Positive rows in logs, sorted by unit and period, with the spell of the common driver."""
+    frame = as_frame(panel, columns=("unit", "period", "outcome", "driver"))
+    if frame.duplicated(["unit", "period"]).any():
+        unit, period = frame.loc[frame.duplicated(["unit", "period"]), ["unit", "period"]].iloc[0]
+        raise ParameterError(f"panel: unit {unit} has two rows for period {period}; one is needed (sum them first)")
+    frame = frame[(frame["outcome"] > 0) & (frame["driver"] > 0)].sort_values(["unit", "period"], ignore_index=True)
+    if frame.empty:
+        raise DesignError("variation", "no row has a positive outcome and a positive driver; needed: both")
+    rows = frame.assign(outcome=np.log(frame["outcome"].astype(float)), driver=np.log(frame["driver"].astype(float)))
+    rows["unit"] = pd.factorize(rows["unit"])[0]
+    rows["period"] = pd.factorize(rows["period"], sort=True)[0]
+    common = rows.groupby("period")["driver"].mean()
+    spell = (common.diff().abs() > STILL).cumsum()
+    return rows.assign(spell=rows["period"].map(spell))
+
+
+def _n_changes(rows: pd.DataFrame, *, is_common: bool) -> int:
+    if is_common:
+        return int(rows["spell"].max())
+    return int((rows.groupby("unit")["driver"].diff().abs() > STILL).sum())
+
+
+def _with_past(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose unit also has the period before, with its outcome and driver."""
+    past = rows[["unit", "period", "outcome", "driver"]].rename(
+        columns={"outcome": "past_outcome", "driver": "past_driver"})
+    return rows.merge(past.assign(period=past["period"] + 1), on=["unit", "period"], how="inner")
+
+
+def _two_sided(estimate: Estimate, n_clusters: int) -> float:
+    if not estimate.std_error:
+        return float(estimate.value == 0)
+    return float(2 * stats.t.sf(abs(estimate.value) / estimate.std_error, n_clusters - 1))
