@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -367,7 +368,7 @@ def local_time(con: duckdb.DuckDBPyConnection, column: str, *, query: str, zone:
     at = first.replace(minute=0, second=0, microsecond=0)
     steps = [at + n * hour for n in range(int((last - at) / hour) + 1)]
     shifts = [(step, int(step.replace(tzinfo=UTC).astimezone(info).utcoffset().total_seconds())) for step in steps]  # type: ignore[union-attr]
-    changes = [shifts[0], *(new for old, new in zip(shifts, shifts[1:], strict=False) if new[1] != old[1])]
+    changes = [shifts[0], *(new for old, new in itertools.pairwise(shifts) if new[1] != old[1])]
     cases = "".join(f" WHEN {column} >= TIMESTAMP '{at}' THEN {seconds}" for at, seconds in reversed(changes[1:]))
     shift = f"CASE{cases} ELSE {changes[0][1]} END" if cases else str(changes[0][1])
     return f"({column} + to_seconds({shift}))"

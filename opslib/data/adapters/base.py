@@ -42,7 +42,7 @@ class Reading:
     currency: str
     prices_include_tax: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
-    progress: Progress = lambda sentence, share: None  # noqa: E731
+    progress: Progress = lambda sentence, share: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

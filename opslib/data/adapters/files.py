@@ -324,7 +324,7 @@ def _load_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name
     try:
         described = con.sql(f"DESCRIBE SELECT * FROM {scan}").fetchall()
         nested = {
-            c for c, kind, *_ in described if kind.startswith("STRUCT") or kind.endswith("[]") or kind.startswith("MAP")
+            c for c, kind, *_ in described if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[]")
         }
         texts = ", ".join(
             f"{'to_json(' + identifier(c) + ')::VARCHAR' if c in nested else 'CAST(' + identifier(c) + ' AS VARCHAR)'} AS {identifier(c)}"

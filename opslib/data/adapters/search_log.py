@@ -25,7 +25,9 @@ EVENTS = {
     "item_click": "select_item", "add_to_cart": "add_to_cart", "purchase": "purchase",
 }  # fmt: skip
 RULES = {
-    "query": "documents without action_name: what was typed",
+    "query": "documents without action_name, the first of each query_id and text: what was typed",
+    "empty search": "documents without action_name and without text: the search page was opened",
+    "same search": "further documents of the same query_id and text: one search asks for its list, its facets and its count apart",
     "shop event": "impressions, searches, clicks on an item, carts and purchases",
     "other event": "filters, sorting, hovering, errors, clicks elsewhere: no shop event",
 }
@@ -61,8 +63,11 @@ def read(reading: Reading) -> Extract:
             json_extract_string(event_attributes, '$.object.object_id') AS product_id,
             coalesce(json_extract_string(event_attributes, '$.result_count'), json_extract_string(event_attributes, '$.object.results_num')) AS logged,
             CASE action_name {names} END AS event_name FROM ubi_raw WHERE "index" IS NULL),
-        reasoned AS (SELECT *, CASE WHEN action_name IS NULL THEN 'query' WHEN event_name IS NULL THEN 'other event' ELSE 'shop event' END AS reason
-            FROM documents)
+        numbered AS (SELECT *, row_number() OVER (PARTITION BY query_id, user_query, action_name IS NULL ORDER BY occurred_at, row_number) AS request,
+            max(json_array_length(query_response_hit_ids)) OVER (PARTITION BY query_id, user_query, action_name IS NULL) AS n_hits FROM documents),
+        reasoned AS (SELECT *, CASE WHEN action_name IS NULL AND user_query IS NULL THEN 'empty search'
+            WHEN action_name IS NULL AND request > 1 THEN 'same search' WHEN action_name IS NULL THEN 'query'
+            WHEN event_name IS NULL THEN 'other event' ELSE 'shop event' END AS reason FROM numbered)
         SELECT *, CASE reason WHEN 'query' THEN 'searches' WHEN 'shop event' THEN 'events' END AS goes_to,
             row_number() OVER (PARTITION BY session_id, reason ORDER BY occurred_at, row_number) - 1 AS event_index FROM reasoned"""
     )
@@ -79,10 +84,12 @@ TABLES = {
     "searches": """WITH seen AS (SELECT query_id, first(session_id ORDER BY occurred_at, row_number) AS session_id,
             max(TRY_CAST(logged AS BIGINT)) AS n_logged, nullif(count(DISTINCT product_id) FILTER (event_name = 'view_item_list'), 0) AS n_shown,
             first(product_id ORDER BY occurred_at, row_number) FILTER (event_name = 'select_item' AND product_id IS NOT NULL) AS clicked
-            FROM ubi WHERE goes_to IS DISTINCT FROM 'searches' GROUP BY query_id)
-        SELECT query_id AS search_id, s.session_id, occurred_at AS searched_at, user_query AS query,
-            coalesce(n_logged, json_array_length(query_response_hit_ids), n_shown) AS n_results, clicked AS clicked_product_id
-        FROM ubi LEFT JOIN seen AS s USING (query_id) WHERE goes_to = 'searches'""",
+            FROM ubi WHERE action_name IS NOT NULL GROUP BY query_id),
+        texts AS (SELECT *, row_number() OVER (PARTITION BY query_id ORDER BY occurred_at, row_number) AS text_number FROM ubi
+            WHERE goes_to = 'searches')
+        SELECT query_id || CASE WHEN text_number > 1 THEN '-' || text_number ELSE '' END AS search_id, s.session_id, occurred_at AS searched_at,
+            user_query AS query, coalesce(n_hits, n_logged, n_shown) AS n_results, clicked AS clicked_product_id
+        FROM texts LEFT JOIN seen AS s USING (query_id)""",
     "sessions": """SELECT session_id, min(client_id) AS visitor_id, min(occurred_at) AS started_at FROM ubi
         WHERE action_name IS NOT NULL GROUP BY session_id""",
     "events": """SELECT session_id, event_index, client_id AS visitor_id, occurred_at, event_name, 'search' AS section, product_id
