@@ -94,7 +94,7 @@ class ShopConfig:
     icc: float = 0.35
     tail: Literal["lognormal", "pareto"] = "lognormal"
     spend_sigma: float = 0.6
-    sample_ratio_loss: float = 0.15
+    sample_ratio_loss: float = 0.20
     ramp: bool = True
     confounded_price: bool = True
     missing_days: int = 1

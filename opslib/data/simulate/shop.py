@@ -35,7 +35,7 @@ def simulate_shop(
     folder: Path | str,
     *,
     config: ShopConfig,
-    seed: int = 20261031,
+    seed: int = 1,
     people_per_chunk: int = _PEOPLE_PER_CHUNK,
     progress: Progress | None = None,
 ) -> Path:

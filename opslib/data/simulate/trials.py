@@ -103,7 +103,7 @@ class Arms:
         share = np.zeros(numbers.size)
         for start, stop, planned in self.epochs(test):
             share[(day >= start) & (day < stop)] = planned
-        return (self.draws.uniform(f"arm/{test.experiment_id}", numbers) < share).astype(np.int8)
+        return (self.draws.uniform(f"group/{test.experiment_id}", numbers) < share).astype(np.int8)
 
     def _unit_effects(self, people: People, who: Ints, day: Ints, in_store: np.ndarray) -> Floats:
         """Effects on stores and markets."""
