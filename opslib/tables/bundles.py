@@ -20,7 +20,7 @@ from opslib import engine
 from opslib.errors import NotAvailableError
 from opslib.formats import format_date, format_estimate, format_number, format_share
 from opslib.periods import Coverage, Period
-from opslib.proposals.evidence import Evidence, Limits, jsonable
+from opslib.proposals.evidence import Evidence, Limits, VerdictCard, jsonable
 from opslib.stats.estimates import Estimate
 from opslib.tables.table import Table, show, to_html, to_text
 
@@ -247,6 +247,16 @@ def not_available_bundle(value: NotAvailable | NotAvailableError) -> Bundle:
     return _bundle("notavailable", data, html=f'<p class="not-available">{escape(text)}</p>', text=text)
 
 
+def verdict_bundle(card: VerdictCard) -> Bundle:
+    """A proposal's card: verdict, grade, what to do, and the main doubt."""
+    lines = [f"{card.id} {card.title}: {card.verdict} (grade {card.grade})"]
+    lines += [f"Recommendation: {card.recommendation}"] if card.recommendation else []
+    lines += [f"Net in a year: {format_estimate(card.money)}"] if card.money else []
+    lines += [f"Main doubt: {card.doubt}", *card.notes]
+    html = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return _bundle("proposal", card.to_json(), html=f'<div class="verdict">{html}</div>', text="\n".join(lines))
+
+
 def series_bundle(value: MetricSeries) -> Bundle:
     """For the index only; people see its length."""
     data = jsonable({"metric": value.metric, "values": value.values})
@@ -279,6 +289,7 @@ def _bundle(name: str, data: Any, *, html: str, text: str) -> Bundle:
 BUNDLES: dict[type, Callable[[Any], Bundle]] = {
     Evidence: evidence_bundle,
     Limits: limits_bundle,
+    VerdictCard: verdict_bundle,
     Provenance: provenance_bundle,
     NotAvailable: not_available_bundle,
     NotAvailableError: not_available_bundle,
