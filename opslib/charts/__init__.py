@@ -6,9 +6,17 @@ and an optional ``ax``, and returns the Axes. Each figure carries alt text and s
 """
 
 from opslib.charts.display import alt_of, describe, register, to_svg, unregister
-from opslib.charts.estimates import draw_calibration, draw_claims, draw_estimates, draw_kpi_change, draw_posterior
+from opslib.charts.estimates import (
+    draw_calibration,
+    draw_claims,
+    draw_estimates,
+    draw_intervals,
+    draw_kpi_change,
+    draw_posterior,
+)
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
+from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
 from opslib.charts.segments import draw_segment_sizes
 from opslib.charts.series import draw_series
@@ -25,10 +33,13 @@ __all__ = [
     "draw_decomposition",
     "draw_estimates",
     "draw_growth_share",
+    "draw_intervals",
     "draw_kpi_change",
     "draw_life_cycle",
     "draw_pareto",
+    "draw_perceptual_map",
     "draw_posterior",
+    "draw_price_ladder",
     "draw_rfm_grid",
     "draw_segment_sizes",
     "draw_series",

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import finish
-from opslib.charts.frames import require, rows_of, short
+from opslib.charts.frames import plural, require, rows_of, short
+from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
 
 
@@ -156,16 +157,62 @@ def _forest(
     return ax
 
 
-def draw_claims(claims: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_intervals(
+    frame: pd.DataFrame,
+    *,
+    value: str,
+    unit: str,
+    title: str | None = None,
+    reference: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A forest of any table with ``lower`` and ``upper``; with a reference, grey where the interval holds it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        First column: names; ``value``, ``lower``, ``upper``, all in ``unit``; rows without a value are left out.
+    value : str
+        Column of the number.
+    unit : str
+        "share", "relative change", "ratio", a currency code, ...
+    title : str or None
+        The finding.
+    reference : float or None
+        Value to compare with (0 for changes, 1 for ratios).
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(frame, "intervals", value, "lower", "upper")
+    known = frame.dropna(subset=[value])
+    numbers = known[[value, "lower", "upper"]].astype("float64").itertuples(index=False, name=None)
+    rows = {
+        str(name): Estimate(value=number, lower=lower, upper=upper, n=0, unit=unit, method="")
+        for name, (number, lower, upper) in zip(known.iloc[:, 0], numbers, strict=True)
+    }
+    clear = [name for name, e in rows.items() if reference is not None and e.excludes(reference)]
+    if title is None and reference is not None:
+        title = (
+            f"{len(clear) or 'None'} of {len(rows)} differ from {formats.format_value(reference, unit)} beyond chance"
+        )
+    return draw_estimates(
+        rows, title=title, reference=reference, highlight=clear if reference is None else clear or [""], ax=ax
+    )
+
+
+def draw_claims(claims: Sequence[ClaimResult], *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Each claim's interval against nothing, the smallest change worth having and the promise, with its verdict.
 
     The axis is the share of the promise that came true, so that claims in different units stand on one picture.
 
     Parameters
     ----------
-    claims : DataFrame
-        ``sentence``, ``value``, ``lower``, ``upper``, ``promise``, ``m`` (all in the claim's unit, direction turned so
-        that the promise is positive), ``unit``, ``verdict``.
+    claims : sequence of ClaimResult
+        A proposal's claims, judged; one that is invalid or not due has its verdict and no interval.
     title : str or None
         The finding.
     ax : Axes or None
@@ -175,39 +222,36 @@ def draw_claims(claims: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     -------
     Axes
     """
-    require(claims, "claims", "sentence", "value", "lower", "upper", "promise", "m", "unit", "verdict")
-    rows = rows_of(claims)
-    raw = [
-        Estimate(value=float(r.value), lower=float(r.lower), upper=float(r.upper), n=0, unit=str(r.unit), method="")
-        for r in rows
-    ]
-    scaled = [e.scaled(1 / float(r.promise), unit="share") for e, r in zip(raw, rows, strict=True)]
-    texts = [f"{r.verdict}\n{formats.format_estimate(e, signed=True)}" for e, r in zip(raw, rows, strict=True)]
-    colours = [theme.INK if theme.colour_of(r.verdict) == theme.LIGHT else theme.colour_of(r.verdict) for r in rows]
-    ax = _forest([str(r.sentence) for r in rows], scaled, texts, colours, ax=ax, wrap=36)
+    raw = [claim.measured.effect or _UNMEASURED for claim in claims]
+    scaled = [e.scaled(1 / claim.promise, unit="share") for e, claim in zip(raw, claims, strict=True)]
+    numbers = ["" if e is _UNMEASURED else formats.format_estimate(e, signed=True) for e in raw]
+    texts = [f"{claim.label}\n{number}".strip() for claim, number in zip(claims, numbers, strict=True)]
+    shades = [theme.colour_of(claim.state) for claim in claims]
+    colours = [theme.INK if shade == theme.LIGHT else shade for shade in shades]
+    ax = _forest([claim.sentence for claim in claims], scaled, texts, colours, ax=ax, wrap=36)
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, -0.15), max(high, 1.15))
     for at, style in ((0.0, "-"), (1.0, (0, (4, 3)))):
         ax.axvline(at, color=theme.GREY, linewidth=1, linestyle=style, zorder=1)
-    for row, r in enumerate(rows):
-        if 0 < float(r.m) < float(r.promise):
-            ax.plot(
-                [float(r.m) / float(r.promise)] * 2, [row - 0.3, row + 0.3], color=theme.ORANGE, linewidth=2, zorder=1
-            )
+    for row, claim in enumerate(claims):
+        if 0 < claim.m < claim.promise:
+            ax.plot([claim.m / claim.promise] * 2, [row - 0.3, row + 0.3], color=theme.ORANGE, linewidth=2, zorder=1)
     theme.format_axis(ax.xaxis, "share", n_ticks=6)
+    words = pd.Series([claim.state for claim in claims], dtype="str").value_counts(sort=False)
+    plain = ", ".join(f"{n} {word}" for word, n in words.items()) or "none"
     parts = " ".join(
-        f"{r.sentence}: {r.verdict}, {formats.format_estimate(e, signed=True)}, promised "
-        f"{formats.format_value(float(r.promise), str(r.unit), signed=True)}."
-        for e, r in zip(raw, rows, strict=True)
+        f"{claim.sentence.rstrip('.')}: {claim.label}{', ' if number else ''}{number}."
+        for claim, number in zip(claims, numbers, strict=True)
     )
-    words = pd.Series([str(r.verdict) for r in rows]).value_counts(sort=False)
-    plain = ", ".join(f"{n} {word}" for word, n in words.items()) or "no claims"
     return finish(
         ax,
         title=title or f"Claims: {plain}",
-        alt=parts or "No claims are drawn here.",
-        subtitle="share of the promise; solid: no change, dashed: as promised, orange: smallest change worth having",
+        alt=f"Intervals of {plural(len(claims), 'claim')} against their promises. {parts}",
+        subtitle="share of the promise; solid: no change, dashed: promise, orange: smallest change worth having",
     )
+
+
+_UNMEASURED = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="share", method="")
 
 
 def draw_posterior(

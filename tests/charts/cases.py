@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 
 from opslib import charts
 from opslib.periods import Coverage, Period
+from opslib.proposals.results import ClaimResult, Measured
+from opslib.stats.correspondence import correspondence_map
 from opslib.stats.estimates import Estimate
 
 LONG = "Netherlands, Luxembourg and the Flemish part of Belgium, without the islands"
@@ -46,14 +48,27 @@ def kpis() -> pd.DataFrame:
     })  # fmt: skip
 
 
-def claims() -> pd.DataFrame:
-    return pd.DataFrame({
-        "sentence": [f"Free delivery raises conversion in {LONG}", "Order value holds", "Returns fall", "Margin rises"],
-        "value": [0.012, -0.1, 0.03, 0.5], "lower": [0.004, -0.6, -0.01, 0.2], "upper": [0.02, 0.4, 0.07, 0.8],
-        "promise": [0.01, 0.5, 0.1, 0.4], "m": [0.002, 0, 0.02, 0.1],
-        "unit": ["points", "GBP", "relative change", "GBP"],
-        "verdict": ["supported", "refuted", "inconclusive", "partly"],
-    })  # fmt: skip
+def claim(sentence: str, state: str, effect: Estimate | None, *, promise: float, m: float = 0.0) -> ClaimResult:
+    return ClaimResult(
+        claim_id="c", sentence=sentence, metric="revenue", design="experiment", state=state, qualifier="",
+        page_sentence="", measured=Measured(effect=effect), grade="High", grade_reasons=(), promise=promise, m=m,
+        scale="relative",
+    )  # fmt: skip
+
+
+def claims() -> list[ClaimResult]:
+    return [
+        claim(
+            f"Free delivery raises conversion in {LONG}",
+            "supported",
+            estimate(0.012, 0.004, 0.02),
+            promise=0.01,
+            m=0.002,
+        ),
+        claim("Order value holds", "refuted", estimate(-0.1, -0.6, 0.4, "GBP"), promise=0.5),
+        claim("Returns fall", "inconclusive", estimate(0.03, -0.01, 0.07, "relative change"), promise=0.1, m=0.02),
+        claim("Margin rises", "invalid", None, promise=0.4),
+    ]
 
 
 def cohorts(n: int) -> pd.DataFrame:
@@ -111,6 +126,32 @@ def stages() -> pd.DataFrame:
     )
 
 
+def ladder() -> pd.DataFrame:
+    edges = np.geomspace(2, 200, 7)
+    parts = []
+    for i, name in enumerate(["Kitchen", "Garden", LONG, "Bath"]):
+        offer = np.array([0.3, 0.3, 0, 0.2, 0.2, 0]) if i % 2 else np.array([0.1, 0.2, 0.3, 0.2, 0.1, 0.1])
+        parts.append(pd.DataFrame({
+            "category": name, "band": range(6), "lower_price": edges[:-1] * (i + 1), "upper_price": edges[1:] * (i + 1),
+            "n_products": offer * 50, "revenue_amount": 1e4 * offer[::-1], "offer_share": offer,
+            "demand_share": offer[::-1],
+        }))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def brand_counts(n: int = 7) -> pd.DataFrame:
+    brands, themes = np.arange(n), np.arange(6)
+    counts = np.round(40 + 30 * np.cos(brands[:, None] * 1.3 - themes[None, :] * 1.1))
+    words = ["price", "quality", "delivery", "smell", "looks", "ease of assembly"]
+    return pd.DataFrame(counts, index=[f"Brand {i}" for i in brands], columns=words)
+
+
+PREMIUMS = pd.DataFrame({
+    "group": ["Alma", "Borg", "Cato"], "premium_share": [0.12, -0.03, np.nan], "lower": [0.05, -0.1, np.nan],
+    "upper": [0.2, 0.04, np.nan],
+})  # fmt: skip
+
+
 def density() -> pd.DataFrame:
     amount = np.linspace(-10e3, 50e3, 121)
     return pd.DataFrame({"amount": amount, "density": np.exp(-0.5 * ((amount - 18e3) / 11e3) ** 2)})
@@ -150,6 +191,11 @@ CASES: dict[str, Callable[[], Axes]] = {
     "key figures": lambda: charts.draw_kpi_change(kpis()),
     "nothing comparable": lambda: charts.draw_kpi_change(kpis().tail(1)),
     "claims": lambda: charts.draw_claims(claims()),
+    "one claim not due": lambda: charts.draw_claims(claims()[3:]),
+    "premiums": lambda: charts.draw_intervals(PREMIUMS, value="premium_share", unit="relative change", reference=0),
+    "price ladder": lambda: charts.draw_price_ladder(ladder(), currency="GBP"),
+    "perceptual map": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts(), n_resamples=50)),
+    "map of nothing": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts() * 0 + 9, n_resamples=50)),
     "posterior": lambda: charts.draw_posterior(density(), estimate=MONEY, p_positive=0.95),
     "calibration": lambda: charts.draw_calibration(BINS),
     "cohorts": lambda: charts.draw_cohorts(cohorts(12)),

@@ -80,7 +80,7 @@ def test_a_cloud_of_many_points_becomes_a_picture():
 
 
 def test_axes_given_are_drawn_on():
-    _, (left, right) = plt.subplots(1, 2)
+    _, (left, right) = plt.subplots(1, 2, figsize=(12, 4))
     assert charts.draw_estimates(FEW, ax=left) is left
     charts.draw_estimates(FEW, ax=right, title="A second picture")
     assert "A second picture." in charts.alt_of(left.figure)
