@@ -80,8 +80,8 @@ CONTENT_GOES_TOO = {"script", "style", "template", "iframe", "object", "embed", 
 _NUMBER = re.compile(r"[+−–-]?\s?[£$€]?[\d., \u00a0]*\d[\s\u00a0]?(%|k|m|bn|x|pp|points|[A-Z]{3})?(\s?\(.*\))?")
 _NO_NUMBER = {"", "–", "—", "-", "unknown", "withheld"}
 _CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</t[hd]>", re.DOTALL)
-_BETWEEN_DIGITS = re.compile(r"(?<=\d)(–)(?=[\d£$€])")
-JOINED = "\u2060\\1\u2060"  # no line break inside an interval
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)(–)(?=[\d£$€])|([+−])(?=[£$€])")
+JOINED = "\u2060\\1\\2\u2060"  # no line break inside an interval, or between a sign and its amount
 _DRAWN_DATE = re.compile(r"<dc:date>.*?</dc:date>", re.DOTALL)
 _FIGURE = Markup(
     '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure"><img src="{}" alt="{}"{}></div>{}</figure>'

@@ -45,7 +45,8 @@ def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[st
     provenance = dict(origin)
     for record in records:
         provenance |= record.harvest.provenance
-    labels = {period_label(r.parameters) for r in records} - {""}
+    periods = {r.name: period_label(r.parameters) or r.harvest.provenance.get("period", "") for r in records}
+    labels = set(periods.values()) - {""}
     proposals = [item | {"page": r.name} for r in records for item in r.harvest.proposals]
     return (
         PageExporter()
@@ -54,6 +55,7 @@ def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[st
             origin=provenance,
             parameters={"shop": shop},
             period=labels.pop() if len(labels) == 1 else "",
+            periods=periods if len(labels) > 1 else {},
             tiles=headline_tiles(records, currency=provenance.get("currency")),
             waiting=[p for p in proposals if not p.get("decision")],
             decided=[p for p in proposals if p.get("decision")],

@@ -27,6 +27,7 @@ class Page:
     notebook: Path  # absolute
     content: Any  # nbformat.NotebookNode, as committed
     parameters: Mapping[str, Any]  # checked, complete
+    inputs: str = ""  # fingerprint of what it reads besides the shop's data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

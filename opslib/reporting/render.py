@@ -147,7 +147,7 @@ def render_page(
         found=found,
         origin={**(origin or {}), **found.provenance},
         parameters=parameters,
-        period=period_label(parameters),
+        period=period_label(parameters) or found.provenance.get("period", ""),
         status=status,
         reason=reason.rstrip("."),
         versions=versions,

@@ -71,12 +71,12 @@ def test_the_answer_comes_first() -> None:
         text.index(part)
         for part in (
             "<h1>What is wanted?</h1>",
-            "For the web team.",
             "A fell (3",
             "Do &lt;b&gt;this&lt;/b&gt;",
             "between £200 and £400 a month",
             "15 Nov 2026",
             "Why they left.",
+            "For the web team.",
             "First claim</a>",
             "Because.",
             "It is 5 &lt;i&gt;.",
