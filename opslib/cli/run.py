@@ -120,7 +120,7 @@ def _run_shop(shop: str, wish: Wish) -> int:
     parameters = wish.parameters | ({"shop": address} if opened.name != shop else {})
     plan = batch.plan_run(
         opened.name, chosen_notebooks(wish.only), out=wish.out, fingerprint=opened.fingerprint, start=wish.start,
-        end=wish.end, parameters=parameters, each=_grid(wish.each, opened), **wish.options,
+        end=wish.end, parameters=parameters, each=_grid(wish.each, opened), origin=batch.shop_origin(opened), **wish.options,
     )  # fmt: skip
     result = batch.run(plan, is_forced=wish.is_forced)
     for page in result.pages:

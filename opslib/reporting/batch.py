@@ -18,12 +18,12 @@ from opslib.reporting.execution import Execution, execute
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
-from opslib.reporting.plans import BatchFile, Page, RunPlan, plan_run, read_batch
+from opslib.reporting.plans import BatchFile, Page, RunPlan, plan_run, read_batch, shop_origin
 from opslib.reporting.progress import ProgressBoard
 from opslib.reporting.publishing import prune
 from opslib.reporting.render import first_heading, render_page
 
-__all__ = ["BatchFile", "Page", "RunPlan", "RunResult", "plan_run", "prune", "read_batch", "run"]
+__all__ = ["BatchFile", "Page", "RunPlan", "RunResult", "plan_run", "prune", "read_batch", "run", "shop_origin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,22 @@ def plan_run(
     return RunPlan(shop=shop, out=out.resolve(), pages=tuple(pages), **options)
 
 
+def shop_origin(shop: Any) -> dict[str, Any]:
+    """What every page of a shop says about it, also one whose notebook never got to say it.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+
+    Returns
+    -------
+    dict
+        For `RunPlan.origin`: title, is_simulated, currency, time_zone.
+    """
+    return {name: getattr(shop, name) for name in ("title", "is_simulated", "currency", "time_zone")}
+
+
 def read_batch(path: Path) -> BatchFile:
     """Read a batch file.
 
