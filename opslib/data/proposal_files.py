@@ -29,7 +29,7 @@ from opslib.proposals.model import Consultation, Proposal
 from opslib.proposals.parsing import parse_proposal
 
 LEDGER = "ledger.jsonl"
-_HEAD = re.compile(r"ledger head[^0-9a-f]{1,40}([0-9a-f]{12,64})")
+_HEAD = re.compile(r"ledger head.{0,80}?\b([0-9a-f]{12,64})\b", re.DOTALL)
 _NEW = """\
 # A proposal: what we want to change, and what would prove us wrong. docs/proposals.md says how to write one.
 id: {id}
@@ -323,9 +323,8 @@ def _with_block(text: str, key: str, block: str) -> str:
         raise ProposalError(f"{key}: is written on one line; write it as a list, one item a line, and try again")
     lines[at] = f"{key}:\n"
     end = next((i for i in range(at + 1, len(lines)) if re.match(r"[^\s#-]", lines[i])), len(lines))
-    indent = next(
-        (re.match(r"\s*", line).group() for line in lines[at + 1 : end] if line.lstrip().startswith("- ")), "  "
-    )  # type: ignore[union-attr]
+    first = next((line for line in lines[at + 1 : end] if line.lstrip().startswith("- ")), "  - ")
+    indent = first[: len(first) - len(first.lstrip())]
     shifted = "".join(f"{indent}{line[2:]}\n" for line in block.splitlines())
     return "".join([*lines[:end], shifted, *lines[end:]])
 

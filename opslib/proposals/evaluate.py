@@ -23,6 +23,7 @@ from opslib.proposals.verdicts import judge_claim, judge_guardrail, overall, ove
 from opslib.stats.multiplicity import bonferroni_level
 
 Definitions: TypeAlias = Mapping[str, Metric | RecordedMetric]
+_DISPLAYED = ("title", "money_path")
 _RECORDED = ("unit_outcomes", "experiment_summaries")
 
 
@@ -162,8 +163,15 @@ def definitions_of(proposal: Proposal, *, own: Mapping[str, Metric]) -> dict[str
 
 
 def frozen_definitions(proposal: Proposal, *, own: Mapping[str, Metric] | None = None) -> dict[str, dict]:
-    """The definitions as `freezing.freeze` takes them."""
-    return {name: metric.resolved() for name, metric in definitions_of(proposal, own=own or {}).items()}
+    """The definitions as `freezing.freeze` takes them: what is counted, not how it is displayed."""
+    return _frozen(definitions_of(proposal, own=own or {}))
+
+
+def _frozen(metrics: Definitions) -> dict[str, dict]:
+    return {
+        name: {key: value for key, value in metric.resolved().items() if key not in _DISPLAYED}
+        for name, metric in metrics.items()
+    }
 
 
 def first_outcome_of(proposal: Proposal, *, zone: str) -> datetime:
@@ -174,11 +182,13 @@ def first_outcome_of(proposal: Proposal, *, zone: str) -> datetime:
 
 def _metric_of(claim: Claim, own: Mapping[str, Metric], place: str = "") -> Metric | RecordedMetric:
     known = {**METRICS, **own}
-    if claim.metric in known:
-        return known[claim.metric]
-    if getattr(claim.design, "source", "") in _RECORDED or claim.design.kind == "outside":
+    alike = known.get(claim.metric)
+    if getattr(claim.design, "source", "") in _RECORDED or (alike is None and claim.design.kind == "outside"):
         unit = getattr(claim.design, "randomised", None) or claim.unit or "customer"
-        return RecordedMetric(name=claim.metric, unit_of_analysis=unit)
+        return RecordedMetric(name=claim.metric, unit_of_analysis=unit, direction=alike.direction if alike else 1,
+                              unit=alike.unit if alike else "count", money_path=alike.money_path if alike else None)
+    if alike is not None:
+        return alike
     where = f"{place}: {claim.id}.metric" if place else f"{claim.id}.metric"
     raise ProposalError(f"{where}: no metric '{claim.metric}'; {nearest(claim.metric, known)}")
 
@@ -206,7 +216,7 @@ def _standing(
     proposal: Proposal, metrics: Definitions, record: FrozenRecord | None, zone: str,
 ) -> tuple[tuple[Change, ...], bool]:
     """What changed since freezing, and whether the claims stand as frozen before their first outcome."""
-    definitions = {name: metric.resolved() for name, metric in metrics.items()}
+    definitions = _frozen(metrics)
     changes = () if record is None else changes_since(record, proposal, definitions=definitions)
     return changes, is_before(record, first_outcome=first_outcome_of(proposal, zone=zone)) and not changes
 

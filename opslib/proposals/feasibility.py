@@ -17,6 +17,8 @@ from opslib.proposals.results import FeasibilityFinding
 from opslib.stats.multiplicity import bonferroni_level
 from opslib.stats.power import minimal_detectable_change, needed_units
 
+LONG_DAYS = 56
+"""Windows from this length on hold every weekday often enough."""
 MIN_WINDOWS = 5
 """Windows of the same length that history must hold before a chosen one can be called the best of them."""
 _GOAL_WORDS = re.compile(
@@ -237,7 +239,8 @@ def _frozen(changes: tuple[Change, ...]) -> Iterable[FeasibilityFinding]:
 def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
     for claim in proposal.claims:
         period = claim.window.period
-        if period.n_days % 7 and period.n_days < 84 and claim.design.kind != "outside":
+        is_daily = claim.design.kind != "outside" and getattr(claim.design, "source", "") not in ("unit_outcomes", "experiment_summaries")
+        if period.n_days % 7 and period.n_days < LONG_DAYS and is_daily:
             yield _finding("window of part weeks", claim.id, f"{period.n_days} days hold some weekdays more often than "
                            "others; take whole weeks", is_warning=True)
         if around.frozen_in_time:

@@ -56,7 +56,7 @@ def grade_of(claim: Claim, measured: Measured, *, is_frozen: bool, launch: date)
     GRADE working group: Guyatt et al. (2008), *BMJ* 336:924-926.
     """
     kind = claim.design.kind
-    reasons = [gate.sentence for gate in measured.gates if gate.status == "warning"]
+    reasons = [gate.sentence.split("; ")[0] for gate in measured.gates if gate.status == "warning"]
     effect = measured.effect
     if effect is not None and kind not in ("level", "trend") and effect.upper - effect.lower > 2 * claim.promise:
         reasons.append("the interval is wider than twice the promise")

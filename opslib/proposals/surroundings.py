@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pandas as pd
 
@@ -20,8 +20,8 @@ from opslib.stats.power import unit_variation
 
 #: Days of history read for traffic; windows read for the range of history.
 TRAFFIC_DAYS = 56
-HISTORY_WINDOWS = 26
-MIN_UNITS = 50
+HISTORY_WINDOWS, UNIT_WINDOWS = 26, 6
+MIN_UNITS, LEAST_DAYS = 50, 14
 
 
 def surroundings_of(
@@ -94,13 +94,16 @@ def traffic_of(claim: Claim, metric: Metric, context: Context) -> Traffic | None
     before = Period(claim.window.start - timedelta(days=TRAFFIC_DAYS), claim.window.start - timedelta(days=1))
     length = min(claim.window.period.n_days, TRAFFIC_DAYS)
     recent = Period(before.end - timedelta(days=length - 1), before.end)
+    seen = recent.n_days if context.coverage is None else context.coverage.n_observed(recent)
+    if seen < LEAST_DAYS:
+        return None
     unit = claim.design.randomised  # type: ignore[union-attr]
     values = unit_values(context.tables, [metric], unit=unit, period=recent, where=where_of(claim.scope))
     sums = unit_moments(values, [metric])
     moments: Moments = arms_of(sums, arm="metric")[metric.name]
     if moments.n < MIN_UNITS or not moments.d > 0 or not moments.y > 0:
         return None
-    return Traffic(units_per_day=moments.n / recent.n_days, variation=unit_variation(moments),
+    return Traffic(units_per_day=moments.n / seen, variation=unit_variation(moments),
                    baseline=float(moments.y / moments.d))
 
 
@@ -126,6 +129,9 @@ def history_of(claim: Claim, metric: Metric, context: Context) -> HistoryRange:
         first = max(first, context.coverage.first)
     if (last - first).days + 1 < length:
         return HistoryRange(values=())
+    if _is_of_units(metric):
+        values = _values_by_unit(claim, metric, context, last=last)
+        return HistoryRange(values=tuple(values), chosen=values[-1] if seen and values else None)
     days = daily_values(context.tables, [metric], period=Period(first, last), where=where_of(claim.scope))
     values = _window_values(days, metric, length=length, last=last)
     chosen = values[-1] if seen and values else None
@@ -145,6 +151,30 @@ def _window_values(days: pd.DataFrame, metric: Metric, *, length: int, last: obj
     found = values.dropna()
     # Windows before the shop's first row are empty, not zero.
     return [float(value) for value in found[(found != 0).cummax()]]
+
+
+def _values_by_unit(claim: Claim, metric: Metric, context: Context, *, last: date) -> list[float]:
+    """The metric in the last windows, for one that is a property of units (a repeat rate has no daily value)."""
+    length, found = claim.window.period.n_days, []
+    first_day = context.coverage.first if context.coverage is not None else date.min
+    for back in range(UNIT_WINDOWS):
+        end = last - timedelta(days=back * length)
+        if (end - first_day).days + 1 < length:
+            break
+        window = Period(end - timedelta(days=length - 1), end)
+        values = unit_values(context.tables, [metric], unit=claim.unit or metric.unit_of_analysis, period=window,
+                             where=where_of(claim.scope))
+        sums = arms_of(unit_moments(values, [metric]), arm="metric")[metric.name]
+        if not sums.d > 0:
+            break
+        found.append(float(sums.y / sums.d))
+    return found[::-1]
+
+
+def _is_of_units(metric: Metric) -> bool:
+    """Whether a property of the unit itself is counted (a customer with two orders), which a day cannot have."""
+    terms = metric.terms("numerator") + metric.terms("denominator")
+    return any(term.measure.kind == "unit" and term.measure.column for term in terms)
 
 
 def _run_of(claim: Claim, context: Context) -> Period | None:

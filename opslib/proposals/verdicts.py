@@ -178,12 +178,14 @@ def _sentence(claim: Claim, result: ClaimResult) -> str:
     if effect is None or measured.pending:
         return f"No verdict on {claim.metric} yet: {measured.pending or 'nothing was measured'}."
     relative = claim.scale == "relative" and claim.design.kind != "level"
-    found = words.interval(effect, relative=relative)
-    promised = words.number(claim.promise, relative=relative)
+    name = claim.metric.replace("_", " ")
+    signed = claim.design.kind != "level"
+    found = words.interval(effect, relative=relative, signed=signed)
+    promised = words.number(claim.promise, relative=relative, signed=signed)
     if claim.design.kind in DESCRIPTIVE:
         what = "growth" if claim.design.kind == "trend" else "level"
-        return f"The {what} of {claim.metric} is {found}; the claim was at least {promised}: {_descriptive_end(result)}"
-    head = f"{claim.metric} changed by {found} in the wished-for direction; {promised} was promised."
+        return f"The {what} of {name} is {found}; the claim was at least {promised}: {_descriptive_end(result)}"
+    head = f"{name[0].upper()}{name[1:]} changed by {found} in the wished-for direction; {promised} was promised."
     return f"{head} {_ends(result, relative)}"
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 from opslib.stats.estimates import Estimate
 
 
-def number(value: float, *, relative: bool) -> str:
-    """A change or a level as people write it: ``+5.1 %`` or ``0.0342``.
+def number(value: float, *, relative: bool, signed: bool = True) -> str:
+    """A change or a level as people write it: ``+5.1 %`` or ``+0.0342``.
 
     Examples
     --------
-    >>> number(0.0512, relative=True), number(-0.00342, relative=False)
-    ('+5.1 %', '-0.00342')
+    >>> number(0.0512, relative=True), number(0.0342, relative=False), number(0.0342, relative=False, signed=False)
+    ('+5.1 %', '+0.0342', '0.0342')
     """
+    sign = "+" if signed else ""
     if not abs(value) < float("inf"):
         return "no bound"
-    return f"{100 * value:+.{_places(100 * value)}f} %" if relative else f"{value:.3g}"
+    return f"{100 * value:{sign}.{_places(100 * value)}f} %" if relative else f"{value:{sign}.3g}"
 
 
-def interval(estimate: Estimate, *, relative: bool) -> str:
+def interval(estimate: Estimate, *, relative: bool, signed: bool = True) -> str:
     """Value and ends: ``+5.1 % (+1.0 % to +9.2 %)``."""
-    low, high = number(estimate.lower, relative=relative), number(estimate.upper, relative=relative)
-    return f"{number(estimate.value, relative=relative)} ({low} to {high})"
+    value, low, high = (
+        number(end, relative=relative, signed=signed) for end in (estimate.value, estimate.lower, estimate.upper)
+    )
+    return f"{value} ({low} to {high})"
 
 
 def probability(value: float) -> str:

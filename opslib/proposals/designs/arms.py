@@ -132,7 +132,7 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
         return Gate(name="sample ratio", status="failed", sentence="no day on which both arms took in units"), 0.0
     found = sample_ratio(frame)
     bound = 0.0 if found.is_mismatch else missingness_bound(found, loss_share=LOSS_SHARE, contrast=CONTRAST)
-    return Gate(name="sample ratio", status=_status(found, allocation), sentence=_sentence(found, bound)), bound
+    return Gate(name="sample ratio", status=_status(found, allocation), sentence=_sentence(found, bound, is_planned=bool(allocation.shares))), bound
 
 
 def _status(found: SampleRatio, allocation: Allocation) -> Literal["passed", "warning", "failed"]:
@@ -141,11 +141,12 @@ def _status(found: SampleRatio, allocation: Allocation) -> Literal["passed", "wa
     return "passed" if allocation.shares else "warning"
 
 
-def _sentence(found: SampleRatio, bound: float) -> str:
+def _sentence(found: SampleRatio, bound: float, *, is_planned: bool) -> str:
     sizes = found.counts.groupby("arm")["n"].sum()
     text = " against ".join(f"{n:,.0f} in '{arm}'" for arm, n in sizes.items())
     if found.is_mismatch:
         return f"{text}: the arms were not filled as planned (p {found.p_value:.1g}), so they are not alike"
+    plan = "as planned" if is_planned else "close to equal (no planned split was recorded)"
     power = words.probability(found.power_against(LOSS_SHARE))
     widened = f"; the interval is widened by {100 * bound:.2g} % of the control value for that" if bound else ""
-    return f"{text}, as planned; a loss of {LOSS_SHARE:.0%} of one arm would be seen with a chance of {power}{widened}"
+    return f"{text}, {plan}; a loss of {LOSS_SHARE:.0%} of one arm would be seen with a chance of {power}{widened}"

@@ -31,9 +31,10 @@ from opslib.stats.estimates import Estimate
 from opslib.stats.moments import Moments
 from opslib.stats.ratios import compare
 from opslib.stats.skewed import metric_level
-from opslib.stats.trends import LEAST_DAYS, series_trend
+from opslib.stats.trends import LEAST_DAYS, WEEK, autoregressive_interval, series_trend
 from opslib.stats.verdict_rule import towards
 
+LEAST_WEEKS = 12
 DAYS_IN = {"week": 7.0, "month": 365.25 / 12}
 #: Documented bias of groups as found and of other people's figures, in relative terms (standard deviation):
 #: observational estimates of marketing effects miss the randomised one by half of it and more.
@@ -136,18 +137,37 @@ def _trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> 
     if len(seen) < 2 * LEAST_DAYS:
         return refused(Gate(name="enough history", status="failed", sentence=f"{len(seen)} days with a value; "
                             f"{2 * LEAST_DAYS} are the least for a trend"), gate)
-    if not (seen["value"] > 0).all():
-        return refused(Gate(name="measurable", status="failed", sentence=f"{plan.metric.name} is 0 on some days, so its "
-                            "relative growth is not defined; take a wider scope"), gate)
     design = plan.claim.design
     assert isinstance(design, Trend)
-    slope = series_trend(series.assign(value=np.log(series["value"])), unit="log", level=plan.level)
     span = DAYS_IN[design.grain]
+    if (seen["value"] > 0).all():
+        slope = series_trend(series.assign(value=np.log(series["value"])), unit="log", level=plan.level)
+    else:
+        weeks = _week_logs(days, plan.metric.name)
+        if len(weeks) < LEAST_WEEKS or not np.isfinite(weeks).all():
+            return refused(Gate(name="measurable", status="failed", sentence=f"{plan.metric.name} is 0 on some days and "
+                                f"fewer than {LEAST_WEEKS} whole weeks are above 0; take a wider scope"), gate)
+        value, lower, upper, error = (
+            float(part[0]) for part in autoregressive_interval(weeks[None], has_slope=True, level=plan.level, season=1)
+        )
+        slope = Estimate(value=value, lower=lower, upper=upper, n=len(weeks), unit="log", level=plan.level,
+                         std_error=error, method="slope of weeks with autoregressive errors")
+        span /= WEEK
     value, lower, upper = (math.expm1(end * span) for end in (slope.value, slope.lower, slope.upper))
     growth = replace(slope, value=value, lower=lower, upper=upper, unit=f"relative per {design.grain}",
                      std_error=None if slope.std_error is None else slope.std_error * span * (1 + value))
     return Measured(effect=towards(growth, direction=plan.direction), gates=(gate,), n_treated=len(seen),
                     n_days=period.n_days, doubt="A description of these days; the season is part of it.")
+
+
+def _week_logs(days: pd.DataFrame, metric: str) -> np.ndarray:
+    """Logarithm of the metric in each whole week from the first day on (for shops with closed days)."""
+    week = np.arange(len(days)) // WEEK
+    sums = days.groupby(week)[[f"{metric}_numerator", f"{metric}_denominator"]].agg(["sum", "size"])
+    whole = sums[sums[(f"{metric}_numerator", "size")] == WEEK]
+    top, bottom = whole[(f"{metric}_numerator", "sum")], whole[(f"{metric}_denominator", "sum")]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log((top / bottom).to_numpy(dtype=float))
 
 
 @evaluates("comparison")
