@@ -122,7 +122,7 @@ def moment_sums(
     Parameters
     ----------
     numerator, denominator, covariate : ibis numeric columns
-        Of the unit; cast to float64 here.
+        Of the unit, without nulls (a unit that did nothing has 0); cast to float64 here.
 
     Returns
     -------
