@@ -17,8 +17,8 @@ from opslib.engine import as_table, collect
 
 #: A line is unusually large above this many times the 99th percentile.
 OUTLIER_TIMES = 50
-#: A date is implausible when it lies this far outside the days that hold all but a thousandth of the rows.
-IMPLAUSIBLE_DAYS = 366
+#: Dates are implausible when a silence of so many days parts them from the rest, and they hold less than this share of the rows.
+IMPLAUSIBLE_DAYS, IMPLAUSIBLE_SHARE = 366, 0.01
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 _FIELDS = ("table", "column", "rule", "severity", "n_rows", "share", "example")
 
@@ -157,9 +157,11 @@ def _implausible_dates(shop: Shop, name: str) -> tuple[Finding, ...]:
     days = daily_counts(table, time_column=column, time_zone=shop.time_zone)
     if days.empty:
         return ()
-    below = days["n_rows"].cumsum() / days["n_rows"].sum()
-    first, last = days["day"][below >= 0.001].iloc[0], days["day"][below >= 0.999].iloc[0]
-    far = days[(days["day"] < first - timedelta(IMPLAUSIBLE_DAYS)) | (days["day"] > last + timedelta(IMPLAUSIBLE_DAYS))]
+    # Days before a silence of a year with next to no rows before it, and after one with next to none after it.
+    gap = days["day"].diff() > timedelta(IMPLAUSIBLE_DAYS)
+    block = gap.cumsum()
+    share = days.groupby(block)["n_rows"].transform("sum") / days["n_rows"].sum()
+    far = days[(share < IMPLAUSIBLE_SHARE) & bool(gap.any())]
     if far.empty:
         return ()
     n, example = int(far["n_rows"].sum()), str(far["day"].iloc[0].date())

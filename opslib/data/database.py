@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from importlib import import_module
+from importlib.util import find_spec
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 from ibis.backends import BaseBackend
+from ibis.common.exceptions import TableNotFound
 
 from opslib import engine
 from opslib.contracts import CONTRACTS, IBIS_TYPES, ColumnContract
@@ -69,7 +73,7 @@ def _find(backend: BaseBackend, name: str) -> ir.Table:
     schema, _, table = name.rpartition(".")
     try:
         return backend.table(table, database=schema or None)
-    except ibis.IbisError:
+    except TableNotFound:
         known = backend.list_tables(database=schema or None)
         raise SourceError(f"no table '{name}' in the database; {nearest(table, known)}") from None
 
@@ -118,13 +122,23 @@ def _derived(lines: ir.Table, *, shop: ShopFile) -> ir.Table:
     return lines.mutate(**columns)
 
 
+def _errors() -> tuple[type[Exception], ...]:
+    """What the engines raise when a query of the shop's own is wrong."""
+    found: list[type[Exception]] = [ibis.IbisError, EngineError, duckdb.Error]
+    if find_spec("psycopg"):
+        found.append(import_module("psycopg").Error)
+    if find_spec("pyspark"):
+        found.append(import_module("pyspark.errors").PySparkException)
+    return tuple(found)
+
+
 def watermark(backend: BaseBackend, shop: ShopFile) -> str | None:
     """Fingerprint of a database from the shop's ``watermark`` query; None without one, so that pages always run again."""
     if shop.watermark is None:
         return None
     try:
         row = engine.collect(backend.sql(shop.watermark), max_rows=1)
-    except (ibis.IbisError, EngineError) as error:
+    except _errors() as error:
         raise ShopFileError(
             f"shop {shop.name}: watermark: {engine.hide_password(str(error))}; give a query that returns one row"
         ) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import itertools
 import json
 import os
 import shutil
@@ -13,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -364,11 +363,27 @@ def local_time(con: duckdb.DuckDBPyConnection, column: str, *, query: str, zone:
     first, last = con.sql(f"SELECT min({column}), max({column}) FROM ({query})").fetchone() or (None, None)
     if first is None or (last - first).days > 366 * 30:
         return f"timezone({quote(zone)}, timezone('UTC', {column}))"
-    info, hour = ZoneInfo(zone), timedelta(hours=1)
-    at = first.replace(minute=0, second=0, microsecond=0)
-    steps = [at + n * hour for n in range(int((last - at) / hour) + 1)]
-    shifts = [(step, int(step.replace(tzinfo=UTC).astimezone(info).utcoffset().total_seconds())) for step in steps]  # type: ignore[union-attr]
-    changes = [shifts[0], *(new for old, new in itertools.pairwise(shifts) if new[1] != old[1])]
+    changes = _changes(ZoneInfo(zone), first, last)
     cases = "".join(f" WHEN {column} >= TIMESTAMP '{at}' THEN {seconds}" for at, seconds in reversed(changes[1:]))
     shift = f"CASE{cases} ELSE {changes[0][1]} END" if cases else str(changes[0][1])
     return f"({column} + to_seconds({shift}))"
+
+
+def _changes(info: ZoneInfo, first: datetime, last: datetime) -> list[tuple[datetime, int]]:
+    """Shift from UTC in seconds at ``first`` and at each change-over until ``last``, to the minute."""
+
+    def shift(at: datetime) -> int:
+        return int(at.replace(tzinfo=UTC).astimezone(info).utcoffset().total_seconds())  # type: ignore[union-attr]
+
+    at = first.replace(second=0, microsecond=0)
+    changes = [(at, shift(at))]
+    while at <= last:
+        low, high = at, at + timedelta(days=1)
+        at = high
+        if shift(high) == changes[-1][1]:
+            continue
+        while high - low > timedelta(minutes=1):
+            middle = low + timedelta(minutes=(high - low) // timedelta(minutes=2))
+            low, high = (middle, high) if shift(middle) == changes[-1][1] else (low, middle)
+        changes.append((high, shift(high)))
+    return changes

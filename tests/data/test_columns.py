@@ -92,7 +92,7 @@ def test_unknown_missing_and_empty_things_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"empty.csv: the file is empty \(0 bytes\)"):
         open_orders(tmp_path, "empty.csv")
     write_csv(ORDERS.head(0), tmp_path / "header.csv")
-    with pytest.raises(SourceError, match="header.csv: only a header, no rows"):
+    with pytest.raises(SourceError, match=r"header.csv: only a header, no rows"):
         open_orders(tmp_path, "header.csv")
     with pytest.raises(SourceError, match=r"no file matches 'nothing_\*.csv' \(looked from"):
         open_orders(tmp_path, "nothing_*.csv")
@@ -100,7 +100,7 @@ def test_unknown_missing_and_empty_things_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"x.pdf: this kind of file is not known; allowed: .csv"):
         open_orders(tmp_path, "x.pdf")
     (tmp_path / "twice.csv").write_text("No,No\n1,2\n")
-    with pytest.raises(SourceError, match="twice.csv: the header names column 'No' twice"):
+    with pytest.raises(SourceError, match=r"twice.csv: the header names column 'No' twice"):
         open_orders(tmp_path, "twice.csv")
 
 
@@ -110,13 +110,13 @@ def test_torn_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"ragged.csv: cannot be read at line 4: expected number of columns: 8 found: 9"):
         open_orders(tmp_path, "ragged.csv")
     (tmp_path / "not.xlsx").write_text("no spreadsheet")
-    with pytest.raises(SourceError, match="not.xlsx: cannot be read as a spreadsheet"):
+    with pytest.raises(SourceError, match=r"not.xlsx: cannot be read as a spreadsheet"):
         open_orders(tmp_path, "not.xlsx")
     (tmp_path / "not.parquet").write_text("no parquet")
-    with pytest.raises(SourceError, match="not.parquet: cannot be read as Parquet"):
+    with pytest.raises(SourceError, match=r"not.parquet: cannot be read as Parquet"):
         open_orders(tmp_path, "not.parquet")
     (tmp_path / "bad.ndjson").write_text('{"No": "A1"\n')
-    with pytest.raises(SourceError, match="bad.ndjson: cannot be read as JSON"):
+    with pytest.raises(SourceError, match=r"bad.ndjson: cannot be read as JSON"):
         open_orders(tmp_path, "bad.ndjson")
     write_xlsx(ORDERS, tmp_path / "book.xlsx", sheet="Orders")
     with pytest.raises(SourceError, match=r"book.xlsx: no sheet 'Ordesr'; did you mean 'Orders'\?"):
@@ -153,7 +153,7 @@ def test_another_encoding_is_named_with_its_line_and_the_word_to_write(tmp_path:
         open_orders(tmp_path, "orders.csv")
     shop = open_orders(tmp_path, "orders.csv", encoding="cp1252")
     assert "Zoë" in set(frame_of(shop, "order_lines")["customer_id"].dropna())
-    with pytest.raises(SourceError, match="encoding 'cp1225' is not known; did you mean 'cp1252'"):
+    with pytest.raises(SourceError, match=r"encoding 'cp1225' is not known; did you mean 'cp1252'"):
         open_orders(tmp_path, "orders.csv", encoding="cp1225")
 
 

@@ -74,7 +74,7 @@ def test_a_duckdb_file_reads_like_the_csv(tmp_path: Path, from_files: Shop) -> N
     assert_same_lines(shop, from_files)
     assert shop.coverage == from_files.coverage
     assert shop.fingerprint is None
-    with pytest.raises(duckdb.Error, match="read-only"):
+    with pytest.raises(duckdb.Error, match=r"read-only"):
         shop.connection.con.execute("DELETE FROM orders")
 
 
@@ -85,7 +85,7 @@ def test_a_watermark_is_the_fingerprint(tmp_path: Path) -> None:
     assert first is not None
     assert first == again
     bad = describe(tmp_path, f"duckdb:///{path}", watermark="SELECT no_such_column FROM orders")
-    with pytest.raises(ShopFileError, match="watermark: .*no_such_column"):
+    with pytest.raises(ShopFileError, match=r"watermark: .*no_such_column"):
         sources.open_shop(bad, root=tmp_path)
 
 
@@ -95,7 +95,7 @@ def test_what_is_not_in_the_database_is_named(tmp_path: Path) -> None:
         sources.open_shop(describe(tmp_path, url, table="order"), root=tmp_path)
     with pytest.raises(SourceError, match=r"order_lines.quantity: the database table has no column 'qyt'; did you mean 'qty'\?"):
         sources.open_shop(describe(tmp_path, url, columns={**THEIRS, "quantity": "qyt"}), root=tmp_path)
-    with pytest.raises(SourceError, match="column 'ordered_at' is required and not in the map"):
+    with pytest.raises(SourceError, match=r"column 'ordered_at' is required and not in the map"):
         sources.open_shop(describe(tmp_path, url, columns={k: v for k, v in THEIRS.items() if k != "ordered_at"}), root=tmp_path)
 
 

@@ -76,5 +76,5 @@ def test_prices_that_touch_the_period_and_tables_without_time(shop: Shop) -> Non
 def test_seen_period_and_missing_tables(shop: Shop) -> None:
     assert loading.seen_period(shop) == Period.parse("2026-03-01", "2026-03-29")
     assert loading.seen_period(shop, "returns") == Period.parse("2026-03-31", "2026-04-01")
-    with pytest.raises(NotAvailableError, match="tickets.*what customers need help with"):
+    with pytest.raises(NotAvailableError, match=r"tickets.*what customers need help with"):
         loading.load_table(shop, "tickets")

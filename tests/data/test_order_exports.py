@@ -18,18 +18,77 @@ from opslib.errors import SourceError
 from tests.data.builders import frame_of, write_csv, write_shop
 
 #: Columns of Shopify's orders export, in its order (help centre, "Orders CSV file").
-SHOPIFY = (
-    "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Marketing,Currency,Subtotal,Shipping,Taxes,Total,"
-    "Discount Code,Discount Amount,Shipping Method,Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem compare at price,"
-    "Lineitem sku,Lineitem requires shipping,Lineitem taxable,Lineitem fulfillment status,Billing Name,Billing Country,Shipping Name,"
-    "Shipping Country,Notes,Cancelled at,Payment Method,Refunded Amount,Vendor,Id,Tags,Source,Lineitem discount,Location"
-).split(",")
+SHOPIFY = [
+    "Name",
+    "Email",
+    "Financial Status",
+    "Paid at",
+    "Fulfillment Status",
+    "Fulfilled at",
+    "Accepts Marketing",
+    "Currency",
+    "Subtotal",
+    "Shipping",
+    "Taxes",
+    "Total",
+    "Discount Code",
+    "Discount Amount",
+    "Shipping Method",
+    "Created at",
+    "Lineitem quantity",
+    "Lineitem name",
+    "Lineitem price",
+    "Lineitem compare at price",
+    "Lineitem sku",
+    "Lineitem requires shipping",
+    "Lineitem taxable",
+    "Lineitem fulfillment status",
+    "Billing Name",
+    "Billing Country",
+    "Shipping Name",
+    "Shipping Country",
+    "Notes",
+    "Cancelled at",
+    "Payment Method",
+    "Refunded Amount",
+    "Vendor",
+    "Id",
+    "Tags",
+    "Source",
+    "Lineitem discount",
+    "Location",
+]
 #: Columns of WooCommerce's "Default - One Row per Item" export.
-WOO = (
-    "order_id,order_number,date,status,shipping_total,tax_total,discount_total,order_total,refunded_total,order_currency,payment_method,"
-    "customer_id,billing_email,billing_country,shipping_country,item_id,item_product_id,item_name,item_sku,item_quantity,item_subtotal,"
-    "item_subtotal_tax,item_total,item_total_tax,item_refunded,item_refunded_qty,item_meta,coupon_items"
-).split(",")
+WOO = [
+    "order_id",
+    "order_number",
+    "date",
+    "status",
+    "shipping_total",
+    "tax_total",
+    "discount_total",
+    "order_total",
+    "refunded_total",
+    "order_currency",
+    "payment_method",
+    "customer_id",
+    "billing_email",
+    "billing_country",
+    "shipping_country",
+    "item_id",
+    "item_product_id",
+    "item_name",
+    "item_sku",
+    "item_quantity",
+    "item_subtotal",
+    "item_subtotal_tax",
+    "item_total",
+    "item_total_tax",
+    "item_refunded",
+    "item_refunded_qty",
+    "item_meta",
+    "coupon_items",
+]
 
 
 def shopify_rows() -> list[dict[str, Any]]:
@@ -118,7 +177,9 @@ def test_shopify_statuses_customers_and_refunds(tmp_path: Path) -> None:
     assert back[["order_id", "product_id", "refund_amount"]].to_numpy().tolist() == [["#1002", "TEA", 12.5]]
     assert shop.staged is not None
     assert {item.reason: item.n_rows for item in shop.staged.accounting} == {"line item": 7, "no line item": 1}
-    assert "the export has no date of refunds: booked on the day of the order" in {f.rule for f in checks.check_shop(shop)}
+    assert "the export has no date of refunds: booked on the day of the order" in {
+        f.rule for f in checks.check_shop(shop)
+    }
 
 
 def test_a_shopify_folder_is_recognised(tmp_path: Path) -> None:
@@ -133,18 +194,21 @@ def test_money_in_two_currencies_is_never_added(tmp_path: Path, export: str) -> 
     rows, column = (shopify_rows(), "Currency") if export == "shopify" else (woo_rows(), "order_currency")
     opener = open_shopify if export == "shopify" else open_woo
     rows[-1 if export == "woo" else 5][column] = "CHF"
-    with pytest.raises(SourceError, match=r"several currencies in one export: EUR \(\d rows\) and CHF \(1 rows\); export each currency apart"):
+    with pytest.raises(
+        SourceError,
+        match=r"several currencies in one export: EUR \(\d rows\) and CHF \(1 rows\); export each currency apart",
+    ):
         opener(tmp_path / "two", rows)
     for row in rows:
         if row.get(column):
             row[column] = "SEK"
-    with pytest.raises(SourceError, match="the money is in SEK, the shop's currency is EUR; write currency: SEK"):
+    with pytest.raises(SourceError, match=r"the money is in SEK, the shop's currency is EUR; write currency: SEK"):
         opener(tmp_path / "other", rows)
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
     write_csv(pd.DataFrame(shopify_rows(), columns=SHOPIFY).drop(columns="Created at"), tmp_path / "o.csv")
-    with pytest.raises(SourceError, match="o.csv: column 'Created at' of the Shopify orders export is missing"):
+    with pytest.raises(SourceError, match=r"o.csv: column 'Created at' of the Shopify orders export is missing"):
         sources.open_shop(write_shop(tmp_path, adapter="shopify", files="o.csv"), root=tmp_path)
 
 
@@ -152,7 +216,13 @@ def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_woocommerce_items_discounts_and_refunds_by_hand(tmp_path: Path, titles: bool) -> None:
     shop = open_woo(tmp_path, woo_rows(), titles=titles)
     lines = frame_of(shop, "order_lines").set_index(["order_id", "line_id"])
-    assert lines["revenue_amount"].to_dict() == {("501", "1"): 36.0, ("501", "2"): 27.0, ("502", "1"): 40.0, ("503", "2"): 30.0, ("504", "2"): 30.0}
+    assert lines["revenue_amount"].to_dict() == {
+        ("501", "1"): 36.0,
+        ("501", "2"): 27.0,
+        ("502", "1"): 40.0,
+        ("503", "2"): 30.0,
+        ("504", "2"): 30.0,
+    }
     assert lines.loc[("501", "1"), ["unit_price", "discount_amount", "tax_amount"]].tolist() == [20.0, 4.0, 7.2]
     assert lines["status"].tolist() == ["paid", "paid", "paid", "paid", "pending"]
     assert lines["product_id"].tolist() == ["MUG", "12", "MUG", "12", "12"]
@@ -160,7 +230,10 @@ def test_woocommerce_items_discounts_and_refunds_by_hand(tmp_path: Path, titles:
     assert str(lines.loc[("501", "2"), "ordered_at"]) == "2026-07-01 19:30:00"
     assert lines.loc[("503", "2"), "customer_id"] not in ("0", "bo@example.com")
     back = frame_of(shop, "returns")
-    assert back[["order_id", "quantity", "refund_amount"]].to_numpy().tolist() == [["502", 1.0, 20.0], ["503", 1.0, 30.0]]
+    assert back[["order_id", "quantity", "refund_amount"]].to_numpy().tolist() == [
+        ["502", 1.0, 20.0],
+        ["503", 1.0, 30.0],
+    ]
     assert shop.staged is not None
     assert {item.reason: item.n_rows for item in shop.staged.accounting} == {"item": 5, "no item": 1}
 

@@ -45,18 +45,18 @@ def test_mistakes_are_explained(tmp_path: Path, keys: dict[str, Any], message: s
 def test_files_that_are_no_description(tmp_path: Path) -> None:
     path = tmp_path / "shop.yml"
     path.write_text("")
-    with pytest.raises(ShopFileError, match="is empty or no list of key: value pairs"):
+    with pytest.raises(ShopFileError, match=r"is empty or no list of key: value pairs"):
         read_shop_file(path)
     path.write_text("name: [unclosed\n  title: x")
-    with pytest.raises(ShopFileError, match="is not YAML; check indentation"):
+    with pytest.raises(ShopFileError, match=r"is not YAML; check indentation"):
         read_shop_file(path)
-    with pytest.raises(ShopFileError, match="nowhere.yml: cannot be read"):
+    with pytest.raises(ShopFileError, match=r"nowhere.yml: cannot be read"):
         read_shop_file(tmp_path / "nowhere.yml")
     path.write_text("title: !!python/object/apply:os.system ['true']")
-    with pytest.raises(ShopFileError, match="is not YAML"):
+    with pytest.raises(ShopFileError, match=r"is not YAML"):
         read_shop_file(path)
     path.write_text("title: x")
-    with pytest.raises(ShopFileError, match="name: is missing; add a line 'name: ...'"):
+    with pytest.raises(ShopFileError, match=r"name: is missing; add a line 'name: ...'"):
         read_shop_file(path)
 
 
