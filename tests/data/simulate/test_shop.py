@@ -145,3 +145,18 @@ def test_progress_ends_at_one(tmp_path):
 def test_wrong_choices_are_named(call, message):
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "Australia/Sydney"])
+def test_days_are_those_of_the_shop_in_any_time_zone(tmp_path, zone):
+    config = ShopConfig(n_orders=500, n_products=64, days=400, time_zone=zone, missing_days=0)
+    simulate_shop(tmp_path / "shop", config=config)
+    lines = pq.read_table(tmp_path / "shop" / "order_lines").to_pandas()
+    local = lines["ordered_at"].dt.tz_localize("UTC").dt.tz_convert(zone)
+    assert local.dt.date.min() >= config.start
+    assert local.dt.date.max() <= config.end
+    assert local.dt.hour.min() >= 6  # the shop sleeps at night, when clocks change
+    stock = pq.read_table(tmp_path / "shop" / "stock_levels").to_pandas()
+    lines["date"] = local.dt.date
+    sold = lines.merge(stock, on=["product_id", "date"], how="left")
+    assert (sold["n_on_hand"] > 0).all()
