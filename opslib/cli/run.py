@@ -21,6 +21,10 @@ from opslib.errors import ParameterError
 
 if TYPE_CHECKING:
     from opslib.data.sources import Shop as OpenShop
+    from opslib.reporting.plans import RunPlan
+
+#: Word of the notebook that is run once a proposal.
+PROPOSAL_NOTEBOOK = "proposal"
 
 Shop = Annotated[
     str,
@@ -120,7 +124,8 @@ def _run_shop(shop: str, wish: Wish) -> int:
     parameters = wish.parameters | ({"shop": address} if opened.name != shop else {})
     plan = batch.plan_run(
         opened.name, chosen_notebooks(wish.only), out=wish.out, fingerprint=opened.fingerprint, start=wish.start,
-        end=wish.end, parameters=parameters, each=_grid(wish.each, opened), origin=batch.shop_origin(opened), **wish.options,
+        end=wish.end, parameters=parameters, each=_grid(wish.each, opened), origin=batch.shop_origin(opened),
+        beside={"proposal": project_root() / "data" / "proposals" / opened.name}, **wish.options,
     )  # fmt: skip
     result = batch.run(plan, is_forced=wish.is_forced)
     for page in result.pages:
@@ -130,6 +135,31 @@ def _run_shop(shop: str, wish: Wish) -> int:
     typer.echo(f"{len(result.pages)} pages, {'new run' if result.is_new else 'nothing had changed'}")
     typer.echo(str(result.latest_path))
     return result.exit_code
+
+
+def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
+    """Pages of the run; a notebook about proposals is one page a proposal, and none where there are none."""
+    from opslib.data.proposal_files import load_proposals
+    from opslib.reporting import batch
+    from opslib.reporting.plans import shop_origin
+
+    about, others = [], []
+    for path in chosen_notebooks(wish.only):
+        (about if path.stem.split("_", 1)[1] == PROPOSAL_NOTEBOOK else others).append(path)
+    folder = project_root() / "data" / "proposals" / shop.name
+    common = {
+        "out": wish.out, "fingerprint": shop.fingerprint, "origin": shop_origin(shop), "beside": {"judging": folder},
+        **wish.options,
+    }  # fmt: skip
+    known = {name: value for name, value in parameters.items() if name != "proposal"}
+    grid = _grid(wish.each, shop) if others else {}
+    plan = batch.plan_run(shop.name, others, parameters=known, start=wish.start, end=wish.end, each=grid, **common)
+    ids = [parameters["proposal"]] if "proposal" in parameters else list(load_proposals(folder)) if about else []
+    if not ids:
+        return plan
+    own = {name: value for name, value in parameters.items() if name == "shop"}
+    judged = batch.plan_run(shop.name, about, parameters=own, each={"proposal": ids}, **common)
+    return replace(judged, pages=plan.pages + judged.pages)
 
 
 def _address(shop: str, root: Path) -> str:

@@ -140,6 +140,7 @@ class _Work:
             parameters=page.parameters,
             fingerprint=self.plan.fingerprint,
             options={"is_code_shown": self.plan.is_code_shown, **self.plan.origin},
+            beside=self.plan.beside,
         )
         previous, source = self._previous(page.name, key)
         why = "it was asked for" if self.is_forced else manifest.reason_to_run(previous, key)

@@ -34,6 +34,7 @@ WHY = {
     "notebook": "its notebook changed",
     "parameters": "its parameters changed",
     "data": "the data changed",
+    "beside": "the proposals changed",
     "library": "opslib changed",
     "versions": "the installed versions changed",
 }
@@ -63,7 +64,12 @@ class PageRecord:
 
 
 def page_key(
-    notebook: Mapping[str, Any], *, parameters: Mapping[str, Any], fingerprint: str | None, options: Mapping[str, Any]
+    notebook: Mapping[str, Any],
+    *,
+    parameters: Mapping[str, Any],
+    fingerprint: str | None,
+    options: Mapping[str, Any],
+    beside: Mapping[str, Path],
 ) -> dict[str, str]:
     """Fingerprints of everything that a page's bytes depend on.
 
@@ -77,17 +83,22 @@ def page_key(
         Of the shop's data; None where it cannot be told, and the page then always runs again.
     options : mapping
         What else the page shows.
+    beside : mapping of str to Path
+        Folders that a notebook reads beside the shop's data if its code names the word.
 
     Returns
     -------
     dict of str to str
-        Parts notebook, parameters, data, library, versions.
+        Parts notebook, parameters, data, beside, library, versions.
     """
     cells = [[c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])] for c in notebook["cells"]]
+    code = "\n".join(text for kind, text, _ in cells if kind == "code")
+    read = [folder for word, folder in beside.items() if word in code]
     return {
         "notebook": digest([cells, dict(options)]),
         "parameters": digest(dict(parameters)),
         "data": fingerprint or "",
+        "beside": files_fingerprint(*read),
         "library": library_fingerprint(),
         "versions": digest(versions()),
     }
@@ -163,9 +174,13 @@ def write_manifest(
 @cache
 def library_fingerprint() -> str:
     """SHA-256 over opslib's own files."""
-    root = Path(__file__).parents[1]
-    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    return digest([[p.relative_to(root).as_posix(), sha256(p.read_bytes())] for p in files])
+    return files_fingerprint(Path(__file__).parents[1])
+
+
+def files_fingerprint(*folders: Path) -> str:
+    """SHA-256 over names and contents of all files in folders, whatever their dates."""
+    files = sorted((p.relative_to(folder).as_posix(), p) for folder in folders for p in folder.rglob("*"))
+    return digest([[name, sha256(p.read_bytes())] for name, p in files if p.is_file() and "__pycache__" not in p.parts])
 
 
 @cache

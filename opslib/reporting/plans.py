@@ -27,7 +27,6 @@ class Page:
     notebook: Path  # absolute
     content: Any  # nbformat.NotebookNode, as committed
     parameters: Mapping[str, Any]  # checked, complete
-    inputs: str = ""  # fingerprint of what it reads besides the shop's data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +38,7 @@ class RunPlan:
     pages: tuple[Page, ...]
     fingerprint: str | None = None  # of the shop's data; None = always run again
     origin: Mapping[str, Any] = field(default_factory=dict)  # title, is_simulated, currency, time_zone, data_until
+    beside: Mapping[str, Path] = field(default_factory=dict)  # word -> folder that notebooks naming the word also read
     timeout: float = 1800.0  # seconds a notebook
     n_workers: int = 1  # notebooks at a time
     is_code_shown: bool = False  # whether pages carry their code, folded

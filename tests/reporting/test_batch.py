@@ -129,6 +129,19 @@ def test_a_changed_library_runs_everything_again(shop, monkeypatch) -> None:
     assert {p.why_run for p in run(shop.plan()).pages} == {"opslib changed"}
 
 
+def test_a_changed_proposal_runs_only_the_pages_that_read_proposals(shop, tmp_path) -> None:
+    save(shop.paths[1], notebook("proposal = 1", title="Page 20_b?"))
+    folder = tmp_path / "proposals"
+    folder.mkdir()
+    (folder / "P-1.yml").write_text("promise: 3")
+    run(shop.plan(beside={"proposal": folder}))
+    shop.ran.clear()
+    (folder / "P-1.yml").write_text("promise: 4")
+    result = run(shop.plan(beside={"proposal": folder}))
+    assert shop.ran == ["20_b"]
+    assert result.pages[1].why_run == "the proposals changed"
+
+
 def test_a_failed_page_says_so_and_leaves_the_others_alone(shop) -> None:
     shop.play["20_b"] = ("failed", [])
     result = run(shop.plan())
