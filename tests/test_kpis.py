@@ -20,11 +20,11 @@ from opslib.kpis import (
     decompose_change,
     kpi_series,
     kpi_table,
-    lmdi_effects,
     shop_kpis,
 )
 from opslib.metrics import METRICS
 from opslib.periods import Coverage, Period
+from opslib.stats.decomposition import lmdi_effects
 from tests import retail
 
 REL = 1e-9  # engine floats at 12 significant digits against Python's own sums

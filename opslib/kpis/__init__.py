@@ -1,7 +1,7 @@
 """What happened, how sure that is, and why it moved."""
 
 from opslib.kpis.cohorts import cohort_retention
-from opslib.kpis.decompose import FACTORS, concentration, decompose_by, decompose_change, lmdi_effects
+from opslib.kpis.decompose import FACTORS, concentration, decompose_by, decompose_change
 from opslib.kpis.table import KPIS, kpi_series, kpi_table, shop_kpis
 from opslib.kpis.views import kpi_summary
 
@@ -15,6 +15,5 @@ __all__ = [
     "kpi_series",
     "kpi_summary",
     "kpi_table",
-    "lmdi_effects",
     "shop_kpis",
 ]
