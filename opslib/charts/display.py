@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from opslib.charts import theme
 from opslib.errors import ReportError
 
 _ALT = "opslib_alt"
+_NOISE = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+_PLACES = re.compile(r"\b(?:d|x|y|points|width|height)=\"[^\"]*\"")
+_LONG = re.compile(r"(\d+\.\d{2})\d+")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -87,7 +91,14 @@ def to_svg(figure: Figure) -> str:
     keep: Any = {key: theme.SETTINGS[key] for key in ("svg.hashsalt", "svg.fonttype", "savefig.dpi")}
     with mpl.rc_context(keep):
         figure.savefig(buffer, format="svg", metadata=_METADATA)
-    return buffer.getvalue().decode("utf-8")
+    return _lean(buffer.getvalue().decode("utf-8"))
+
+
+def _lean(svg: str) -> str:
+    """The drawing alone: no prologue, comments or metadata, coordinates to a hundredth of a point."""
+    svg = _NOISE.sub("", svg[svg.index("<svg") :])
+    svg = _PLACES.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)
+    return re.sub(r">\s+<", "><", svg)
 
 
 def figure_bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
