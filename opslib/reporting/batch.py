@@ -14,14 +14,14 @@ import nbformat
 
 from opslib.errors import ReportError
 from opslib.reporting import manifest, publishing
-from opslib.reporting.execution import Execution, execute
+from opslib.reporting.execution import Execution, execute, stop_all
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.plans import BatchFile, Page, RunPlan, plan_run, read_batch, shop_origin
 from opslib.reporting.progress import ProgressBoard
 from opslib.reporting.publishing import prune
-from opslib.reporting.render import first_heading, render_page
+from opslib.reporting.render import page_title, render_page
 
 __all__ = ["BatchFile", "Page", "RunPlan", "RunResult", "plan_run", "prune", "read_batch", "run", "shop_origin"]
 
@@ -130,8 +130,13 @@ class _Work:
         done: dict[str, PageRecord] = {}
         with ThreadPoolExecutor(max_workers=self.plan.n_workers) as pool:
             waiting = {pool.submit(self._make, page, board): page.name for page in self.plan.pages}
-            for future in as_completed(waiting):
-                done[waiting[future]] = future.result()
+            try:
+                for future in as_completed(waiting):
+                    done[waiting[future]] = future.result()
+            except BaseException:  # Ctrl-C too: leave no page running for nobody
+                pool.shutdown(wait=False, cancel_futures=True)
+                stop_all()
+                raise
         return tuple(done[page.name] for page in self.plan.pages)
 
     def _make(self, page: Page, board: ProgressBoard) -> PageRecord:
@@ -177,7 +182,7 @@ class _Work:
         return PageRecord(
             name=page.name,
             notebook=page.notebook.name,
-            title=first_heading(page.content),
+            title=page_title(done.notebook),
             answer=found.evidence[0]["sentence"] if found.evidence and status == "ok" else "",
             status=status,
             reason=reason,

@@ -50,6 +50,7 @@ class PageView:
     """Everything that the template lays out."""
 
     title: str
+    question: str  # the notebook's first heading
     lede: list[Markup]  # what stands under the title
     sections: list[Section]  # the argument
     methods: list[Section]  # folded
@@ -140,7 +141,8 @@ def render_page(
     found = harvest(notebook)
     opening, *rest = _sections(notebook, is_code_shown=is_code_shown, is_whole=status == "ok")
     view = PageView(
-        title=first_heading(notebook),
+        title=page_title(notebook),
+        question=first_heading(notebook),
         lede=opening.blocks,
         sections=_argument(rest) if status == "ok" else [],
         methods=[s for s in rest if s.is_method and s.blocks],
@@ -155,6 +157,12 @@ def render_page(
     exporter = PageExporter()
     text, _ = exporter.from_notebook_node(notebook, resources={"view": view})
     return text
+
+
+def page_title(notebook: Mapping[str, Any]) -> str:
+    """What a page is called: its proposal where it judges one, else its first heading."""
+    cards = harvest(notebook).proposals
+    return f"{cards[0]['id']} {cards[0]['title']}" if len(cards) == 1 else first_heading(notebook)
 
 
 def first_heading(notebook: Mapping[str, Any]) -> str:
