@@ -162,6 +162,11 @@ def definitions_of(proposal: Proposal, *, own: Mapping[str, Metric]) -> dict[str
     return found
 
 
+def plans_of(proposal: Proposal, *, own: Mapping[str, Metric] | None = None) -> dict[str, Plan]:
+    """Claims with their resolved metrics and levels, by claim id (what `desirability.desirability` needs)."""
+    return {plan.claim.id: plan for plan in _plans(proposal, definitions_of(proposal, own=own or {}))}
+
+
 def frozen_definitions(proposal: Proposal, *, own: Mapping[str, Metric] | None = None) -> dict[str, dict]:
     """The definitions as `freezing.freeze` takes them: what is counted, not how it is displayed."""
     return _frozen(definitions_of(proposal, own=own or {}))

@@ -32,9 +32,9 @@ class MetricLike(Protocol):
     """What feasibility needs to know of a metric."""
 
     @property
-    def title(self) -> str: ...  # noqa: D102
+    def title(self) -> str: ...
     @property
-    def is_total(self) -> bool: ...  # noqa: D102
+    def is_total(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,368 @@
+"""What a proposal is worth: posterior lift x reach x margin over the horizon, less its cost, and what to do about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy import stats as distributions
+
+from opslib.errors import NotAvailableError
+from opslib.metrics import METRICS, unit_moments, unit_values
+from opslib.periods import Period
+from opslib.proposals import words
+from opslib.proposals.designs import Plan
+from opslib.proposals.designs.base import Table
+from opslib.proposals.model import Proposal
+from opslib.proposals.results import ClaimResult, ProposalResult
+from opslib.stats.estimates import Estimate
+from opslib.stats.moments import arms_of
+from opslib.stats.shrinkage import SITE_LIFTS, Mixture, Shrunk, sample_information_value, shrink
+
+Recommendation = Literal["launch", "launch with hold-out", "test first", "gather data", "reject"]
+#: Stated base rate of designs that are no randomised site test: normal around 0, in relative terms.
+OTHER_LIFTS = Mixture(weights=(1.0,), means=(0.0,), sds=(0.03,))
+DAYS_A_MONTH = 365.25 / 12
+TEST_WEEKS = (2, 4, 8)
+#: Probability of a gain from which a change that is easily undone goes to everybody at once.
+SURE = 0.95
+BAND = 0.9
+#: Share of the proposal's cost that a further test must be worth: below it, it is not worth anybody's time.
+WORTH_A_TEST = 0.01
+#: Distance from the base rate, in standard deviations, from which a mistake is likelier than the effect (Twyman's law).
+SURPRISING = 3.0
+_FACTORS = {
+    "margin share": "margin_share", "margin an order": "margin_per_order", "margin a buyer": "margin_per_buyer",
+    "margin an item": "margin_per_item", "margin of a repeat order": "margin_per_order",
+    "margin a customer": "margin_per_buyer",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Economics:
+    """What one more order, buyer or item leaves, in the shop's currency; shares 0-1."""
+
+    margin_share: float
+    margin_per_order: float
+    margin_per_buyer: float
+    margin_per_item: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestOption:
+    """One more test before the decision.
+
+    Parameters
+    ----------
+    days : int
+        Length.
+    n_units : float
+        Units of both arms.
+    information_amount : float
+        Expected gain from deciding after it.
+    delay_amount : float
+        Expected gain lost while half of the units wait.
+    """
+
+    days: int
+    n_units: float
+    information_amount: float
+    delay_amount: float
+
+    @property
+    def net_amount(self) -> float:
+        """Information less delay."""
+        return self.information_amount - self.delay_amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desirability:
+    """What a proposal is worth, and what follows.
+
+    Parameters
+    ----------
+    claim_id : str
+        The claim whose effect is turned into money.
+    raw, shrunk : Estimate or None
+        Relative effect as measured, and after the base rate (bias variance included).
+    posterior : Mixture or None
+        Of the relative effect.
+    amount_per_lift : float or None
+        Money over the horizon for a relative effect of 1.
+    cost_amount : float
+        One-off and running cost over the horizon.
+    net : Estimate or None
+        Gain less cost over the horizon: mean and central 90 %.
+    p_net_positive : float or None
+        P(net > 0) (0-1).
+    downside_amount : float or None
+        Expected loss where it loses, times the chance of that (negative or 0).
+    tests : tuple of TestOption
+        What testing more would be worth.
+    recommendation : str
+        launch, launch with hold-out, test first, gather data or reject.
+    sentences : tuple of str
+        Why the shrunk estimate differs, the money, and the reason for the recommendation.
+    """
+
+    claim_id: str
+    raw: Estimate | None
+    shrunk: Estimate | None
+    posterior: Mixture | None
+    amount_per_lift: float | None
+    cost_amount: float
+    net: Estimate | None
+    p_net_positive: float | None
+    downside_amount: float | None
+    tests: tuple[TestOption, ...]
+    recommendation: Recommendation
+    sentences: tuple[str, ...]
+
+
+def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
+    """Margin per order, buyer and item in a period.
+
+    Parameters
+    ----------
+    tables : mapping of name to table
+        ``order_lines`` with ``cost_amount``.
+    period : Period
+
+    Returns
+    -------
+    Economics
+
+    Raises
+    ------
+    NotAvailableError
+        No costs are known.
+    """
+    if "order_lines" not in tables or "cost_amount" not in tables["order_lines"].columns:
+        raise NotAvailableError("order_lines.cost_amount", "what a further order leaves, hence what a proposal is worth")
+    metrics = [METRICS[name] for name in ("margin_share", "average_order_value", "items_per_order")]
+    values = unit_values(tables, metrics, unit="buyer", period=period)
+    sums = arms_of(unit_moments(values, metrics), arm="metric")
+    margin, orders, items = (sums[metric.name] for metric in metrics)
+    if not (margin.d > 0 and orders.d > 0 and items.y > 0):
+        raise NotAvailableError("order_lines", f"what an order leaves: there is no paid order with a cost in {period.label}")
+    share = float(margin.y / margin.d)
+    revenue = float(orders.y)
+    return Economics(margin_share=share, margin_per_order=share * revenue / float(orders.d),
+                     margin_per_buyer=share * revenue / float(orders.n), margin_per_item=share * revenue / float(items.y))
+
+
+def desirability(
+    proposal: Proposal, result: ProposalResult, *, plans: Mapping[str, Plan], economics: Economics | None,
+    priors: Mapping[str, Mixture] | None = None,
+) -> Desirability:
+    """Money and recommendation of a judged proposal.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    result : ProposalResult
+    plans : mapping of claim id to Plan
+        From `evaluate.plans_of`: the metrics with their money path.
+    economics : Economics or None
+        None where no costs are known: nothing is turned into money then.
+    priors : mapping of design to Mixture
+        Base rates learned from the ledger; the stated ones where there are none.
+
+    Returns
+    -------
+    Desirability
+    """
+    claim = _money_claim(result, plans)
+    prior = (priors or {}).get(claim.design) or prior_of(claim.design)
+    cost = cost_of(proposal)
+    effect = _relative(claim)
+    if effect is None:
+        recommendation, why = _without_effect(result)
+        return _plain(claim, cost, recommendation, why)
+    bias = claim.measured.bias_sd
+    if claim.scale == "absolute" and claim.measured.baseline:
+        bias /= abs(claim.measured.baseline)
+    found = shrink(effect, prior=prior, bias_sd=bias)
+    worth = None if economics is None else amount_per_lift(proposal, claim, plans[claim.claim_id], economics)
+    if worth is None or worth <= 0:
+        recommendation, why = _by_verdict(result)
+        why = f"{claim.metric} has no money path here, so the verdict decides: {why}"
+        return _plain(claim, cost, recommendation, why, found=found, prior=prior)
+    after, threshold = found.posterior, cost / worth
+    tests = _tests(proposal, claim, after, worth, threshold)
+    chance = after.above(threshold)
+    mean = worth * after.mean - cost
+    recommendation, why = _recommended(proposal, result, chance=chance, mean=mean, tests=tests)
+    tail = (1 - BAND) / 2
+    net = Estimate(value=mean, lower=worth * after.quantile(tail) - cost, upper=worth * after.quantile(1 - tail) - cost,
+                   n=effect.n, unit="money", level=BAND, method="posterior x reach x margin - cost",
+                   std_error=worth * after.sd)
+    return Desirability(
+        claim_id=claim.claim_id, raw=found.raw, shrunk=found.shrunk, posterior=after, amount_per_lift=worth,
+        cost_amount=cost, net=net, p_net_positive=chance, tests=tests, recommendation=recommendation,
+        downside_amount=mean - worth * after.expected_gain(threshold),
+        sentences=(_shrunk_sentence(found.raw, found.shrunk, prior), _money_sentence(net, chance), why),
+    )
+
+
+def prior_of(design: str) -> Mixture:
+    """Base rate of relative effects: the mixture of public site tests for experiments, a wider stated one otherwise."""
+    return SITE_LIFTS if design == "experiment" else OTHER_LIFTS
+
+
+def cost_of(proposal: Proposal) -> float:
+    """One-off cost, and running cost over the horizon."""
+    return proposal.one_off_cost_amount + proposal.running_cost_amount * proposal.horizon_days / DAYS_A_MONTH
+
+
+def effective_months(proposal: Proposal) -> float:
+    """Months of full effect that the horizon holds, decay taken off: the integral of (1 - decay)^t.
+
+    Parameters
+    ----------
+    proposal : Proposal
+
+    Returns
+    -------
+    float
+    """
+    months = proposal.horizon_days / DAYS_A_MONTH
+    if proposal.decay == 0:
+        return months
+    rate = -math.log1p(-proposal.decay)
+    return -math.expm1(-rate * months) / rate
+
+
+def amount_per_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics: Economics) -> float | None:
+    """Money over the horizon for a relative effect of 1 in the wished-for direction; None without a money path."""
+    baseline, path = claim.measured.baseline, plan.metric.money_path
+    if not path or not baseline or proposal.reach is None:
+        return None
+    if path == "the change itself":
+        factor = 1.0
+    else:
+        name = _FACTORS.get(path.rpartition(" x ")[2])
+        if name is None:
+            return None
+        factor = float(getattr(economics, name))
+    # A total was counted over the whole window; the reach is a month's.
+    per_month = DAYS_A_MONTH / claim.measured.n_days if getattr(plan.metric, "is_total", False) else 1.0
+    return abs(baseline) * proposal.reach * effective_months(proposal) * factor * per_month
+
+
+def _money_claim(result: ProposalResult, plans: Mapping[str, Plan]) -> ClaimResult:
+    """The first confirmatory claim with a money path and an effect; else the first."""
+    for claim in result.claims:
+        if claim.is_confirmatory and plans[claim.claim_id].metric.money_path and _relative(claim) is not None:
+            return claim
+    return result.claims[0]
+
+
+def _relative(claim: ClaimResult) -> Estimate | None:
+    """The effect as a relative change whose error does not depend on when one looked; None for a level or trend."""
+    measured, effect = claim.measured, claim.measured.effect
+    if effect is None or claim.design in ("level", "trend"):
+        return None
+    if claim.scale == "absolute":
+        if not measured.baseline:
+            return None
+        effect = effect.scaled(1 / abs(measured.baseline), unit="relative")
+    if claim.design == "experiment" and effect.std_error:
+        half = float(distributions.norm.ppf((1 + effect.level) / 2)) * effect.std_error
+        return Estimate(value=effect.value, lower=effect.value - half, upper=effect.value + half, n=effect.n,
+                        unit="relative", level=effect.level, method=effect.method, std_error=effect.std_error)
+    return effect
+
+
+def _tests(
+    proposal: Proposal, claim: ClaimResult, after: Mixture, worth: float, threshold: float,
+) -> tuple[TestOption, ...]:
+    """Tests of a few lengths at half and half, where the traffic is known."""
+    measured = claim.measured
+    n, days = measured.n_control + measured.n_treated, measured.n_days
+    if not measured.variation or not days or claim.design not in ("experiment", "comparison"):
+        return ()
+    options = []
+    for weeks in TEST_WEEKS:
+        length = 7 * weeks
+        units = n / days * length
+        error = math.sqrt(4 * measured.variation / units)
+        left = max(1 - length / proposal.horizon_days, 0.0)
+        gain = worth * sample_information_value(after, cost=threshold, std_error=error) * left
+        delay = max(worth * (after.mean - threshold), 0.0) * (1 - left) / 2
+        options.append(TestOption(days=length, n_units=units, information_amount=gain, delay_amount=delay))
+    return tuple(options)
+
+
+def _recommended(
+    proposal: Proposal, result: ProposalResult, *, chance: float, mean: float, tests: tuple[TestOption, ...],
+) -> tuple[Recommendation, str]:
+    """What maximises expected money within what the design may recommend."""
+    best = max(tests, key=lambda test: test.net_amount, default=None)
+    pays = best is not None and best.net_amount > WORTH_A_TEST * cost_of(proposal)
+    if result.state in ("invalid", "harmful"):
+        return _by_verdict(result)
+    capped = result.qualifier in ("exploratory", "association only", "not due")
+    if capped:
+        if mean > 0 or pays:
+            return "test first", f"The evidence is {result.qualifier}: a randomised test comes before any launch."
+        return "gather data", f"The evidence is {result.qualifier}, and as it stands the change does not pay."
+    if pays and chance < SURE and best is not None:
+        return "test first", (f"A test of {best.days} days is worth about {words.count(best.net_amount)} more than "
+                              "deciding now.")
+    if mean > 0:
+        sure = chance >= SURE and proposal.reversibility == "easy"
+        if sure:
+            return "launch", "It pays with near certainty and is easily undone."
+        return "launch with hold-out", "It pays on average; a hold-out shows whether it lasts."
+    return "reject", "On average it costs more than it brings, and no test is worth its time."
+
+
+def _by_verdict(result: ProposalResult) -> tuple[Recommendation, str]:
+    """Recommendation from the verdict alone, where nothing can be turned into money."""
+    if result.state == "invalid":
+        return "gather data", f"there is no valid evidence ({result.qualifier}); mend that and run it again."
+    if result.state in ("harmful", "refuted"):
+        return "reject", f"the claim is {result.label}."
+    if result.state == "inconclusive":
+        return "test first", f"the claim is {result.label}."
+    return "launch with hold-out", f"the claim is {result.label}; a hold-out shows whether it lasts."
+
+
+def _without_effect(result: ProposalResult) -> tuple[Recommendation, str]:
+    claim = result.claims[0]
+    if claim.design in ("level", "trend") and claim.state == "supported":
+        return "test first", "The need is there; what the change does about it is not measured yet."
+    if claim.design in ("level", "trend") and claim.state == "refuted":
+        return "reject", "The need that it answers is smaller than claimed."
+    recommendation, why = _by_verdict(result)
+    return ("gather data" if result.state == "inconclusive" else recommendation), f"Without a measured effect {why}"
+
+
+def _plain(
+    claim: ClaimResult, cost: float, recommendation: Recommendation, why: str, *, found: Shrunk | None = None,
+    prior: Mixture = OTHER_LIFTS,
+) -> Desirability:
+    """Without money."""
+    sentences = (why,) if found is None else (_shrunk_sentence(found.raw, found.shrunk, prior), why)
+    return Desirability(
+        claim_id=claim.claim_id, raw=found.raw if found else None,
+        shrunk=found.shrunk if found else None, posterior=found.posterior if found else None, amount_per_lift=None, cost_amount=cost, net=None, p_net_positive=None,
+        downside_amount=None, tests=(), recommendation=recommendation, sentences=sentences,
+    )
+
+
+def _shrunk_sentence(raw: Estimate, shrunk: Estimate, prior: Mixture) -> str:
+    text = (f"Measured: {words.interval(raw, relative=True)}; believed: {words.interval(shrunk, relative=True)}, because "
+            "large effects are rare and part of a large estimate is luck.")
+    usual = math.hypot(prior.sd, raw.std_error or 0.0)
+    if abs(raw.value - prior.mean) > SURPRISING * usual:
+        text += " So large an effect is outside what such changes have shown: look for a mistake before believing it."
+    return text
+
+
+def _money_sentence(net: Estimate, chance: float) -> str:
+    return (f"Over the horizon it brings about {net.value:,.0f} net (90 %: {net.lower:,.0f} to {net.upper:,.0f}); the chance "
+            f"that it pays is {words.probability(chance)}.")

@@ -1,0 +1,253 @@
+"""Did it come true: decisions with their prediction, follow-ups scored against them, base rates learned from all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from opslib.errors import LedgerError, ProposalError
+from opslib.proposals.desirability import Desirability
+from opslib.proposals.ledger import Record
+from opslib.proposals.model import Proposal
+from opslib.proposals.results import ProposalResult
+from opslib.stats.estimates import Estimate
+from opslib.stats.scoring import BrierScore, brier, crps
+from opslib.stats.shrinkage import MIN_LEARNED, Mixture, learned_prior, posterior, predictive
+
+DECISIONS = ("launch", "launch with hold-out", "test first", "gather data", "reject")
+#: Promises below which only their count is shown.
+MIN_SCORED = 10
+BAND = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseScores:
+    """How good promises were, of one department, design or all.
+
+    Parameters
+    ----------
+    group : str
+        Department, design or "all".
+    n : int
+        Follow-ups scored.
+    coverage_share : float or None
+        Share inside the predicted central 90 %; None with fewer than ten.
+    mean_crps : float or None
+        Mean continuous ranked probability score, relative units (0 best).
+    brier : BrierScore or None
+        Of the stated probability that the effect exceeds m.
+    """
+
+    group: str
+    n: int
+    coverage_share: float | None
+    mean_crps: float | None
+    brier: BrierScore | None
+
+
+def decision_payload(
+    proposal: Proposal, result: ProposalResult, desirable: Desirability, *, person: str, decision: str, reason: str,
+    follow_up_error: float | None,
+) -> dict[str, Any]:
+    """What the ledger keeps of a decision.
+
+    Parameters
+    ----------
+    proposal, result, desirable
+        As judged at the decision.
+    person, decision, reason : str
+        Who decided what, and why; the decision is one of `DECISIONS`.
+    follow_up_error : float or None
+        Standard error that the follow-up's estimate will have (relative); None where no effect was measured.
+
+    Returns
+    -------
+    dict
+        JSON values: decision, with or against the recommendation, reason, predictive distribution of the follow-up.
+
+    Raises
+    ------
+    ProposalError
+        An unknown decision, or one against the recommendation without a reason.
+    """
+    if decision not in DECISIONS:
+        raise ProposalError(f"{proposal.id}: decision '{decision}' is not one of {', '.join(DECISIONS)}")
+    is_with = decision == desirable.recommendation
+    if not is_with and not reason.strip():
+        raise ProposalError(f"{proposal.id}: '{decision}' goes against the recommendation '{desirable.recommendation}'; "
+                            "say why")
+    after = desirable.posterior
+    noisy = None if after is None or follow_up_error is None else predictive(after, std_error=follow_up_error)
+    claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
+    return {
+        "decision": decision, "recommendation": desirable.recommendation, "is_with_recommendation": is_with,
+        "person": person, "reason": reason, "owner": proposal.owner, "design": claim.design, "claim": claim.claim_id,
+        "m": claim.m, "promise": claim.promise, "stated_probability": proposal.stated_probability,
+        "predictive": None if noisy is None else _listed(asdict(noisy)), "is_replay": proposal.replay,
+    }
+
+
+def follow_up_payload(decision: Mapping[str, Any], estimate: Estimate, *, design: str, prior: Mixture) -> dict[str, Any]:
+    """What the ledger keeps of a follow-up: estimate, place in the prediction, probability that the effect exceeds m.
+
+    Parameters
+    ----------
+    decision : mapping
+        Payload of the decision.
+    estimate : Estimate
+        Relative effect in the wished-for direction, with its standard error.
+    design : str
+        hold_out or before_after.
+    prior : Mixture
+        Base rate, for the probability that an inconclusive follow-up counts with.
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
+    if not estimate.std_error:
+        raise ProposalError("follow-up: the estimate has no standard error, so a prediction cannot be scored by it")
+    least = float(decision["m"])
+    decided = 1.0 if estimate.lower > least else 0.0 if estimate.upper <= least else None
+    happened = decided if decided is not None else posterior(estimate.value, estimate.std_error, prior=prior).above(least)
+    return {
+        "design": design, "value": estimate.value, "lower": estimate.lower, "upper": estimate.upper,
+        "std_error": estimate.std_error, "level": estimate.level, "p_worthwhile": happened,
+        "predictive": decision["predictive"], "stated_probability": decision["stated_probability"],
+        "owner": decision["owner"], "decided_design": decision["design"], "is_replay": decision["is_replay"],
+    }
+
+
+def scored_promises(records: Iterable[Record], *, by: str = "all") -> tuple[PromiseScores, ...]:
+    """Coverage, CRPS and Brier score of promises that were followed up; replays never count.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        The ledger.
+    by : {"all", "owner", "decided_design"}
+        How to group.
+
+    Returns
+    -------
+    tuple of PromiseScores
+        One a group, by name; with fewer than ten follow-ups only the count.
+    """
+    rows = [r.payload for r in records if r.kind == "follow_up" and not r.payload["is_replay"]]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault("all" if by == "all" else str(row[by]), []).append(row)
+    return tuple(_scores(name, groups[name]) for name in sorted(groups))
+
+
+def promises(records: Sequence[Record]) -> pd.DataFrame:
+    """Every decision with its follow-up, where there is one.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The ledger.
+
+    Returns
+    -------
+    DataFrame
+        proposal, decided_on, decision, is_with_recommendation, predicted, predicted_lower, predicted_upper, value, lower,
+        upper, is_inside; missing until followed up.
+    """
+    latest = {r.proposal: r.payload for r in records if r.kind == "follow_up"}
+    rows = []
+    for record in (r for r in records if r.kind == "decision"):
+        payload, found = record.payload, latest.get(record.proposal, {})
+        predicted = None if payload["predictive"] is None else _mixture(payload["predictive"])
+        ends = (np.nan, np.nan) if predicted is None else _band(predicted)
+        value = found.get("value", np.nan)
+        rows.append({
+            "proposal": record.proposal, "decided_on": date.fromisoformat(record.at[:10]), "decision": payload["decision"],
+            "is_with_recommendation": payload["is_with_recommendation"],
+            "predicted": np.nan if predicted is None else predicted.mean, "predicted_lower": ends[0],
+            "predicted_upper": ends[1], "value": value, "lower": found.get("lower", np.nan),
+            "upper": found.get("upper", np.nan),
+            "is_inside": None if not found or predicted is None else bool(ends[0] <= value <= ends[1]),
+        })
+    columns = ["proposal", "decided_on", "decision", "is_with_recommendation", "predicted", "predicted_lower",
+               "predicted_upper", "value", "lower", "upper", "is_inside"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def learned_base_rates(records: Iterable[Record]) -> dict[str, Mixture]:
+    """Base rate of each design from the first estimate of every evaluated proposal, launched or not.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        The ledger; evaluations carry ``first_estimates`` (design, value, std_error, is_replay).
+
+    Returns
+    -------
+    dict of design to Mixture
+        Designs with at least ten first estimates that were no replay.
+    """
+    first: dict[str, list[tuple[float, float]]] = {}
+    seen: set[tuple[str, str]] = set()
+    for record in records:
+        if record.kind != "evaluation":
+            continue
+        for row in record.payload.get("first_estimates", []):
+            key = (record.proposal, row["claim"])
+            if key in seen or row["is_replay"] or not row["std_error"]:
+                continue
+            seen.add(key)
+            first.setdefault(row["design"], []).append((row["value"], row["std_error"]))
+    return {
+        design: learned_prior([v for v, _ in pairs], [e for _, e in pairs])
+        for design, pairs in first.items() if len(pairs) >= MIN_LEARNED
+    }
+
+
+def first_estimates(result: ProposalResult) -> list[dict[str, Any]]:
+    """Relative estimates of an evaluation, as `learned_base_rates` reads them from the ledger."""
+    rows = []
+    for claim in result.claims:
+        effect, baseline = claim.measured.effect, claim.measured.baseline
+        if effect is None or not effect.std_error or claim.design in ("level", "trend"):
+            continue
+        if claim.scale == "absolute" and not baseline:
+            continue
+        scale = 1.0 if claim.scale == "relative" else 1 / abs(baseline)  # type: ignore[arg-type]
+        rows.append({"claim": claim.claim_id, "design": claim.design, "value": effect.value * scale,
+                     "std_error": effect.std_error * scale, "is_replay": result.is_replay})
+    return rows
+
+
+def _scores(group: str, rows: list[dict[str, Any]]) -> PromiseScores:
+    if len(rows) < MIN_SCORED:
+        return PromiseScores(group=group, n=len(rows), coverage_share=None, mean_crps=None, brier=None)
+    predicted = [(_mixture(row["predictive"]), row["value"]) for row in rows if row["predictive"]]
+    inside = [lower <= value <= upper for mixture, value in predicted for lower, upper in [_band(mixture)]]
+    stated = [row for row in rows if row["stated_probability"] is not None]
+    return PromiseScores(
+        group=group, n=len(rows), coverage_share=float(np.mean(inside)) if inside else None,
+        mean_crps=float(np.mean([crps(mixture, value) for mixture, value in predicted])) if predicted else None,
+        brier=brier([r["stated_probability"] for r in stated], [r["p_worthwhile"] for r in stated]) if stated else None,
+    )
+
+
+def _band(mixture: Mixture) -> tuple[float, float]:
+    return mixture.quantile((1 - BAND) / 2), mixture.quantile((1 + BAND) / 2)
+
+
+def _listed(parts: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    return {name: list(values) for name, values in parts.items()}
+
+
+def _mixture(parts: Mapping[str, Sequence[float]]) -> Mixture:
+    try:
+        return Mixture(weights=tuple(parts["weights"]), means=tuple(parts["means"]), sds=tuple(parts["sds"]))
+    except KeyError as error:
+        raise LedgerError(f"ledger: a prediction lacks {error}; needed: weights, means, sds") from None
