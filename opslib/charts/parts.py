@@ -191,7 +191,10 @@ def draw_decomposition(
     theme.format_axis(ax.xaxis, unit, currency=currency, n_ticks=5)
     cut = "; the axis does not start at zero" if ax.get_xlim()[0] > 0 else ""
     largest = int(np.abs(amounts[:MOST_STEPS]).argmax()) if len(amounts) else None
-    biggest = f"; {labels[largest + 1]} moved it most" if largest is not None else ""
+    biggest = ""
+    if largest is not None:
+        step = formats.format_value(float(amounts[largest]), unit, currency=currency, signed=True)
+        biggest = f"; the largest step is {labels[largest + 1]}, {step}"
     total = formats.format_value(ends[1] - ends[0], unit, currency=currency, signed=True)
     parts = "; ".join(
         f"{label} {formats.format_value(float(a), unit, currency=currency, signed=True)}"

@@ -217,7 +217,7 @@ def limits_bundle(limits: Limits) -> Bundle:
 
 def provenance_bundle(value: Provenance) -> Bundle:
     """Shop, period, data and number of queries; the queries themselves go into the JSON."""
-    simulated = " (simulated)" if value.is_simulated else ""
+    simulated = " (simulated)" if value.is_simulated and "simulated" not in value.title.lower() else ""
     until = f"data until {format_date(value.data_until)}, {value.time_zone}"
     line = f"{value.title}{simulated} · {value.period.label} · {until} · {value.currency}"
     rows = ", ".join(f"{table['table']} {format_number(table['n_rows'])}" for table in value.tables)
