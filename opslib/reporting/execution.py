@@ -37,7 +37,7 @@ class Execution:
     seconds: float  # wall time, with the kernel's start but without loading the libraries that all kernels share
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watch:
     """What one run is seen to do while it goes on."""
 
@@ -49,7 +49,7 @@ class _Watch:
     is_late: bool = False
 
     def kill(self) -> None:
-        """Called by the timer: end the kernel, which ends the run."""
+        """End the kernel, which ends the run."""
         self.is_late = True
         provisioner = self.manager.provisioner
         if provisioner is not None and provisioner.process is not None:
@@ -84,6 +84,7 @@ class _Engine(NBClientEngine):
         return client.execute()
 
 
+_running: list[_Watch] = []
 papermill_engines.register(ENGINE, _Engine)
 
 
@@ -126,6 +127,7 @@ def execute(
     timer = threading.Timer(timeout, watch.kill)
     timer.daemon = True
     timer.start()
+    _running.append(watch)
     broken: Exception | None = None
     try:
         execute_notebook(
@@ -145,9 +147,16 @@ def execute(
         broken = error
     finally:
         timer.cancel()
+        _running.remove(watch)
     status, reason = _outcome(watch, broken, timeout=timeout)
     result = watch.notebook if watch.notebook is not None else notebook
     return Execution(notebook=result, status=status, reason=reason, seconds=time.monotonic() - started)
+
+
+def stop_all() -> None:
+    """End the kernels of all notebooks that are running now."""
+    for watch in list(_running):
+        watch.kill()
 
 
 def _outcome(watch: _Watch, broken: Exception | None, *, timeout: float) -> tuple[str, str]:

@@ -59,7 +59,7 @@ def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[st
             tiles=headline_tiles(records, currency=provenance.get("currency")),
             waiting=[p for p in proposals if not p.get("decision")],
             decided=[p for p in proposals if p.get("decision")],
-            pages=[r for r in records if r.status != "not available"],
+            pages=[r for r in records if r.status != "not available" and not r.harvest.proposals],
             missing_pages=[r for r in records if r.status == "not available"],
             versions=versions(),
         )

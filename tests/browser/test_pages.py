@@ -17,7 +17,7 @@ from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.render import first_heading, render_page
 from tests.conftest import skip_or_fail
-from tests.reporting.notebooks import PROVENANCE, evidence, notebook, rich_notebook
+from tests.reporting.notebooks import PROVENANCE, estimate, evidence, notebook, rich_notebook
 from tests.reporting.test_cleaning import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -39,12 +39,19 @@ def shown(data: dict[str, Any], **metadata: Any) -> Any:
     return nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": metadata})
 
 
+CARD = {
+    "id": "P-7", "title": HOSTILE[1], "verdict": HOSTILE[0], "grade": "High", "doubt": HOSTILE[2], "notes": [HOSTILE[3]],
+    "recommendation": HOSTILE[4], "money": estimate(18e3, -4e3, 41e3, "GBP/year"), "waiting_days": 6,
+    "ledger_head": HOSTILE[5],
+}  # fmt: skip
+
+
 def filled(content: Any, *, outputs: list[Any]) -> Any:
     """The notebook as if run: the first figure's cell shows the outputs, typed cells show what they say."""
     for cell in content.cells:
         if cell.cell_type == "code" and cell.source.startswith("from IPython.display import display\ndisplay({"):
             bundle = cell.source.partition("display(")[2].rpartition(", raw=True)")[0]
-            cell.outputs = [shown(eval(bundle))]  # noqa: S307 - our own literal
+            cell.outputs = [shown(eval(bundle))]
     content.cells[6].outputs = outputs
     return content
 
@@ -86,6 +93,10 @@ def site(tmp_path_factory) -> Path:
         "missing": (notebook("1", title="Missing?"), "not available"),
         "failed": (notebook("1", title="Failed?"), "failed"),
     }
+    for name, decision in (("waiting", None), ("decided", HOSTILE[1])):
+        content = notebook("1", title="Does the proposal hold?")
+        content.cells[-1].outputs = [shown({"application/vnd.opslib.proposal+json": CARD | {"decision": decision}})]
+        pages[name] = (content, "ok")
     pages["missing"][0].cells[-1].outputs = [
         shown({"application/vnd.opslib.notavailable+json": {"table": HOSTILE[1], "would_answer": HOSTILE[0]}})
     ]
@@ -155,7 +166,7 @@ def open_page(browser, site) -> Iterator[Any]:
         context.close()
 
 
-PAGES = ["rich", "hostile", "missing", "failed", "index"]
+PAGES = ["rich", "hostile", "missing", "failed", "decided", "index"]
 
 
 @pytest.mark.parametrize("name", PAGES)

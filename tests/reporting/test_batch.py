@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 from opslib.errors import NotAvailableError, ReportError
-from opslib.reporting import batch, manifest, publishing
+from opslib.reporting import batch, execution, manifest, publishing
 from opslib.reporting.execution import Execution
 from opslib.reporting.harvest import harvest
 from tests.reporting.notebooks import PROVENANCE, evidence, notebook, rich_notebook, save, typed
@@ -234,6 +235,25 @@ def test_real_kernels_give_the_same_bytes_from_any_folder(tmp_path, monkeypatch)
         assert [p.status for p in result.pages] == ["ok", "failed"]
         pages.append({p.name: p.read_bytes() for p in result.index_path.parent.glob("*.html")})
     assert pages[0] == pages[1]
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_no_page_running(tmp_path, monkeypatch) -> None:
+    paths = [save(tmp_path / f"{n}.ipynb", notebook("import time; time.sleep(600)")) for n in ("a", "b")]
+    plan = batch.plan_run("demo", paths, out=tmp_path / "reports", n_workers=2)
+
+    def interrupted(_: object) -> None:
+        while len(execution._running) < 2 or any(w.manager.provisioner is None for w in execution._running):
+            time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "as_completed", interrupted)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(plan)
+    assert time.monotonic() - started < 300  # seconds; loading the libraries on a busy machine included
+    assert execution._running == []
+    assert not (tmp_path / "reports" / "demo" / "latest").exists()
 
 
 def test_typed_outputs_are_harvested_in_order() -> None:

@@ -85,6 +85,7 @@ def test_proposals_wait_until_decided() -> None:
     for part in ("P-007 Free delivery at £40", "£18k a year (−4k to 41k)", "6 days", "Web has not answered"):
         assert part in text
     assert text.index("Decided (1)") < text.index("P-001 Old")
+    assert "Page 81_proposal?" not in text  # the tables lead to it
 
 
 def test_the_index_alone_marks_a_simulated_shop() -> None:

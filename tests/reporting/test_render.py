@@ -133,6 +133,26 @@ def test_cells_tagged_methods_or_parameters_fold_away() -> None:
     assert text.index("It is so.") < methods
 
 
+CARD = {
+    "id": "P-007", "title": "Free delivery <i>at £40", "verdict": "partly", "grade": "High", "doubt": "One season only.",
+    "recommendation": "launch with hold-out", "money": estimate(18e3, -4e3, 41e3, "GBP/year"),
+    "notes": ["Web has not answered."], "decision": None, "ledger_head": "abc123",
+}  # fmt: skip
+
+
+def test_a_proposal_is_its_page() -> None:
+    text = page(*CELLS, ("z", [shown("proposal", CARD)]))
+    assert "<h1>P-007 Free delivery &lt;i&gt;at £40</h1>" in text
+    assert '<p class="kicker">What is wanted?</p>' in text
+    places = [
+        text.index(part) for part in ("partly</dd>", "High</dd>", "launch with hold-out", "£18k a year", "A fell (3")
+    ]
+    assert places == sorted(places)
+    assert "One season only." in text
+    assert "Web has not answered." in text
+    assert "abc123" in text
+
+
 def test_the_policy_names_the_one_script_and_no_address() -> None:
     text = page(*CELLS)
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1].replace("&#39;", "'")
