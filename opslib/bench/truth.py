@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from opslib.bench import cluster_cells, experiment_cells, series_cells
+from opslib.bench import (
+    cluster_cells,
+    experiment_cells,
+    history_cells,
+    response_cells,
+    rollout_cells,
+    series_cells,
+)
 from opslib.bench.cells import Cell, Family, Replicates
 from opslib.errors import ParameterError
 from opslib.stats.verdict_rule import level_verdict_of, verdict_of
@@ -19,8 +26,14 @@ FAMILIES: Mapping[str, Family] = {
     "cluster_experiment": cluster_cells.simulate,
     "level": series_cells.simulate,
     "trend": series_cells.simulate,
+    "before_after": history_cells.simulate,
+    "rollout": rollout_cells.simulate,
+    "elasticity": response_cells.simulate,
 }
-CELLS: tuple[Cell, ...] = (*experiment_cells.CELLS, *cluster_cells.CELLS, *series_cells.CELLS)
+CELLS: tuple[Cell, ...] = (
+    *experiment_cells.CELLS, *cluster_cells.CELLS, *series_cells.CELLS,
+    *history_cells.CELLS, *rollout_cells.CELLS, *response_cells.CELLS,
+)
 
 #: A dozen for every run of the tests: one of each kind, at no effect or at the promise.
 QUICK: tuple[Cell, ...] = tuple(
