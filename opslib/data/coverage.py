@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 from opslib.engine import as_table, collect, local_day, to_local
 from opslib.periods import Coverage
 
+#: Fewer days than this say nothing about weekdays or hours.
+MIN_DAYS = 28
 #: A weekday is closed if it sold on less than this share of its dates.
 CLOSED_WEEKDAY_SHARE = 0.1
 #: Silence says something only where the median weekday sells on at least this share of its dates.
@@ -65,24 +68,35 @@ def observed_days(
         return pd.DataFrame({"day": pd.to_datetime([]), "n_rows": np.array([], "int64"), "kind": np.array([], "str")})
     span = pd.date_range(counts["day"].min(), counts["day"].max(), freq="D")
     frame = counts.set_index("day").reindex(span)
-    n_rows = frame["n_rows"].fillna(0).astype("int64")
-    kind = pd.Series(np.where(n_rows > 0, "sold", "missing"), index=span)
-    weekday_share = (n_rows > 0).groupby(span.weekday).mean()
-    usual_share = float(weekday_share.median())
-    is_enough = len(span) >= 28 and usual_share >= USUAL_SHARE
-    shut = {day for day, share in weekday_share.items() if is_enough and share < CLOSED_WEEKDAY_SHARE}
-    kind[(n_rows == 0) & np.isin(span.weekday, list(shut))] = "closed weekday"
-    kind[(n_rows == 0) & np.isin(span.date, list(closed))] = "closed"
-    for run in _runs(kind):
-        days = {day.date() for day in run}
-        if len(run) <= LONGEST_CLOSURE and days & _holidays(days, time_zone):
-            kind[[day for day in run if kind[day] == "missing"]] = "holiday closure"
-    is_chance = (_usual(n_rows, kind) < BUSY_LINES) | (usual_share < USUAL_SHARE)
-    kind[(kind == "missing") & is_chance] = "no sales"
+    frame["n_rows"] = frame["n_rows"].fillna(0).astype("int64")
+    kind = _silences(frame["n_rows"], closed=closed, time_zone=time_zone)
     if "last" in frame:
-        for day in _partial(frame):
-            kind[day] = "part of a day"
-    return pd.DataFrame({"day": span.astype("datetime64[us]"), "n_rows": n_rows.to_numpy(), "kind": kind.to_numpy()})
+        kind.loc[_partial(frame)] = "part of a day"
+    return pd.DataFrame(
+        {"day": span.astype("datetime64[us]"), "n_rows": frame["n_rows"].to_numpy(), "kind": kind.to_numpy()}
+    )
+
+
+def _silences(n_rows: pd.Series, *, closed: frozenset[date], time_zone: str) -> pd.Series:
+    """Kind of each day: sold, or why it is silent."""
+    span = pd.DatetimeIndex(n_rows.index)
+    is_silent = n_rows == 0
+    kind: Any = pd.Series(np.where(is_silent, "missing", "sold"), index=span)  # the stubs know no text column that is set
+    weekday = pd.Series(span.weekday, index=span)
+    sold_share = (~is_silent).groupby(weekday).mean()
+    usual_share = float(sold_share.median())
+    if len(span) >= MIN_DAYS and usual_share >= USUAL_SHARE:
+        shut = sold_share.index[sold_share < CLOSED_WEEKDAY_SHARE]
+        kind.loc[is_silent & weekday.isin(shut)] = "closed weekday"
+    kind.loc[is_silent & pd.Series([day.date() in closed for day in span], index=span)] = "closed"
+    for run in _runs(kind):
+        if len(run) <= LONGEST_CLOSURE and {day.date() for day in run} & _holidays(
+            {day.date() for day in run}, time_zone
+        ):
+            kind.loc[[day for day in run if kind[day] == "missing"]] = "holiday closure"
+    is_chance = (_usual(n_rows, kind) < BUSY_LINES) | (usual_share < USUAL_SHARE)
+    kind.loc[(kind == "missing") & is_chance] = "no sales"
+    return kind
 
 
 def coverage_of(days: pd.DataFrame) -> Coverage | None:
@@ -135,9 +149,9 @@ def _usual(n_rows: pd.Series, kind: pd.Series) -> pd.Series:
 
 def _partial(frame: pd.DataFrame) -> list[pd.Timestamp]:
     """First day if it starts later than nearly all days, last day if it ends earlier; and either must be thin as well."""
-    sold = frame.dropna(subset=["n_rows"])
+    sold = frame[frame["n_rows"] > 0]
     inner = sold.iloc[1:-1]
-    if len(inner) < 28 or inner["n_rows"].median() < 2 * BUSY_LINES:
+    if len(inner) < MIN_DAYS or inner["n_rows"].median() < 2 * BUSY_LINES:
         return []
     found = []
     first, last = sold.index[0], sold.index[-1]

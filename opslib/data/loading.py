@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 
 from opslib.contracts import STATUSES, require_table
 from opslib.data.sources import Shop
-from opslib.engine import collect, to_local
+from opslib.engine import to_local
 from opslib.errors import ParameterError, nearest
 from opslib.periods import Period
 
@@ -110,17 +110,6 @@ def lines_by_status(shop: Shop, *, period: Period | None = None) -> ir.Table:
         n_lines=lines.count(), n_orders=lines["order_id"].nunique(), revenue_amount=lines["revenue_amount"].sum()
     )
     return counted.order_by("status")
-
-
-def seen_period(shop: Shop, table: str = "order_lines") -> Period:
-    """First to last local day of a table's rows; :class:`NotAvailableError` if the shop lacks it or it has no times."""
-    found = shop.table(table)
-    if table == "order_lines" and shop.coverage is not None:
-        return Period(shop.coverage.first, shop.coverage.last)
-    column = require_table(table).time_column
-    local = found[column] if found[column].type().is_date() else to_local(found[column], shop.time_zone)
-    row = collect(found.aggregate(first=local.min(), last=local.max()))
-    return Period(row["first"][0].date(), row["last"][0].date())
 
 
 def _on(day: ir.DateValue, period: Period) -> ir.BooleanValue:

@@ -74,7 +74,8 @@ def file_hashes(files: Sequence[Path], *, memory: Path, verify: bool = False) ->
     if memory.exists() and not verify:
         with contextlib.suppress(json.JSONDecodeError):
             known = json.loads(memory.read_text(encoding="utf-8"))
-    hashes, is_new = {}, verify
+    hashes: dict[str, str] = {}
+    is_new = verify
     for path in files:
         stat = path.stat()
         mark = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
@@ -82,7 +83,7 @@ def file_hashes(files: Sequence[Path], *, memory: Path, verify: bool = False) ->
         if entry is None or entry[:3] != mark:
             entry, is_new = [*mark, _hash(path)], True
             known[str(path)] = entry
-        hashes[str(path)] = entry[3]
+        hashes[str(path)] = str(entry[3])
     if is_new:
         write_whole(memory, json.dumps(known))
     return hashes
@@ -186,6 +187,7 @@ def stage(
                     folder, target, digest, con=con, extract=build(), time_zone=time_zone, tax=tax, progress=progress
                 )
                 _forget_old(folder, keep=target)
+                _drop_raw(con)
     return _read(target)
 
 
@@ -226,6 +228,14 @@ def _write(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         progress("ready", 1.0)
+
+
+def _drop_raw(con: duckdb.DuckDBPyConnection) -> None:
+    """Give back the memory of the raw tables."""
+    for kind, listing in (("VIEW", "duckdb_views()"), ("TABLE", "duckdb_tables()")):
+        name = "view_name" if kind == "VIEW" else "table_name"
+        for (found,) in con.sql(f"SELECT {name} FROM {listing} WHERE temporary AND NOT internal").fetchall():
+            con.execute(f"DROP {kind} IF EXISTS {identifier(found)}")
 
 
 def _order(con: duckdb.DuckDBPyConnection, query: str, name: str) -> str:

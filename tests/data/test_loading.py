@@ -73,8 +73,6 @@ def test_prices_that_touch_the_period_and_tables_without_time(shop: Shop) -> Non
     assert count(loading.load_table(shop, "products", period=Period.parse("2020-01-01", "2020-01-02"))) == 1
 
 
-def test_seen_period_and_missing_tables(shop: Shop) -> None:
-    assert loading.seen_period(shop) == Period.parse("2026-03-01", "2026-03-29")
-    assert loading.seen_period(shop, "returns") == Period.parse("2026-03-31", "2026-04-01")
+def test_a_missing_table_says_what_it_would_have_answered(shop: Shop) -> None:
     with pytest.raises(NotAvailableError, match=r"tickets.*what customers need help with"):
         loading.load_table(shop, "tickets")

@@ -89,6 +89,7 @@ def _type(con: duckdb.DuckDBPyConnection, names: dict[str, str], *, time_zone: s
         con, columns, texts=Texts(raw="uci_raw", time_zone=time_zone), contract=CONTRACTS["order_lines"]
     )
     con.execute(f"CREATE OR REPLACE TEMP TABLE uci_typed AS {typed}")
+    con.execute("DROP TABLE uci_raw")
     fees = " ".join(f"WHEN {quote(code)} THEN {quote(reason)}" for code, reason in FEES.items())
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE uci AS
