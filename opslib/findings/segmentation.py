@@ -42,7 +42,8 @@ def segmentation_findings(
     'concentration'
     """
     filled = sizes[sizes["n_customers"] > 0] if len(sizes) else sizes
-    found = [_concentration(tiers, currency)]
+    heavy = tiers.set_index("tier").loc["heavy"]
+    found = [_concentration(heavy, currency)] if heavy["n_customers"] > 0 else []
     by_name = filled.set_index("segment")
     found += [_segment(name, by_name.loc[name], currency) for name in _ACTED_ON if name in by_name.index]
     unknown = coverage[coverage["part"] == "without a customer"].iloc[0]
@@ -51,8 +52,7 @@ def segmentation_findings(
     return tuple(found)
 
 
-def _concentration(tiers: pd.DataFrame, currency: str) -> Evidence:
-    heavy = tiers.set_index("tier").loc["heavy"]
+def _concentration(heavy: pd.Series, currency: str) -> Evidence:
     amount = format_money(heavy["revenue_amount"], currency)
     return Evidence(
         key="concentration",
