@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import reduce
 
@@ -19,6 +19,8 @@ from opslib.engine import as_table, collect
 OUTLIER_TIMES = 50
 #: Dates are implausible when a silence of so many days parts them from the rest, and they hold less than this share of the rows.
 IMPLAUSIBLE_DAYS, IMPLAUSIBLE_SHARE = 366, 0.01
+#: Values of these columns stand for people: they are counted, never shown.
+PERSONAL = ("customer_id", "visitor_id", "session_id", "unit_id")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 _FIELDS = ("table", "column", "rule", "severity", "n_rows", "share", "example")
 
@@ -44,7 +46,8 @@ def check_shop(shop: Shop) -> tuple[Finding, ...]:
     if shop.has("order_lines"):
         found += _suspicious(shop.table("order_lines"))
         found += _days(shop)
-    return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
+    shown = (replace(f, example="") if f.column in PERSONAL or f.table == "customers" else f for f in found)
+    return tuple(sorted(shown, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
 
 
 def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, ...]:

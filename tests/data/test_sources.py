@@ -51,6 +51,8 @@ def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
         sources.open_shop(write_shop(tmp_path, files="x.csv"), root=tmp_path)
     with pytest.raises(ShopFileError, match=r"adapter: there is none called 'shopfy'; did you mean 'shopify'\?"):
         sources.open_shop(write_shop(tmp_path, adapter="shopfy", files="x.csv"), root=tmp_path)
+    with pytest.raises(ShopFileError, match="engine: reads tables of a database, but none is named"):
+        sources.open_shop(write_shop(tmp_path, engine="duckdb:///x.duckdb", tables={"returns": {"files": "x.csv"}}), root=tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no file of a shopify export"):
         sources.open_shop(write_shop(tmp_path, adapter="shopify", files="empty"), root=tmp_path)

@@ -238,9 +238,14 @@ def _delimiter(path: Path) -> str:
 
 
 def _header(path: Path, mark: str) -> tuple[str, ...]:
-    """Column names of a csv file; unnamed ones are numbered, and two of one name are an error."""
+    """Column names of a csv file."""
     with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as source:
         names = [cell.strip() for cell in next(csv.reader(source, delimiter=mark), [])]
+    return _named(names, path)
+
+
+def _named(names: list[str], path: Path) -> tuple[str, ...]:
+    """Column names of a header: unnamed ones are numbered, and two of one name are an error."""
     names = [name or f"column_{n + 1}" for n, name in enumerate(names)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
@@ -284,16 +289,20 @@ def _load_rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: s
             raise SourceError(f"{path.name}: cannot be read as a spreadsheet: {error}") from None
         if sheet is not None and sheet not in book.sheet_names:
             raise SourceError(f"{path.name}: no sheet '{sheet}'; {nearest(sheet, book.sheet_names)}")
-        rows = book.get_sheet_by_name(sheet or book.sheet_names[0]).to_python(skip_empty_area=True)
-        if not rows:
+        cells = book.get_sheet_by_name(sheet or book.sheet_names[0]).iter_rows()
+        header = next((row for row in cells if any(cell != "" for cell in row)), None)
+        if header is None:
             raise SourceError(
                 f"{path.name}: sheet '{sheet or book.sheet_names[0]}' is empty; name another with 'sheet:'"
             )
-        header = [str(cell).strip() or f"column_{n + 1}" for n, cell in enumerate(rows[0])]
-        columns = {
-            title: pa.array([cell_text(row[n]) for row in rows[1:]], pa.string()) for n, title in enumerate(header)
-        }
-        parts.append(pa.table({**columns, f"{FILE}0": pa.array([str(path)] * (len(rows) - 1), pa.string())}))
+        names = _named([str(cell).strip() for cell in header], path)
+        columns: dict[str, list[str | None]] = {name: [] for name in names}
+        for row in cells:
+            for values, cell in zip(columns.values(), row, strict=False):
+                values.append(cell_text(cell))
+        filled = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+        n_rows = len(next(iter(columns.values())))
+        parts.append(pa.table({**filled, f"{FILE}0": pa.array([str(path)] * n_rows, pa.string())}))
     arrow = pa.concat_tables(parts, promote_options="default")
     con.register("_opslib_rows", arrow)
     _create(con, name, "SELECT * FROM _opslib_rows")
@@ -323,9 +332,7 @@ def _load_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name
     scan = f"read_parquet([{', '.join(quote(str(path)) for path in files)}], union_by_name=true, filename={quote(FILE + '0')})"
     try:
         described = con.sql(f"DESCRIBE SELECT * FROM {scan}").fetchall()
-        nested = {
-            c for c, kind, *_ in described if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[]")
-        }
+        nested = {c for c, kind, *_ in described if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[]")}
         texts = ", ".join(
             f"{'to_json(' + identifier(c) + ')::VARCHAR' if c in nested else 'CAST(' + identifier(c) + ' AS VARCHAR)'} AS {identifier(c)}"
             for c, *_ in described if c != f"{FILE}0"
