@@ -98,7 +98,7 @@ def ordered_events(events: ir.Table | pd.DataFrame, *, collapse: bool = False) -
     return table.mutate(
         position=ibis.row_number().over(order), previous_event=table["event_name"].lag().over(order),
         next_event=table["event_name"].lead().over(order),
-        seconds_to_next=later.epoch_seconds() - table["occurred_at"].epoch_seconds(),
+        seconds_to_next=later.epoch_seconds().cast("float64") - table["occurred_at"].epoch_seconds().cast("float64"),
     )
 
 

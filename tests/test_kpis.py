@@ -123,6 +123,7 @@ def test_a_period_without_orders_has_no_ratio(lines: pd.DataFrame) -> None:
     empty = kpi_table({"order_lines": lines.iloc[:3]}, period=FEBRUARY, coverage=SEEN)
     assert row(empty, "revenue")["value"] == 0.0
     assert np.isnan(row(empty, "average_order_value")["value"])
+    assert row(empty, "average_order_value")["note"] == "nothing to divide by"
     assert np.isnan(row(empty, "average_order_value", "previous")["change_share"])
 
 
@@ -130,6 +131,9 @@ def test_figures_follow_the_tables(lines: pd.DataFrame) -> None:
     names = {metric.name for metric in shop_kpis({"order_lines": lines.drop(columns="customer_id")})}
     assert "revenue" in names
     assert not names & {"repeat_rate", "customers", "new_customer_share", "return_rate", "margin_share"}
+    guests = kpi_table({"order_lines": lines.drop(columns="customer_id")}, period=FEBRUARY, coverage=SEEN)
+    assert row(guests, "average_order_value")["value"] == pytest.approx(10.0, rel=REL)
+    assert row(guests, "average_order_value")["n"] == 3  # each order its own buyer
     with pytest.raises(NotAvailableError, match="no table 'order_lines'"):
         shop_kpis({})
     with pytest.raises(ParameterError, match="'year_befor' is not known; did you mean 'year_before'"):

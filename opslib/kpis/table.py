@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from opslib import engine
@@ -25,6 +26,13 @@ KPIS: tuple[str, ...] = (
 )
 """Key figures in the order of the page; those whose table or column a shop lacks are left out."""
 
+#: Figures that cannot be had without a column of order_lines.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "customer_id": (
+        "customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share",
+    ),
+    "cost_amount": ("margin_share",),
+}
 _NEEDS_HISTORY = ("new_customer_share", "returning_revenue_share")
 #: Days of earlier data below which an old customer may pass for a new one.
 HISTORY_DAYS = 90
@@ -49,13 +57,10 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
     """
     if "order_lines" not in tables:
         raise NotAvailableError("order_lines", CONTRACTS["order_lines"].would_answer)
-    columns = set(tables["order_lines"].columns)
-    metrics = [METRICS[name] for name in KPIS]
-    if "customer_id" not in columns:
-        metrics = [m for m in metrics if "customer" not in m.name and m.name not in (*_NEEDS_HISTORY, "repeat_rate")]
-    if "cost_amount" not in columns:
-        metrics = [m for m in metrics if m.name != "margin_share"]
-    return tuple(m for m in metrics if set(m.tables) <= set(tables))
+    lacking = {column for column in _NEEDS if column not in tables["order_lines"].columns}
+    left_out = {name for column in lacking for name in _NEEDS[column]}
+    metrics = (METRICS[name] for name in KPIS if name not in left_out)
+    return tuple(metric for metric in metrics if set(metric.tables) <= set(tables))
 
 
 def kpi_table(
@@ -197,6 +202,8 @@ def _value_row(
         note = f"only {n_history} days of earlier data: older customers look new"
     if status == "unobserved":
         value, lower, upper, note = (float("nan"),) * 3 + ("not observed",)
+    if np.isnan(value) and not note:
+        note = "nothing to divide by"
     return {
         "metric": metric.name, "title": metric.title, "unit": metric.unit, "comparison": name, "period": period.label,
         "start": pd.Timestamp(period.start), "end": pd.Timestamp(period.end), "n_days": period.n_days, "status": status,

@@ -290,7 +290,9 @@ def _keyed(rows: ir.Table, tables: dict[str, ir.Table], key: str, unit: str) -> 
     if unit not in UNITS:
         raise ParameterError(f"unit: '{unit}' is not a unit; {nearest(unit, (*UNITS, *GRAINS))}")
     for column in UNITS[unit]:
-        linked = with_column(rows, column, tables, is_required=column == UNITS[unit][-1], why=f"unit '{unit}'")
+        # A shop without customers still has buyers: its orders.
+        is_required = column == UNITS[unit][-1] and not (unit == BUYER and "order_id" in rows.columns)
+        linked = with_column(rows, column, tables, is_required=is_required, why=f"unit '{unit}'")
         if column in linked.columns:
             break
     return linked.mutate(**{key: buyer(linked) if unit == BUYER else linked[column]})
