@@ -83,7 +83,7 @@ IMPOSSIBLE = {
         where e.occurred_at is distinct from q.searched_at""",
     "click on a search that found nothing": "select 1 from searches where n_results = 0 and clicked_product_id is not null",
     "page that is not in the list of pages": "select 1 from events anti join pages using (page)",
-    "bought together with clicks above impressions": "select 1 from ad_spend where n_clicks > n_impressions",
+    "more clicks than impressions": "select 1 from ad_spend where n_clicks > n_impressions",
     "unit assigned outside the planned time of its arm": """
         select 1 from experiments e left join (select experiment_id, min(valid_from) as low, max(valid_to) as high
         from experiment_arms group by 1) using (experiment_id) where not (assigned_at >= low and assigned_at < high)""",
