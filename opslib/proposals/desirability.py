@@ -33,6 +33,7 @@ BAND = 0.9
 WORTH_A_TEST = 0.01
 #: Distance from the base rate, in standard deviations, from which a mistake is likelier than the effect (Twyman's law).
 SURPRISING = 3.0
+FORBIDDING = ("over capacity", "over budget", "prerequisite missing", "excluded", "objection")
 _FACTORS = {
     "margin share": "margin_share", "margin an order": "margin_per_order", "margin a buyer": "margin_per_buyer",
     "margin an item": "margin_per_item", "margin of a repeat order": "margin_per_order",
@@ -203,13 +204,24 @@ def desirability(
         claim_id=claim.claim_id, raw=found.raw, shrunk=found.shrunk, posterior=after, amount_per_lift=worth,
         cost_amount=cost, net=net, p_net_positive=chance, tests=tests, recommendation=recommendation,
         downside_amount=mean - worth * after.expected_gain(threshold),
-        sentences=(_shrunk_sentence(found.raw, found.shrunk, prior), _money_sentence(net, chance), why),
+        sentences=(_shrunk_sentence(found.raw, found.shrunk, prior), _money_sentence(net, chance), why, *_hindrances(result)),
     )
 
 
 def prior_of(design: str) -> Mixture:
     """Base rate of relative effects: the mixture of public site tests for experiments, a wider stated one otherwise."""
     return SITE_LIFTS if design == "experiment" else OTHER_LIFTS
+
+
+def stated_base_rate(sd: float) -> Mixture:
+    """A base rate of one's own: normal around 0 with standard deviation ``sd`` in relative terms (.03 = 3 %).
+
+    Examples
+    --------
+    >>> round(stated_base_rate(0.03).above(0.05), 3)
+    0.048
+    """
+    return Mixture(weights=(1.0,), means=(0.0,), sds=(sd,))
 
 
 def cost_of(proposal: Proposal) -> float:
@@ -361,6 +373,12 @@ def _shrunk_sentence(raw: Estimate, shrunk: Estimate, prior: Mixture) -> str:
     if abs(raw.value - prior.mean) > SURPRISING * usual:
         text += " So large an effect is outside what such changes have shown: look for a mistake before believing it."
     return text
+
+
+def _hindrances(result: ProposalResult) -> tuple[str, ...]:
+    """What forbids carrying it out as written, whatever it is worth."""
+    found = [f"{item.name} ({item.place})" for item in result.findings if item.name in FORBIDDING]
+    return (f"Not as it stands: {', '.join(found)}.",) if found else ()
 
 
 def _money_sentence(net: Estimate, chance: float) -> str:

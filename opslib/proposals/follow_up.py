@@ -168,7 +168,7 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
         ends = (np.nan, np.nan) if predicted is None else _band(predicted)
         value = found.get("value", np.nan)
         rows.append({
-            "proposal": record.proposal, "decided_on": date.fromisoformat(record.at[:10]), "decision": payload["decision"],
+            "proposal": record.proposal, "decided_on": date.fromisoformat(record.at.split("T")[0]), "decision": payload["decision"],
             "is_with_recommendation": payload["is_with_recommendation"],
             "predicted": np.nan if predicted is None else predicted.mean, "predicted_lower": ends[0],
             "predicted_upper": ends[1], "value": value, "lower": found.get("lower", np.nan),

@@ -52,7 +52,7 @@ def test_a_level_equals_the_ratio_of_sums() -> None:
 
 
 def test_claims_about_many_groups_take_one_scan_and_equal_single_ones() -> None:
-    from opslib.proposals.model import Filter
+    from opslib.proposals.scope import Filter
 
     tables = {"order_lines": engine.as_table(_orders())}
     groups = [(country, product) for country in ("DE", "FR", "NL", "SE") for product in map(str, range(10))]
@@ -156,6 +156,6 @@ def test_a_missing_table_makes_its_claim_invalid_and_leaves_the_others() -> None
 
 def test_a_design_without_evaluator_says_which_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(EVALUATORS, "level")
-    with pytest.raises(ProposalError, match="design 'level' has no evaluator; those that have: .*experiment"):
+    with pytest.raises(ProposalError, match=r"design 'level' has no evaluator; those that have: .*experiment"):
         evaluate_claims([_claim("{kind: level}")], {"order_lines": _orders()}, as_of=AS_OF)
     assert set(EVALUATORS) <= set(DESIGN_KINDS)

@@ -66,7 +66,7 @@ def test_a_write_cut_short_is_named() -> None:
 
 
 def test_nothing_is_appended_to_a_broken_chain() -> None:
-    with pytest.raises(LedgerError, match="line 1 was edited.*restore the file"):
+    with pytest.raises(LedgerError, match=r"line 1 was edited.*restore the file"):
         next_line(_ledger().replace('"value":0', '"value":5'), kind="freeze", proposal="P", at=AT, payload={})
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opslib.errors import ProposalError
-from opslib.proposals.model import Anytime, Filter, GroupSequential, Proposal, Window
+from opslib.proposals.model import Anytime, GroupSequential, Proposal, Window
 from opslib.proposals.parsing import json_schema, parse_proposal, proposal_yaml
+from opslib.proposals.scope import Filter
 from tests.proposals.planted import TEMPLATE, proposal
 
 

@@ -25,8 +25,9 @@ from opslib.proposals.designs.base import (
     units_gate,
     where_of,
 )
-from opslib.proposals.model import Comparison, Filter, Outside, Trend
+from opslib.proposals.model import Comparison, Outside, Trend
 from opslib.proposals.results import Gate, Measured
+from opslib.proposals.scope import Filter
 from opslib.stats.estimates import Estimate
 from opslib.stats.moments import Moments
 from opslib.stats.ratios import compare

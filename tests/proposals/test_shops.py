@@ -1,0 +1,78 @@
+"""The committed proposals: what the planted truth of the demo gives, Hillstrom's published effects, Online Retail."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from opslib.data import judging, proposal_files, sources
+from opslib.proposals.evaluate import frozen_definitions
+from opslib.proposals.freezing import changes_since
+from opslib.proposals.results import ProposalResult
+from tests.conftest import ROOT, real_data
+
+FOLDER = ROOT / "data" / "proposals"
+SHOPS = ("demo", "online_retail", "hillstrom")
+
+#: What the truth planted in the demo shop should give.
+EXPECTED = {
+    "D-01": "confirmed", "D-02": "supported", "D-03": "partly", "D-04": "refuted", "D-05": "harmful",
+    "D-06": "inconclusive", "D-07": "invalid (sample ratio)", "D-08": "inconclusive (exploratory)", "D-09": "supported",
+    "D-10": "inconclusive (association only)", "D-13": "supported",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shop", SHOPS)
+def test_every_committed_proposal_reads_and_stands_as_frozen(shop: str) -> None:
+    proposals, frozen = proposal_files.load_proposals(FOLDER / shop), proposal_files.frozen_records(FOLDER / shop)
+    assert set(frozen) == set(proposals) != set()
+    for name, proposal in proposals.items():
+        assert changes_since(frozen[name], proposal, definitions=frozen_definitions(proposal)) == (), name
+
+
+@pytest.fixture(scope="module")
+def demo() -> dict[str, ProposalResult]:
+    _, results = judging.judge(sources.open_shop("demo", root=ROOT))
+    return {result.proposal_id: result for result in results}
+
+
+@pytest.mark.slow
+def test_the_demo_shows_every_verdict_of_its_planted_truth(demo: dict[str, ProposalResult]) -> None:
+    assert {name: demo[name].label for name in EXPECTED} == EXPECTED
+
+
+@pytest.mark.slow
+def test_what_is_inconclusive_says_how_long_and_what_is_infeasible_is_still_judged(demo: dict[str, ProposalResult]) -> None:
+    assert demo["D-06"].claims[0].days_needed > 30  # type: ignore[operator]
+    assert "over capacity" in {finding.name for finding in demo["D-09"].findings}
+    assert demo["D-09"].claims[0].measured.effect is not None
+    # The ramp of D-11 is compared within its epochs; the planted effect of +40 % lies in the interval.
+    effect = demo["D-11"].claims[0].measured.effect
+    assert effect.lower < 0.4 < effect.upper  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_hillstrom_gives_its_published_effects() -> None:
+    # Hillstrom, MineThatData E-Mail Analytics Challenge (2008): visit +.0766 and +.0452, conversion +.0068, spend +.770.
+    # The covariate (spend of the year before) moves an estimate by less than its tenth of a standard error.
+    real_data("hillstrom")
+    (proposal,), (result,) = judging.judge(sources.open_shop("hillstrom", root=ROOT))
+    found = {claim.claim_id: claim for claim in result.claims}
+    published = {"visits-men": 0.0766, "visits-women": 0.0452, "buyers-men": 0.0068, "spend-men": 0.770}
+    for name, value in published.items():
+        effect = found[name].measured.effect
+        assert effect.value == pytest.approx(value, abs=0.1 * effect.std_error)  # type: ignore[union-attr, operator]
+    assert found["visits-men"].state == found["visits-women"].state == "confirmed"
+    assert result.is_replay and proposal.replay
+
+
+@pytest.mark.slow
+def test_online_retail_is_judged_on_its_history() -> None:
+    real_data("online_retail")
+    proposals, results = judging.judge(sources.open_shop("online_retail", root=ROOT))
+    labels = {result.proposal_id: result.label for result in results}
+    assert labels["O-01"] == "supported"
+    assert labels["O-03"] == "inconclusive (association only)"
+    assert all(result.is_replay for result in results)
+    assert max(claim.window.end for p in proposals for claim in p.claims) <= date(2011, 12, 9)
