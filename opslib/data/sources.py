@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -197,6 +197,11 @@ class _Plan:
     in_place: dict[str, list[Path]]  # Parquet under contract already
     hashed: list[Path]  # decide the fingerprint
 
+    def read(self, reading: Reading) -> Extract:
+        """Everything that needs reading, by adapter and by column map."""
+        parts = [self.adapter.read(reading)] if self.adapter else []
+        return _merge([*parts, columns.read(reading)])
+
 
 def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConnection) -> _Plan:
     """Sort the shop's files by how they are read."""
@@ -247,28 +252,20 @@ def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify:
     readers = adapters.readers(described.adapter)
     digest = staging.fingerprint(hashes, settings={**settings, "made": made.name if made else ""}, readers=readers)
 
-    def build() -> Extract:
-        return _read(plan, described, con=con, progress=progress)
-
-    staged = staging.stage(folder, digest, con=con, build=build, time_zone=described.time_zone, tax=described.prices_include_tax,
-                           progress=progress)  # fmt: skip
+    reading = Reading(
+        con=con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
+        prices_include_tax=described.prices_include_tax, options={**described.options, "tables": plan.mapped},
+    )  # fmt: skip
+    staged = staging.stage(folder, digest, reading=reading, build=plan.read)
     for name, path in staged.tables.items():
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({quote(path)})")
     for name, many in plan.in_place.items():
         staging.view_in_place(con, many, table=name, time_zone=described.time_zone, tax=described.prices_include_tax)
     tables = {name: backend.table(name) for name in CONTRACTS if name in staged.tables or name in plan.in_place}
     days = _days(tables, described, memory=folder / digest[:16] / "days.json")
-    return _shop(described, backend=backend, tables=tables, digest=digest, days=days, staged=staged, folder=made)
-
-
-def _read(plan: _Plan, described: ShopFile, *, con: duckdb.DuckDBPyConnection, progress: Progress) -> Extract:
-    """Everything that needs reading, by adapter and by column map."""
-    reading = Reading(
-        con=con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
-        prices_include_tax=described.prices_include_tax, options={**described.options, "tables": plan.mapped},
-    )  # fmt: skip
-    parts = [plan.adapter.read(reading)] if plan.adapter else []
-    return _merge([*parts, columns.read(reading)])
+    return replace(
+        _shop(described, backend=backend, tables=tables, digest=digest, days=days, staged=staged), folder=made
+    )
 
 
 def _merge(parts: list[Extract]) -> Extract:
@@ -326,7 +323,6 @@ def _shop(
     digest: str | None,
     days: pd.DataFrame,
     staged: staging.Staged | None = None,
-    folder: Path | None = None,
 ) -> Shop:
     return Shop(
         name=described.name,
@@ -343,7 +339,6 @@ def _shop(
         days=days,
         staged=staged,
         settings=MappingProxyType({"metrics": described.metrics, "options": described.options}),
-        folder=folder,
     )
 
 

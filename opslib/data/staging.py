@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from opslib.contracts import CONTRACTS, Finding
-from opslib.data.adapters.base import Accounted, Extract, Progress, identifier, quote
+from opslib.data.adapters.base import Accounted, Extract, Reading, identifier, quote
 from opslib.data.adapters.columns import SQL_TYPES
 from opslib.errors import ContractError, SourceError
 
@@ -146,16 +146,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
-def stage(
-    folder: Path,
-    digest: str,
-    *,
-    con: duckdb.DuckDBPyConnection,
-    build: Callable[[], Extract],
-    time_zone: str,
-    tax: bool,
-    progress: Progress,
-) -> Staged:
+def stage(folder: Path, digest: str, *, reading: Reading, build: Callable[[Reading], Extract]) -> Staged:
     """Tables of this fingerprint: from disk if they are there, else made now.
 
     Parameters
@@ -164,16 +155,10 @@ def stage(
         ``data/staged/<shop>``.
     digest : str
         Fingerprint of the content.
-    con : duckdb.DuckDBPyConnection
-        Where ``build`` makes its raw tables.
+    reading : Reading
+        Connection, files, zone and tax rule.
     build : callable
         Reads the files; called only if needed.
-    time_zone : str
-        Of the shop.
-    tax : bool
-        Whether prices include tax.
-    progress : callable
-        Told what is going on.
 
     Returns
     -------
@@ -183,31 +168,22 @@ def stage(
     if not (target / "manifest.json").exists():
         with locked(folder):
             if not (target / "manifest.json").exists():
-                _write(
-                    folder, target, digest, con=con, extract=build(), time_zone=time_zone, tax=tax, progress=progress
-                )
+                _write(target, digest, reading=reading, extract=build(reading))
                 _forget_old(folder, keep=target)
-                _drop_raw(con)
+                _drop_raw(reading.con)
     return _read(target)
 
 
-def _write(
-    folder: Path,
-    target: Path,
-    digest: str,
-    *,
-    con: duckdb.DuckDBPyConnection,
-    extract: Extract,
-    time_zone: str,
-    tax: bool,
-    progress: Progress,
-) -> None:
+def _write(target: Path, digest: str, *, reading: Reading, extract: Extract) -> None:
+    """All tables and the manifest in a folder that gets its name only when it is complete."""
+    con, folder = reading.con, target.parent
     scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".making-"))
     try:
         for done, (name, query) in enumerate(extract.tables.items()):
-            progress(f"writing {name}", done / len(extract.tables))
-            path = scratch / f"{name}.parquet"
-            typed = order_lines_query(con, query, time_zone=time_zone, tax=tax) if name == "order_lines" else query
+            reading.progress(f"writing {name}", done / len(extract.tables))
+            path, typed = scratch / f"{name}.parquet", query
+            if name == "order_lines":
+                typed = order_lines_query(con, query, time_zone=reading.time_zone, tax=reading.prices_include_tax)
             con.execute(
                 f"COPY ({typed} ORDER BY {_order(con, typed, name)}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)"
             )
@@ -227,7 +203,7 @@ def _write(
         raise SourceError(f"staging to {folder.name}: {str(error).splitlines()[0]}") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        progress("ready", 1.0)
+        reading.progress("ready", 1.0)
 
 
 def _drop_raw(con: duckdb.DuckDBPyConnection) -> None:
