@@ -268,7 +268,7 @@ def order_lines_query(con: duckdb.DuckDBPyConnection, query: str, *, time_zone: 
 def _require_unique(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     repeated = f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(str(path))}) GROUP BY ALL HAVING count(*) > 1"
     row = con.sql(
-        f"SELECT count(*), min(order_id), min_by(line_id, order_id), min_by(n, order_id) FROM ({repeated})"
+        f"SELECT count(*), min(order_id), min_by(line_id, (order_id, line_id)), min_by(n, (order_id, line_id)) FROM ({repeated})"
     ).fetchone()
     if row and row[0]:
         raise ContractError(

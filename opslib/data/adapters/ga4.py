@@ -118,8 +118,8 @@ TABLES = {
         CAST(coalesce(item.price, 0) + coalesce(item.discount, 0) AS DECIMAL(18,4)) AS unit_price,
         CAST(coalesce(item.discount, 0) * coalesce(item.quantity, 1) AS DECIMAL(18,4)) AS discount_amount, country, device, session_id
         FROM ga4_items WHERE goes_to = 'events' AND event_name = 'purchase'""",
-    "products": """SELECT product_id, min_by(item.item_name, (occurred_at, place)) AS name, min_by(item.item_category, (occurred_at, place)) AS category,
-        min_by(item.item_brand, (occurred_at, place)) AS brand FROM (SELECT * EXCLUDE (product_id),
+    "products": """SELECT product_id, min_by(item.item_name, (occurred_at, row_number, place)) AS name, min_by(item.item_category, (occurred_at, row_number, place)) AS category,
+        min_by(item.item_brand, (occurred_at, row_number, place)) AS brand FROM (SELECT * EXCLUDE (product_id),
         coalesce(item.item_id, item.item_name) AS product_id FROM ga4_items) WHERE product_id IS NOT NULL GROUP BY product_id""",
     "sessions": f"""SELECT session_id, min(visitor_id) AS visitor_id, max(customer_id) AS customer_id, min(occurred_at) AS started_at,
         first(source {_BY_TIME}) FILTER (source IS NOT NULL) AS source, first(medium {_BY_TIME}) FILTER (medium IS NOT NULL) AS medium,

@@ -147,7 +147,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
-    names = """SELECT count(*) FILTER (n > 1), count(*), min_by(raw_code, -n) FROM (
+    names = """SELECT count(*) FILTER (n > 1), count(*), min_by(raw_code, (-n, raw_code)) FROM (
         SELECT raw_code, count(DISTINCT name) AS n FROM uci GROUP BY raw_code)"""
     cases = """SELECT count(*) FILTER (n > 1), count(*), min(code) FILTER (n > 1) FROM (
         SELECT product_id AS code, count(DISTINCT raw_code) AS n FROM uci GROUP BY product_id)"""
