@@ -54,6 +54,7 @@ bench-speed: $(STAMP)        ## the same, results to docs/bench_speed.md
 	@$(BIN)/opslib bench speed --out docs/bench_speed.md
 
 bench-truth: $(STAMP)        ## 1,000 replicates of every cell of the truth bench, results to docs/bench_truth.md
+	@$(BIN)/opslib bench regret --out docs/bench_regret.md
 	@$(BIN)/opslib bench truth --replicates 1000 --out docs/bench_truth.md
 
 faults: $(STAMP)             ## broken inputs, killed kernels, full disks: every fault must be named

@@ -5,6 +5,7 @@ and an optional ``ax``, and returns the Axes. Each figure carries alt text and s
 :func:`register` was called.
 """
 
+from opslib.charts.bench import draw_truth
 from opslib.charts.display import alt_of, describe, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
@@ -43,6 +44,7 @@ __all__ = [
     "draw_rfm_grid",
     "draw_segment_sizes",
     "draw_series",
+    "draw_truth",
     "register",
     "to_svg",
     "unregister",

@@ -1,26 +1,138 @@
-"""``opslib bench``: how often verdicts are wrong, and how fast the rooms are."""
+"""``opslib bench``: how often verdicts are wrong, what the recommendation is worth, and how fast the rooms are."""
 
 from __future__ import annotations
 
+import platform
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-bench_app = typer.Typer(help="How often verdicts are wrong, and how fast the rooms are.", no_args_is_help=True)
+from opslib.cli.common import complete_shops, open_with_progress, project_root
+from opslib.errors import ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from opslib.bench.cells import Cell
+
+bench_app = typer.Typer(
+    help="How often verdicts are wrong, and what the recommendation is worth.", no_args_is_help=True
+)
+Out = Annotated[Path | None, typer.Option(help="Markdown file to write, with a picture beside it (default: print).")]
 
 
 @bench_app.command("truth")
 def truth(
-    replicates: Annotated[int, typer.Option(min=10, help="Replicates a cell.")] = 200,
-    only: Annotated[str, typer.Option(help="Cells whose name contains this.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Markdown file to write (default: print).")] = None,
+    replicates: Annotated[int, typer.Option(min=10, help="Simulated runs a scenario.")] = 200,
+    only: Annotated[str, typer.Option(help="Scenarios whose design or name contains this.")] = "",
+    seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 1,
+    out: Out = None,
 ) -> None:
-    """Measure false support, false refute, coverage and power of every verdict on simulated shops with known truth.
+    """Measure false support, false refute, coverage and power of every verdict where the truth is known.
 
-    Examples: opslib bench truth | opslib bench truth --only experiment --replicates 1000 --out docs/bench_truth.md
+    Examples: opslib bench truth --only rollout | opslib bench truth --replicates 1000 --out docs/bench_truth.md
     """
-    from opslib.bench import truth as bench
+    from opslib.bench.truth import CELLS, render_truth_markdown
 
-    raise typer.Exit(bench.command(replicates=replicates, only=only, seed=seed, out=out))
+    cells = [cell for cell in CELLS if only in cell.design or only in cell.nuisance]
+    if not cells:
+        raise ParameterError(
+            f"--only '{only}': no scenario contains it; designs are {', '.join({c.design for c in CELLS})}"
+        )
+    table = _with_progress(cells, replicates, seed)
+    text = f"# Truth bench\n\n`opslib bench truth --replicates {replicates} --seed {seed}`; {_origin()}.\n\n"
+    _write(out, text + render_truth_markdown(table), picture=table)
+    raise typer.Exit(0 if table["is_met"].all() else 1)
+
+
+@bench_app.command("regret")
+def regret(
+    proposals: Annotated[int, typer.Option(min=1000, help="Simulated proposals a precision.")] = 200_000,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 1,
+    out: Out = None,
+) -> None:
+    """Compare the recommendation with three usual rules and an oracle, in lift per hundred proposals.
+
+    Example: opslib bench regret --out docs/bench_regret.md
+    """
+    from opslib.bench.regret import run_regret
+
+    table = run_regret(n_proposals=proposals, seed=seed)
+    wide = table.pivot(index="std_error", columns="rule", values="lift_points").round(2)
+    head = f"# What the recommendation is worth\n\n`opslib bench regret --proposals {proposals} --seed {seed}`; {_origin()}.\n\n"
+    rules = list(dict.fromkeys(table["rule"]))
+    lines = ["Points of lift per hundred proposals, net of cost.", "", f"| std. error | {' | '.join(rules)} |"]
+    lines.append("|---" * (len(rules) + 1) + "|")
+    lines += [
+        f"| {error:.1%} | " + " | ".join(f"{wide.loc[error, r]:+.2f}" for r in rules) + " |" for error in wide.index
+    ]
+    _write(out, head + "\n".join(lines) + "\n")
+
+
+def _with_progress(cells: list[Cell], replicates: int, seed: int) -> pd.DataFrame:
+    import pandas as pd
+    from rich.console import Console
+    from rich.progress import track
+
+    from opslib.bench.truth import run_truth
+
+    def tables() -> Iterator[pd.DataFrame]:
+        for cell in track(cells, description="simulating", console=Console(stderr=True), transient=True):
+            yield run_truth([cell], n_replicates=replicates, seed=seed)
+
+    return pd.concat(tables(), ignore_index=True)
+
+
+def _origin() -> str:
+    """Commit and kind of machine, for a committed result."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=project_root(), capture_output=True, text=True, check=False
+    )
+    commit = done.stdout.strip() or "no repository"
+    return f"commit {commit}, {platform.machine()}, Python {platform.python_version()}"
+
+
+def _write(out: Path | None, text: str, *, picture: pd.DataFrame | None = None) -> None:
+    if out is None:
+        typer.echo(text)
+        return
+    if picture is not None:
+        from opslib.charts import draw_truth, to_svg
+        from opslib.charts.theme import use
+
+        use()
+        drawn = out.with_suffix(".svg")
+        drawn.write_text(to_svg(draw_truth(picture).figure), encoding="utf-8")
+        text = text.replace("\n\n", f"\n\n![Share of wrong verdicts by design]({drawn.name})\n\n", 1)
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {out}")
+
+
+@bench_app.command("speed")
+def speed(
+    shop: Annotated[str, typer.Option(autocompletion=complete_shops, help="Shop whose staged table is used.")] = "demo",
+    pairs: Annotated[int, typer.Option(min=3, help="Interleaved pairs a case.")] = 15,
+    out: Out = None,
+) -> None:
+    """Time the rooms against hand-written SQL on one staged table, ours and theirs in turn.
+
+    Examples: opslib bench speed | opslib bench speed --shop my_shop --pairs 15 --out docs/bench_speed.md
+    """
+    from opslib.bench.speed import Setting, run_speed
+    from opslib.data.choices import choose_period
+
+    opened = open_with_progress(shop)
+    lines = opened.table("order_lines")
+    assert opened.coverage is not None
+    period = choose_period(opened, default="year")
+    table = run_speed(Setting(lines=lines, coverage=opened.coverage, period=period), n_pairs=pairs)
+    head = f"# Speed against hand-written SQL\n\n`opslib bench speed --shop {shop} --pairs {pairs}`; {_origin()}.\n\n"
+    rows = ["| case | rows | seconds | SQL seconds | ratio (median) | 95 % bound |", "|---|---:|---:|---:|---:|---:|"]
+    rows += [
+        f"| {r.case} | {r.n_rows:,} | {r.seconds:.3f} | {r.sql_seconds:.3f} | {r.ratio:.2f} | {r.ratio_upper:.2f} |"
+        for r in table.itertuples()
+    ]
+    _write(out, head + "\n".join(rows) + "\n")
