@@ -86,7 +86,6 @@ def unit_values(
     first, *others = [unit] if isinstance(unit, str) else unit
     keys = {"unit_id": first} | {other: other for other in others}
     counts = _counted(_given(tables, metrics), metrics, keys, period=period, where=where, units=units)
-    counts = counts.filter(*[counts[key].notnull() for key in keys])
     if units is None:
         return counts.select(*keys, **_sides(counts, metrics, unit=first))
     if others:
@@ -277,6 +276,7 @@ def _kept(
         rows = rows.filter(condition.on(rows))
     for key, unit in keys.items():
         rows = _keyed(rows, tables, key, unit)
+        rows = rows.filter(rows[key].notnull())
     if units is not None and "counted_from" in (population := engine.as_table(units)).columns:
         starts = population.select("unit_id", "counted_from")
         rows = rows.inner_join(starts, "unit_id")
@@ -306,18 +306,20 @@ def _aggregated(
     for column in dict.fromkeys(columns):
         rows = with_column(rows, column, tables)
     entities = {column for unit in keys.values() for column in UNITS.get(unit, ())[:1]}
-    sums = {name: _sum(rows, part, entities) for part, name in parts.items()}
+    # All orders of a customer are of a known one: the same column, so that the engine counts it once.
+    renamed = {"known_order_id": "order_id"} if "customer" in keys.values() else {}
+    sums = {name: _sum(rows, part, entities, renamed) for part, name in parts.items()}
     return rows.group_by(list(keys)).aggregate(**sums)
 
 
-def _sum(rows: ir.Table, part: _Part, entities: set[str]) -> ir.Value:
+def _sum(rows: ir.Table, part: _Part, entities: set[str], renamed: Mapping[str, str]) -> ir.Value:
     """One measure as an aggregate, float64, 0 where no row counts."""
     conditions = [condition.on(rows) for condition in part.where]
     condition = reduce(lambda left, right: left & right, conditions) if conditions else None
     measure = part.measure
     if measure.kind == "count":
         return rows.count(where=condition).cast("float64")
-    column = rows[measure.column]
+    column = rows[renamed.get(measure.column, measure.column)]
     if measure.kind == "sum":
         return column.sum(where=condition).cast("float64").fill_null(0.0)
     if measure.column in entities:

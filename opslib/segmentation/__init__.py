@@ -2,7 +2,7 @@
 
 from opslib.segmentation.grid import rfm_grid
 from opslib.segmentation.life_stage import STAGES, life_stages, stage_sizes
-from opslib.segmentation.migration import NOBODY, cohort_segments, migration, segment_growth
+from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,
@@ -25,12 +25,12 @@ __all__ = [
     "cohort_segments",
     "customer_totals",
     "life_stages",
-    "migration",
     "rfm_coverage",
     "rfm_cut_points",
     "rfm_grid",
     "rfm_scores",
     "segment_growth",
+    "segment_migration",
     "segment_sizes",
     "stage_sizes",
     "tier_sizes",

@@ -21,7 +21,7 @@ NOBODY = "not a customer"
 """Segment of a customer who is in one of the two tables only."""
 
 
-def migration(before: Table, after: Table, *, by: str = "segment", level: float = 0.95) -> pd.DataFrame:
+def segment_migration(before: Table, after: Table, *, by: str = "segment", level: float = 0.95) -> pd.DataFrame:
     """Customers and revenue of every flow between the segments of two periods.
 
     Parameters
@@ -50,7 +50,7 @@ def migration(before: Table, after: Table, *, by: str = "segment", level: float 
     --------
     >>> before = pd.DataFrame({"customer_id": ["x", "y"], "segment": "loyal", "revenue_amount": [9.0, 5.0]})
     >>> after = pd.DataFrame({"customer_id": ["x"], "segment": "loyal", "revenue_amount": [10.0]})
-    >>> flows = migration(before, after)
+    >>> flows = segment_migration(before, after)
     >>> flows[["segment_after", "flow_share", "revenue_change"]].values.tolist()
     [['loyal', 0.5, 1.0], ['not a customer', 0.5, -5.0]]
     """
@@ -77,26 +77,23 @@ def migration(before: Table, after: Table, *, by: str = "segment", level: float 
 
 
 def _pairs(before: Table, after: Table, by: str) -> ir.Table:
-    """One row a customer of either table, by stacking: no outer join, so the same on every engine."""
-    sides = []
-    for label, data in (("before", before), ("after", after)):
+    """One row a customer of either table."""
+    sides = {}
+    for side, data in (("before", before), ("after", after)):
         table = engine.as_table(data)
         for column in ("customer_id", by):
             if column not in table.columns:
-                raise ContractError(f"{label}: no column '{column}'; it has {', '.join(table.columns)}")
+                raise ContractError(f"{side}: no column '{column}'; it has {', '.join(table.columns)}")
         revenue = table["revenue_amount"] if "revenue_amount" in table.columns else ibis.literal(0)
-        own = {"segment": table[by].cast("string"), "revenue": revenue.cast("float64")}
-        none = {"segment": ibis.null("string"), "revenue": ibis.literal(0).cast("float64")}
-        columns = {
-            f"{name}_{side}": (own if side == label else none)[name]
-            for side in ("before", "after") for name in ("segment", "revenue")
-        }
-        sides.append(table.select("customer_id", **columns))
-    stacked = sides[0].union(sides[1])
-    return stacked.group_by("customer_id").aggregate(
-        **{f"segment_{side}": stacked[f"segment_{side}"].max().fill_null(NOBODY) for side in ("before", "after")},
-        **{f"revenue_{side}": stacked[f"revenue_{side}"].sum() for side in ("before", "after")},
-    )
+        sides[side] = table.select(**{
+            f"id_{side}": table["customer_id"], f"segment_{side}": table[by].cast("string"),
+            f"revenue_{side}": revenue.cast("float64"),
+        })
+    pairs = sides["before"].outer_join(sides["after"], sides["before"]["id_before"] == sides["after"]["id_after"])
+    return pairs.select(**{
+        **{f"segment_{side}": pairs[f"segment_{side}"].fill_null(NOBODY) for side in sides},
+        **{f"revenue_{side}": pairs[f"revenue_{side}"].fill_null(0.0) for side in sides},
+    })
 
 
 def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
@@ -105,7 +102,7 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     Parameters
     ----------
     before, after : table
-        As for `migration`, with revenue_amount.
+        As for `segment_migration`, with revenue_amount.
     by : str
         Column of the segment.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from opslib import engine
 from opslib.errors import ContractError, ParameterError
-from opslib.segmentation import NOBODY, cohort_segments, migration, rfm_scores, segment_growth
+from opslib.segmentation import NOBODY, cohort_segments, rfm_scores, segment_growth, segment_migration
 from opslib.stats.shares import share
 from tests import retail
 
@@ -32,7 +32,7 @@ AFTER = table({"a": ("loyal", 12.0), "b": ("at risk", 2.0), "d": ("loyal", 9.0),
 
 
 def test_flows_by_hand() -> None:
-    flows = migration(BEFORE, AFTER).set_index(["segment_before", "segment_after"])
+    flows = segment_migration(BEFORE, AFTER).set_index(["segment_before", "segment_after"])
     assert flows["n_customers"].to_dict() == {
         ("loyal", "at risk"): 1, ("loyal", "loyal"): 1, ("loyal", NOBODY): 1, ("new", "loyal"): 1, (NOBODY, "new"): 1,
     }
@@ -42,7 +42,7 @@ def test_flows_by_hand() -> None:
 
 
 def test_flow_intervals_are_wilsons() -> None:
-    flow = migration(BEFORE, AFTER).set_index(["segment_before", "segment_after"]).loc[("loyal", "loyal")]
+    flow = segment_migration(BEFORE, AFTER).set_index(["segment_before", "segment_after"]).loc[("loyal", "loyal")]
     expected = share(1, 3)
     assert flow[["flow_share", "lower", "upper"]].tolist() == pytest.approx(
         [expected.value, expected.lower, expected.upper], rel=REL
@@ -52,18 +52,18 @@ def test_flow_intervals_are_wilsons() -> None:
 def test_frame_and_table_give_the_same() -> None:
     con = ibis.duckdb.connect()
     staged = [con.create_table(name, frame) for name, frame in (("before", BEFORE), ("after", AFTER))]
-    pd.testing.assert_frame_equal(migration(BEFORE, AFTER), migration(*staged))
+    pd.testing.assert_frame_equal(segment_migration(BEFORE, AFTER), segment_migration(*staged))
 
 
 def test_segments_without_revenue_still_flow() -> None:
-    flows = migration(BEFORE.drop(columns="revenue_amount"), AFTER.drop(columns="revenue_amount"))
+    flows = segment_migration(BEFORE.drop(columns="revenue_amount"), AFTER.drop(columns="revenue_amount"))
     assert flows["n_customers"].sum() == 5
     assert (flows["revenue_change"] == 0).all()
 
 
 def test_columns_are_named_when_missing() -> None:
     with pytest.raises(ContractError, match="after: no column 'tier'"):
-        migration(BEFORE.rename(columns={"segment": "tier"}), AFTER, by="tier")
+        segment_migration(BEFORE.rename(columns={"segment": "tier"}), AFTER, by="tier")
 
 
 def test_growth_by_hand() -> None:
@@ -84,7 +84,7 @@ SIDE = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.sampled_from("p
 @given(SIDE, SIDE)
 def test_flows_and_effects_add_up(before: dict, after: dict) -> None:
     a, b = (table({c: (s, float(r)) for c, (s, r) in side.items()}) for side in (before, after))
-    flows, growth = migration(a, b), segment_growth(a, b)
+    flows, growth = segment_migration(a, b), segment_growth(a, b)
     change = b["revenue_amount"].sum() - a["revenue_amount"].sum()
     assert flows["n_customers"].sum() == len(set(before) | set(after))
     assert flows["revenue_change"].sum() == pytest.approx(change, abs=1e-9)
@@ -117,7 +117,7 @@ def test_online_retail_flows_equal_plain_sql() -> None:
         engine.collect(rfm_scores(lines.filter(part), as_of=day)) for part, day in
         ((half, date(2011, 6, 30)), (~half, date(2011, 12, 9)))
     )  # fmt: skip
-    flows = migration(before, after)
+    flows = segment_migration(before, after)
     found = dict(zip(zip(flows["segment_before"], flows["segment_after"], strict=True), flows["n_customers"], strict=True))
     con = retail.raw()
     con.register("seg_before", before)
