@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 
 from opslib.errors import ReportError
-from opslib.reporting import manifest, publishing
+from opslib.reporting import kernels, manifest, publishing
 from opslib.reporting.execution import Execution, execute, stop_all
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
@@ -166,6 +166,8 @@ class _Work:
         return self.latest.get(name), self.building.parent / publishing.LATEST
 
     def _compute(self, page: Page, board: ProgressBoard, *, key: dict[str, str], why: str) -> PageRecord:
+        if kernels.is_warm():
+            kernels.server(kernels.imported_modules(p.content for p in self.plan.pages))
         done = execute(
             page.content,
             page.parameters,

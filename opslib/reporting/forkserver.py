@@ -13,7 +13,6 @@ import selectors
 import signal
 import socket
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +41,11 @@ def main(address: str, modules: list[str]) -> None:
 
 
 def _preload(name: str) -> None:
-    """Import a module; one that is missing or broken is left to the notebook that asks for it, which then says so."""
+    """Import a module; what is broken, or no module, is left to the notebook that asks for it, which then says so."""
     try:
         importlib.import_module(name)
-    except ImportError:
-        traceback.print_exc()
+    except ImportError as error:
+        sys.stderr.write(f"not loaded: {name}: {error}\n")  # the server's log
 
 
 def _serve(listener: socket.socket) -> dict[str, Any] | None:

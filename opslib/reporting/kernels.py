@@ -6,6 +6,7 @@ outputs are the same either way.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import json
 import os
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,22 +31,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from opslib.errors import ReportError
 
-PRELOAD = (
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "ibis",
-    "duckdb",
-    "scipy.stats",
-    "statsmodels.api",
-    "sklearn.cluster",
-    "matplotlib.pyplot",
-    "seaborn",
-    "ipykernel.kernelapp",
-    "ipykernel.zmqshell",
-    "matplotlib_inline.backend_inline",
-)
-ROOMS = ("opslib.charts", "opslib.tables", "opslib.data.sources", "opslib.data.loading")
+PRELOAD = ("ipykernel.kernelapp", "ipykernel.zmqshell", "matplotlib.pyplot", "matplotlib_inline.backend_inline")
 STARTUP_SECONDS = 120.0
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # two pages at a time use the cores better than threads that wait for each other
@@ -58,15 +45,14 @@ KERNEL_ENVIRONMENT = {
 
 
 class ForkServer:
-    """One process with the libraries loaded, and the private folder that it listens in."""
+    """One process with the libraries loaded, and the private socket that it listens on."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
         self.address = str(folder() / "fork")
         self.log = folder() / "kernels.log"
-        modules = [*PRELOAD, *(m for m in ROOMS if _is_there(m))]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "opslib.reporting.forkserver", self.address, *modules],
+                [sys.executable, "-m", "opslib.reporting.forkserver", self.address, *PRELOAD, *modules],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -169,15 +155,54 @@ def is_warm() -> bool:
     return sys.platform == "linux" and os.environ.get("OPSLIB_WARM", "1") != "0"
 
 
-def server() -> ForkServer:
-    """The process's one fork server, started when first asked for."""
+def server(modules: Sequence[str] = ()) -> ForkServer:
+    """The process's one fork server, started when first asked for.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What a server that is started now loads beside the kernel itself.
+    """
     global _server
     with _lock:
         if _server is None or _server.process.poll() is not None:
             Path(folder() / "fork").unlink(missing_ok=True)
-            _server = ForkServer()
+            _server = ForkServer(modules)
             atexit.register(_server.close)
         return _server
+
+
+def imported_modules(notebooks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Modules that notebooks import at the top of a cell, for the server to load once.
+
+    Parameters
+    ----------
+    notebooks : iterable of mapping
+        Notebooks (nbformat 4).
+
+    Returns
+    -------
+    list of str
+        Sorted; a name imported from a package counts as a module of it, which it may not be.
+
+    Examples
+    --------
+    >>> cell = {"cell_type": "code", "source": "import pandas as pd\\nfrom opslib import charts"}
+    >>> imported_modules([{"cells": [cell]}])
+    ['opslib', 'opslib.charts', 'pandas']
+    """
+    names: set[str] = set()
+    for cell in (c for notebook in notebooks for c in notebook["cells"] if c["cell_type"] == "code"):
+        try:
+            statements = ast.parse("".join(cell["source"])).body
+        except SyntaxError:  # a cell with a magic; its own kernel imports what it needs
+            continue
+        for statement in statements:
+            if isinstance(statement, ast.Import):
+                names |= {alias.name for alias in statement.names}
+            elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+                names |= {statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)}
+    return sorted(names)
 
 
 def warm_up() -> None:
@@ -201,11 +226,6 @@ def kernel_manager() -> AsyncKernelManager:
         manager.transport = "ipc"
         manager.connection_file = str(folder() / f"{uuid.uuid4().hex[:12]}.json")
     return manager
-
-
-def _is_there(module: str) -> bool:
-    path = Path(__file__).parents[1].joinpath(*module.split(".")[1:])
-    return path.with_suffix(".py").is_file() or path.is_dir()
 
 
 _lock = threading.RLock()

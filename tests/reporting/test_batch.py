@@ -52,6 +52,7 @@ def shop(tmp_path, monkeypatch):
         return Execution(notebook=done, status=status, reason="it broke" if status == "failed" else "", seconds=0.5)
 
     monkeypatch.setattr(batch, "execute", fake)
+    monkeypatch.setattr(batch.kernels, "is_warm", lambda: False)
 
     def plan(fingerprint: str | None = "data-1", names: int = 3, **options):
         return batch.plan_run(

@@ -88,7 +88,7 @@ def test_a_process_with_threads_is_not_forked() -> None:
 
 def test_kernels_end_with_the_process_that_started_them(tmp_path) -> None:
     script = (
-        "import os, sys\nfrom opslib.reporting import kernels\nkernels.PRELOAD = ()\nkernels.ROOMS = ()\n"
+        "import os, sys\nfrom opslib.reporting import kernels\nkernels.PRELOAD = ()\n"
         "server = kernels.server()\nargv = ['-f', sys.argv[1]]\n"
         "pid = server.ask(do='fork', argv=argv, cwd='', env=dict(os.environ))['pid']\n"
         "print(server.process.pid, pid, flush=True)\nos._exit(0)\n"
