@@ -80,11 +80,11 @@ def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult
 def overall(
     claims: Sequence[ClaimResult], guardrails: Sequence[GuardrailResult],
 ) -> tuple[State, str]:
-    """Verdict of a proposal: its weakest confirmatory claim's; harmful where a guardrail is broken."""
+    """Verdict of a proposal: its weakest confirmatory claim's; harmful where a guardrail is broken on valid evidence."""
     counted = [claim for claim in claims if claim.is_confirmatory] or list(claims)
     weakest = min(counted, key=lambda claim: WEAKEST_FIRST.index(claim.state))
     broken = [guard.metric for guard in guardrails if guard.state == "broken"]
-    if broken and weakest.state != "invalid":
+    if broken and weakest.state != "invalid" and not weakest.qualifier:
         return "harmful", f"guardrail {broken[0]} broken"
     return weakest.state, weakest.qualifier
 

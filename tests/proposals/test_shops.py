@@ -20,6 +20,7 @@ EXPECTED = {
     "D-01": "confirmed", "D-02": "supported", "D-03": "partly", "D-04": "refuted", "D-05": "harmful",
     "D-06": "inconclusive", "D-07": "invalid (sample ratio)", "D-08": "inconclusive (exploratory)", "D-09": "supported",
     "D-10": "inconclusive (association only)", "D-13": "supported",
+    "D-14": "confirmed", "D-15": "inconclusive", "D-16": "invalid (enough history)",
 }  # fmt: skip
 
 
@@ -53,6 +54,16 @@ def test_what_is_inconclusive_says_how_long_and_what_is_infeasible_is_still_judg
 
 
 @pytest.mark.slow
+def test_the_rollout_finds_its_planted_effect_and_says_what_it_cannot_know(demo: dict[str, ProposalResult]) -> None:
+    # Planted: +45 % orders in treated stores; +30 % conversion on phones.
+    for name, planted in (("D-14", 0.45), ("D-15", 0.30)):
+        effect = demo[name].claims[0].measured.effect
+        assert effect.lower < planted < effect.upper, name  # type: ignore[union-attr]
+    assert demo["D-14"].grade == "Very low"
+    assert "not drawn by lot" in demo["D-14"].claims[0].measured.doubt
+
+
+@pytest.mark.slow
 def test_hillstrom_gives_its_published_effects() -> None:
     # Hillstrom, MineThatData E-Mail Analytics Challenge (2008): visit +.0766 and +.0452, conversion +.0068, spend +.770.
     # The covariate (spend of the year before) moves an estimate by less than its tenth of a standard error.
@@ -64,7 +75,8 @@ def test_hillstrom_gives_its_published_effects() -> None:
         effect = found[name].measured.effect
         assert effect.value == pytest.approx(value, abs=0.1 * effect.std_error)  # type: ignore[union-attr, operator]
     assert found["visits-men"].state == found["visits-women"].state == "confirmed"
-    assert result.is_replay and proposal.replay
+    assert result.is_replay
+    assert proposal.replay
 
 
 @pytest.mark.slow

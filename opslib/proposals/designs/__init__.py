@@ -1,6 +1,6 @@
 """One module a design; importing the package enters every evaluator in the register."""
 
-from opslib.proposals.designs import clusters, described, experiment
+from opslib.proposals.designs import clusters, described, experiment, over_time
 from opslib.proposals.designs.base import (
     EVALUATORS,
     Context,
@@ -21,5 +21,6 @@ from opslib.proposals.designs.base import (
 
 __all__ = [
     "EVALUATORS", "Context", "Evaluator", "Look", "Plan", "RecordedMetric", "clusters", "described", "evaluates",
-    "experiment", "from_comparison", "health_gate", "look_of", "measure", "pending", "refused", "units_gate", "where_of",
+    "experiment", "from_comparison", "health_gate", "look_of", "measure",
+    "over_time", "pending", "refused", "units_gate", "where_of",
 ]

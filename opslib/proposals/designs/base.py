@@ -11,11 +11,11 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from opslib.contracts import Finding
-from opslib.errors import ContractError, NotAvailableError, ParameterError, ProposalError
+from opslib.errors import ContractError, DesignError, NotAvailableError, ParameterError, ProposalError
 from opslib.metrics import Metric
 from opslib.periods import Coverage, Period
 from opslib.proposals.model import Anytime, Claim, Fixed, Scope
-from opslib.proposals.results import Gate, Measured
+from opslib.proposals.results import Gate, GateName, Measured
 from opslib.stats.ratios import Comparison
 from opslib.stats.verdict_rule import towards
 
@@ -24,6 +24,7 @@ Table: TypeAlias = ir.Table | pd.DataFrame
 MISSING_WARNING, MISSING_FAILED = 0.02, 0.2
 #: Units of each side below which the large-sample intervals are not to be trusted.
 LEAST_UNITS = 50
+_GATES: dict[str, GateName] = {"history": "enough history", "window": "enough history"}
 _OPERATORS = {"eq": "=", "ne": "!=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "in": "in", "not_in": "not in"}
 
 
@@ -173,10 +174,11 @@ def _measured_together(evaluator: Evaluator, plans: Sequence[Plan], context: Con
     """All plans in one go; where the tables cannot carry one of them, that one is refused by name."""
     try:
         return evaluator(plans, context)
-    except (NotAvailableError, ContractError, ParameterError) as error:
+    except (NotAvailableError, ContractError, ParameterError, DesignError) as error:
         if len(plans) > 1:
             return {key: value for plan in plans for key, value in _measured_together(evaluator, [plan], context).items()}
-        return {plans[0].key: refused(Gate(name="measurable", status="failed", sentence=str(error)))}
+        gate = _GATES.get(getattr(error, "gate", ""), "measurable")
+        return {plans[0].key: refused(Gate(name=gate, status="failed", sentence=str(error)))}
 
 
 def look_of(claim: Claim, *, as_of: date) -> Look:

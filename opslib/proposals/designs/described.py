@@ -75,7 +75,7 @@ def measure_levels(plans: Sequence[Plan], context: Context) -> dict[str, Measure
         groups, others = _split(plan)
         batches.setdefault(_Batch(plan.unit, look.period, tuple(sorted(groups)), others), []).append(plan)
     for batch, members in batches.items():
-        metrics = _metrics(members)
+        metrics = metrics_of(members)
         values = unit_values(context.tables, metrics, unit=(batch.unit, *batch.columns), period=batch.period,
                              where=where_of(batch.others))
         moments = unit_moments(values, metrics, by=batch.columns).set_index(["metric", *batch.columns]).sort_index()
@@ -122,7 +122,7 @@ def measure_trends(plans: Sequence[Plan], context: Context) -> dict[str, Measure
         else:
             batches.setdefault((look.period, plan.claim.scope), []).append(plan)
     for (period, scope), members in batches.items():
-        days = daily_values(context.tables, _metrics(members), period=period, coverage=context.coverage,
+        days = daily_values(context.tables, metrics_of(members), period=period, coverage=context.coverage,
                             where=where_of(scope))
         for plan in members:
             found[plan.key] = _trend(plan, period, days, context)
@@ -192,7 +192,7 @@ def _compared(plan: Plan, context: Context) -> Measured:
     assert isinstance(design, Comparison)
     if look.period is None:
         return pending(look)
-    column, metrics = design.group.partition(".")[2], _metrics([plan])
+    column, metrics = design.group.partition(".")[2], metrics_of([plan])
     arms = {}
     for group in (design.control, design.treatment):
         where = [*where_of(plan.claim.scope), (column, "=", group)]
@@ -258,7 +258,8 @@ def _group_of(column: str) -> str | None:
     return next((unit for unit, columns in UNITS.items() if columns == (column,) and unit != "buyer"), None)
 
 
-def _metrics(plans: Sequence[Plan]) -> list[Metric]:
+def metrics_of(plans: Sequence[Plan]) -> list[Metric]:
+    """Metrics of some plans that the registry defines, each once."""
     found = {plan.metric.name: plan.metric for plan in plans}
     return [metric for metric in found.values() if isinstance(metric, Metric)]
 

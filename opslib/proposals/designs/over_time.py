@@ -1,0 +1,183 @@
+"""Changes without a randomised test: before and after beside placebo windows, and roll-outs over units and weeks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import DesignError
+from opslib.metrics import daily_values
+from opslib.periods import Period
+from opslib.proposals.designs.arms import require
+from opslib.proposals.designs.base import (
+    Context,
+    Plan,
+    evaluates,
+    health_gate,
+    look_of,
+    pending,
+    refused,
+    where_of,
+)
+from opslib.proposals.designs.described import metrics_of
+from opslib.proposals.model import BeforeAfter, Rollout
+from opslib.proposals.results import Gate, Measured
+from opslib.proposals.scope import Scope
+from opslib.stats import before_after as placebo
+from opslib.stats import rollouts
+from opslib.stats.estimates import Estimate
+from opslib.stats.synthetic import synthetic_did
+from opslib.stats.verdict_rule import towards
+
+WEEK = 7
+#: Documented bias of designs that follow units or a series over time, relative (standard deviation): what else changed
+#: on the same day is not taken out. Stated, not measured.
+BIAS_SD = {"rollout": 0.02, "controlled": 0.03, "before_after": 0.05}
+_WARNINGS = {
+    "few_windows": "few windows of history", "no_season": "less than two years of history, so no season is taken out",
+    "level_break": "the level broke in the history", "recent_shift": "the last window before the change was unusual",
+    "trend": "a trend was taken out", "few_units": "few units on a side",
+    "pre_trend": "both sides already drifted apart before", "weak_pre_trend_test": "a drift before would hardly be seen",
+}  # fmt: skip
+
+
+@evaluates("before_after")
+def measure_before_after(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
+    """Windows after a change beside windows in which nothing was changed.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Claims with the design before_after; the control series is the metric over ``control_scope``.
+    context : Context
+
+    Returns
+    -------
+    dict of plan key to Measured
+    """
+    return {plan.key: _before_after(plan, context) for plan in plans}
+
+
+def _before_after(plan: Plan, context: Context) -> Measured:
+    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+    assert isinstance(design, BeforeAfter)
+    if look.period is None:
+        return pending(look)
+    if look.period.start < design.changed_on:
+        return refused(Gate(name="measurable", status="failed", sentence=f"the window starts before the change on "
+                            f"{design.changed_on}"))
+    period = Period(design.changed_on - timedelta(days=design.history_days), look.period.end)
+    series = _series(plan, context, period, plan.claim.scope)
+    controls: tuple[str, ...] = ()
+    if design.control_scope:
+        series["control"] = _series(plan, context, period, design.control_scope)["value"]
+        controls = ("control",)
+    after = pd.to_datetime(series["day"]) >= pd.Timestamp(look.period.start)
+    before = pd.to_datetime(series["day"]) < pd.Timestamp(design.changed_on)
+    found = placebo.before_after(series[before | after], changed_on=look.period.start, n_days=look.period.n_days,
+                                 controls=controls, scale=plan.claim.scale, level=plan.level)
+    gates = (health_gate(plan, context, look.period), *_warnings(found.warnings, "enough history"))
+    if gates[0].status == "failed":
+        return refused(gates[0])
+    effect = found.relative if plan.claim.scale == "relative" else found.absolute
+    baseline = float(series.loc[before, "value"].mean())
+    bias = BIAS_SD["controlled" if controls else "before_after"]
+    return Measured(
+        effect=towards(effect, direction=plan.direction), gates=gates, baseline=baseline,
+        outcome=float(series.loc[after, "value"].mean()), n_control=found.n_windows, n_treated=1,
+        n_days=look.period.n_days, p_value=found.p_value, has_control=bool(controls),
+        bias_sd=bias * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
+        doubt=f"What else changed around {design.changed_on} is in it; history shows changes from "
+              f"{100 * found.detectable_share:.0f} % on.",
+    )
+
+
+def _series(plan: Plan, context: Context, period: Period, scope: Scope) -> pd.DataFrame:
+    """One row a day: day, value; days that were not observed are missing."""
+    days = daily_values(context.tables, metrics_of([plan]), period=period, coverage=context.coverage, where=where_of(scope))
+    return days[["day", plan.metric.name]].rename(columns={plan.metric.name: "value"})
+
+
+@evaluates("rollout")
+def measure_rollouts(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
+    """Treated against untreated units, week by week.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Claims with the design rollout; untreated units are those that ``rollouts`` lists without ``treated_from``.
+    context : Context
+
+    Returns
+    -------
+    dict of plan key to Measured
+    """
+    return {plan.key: _rollout(plan, context) for plan in plans}
+
+
+def _rollout(plan: Plan, context: Context) -> Measured:
+    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+    assert isinstance(design, Rollout)
+    if look.period is None:
+        return pending(look)
+    gate = health_gate(plan, context, look.period)
+    if gate.status == "failed":
+        return refused(gate)
+    panel = _panel(plan, design, look.period, context)
+    effect, p_value, warnings, sizes = _estimated(panel, design, plan)
+    before = panel[panel["treated_from"].isna() | (panel["period"] < panel["treated_from"])]
+    baseline = float(before["value"].mean())
+    return Measured(
+        effect=towards(effect, direction=plan.direction), gates=(gate, *_warnings(warnings, "clustered unit known")),
+        baseline=baseline, n_control=sizes[0], n_treated=sizes[1], n_days=look.period.n_days, p_value=p_value,
+        bias_sd=BIAS_SD["rollout"] * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
+        doubt="Who came first was not drawn by lot: they may have grown anyway.",
+    )
+
+
+def _estimated(
+    panel: pd.DataFrame, design: Rollout, plan: Plan,
+) -> tuple[Estimate, float, tuple[str, ...], tuple[int, int]]:
+    if design.method == "synthetic_did" and plan.claim.scale == "absolute":
+        found = synthetic_did(panel, level=plan.level)
+        treated = panel.groupby("unit")["treated_from"].first().notna()
+        return found.effect, found.p_value, (), (int((~treated).sum()), int(treated.sum()))
+    collapsed = rollouts.rollout(panel, scale=plan.claim.scale, level=plan.level)
+    return collapsed.effect, collapsed.p_value, collapsed.warnings, (collapsed.n_untreated, collapsed.n_treated)
+
+
+def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.DataFrame:
+    """One row a unit and week: unit, period (number of the week), value, treated_from (number, missing = never)."""
+    rows = require(context.tables, "rollouts")
+    rows = rows.filter(rows["rollout_id"] == design.rollout)
+    units = engine.collect(rows.select("unit_id", "unit", "treated_from").order_by("unit_id"))
+    starts = pd.to_datetime(units["treated_from"]).dropna()
+    if starts.empty or units["treated_from"].notna().all():
+        raise DesignError("units", f"roll-out '{design.rollout}' has {len(starts)} treated of {len(units)} units; needed: "
+                                   "some treated and some never treated, listed in rollouts without treated_from")
+    first = starts.min().date()
+    whole = Period(first - timedelta(days=design.history_days // WEEK * WEEK), period.end)
+    days = daily_values(context.tables, metrics_of([plan]), period=whole, coverage=context.coverage,
+                        where=where_of(plan.claim.scope), by=str(units["unit"].iloc[0]))
+    days = days[days["unit_id"].isin(units["unit_id"])]
+    days = days.assign(period=(days["day"] - pd.Timestamp(whole.start)).dt.days // WEEK)
+    last_whole = whole.n_days // WEEK - 1
+    name = plan.metric.name
+    sums = days[days["period"] <= last_whole].groupby(["unit_id", "period"], as_index=False)[
+        [f"{name}_numerator", f"{name}_denominator"]].sum(min_count=1)
+    denominator = 1.0 if plan.metric.is_total else sums[f"{name}_denominator"].replace(0.0, np.nan)
+    sums["value"] = sums[f"{name}_numerator"] / denominator
+    offsets = (pd.to_datetime(units["treated_from"]) - pd.Timestamp(whole.start)).dt.days
+    treated = dict(zip(units["unit_id"], np.ceil(offsets / WEEK), strict=True))
+    return pd.DataFrame({"unit": sums["unit_id"], "period": sums["period"], "value": sums["value"],
+                         "treated_from": sums["unit_id"].map(treated)})
+
+
+def _warnings(names: Sequence[str], gate: str) -> tuple[Gate, ...]:
+    """Warnings of the statistic as gates; those that the grade of the design holds already are left out."""
+    return tuple(Gate(name=gate, status="warning", sentence=_WARNINGS[name])  # type: ignore[arg-type]
+                 for name in names if name in _WARNINGS and name != "trend")
