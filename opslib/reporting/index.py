@@ -81,8 +81,9 @@ def headline_tiles(records: Sequence[PageRecord], *, currency: str | None) -> li
     list of Tile
         A finding whose key ends in ``-change`` gives the change of the metric's tile, not a tile of its own.
     """
-    found = [(r, item) for r in records for item in r.harvest.evidence if item.get("metric") and item.get("estimate")]
-    found = [(r, item) for r, item in found if not item.get("scope")]
+    # A proposal's evidence speaks of its test, not of the shop.
+    about_shop = [(r, item) for r in records if not r.harvest.proposals for item in r.harvest.evidence]
+    found = [(r, e) for r, e in about_shop if e.get("metric") and e.get("estimate") and not e.get("scope")]
     changes = {item["metric"]: item["estimate"] for _, item in found if item["key"].endswith("-change")}
     tiles: dict[str, Tile] = {}
     for record, item in found:

@@ -45,7 +45,7 @@ class ProgressBoard:
             disable=not is_shown,
             transient=True,
         )
-        self._bar = self._progress.add_task(f"{len(pages)} pages", total=sum(self._weight.values()) or 1)
+        self._bar = self._progress.add_task("loading", total=sum(self._weight.values()) or 1)
 
     def __enter__(self) -> ProgressBoard:
         self._progress.start()
@@ -69,4 +69,4 @@ class ProgressBoard:
         with self._lock:
             self._share[name] = max(share, self._share[name])
             done = sum(self._weight[n] * s for n, s in self._share.items())
-            self._progress.update(self._bar, completed=done)
+            self._progress.update(self._bar, completed=done, description=f"{len(self._share)} pages")

@@ -39,7 +39,10 @@ def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
         metric("conversion-fr", "conversion", estimate(0.01, 0.01, 0.01, "share"), scope=[["country", "FR"]]),
         evidence("words", "No metric here."),
     ]
-    tiles = headline_tiles([record(evidence=found, series={"revenue": [1.0, 2.0]})], currency="GBP")
+    tested = record(
+        "81", evidence=[metric("c", "bounce", estimate(0.6, 0.5, 0.7, "change"))], proposals=[{"id": "P-1"}]
+    )
+    tiles = headline_tiles([record(evidence=found, series={"revenue": [1.0, 2.0]}), tested], currency="GBP")
     assert [t.name for t in tiles] == ["revenue", "conversion"]
     assert (tiles[0].value, tiles[0].interval, tiles[0].change) == ("£412k", "", "+3.1\u00a0% (0.4–5.9)")
     assert (tiles[1].value, tiles[1].interval, tiles[1].spark) == ("2.31\u00a0%", "2.24–2.38", "")
