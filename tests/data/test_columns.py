@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opslib.data import sources
 from opslib.errors import ContractError, SourceError
-from tests.data.builders import COLUMNS, ORDERS, REVENUE, frame_of, open_orders, write_csv, write_ndjson, write_xlsx
+from tests.data.builders import COLUMNS, ORDERS, REVENUE, frame_of, open_orders, write_csv, write_ndjson, write_shop, write_xlsx
 
 CENT = 1e-9  # sums of DECIMAL are exact; only their way to float64 rounds
 
@@ -224,6 +225,15 @@ def test_odd_column_names_are_found(tmp_path: Path) -> None:
     write_csv(ORDERS.rename(columns=renamed), tmp_path / "orders.csv")
     columns = {ours: renamed.get(theirs, theirs) for ours, theirs in COLUMNS.items()}
     assert len(frame_of(open_orders(tmp_path, "orders.csv", columns=columns), "order_lines")) == 9
+
+
+@pytest.mark.parametrize("more", [{}, {"keep": {"goes_to": ["us"]}}])
+def test_columns_with_the_names_that_we_use_ourselves_are_read_as_any_other(tmp_path: Path, more: dict[str, object]) -> None:
+    back = pd.DataFrame({"return_id": ["1", "2"], "returned_at": "2026-03-01 10:00:00", "reason": ["broken", "kept"], "goes_to": "us"})
+    write_csv(back, tmp_path / "returns.csv")
+    source = {"files": "returns.csv", "columns": {c: c for c in ("return_id", "returned_at", "reason")}, **more}
+    shop = sources.open_shop(write_shop(tmp_path, tables={"returns": source}), root=tmp_path)
+    assert frame_of(shop, "returns")["reason"].tolist() == ["broken", "kept"]
 
 
 def test_money_and_quantities_are_exact_decimals(tmp_path: Path) -> None:

@@ -76,9 +76,14 @@ def _keep(
     place = "1"
     if source.first_of:
         place = f"row_number() OVER (PARTITION BY {is_kept}, {identifier(source.first_of)} ORDER BY {FILE}, {ROW})"
+    # The files may have columns of any name, "reason" among them: ours are set apart before rows are counted.
     con.execute(
-        f"CREATE OR REPLACE TEMP VIEW _opslib_kept AS SELECT *, CASE reason WHEN 'kept' THEN {quote(table)} END AS goes_to FROM ("
-        f"SELECT *, CASE WHEN NOT ({is_kept}) THEN 'other rows' WHEN {place} > 1 THEN 'repeats' ELSE 'kept' END AS reason FROM {raw})"
+        f"CREATE OR REPLACE TEMP VIEW _opslib_sorted AS SELECT *, CASE WHEN NOT ({is_kept}) THEN 'other rows' WHEN {place} > 1 THEN 'repeats' "
+        f"ELSE 'kept' END AS _opslib_reason FROM {raw}"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP VIEW _opslib_kept AS SELECT _opslib_reason AS reason, CASE _opslib_reason WHEN 'kept' THEN {quote(table)} END AS goes_to "
+        "FROM _opslib_sorted"
     )
     rules = {
         "kept": said or "every row of the files",
@@ -88,9 +93,10 @@ def _keep(
     counted = account(con, "_opslib_kept", source=f"files of {table}", rules=rules)
     if tests or source.first_of:
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {raw}_kept AS SELECT * EXCLUDE (goes_to, reason) FROM _opslib_kept WHERE reason = 'kept'"
+            f"CREATE OR REPLACE TEMP TABLE {raw}_kept AS SELECT * EXCLUDE (_opslib_reason) FROM _opslib_sorted WHERE _opslib_reason = 'kept'"
         )
         con.execute("DROP VIEW _opslib_kept")
+        con.execute("DROP VIEW _opslib_sorted")
         con.execute(f"DROP TABLE {raw}")
         con.execute(f"ALTER TABLE {raw}_kept RENAME TO {raw}")
     return counted

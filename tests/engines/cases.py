@@ -1,0 +1,500 @@
+"""Every public table function, and how the parity tests ask it: found by introspection, so that none is forgotten."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from opslib import classification, engine, kpis, metrics, segmentation, sessions
+from opslib.data import checks, coverage, loading
+from opslib.metrics import METRICS, UNITS, Filter, unit_moments, unit_values, with_local_days
+from opslib.periods import GRAINS
+from opslib.positioning import hedonic, prices
+from tests.conftest import ROOT
+from tests.engines.shops import World
+
+Case = Callable[[World], Any]
+
+#: Modules of the data room that take tables; the rest of it reads files.
+DATA_MODULES = ("data.checks", "data.loading", "data.coverage")
+#: Public functions with a table among their parameters that no engine is asked about, and why.
+EXCEPTIONS = {
+    "metrics.require_columns": "looks at the names of columns only: nothing runs in an engine",
+    "data.coverage.coverage_of": "takes the finished days of observed_days, which is compared itself",
+}
+#: Annotations that stand for rows of a shop.
+_TABLES = re.compile(r"\bTable\b|\bDataFrame\b|\bShop\b|\bir\.\w+")
+CASES: dict[str, Case] = {}
+
+
+def rooms() -> list[str]:
+    """Domain rooms, sessions and metrics: what pyproject's layers name, as far as it exists."""
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    wanted = [name.strip(" ()") for layer in layers for name in layer.split("|") if {"segmentation", "sessions"} & set(re.findall(r"\w+", layer))]
+    return [name for name in wanted if (ROOT / "opslib" / name).exists() or (ROOT / "opslib" / f"{name}.py").exists()]
+
+
+def public_functions() -> dict[str, Callable[..., Any]]:
+    """Public functions that take a table, by ``room.name``."""
+    found = {}
+    for room in (*rooms(), *DATA_MODULES):
+        for name, function in _exported(importlib.import_module(f"opslib.{room}")):
+            if _takes_tables(function):
+                found[f"{room}.{name}"] = function
+    return found
+
+
+def _exported(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Functions that a room offers: those of ``__all__``, or of its modules where it has none."""
+    if hasattr(module, "__all__"):
+        yield from ((name, getattr(module, name)) for name in module.__all__ if inspect.isfunction(getattr(module, name)))
+        return
+    inner = [importlib.import_module(f"{module.__name__}.{m.name}") for m in pkgutil.iter_modules(getattr(module, "__path__", []))]
+    for part in (module, *inner):
+        for name, value in vars(part).items():
+            if inspect.isfunction(value) and value.__module__ == part.__name__ and not name.startswith("_"):
+                yield name, value
+
+
+def _takes_tables(function: Callable[..., Any]) -> bool:
+    return any(_TABLES.search(str(p.annotation)) for p in inspect.signature(function).parameters.values())
+
+
+def case(name: str) -> Callable[[Case], Case]:
+    """Enter a case under the function's name."""
+
+    def enter(ask: Case) -> Case:
+        CASES[name] = ask
+        return ask
+
+    return enter
+
+
+def lines_of(world: World) -> ibis.Table:
+    return world.table("order_lines")
+
+
+def local_tables(world: World) -> dict[str, ibis.Table]:
+    return with_local_days(world.shop.tables, zone=world.shop.time_zone)
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+@case("sessions.sessionised")
+def _(w: World) -> Any:
+    raw = w.table("events").drop("session_id")
+    return {"30": sessions.sessionised(raw), "5": sessions.sessionised(raw.drop("event_index"), timeout_minutes=5)}
+
+
+@case("sessions.ordered_events")
+def _(w: World) -> Any:
+    return {str(collapse): sessions.ordered_events(w.table("events"), collapse=collapse) for collapse in (False, True)}
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+@case("metrics.paid")
+def _(w: World) -> Any:
+    return metrics.paid(lines_of(w))
+
+
+@case("metrics.buyer")
+def _(w: World) -> Any:
+    return lines_of(w).select("order_id", "line_id", buyer=metrics.buyer(lines_of(w)))
+
+
+@case("metrics.line_revenue")
+def _(w: World) -> Any:
+    raw = lines_of(w).drop("revenue_amount")
+    tax = raw.mutate(tax_amount=raw["cost_amount"])
+    return {
+        "without tax": raw.select("order_id", "line_id", revenue=metrics.line_revenue(raw)),
+        "with tax": tax.select("order_id", "line_id", revenue=metrics.line_revenue(tax, prices_include_tax=True)),
+    }
+
+
+@case("metrics.local_day")
+def _(w: World) -> Any:
+    table = w.table("searches")
+    return {
+        zone: table.select("search_id", day=metrics.local_day(table, "searched_at", zone=zone, name="searches"))
+        for zone in ("Europe/Berlin", "America/New_York", "Asia/Kolkata")
+    }
+
+
+@case("metrics.order_day")
+def _(w: World) -> Any:
+    raw = lines_of(w).drop("ordered_on")
+    keys = ("order_id", "line_id")
+    return {"loaded": lines_of(w).select(*keys, day=metrics.order_day(lines_of(w))),
+            "raw": raw.select(*keys, day=metrics.order_day(raw, zone=w.shop.time_zone))}  # fmt: skip
+
+
+@case("metrics.order_totals")
+def _(w: World) -> Any:
+    return metrics.order_totals(lines_of(w))
+
+
+@case("metrics.running_shares")
+def _(w: World) -> Any:
+    totals = metrics.order_totals(lines_of(w)).select("order_id", "revenue_amount")
+    return metrics.running_shares(totals, column="revenue_amount")
+
+
+@case("metrics.with_local_days")
+def _(w: World) -> Any:
+    return {name: table.select(*(c for c in table.columns if c.endswith("_on"))) for name, table in local_tables(w).items()
+            if any(c.endswith("_on") for c in table.columns)}  # fmt: skip
+
+
+@case("metrics.with_column")
+def _(w: World) -> Any:
+    tables = local_tables(w)
+    return {
+        "category": metrics.with_column(tables["order_lines"], "category", tables),
+        "customer of a return": metrics.with_column(tables["returns"], "customer_id", tables),
+        "device of an event": metrics.with_column(tables["events"], "device", tables),
+        "no such column": metrics.with_column(tables["searches"], "no_such_column", tables, is_required=False),
+    }
+
+
+#: Every way to ask a filter, on columns with missing values.
+FILTERS = (
+    Filter("country", "=", "DE"), Filter("channel", "!=", "organic"), Filter("quantity", "<", 3), Filter("quantity", "<=", 2),
+    Filter("unit_price", ">", 2), Filter("unit_price", ">=", 3), Filter("country", "in", ("DE", "AT", "GB")), Filter("device", "not in", ("phone",)),
+    Filter("category", "!=", "vases"),
+)  # fmt: skip
+
+
+def countable(world: World) -> list[metrics.Metric]:
+    """Metrics of the registry that the shop's tables can give."""
+    return [m for m in METRICS.values() if set(m.tables) <= set(world.shop.tables)]
+
+
+@case("metrics.unit_values")
+def _(w: World) -> Any:
+    tables, found = local_tables(w), {}
+    by_lines = [METRICS[name] for name in ("revenue", "average_order_value", "margin_share", "items_per_order", "return_rate")]
+    for unit in (*UNITS, *GRAINS):
+        if unit in ("region", "market", "visitor", "session"):
+            continue
+        found[unit] = unit_values(tables, by_lines[:1], unit=unit, period=w.period)
+    everything = [m for m in countable(w) if m.unit_of_analysis == "customer"]
+    visits = [m for m in countable(w) if m.unit_of_analysis == "visitor"]
+    found |= {
+        "all of customers": unit_values(tables, everything, unit="customer"),
+        "all of visitors": unit_values(tables, visits, unit="visitor", period=w.period),
+        "a product's": unit_values(tables, [m for m in countable(w) if m.unit_of_analysis == "product"], unit="product"),
+        "a channel's": unit_values(tables, [METRICS["cost_per_order"]], unit="channel", period=w.period),
+        "panel": unit_values(tables, by_lines, unit=("store", "week"), period=w.period),
+        "population": unit_values(tables, by_lines, unit="customer", units=tables["customers"].select(
+            unit_id="customer_id", country="country", counted_from="first_seen_at")),
+    }  # fmt: skip
+    for n, chosen in enumerate(FILTERS):
+        found[f"filter {n}"] = unit_values(tables, by_lines[:1], unit="order", where=[chosen])
+    return found
+
+
+@case("metrics.unit_moments")
+def _(w: World) -> Any:
+    wanted = [METRICS[name] for name in ("revenue", "average_order_value", "margin_share", "repeat_rate")]
+    values = unit_values(local_tables(w), wanted, unit="customer")
+    half = values.mutate(arm=(values["unit_id"] < "c").ifelse("a", "b"), revenue_covariate=values["revenue_numerator"] * 2)
+    return {"whole": unit_moments(values, wanted), "arms": unit_moments(half, wanted, by=["arm"])}
+
+
+@case("metrics.daily_values")
+def _(w: World) -> Any:
+    tables, wanted = local_tables(w), [METRICS[name] for name in ("revenue", "conversion", "zero_result_rate", "stock_out_share")]
+    return {
+        "shop": metrics.daily_values(tables, wanted, period=w.period, coverage=w.coverage),
+        "stores": metrics.daily_values(tables, wanted[:1], period=w.period, by="store"),
+    }
+
+
+# --- kpis -------------------------------------------------------------------------------------------------------------
+
+
+@case("kpis.shop_kpis")
+def _(w: World) -> Any:
+    return [metric.name for metric in kpis.shop_kpis(local_tables(w))]
+
+
+@case("kpis.kpi_table")
+def _(w: World) -> Any:
+    return kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage)
+
+
+@case("kpis.kpi_summary")
+def _(w: World) -> Any:
+    few = [METRICS["revenue"], METRICS["average_order_value"]]
+    return kpis.kpi_summary(kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage, metrics=few))
+
+
+@case("kpis.kpi_series")
+def _(w: World) -> Any:
+    few = [METRICS["revenue"], METRICS["average_order_value"], METRICS["conversion"]]
+    return {grain: kpis.kpi_series(local_tables(w), grain=grain, period=w.period, coverage=w.coverage, metrics=few) for grain in ("day", "week", "month")}
+
+
+@case("kpis.cohort_retention")
+def _(w: World) -> Any:
+    return {grain: kpis.cohort_retention(lines_of(w), coverage=w.coverage, grain=grain) for grain in ("month", "quarter")}
+
+
+@case("kpis.decompose_change")
+def _(w: World) -> Any:
+    return kpis.decompose_change(lines_of(w), period=w.period, baseline=w.baseline)
+
+
+@case("kpis.decompose_by")
+def _(w: World) -> Any:
+    pair = {"period": w.period, "baseline": w.baseline}
+    return {"country": kpis.decompose_by(lines_of(w), by="country", **pair),
+            "category": kpis.decompose_by(lines_of(w), by="category", products=w.table("products"), **pair)}  # fmt: skip
+
+
+@case("kpis.concentration")
+def _(w: World) -> Any:
+    return {by: kpis.concentration(lines_of(w), period=w.period, by=by) for by in ("customer_id", "product_id", "store")}
+
+
+# --- segmentation -----------------------------------------------------------------------------------------------------
+
+
+def scores_of(w: World, *, before: bool = False) -> ibis.Table:
+    return segmentation.rfm_scores(lines_of(w), as_of=w.baseline.end if before else w.as_of)
+
+
+@case("segmentation.customer_totals")
+def _(w: World) -> Any:
+    return segmentation.customer_totals(lines_of(w), as_of=w.as_of)
+
+
+@case("segmentation.rfm_coverage")
+def _(w: World) -> Any:
+    return segmentation.rfm_coverage(lines_of(w), as_of=w.as_of)
+
+
+@case("segmentation.rfm_scores")
+def _(w: World) -> Any:
+    learned = segmentation.rfm_cut_points(scores_of(w, before=True))
+    return {"own": scores_of(w), "three": segmentation.rfm_scores(lines_of(w), as_of=w.as_of, bins=3),
+            "carried over": segmentation.rfm_scores(lines_of(w), as_of=w.as_of, cut_points=learned)}  # fmt: skip
+
+
+@case("segmentation.rfm_cut_points")
+def _(w: World) -> Any:
+    return segmentation.rfm_cut_points(scores_of(w))
+
+
+@case("segmentation.segment_sizes")
+def _(w: World) -> Any:
+    return segmentation.segment_sizes(scores_of(w))
+
+
+@case("segmentation.rfm_grid")
+def _(w: World) -> Any:
+    return segmentation.rfm_grid(scores_of(w))
+
+
+@case("segmentation.life_stages")
+def _(w: World) -> Any:
+    return segmentation.life_stages(lines_of(w), as_of=w.as_of)
+
+
+@case("segmentation.stage_sizes")
+def _(w: World) -> Any:
+    return segmentation.stage_sizes(segmentation.life_stages(lines_of(w), as_of=w.as_of))
+
+
+@case("segmentation.value_tiers")
+def _(w: World) -> Any:
+    return {"buyers": segmentation.value_tiers(lines_of(w), as_of=w.as_of),
+            "all": segmentation.value_tiers(lines_of(w), as_of=w.as_of, customers=w.table("customers"))}  # fmt: skip
+
+
+@case("segmentation.tier_sizes")
+def _(w: World) -> Any:
+    return segmentation.tier_sizes(segmentation.value_tiers(lines_of(w), as_of=w.as_of))
+
+
+@case("segmentation.segment_migration")
+def _(w: World) -> Any:
+    return segmentation.segment_migration(scores_of(w, before=True), scores_of(w))
+
+
+@case("segmentation.segment_growth")
+def _(w: World) -> Any:
+    return segmentation.segment_growth(scores_of(w, before=True), scores_of(w))
+
+
+@case("segmentation.cohort_segments")
+def _(w: World) -> Any:
+    return segmentation.cohort_segments(lines_of(w), scores_of(w), as_of=w.as_of)
+
+
+# --- classification ---------------------------------------------------------------------------------------------------
+
+
+def classes_of(w: World, **choices: Any) -> ibis.Table:
+    return classification.abc_xyz(lines_of(w), period=w.period, grain=choices.pop("grain", "week"), coverage=w.coverage, **choices)
+
+
+@case("classification.abc_xyz")
+def _(w: World) -> Any:
+    return {"revenue": classes_of(w), "margin": classes_of(w, value="margin"), "days": classes_of(w, grain="day")}
+
+
+@case("classification.cell_summary")
+def _(w: World) -> Any:
+    return classification.cell_summary(classes_of(w))
+
+
+@case("classification.pareto_curve")
+def _(w: World) -> Any:
+    return classification.pareto_curve(classes_of(w), n_points=7)
+
+
+def matrix_of(w: World, by: str) -> ibis.Table:
+    return classification.growth_share(lines_of(w), by=by, period=w.period, baseline=w.baseline, products=w.table("products"))
+
+
+@case("classification.growth_share")
+def _(w: World) -> Any:
+    return {by: matrix_of(w, by) for by in ("product_id", "category")}
+
+
+@case("classification.with_names")
+def _(w: World) -> Any:
+    return classification.with_names(matrix_of(w, "product_id"), w.table("products"))
+
+
+def ages_of(w: World) -> ibis.Table:
+    return classification.life_cycle(lines_of(w), as_of=w.as_of, coverage=w.coverage, window_days=60)
+
+
+@case("classification.life_cycle")
+def _(w: World) -> Any:
+    return ages_of(w)
+
+
+@case("classification.stage_summary")
+def _(w: World) -> Any:
+    return classification.stage_summary(ages_of(w), classes_of(w))
+
+
+# --- positioning ------------------------------------------------------------------------------------------------------
+
+
+def indices_of(w: World) -> ibis.Table:
+    return prices.price_indices(w.table("products"), w.table("competitor_prices"), as_of=w.as_of)
+
+
+@case("positioning.latest_competitor_prices")
+def _(w: World) -> Any:
+    return prices.latest_competitor_prices(w.table("competitor_prices"), as_of=w.as_of)
+
+
+@case("positioning.price_indices")
+def _(w: World) -> Any:
+    return indices_of(w)
+
+
+@case("positioning.price_position")
+def _(w: World) -> Any:
+    return {by: prices.price_position(indices_of(w), by=by) for by in ("category", "brand")}
+
+
+@case("positioning.price_ladder")
+def _(w: World) -> Any:
+    return prices.price_ladder(w.table("products"), lines_of(w), period=w.period)
+
+
+@case("positioning.promotion_depths")
+def _(w: World) -> Any:
+    return prices.promotion_depths(lines_of(w), w.table("products"), period=w.period)
+
+
+@case("positioning.hedonic_prices")
+def _(w: World) -> Any:
+    return hedonic.hedonic_prices(w.table("products"), attributes=["category"])
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+
+@case("data.checks.check_shop")
+def _(w: World) -> Any:
+    # What the reading of files found out has no twin in a database.
+    read = w.shop.staged.findings if w.shop.staged else ()
+    return [finding for finding in checks.check_shop(w.shop) if finding not in read]
+
+
+@case("data.checks.check_table")
+def _(w: World) -> Any:
+    return {name: list(checks.check_table(table, name=name)) for name, table in sorted(w.shop.tables.items())}
+
+
+@case("data.checks.health_accounting")
+def _(w: World) -> Any:
+    rows = checks.health_accounting(w.shop)
+    return rows[rows["outcome"] == "kept"].groupby("table")[["n_rows"]].sum().reset_index()
+
+
+@case("data.loading.load_order_lines")
+def _(w: World) -> Any:
+    return {"paid": loading.load_order_lines(w.shop, period=w.period), "all": loading.load_order_lines(w.shop, statuses=("paid", "cancelled", "test"))}
+
+
+@case("data.loading.load_returns")
+def _(w: World) -> Any:
+    return loading.load_returns(w.shop, period=w.period)
+
+
+@case("data.loading.load_table")
+def _(w: World) -> Any:
+    return {name: loading.load_table(w.shop, name, period=w.period) for name in sorted(w.shop.tables)}
+
+
+@case("data.loading.lines_by_status")
+def _(w: World) -> Any:
+    return loading.lines_by_status(w.shop, period=w.period)
+
+
+@case("data.coverage.observed_days")
+def _(w: World) -> Any:
+    zone = w.shop.time_zone
+    return {"lines": coverage.observed_days(lines_of(w), time_zone=zone), "stock": coverage.observed_days(w.table("stock_levels"), time_column="date")}
+
+
+@case("data.coverage.daily_counts")
+def _(w: World) -> Any:
+    return coverage.daily_counts(w.table("searches"), time_column="searched_at", time_zone=w.shop.time_zone)
+
+
+def asked(name: str, world: World) -> Any:
+    """The answer of a function on one shop, with everything lazy collected and its rows in one order."""
+    return settled(CASES[name](world))
+
+
+def settled(value: Any) -> Any:
+    """Lazy tables as frames, ordered by all columns: the order of their rows is no part of the answer."""
+    if isinstance(value, ibis.Table):
+        frame = engine.collect(value)
+        exact = [c for c in frame.columns if not pd.api.types.is_float_dtype(frame[c].dtype)]
+        return frame.sort_values([*exact, *(c for c in frame.columns if c not in exact)], ignore_index=True)
+    if isinstance(value, dict):
+        return {key: settled(item) for key, item in value.items()}
+    return value
