@@ -15,7 +15,7 @@ from opslib.periods import Period
 from opslib.proposals import words
 from opslib.proposals.designs import Plan
 from opslib.proposals.designs.base import Table
-from opslib.proposals.model import Proposal
+from opslib.proposals.model import RANDOMISED, Proposal
 from opslib.proposals.results import ClaimResult, ProposalResult
 from opslib.stats.estimates import Estimate
 from opslib.stats.moments import arms_of
@@ -324,6 +324,8 @@ def _recommended(
     if pays and chance < SURE and best is not None:
         return "test first", (f"A test of {best.days} days is worth about {words.count(best.net_amount)} more than "
                               "deciding now.")
+    if result.state == "inconclusive" and result.claims[0].design not in RANDOMISED:
+        return "test first", "It is not shown, and nothing was randomised: a test comes before any launch."
     if mean > 0:
         sure = chance >= SURE and proposal.reversibility == "easy"
         if sure:

@@ -121,11 +121,17 @@ class BeforeAfter(Part):
 
 
 class Elasticity(Part):
-    """Response of quantity to price, promotion weeks left out."""
+    """Response of units sold to a change of price, promotion weeks left out."""
 
     kind: Literal["elasticity"]
+    price_change: Annotated[float, Field(gt=-1, allow_inf_nan=False, description="relative, e.g. -.05 for 5 % less")]
     history_days: Annotated[int, Field(ge=56)] = 364
-    grain: Literal["day", "week"] = "week"
+
+    @model_validator(mode="after")
+    def _moves(self) -> Elasticity:
+        if self.price_change == 0:
+            raise ValueError("price_change is 0: say by how much the price moves")
+        return self
 
 
 class Level(Part):

@@ -1,6 +1,6 @@
 """One module a design; importing the package enters every evaluator in the register."""
 
-from opslib.proposals.designs import clusters, described, experiment, over_time
+from opslib.proposals.designs import clusters, described, experiment, over_time, prices
 from opslib.proposals.designs.base import (
     EVALUATORS,
     Context,
@@ -22,5 +22,5 @@ from opslib.proposals.designs.base import (
 __all__ = [
     "EVALUATORS", "Context", "Evaluator", "Look", "Plan", "RecordedMetric", "clusters", "described", "evaluates",
     "experiment", "from_comparison", "health_gate", "look_of", "measure",
-    "over_time", "pending", "refused", "units_gate", "where_of",
+    "over_time", "pending", "prices", "refused", "units_gate", "where_of",
 ]

@@ -1,0 +1,95 @@
+"""Price response on planted elasticities, with and without prices that follow demand."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from opslib.errors import ProposalError
+from opslib.proposals.evaluate import evaluate_proposal
+from opslib.proposals.results import ProposalResult
+from tests.proposals.planted import proposal, shop
+
+WEEKS = pd.date_range("2025-03-31", periods=52, freq="7D")
+
+
+def _sales(*, elasticity: float, is_followed: bool = False, promotion: float = 0.0, n: int = 25, seed: int = 4) -> dict[str, pd.DataFrame]:
+    """Weekly sales of products whose price is moved at random, or raised after a good week; one week is a promotion."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(n):
+        base, shock, price = rng.lognormal(4, 0.3), 0.0, 10.0
+        for i, week in enumerate(WEEKS):
+            if is_followed:
+                price = 10.0 * np.exp(0.6 * shock)
+            elif i % 4 == 0:
+                price = 10.0 * np.exp(rng.normal(0, 0.1))
+            shock = 0.7 * shock + rng.normal(0, 0.15) if is_followed else rng.normal(0, 0.05)
+            is_sale = i in (20, 21) and promotion > 0 and k % 2 == 0
+            charged = price * (1 - promotion * is_sale)
+            units = base * (charged / 10) ** elasticity * np.exp(shock + 1.5 * is_sale)
+            rows.append((f"p{k}", week + pd.Timedelta(days=2), max(round(units), 1), round(charged, 4)))
+    frame = pd.DataFrame(rows, columns=["product_id", "ordered_at", "quantity", "unit_price"])
+    lines = frame.assign(order_id=frame.index.astype(str), line_id="1", customer_id=frame.index.astype(str), status="paid",
+                         quantity=frame["quantity"].astype(float))
+    changes = pd.DataFrame({"change_id": ["sale"], "kind": ["promotion"], "started_at": [WEEKS[20]],
+                            "ended_at": [WEEKS[21] + pd.Timedelta(days=6)]})
+    return {"order_lines": lines, "changes": changes}
+
+
+def _judged(tables: dict[str, pd.DataFrame], *, promise: float = 0.05, metric: str = "units_sold") -> ProposalResult:
+    given = proposal(design="{kind: elasticity, price_change: -0.1, history_days: 364}", metric=metric, unit="product")
+    claim = given.claims[0].model_copy(update={"promise": promise})
+    return evaluate_proposal(given.model_copy(update={"claims": (claim,)}), shop=shop(tables, as_of=date(2026, 4, 1)))
+
+
+@pytest.mark.parametrize(("elasticity", "promise", "state"), [(-2.0, 0.05, "confirmed"), (-0.3, 0.2, "partly")])
+def test_a_planted_elasticity_gives_its_change(elasticity: float, promise: float, state: str) -> None:
+    # A price 10 % lower at elasticity e sells .9^e - 1 more: +23.5 % at -2, +3.2 % at -.3.
+    result = _judged(_sales(elasticity=elasticity), promise=promise)
+    effect = result.claims[0].measured.effect
+    assert result.state == state
+    assert effect.lower < 0.9**elasticity - 1 < effect.upper  # type: ignore[union-attr]
+    assert result.grade in ("Low", "Very low")
+
+
+def test_promotion_weeks_are_left_out() -> None:
+    # In the sale of half of the products, 30 % off sells e^1.5 times more than its price explains.
+    tables = _sales(elasticity=-1.0, promotion=0.3)
+    effect = _judged(tables).claims[0].measured.effect
+    assert effect.lower < 0.9**-1 - 1 < effect.upper  # type: ignore[union-attr]
+    del tables["changes"]
+    fooled = _judged(tables).claims[0].measured.effect
+    assert fooled.value > 1.4 * effect.value, "the trap must be there"  # type: ignore[union-attr]
+
+
+def test_prices_that_followed_demand_are_flagged() -> None:
+    result = _judged(_sales(elasticity=-1.0, is_followed=True))
+    assert any("prices followed demand" in reason for reason in result.claims[0].grade_reasons)
+    plain = _judged(_sales(elasticity=-1.0))
+    assert not any("prices followed demand" in reason for reason in plain.claims[0].grade_reasons)
+
+
+def test_other_metrics_and_prices_that_never_moved_are_refused() -> None:
+    tables = _sales(elasticity=-1.0)
+    assert "relative change of units_sold, not of orders" in _judged(tables, metric="orders").claims[0].page_sentence
+    tables["order_lines"]["unit_price"] = 10.0
+    assert _judged(tables).label == "invalid (measurable)"
+
+
+def test_a_price_that_does_not_move_is_no_proposal() -> None:
+    with pytest.raises(ProposalError, match="price_change is 0"):
+        proposal(design="{kind: elasticity, price_change: 0.0}", metric="units_sold", unit="product")
+
+
+def test_products_that_sell_seldom_are_refused() -> None:
+    # Only weeks with a sale have a logarithm: of 25 products a third of the weeks is taken away.
+    tables = _sales(elasticity=-1.0)
+    rng = np.random.default_rng(1)
+    tables["order_lines"] = tables["order_lines"][rng.random(len(tables["order_lines"])) > 0.35]
+    result = _judged(tables)
+    assert result.label == "invalid (measurable)"
+    assert "of the product-weeks" in result.claims[0].page_sentence
