@@ -13,7 +13,7 @@ import pandas as pd
 from opslib.errors import LedgerError, ProposalError
 from opslib.proposals.desirability import Desirability
 from opslib.proposals.ledger import Record
-from opslib.proposals.model import Proposal
+from opslib.proposals.model import BeforeAfter, Claim, Experiment, Fixed, Proposal
 from opslib.proposals.results import ProposalResult
 from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import BrierScore, brier, crps
@@ -90,6 +90,38 @@ def decision_payload(
         "m": claim.m, "promise": claim.promise, "stated_probability": proposal.stated_probability,
         "predictive": None if noisy is None else _listed(asdict(noisy)), "is_replay": proposal.replay,
     }
+
+
+def follow_up_claim(proposal: Proposal, claim: Claim) -> Claim:
+    """The claim as it is looked at again: by the design and in the window named at freezing.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    claim : Claim
+        With a follow-up design. A hold-out is the experiment ``<proposal id>-hold-out`` with the variants ``hold_out`` and
+        ``launched``; before/after starts at the proposal's start.
+
+    Returns
+    -------
+    Claim
+        To be measured by `evaluate.evaluate_claims`.
+
+    Raises
+    ------
+    ProposalError
+        No follow-up was named.
+    """
+    named = claim.follow_up
+    if named is None:
+        raise ProposalError(f"{proposal.id}/{claim.id}: no follow_up was named at freezing; a new claim can name one")
+    if named.design == "before_after":
+        design: Any = BeforeAfter(kind="before_after", changed_on=proposal.start)
+    else:
+        unit = claim.design.randomised if claim.design.kind == "experiment" else "customer"
+        design = Experiment(kind="experiment", experiment=f"{proposal.id}-hold-out", control="hold_out",
+                            treatment="launched", randomised=unit)
+    return claim.model_copy(update={"design": design, "window": named.window, "stopping": Fixed(), "follow_up": None})
 
 
 def follow_up_payload(decision: Mapping[str, Any], estimate: Estimate, *, design: str, prior: Mixture) -> dict[str, Any]:
