@@ -83,7 +83,7 @@ def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, .
             measures[f"x_{i}"] = table[column.name].cast("string").min(where=bad)
         row = collect(table.aggregate(**measures)).iloc[0]
         found += [
-            Finding(name, column.name, rule, severity, int(row[f"n_{i}"]), row[f"n_{i}"] / row["n"], _text(row[f"x_{i}"]))
+            Finding(name, column.name, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
             for i, (column, rule, severity, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
         ]  # fmt: skip
     return (*found, *_key(table, contract))
@@ -122,7 +122,7 @@ def _key(table: ir.Table, contract: TableContract) -> tuple[Finding, ...]:
     ).iloc[0]
     if not row["n_rows"]:
         return ()
-    share = row["n_rows"] / row["total"]
+    share = float(row["n_rows"] / row["total"])
     return (
         Finding(contract.name, ", ".join(key), "unique key", "error", int(row["n_rows"]), share, _text(row["example"])),
     )
@@ -143,7 +143,9 @@ def _references(shop: Shop, name: str) -> tuple[Finding, ...]:
             total = int(collect(table.aggregate(n=table.count()))["n"][0])
             rule = f"found in {column.references}"
             found.append(
-                Finding(name, column.name, rule, "warning", int(row["n"]), row["n"] / total, _text(row["example"]))
+                Finding(
+                    name, column.name, rule, "warning", int(row["n"]), float(row["n"] / total), _text(row["example"])
+                )
             )
     return tuple(found)
 
@@ -169,7 +171,7 @@ def _implausible_dates(shop: Shop, name: str) -> tuple[Finding, ...]:
         return ()
     n, example = int(far["n_rows"].sum()), str(far["day"].iloc[0].date())
     rule = "within a year of nearly all other rows"
-    return (Finding(name, column, rule, "warning", n, n / days["n_rows"].sum(), example),)
+    return (Finding(name, column, rule, "warning", n, float(n / days["n_rows"].sum()), example),)
 
 
 def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
@@ -199,7 +201,7 @@ def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
         measures[f"x_{i}"] = which.min(where=odd)
     row = collect(lines.aggregate(**measures)).iloc[0]
     found = [
-        Finding("order_lines", column, rule, severity, int(row[f"n_{i}"]), row[f"n_{i}"] / row["n"], _text(row[f"x_{i}"]))
+        Finding("order_lines", column, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
         for i, (column, rule, severity, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
     ]  # fmt: skip
     return (*found, *_identical(lines))
@@ -208,12 +210,16 @@ def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
 def _identical(lines: ir.Table) -> tuple[Finding, ...]:
     """Lines equal in everything but their number: a double export, or two units rung up apart."""
     same = [column for column in lines.columns if column != "line_id"]
-    grouped = lines.group_by(same).aggregate(n=lines.count())
+    # Few orders name a product twice: only their lines are compared in every column.
+    pairs = lines.group_by(["order_id", "product_id"]).aggregate(n=lambda t: t.count())
+    again = lines.semi_join(pairs.filter(pairs["n"] > 1), ["order_id", "product_id"])
+    grouped = again.group_by(same).aggregate(n=lambda t: t.count())
     extra = (grouped["n"] - 1).sum().fill_null(0)
     example = (grouped["order_id"] + " " + grouped["product_id"]).min(where=grouped["n"] > 1)
-    row = collect(grouped.aggregate(extra=extra, n=grouped["n"].sum().fill_null(0), example=example)).iloc[0]
-    if not row["n"] or not row["extra"]:
+    row = collect(grouped.aggregate(extra=extra, example=example)).iloc[0]
+    if not row["extra"]:
         return ()
+    n = int(collect(lines.aggregate(n=lines.count()))["n"][0])
     rule = "identical lines: kept, numbered apart"
     return (
         Finding(
@@ -222,7 +228,7 @@ def _identical(lines: ir.Table) -> tuple[Finding, ...]:
             rule,
             "note",
             int(row["extra"]),
-            row["extra"] / row["n"],
+            float(row["extra"] / n),
             _text(row["example"]),
         ),
     )
