@@ -16,6 +16,7 @@ from opslib import engine
 from opslib.contracts import CONTRACTS, IBIS_TYPES, ColumnContract
 from opslib.data.shopfile import ColumnSource, ShopFile, TableSource
 from opslib.errors import EngineError, ShopFileError, SourceError, nearest
+from opslib.metrics import line_revenue
 
 
 def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop: ShopFile) -> ir.Table:
@@ -113,10 +114,7 @@ def _derived(lines: ir.Table, *, shop: ShopFile) -> ir.Table:
         number = ibis.row_number().over(group_by=lines["order_id"], order_by=order) + 1
         columns["line_id"] = number.cast("string").lpad(4, "0")
     if "revenue_amount" not in lines.columns:
-        revenue = lines["quantity"] * lines["unit_price"] - discount
-        if shop.prices_include_tax and "tax_amount" in lines.columns:
-            revenue = revenue - lines["tax_amount"].fill_null(zero)
-        columns["revenue_amount"] = revenue.cast("decimal(18, 4)")
+        columns["revenue_amount"] = line_revenue(lines, prices_include_tax=shop.prices_include_tax)
     if "ordered_on" not in lines.columns:
         columns["ordered_on"] = engine.local_day(lines["ordered_at"], shop.time_zone)
     return lines.mutate(**columns)
