@@ -12,6 +12,8 @@ import re
 import tempfile
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +75,17 @@ def query_log() -> tuple[Query, ...]:
 def clear_log() -> None:
     """Forget the queries so far; a notebook starts with an empty log."""
     _log.clear()
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Queries inside are not remembered: what prepares the data is not what a page was computed from."""
+    before = tuple(_log)
+    try:
+        yield
+    finally:
+        _log.clear()
+        _log.extend(before)
 
 
 def connect(
@@ -361,6 +374,18 @@ def ratio(numerator: ir.NumericValue, denominator: ir.NumericValue) -> ir.Floati
 def flag(condition: ir.BooleanValue) -> ir.FloatingValue:
     """A condition as 1.0 and 0.0, safe to average and square on every engine; unknown counts as 0."""
     return condition.fill_null(False).ifelse(1, 0).cast("float64")
+
+
+def epoch_second(column: ir.TimestampValue) -> ir.IntegerValue:
+    """Whole seconds since 1970 as an integer; the plain form keeps fractions on DuckDB and PostgreSQL and not on Spark.
+
+    Examples
+    --------
+    >>> t = as_table(pd.DataFrame({"at": pd.to_datetime(["1970-01-01 00:00:01.9"])}))
+    >>> collect(t.select(x=epoch_second(t["at"])))["x"].tolist()
+    [1]
+    """
+    return column.epoch_seconds().floor()
 
 
 def days_between(later: ir.DateValue, earlier: ir.DateValue) -> ir.IntegerValue:

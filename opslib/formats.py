@@ -152,6 +152,18 @@ def currency_sign(currency: str) -> str:
     return SYMBOLS.get(currency, f"{currency}{NBSP}")
 
 
+def count_of(number: float, word: str) -> str:
+    """A count with its noun, in the singular for one.
+
+    Examples
+    --------
+    >>> count_of(1, "product"), count_of(1_318, "product"), count_of(2, "category")
+    ('1 product', '1,318 products', '2 categories')
+    """
+    plural = f"{word[:-1]}ies" if word.endswith("y") and word[-2] not in "aeiou" else f"{word}s"
+    return f"{format_number(number, step=1)} {word if number == 1 else plural}"
+
+
 def format_share(value: float | None, *, step: float | None = None, signed: bool = False) -> str:
     """A share (0-1) in per cent; three significant digits unless ``step`` (in per cent) says otherwise.
 

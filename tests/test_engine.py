@@ -142,3 +142,12 @@ def test_no_room_divides_integers_or_pulls_rows_by_itself():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in pulls:
                 found.append(f"{relative}:{node.lineno} .{node.func.attr}()")
     assert found == []
+
+
+def test_what_prepares_the_data_is_not_remembered():
+    engine.clear_log()
+    table = frame(x=[1, 2])
+    engine.collect(table)
+    with engine.unlogged():
+        engine.collect(table.order_by("x"))
+    assert len(engine.query_log()) == 1

@@ -204,7 +204,12 @@ def demo(
 
     folder = out or project_root() / "data" / "raw" / "demo"
     with progress_sentences() as progress:
-        made = simulate_shop(folder, config=preset_of(preset), seed=seed, progress=progress)
+        made = simulate_shop(
+            folder,
+            config=preset_of(preset),
+            seed=seed,
+            progress=lambda share, step: progress(f"simulating {step}", share),
+        )
     typer.echo(f"simulated shop in {made}; what was planted is in {made / 'truth.json'}")
     typer.echo("next: opslib run demo")
 

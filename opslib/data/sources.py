@@ -153,12 +153,14 @@ def open_shop(
     root = root or project_root()
     described, folder = _describe(shop, root=root)
     if any(source.table for source in described.tables.values()):
-        return _open_database(described)
+        with engine.unlogged():
+            return _open_database(described)
     if described.engine != "duckdb://":
         raise ShopFileError(
             f"shop {described.name}: engine: reads tables of a database, but none is named; give each 'table: schema.name'"
         )
-    return _open_files(described, folders=[root, folder], root=root, verify=verify, progress=progress or _silent)
+    with engine.unlogged():
+        return _open_files(described, folders=[root, folder], root=root, verify=verify, progress=progress or _silent)
 
 
 def _silent(sentence: str, share: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
+from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
 from opslib.periods import Period
 from opslib.proposals.evidence import Evidence
 from opslib.stats.estimates import Estimate
@@ -56,7 +56,7 @@ def _a_products(cells: pd.DataFrame, currency: str) -> Evidence:
     a = cells[cells["abc_class"] == "A"]
     return Evidence(
         key="a-products",
-        sentence=f"{format_number(int(a['n_products'].sum()))} products ({format_share(a['product_share'].sum())}) bring "
+        sentence=f"{count_of(a['n_products'].sum(), 'product')} ({format_share(a['product_share'].sum())}) bring "
         f"{format_share(a['amount_share'].sum())} of the revenue, {format_money(a['amount'].sum(), currency)}.",
         kind="measured",
         section="Few products carry the revenue",
@@ -68,7 +68,7 @@ def _cell(name: str, row: pd.Series, currency: str) -> Evidence:
     demand = {"X": "steady", "Y": "varying", "Z": "erratic"}[name[1]]
     return Evidence(
         key=f"cell-{name}",
-        sentence=f"{format_number(int(row['n_products']))} products have {value} and {demand} demand ({name}): "
+        sentence=f"{count_of(row['n_products'], 'product')} of {value} and {demand} demand ({name}) bring "
         f"{format_money(row['amount'], currency)}, {format_share(row['amount_share'])} of the revenue.",
         kind="measured",
         section="Nine cells, each with its treatment",
@@ -116,8 +116,8 @@ def _stages(stages: pd.DataFrame) -> list[Evidence]:
     return [
         Evidence(
             key="declining",
-            sentence=f"{format_number(int(row['n_products']))} products are ordered less than before, beyond what the "
-            f"shop's own season explains; they hold {format_share(row['revenue_share'])} of the revenue.",
+            sentence=f"{count_of(row['n_products'], 'product')} with {format_share(row['revenue_share'])} of the revenue: ordered less "
+            "than before, beyond what the shop's own season explains.",
             kind="estimated",
             section="Where products stand in their life",
             action="decide for each: renew, mark down once, or let it run out",

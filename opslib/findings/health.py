@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from opslib.contracts import Finding
-from opslib.formats import format_date, format_number, format_share
+from opslib.formats import count_of, format_date, format_number, format_share
 from opslib.periods import Coverage, Period
 from opslib.proposals.evidence import Evidence
 
@@ -58,14 +58,11 @@ def health_findings(
 def _verdict(errors: Sequence[Finding], warnings: Sequence[Finding]) -> Evidence:
     if errors:
         text = (
-            f"The data are not yet fit to be evidence: {len(errors)} "
-            f"{'rule is' if len(errors) == 1 else 'rules are'} broken in a way that makes figures wrong."
+            f"The data are not yet fit to be evidence: {count_of(len(errors), 'rule')} "
+            f"{'is' if len(errors) == 1 else 'are'} broken in a way that makes figures wrong."
         )
     elif warnings:
-        text = (
-            f"The data are fit to be evidence with {len(warnings)} "
-            f"{'reservation' if len(warnings) == 1 else 'reservations'}, named below."
-        )
+        text = f"The data are fit to be evidence with {count_of(len(warnings), 'reservation')}, named below."
     else:
         text = "The data are fit to be evidence: no rule of their contracts is broken."
     return Evidence(key="verdict", sentence=text, kind="measured", section="Which rules are broken")
@@ -86,7 +83,7 @@ def _rows(accounting: pd.DataFrame) -> tuple[Evidence, ...]:
         ]
         rest = (
             f" and {format_number(int(aside['n_rows'].sum()), step=1)} "
-            f"({format_share(aside['n_rows'].sum() / total)}) were set aside for {len(aside)} stated {'reason' if len(aside) == 1 else 'reasons'}"
+            f"({format_share(aside['n_rows'].sum() / total)}) were set aside for {count_of(len(aside), 'stated reason')}"
             if len(aside)
             else ""
         )
@@ -122,7 +119,7 @@ def _mend(finding: Finding) -> Evidence:
     where = f"{finding.table}.{finding.column}" if finding.column else finding.table
     return Evidence(
         key=f"rule-{finding.table}-{finding.column}-{finding.rule}"[:80].replace(" ", "-"),
-        sentence=f"{where}: {finding.rule} ({finding.n_rows:,} rows, {format_share(finding.share)}).",
+        sentence=f"{where}: {finding.rule} ({count_of(finding.n_rows, 'row')}, {format_share(finding.share)}).",
         kind="measured",
         section="Which rules are broken",
         action=f"mend {where} at its source" if finding.severity == "error" else None,

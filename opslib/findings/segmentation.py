@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.formats import format_days, format_money, format_number, format_share
+from opslib.formats import count_of, format_days, format_money, format_share
 from opslib.proposals.evidence import Evidence
 
 #: Segments that call for an action on this page, most urgent first.
@@ -57,7 +57,7 @@ def _concentration(heavy: pd.Series, currency: str) -> Evidence:
     return Evidence(
         key="concentration",
         sentence=f"{format_share(heavy['customer_share'])} of the customers bring {format_share(heavy['revenue_share'])} "
-        f"of the revenue: {format_number(heavy['n_customers'])} heavy customers, {amount}.",
+        f"of the revenue: {count_of(heavy['n_customers'], 'heavy customer')}, {amount}.",
         kind="measured",
         section="A few customers carry the revenue",
     )
@@ -75,7 +75,7 @@ def _segment(name: str, row: pd.Series, currency: str) -> Evidence:
     amount = format_money(row["revenue_amount"], currency)
     return Evidence(
         key=f"segment-{name.replace(' ', '-')}",
-        sentence=f"{format_number(row['n_customers'])} customers ({format_share(row['customer_share'])}) {said}; "
+        sentence=f"{count_of(row['n_customers'], 'customer')} ({format_share(row['customer_share'])}) {said}; "
         f"they brought {amount}, {format_share(row['revenue_share'])} of the revenue.",
         kind="measured",
         section="Seven segments, each with its treatment",

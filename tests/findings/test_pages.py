@@ -73,7 +73,7 @@ def test_groups_that_moved_are_named_with_their_interval():
     )
     assert "groups-slower" not in found
     assert found["cell-AZ"].owner == "Purchasing"
-    assert found["declining"].sentence.startswith("2 products are ordered less than before")
+    assert found["declining"].sentence.startswith("2 products with 5\xa0% of the revenue: ordered less")
 
 
 def test_segments_without_customers_are_not_talked_about():

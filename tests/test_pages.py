@@ -1,0 +1,154 @@
+"""Every notebook of the product from data to page: in the batch, by plain papermill, twice the same, from anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opslib.cli import common
+from opslib.data.sources import open_shop
+from opslib.reporting import batch
+from opslib.reporting.plans import shop_origin
+from tests.conftest import ROOT, real_data
+
+ABOUT_SHOPS = ("00_data_health", "30_classification", "31_segmentation", "70_statistics")
+RAW_FLOAT = re.compile(r"\d\.\d{7,}")
+PROPOSALS = ("D-01", "D-05")
+
+
+def _pages(shop_name, out, notebooks=ABOUT_SHOPS, *, force=False, each=None):
+    shop = open_shop(shop_name)
+    paths = [ROOT / "notebooks" / f"{name}.ipynb" for name in notebooks]
+    plan = batch.plan_run(
+        shop.name, paths, out=out, fingerprint=shop.fingerprint, origin=shop_origin(shop), each=each or {}
+    )
+    return batch.run(plan, progress=False, is_forced=force)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return _pages("demo", tmp_path_factory.mktemp("reports"))
+
+
+def _text(result, name):
+    return (result.index_path.parent / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_all_pages_of_the_demo_are_made(demo):
+    assert {page.name: page.status for page in demo.pages} == dict.fromkeys(ABOUT_SHOPS, "ok")
+    assert demo.exit_code == 0
+    assert demo.latest_path.is_file()
+
+
+@pytest.mark.parametrize("name", ABOUT_SHOPS)
+def test_a_page_answers_first_and_stands_alone(demo, name):
+    text = _text(demo, name)
+    assert text.index('class="findings"') < text.index('class="argument"')
+    assert "What this page cannot say" in text
+    assert "simulated" in text
+    assert "Content-Security-Policy" in text
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
+    assert all(re.search(r'alt="[^"]{20,}"', tag) for tag in re.findall(r"<img[^>]*>", text))
+    visible = re.sub(r"<(script|style|pre)\b.*?</\1>|<[^>]+>|data:[^\"]+", " ", text, flags=re.DOTALL)
+    assert not RAW_FLOAT.search(visible)
+    assert "/tmp" not in visible
+    assert str(ROOT) not in text
+
+
+def test_running_again_gives_the_same_bytes(demo, tmp_path):
+    again = _pages("demo", tmp_path, force=True)
+    for name in (*ABOUT_SHOPS, "index"):
+        one, two = (hashlib.sha256(_text(r, name).encode()).hexdigest() for r in (demo, again))
+        assert one == two, f"{name} differs between two runs on the same data"
+
+
+def test_unchanged_pages_are_not_computed_again(demo):
+    again = _pages("demo", demo.index_path.parents[2])
+    assert not again.is_new
+    assert all(not page.why_run for page in again.pages)
+
+
+def test_a_proposal_has_a_page_with_its_verdict(tmp_path):
+    result = _pages("demo", tmp_path, ("81_proposal",), each={"proposal": list(PROPOSALS)})
+    assert [page.status for page in result.pages] == ["ok"] * len(PROPOSALS)
+    for page in result.pages:
+        card = page.harvest.proposals[0]
+        assert card["verdict"]
+        assert card["grade"] in ("High", "Moderate", "Low", "Very low")
+        text = _text(result, page.name)
+        assert text.index("Main doubt") < text.index('class="argument"')
+    assert "Decisions waiting" in result.index_path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["70_statistics"])
+def test_plain_papermill_from_another_folder_gives_the_same_findings(demo, name, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(ROOT / "notebooks" / f"{name}.ipynb"),
+        "out.ipynb",
+        "-p",
+        "shop",
+        "demo",
+    ]
+    environment = {k: v for k, v in os.environ.items() if k != "OPSLIB_STRICT"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    mime = "application/vnd.opslib.evidence+json"
+    found = [o["data"][mime] for c in cells for o in c.get("outputs", []) if mime in o.get("data", {})]
+    page = next(p for p in demo.pages if p.name == name)
+    assert found == page.harvest.evidence
+
+
+def test_a_notebook_asks_for_the_data_that_it_lacks(tmp_path):
+    (tmp_path / "reviews.csv").write_text("review_id,rating\n1,5\n2,4\n")
+    shop = tmp_path / "few.yml"
+    shop.write_text("name: few\ntitle: Few\ncurrency: EUR\ntime_zone: UTC\ntables: {reviews: {files: reviews.csv}}\n")
+    result = _pages(str(shop), tmp_path / "out", ("70_statistics",), each={"shop": [str(shop)]})
+    assert [page.status for page in result.pages] == ["not available"]
+    assert "order_lines" in result.index_path.read_text(encoding="utf-8")
+    assert result.exit_code == 0
+
+
+@pytest.fixture(scope="module")
+def retail(tmp_path_factory):
+    real_data("online_retail")
+    return _pages("online_retail", tmp_path_factory.mktemp("retail"))
+
+
+@pytest.mark.real_data
+def test_online_retail_is_accounted_for_to_the_line(retail):
+    # oracles.md: 541,909 lines, 25,900 invoices, 4,372 customers, 9,288 cancellation lines, 135,080 without a customer.
+    assert {page.status for page in retail.pages} == {"ok"}
+    text = _text(retail, "00_data_health")
+    for number in ("541909", "25900", "4372", "9288", "135080", "9747747.93"):
+        assert number in text
+    assert "Every one of 541,909 invoice lines is accounted for" in text
+
+
+@pytest.mark.real_data
+def test_a_month_that_is_not_over_is_not_the_default(retail):
+    # The data end on 9 December 2011: November is the last whole month.
+    page = next(p for p in retail.pages if p.name == "70_statistics")
+    assert "in Nov 2011" in page.harvest.evidence[0]["sentence"]
+
+
+def test_notebooks_are_all_tested_here():
+    names = {path.stem for path in common.notebooks()}
+    assert names <= {*ABOUT_SHOPS, "81_proposal", "90_follow_up"}
+
+
+def test_the_default_of_every_notebook_is_the_demo_shop():
+    for path in common.notebooks():
+        cells = json.loads(Path(path).read_text())["cells"]
+        source = "".join(next(c for c in cells if c["cell_type"] == "code")["source"])
+        assert source.startswith('shop: str = "demo"')
