@@ -47,8 +47,8 @@ def sessionised(events: ir.Table | pd.DataFrame, *, timeout_minutes: int = 30) -
     table = table.filter(table["visitor_id"].notnull())
     order = [table["occurred_at"], *_ties(table)]
     by_visitor = ibis.window(group_by="visitor_id", order_by=order)
-    gap = table["occurred_at"].epoch_seconds() - table["occurred_at"].lag().over(by_visitor).epoch_seconds()
-    table = table.mutate(starts_visit=(gap > timeout_minutes * 60).fill_null(False).ifelse(1, 0))
+    silent_until = table["occurred_at"].lag().over(by_visitor) + ibis.interval(minutes=timeout_minutes)
+    table = table.mutate(starts_visit=(table["occurred_at"] > silent_until).fill_null(False).ifelse(1, 0))
     running = ibis.cumulative_window(group_by="visitor_id", order_by=[table["occurred_at"], *_ties(table)])
     table = table.mutate(visit=table["starts_visit"].sum().over(running))
     session = table["visitor_id"].cast("string").concat("-", table["visit"].cast("string"))
@@ -98,7 +98,7 @@ def ordered_events(events: ir.Table | pd.DataFrame, *, collapse: bool = False) -
     return table.mutate(
         position=ibis.row_number().over(order), previous_event=table["event_name"].lag().over(order),
         next_event=table["event_name"].lead().over(order),
-        seconds_to_next=later.epoch_seconds().cast("float64") - table["occurred_at"].epoch_seconds().cast("float64"),
+        seconds_to_next=(engine.epoch_second(later) - engine.epoch_second(table["occurred_at"])).cast("float64"),
     )
 
 

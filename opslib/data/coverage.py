@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from opslib.engine import as_table, collect, local_day, to_local
+from opslib.engine import as_table, collect, epoch_second, local_day, to_local
 from opslib.periods import Coverage
 
 #: Fewer days than this say nothing about weekdays or hours.
@@ -126,7 +126,7 @@ def daily_counts(table: ir.Table, *, time_column: str, time_zone: str) -> pd.Dat
         return collect(daily.order_by("day"), max_rows=MAX_DAYS)
     local = to_local(column, time_zone)
     day = table["ordered_on"] if "ordered_on" in table.columns else local_day(column, time_zone)
-    keyed = table.select(day=day, second=local.epoch_seconds() % 86_400).filter(lambda t: t["day"].notnull())
+    keyed = table.select(day=day, second=epoch_second(local) % 86_400).filter(lambda t: t["day"].notnull())
     daily = keyed.group_by("day").aggregate(
         n_rows=keyed.count(), first=keyed["second"].min(), last=keyed["second"].max()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -20,7 +21,7 @@ from opslib.metrics import METRICS, UNITS, Filter, unit_moments, unit_values, wi
 from opslib.periods import GRAINS
 from opslib.positioning import hedonic, prices
 from tests.conftest import ROOT
-from tests.engines.shops import World
+from tests.engines.shops import World, world
 
 Case = Callable[[World], Any]
 
@@ -354,7 +355,7 @@ def classes_of(w: World, **choices: Any) -> ibis.Table:
 
 @case("classification.abc_xyz")
 def _(w: World) -> Any:
-    return {"revenue": classes_of(w), "margin": classes_of(w, value="margin"), "days": classes_of(w, grain="day")}
+    return {"revenue": classes_of(w), "margin": classes_of(w, value="margin"), "months": classes_of(w, grain="month")}
 
 
 @case("classification.cell_summary")
@@ -487,6 +488,12 @@ def _(w: World) -> Any:
 def asked(name: str, world: World) -> Any:
     """The answer of a function on one shop, with everything lazy collected and its rows in one order."""
     return settled(CASES[name](world))
+
+
+@functools.cache
+def expected(name: str, shop: str) -> Any:
+    """The answer on DuckDB, from files."""
+    return asked(name, world(shop))
 
 
 def settled(value: Any) -> Any:

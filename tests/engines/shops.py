@@ -146,7 +146,8 @@ _HARD_LINES: list[tuple[Any, ...]] = [
     ("z1", "1", "c5", "p4", "2026-03-06 10:00:00", 1, "0.00", None, "1.00", "paid", "s1", "DE"),
     ("z2", "1", "c6", "p5", "2026-03-06 10:00:00", 3, "9.99", "29.97", "9.00", "paid", "s1", "DE"),
     ("z3", "1", "c7", "p6", "2026-03-06 10:00:00", 0, "9.99", None, "0.00", "paid", "s1", "DE"),
-    ("z4", "1", "c7", "p6", "2026-02-06 10:00:00", 1, "5.00", "7.50", "1.00", "paid", "s1", "DE"),
+    ("z4", "1", "c7", "p6", "2025-12-06 10:00:00", 1, "5.00", "7.50", "1.00", "paid", "s1", "DE"),
+    ("z5", "1", "c7", "p6", "2025-11-06 10:00:00", 1, "20.00", None, "1.00", "paid", "s1", "DE"),
     # One row in its country, store and month; text that sorts by bytes, quotes, commas, accents.
     ("i1", "1", "c8", "p7", "2025-12-31 23:30:00", 1, "1000000.0001", None, "0.01", "paid", "S1", "IS"),
     ("i2", "1", "Ärmel, \"K\"", "Über-p", "2026-03-07 10:00:00", 1, "3.30", "0.30", "1.10", "paid", "Zürich", "ch"),
@@ -170,7 +171,7 @@ _HARD_LINES: list[tuple[Any, ...]] = [
 def _order_lines() -> pd.DataFrame:
     """The hard lines, and plain ones over thirteen months in which customers, products and days tie on purpose."""
     plain = []
-    for n in range(260):
+    for n in range(265):
         at = pd.Timestamp("2025-03-01 08:00") + pd.Timedelta(days=n * 3 // 2, hours=n % 3)
         price = ("10.00", "10.00", "2.50", "99.99")[n % 4]
         plain.append((f"o{n // 2:03d}", str(n % 2 + 1), f"k{n // 2 % 24:02d}" if n % 10 else None, f"q{n % 12:02d}", str(at), n % 3 + 1, price,
@@ -187,21 +188,21 @@ def nasty_tables() -> dict[str, pd.DataFrame]:
     """Raw tables with ties, nulls, zero denominators, change-over days and groups of one row."""
     lines = _order_lines()
     products = sorted(set(lines["product_id"]) - {"gone"})
-    own = [(p, f"Name of {p}", ("lamps", "vases", None)[n % 3], ("Nord", "Süd", "Ost", None)[n % 4], None if n % 7 == 0 else f"{5 + n % 4}.00",
+    own = [(p, f"Name of {p}", ("Ada", "Bo")[n % 2], ("lamps", "vases", None)[n % 3], ("Nord", "Süd", "Ost", None)[n % 4], None if n % 7 == 0 else f"{5 + n % 4}.00",
             "2.00", ("oak", "tin")[n % 2]) for n, p in enumerate(products)]  # fmt: skip
     seen = [(("Ann", "Bob")[n % 2], f"x{n % 9}", products[n % 9] if n % 5 else None, f"2026-03-{10 + n % 20:02d} 23:30:00", f"{4 + n % 4}.50",
              (True, False, None)[n % 3]) for n in range(60) if n % 20 < 9 or n < 20]  # fmt: skip
     visits = [(f"v{n}", f"u{n % 17}" if n % 9 else None, f"k{n % 24:02d}" if n % 3 == 0 else None, str(pd.Timestamp("2026-02-01 22:15") + pd.Timedelta(hours=31 * n)),
                ("google", None)[n % 2], ("organic", "cpc", "email")[n % 3], ("phone", "desktop")[n % 2], ("DE", "AT")[n % 2]) for n in range(48)]  # fmt: skip
     steps = ("page_view", "view_item", "search", "add_to_cart", "begin_checkout", "purchase")
-    events = [(v[0], str(i), v[1], str(pd.Timestamp(v[3]) + pd.Timedelta(minutes=(i // 2) * 30)), steps[(i + n) % 6 if n % 4 else 0], f"/{i % 3}",
+    events = [(v[0], str(i), v[1], str(pd.Timestamp(v[3]) + pd.Timedelta(minutes=(i // 2) * 30, milliseconds=i % 3 * 500)), steps[(i + n) % 6 if n % 4 else 0], f"/{i % 3}",
                products[i % 5] if i % 2 else None, "1.50" if i % 3 == 0 else None) for n, v in enumerate(visits) for i in range(1 + n % 7)]  # fmt: skip
     return {
         "order_lines": lines,
         "returns": _frame("return_id order_id product_id returned_at quantity refund_amount reason", [
             ("r1", "d1", "p1", "2026-03-28 23:30:00", "1", "10.00", "broken"), ("r2", "o120", "q00", "2026-03-15 10:00:00", "1", None, None),
             ("r3", "none", "p9", "2026-03-16 10:00:00", "9", "900.00", "late")]),
-        "products": _frame("product_id name category brand price cost attr_material", own),
+        "products": _frame("product_id name supplier category brand price cost attr_material", own),
         "customers": _frame("customer_id first_seen_at country acquisition_channel", [
             (c, "2025-03-01 08:00:00" if n % 2 else None, ("DE", "AT")[n % 2], ("organic", None)[n % 2])
             for n, c in enumerate(sorted(set(lines["customer_id"].dropna())))]),
