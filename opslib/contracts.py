@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from opslib.errors import ContractError, nearest
 
@@ -123,7 +123,7 @@ def _column(spec: str, meaning: str, **more: object) -> ColumnContract:
     name, kind = spec.split()
     return ColumnContract(
         name=name.lstrip("*"),
-        kind=kind,
+        kind=cast(Kind, kind),
         meaning=meaning,
         is_required=name.startswith("*"),
         **more,  # type: ignore[arg-type]

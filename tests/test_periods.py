@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -67,7 +68,7 @@ def test_the_pieces_of_a_period_are_the_period(start, length, grain):
     assert sum(piece.n_days for piece in pieces) == period.n_days
     assert pieces[0].start == period.start
     assert pieces[-1].end == period.end
-    assert all(a.until == b.start for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a.until == b.start for a, b in pairwise(pieces))
     assert all(floor_date(piece.start, grain) == floor_date(piece.end, grain) for piece in pieces)
 
 

@@ -26,7 +26,7 @@ ROOMS = (
 
 
 def _split(requirement: str) -> tuple[str, str]:
-    name, extras, spec = re.match(r"([A-Za-z0-9_.-]+)(\[[^]]*\])?(.*)", requirement.strip()).groups()
+    name, _, spec = re.match(r"([A-Za-z0-9_.-]+)(\[[^]]*\])?(.*)", requirement.strip()).groups()
     return name.lower(), spec.replace(" ", "")
 
 

@@ -105,7 +105,7 @@ def _write(out: Path | None, text: str, *, picture: pd.DataFrame | None = None) 
 
         use()
         drawn = out.with_suffix(".svg")
-        drawn.write_text(to_svg(draw_truth(picture).figure), encoding="utf-8")
+        drawn.write_text(to_svg(draw_truth(picture).get_figure(root=True)), encoding="utf-8")  # type: ignore[arg-type]
         text = text.replace("\n\n", f"\n\n![Share of wrong verdicts by design]({drawn.name})\n\n", 1)
     out.write_text(text, encoding="utf-8")
     typer.echo(f"wrote {out}")

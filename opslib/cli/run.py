@@ -143,7 +143,8 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     from opslib.reporting import batch
     from opslib.reporting.plans import shop_origin
 
-    about, others = [], []
+    about: list[Path] = []
+    others: list[Path] = []
     for path in chosen_notebooks(wish.only):
         (about if path.stem.split("_", 1)[1] == PROPOSAL_NOTEBOOK else others).append(path)
     folder = project_root() / "data" / "proposals" / shop.name

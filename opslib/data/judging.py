@@ -39,7 +39,7 @@ def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
     decided = {record.proposal for record in read_records(proposals_folder(shop)) if record.kind == "decision"}
     return ShopData(
         tables=shop.tables, as_of=last_day(shop), time_zone=shop.time_zone, coverage=shop.coverage,
-        own_metrics={name: metric for name, metric in shop_metrics(shop.settings.get("metrics", {})).items()},
+        own_metrics=shop_metrics(shop.settings.get("metrics", {})),
         findings=check_shop(shop),
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
         proposals={name: "running" if name in decided else "open" for name in proposals},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
@@ -43,8 +46,8 @@ def classification_findings(
     ['a-products', 'cell-AX']
     """
     found = [_a_products(cells, currency)]
-    by_cell = cells[cells["n_products"] > 0].set_index("cell")
-    found += [_cell(name, by_cell.loc[name], currency) for name in _ACTED_ON if name in by_cell.index]
+    rows = {name: cells[(cells["cell"] == name) & (cells["n_products"] > 0)] for name in _ACTED_ON}
+    found += [_cell(name, part.iloc[0], currency) for name, part in rows.items() if len(part)]
     if len(matrix):
         found += _movers(matrix)
     if len(stages):
@@ -88,8 +91,7 @@ def _movers(matrix: pd.DataFrame) -> list[Evidence]:
             continue
         top = rows.reindex(rows["gap"].abs().sort_values(ascending=False, kind="stable").index).head(_NAMED_GROUPS)
         names = ", ".join(
-            f"{r.group} {format_estimate(_growth(r.growth_share, r.growth_lower, r.growth_upper), signed=True)}"
-            for r in top.itertuples()
+            f"{row['group']} {format_estimate(_growth(row), signed=True)}" for row in top.to_dict("records")
         )
         found.append(
             Evidence(
@@ -104,15 +106,16 @@ def _movers(matrix: pd.DataFrame) -> list[Evidence]:
     return found
 
 
-def _growth(value: float, lower: float, upper: float) -> Estimate:
-    return Estimate(value=float(value), lower=float(lower), upper=float(upper), n=0, unit="relative change", method="")
+def _growth(row: dict[Hashable, Any]) -> Estimate:
+    value, lower, upper = (float(row[name]) for name in ("growth_share", "growth_lower", "growth_upper"))
+    return Estimate(value=value, lower=lower, upper=upper, n=0, unit="relative change", method="")
 
 
 def _stages(stages: pd.DataFrame) -> list[Evidence]:
-    by_stage = stages.set_index("stage")
-    if "decline" not in by_stage.index or not by_stage.loc["decline", "n_products"]:
+    declining = stages[(stages["stage"] == "decline") & (stages["n_products"] > 0)]
+    if declining.empty:
         return []
-    row = by_stage.loc["decline"]
+    row = declining.iloc[0]
     return [
         Evidence(
             key="declining",

@@ -42,10 +42,10 @@ def segmentation_findings(
     'concentration'
     """
     filled = sizes[sizes["n_customers"] > 0] if len(sizes) else sizes
-    heavy = tiers.set_index("tier").loc["heavy"]
+    heavy = tiers[tiers["tier"] == "heavy"].iloc[0]
     found = [_concentration(heavy, currency)] if heavy["n_customers"] > 0 else []
-    by_name = filled.set_index("segment")
-    found += [_segment(name, by_name.loc[name], currency) for name in _ACTED_ON if name in by_name.index]
+    rows = {name: filled[filled["segment"] == name] for name in _ACTED_ON}
+    found += [_segment(name, part.iloc[0], currency) for name, part in rows.items() if len(part)]
     unknown = coverage[coverage["part"] == "without a customer"].iloc[0]
     if unknown["revenue_amount"] > 0:
         found.append(_left_out(unknown, currency))

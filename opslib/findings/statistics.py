@@ -127,8 +127,8 @@ def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Evidenc
     ordered = factors.reindex(factors["effect_amount"].abs().sort_values(ascending=False, kind="stable").index)
     first, total = ordered.iloc[0], float(factors["effect_amount"].sum())
     words = [
-        f"{FACTOR_WORDS[str(r.factor)]} {format_money(float(r.effect_amount), currency, signed=True)}"
-        for r in ordered.itertuples()
+        f"{FACTOR_WORDS[str(name)]} {format_money(float(amount), currency, signed=True)}"
+        for name, amount in zip(ordered["factor"], ordered["effect_amount"], strict=True)
     ]
     before = _row(kpis, "revenue", "previous")
     against = f"against {before['period']}" if before is not None else ""

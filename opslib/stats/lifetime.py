@@ -244,7 +244,8 @@ def fit_gamma_gamma(histories: pd.DataFrame) -> GammaGamma:
         )  # fmt: skip
 
     def loss(log_parameters: np.ndarray) -> float:
-        return -float(weight @ log_likelihood(*np.exp(log_parameters), value / scale)) / float(weight.sum())
+        p, q, gamma = np.exp(log_parameters)
+        return -float(weight @ log_likelihood(p, q, gamma, value / scale)) / float(weight.sum())
 
     fits = [
         minimize(

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from opslib.data import sources
 from opslib.errors import ContractError, SourceError
-from tests.data.builders import COLUMNS, ORDERS, REVENUE, frame_of, open_orders, write_csv, write_ndjson, write_shop, write_xlsx
+from tests.data.builders import (
+    COLUMNS,
+    ORDERS,
+    REVENUE,
+    frame_of,
+    open_orders,
+    write_csv,
+    write_ndjson,
+    write_shop,
+    write_xlsx,
+)
 
 CENT = 1e-9  # sums of DECIMAL are exact; only their way to float64 rounds
 
