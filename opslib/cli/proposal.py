@@ -1,4 +1,4 @@
-"""``opslib proposal``: write down, check, freeze, answer, evaluate, list."""
+"""``opslib proposal``: write down, check, freeze, answer, evaluate, decide, follow up, list."""
 
 from __future__ import annotations
 
@@ -143,6 +143,7 @@ def evaluate(
     """
     from opslib.data import judging, proposal_files
     from opslib.proposals.evidence import jsonable
+    from opslib.proposals.follow_up import first_estimates
 
     opened = open_with_progress(shop)
     _, results = judging.judge(opened, proposals or ())
@@ -152,6 +153,7 @@ def evaluate(
             "state": result.state, "qualifier": result.qualifier, "grade": result.grade,
             "method_version": result.method_version, "data_fingerprint": opened.fingerprint,
             "claims": [item.to_json() for item in result.evidence()],
+            "first_estimates": first_estimates(result),
         }  # fmt: skip
         proposal_files.append_record(
             _folder(shop),
@@ -161,6 +163,68 @@ def evaluate(
             payload=jsonable(payload),
         )
     typer.echo("nothing written (--dry)" if dry else f"{len(results)} evaluations appended to the ledger")
+
+
+@proposal_app.command("decide")
+def decide(
+    proposal: Id,
+    who: Annotated[str, typer.Option(help="Who decides.")],
+    what: Annotated[str, typer.Option(help="launch, launch_with_hold_out, test_first, gather_data or reject.")],
+    why: Annotated[str, typer.Option(help="The reason; it stands on the page.")],
+    shop: OfShop = "demo",
+    against: Annotated[bool, typer.Option("--against", help="It goes against the recommendation, knowingly.")] = False,
+    on: Annotated[str, typer.Option(help="Day of the decision; later data are not looked at (default: today).")] = "",
+) -> None:
+    """Write down a decision, with what it predicts that the follow-up will find.
+
+    Examples: opslib proposal decide P-014 --who "Ana R." --what launch_with_hold_out --why "pays on average"
+    | opslib proposal decide P-015 --who "Ana R." --what launch --why "the law asks for it" --against
+    """
+    from opslib.data import deciding, proposal_files
+
+    day, folder, choice = _day(on), _folder(shop), _decision(what)
+    deciding.require_open(proposal_files.read_records(folder), proposal)
+    weighed = deciding.weigh(open_with_progress(shop), proposal, on=day, folder=folder)
+    payload = deciding.decided(weighed, person=who, decision=choice, reason=why, is_against=against, on=day)
+    proposal_files.append_record(folder, kind="decision", proposal=proposal, at=datetime.now(UTC), payload=payload)
+    side = "as recommended" if payload["is_with_recommendation"] else f"against '{payload['recommendation']}'"
+    typer.echo(f"{proposal}: {choice}, {side} ({weighed.result.label}, {weighed.result.grade.lower()} grade)")
+    if choice in deciding.LAUNCHES and payload["predictive"] is None:
+        typer.secho("nothing was measured that a follow-up could be predicted from; only the stated probability is scored",
+                    fg="yellow")
+
+
+@proposal_app.command("follow-up")
+def follow_up(
+    proposals: Ids = None,
+    shop: OfShop = "demo",
+    on: Annotated[str, typer.Option(help="Day of the follow-up; later data are not looked at (default: today).")] = "",
+) -> None:
+    """Measure what became of what was launched, by the design named at freezing, and score the promise.
+
+    Without ids: everything that is due. Exit code 1 where one cannot be measured.
+
+    Examples: opslib proposal follow-up P-014 --shop my_shop | opslib proposal follow-up
+    """
+    from opslib.data import deciding, proposal_files
+    from opslib.errors import ProposalError
+
+    opened, day, folder = open_with_progress(shop), _day(on), _folder(shop)
+    records, known = proposal_files.read_records(folder), proposal_files.load_proposals(folder)
+    chosen = tuple(proposals or deciding.due(records, known, on=day))
+    n_faults = 0
+    for name in chosen:
+        try:
+            payload = deciding.followed(opened, name, on=day, folder=folder)
+        except ProposalError as error:
+            n_faults += 1
+            typer.secho(str(error), fg="red")
+            continue
+        proposal_files.append_record(folder, kind="follow_up", proposal=name, at=datetime.now(UTC), payload=payload)
+        typer.echo(f"{name}: {payload['value']:+.1%} ({payload['lower']:+.1%} to {payload['upper']:+.1%}), promised "
+                   f"{payload['promise']:+.1%}")
+    typer.echo(f"{len(chosen) - n_faults} followed up" if chosen else f"nothing is due on {day}")
+    raise typer.Exit(1 if n_faults else 0)
 
 
 @proposal_app.command("list")
@@ -199,3 +263,20 @@ def _echo_results(results: tuple[ProposalResult, ...]) -> None:
         for r in results
     ]
     echo_table(rows, ("id", "title", "verdict", "grade", "in the way"))
+
+
+def _day(text: str) -> date:
+    from opslib.periods import parse_date
+
+    return parse_date(text, name="on") if text else datetime.now(UTC).date()
+
+
+def _decision(word: str) -> str:
+    """The decision as the ledger writes it."""
+    from opslib.errors import ParameterError, nearest
+    from opslib.proposals.follow_up import DECISIONS
+
+    known = {name.replace(" ", "_").replace("-", "_"): name for name in DECISIONS}
+    if word.replace("-", "_") not in known:
+        raise ParameterError(f"--what '{word}': {nearest(word, known)}")
+    return known[word.replace("-", "_")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal, Protocol
 
 import pandas as pd
@@ -246,13 +247,20 @@ def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFi
         if around.frozen_in_time:
             continue
         run = around.runs.get(claim.id)
-        if run is not None and (period.start > run.start or period.end < run.end):
+        if run is not None and (period.start > run.start or period.end < run.end) and not _continues(claim, run):
             yield _finding("cherry-picked window", claim.id, f"the test took in units {run.label}, and the window chosen "
                            f"afterwards is {period.label}; judge the whole run")
         history = around.history.get(claim.id)
         if history is not None and _is_best_of(history, claim):
             yield _finding("cherry-picked window", claim.id, f"the window {period.label} was chosen afterwards and is the "
                            f"best of {len(history.values)} of its length; name it before, or take all")
+
+
+def _continues(claim: Claim, run: Period) -> bool:
+    """Whether the rest of the run was named as the follow-up's hold-out: then no day is left out."""
+    plan, window = claim.follow_up, claim.window
+    return (plan is not None and plan.design == "hold_out" and window.start <= run.start and plan.window.end >= run.end
+            and plan.window.start == window.end + timedelta(days=1))
 
 
 def _is_best_of(history: HistoryRange, claim: Claim) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from opslib.errors import LedgerError, ProposalError
 from opslib.proposals.desirability import Desirability
 from opslib.proposals.ledger import Record
-from opslib.proposals.model import BeforeAfter, Claim, Experiment, Fixed, Proposal
+from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
 from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import BrierScore, brier, crps
@@ -92,38 +92,6 @@ def decision_payload(
     }
 
 
-def follow_up_claim(proposal: Proposal, claim: Claim) -> Claim:
-    """The claim as it is looked at again: by the design and in the window named at freezing.
-
-    Parameters
-    ----------
-    proposal : Proposal
-    claim : Claim
-        With a follow-up design. A hold-out is the experiment ``<proposal id>-hold-out`` with the variants ``hold_out`` and
-        ``launched``; before/after starts at the proposal's start.
-
-    Returns
-    -------
-    Claim
-        To be measured by `evaluate.evaluate_claims`.
-
-    Raises
-    ------
-    ProposalError
-        No follow-up was named.
-    """
-    named = claim.follow_up
-    if named is None:
-        raise ProposalError(f"{proposal.id}/{claim.id}: no follow_up was named at freezing; a new claim can name one")
-    if named.design == "before_after":
-        design: Any = BeforeAfter(kind="before_after", changed_on=proposal.start)
-    else:
-        unit = claim.design.randomised if claim.design.kind == "experiment" else "customer"
-        design = Experiment(kind="experiment", experiment=f"{proposal.id}-hold-out", control="hold_out",
-                            treatment="launched", randomised=unit)
-    return claim.model_copy(update={"design": design, "window": named.window, "stopping": Fixed(), "follow_up": None})
-
-
 def follow_up_payload(decision: Mapping[str, Any], estimate: Estimate, *, design: str, prior: Mixture) -> dict[str, Any]:
     """What the ledger keeps of a follow-up: estimate, place in the prediction, probability that the effect exceeds m.
 
@@ -156,8 +124,8 @@ def follow_up_payload(decision: Mapping[str, Any], estimate: Estimate, *, design
     }
 
 
-def scored_promises(records: Iterable[Record], *, by: str = "all") -> tuple[PromiseScores, ...]:
-    """Coverage, CRPS and Brier score of promises that were followed up; replays never count.
+def scored_promises(records: Iterable[Record], *, by: str = "all", is_replay: bool = False) -> tuple[PromiseScores, ...]:
+    """Coverage, CRPS and Brier score of promises that were followed up; replays never count with the others.
 
     Parameters
     ----------
@@ -165,17 +133,24 @@ def scored_promises(records: Iterable[Record], *, by: str = "all") -> tuple[Prom
         The ledger.
     by : {"all", "owner", "decided_design"}
         How to group.
+    is_replay : bool
+        Score the replays instead, to be shown as such.
 
     Returns
     -------
     tuple of PromiseScores
         One a group, by name; with fewer than ten follow-ups only the count.
     """
-    rows = [r.payload for r in records if r.kind == "follow_up" and not r.payload["is_replay"]]
+    rows = [r.payload for r in records if r.kind == "follow_up" and r.payload["is_replay"] == is_replay]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault("all" if by == "all" else str(row[by]), []).append(row)
     return tuple(_scores(name, groups[name]) for name in sorted(groups))
+
+
+_PROMISED = ("decision", "recommendation", "is_with_recommendation", "person", "reason", "owner", "promise", "m",
+             "stated_probability", "is_replay")
+_FOUND = ("value", "lower", "upper", "p_worthwhile")
 
 
 def promises(records: Sequence[Record]) -> pd.DataFrame:
@@ -189,27 +164,34 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        proposal, decided_on, decision, is_with_recommendation, predicted, predicted_lower, predicted_upper, value, lower,
-        upper, is_inside; missing until followed up.
+        proposal, decided_on, decision, recommendation, is_with_recommendation, person, reason, owner, promise, m,
+        stated_probability, is_replay, predicted, predicted_lower, predicted_upper, value, lower, upper, p_worthwhile,
+        followed_on, is_inside; missing until followed up.
     """
-    latest = {r.proposal: r.payload for r in records if r.kind == "follow_up"}
+    followed = {r.proposal: r for r in records if r.kind == "follow_up"}
+    latest = {r.proposal: r for r in records if r.kind == "decision"}
     rows = []
     for record in (r for r in records if r.kind == "decision"):
-        payload, found = record.payload, latest.get(record.proposal, {})
+        payload = record.payload
+        later = followed.get(record.proposal) if latest[record.proposal] is record else None
+        found = {} if later is None else later.payload
         predicted = None if payload["predictive"] is None else _mixture(payload["predictive"])
         ends = (np.nan, np.nan) if predicted is None else _band(predicted)
-        value = found.get("value", np.nan)
         rows.append({
-            "proposal": record.proposal, "decided_on": date.fromisoformat(record.at.split("T")[0]), "decision": payload["decision"],
-            "is_with_recommendation": payload["is_with_recommendation"],
+            "proposal": record.proposal, "decided_on": _day_of(record), **{name: payload[name] for name in _PROMISED},
             "predicted": np.nan if predicted is None else predicted.mean, "predicted_lower": ends[0],
-            "predicted_upper": ends[1], "value": value, "lower": found.get("lower", np.nan),
-            "upper": found.get("upper", np.nan),
-            "is_inside": None if not found or predicted is None else bool(ends[0] <= value <= ends[1]),
+            "predicted_upper": ends[1], **{name: found.get(name, np.nan) for name in _FOUND},
+            "followed_on": None if later is None else _day_of(later),
+            "is_inside": None if not found or predicted is None else bool(ends[0] <= found["value"] <= ends[1]),
         })
-    columns = ["proposal", "decided_on", "decision", "is_with_recommendation", "predicted", "predicted_lower",
-               "predicted_upper", "value", "lower", "upper", "is_inside"]
+    columns = ["proposal", "decided_on", *_PROMISED, "predicted", "predicted_lower", "predicted_upper", *_FOUND,
+               "followed_on", "is_inside"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _day_of(record: Record) -> date:
+    """Day of a decision or follow-up: as stated, else when it was written."""
+    return date.fromisoformat(record.payload.get("on") or record.at.split("T")[0])
 
 
 def learned_base_rates(records: Iterable[Record]) -> dict[str, Mixture]:

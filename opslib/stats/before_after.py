@@ -298,7 +298,9 @@ class _WindowGrid:
         """Position of the last level change of the daily gap before the change, trend taken out; 0 if none."""
         if season or len(gaps) - 1 < MIN_WINDOWS:
             return 0
-        history = self.adjusted[: self.first_after]
+        # Days left out between a change and a later window are no level of their own.
+        n_seen = int(np.flatnonzero(np.isfinite(self.adjusted[: self.first_after, 0])).max(initial=-1)) + 1
+        history = self.adjusted[:n_seen]
         bases = np.nanmean(np.abs(history), axis=0)
         daily = history[:, 0] / bases[0]
         if self.n_controls:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from opslib.errors import ProposalError
-from opslib.proposals.evaluate import evaluate_claims
 from opslib.proposals.follow_up import (
     decision_payload,
     first_estimates,
-    follow_up_claim,
     follow_up_payload,
     learned_base_rates,
     promises,
     scored_promises,
 )
 from opslib.proposals.ledger import Record, next_line, read_ledger
-from opslib.proposals.model import FollowUp, Window
 from opslib.stats.estimates import Estimate
-from tests.proposals.planted import START, proposal, visitor_test
 from tests.proposals.test_desirability import WIDE, _desirable, _given, _result
 
 AT = datetime(2026, 2, 1, 9, tzinfo=UTC)
@@ -118,24 +114,6 @@ def test_base_rates_are_learned_from_first_estimates_only() -> None:
     assert rates["experiment"].mean == pytest.approx(0.03, abs=0.011)
     assert rates["experiment"].sd == pytest.approx(0.02, abs=0.008)
     assert learned_base_rates(read_ledger(text)[:9]) == {}
-
-
-def test_a_follow_up_is_measured_as_it_was_named() -> None:
-    # A hold-out of 10 % of 20,000 visitors after the launch; the planted effect is +40 %.
-    named = FollowUp(design="hold_out", hold_out_share=0.1, window=Window(start=START, end=date(2026, 3, 29)))
-    claim = proposal().claims[0].model_copy(update={"follow_up": named})
-    again = follow_up_claim(proposal(), claim)
-    tables = visitor_test(lift=0.4, share=0.9)
-    for name in ("experiments", "experiment_arms"):
-        tables[name] = tables[name].assign(experiment_id="P-001-hold-out",
-                                           variant=tables[name]["variant"].map({"a": "hold_out", "b": "launched"}))
-    effect = evaluate_claims([again], tables, as_of=date(2026, 4, 1))["c1"].effect
-    assert effect.lower < 0.4 < effect.upper  # type: ignore[union-attr]
-    with pytest.raises(ProposalError, match="no follow_up was named"):
-        follow_up_claim(proposal(), proposal().claims[0])
-    before = named.model_copy(update={"design": "before_after", "hold_out_share": None})
-    design = follow_up_claim(proposal(), claim.model_copy(update={"follow_up": before})).design
-    assert (design.kind, design.changed_on) == ("before_after", proposal().start)  # type: ignore[union-attr]
 
 
 def test_first_estimates_are_relative() -> None:
