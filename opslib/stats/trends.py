@@ -15,7 +15,7 @@ _PHIS = np.concatenate((np.arange(-0.5, 0.9, 0.05), np.arange(0.9, 0.985, 0.02))
 
 
 def series_level(series: object, *, unit: str, level: float = 0.95) -> Estimate:
-    """Mean level of a daily series, weekdays weighing alike.
+    """Mean level of a daily series, the weekdays that occur in it weighing alike.
 
     Parameters
     ----------
@@ -116,12 +116,13 @@ def _estimate(series: object, *, unit: str, level: float, has_slope: bool) -> Es
 
 
 def _design(at: np.ndarray, *, has_slope: bool, season: int) -> np.ndarray:
-    """Columns: level, slope (if any), weekday contrasts that sum to zero."""
+    """Columns: level, slope (if any), contrasts that sum to zero over the weekdays that occur (a shop may close one)."""
     columns = [np.ones(len(at))]
     if has_slope:
         columns.append(at - at.mean())
     phase = at % season
-    columns += [(phase == s).astype(float) - (phase == season - 1) for s in range(season - 1)]
+    *others, last = np.unique(phase)
+    columns += [(phase == s).astype(float) - (phase == last) for s in others]
     return np.column_stack(columns)
 
 

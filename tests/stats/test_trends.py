@@ -58,6 +58,27 @@ def test_missing_days_widen_but_do_not_shift():
     assert b.width > a.width
 
 
+@pytest.mark.parametrize("closed", [(6,), (5, 6), (0,)])
+def test_a_weekday_that_never_occurs_is_left_out(closed):
+    """Planted: level 10 and slope .02 a day, a pattern over the open weekdays only, AR .3 noise of .2.
+
+    Tolerances: four standard errors, of .2 * sqrt((1 + .3) / (1 - .3) / 100) = .03 and of .2 * 1.4 * sqrt(12 / 140**3)
+    = .0006.
+    """
+    days = np.arange(140)
+    is_open = ~np.isin(days % 7, closed)
+    pattern = np.array([1.0, -0.5, 0.5, -1.0, 2.0, 0.25, 3.0])
+    pattern = pattern - pattern[~np.isin(np.arange(7), closed)].mean()
+    values = 10 + pattern[days % 7] + 0.2 * autoregression(0.3, 140, seed=6)[0]
+    level = series_level(series(np.where(is_open, values, np.nan)), unit="x")
+    assert level.value == pytest.approx(10, abs=0.12)
+    assert level.lower < 10 < level.upper
+    assert level.width < 0.3
+    slope = series_trend(series(np.where(is_open, values + 0.02 * days, np.nan)), unit="x")
+    assert slope.value == pytest.approx(0.02, abs=0.0024)
+    assert slope.lower < 0.02 < slope.upper
+
+
 @given(st.floats(-1000, 1000), st.floats(0.01, 100))
 def test_shift_and_scale_carry_over(shift, factor):
     y = autoregression(0.3, 70, seed=4)[0]
