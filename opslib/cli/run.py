@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Word of the notebook that is run once a proposal.
 PROPOSAL_NOTEBOOK = "proposal"
+#: Rooms whose name in a notebook's code says that it reads the proposals and their ledger.
+READS_PROPOSALS = ("judging", "deciding")
 
 Shop = Annotated[
     str,
@@ -122,11 +124,7 @@ def _run_shop(shop: str, wish: Wish) -> int:
     address = _address(shop, project_root())
     opened = open_with_progress(address, verify=wish.verify)
     parameters = wish.parameters | ({"shop": address} if opened.name != shop else {})
-    plan = batch.plan_run(
-        opened.name, chosen_notebooks(wish.only), out=wish.out, fingerprint=opened.fingerprint, start=wish.start,
-        end=wish.end, parameters=parameters, each=_grid(wish.each, opened), origin=batch.shop_origin(opened),
-        beside={"proposal": project_root() / "data" / "proposals" / opened.name}, **wish.options,
-    )  # fmt: skip
+    plan = _plan(opened, parameters, wish)
     result = batch.run(plan, is_forced=wish.is_forced)
     for page in result.pages:
         if page.status == "failed":
@@ -141,7 +139,6 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     """Pages of the run; a notebook about proposals is one page a proposal, and none where there are none."""
     from opslib.data.proposal_files import load_proposals
     from opslib.reporting import batch
-    from opslib.reporting.plans import shop_origin
 
     about: list[Path] = []
     others: list[Path] = []
@@ -149,8 +146,8 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
         (about if path.stem.split("_", 1)[1] == PROPOSAL_NOTEBOOK else others).append(path)
     folder = project_root() / "data" / "proposals" / shop.name
     common = {
-        "out": wish.out, "fingerprint": shop.fingerprint, "origin": shop_origin(shop), "beside": {"judging": folder},
-        **wish.options,
+        "out": wish.out, "fingerprint": shop.fingerprint, "origin": batch.shop_origin(shop),
+        "beside": dict.fromkeys(READS_PROPOSALS, folder), **wish.options,
     }  # fmt: skip
     known = {name: value for name, value in parameters.items() if name != "proposal"}
     grid = _grid(wish.each, shop) if others else {}
