@@ -149,7 +149,7 @@ claims:
     metric: revenue_per_visitor
     unit: visitor
     promise: 0.1
-    scope: {where: [[device, "=", mobile]]}
+    scope: [{column: sessions.device, op: eq, value: mobile}]
     window: {start: 2025-09-20, end: 2025-11-25}
     design: {kind: experiment, experiment: exp-express-checkout, control: control, treatment: treatment, randomised: visitor}
 guardrails:
