@@ -140,7 +140,8 @@ def hide_password(text: str) -> str:
     >>> hide_password("postgres://ana:s3cret@db/shop password=s3cret")
     'postgres://ana:***@db/shop password=***'
     """
-    text = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+    # Up to the last @ of the word: a password may hold one itself.
+    text = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
     return re.sub(r"(password\s*=\s*)\S+", r"\1***", text, flags=re.IGNORECASE)
 
 

@@ -87,6 +87,19 @@ def test_days_between_counts_days():
     assert out["n"].tolist() == [(date(2026, 3, 31) - date(2026, 1, 1)).days]
 
 
+def test_whole_seconds_are_whole_and_rounded_down():
+    # Counted by hand: 1970-01-02 begins 86,400 seconds after the epoch.
+    table = frame(at=[pd.Timestamp("1970-01-02 00:00:00"), pd.Timestamp("1970-01-02 00:00:00.999999")])
+    out = engine.collect(table.select(s=engine.epoch_second(table["at"])))["s"]
+    assert out.dtype == "int64"
+    assert out.tolist() == [86_400, 86_400]
+
+
+def test_no_room_counts_seconds_by_the_form_that_differs_between_engines():
+    plain = [p for p in sorted((ROOT / "opslib").rglob("*.py")) if ".epoch_seconds()" in p.read_text() and p.name != "engine.py"]
+    assert not plain, f"use engine.epoch_second: {plain}"
+
+
 def test_unknown_engine_and_wrong_object_are_named():
     with pytest.raises(EngineError, match="'mysql' is not one of duckdb, postgres, spark"):
         engine.connect("mysql://host/db")
@@ -119,6 +132,12 @@ def test_passwords_are_never_repeated():
     with pytest.raises(EngineError) as caught:
         engine.connect("postgres://ana:s3cret@127.0.0.1:1/none")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["s3cret", "p@ss", "a:b@c", "x/y"])
+def test_no_part_of_a_password_is_left(secret):
+    hidden = engine.hide_password(f"cannot reach postgres://ana:{secret}@db:5432/shop now")
+    assert hidden == "cannot reach postgres://ana:***@db:5432/shop now"
 
 
 @given(st.lists(st.floats(-1e15, 1e15, allow_nan=False), min_size=1))

@@ -39,7 +39,12 @@ CASES: dict[str, Case] = {}
 def rooms() -> list[str]:
     """Domain rooms, sessions and metrics: what pyproject's layers name, as far as it exists."""
     layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
-    wanted = [name.strip(" ()") for layer in layers for name in layer.split("|") if {"segmentation", "sessions"} & set(re.findall(r"\w+", layer))]
+    wanted = [
+        name.strip(" ()")
+        for layer in layers
+        for name in layer.split("|")
+        if {"segmentation", "sessions"} & set(re.findall(r"\w+", layer))
+    ]
     return [name for name in wanted if (ROOT / "opslib" / name).exists() or (ROOT / "opslib" / f"{name}.py").exists()]
 
 
@@ -56,9 +61,14 @@ def public_functions() -> dict[str, Callable[..., Any]]:
 def _exported(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Functions that a room offers: those of ``__all__``, or of its modules where it has none."""
     if hasattr(module, "__all__"):
-        yield from ((name, getattr(module, name)) for name in module.__all__ if inspect.isfunction(getattr(module, name)))
+        yield from (
+            (name, getattr(module, name)) for name in module.__all__ if inspect.isfunction(getattr(module, name))
+        )
         return
-    inner = [importlib.import_module(f"{module.__name__}.{m.name}") for m in pkgutil.iter_modules(getattr(module, "__path__", []))]
+    inner = [
+        importlib.import_module(f"{module.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(getattr(module, "__path__", []))
+    ]
     for part in (module, *inner):
         for name, value in vars(part).items():
             if inspect.isfunction(value) and value.__module__ == part.__name__ and not name.startswith("_"):
@@ -192,8 +202,13 @@ PANELS = (
 @case("metrics.unit_values")
 def _(w: World) -> Any:
     tables = local_tables(w)
-    by_lines = [METRICS[name] for name in ("revenue", "average_order_value", "margin_share", "items_per_order", "return_rate")]
-    by_unit = {unit: [m for m in countable(w) if m.unit_of_analysis == unit] for unit in ("customer", "visitor", "product", "channel")}
+    by_lines = [
+        METRICS[name] for name in ("revenue", "average_order_value", "margin_share", "items_per_order", "return_rate")
+    ]
+    by_unit = {
+        unit: [m for m in countable(w) if m.unit_of_analysis == unit]
+        for unit in ("customer", "visitor", "product", "channel")
+    }
     linked = metrics.with_column(lines_of(w), "category", tables)
     return {
         **{" x ".join(panel): unit_values(tables, by_lines[:1], unit=panel, period=w.period) for panel in PANELS},
@@ -209,13 +224,18 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     wanted = [METRICS[name] for name in ("revenue", "average_order_value", "margin_share", "repeat_rate")]
     values = unit_values(local_tables(w), wanted, unit="customer")
-    half = values.mutate(arm=(values["unit_id"] < "c").ifelse("a", "b"), revenue_covariate=values["revenue_numerator"] * 2)
+    half = values.mutate(
+        arm=(values["unit_id"] < "c").ifelse("a", "b"), revenue_covariate=values["revenue_numerator"] * 2
+    )
     return {"whole": unit_moments(values, wanted), "arms": unit_moments(half, wanted, by=["arm"])}
 
 
 @case("metrics.daily_values")
 def _(w: World) -> Any:
-    tables, wanted = local_tables(w), [METRICS[name] for name in ("revenue", "conversion", "zero_result_rate", "stock_out_share")]
+    tables, wanted = (
+        local_tables(w),
+        [METRICS[name] for name in ("revenue", "conversion", "zero_result_rate", "stock_out_share")],
+    )
     return {
         "shop": metrics.daily_values(tables, wanted, period=w.period, coverage=w.coverage),
         "stores": metrics.daily_values(tables, wanted[:1], period=w.period, by="store"),
@@ -244,12 +264,17 @@ def _(w: World) -> Any:
 @case("kpis.kpi_series")
 def _(w: World) -> Any:
     few = [METRICS["revenue"], METRICS["average_order_value"], METRICS["conversion"]]
-    return {grain: kpis.kpi_series(local_tables(w), grain=grain, period=w.period, coverage=w.coverage, metrics=few) for grain in ("day", "week", "month")}
+    return {
+        grain: kpis.kpi_series(local_tables(w), grain=grain, period=w.period, coverage=w.coverage, metrics=few)
+        for grain in ("day", "week", "month")
+    }
 
 
 @case("kpis.cohort_retention")
 def _(w: World) -> Any:
-    return {grain: kpis.cohort_retention(lines_of(w), coverage=w.coverage, grain=grain) for grain in ("month", "quarter")}
+    return {
+        grain: kpis.cohort_retention(lines_of(w), coverage=w.coverage, grain=grain) for grain in ("month", "quarter")
+    }
 
 
 @case("kpis.decompose_change")
@@ -266,7 +291,9 @@ def _(w: World) -> Any:
 
 @case("kpis.concentration")
 def _(w: World) -> Any:
-    return {by: kpis.concentration(lines_of(w), period=w.period, by=by) for by in ("customer_id", "product_id", "store")}
+    return {
+        by: kpis.concentration(lines_of(w), period=w.period, by=by) for by in ("customer_id", "product_id", "store")
+    }
 
 
 # --- segmentation -----------------------------------------------------------------------------------------------------
@@ -348,7 +375,9 @@ def _(w: World) -> Any:
 
 
 def classes_of(w: World, **choices: Any) -> ibis.Table:
-    return classification.abc_xyz(lines_of(w), period=w.period, grain=choices.pop("grain", "week"), coverage=w.coverage, **choices)
+    return classification.abc_xyz(
+        lines_of(w), period=w.period, grain=choices.pop("grain", "week"), coverage=w.coverage, **choices
+    )
 
 
 @case("classification.abc_xyz")
@@ -367,7 +396,9 @@ def _(w: World) -> Any:
 
 
 def matrix_of(w: World, by: str) -> ibis.Table:
-    return classification.growth_share(lines_of(w), by=by, period=w.period, baseline=w.baseline, products=w.table("products"))
+    return classification.growth_share(
+        lines_of(w), by=by, period=w.period, baseline=w.baseline, products=w.table("products")
+    )
 
 
 @case("classification.growth_share")
@@ -465,7 +496,10 @@ def _(w: World) -> Any:
 
 @case("data.loading.load_order_lines")
 def _(w: World) -> Any:
-    return {"paid": loading.load_order_lines(w.shop, period=w.period), "all": loading.load_order_lines(w.shop, statuses=("paid", "cancelled", "test"))}
+    return {
+        "paid": loading.load_order_lines(w.shop, period=w.period),
+        "all": loading.load_order_lines(w.shop, statuses=("paid", "cancelled", "test")),
+    }
 
 
 @case("data.loading.load_returns")
@@ -486,7 +520,10 @@ def _(w: World) -> Any:
 @case("data.coverage.observed_days")
 def _(w: World) -> Any:
     zone = w.shop.time_zone
-    return {"lines": coverage.observed_days(lines_of(w), time_zone=zone), "stock": coverage.observed_days(w.table("stock_levels"), time_column="date")}
+    return {
+        "lines": coverage.observed_days(lines_of(w), time_zone=zone),
+        "stock": coverage.observed_days(w.table("stock_levels"), time_column="date"),
+    }
 
 
 @case("data.coverage.daily_counts")

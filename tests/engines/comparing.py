@@ -59,4 +59,10 @@ def _of_columns(one: pd.Series, other: pd.Series, where: str) -> list[str]:
     else:
         same = ((one == other).fillna(False) | (one.isna() & other.isna())).to_numpy(bool)
     wrong = np.flatnonzero(~same)
-    return [f"{where}, {len(wrong)} of {len(one)} rows, first {wrong[0]}: {one.iloc[wrong[0]]!r} against {other.iloc[wrong[0]]!r}"] if len(wrong) else []
+    return (
+        [
+            f"{where}, {len(wrong)} of {len(one)} rows, first {wrong[0]}: {one.iloc[wrong[0]]!r} against {other.iloc[wrong[0]]!r}"
+        ]
+        if len(wrong)
+        else []
+    )

@@ -20,7 +20,9 @@ TARGET = ROOT / "docs" / "parity.md"
 
 def verdict(name: str, engine_name: str) -> str:
     """Equal on both shops, or the first difference."""
-    found = [d for shop in SHOPS for d in differences(expected(name, shop), asked(name, world(shop, engine_name)), shop)]
+    found = [
+        d for shop in SHOPS for d in differences(expected(name, shop), asked(name, world(shop, engine_name)), shop)
+    ]
     return found[0].replace("|", "/") if found else "equal"
 
 
@@ -28,7 +30,9 @@ def _commit() -> str:
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + (" with changes" if git("status", "--porcelain", "--", "opslib", "tests/engines") else "")
+    return git("rev-parse", "--short", "HEAD") + (
+        " with changes" if git("status", "--porcelain", "--", "opslib", "tests/engines") else ""
+    )
 
 
 def _machine() -> str:

@@ -31,7 +31,9 @@ _WITH_PASSWORD = ("analyst", "reader")
 
 
 def _binary(name: str) -> str | None:
-    found = shutil.which(name) or next((str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
+    found = shutil.which(name) or next(
+        (str(p) for p in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None
+    )
     return str(Path(found).resolve()) if found else None
 
 
@@ -63,7 +65,9 @@ def postgres_url() -> str:
     _run(prefix, [pg_ctl, "-D", data, "-w", "-l", str(home / "log"), "-o", settings, "start"])
 
     def stop() -> None:
-        subprocess.run([*prefix, str(pg_ctl), "-D", data, "-m", "immediate", "stop"], cwd="/", capture_output=True, check=False)
+        subprocess.run(
+            [*prefix, str(pg_ctl), "-D", data, "-m", "immediate", "stop"], cwd="/", capture_output=True, check=False
+        )
         shutil.rmtree(home, ignore_errors=True)
 
     atexit.register(stop)

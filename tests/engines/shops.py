@@ -55,7 +55,11 @@ _kept: list[Any] = []
 @functools.cache
 def world(name: str, engine_name: str = "duckdb") -> World:
     """One of the two shops on one engine, opened through its ``shop.yml``."""
-    shop = _files(name) if engine_name == "duckdb" else sources.open_shop(shop_file(name, engine_name), root=_home() / name)
+    shop = (
+        _files(name)
+        if engine_name == "duckdb"
+        else sources.open_shop(shop_file(name, engine_name), root=_home() / name)
+    )
     assert shop.coverage is not None
     period = Period.parse("2026-03-01", "2026-03-31")
     return World(shop=shop, period=period, baseline=period.previous(), as_of=period.end, coverage=shop.coverage)
@@ -65,7 +69,9 @@ def world(name: str, engine_name: str = "duckdb") -> World:
 def _files(name: str) -> Shop:
     folder = _home() / name
     if name == "simulated":
-        made = simulate_shop(folder / "raw", config=preset("demo", n_orders=400, n_products=40, n_stores=8, days=420), seed=7)
+        made = simulate_shop(
+            folder / "raw", config=preset("demo", n_orders=400, n_products=40, n_stores=8, days=420), seed=7
+        )
         tables = {table: {"files": str(made / table / "*.parquet")} for table in CONTRACTS if (made / table).is_dir()}
         zone = "Europe/London"
     else:
@@ -87,7 +93,8 @@ def _described(folder: Path, name: str, *, zone: str, tables: Mapping[str, Any],
 def raw_tables(shop: Shop) -> dict[str, Any]:
     """A shop's tables without derived columns: each engine has to derive days and revenue itself."""
     return {
-        name: table.drop(*({"ordered_on", "revenue_amount"} & set(table.columns))) for name, table in shop.tables.items()
+        name: table.drop(*({"ordered_on", "revenue_amount"} & set(table.columns)))
+        for name, table in shop.tables.items()
     }
 
 
@@ -106,7 +113,10 @@ def shop_file(name: str, engine_name: str) -> Path:
         address, places = f"${{{ADDRESS}}}", {table: f"{name}.{table}" for table in tables}
     else:
         spark_backend()
-        address, places = "spark://local", {t: str(p) for t, p in into_parquet(tables, shop=shop, folder=folder).items()}
+        address, places = (
+            "spark://local",
+            {t: str(p) for t, p in into_parquet(tables, shop=shop, folder=folder).items()},
+        )
     described = {table: {"table": place} for table, place in places.items()}
     return _described(folder, name, zone=shop.time_zone, tables=described, engine=address, memory_limit="1GB")
 

@@ -22,7 +22,10 @@ from tests.engines.shops import ENGINES, SHOPS, World, world
 
 #: Each engine with the marks by which a run can leave it out.
 MARKED = [
-    pytest.param(name, marks=[pytest.mark.engine(name)] if name in ("postgres", "spark") else [], id=name.replace(" ", "-")) for name in ENGINES
+    pytest.param(
+        name, marks=[pytest.mark.engine(name)] if name in ("postgres", "spark") else [], id=name.replace(" ", "-")
+    )
+    for name in ENGINES
 ]
 
 
@@ -35,7 +38,11 @@ def test_every_public_table_function_is_asked() -> None:
 
 
 def test_the_published_list_is_complete() -> None:
-    rows = [line.split("|")[1].strip(" `") for line in (ROOT / "docs" / "parity.md").read_text().splitlines() if line.startswith("| `")]
+    rows = [
+        line.split("|")[1].strip(" `")
+        for line in (ROOT / "docs" / "parity.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
     assert rows == sorted(CASES)
 
 
@@ -158,7 +165,9 @@ guardrails:
 
 
 def judged(w: World) -> Any:
-    data = ShopData(tables=w.shop.tables, as_of=w.coverage.last, time_zone=w.shop.time_zone, coverage=w.coverage, allows_replay=True)
+    data = ShopData(
+        tables=w.shop.tables, as_of=w.coverage.last, time_zone=w.shop.time_zone, coverage=w.coverage, allows_replay=True
+    )
     return evaluate_proposal(parse_proposal(PROPOSAL, source="parity.yml"), shop=data)
 
 
