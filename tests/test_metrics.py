@@ -201,6 +201,15 @@ def test_what_happened_before_the_assignment_does_not_count(shop: dict) -> None:
     assert values["revenue_numerator"].tolist() == [8.0, 0.0]
 
 
+@pytest.mark.parametrize("kept", [["unit_id"], ["unit_id", "counted_from"], ["unit_id", "variant"]])
+def test_a_unit_in_two_rows_is_refused(shop: dict, kept: list[str]) -> None:
+    """Joined as they stand, x would have twice its 20.0 in each of two rows."""
+    arms = pd.DataFrame({"unit_id": ["x", "y", "x"], "variant": ["a", "b", "b"],
+                         "counted_from": pd.to_datetime(["2026-01-01"] * 3)})  # fmt: skip
+    with pytest.raises(ContractError, match=r"1 units stand in more than one row, e\.g\. 'x'; needed: one row a unit"):
+        unit_values(shop, [METRICS["revenue"]], unit="customer", units=arms[kept])
+
+
 def test_filters_reach_linked_tables(shop: dict) -> None:
     gifts = whole(shop, "average_order_value", unit="order", where=[["category", "=", "Gifts"]])
     assert gifts == pytest.approx((9 + 5 + 20) / 3, rel=EXACT)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.contracts import CONTRACTS
-from opslib.errors import NotAvailableError, ParameterError, nearest
+from opslib.errors import ContractError, NotAvailableError, ParameterError, nearest
 from opslib.metrics.blocks import Filter, Table, buyer, filters_of
 from opslib.metrics.registry import MEASURES, SOURCES, Measure, Metric, Term
 from opslib.metrics.sources import BUYER, UNITS, source_rows, with_column
@@ -57,8 +57,8 @@ def unit_values(
     where : sequence of Filter or [column, operator, value]
         Rows that count, in every source.
     units : table or None
-        The population, e.g. of an experiment: ``unit_id`` (unique) and any other columns, which are kept. Units
-        without rows get 0. A time column ``counted_from`` leaves out what happened to a unit before it.
+        The population, e.g. of an experiment: ``unit_id`` (unique, which is checked by one query) and any other
+        columns, which are kept. Units without rows get 0. A time column ``counted_from`` leaves out what happened to a unit before it.
 
     Returns
     -------
@@ -72,6 +72,8 @@ def unit_values(
         A table that a metric needs is missing.
     ParameterError
         Unknown unit, or a metric that this unit cannot carry.
+    ContractError
+        A unit stands in more than one row of ``units``.
 
     Examples
     --------
@@ -85,6 +87,8 @@ def unit_values(
     """
     first, *others = [unit] if isinstance(unit, str) else unit
     keys = {"unit_id": first} | {other: other for other in others}
+    if units is not None:
+        _require_unique(engine.as_table(units))
     counts = _counted(_given(tables, metrics), metrics, keys, period=period, where=where, units=units)
     if units is None:
         return counts.select(*keys, **_sides(counts, metrics, unit=first))
@@ -94,6 +98,19 @@ def unit_values(
     joined = population.left_join(counts, "unit_id")
     filled = joined.mutate(**{name: joined[name].fill_null(0.0) for name in counts.columns if name not in keys})
     return filled.select(*population.columns, **_sides(filled, metrics, unit=first))
+
+
+def _require_unique(population: ir.Table) -> None:
+    """A unit in two rows would count twice, and its outcomes twice in each."""
+    sizes = population.group_by("unit_id").aggregate(n_rows=population.count())
+    repeated = sizes.filter(sizes["n_rows"] > 1, sizes["unit_id"].notnull())
+    found = engine.collect(repeated.aggregate(n_units=repeated.count(), example=repeated["unit_id"].min()))
+    n_units, example = found.loc[0, ["n_units", "example"]]
+    if n_units:
+        raise ContractError(
+            f"units.unit_id: {n_units} units stand in more than one row, e.g. '{example}'; needed: one row a unit "
+            "(a unit in both arms of a test belongs to neither)"
+        )
 
 
 def unit_moments(values: Table, metrics: Sequence[Metric], *, by: Sequence[str] = ()) -> pd.DataFrame:
