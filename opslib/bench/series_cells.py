@@ -51,7 +51,7 @@ def autoregression(rng: np.random.Generator, shape: tuple[int, int], *, phi: flo
 
 
 #: What dependence costs an interval that must estimate it, against an oracle that knows it.
-_FLOOR = {0.8: 0.7, 0.9: 0.5}
+_FLOOR = {0.9: 0.7}
 CELLS: tuple[Cell, ...] = tuple(
     cell
     for design in ("level", "trend")

@@ -11,7 +11,9 @@ from opslib.stats.series import daily_frame
 
 WEEK = 7
 LEAST_DAYS = 28
-_PHIS = np.concatenate((np.arange(-0.5, 0.9, 0.05), np.arange(0.9, 0.985, 0.02)))
+_PHIS = np.concatenate((np.arange(-0.5, 0.875, 0.05), np.arange(0.9, 0.985, 0.02)))
+_SPACING = np.gradient(_PHIS)
+"""What each autocorrelation stands for: the grid is finer near one, and its prior must be even over it."""
 
 
 def series_level(series: object, *, unit: str, level: float = 0.95) -> Estimate:
@@ -93,7 +95,7 @@ def autoregressive_interval(
     df = len(at) - design.shape[1]
     fits = [_fit(y, design, at, phi, target) for phi in _PHIS]
     centre, scale, fit = (np.stack(parts) for parts in zip(*fits, strict=True))
-    weight = np.exp(fit - fit.max(axis=0))
+    weight = np.exp(fit - fit.max(axis=0)) * _SPACING[:, None]
     weight /= weight.sum(axis=0)
     value = (weight * centre).sum(axis=0)
     error = np.sqrt((weight * (scale**2 + (centre - value) ** 2)).sum(axis=0))
