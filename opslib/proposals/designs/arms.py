@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import ibis
@@ -22,6 +23,8 @@ from opslib.stats.sample_ratio import SampleRatio, missingness_bound, sample_rat
 
 #: A loss of this share of an arm's units would matter; the interval is widened where the gate would not see it.
 LOSS_SHARE, CONTRAST = 0.01, 0.5
+#: Share of a test's units in more than one arm that forbids a verdict; below it they are set aside, and a grade is lost.
+CROSSED_FAILED = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ def require(tables: Mapping[str, Table], name: str) -> ir.Table:
 def assigned_units(
     tables: Mapping[str, Table], design: Experiment | ClusterExperiment, *, period: Period,
 ) -> ir.Table:
-    """Units of the two arms that were assigned by the end of a period.
+    """Units of the two arms that were assigned by the end of a period, each once; those of several arms are set aside.
 
     Parameters
     ----------
@@ -75,18 +78,78 @@ def assigned_units(
     Returns
     -------
     ibis.Table
-        unit_id, variant, assigned_at, assigned_on, epoch, counted_from.
+        unit_id, variant, assigned_at (first), assigned_on, epoch, counted_from.
     """
+    rows = _first_assignments(tables, design, period=period)
+    rows = rows.filter(rows["n_variants"] == 1, rows["variant"].isin([design.control, design.treatment]))
+    epoch = allocation_of(tables, design).epoch_of(rows["assigned_at"])
+    return rows.select("unit_id", "variant", "assigned_at", "assigned_on", epoch=epoch, counted_from=rows["assigned_at"])
+
+
+def before_assignment(
+    period: Period, assigned: pd.DataFrame, design: Experiment | ClusterExperiment,
+) -> Period | None:
+    """Days of the covariate: they end before the window and before the test's first assignment.
+
+    Parameters
+    ----------
+    period : Period
+        Outcomes that count.
+    assigned : DataFrame
+        assigned_on, of all units.
+    design : Experiment or ClusterExperiment
+
+    Returns
+    -------
+    Period or None
+        None where the design asks for no covariate, or nobody was assigned.
+    """
+    if not design.covariate_days or assigned.empty:
+        return None
+    end = min(period.start, pd.to_datetime(assigned["assigned_on"]).min().date()) - timedelta(days=1)
+    return Period(end - timedelta(days=design.covariate_days - 1), end)
+
+
+def crossing_gate(
+    tables: Mapping[str, Table], design: Experiment | ClusterExperiment, *, period: Period,
+) -> tuple[Gate, ...]:
+    """Units that were in more than one arm of a test: set aside and counted, too many of them forbid a verdict.
+
+    Parameters
+    ----------
+    tables, design, period
+        As for `assigned_units`.
+
+    Returns
+    -------
+    tuple of Gate
+        Empty where every unit was in one arm.
+    """
+    rows = _first_assignments(tables, design, period=period)
+    found = engine.collect(rows.aggregate(n=rows.count(), n_crossed=(rows["n_variants"] > 1).sum()))
+    n, n_crossed = int(found["n"][0]), int(found["n_crossed"].fillna(0)[0])
+    if not n_crossed:
+        return ()
+    what = f"{n_crossed:,} of {n:,} {design.randomised}s were in both arms"
+    if n_crossed > CROSSED_FAILED * n:
+        return (Gate(name="data health", status="failed", sentence=f"{what}, more than {CROSSED_FAILED:.0%}: who saw what "
+                     "was not kept apart"),)
+    return (Gate(name="data health", status="warning", sentence=f"{what} and are set aside"),)
+
+
+def _first_assignments(
+    tables: Mapping[str, Table], design: Experiment | ClusterExperiment, *, period: Period,
+) -> ir.Table:
+    """One row a unit of a test: unit_id, variant, assigned_at and assigned_on (first), n_variants (all arms)."""
     rows = require(tables, "experiments")
-    rows = rows.filter(
-        rows["experiment_id"] == design.experiment, rows["unit"] == design.randomised,
-        rows["variant"].isin([design.control, design.treatment]),
-    )
+    rows = rows.filter(rows["experiment_id"] == design.experiment, rows["unit"] == design.randomised)
     day = rows["assigned_on"] if "assigned_on" in rows.columns else rows["assigned_at"].date()
     rows = rows.mutate(assigned_on=day.cast("date"))
     rows = rows.filter(rows["assigned_on"] < period.until)
-    epoch = allocation_of(tables, design).epoch_of(rows["assigned_at"])
-    return rows.select("unit_id", "variant", "assigned_at", "assigned_on", epoch=epoch, counted_from=rows["assigned_at"])
+    return rows.group_by("unit_id").aggregate(
+        variant=rows["variant"].min(), assigned_at=rows["assigned_at"].min(), assigned_on=rows["assigned_on"].min(),
+        n_variants=rows["variant"].nunique(),
+    )
 
 
 def allocation_of(tables: Mapping[str, Table], design: Experiment | ClusterExperiment) -> Allocation:
@@ -112,7 +175,7 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     Parameters
     ----------
     counts : DataFrame
-        variant, epoch, n.
+        variant, epoch, n; an arm planned for an epoch that is not there got nobody.
     allocation : Allocation
 
     Returns
@@ -120,6 +183,7 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     (Gate, float)
         The gate, and the missingness bound relative to the control value.
     """
+    counts = _with_empty_arms(counts, allocation)
     planned = [
         allocation.shares[int(epoch)].get(variant, 0.0) if allocation.shares else 0.5
         for variant, epoch in zip(counts["variant"], counts["epoch"], strict=True)
@@ -133,6 +197,17 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     found = sample_ratio(frame)
     bound = 0.0 if found.is_mismatch else missingness_bound(found, loss_share=LOSS_SHARE, contrast=CONTRAST)
     return Gate(name="sample ratio", status=_status(found, allocation), sentence=_sentence(found, bound, is_planned=bool(allocation.shares))), bound
+
+
+def _with_empty_arms(counts: pd.DataFrame, allocation: Allocation) -> pd.DataFrame:
+    """The counts with n 0 for every arm that was planned in an epoch seen and took in nobody."""
+    seen = set(zip(counts["variant"], counts["epoch"].astype(int), strict=True))
+    epochs = sorted({epoch for _, epoch in seen}) if allocation.shares else []
+    empty = [(variant, epoch, 0) for epoch in epochs for variant in sorted(allocation.shares[epoch])
+             if (variant, epoch) not in seen]
+    if not empty:
+        return counts
+    return pd.concat([counts, pd.DataFrame(empty, columns=["variant", "epoch", "n"])], ignore_index=True)
 
 
 def _status(found: SampleRatio, allocation: Allocation) -> Literal["passed", "warning", "failed"]:

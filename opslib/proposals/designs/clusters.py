@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -11,7 +10,14 @@ import pandas as pd
 from opslib import engine
 from opslib.metrics import unit_values
 from opslib.periods import Period
-from opslib.proposals.designs.arms import allocation_of, assigned_units, ratio_gate, require
+from opslib.proposals.designs.arms import (
+    allocation_of,
+    assigned_units,
+    before_assignment,
+    crossing_gate,
+    ratio_gate,
+    require,
+)
 from opslib.proposals.designs.base import (
     Context,
     Plan,
@@ -70,12 +76,12 @@ def _measured(plan: Plan, period: Period, clusters: pd.DataFrame, context: Conte
                           allocation_of(context.tables, design))
     frame = pd.DataFrame({"is_treated": clusters["variant"] == design.treatment,
                           "value": clusters[f"{name}_numerator"] / clusters[f"{name}_denominator"]})
-    if design.covariate_days:
+    if f"{name}_before" in clusters.columns:
         frame["covariate"] = clusters[f"{name}_before"]
     frame = frame.replace([float("inf"), float("-inf")], float("nan")).dropna()
     n_treated = int(frame["is_treated"].sum())
     size = units_gate(len(frame) - n_treated, n_treated, least=LEAST_CLUSTERS, unit=f"{design.randomised}s")
-    gates = [health_gate(plan, context, period), ratio, size]
+    gates = [health_gate(plan, context, period), *crossing_gate(context.tables, design, period=period), ratio, size]
     if min(n_treated, len(frame) - n_treated) < FEW_CLUSTERS and size.status == "passed":
         gates.append(Gate(name="clustered unit known", status="warning",
                           sentence=f"fewer than {FEW_CLUSTERS} {design.randomised}s in an arm"))
@@ -83,7 +89,7 @@ def _measured(plan: Plan, period: Period, clusters: pd.DataFrame, context: Conte
         return Measured(effect=None, gates=tuple(gates), n_control=len(frame) - n_treated, n_treated=n_treated)
     if not frame.loc[~frame["is_treated"], "value"].mean() > 0:
         return refused(Gate(name="measurable", status="failed", sentence=f"{name} is not positive without the change"))
-    adjust = design.covariate_days > 0 and len(frame) > 4
+    adjust = "covariate" in frame.columns and len(frame) > 4
     result = compare_clusters(frame, unit=plan.metric.unit, level=plan.level, adjust=adjust)
     return from_comparison(plan, result, n_days=period.n_days, gates=tuple(gates),
                            doubt=f"{len(frame)} {design.randomised}s are few: one unusual {design.randomised} moves it.")
@@ -94,7 +100,12 @@ def _clusters(
 ) -> pd.DataFrame:
     """One row a cluster with every metric's numerator, denominator and value before."""
     metrics = list({plan.metric.name: plan.metric for plan in plans}.values())
-    units = assigned_units(context.tables, design, period=period).select("unit_id", "variant", "epoch")
+    units = assigned_units(context.tables, design, period=period)
+    before = None
+    if design.covariate_days:
+        first = engine.collect(units.aggregate(assigned_on=units["assigned_on"].min())).dropna()
+        before = before_assignment(period, first, design)
+    units = units.select("unit_id", "variant", "epoch")
     if design.randomised == "week":
         units = units.mutate(unit_id=units["unit_id"].cast("date"))
     if design.source == "unit_outcomes":
@@ -102,8 +113,7 @@ def _clusters(
     else:
         values = unit_values(context.tables, metrics, unit=design.randomised, period=period,  # type: ignore[arg-type]
                              where=where_of(scope), units=units)
-    if design.covariate_days:
-        before = Period(period.start - timedelta(days=design.covariate_days), period.start - timedelta(days=1))
+    if before is not None:
         earlier = unit_values(context.tables, metrics, unit=design.randomised, period=before,  # type: ignore[arg-type]
                               where=where_of(scope), units=units.select("unit_id"))
         side = earlier.select(before_id="unit_id", **{

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import ibis.expr.types as ir
@@ -17,6 +16,8 @@ from opslib.proposals.designs.arms import (
     Allocation,
     allocation_of,
     assigned_units,
+    before_assignment,
+    crossing_gate,
     ratio_gate,
     require,
 )
@@ -41,9 +42,6 @@ from opslib.stats.multiplicity import bonferroni_level
 from opslib.stats.ratios import Comparison, common_strata, compare
 from opslib.stats.sample_ratio import widened
 from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks
-
-#: From fine to coarse: a test may not be analysed by anything but what was randomised.
-_RATIO_LIMIT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,8 @@ class ArmSums:
         Control and treated by epoch, segments added up.
     ratio, bound : Gate, float
         From `arms.ratio_gate`.
+    crossing : tuple of Gate
+        From `arms.crossing_gate`.
     """
 
     moments: pd.DataFrame
@@ -79,13 +79,23 @@ class ArmSums:
     arms: dict[str, tuple[Strata, Strata]]
     ratio: Gate
     bound: float
+    crossing: tuple[Gate, ...] = ()
 
     @classmethod
-    def of(cls, moments: pd.DataFrame, assigned: pd.DataFrame, *, design: Experiment, allocation: Allocation) -> ArmSums:
+    def of(
+        cls, moments: pd.DataFrame, assigned: pd.DataFrame, *, design: Experiment, allocation: Allocation,
+        crossing: tuple[Gate, ...] = (),
+    ) -> ArmSums:
         """What all claims of a batch share, worked out once."""
         ratio, bound = ratio_gate(assigned.groupby(["variant", "epoch"])["n"].sum().reset_index(), allocation)
         arms = {str(name): _arms(rows, design) for name, rows in moments.groupby("metric")}
-        return cls(moments=moments, assigned=assigned, allocation=allocation, arms=arms, ratio=ratio, bound=bound)
+        return cls(moments=moments, assigned=assigned, allocation=allocation, arms=arms, ratio=ratio, bound=bound,
+                   crossing=crossing)
+
+    def n_left_out(self, metric: str) -> int:
+        """Units of epochs in which one of the arms has none to compare with."""
+        whole = self.moments.loc[self.moments["metric"] == metric, "n"].sum()
+        return int(whole - sum(m.n for arm in self.arms.get(metric, ()) for m in arm.values()))
 
 
 @evaluates("experiment")
@@ -166,7 +176,7 @@ def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measur
     design, period = plan.claim.design, look.period
     assert isinstance(design, Experiment)
     assert period is not None
-    gates = [health_gate(plan, context, period), sums.ratio, *_ramp_gates(design, sums.allocation)]
+    gates = [health_gate(plan, context, period), *sums.crossing, sums.ratio, *_ramp_gates(design, sums.allocation)]
     arms = sums.arms.get(plan.metric.name, ({}, {}))
     sizes = [sum(m.n for m in arm.values()) for arm in arms]
     gates.append(units_gate(*sizes, unit=f"{design.randomised}s"))
@@ -181,7 +191,7 @@ def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measur
     result = compare_at_look(*arms, plan=plan, look=look, fractions=fractions)
     measured = from_comparison(
         plan, result, n_days=period.n_days, gates=tuple(gates), is_conflicting=_is_conflicting(sums.moments, plan),
-        doubt=_doubt(design, result),
+        doubt=_doubt(design, sums.n_left_out(plan.metric.name)),
     )
     assert measured.effect is not None
     margin = sums.bound * (1.0 if plan.claim.scale == "relative" else abs(result.control_value))
@@ -238,9 +248,9 @@ def _is_conflicting(moments: pd.DataFrame, plan: Plan) -> bool:
     return len(signs) == 2
 
 
-def _doubt(design: Experiment, result: Comparison) -> str:
-    if result.n_left_out:
-        return f"{result.n_left_out:,} units fall in epochs with one arm only and are left out."
+def _doubt(design: Experiment, n_left_out: int) -> str:
+    if n_left_out:
+        return f"{n_left_out:,} units fall in epochs with one arm only and are left out."
     return f"Holds for the {design.randomised}s and days of the test; what lasts, the follow-up shows."
 
 
@@ -250,21 +260,21 @@ def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
     if design.source == "experiment_summaries":
         return _summary_sums(batch, metrics, context, allocation)
     units = _with_segment(assigned_units(context.tables, design, period=batch.period), design, context)
-    values = (_recorded_values(units, batch, metrics, context) if design.source == "unit_outcomes"
-              else _metric_values(units, batch, metrics, context))
-    moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])  # type: ignore[arg-type]
     days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
     assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
-    return ArmSums.of(moments, assigned, design=design, allocation=allocation)
+    values = (_recorded_values(units, batch, metrics, context) if design.source == "unit_outcomes"
+              else _metric_values(units, batch, metrics, context, before=before_assignment(batch.period, assigned, design)))
+    moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])  # type: ignore[arg-type]
+    return ArmSums.of(moments, assigned, design=design, allocation=allocation,
+                      crossing=crossing_gate(context.tables, design, period=batch.period))
 
 
-def _metric_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context) -> ir.Table:
-    """Numerators and denominators of the registry's metrics, with the covariate from before the window."""
+def _metric_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context, *, before: Period | None) -> ir.Table:
+    """Numerators and denominators of the registry's metrics, with the covariate from before the first assignment."""
     design, where = batch.design, where_of(batch.scope)
     values = unit_values(context.tables, metrics, unit=design.randomised, period=batch.period, where=where, units=units)
-    if not design.covariate_days:
+    if before is None:
         return values
-    before = Period(batch.period.start - timedelta(days=design.covariate_days), batch.period.start - timedelta(days=1))
     earlier = unit_values(context.tables, metrics, unit=design.randomised, period=before, where=where,
                           units=units.select(covariate_id="unit_id", unit_id="unit_id"))
     covariates = {f"{metric.name}_covariate": earlier[f"{metric.name}_numerator"] for metric in metrics}
