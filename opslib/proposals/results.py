@@ -12,6 +12,7 @@ State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refut
 GuardState = Literal["held", "broken", "unclear", "invalid"]
 GateName = Literal[
     "data health", "sample ratio", "enough history", "clustered unit known", "measurable", "planned looks", "ramp strata",
+    "selection of the worst",
 ]
 METHOD_VERSION = "1"
 """Raised when the same data would give another verdict; every evaluation in the ledger carries it."""

@@ -24,6 +24,7 @@ from opslib.proposals.designs.base import (
     where_of,
 )
 from opslib.proposals.designs.described import metrics_of
+from opslib.proposals.designs.selection import selection_gate, worst_gate
 from opslib.proposals.model import BeforeAfter, Rollout
 from opslib.proposals.results import Gate, Measured
 from opslib.proposals.scope import Scope
@@ -34,6 +35,8 @@ from opslib.stats.synthetic import synthetic_did
 from opslib.stats.verdict_rule import towards
 
 WEEK = 7
+#: Weeks just before a roll-out in which its units may have been chosen.
+LAST_WEEKS = 4
 #: Documented bias of designs that follow units or a series over time, relative (standard deviation): what else changed
 #: on the same day is not taken out. Stated, not measured.
 BIAS_SD = {"rollout": 0.02, "controlled": 0.03, "before_after": 0.05}
@@ -70,6 +73,10 @@ def _before_after(plan: Plan, context: Context) -> Measured:
     if look.period.start < design.changed_on:
         return refused(Gate(name="measurable", status="failed", sentence=f"the window starts before the change on "
                             f"{design.changed_on}"))
+    chosen = selection_gate(plan, context, changed_on=design.changed_on, n_days=look.period.n_days,
+                            history_days=design.history_days)
+    if chosen is not None and chosen.status == "failed":
+        return refused(chosen)
     period = Period(design.changed_on - timedelta(days=design.history_days), look.period.end)
     series = _series(plan, context, period, plan.claim.scope)
     controls: tuple[str, ...] = ()
@@ -80,7 +87,8 @@ def _before_after(plan: Plan, context: Context) -> Measured:
     before = pd.to_datetime(series["day"]) < pd.Timestamp(design.changed_on)
     found = placebo.before_after(series[before | after], changed_on=look.period.start, n_days=look.period.n_days,
                                  controls=controls, scale=plan.claim.scale, level=plan.level)
-    gates = (health_gate(plan, context, look.period), *_warnings(found.warnings, "enough history"))
+    gates = (health_gate(plan, context, look.period), *_warnings(found.warnings, "enough history"),
+             *([chosen] if chosen is not None else []))
     if gates[0].status == "failed":
         return refused(gates[0])
     effect = found.relative if plan.claim.scale == "relative" else found.absolute
@@ -128,6 +136,9 @@ def _rollout(plan: Plan, context: Context) -> Measured:
     if gate.status == "failed":
         return refused(gate)
     panel = _panel(plan, design, look.period, context)
+    chosen = _chosen_for_their_bad_days(panel, plan)
+    if chosen is not None and chosen.status == "failed":
+        return refused(chosen, gate)
     effect, p_value, warnings, sizes = _estimated(panel, design, plan)
     before = panel[panel["treated_from"].isna() | (panel["period"] < panel["treated_from"])]
     baseline = float(before["value"].mean())
@@ -137,6 +148,17 @@ def _rollout(plan: Plan, context: Context) -> Measured:
         bias_sd=BIAS_SD["rollout"] * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
         doubt="Who came first was not drawn by lot: they may have grown anyway.",
     )
+
+
+def _chosen_for_their_bad_days(panel: pd.DataFrame, plan: Plan) -> Gate | None:
+    """The treated units' last weeks before the first start, beside their own past and the others."""
+    first = panel["treated_from"].min()
+    before = panel[panel["period"] < first]
+    is_last = before["period"] >= first - LAST_WEEKS
+    values = pd.DataFrame({"last": before[is_last].groupby("unit")["value"].mean(),
+                           "earlier": before[~is_last].groupby("unit")["value"].mean()})
+    treated = set(panel.loc[panel["treated_from"].notna(), "unit"].astype(str))
+    return worst_gate(values, treated, is_down=plan.direction == "down", label="units", seed=plan.key)
 
 
 def _estimated(
