@@ -60,8 +60,8 @@ bench-truth: $(STAMP)        ## 1,000 replicates of every cell of the truth benc
 faults: $(STAMP)             ## broken inputs, killed kernels, full disks: every fault must be named
 	@$(BIN)/python -m pytest -q -m "fault" tests
 
-parity: $(STAMP)             ## every table function on DuckDB, PostgreSQL and Spark
-	@$(BIN)/python -m pytest -q -m "engine" tests
+parity:          ## every table function on DuckDB, PostgreSQL and Spark
+	@$(MAKE) --no-print-directory test EXTRAS=dev,demo,postgres,spark TESTS="tests/engines tests/data/test_database.py"
 
 clean:           ## remove what was produced (not the environment)
 	@rm -rf data/staged data/raw/demo reports/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
