@@ -18,7 +18,7 @@ from opslib.reporting import batch
 from opslib.reporting.plans import shop_origin
 from tests.conftest import ROOT, real_data
 
-ABOUT_SHOPS = ("00_data_health", "30_classification", "31_segmentation", "70_statistics")
+ABOUT_SHOPS = ("00_data_health", "20_positioning", "30_classification", "31_segmentation", "70_statistics")
 RAW_FLOAT = re.compile(r"\d\.\d{7,}")
 PROPOSALS = ("D-01", "D-05")
 

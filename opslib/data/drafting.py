@@ -25,7 +25,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "line_id": "lineid line lineno linenumber position itemid orderlineid orderitemid",
         "customer_id": "customerid customer clientid userid buyerid accountid householdid kundennummer",
         "product_id": "productid product sku itemsku article articleid stockcode productcode artikelnummer",
-        "ordered_at": "orderedat orderdate date datetime timestamp createdat created invoicedate purchasedate bestelldatum",
+        "ordered_at": "orderedat orderdate date datetime timestamp createdat created invoicedate purchasedate",
         "quantity": "quantity qty units count menge itemquantity",
         "unit_price": "unitprice price itemprice priceeach netprice stueckpreis einzelpreis",
         "discount_amount": "discountamount discount linediscount rabatt",
@@ -121,7 +121,7 @@ def _mapped(source: Path) -> tuple[dict, list[str]]:
     if not header:
         raise SourceError(f"{source}: no csv, xlsx, Parquet or NDJSON file with a header was found there")
     folded = {re.sub(r"[^a-z0-9]", "", column.lower()): column for column in header}
-    columns = {}
+    columns: dict[str, str] = {}
     for ours, theirs in _SYNONYMS.items():
         match = next((folded[word] for word in theirs if word in folded), None)
         if match is not None and match not in columns.values():

@@ -1,0 +1,190 @@
+"""Where our products stand, in sentences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
+from opslib.positioning import HedonicModel
+from opslib.proposals.evidence import Evidence
+from opslib.stats.correspondence import CorrespondenceMap
+from opslib.stats.estimates import Estimate
+
+
+def price_findings(position: pd.DataFrame, ladder: pd.DataFrame, promotions: pd.DataFrame) -> tuple[Evidence, ...]:
+    """Findings about prices against competitors, gaps of the ladder and discounts.
+
+    Parameters
+    ----------
+    position : pandas.DataFrame
+        From `positioning.price_position`; may be empty.
+    ladder : pandas.DataFrame
+        From `positioning.price_ladder`.
+    promotions : pandas.DataFrame
+        From `positioning.promotion_depths`; may be empty.
+
+    Returns
+    -------
+    tuple of Evidence
+    """
+    found = _against_rivals(position) if len(position) else []
+    found += _gap(ladder) if len(ladder) else []
+    found += _promotion(promotions) if len(promotions) else []
+    return tuple(found)
+
+
+def _change(row: pd.Series) -> Estimate:
+    value, lower, upper = (float(row[name]) - 1 for name in ("price_index", "lower", "upper"))
+    return Estimate(
+        value=value,
+        lower=lower,
+        upper=upper,
+        n=int(row["n_covered"]),
+        unit="relative change",
+        method="Student's t on log price ratios, products as units",
+    )
+
+
+def _against_rivals(position: pd.DataFrame) -> list[Evidence]:
+    known = position.dropna(subset=["price_index", "lower", "upper"])
+    found = []
+    for word, rows in (("dearer", known[known["lower"] > 1]), ("cheaper", known[known["upper"] < 1].iloc[::-1])):
+        if not len(rows):
+            continue
+        names = ", ".join(
+            f"{r['group']} {format_estimate(_change(r), signed=True)}" for _, r in rows.head(3).iterrows()
+        )
+        found.append(
+            Evidence(
+                key=f"price-{word}",
+                sentence=f"{len(rows)} of {len(position)} groups {'is' if len(rows) == 1 else 'are'} clearly {word} than "
+                f"competitors: {names}.",
+                kind="estimated",
+                section="Against competitors",
+                estimate=_change(rows.iloc[0]),
+                action=f"check whether quality or service carries it: {rows.iloc[0]['group']}"
+                if word == "dearer"
+                else None,
+                owner="Merchandising" if word == "dearer" else None,
+            )
+        )
+    share = position["n_covered"].sum() / position["n_products"].sum()
+    stale = int(position["n_stale"].sum())
+    found.append(
+        Evidence(
+            key="coverage",
+            kind="measured",
+            section="Against competitors",
+            sentence=f"A fresh competitor price is known for {format_share(share)} of the products; "
+            f"{count_of(stale, 'price')} {'is' if stale == 1 else 'are'} stale and left out.",
+        )
+    )
+    return found
+
+
+def _gap(ladder: pd.DataFrame) -> list[Evidence]:
+    """The price band whose share of demand exceeds its share of offer most."""
+    rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"]).sort_values(
+        ["excess", "category", "band"], ascending=[False, True, True], kind="stable"
+    )
+    row = rows.iloc[0]
+    if row["excess"] <= 0:
+        return []
+    return [
+        Evidence(
+            key="ladder-gap",
+            kind="measured",
+            section="The price ladder",
+            sentence=f"In {row['category']}, the band from {row['lower_price']:.2f} to {row['upper_price']:.2f} takes "
+            f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
+            action=f"look for products between {row['lower_price']:.2f} and {row['upper_price']:.2f} in {row['category']}",
+            owner="Merchandising",
+            caveat="Demand is what was bought: what is not offered cannot show here.",
+        )
+    ]
+
+
+def _promotion(promotions: pd.DataFrame) -> list[Evidence]:
+    total, shared = promotions["list_amount"].sum(), (promotions["promoted_share"] * promotions["list_amount"]).sum()
+    deepest = promotions.dropna(subset=["depth_share"])
+    if not len(deepest) or total <= 0:
+        return []
+    return [
+        Evidence(
+            key="promotion",
+            kind="measured",
+            section="Sold below list price",
+            sentence=f"{format_share(shared / total)} of the list value is sold with a discount; deepest in "
+            f"{deepest.iloc[0]['group']}, {format_share(deepest.iloc[0]['depth_share'])} off.",
+        )
+    ]
+
+
+def quality_findings(model: HedonicModel | None) -> tuple[Evidence, ...]:
+    """Who is dear or cheap for what it offers.
+
+    Parameters
+    ----------
+    model : HedonicModel or None
+        From `positioning.hedonic_prices`.
+
+    Returns
+    -------
+    tuple of Evidence
+    """
+    if model is None:
+        return ()
+    clear = model.groups[model.groups["is_dear"] | model.groups["is_cheap"]]
+    names = ", ".join(
+        f"{r['group']} {format_change(float(r['premium_share']))} ({format_change(float(r['lower']))} to "
+        f"{format_change(float(r['upper']))})"
+        for _, r in clear.iterrows()
+    )
+    said = (
+        f"for what they offer, clear of the others: {names}" if len(clear) else "no brand stands out for what it offers"
+    )
+    return (
+        Evidence(
+            key="quality-adjusted",
+            kind="estimated",
+            section="Price for what is offered",
+            sentence=f"Attributes explain {format_share(model.r_squared)} of the differences in price; {said}.",
+            caveat="Attributes that are not recorded (design, service) stay in the premium.",
+        ),
+    )
+
+
+def perception_findings(drawn: CorrespondenceMap | None) -> tuple[Evidence, ...]:
+    """What the perceptual map shows, or that it shows nothing.
+
+    Parameters
+    ----------
+    drawn : CorrespondenceMap or None
+        From `stats.correspondence.correspondence_map`.
+
+    Returns
+    -------
+    tuple of Evidence
+    """
+    if drawn is None:
+        return ()
+    if drawn.n_axes_beyond_chance == 0:
+        text = "Reviews do not tell the brands apart: what is said differs no more than chance allows."
+    else:
+        first = drawn.columns["axis_1"]
+        text = (
+            f"Reviews tell brands apart along {count_of(drawn.n_axes_beyond_chance, 'axis').replace('axiss', 'axes')}; the "
+            f"first ({format_share(drawn.shares[0])} of the differences) runs from "
+            f"“{first.idxmin()}” ({drawn.rows['axis_1'].idxmin()}) to “{first.idxmax()}” ({drawn.rows['axis_1'].idxmax()})."
+        )
+    return (Evidence(key="perception", sentence=text, kind="estimated", section="What is said about brands"),)
+
+
+def positioning_limits(*, currency: str, smallest: float | None) -> tuple[str, ...]:
+    """What the positioning page cannot say."""
+    seen = f" Prices below {format_money(smallest, currency)} are not on the ladder." if smallest else ""
+    return (
+        "How demand would answer to another price: positions describe, they do not test." + seen,
+        "Competitors that are not watched, and what their customers pay after coupons and delivery.",
+        "Buyers who never write: reviews come from some customers, mostly pleased or disappointed ones.",
+    )

@@ -1,0 +1,94 @@
+"""What customers say about brands or products: words of their reviews, counted, for a perceptual map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics.blocks import Table, require_columns
+
+#: Words that carry no judgement; shorter words than four letters are left out anyway.
+STOP_WORDS = frozenset(
+    "about after again also although been before being both cannot could does doing down each even ever every from have "
+    "having here into itself just like made make makes many more most much only other over really same should some such than "
+    "that their them then there these they thing things this those though through under until very want wanted well were what "
+    "when where which while will with would your yours because little looks look didn doesn isn wasn aren couldn good great nice "
+    "bought order ordered item product".split()
+)
+#: Reviews that a group needs before its words say anything.
+MIN_REVIEWS = 20
+
+
+def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: int = 24) -> pd.DataFrame:
+    """In how many reviews of each group a telling word occurs.
+
+    Parameters
+    ----------
+    reviews : table
+        product_id, text.
+    products : table
+        product_id and the column ``by``.
+    by : str
+        Group: brand, category, ...
+    n_words : int
+        Words kept: of those in at least one review in two hundred, the ones that tell groups apart most (largest
+        contribution to chi-square).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a group with at least `MIN_REVIEWS` reviews, one column a word, reviews counted once a word. Empty where
+        fewer than three groups or three words are left.
+
+    Raises
+    ------
+    ParameterError
+        If ``n_words`` is below 3.
+
+    Examples
+    --------
+    >>> said = ["sturdy oak frame"] * 20 + ["soft warm wool"] * 20 + ["cheap price soft"] * 20
+    >>> reviews = pd.DataFrame({"product_id": ["a"] * 20 + ["b"] * 20 + ["c"] * 20, "text": said})
+    >>> products = pd.DataFrame({"product_id": list("abc"), "brand": ["A", "B", "C"]})
+    >>> word_counts(reviews, products)["soft"].tolist()
+    [0, 20, 20]
+    """
+    if n_words < 3:
+        raise ParameterError(f"n_words: {n_words} is too few for a map; at least 3")
+    said = engine.as_table(reviews)
+    require_columns(said, "product_id", "text", name="reviews")
+    labels = engine.as_table(products).select("product_id", group=engine.as_table(products)[by])
+    texts = said.filter(said["text"].notnull()).inner_join(labels, "product_id")
+    texts = texts.filter(texts["group"].notnull())
+    sizes = engine.collect(texts.group_by("group").aggregate(n=texts.count()).order_by("group"))
+    sizes = sizes[sizes["n"] >= MIN_REVIEWS]
+    if len(sizes) < 3:
+        return pd.DataFrame()
+    numbered = texts.select("group", review=texts["review_id"] if "review_id" in texts.columns else texts["text"],
+                            words=texts["text"].lower().re_replace(r"[^a-zà-ÿ]+", " ").split(" "))  # fmt: skip
+    words = numbered.select("group", "review", word=numbered["words"].unnest())
+    words = words.filter(words["word"].length() >= 4)
+    is_unique = "review_id" in texts.columns
+    counts = words.group_by("group", "word").aggregate(n=words["review"].nunique() if is_unique else words.count())
+    least = max(int(sizes["n"].sum() // 200), 2)
+    frequent = counts.group_by("word").aggregate(total=counts["n"].sum())
+    frequent = frequent.filter(frequent["total"] >= least)
+    found = engine.collect(counts.semi_join(frequent, "word").order_by(["group", "word"]))
+    return _telling(found, sizes, n_words)
+
+
+def _telling(found: pd.DataFrame, sizes: pd.DataFrame, n_words: int) -> pd.DataFrame:
+    """The table of groups and words, with the words that tell the groups apart."""
+    kept = found[found["group"].isin(sizes["group"]) & ~found["word"].isin(STOP_WORDS)]
+    table = kept.pivot_table(index="group", columns="word", values="n", aggfunc="sum", fill_value=0)
+    if min(table.shape) < 3:
+        return pd.DataFrame()
+    counts = table.to_numpy(dtype="float64")
+    expected = np.outer(sizes.set_index("group")["n"].loc[table.index], counts.sum(axis=0)) / sizes["n"].sum()
+    telling = ((counts - expected) ** 2 / expected).sum(axis=0)
+    order = np.lexsort((table.columns.to_numpy(), -telling))[:n_words]
+    chosen = table.iloc[:, np.sort(order)]
+    chosen = chosen.loc[chosen.sum(axis=1) > 0]
+    return chosen.astype("int64").rename_axis(index=None, columns=None) if min(chosen.shape) >= 3 else pd.DataFrame()
