@@ -150,9 +150,10 @@ def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[st
     proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
     data = _known_on(shop, folder, on)
     plan = plans_of(proposal, own=data.own_metrics)[decision["claim"]]
-    estimate = measured_follow_up(proposal, plan, context=data.context)
+    estimate, bias_sd = measured_follow_up(proposal, plan, context=data.context)
     assert plan.claim.follow_up is not None
-    payload = follow_up_payload(decision, estimate, design=plan.claim.follow_up.design, prior=prior_of(decision["design"]))
+    payload = follow_up_payload(decision, estimate, design=plan.claim.follow_up.design, bias_sd=bias_sd,
+                                prior=prior_of(decision["design"]))
     return {**payload, "on": on.isoformat(), "promise": decision["promise"], "m": decision["m"],
             "window": plan.claim.follow_up.window.model_dump(mode="json")}
 

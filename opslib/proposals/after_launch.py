@@ -60,8 +60,8 @@ def follow_up_claim(proposal: Proposal, claim: Claim, *, context: Context) -> Cl
     return claim.model_copy(update={**fixed, "design": design, "scope": scope})
 
 
-def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> Estimate:
-    """Relative effect that the follow-up finds, in the wished-for direction.
+def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> tuple[Estimate, float]:
+    """Relative effect that the follow-up finds, in the wished-for direction, and the stated bias of its design.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> E
 
     Returns
     -------
-    Estimate
-        At 95 %, with its standard error.
+    (Estimate, float)
+        At 95 %, with its standard error; bias as relative standard deviation, 0 for a hold-out.
 
     Raises
     ------
@@ -89,11 +89,11 @@ def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> E
     if found.effect is None:
         why = f"{found.failed[0].name}: {found.failed[0].sentence}" if found.failed else found.pending
         raise ProposalError(f"{proposal.id}: the follow-up cannot be measured ({why})")
-    return _relative(found, claim)
+    return _relative(found, claim), _relative_bias(found, claim)
 
 
 def expected_error(proposal: Proposal, plan: Plan, result: ClaimResult, *, context: Context) -> float | None:
-    """Standard error that the follow-up's estimate will have, as far as it can be known at the decision.
+    """Error that the follow-up's estimate will have, stated bias included, as far as it can be known at the decision.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def expected_error(proposal: Proposal, plan: Plan, result: ClaimResult, *, conte
     if claim.follow_up.design == "hold_out":
         return None if own is None else own * _size_factor(claim, measured)
     if isinstance(claim.design, BeforeAfter):
-        return own
+        return None if own is None else math.hypot(own, _relative_bias(measured, claim))
     return _rehearsed(proposal, plan, context)
 
 
@@ -146,7 +146,8 @@ def _rehearsed(proposal: Proposal, plan: Plan, context: Context) -> float | None
         found = _measured(plan, rehearsal, context)
     except ProposalError:
         return None
-    return None if found.effect is None else _relative(found, rehearsal).std_error
+    error = None if found.effect is None else _relative(found, rehearsal).std_error
+    return None if error is None else math.hypot(error, _relative_bias(found, rehearsal))
 
 
 def _measured(plan: Plan, claim: Claim, context: Context) -> Measured:
@@ -201,6 +202,11 @@ def _sides(design: Rollout, context: Context) -> tuple[date, Filter, Filter]:
         Filter(column=column, op="in", value=tuple(frame.loc[side, "unit_id"])) for side in (starts.notna(), starts.isna())
     )
     return starts.min().date(), treated, untreated
+
+
+def _relative_bias(measured: Measured, claim: Claim) -> float:
+    """The stated bias as a share of the baseline."""
+    return measured.bias_sd / (abs(measured.baseline) if claim.scale == "absolute" and measured.baseline else 1.0)
 
 
 def _relative(measured: Measured, claim: Claim) -> Estimate:

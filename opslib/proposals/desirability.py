@@ -178,14 +178,11 @@ def desirability(
     claim = _money_claim(result, plans)
     prior = (priors or {}).get(claim.design) or prior_of(claim.design)
     cost = cost_of(proposal)
-    effect = _relative(claim)
+    effect = relative_effect(claim)
     if effect is None:
         recommendation, why = _without_effect(result)
         return _plain(claim, cost, recommendation, why)
-    bias = claim.measured.bias_sd
-    if claim.scale == "absolute" and claim.measured.baseline:
-        bias /= abs(claim.measured.baseline)
-    found = shrink(effect, prior=prior, bias_sd=bias)
+    found = shrink(effect, prior=prior, bias_sd=relative_bias(claim))
     worth = None if economics is None else amount_per_lift(proposal, claim, plans[claim.claim_id], economics)
     if worth is None or worth <= 0:
         recommendation, why = _by_verdict(result)
@@ -267,13 +264,46 @@ def amount_per_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economic
 def _money_claim(result: ProposalResult, plans: Mapping[str, Plan]) -> ClaimResult:
     """The first confirmatory claim with a money path and an effect; else the first."""
     for claim in result.claims:
-        if claim.is_confirmatory and plans[claim.claim_id].metric.money_path and _relative(claim) is not None:
+        if claim.is_confirmatory and plans[claim.claim_id].metric.money_path and relative_effect(claim) is not None:
             return claim
     return result.claims[0]
 
 
-def _relative(claim: ClaimResult) -> Estimate | None:
-    """The effect as a relative change whose error does not depend on when one looked; None for a level or trend."""
+def relative_bias(claim: ClaimResult) -> float:
+    """The design's stated bias as a share of the baseline (standard deviation)."""
+    return claim.measured.bias_sd * _per_baseline(claim)
+
+
+def relative_error(claim: ClaimResult) -> float | None:
+    """Error of a claim's relative effect as money and base rates take it: half the interval over z, with the stated bias.
+
+    Parameters
+    ----------
+    claim : ClaimResult
+
+    Returns
+    -------
+    float or None
+        None without an effect, or without an error.
+    """
+    effect = relative_effect(claim)
+    if effect is None or not effect.std_error:
+        return None
+    half = effect.width / 2 / float(distributions.norm.ppf((1 + effect.level) / 2))
+    return math.hypot(max(effect.std_error, half if math.isfinite(half) else 0.0), relative_bias(claim))
+
+
+def _per_baseline(claim: ClaimResult) -> float:
+    """Factor from the claim's scale to the relative one."""
+    baseline = claim.measured.baseline
+    return 1 / abs(baseline) if claim.scale == "absolute" and baseline else 1.0
+
+
+def relative_effect(claim: ClaimResult) -> Estimate | None:
+    """The effect as a relative change; None for a level or trend.
+
+    A test's error does not depend on when one looked, and keeps what units lost unseen may have moved.
+    """
     measured, effect = claim.measured, claim.measured.effect
     if effect is None or claim.design in ("level", "trend"):
         return None
@@ -282,7 +312,8 @@ def _relative(claim: ClaimResult) -> Estimate | None:
             return None
         effect = effect.scaled(1 / abs(measured.baseline), unit="relative")
     if claim.design == "experiment" and effect.std_error:
-        half = float(distributions.norm.ppf((1 + effect.level) / 2)) * effect.std_error
+        half = (float(distributions.norm.ppf((1 + effect.level) / 2)) * effect.std_error
+                + measured.missing_bound * _per_baseline(claim))
         return Estimate(value=effect.value, lower=effect.value - half, upper=effect.value + half, n=effect.n,
                         unit="relative", level=effect.level, method=effect.method, std_error=effect.std_error)
     return effect

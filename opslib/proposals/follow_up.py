@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from opslib.errors import LedgerError, ProposalError
-from opslib.proposals.desirability import Desirability
+from opslib.proposals.desirability import Desirability, relative_effect, relative_error
 from opslib.proposals.ledger import Record
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
@@ -63,7 +64,8 @@ def decision_payload(
     person, decision, reason : str
         Who decided what, and why; the decision is one of `DECISIONS`.
     follow_up_error : float or None
-        Standard error that the follow-up's estimate will have (relative); None where no effect was measured.
+        Error that the follow-up's estimate will have, its design's stated bias included (relative standard deviation);
+        None where no effect was measured.
 
     Returns
     -------
@@ -92,7 +94,9 @@ def decision_payload(
     }
 
 
-def follow_up_payload(decision: Mapping[str, Any], estimate: Estimate, *, design: str, prior: Mixture) -> dict[str, Any]:
+def follow_up_payload(
+    decision: Mapping[str, Any], estimate: Estimate, *, design: str, prior: Mixture, bias_sd: float = 0.0,
+) -> dict[str, Any]:
     """What the ledger keeps of a follow-up: estimate, place in the prediction, probability that the effect exceeds m.
 
     Parameters
@@ -105,6 +109,8 @@ def follow_up_payload(decision: Mapping[str, Any], estimate: Estimate, *, design
         hold_out or before_after.
     prior : Mixture
         Base rate, for the probability that an inconclusive follow-up counts with.
+    bias_sd : float
+        Stated bias of the follow-up's design (relative standard deviation; 0 for a hold-out).
 
     Returns
     -------
@@ -114,18 +120,24 @@ def follow_up_payload(decision: Mapping[str, Any], estimate: Estimate, *, design
     if not estimate.std_error:
         raise ProposalError("follow-up: the estimate has no standard error, so a prediction cannot be scored by it")
     least = float(decision["m"])
-    decided = 1.0 if estimate.lower > least else 0.0 if estimate.upper <= least else None
-    happened = decided if decided is not None else posterior(estimate.value, estimate.std_error, prior=prior).above(least)
+    error = math.hypot(estimate.std_error, bias_sd)
+    widening = error / estimate.std_error
+    lower = estimate.value - widening * (estimate.value - estimate.lower)
+    upper = estimate.value + widening * (estimate.upper - estimate.value)
+    decided = 1.0 if lower > least else 0.0 if upper <= least else None
+    happened = decided if decided is not None else posterior(estimate.value, error, prior=prior).above(least)
     return {
         "design": design, "value": estimate.value, "lower": estimate.lower, "upper": estimate.upper,
-        "std_error": estimate.std_error, "level": estimate.level, "p_worthwhile": happened,
+        "std_error": estimate.std_error, "bias_sd": bias_sd, "level": estimate.level, "p_worthwhile": happened,
         "predictive": decision["predictive"], "stated_probability": decision["stated_probability"],
         "owner": decision["owner"], "decided_design": decision["design"], "is_replay": decision["is_replay"],
     }
 
 
 def scored_promises(records: Iterable[Record], *, by: str = "all", is_replay: bool = False) -> tuple[PromiseScores, ...]:
-    """Coverage, CRPS and Brier score of promises that were followed up; replays never count with the others.
+    """Coverage, CRPS and Brier score of promises that were followed up, each once, by its latest follow-up.
+
+    Replays never count with the others.
 
     Parameters
     ----------
@@ -139,9 +151,10 @@ def scored_promises(records: Iterable[Record], *, by: str = "all", is_replay: bo
     Returns
     -------
     tuple of PromiseScores
-        One a group, by name; with fewer than ten follow-ups only the count.
+        One a group, by name; a figure with fewer than ten follow-ups behind it is None.
     """
-    rows = [r.payload for r in records if r.kind == "follow_up" and r.payload["is_replay"] == is_replay]
+    latest = {r.proposal: r.payload for r in records if r.kind == "follow_up"}
+    rows = [payload for payload in latest.values() if payload["is_replay"] == is_replay]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault("all" if by == "all" else str(row[by]), []).append(row)
@@ -225,26 +238,25 @@ def learned_base_rates(records: Iterable[Record]) -> dict[str, Mixture]:
 
 
 def first_estimates(result: ProposalResult) -> list[dict[str, Any]]:
-    """Relative estimates of an evaluation, as `learned_base_rates` reads them from the ledger."""
+    """Relative estimates of an evaluation, as `learned_base_rates` reads them from the ledger.
+
+    ``std_error`` is the error that shrinking uses, the design's stated bias included: what is bias is no spread of effects.
+    """
     rows = []
     for claim in result.claims:
-        effect, baseline = claim.measured.effect, claim.measured.baseline
-        if effect is None or not effect.std_error or claim.design in ("level", "trend"):
-            continue
-        if claim.scale == "absolute" and not baseline:
-            continue
-        scale = 1.0 if claim.scale == "relative" else 1 / abs(baseline)  # type: ignore[arg-type]
-        rows.append({"claim": claim.claim_id, "design": claim.design, "value": effect.value * scale,
-                     "std_error": effect.std_error * scale, "is_replay": result.is_replay})
+        effect, error = relative_effect(claim), relative_error(claim)
+        if effect is not None and error is not None:
+            rows.append({"claim": claim.claim_id, "design": claim.design, "value": effect.value, "std_error": error,
+                         "is_replay": result.is_replay})
     return rows
 
 
 def _scores(group: str, rows: list[dict[str, Any]]) -> PromiseScores:
-    if len(rows) < MIN_SCORED:
-        return PromiseScores(group=group, n=len(rows), coverage_share=None, mean_crps=None, brier=None)
     predicted = [(_mixture(row["predictive"]), row["value"]) for row in rows if row["predictive"]]
+    predicted = predicted if len(predicted) >= MIN_SCORED else []
     inside = [lower <= value <= upper for mixture, value in predicted for lower, upper in [_band(mixture)]]
     stated = [row for row in rows if row["stated_probability"] is not None]
+    stated = stated if len(stated) >= MIN_SCORED else []
     return PromiseScores(
         group=group, n=len(rows), coverage_share=float(np.mean(inside)) if inside else None,
         mean_crps=float(np.mean([crps(mixture, value) for mixture, value in predicted])) if predicted else None,

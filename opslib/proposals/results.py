@@ -61,8 +61,14 @@ class Measured:
         Segments whose signs conflict.
     has_control : bool
         Before/after only: a control series was used.
+    is_confounded : bool
+        What was changed is seen to have followed the outcome (prices raised where sales rose): an association at most.
     bias_sd : float
         Documented bias of a non-randomised design, on the claim's scale.
+    missing_bound : float
+        By how much units lost unseen may have moved the effect, on the claim's scale; inside the effect's interval.
+    df : float or None
+        Degrees of freedom of Student's t behind the interval; None where the normal is used.
     pending : str
         Why no verdict is due yet; empty when one is.
     doubt : str
@@ -80,7 +86,10 @@ class Measured:
     p_value: float | None = None
     is_conflicting: bool = False
     has_control: bool = False
+    is_confounded: bool = False
     bias_sd: float = 0.0
+    missing_bound: float = 0.0
+    df: float | None = None
     pending: str = ""
     doubt: str = ""
 

@@ -52,7 +52,8 @@ def judge_claim(
         claim_id=claim.id, sentence=claim.sentence, metric=claim.metric, design=claim.design.kind, state=state,
         qualifier=qualifier, page_sentence="", measured=measured, grade=grade, grade_reasons=reasons,
         promise=claim.promise, m=claim.m, scale=claim.scale, is_confirmatory=claim.is_confirmatory,
-        p_promise=exceedance(measured.effect, claim.promise), p_worthwhile=exceedance(measured.effect, claim.m),
+        p_promise=exceedance(measured.effect, claim.promise, df=measured.df),
+        p_worthwhile=exceedance(measured.effect, claim.m, df=measured.df),
     )
     if state == "inconclusive" and not qualifier:
         n_needed, days = still_needed(claim, measured)
@@ -115,8 +116,10 @@ def q_values(results: Sequence[ProposalResult]) -> Mapping[str, float]:
     return dict(zip(frame["name"], frame["adjusted_p_value"], strict=True))
 
 
-def exceedance(effect: Estimate | None, threshold: float) -> float | None:
-    """P(effect >= threshold) under a flat prior and a normal error; None without a standard error.
+def exceedance(effect: Estimate | None, threshold: float, *, df: float | None = None) -> float | None:
+    """P(effect >= threshold) under a flat prior; None without a standard error.
+
+    The error is Student's t with ``df`` degrees of freedom where the interval is (few clusters or windows), else normal.
 
     Examples
     --------
@@ -126,7 +129,8 @@ def exceedance(effect: Estimate | None, threshold: float) -> float | None:
     """
     if effect is None or not effect.std_error or not math.isfinite(effect.std_error):
         return None
-    return float(distributions.norm.sf((threshold - effect.value) / effect.std_error))
+    distance = (threshold - effect.value) / effect.std_error
+    return float(distributions.norm.sf(distance) if df is None else distributions.t.sf(distance, df))
 
 
 def still_needed(claim: Claim, measured: Measured) -> tuple[float | None, float | None]:
@@ -162,7 +166,7 @@ def _state_of(claim: Claim, measured: Measured, *, may_confirm: bool) -> tuple[S
         return "inconclusive", "not due"
     if not may_confirm or not claim.is_confirmatory:
         return "inconclusive", "exploratory"
-    if is_association_only(claim.design.kind, has_control=measured.has_control):
+    if measured.is_confounded or is_association_only(claim.design.kind, has_control=measured.has_control):
         return "inconclusive", "association only"
     ends = (measured.effect.lower, measured.effect.upper)
     if claim.design.kind in DESCRIPTIVE:
@@ -197,7 +201,7 @@ def _descriptive_end(result: ClaimResult) -> str:
 
 _QUALIFIED = {
     "exploratory": "It was not frozen before the result, so it can suggest a test and not more.",
-    "association only": "The groups were not made alike, so this shows that two things went together and not that "
+    "association only": "Nothing was made alike by lot, so this shows that two things went together and not that "
                         "one made the other.",
 }
 

@@ -170,3 +170,13 @@ def test_economics_by_hand() -> None:
     assert found.margin_per_item == 10.0
     with pytest.raises(NotAvailableError, match="cost_amount"):
         economics_of({"order_lines": lines.drop(columns="cost_amount")}, period=Period(date(2026, 3, 1), date(2026, 3, 2)))
+
+
+def test_what_units_lost_unseen_may_have_moved_stays_in_the_money() -> None:
+    # Half interval 1.96 x .02 + .0196 = .0588: an error of .03 in place of .02, so the posterior's sd is
+    # .1 x .03 / sqrt(.1^2 + .03^2) = .02873.
+    widened = _desirable(0.05, 0.02, missing_bound=0.0196)
+    plain = _desirable(0.05, 0.02)
+    assert widened.posterior.sd == pytest.approx(0.02873, abs=1e-4)  # type: ignore[union-attr]
+    assert plain.posterior.sd == pytest.approx(0.1 * 0.02 / np.hypot(0.1, 0.02), abs=1e-4)  # type: ignore[union-attr]
+    assert widened.p_net_positive < plain.p_net_positive  # type: ignore[operator]

@@ -119,7 +119,54 @@ def test_base_rates_are_learned_from_first_estimates_only() -> None:
 def test_first_estimates_are_relative() -> None:
     given = _given()
     (row,) = first_estimates(_result(0.05, 0.02, given=given))
-    assert (row["value"], row["std_error"], row["design"]) == (0.05, 0.02, "experiment")
+    assert (row["value"], row["design"]) == (0.05, "experiment")
+    assert row["std_error"] == pytest.approx(0.02)
     claim = given.claims[0].model_copy(update={"scale": "absolute"})
     absolute = _result(0.005, 0.002, given=given.model_copy(update={"claims": (claim,)}))
     assert first_estimates(absolute)[0]["value"] == pytest.approx(0.05)
+
+
+def _followed(rows: list[dict[str, object]]) -> tuple[Record, ...]:
+    """Follow-ups as the ledger holds them, one a row; the key proposal names the proposal."""
+    text = ""
+    for row in rows:
+        payload = {key: value for key, value in row.items() if key != "proposal"}
+        text += next_line(text, kind="follow_up", proposal=str(row["proposal"]), at=AT, payload=payload)
+    return read_ledger(text)
+
+
+def test_the_latest_follow_up_of_a_proposal_counts_alone() -> None:
+    first, last = (follow_up_payload(_decision(), _estimate(value), design="hold_out", prior=WIDE) for value in (0.5, 0.14))
+    rows = [{**payload, "proposal": f"P-{i}"} for i in range(10) for payload in (first, last)]
+    (scores,) = scored_promises(_followed(rows))
+    # Predicted .15 +- .022: .14 is inside the band, .5 is not.
+    assert (scores.n, scores.coverage_share) == (10, 1.0)
+
+
+def test_every_figure_needs_ten_of_its_own() -> None:
+    whole = follow_up_payload(_decision(), _estimate(0.14), design="hold_out", prior=WIDE)
+    rows = [{**whole, "proposal": f"P-{i}", "predictive": whole["predictive"] if i < 10 else None,
+             "stated_probability": 0.8 if i < 9 else None} for i in range(12)]
+    (scores,) = scored_promises(_followed(rows))
+    assert scores.n == 12
+    assert (scores.coverage_share, scores.brier) == (1.0, None)
+    rows = [{**row, "predictive": None, "stated_probability": 0.8} for row in rows]
+    (scores,) = scored_promises(_followed(rows))
+    assert (scores.coverage_share, scores.mean_crps) == (None, None)
+    assert scores.brier is not None
+
+
+def test_the_bias_of_a_before_and_after_follow_up_counts() -> None:
+    # .06 +- .02 alone is above 0 beyond doubt; with a bias of .05 the error is .0539 and z is 1.1.
+    sure = follow_up_payload(_decision(), _estimate(0.06), design="before_after", prior=WIDE)
+    biased = follow_up_payload(_decision(), _estimate(0.06), design="before_after", prior=WIDE, bias_sd=0.05)
+    assert sure["p_worthwhile"] == 1.0
+    # Posterior under a prior of sd .1: mean .06 x .01/(.01 + .0029), sd .0539 x sqrt(.01/.0129): z 0.9798, P .8364.
+    assert biased["p_worthwhile"] == pytest.approx(0.8364, abs=1e-3)
+    assert biased["bias_sd"] == 0.05
+
+
+def test_first_estimates_hold_the_error_that_shrinking_uses() -> None:
+    given = _given()
+    (row,) = first_estimates(_result(0.05, 0.03, given=given, bias_sd=0.04))
+    assert row["std_error"] == pytest.approx(0.05)  # 3-4-5

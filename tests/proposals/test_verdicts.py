@@ -172,3 +172,10 @@ def test_the_chance_of_a_size_falls_with_the_size(value: float, half: float, thr
     effect = _measured(value, half).effect
     lower, higher = exceedance(effect, threshold), exceedance(effect, threshold + 0.1)
     assert 0 <= higher <= lower <= 1  # type: ignore[operator]
+
+
+def test_few_clusters_make_the_chance_of_a_size_less_sure() -> None:
+    effect = Estimate(value=0.05, lower=-0.01, upper=0.11, n=6, unit="relative", method="clusters", std_error=0.02)
+    # Table of Student's t with 4 degrees of freedom: P(t > 2.132) = .05; of the normal: P(z > 2.132) = .0165.
+    assert exceedance(effect, 0.05 + 2.132 * 0.02, df=4) == pytest.approx(0.05, abs=1e-4)
+    assert exceedance(effect, 0.05 + 2.132 * 0.02) == pytest.approx(0.0165, abs=1e-4)

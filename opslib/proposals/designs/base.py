@@ -273,7 +273,7 @@ def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: 
     return Measured(
         effect=effect, baseline=comparison.control_value, outcome=comparison.treated_value,
         n_control=comparison.n_control, n_treated=comparison.n_treated, n_days=n_days,
-        variation=_variation(comparison), p_value=comparison.p_value, **more,
+        variation=_variation(comparison), p_value=comparison.p_value, df=comparison.df, **more,
     )
 
 

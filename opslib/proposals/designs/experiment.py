@@ -195,7 +195,7 @@ def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measur
     )
     assert measured.effect is not None
     margin = sums.bound * (1.0 if plan.claim.scale == "relative" else abs(result.control_value))
-    return replace(measured, effect=widened(measured.effect, bound=margin))
+    return replace(measured, effect=widened(measured.effect, bound=margin), missing_bound=margin)
 
 
 def _arms(rows: pd.DataFrame, design: Experiment) -> tuple[Strata, Strata]:
