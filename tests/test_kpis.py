@@ -90,6 +90,14 @@ def test_change_takes_off_what_both_periods_share(lines: pd.DataFrame) -> None:
     assert found["change_upper"] == pytest.approx(30 / 21 * np.exp(half) - 1, rel=REL)
 
 
+def test_one_buyer_gives_a_change_without_an_interval(lines: pd.DataFrame) -> None:
+    """x bought for 18.0 and then 6.0: what both months share cancels, and a fall of 67 % had an interval of no width."""
+    found = row(kpi_table({"order_lines": lines[lines["customer_id"] == "x"]}, period=FEBRUARY, coverage=SEEN),
+                "revenue", "previous")  # fmt: skip
+    assert found["change_share"] == pytest.approx(6 / 18 - 1, rel=REL)
+    assert np.isnan([found["change_lower"], found["change_upper"]]).all()
+
+
 def test_an_unfinished_month_is_no_fall_and_an_unobserved_one_no_zero(lines: pd.DataFrame) -> None:
     table = kpi_table({"order_lines": lines}, period=MARCH, coverage=SEEN)
     march, before = row(table, "revenue"), row(table, "revenue", "previous")

@@ -10,10 +10,15 @@ from scipy import stats as distributions
 
 from opslib import engine
 from opslib.classification.cells import Treatment
+from opslib.classification.tails import student_quantile, two_sided
 from opslib.errors import ParameterError
 from opslib.metrics import buyer, line_revenue, order_day, paid, with_column
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Period
+
+MIN_BUYERS = 10
+"""Buyers from which a growth is told from chance: fewer say too little of how much buyers differ."""
+WEEK = 7
 
 QUADRANTS: dict[str, Treatment] = {
     "star": Treatment(name="star", action="secure supply and visibility, invest", owner="merchandising"),
@@ -52,8 +57,10 @@ def growth_share(
     ibis.Table
         group (the value of ``by``), revenue_before, revenue_after, revenue_share, relative_share (revenue over that of
         the largest other group: the market is not known), growth_share, growth_lower, growth_upper (logarithm, buyers
-        arriving as a Poisson process, buyers of both periods counted once), shop_growth, quadrant (large: at least the
-        average group's share; growing: faster than the shop), is_clear (the interval excludes the shop's growth).
+        arriving as a Poisson process, buyers of both periods counted once; Student's t with n_buyers - 1, missing for
+        one buyer), n_buyers (of the period with fewer), shop_growth, quadrant (large: at least the average group's
+        share; growing: faster than the shop), is_clear (the interval excludes the shop's growth, and ten buyers at
+        least stand behind it). No correction for the number of groups.
 
     Raises
     ------
@@ -93,22 +100,22 @@ def growth_share(
         + engine.ratio(sums["yy1"], sums["revenue_after"] * sums["revenue_after"])
         - engine.ratio(sums["yy01"] * 2, sums["revenue_before"] * sums["revenue_after"])
     )
-    half = ibis.greatest(variance, 0).cast("float64").sqrt() * float(distributions.norm.ppf((1 + level) / 2))
+    half = ibis.greatest(variance, 0).cast("float64").sqrt() * student_quantile(sums["n_buyers"] - 1, level=level)
     matrix = sums.select(
         "group", "revenue_before", "revenue_after", "n_groups",
         revenue_share=engine.ratio(sums["revenue_after"], sums["whole"]),
         relative_share=engine.ratio(sums["revenue_after"], other), growth_share=growth - 1,
-        growth_lower=growth * (-half).exp() - 1, growth_upper=growth * half.exp() - 1,
+        growth_lower=growth * (-half).exp() - 1, growth_upper=growth * half.exp() - 1, n_buyers=sums["n_buyers"],
         shop_growth=engine.ratio(sums["whole"], sums["whole_before"]) - 1,
     )
     is_large = matrix["revenue_share"] * matrix["n_groups"] >= 1
     is_growing = matrix["growth_share"].fill_null(float("inf")) > matrix["shop_growth"]
+    is_off = (matrix["growth_lower"] > matrix["shop_growth"]) | (matrix["growth_upper"] < matrix["shop_growth"])
     return matrix.mutate(
         quadrant=ibis.cases(
             (is_large & is_growing, "star"), (is_large, "cash cow"), (is_growing, "question mark"), else_="dog",
         ),
-        is_clear=((matrix["growth_lower"] > matrix["shop_growth"]) | (matrix["growth_upper"] < matrix["shop_growth"]))
-        .fill_null(False),
+        is_clear=(is_off & (matrix["n_buyers"] >= MIN_BUYERS)).fill_null(False),
     ).drop("n_groups")
 
 
@@ -128,6 +135,7 @@ def _group_sums(
     y0, y1 = buyers["y0"], buyers["y1"]
     return buyers.group_by("group").aggregate(
         revenue_before=y0.sum(), revenue_after=y1.sum(), yy0=(y0 * y0).sum(), yy1=(y1 * y1).sum(), yy01=(y0 * y1).sum(),
+        n_buyers=ibis.least((y0 != 0).sum(), (y1 != 0).sum()).cast("int64"),
     )
 
 

@@ -73,7 +73,8 @@ def change_interval(before: Side, after: Side, products: Products, *, level: flo
     Returns
     -------
     tuple of three floats
-        Change, lower, upper (0.05 is +5 %); missing unless both values are positive.
+        Change, lower, upper (0.05 is +5 %); missing unless both values are positive, the ends also where a period has
+        one buyer: what it shares with the other would cancel, and an interval without width remain.
     """
     r0, r1 = before.value, after.value
     if not (r0 > 0 and r1 > 0):
@@ -85,7 +86,7 @@ def change_interval(before: Side, after: Side, products: Products, *, level: flo
             products.y0y1 - r1 * products.y0d1 - r0 * products.d0y1 + r0 * r1 * products.d0d1
         ) / (before.d * after.d)
     squared = before.variance / r0**2 + after.variance / r1**2 - 2 * covariance / (r0 * r1)
-    if not np.isfinite(squared):
+    if not np.isfinite(squared) or min(before.n, after.n) < 2:
         return r1 / r0 - 1, float("nan"), float("nan")
     half = _critical(min(before.n, after.n), level) * np.sqrt(max(squared, 0.0))
     log = np.log(r1 / r0)
@@ -93,4 +94,4 @@ def change_interval(before: Side, after: Side, products: Products, *, level: flo
 
 
 def _critical(n: float, level: float) -> float:
-    return float(distributions.t.ppf((1 + level) / 2, max(n - 1, 1)))
+    return float(distributions.t.ppf((1 + level) / 2, n - 1))
