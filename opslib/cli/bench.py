@@ -27,7 +27,7 @@ Out = Annotated[Path | None, typer.Option(help="Markdown file to write, with a p
 @bench_app.command("truth")
 def truth(
     replicates: Annotated[int, typer.Option(min=10, help="Simulated runs a scenario.")] = 200,
-    only: Annotated[str, typer.Option(help="Scenarios whose design or name contains this.")] = "",
+    only: Annotated[str, typer.Option(help="Scenarios whose design or name contains this; several with commas.")] = "",
     seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 1,
     out: Out = None,
 ) -> None:
@@ -37,13 +37,14 @@ def truth(
     """
     from opslib.bench.truth import CELLS, render_truth_markdown
 
-    cells = [cell for cell in CELLS if only in cell.design or only in cell.nuisance]
+    words = [word for word in only.split(",") if word] or [""]
+    cells = [cell for cell in CELLS if any(word in cell.design or word in cell.nuisance for word in words)]
     if not cells:
         raise ParameterError(
             f"--only '{only}': no scenario contains it; designs are {', '.join({c.design for c in CELLS})}"
         )
     table = _with_progress(cells, replicates, seed)
-    text = f"# Truth bench\n\n`opslib bench truth --replicates {replicates} --seed {seed}`; {_origin()}.\n\n"
+    text = f"# Truth bench\n\n`opslib bench truth --replicates {replicates} --seed {seed}{f' --only {only}' if only else ''}`; {_origin()}.\n\n"
     _write(out, text + render_truth_markdown(table), picture=table)
     raise typer.Exit(0 if table["is_met"].all() else 1)
 

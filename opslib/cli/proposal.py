@@ -190,8 +190,10 @@ def decide(
     side = "as recommended" if payload["is_with_recommendation"] else f"against '{payload['recommendation']}'"
     typer.echo(f"{proposal}: {choice}, {side} ({weighed.result.label}, {weighed.result.grade.lower()} grade)")
     if choice in deciding.LAUNCHES and payload["predictive"] is None:
-        typer.secho("nothing was measured that a follow-up could be predicted from; only the stated probability is scored",
-                    fg="yellow")
+        typer.secho(
+            "nothing was measured that a follow-up could be predicted from; only the stated probability is scored",
+            fg="yellow",
+        )
 
 
 @proposal_app.command("follow-up")
@@ -221,8 +223,10 @@ def follow_up(
             typer.secho(str(error), fg="red")
             continue
         proposal_files.append_record(folder, kind="follow_up", proposal=name, at=datetime.now(UTC), payload=payload)
-        typer.echo(f"{name}: {payload['value']:+.1%} ({payload['lower']:+.1%} to {payload['upper']:+.1%}), promised "
-                   f"{payload['promise']:+.1%}")
+        typer.echo(
+            f"{name}: {payload['value']:+.1%} ({payload['lower']:+.1%} to {payload['upper']:+.1%}), promised "
+            f"{payload['promise']:+.1%}"
+        )
     typer.echo(f"{len(chosen) - n_faults} followed up" if chosen else f"nothing is due on {day}")
     raise typer.Exit(1 if n_faults else 0)
 
