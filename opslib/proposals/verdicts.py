@@ -201,7 +201,7 @@ def _descriptive_end(result: ClaimResult) -> str:
 
 _QUALIFIED = {
     "exploratory": "It was not frozen before the result, so it can suggest a test and not more.",
-    "association only": "Nothing was made alike by lot, so this shows that two things went together and not that "
+    "association only": "The groups were not made alike, so this shows that two things went together and not that "
                         "one made the other.",
 }
 

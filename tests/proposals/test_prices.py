@@ -69,6 +69,7 @@ def test_promotion_weeks_are_left_out() -> None:
 def test_prices_that_followed_demand_are_flagged() -> None:
     result = _judged(_sales(elasticity=-1.0, is_followed=True))
     assert any("prices followed demand" in reason for reason in result.claims[0].grade_reasons)
+    assert result.label == "inconclusive (association only)"
     plain = _judged(_sales(elasticity=-1.0))
     assert not any("prices followed demand" in reason for reason in plain.claims[0].grade_reasons)
 

@@ -75,6 +75,7 @@ def _response(plan: Plan, context: Context) -> Measured:
     return Measured(
         effect=towards(effect, direction=plan.direction), gates=(gate, sparse, *warnings), n_treated=found.n_clusters,
         n_days=period.n_days, baseline=float(rows["outcome"].mean()), bias_sd=BIAS_SD,
+        is_confounded="followed" in found.warnings,
         doubt="Prices were not moved by lot: what moved them may have moved sales as well.",
     )
 
