@@ -20,7 +20,7 @@ from opslib.stats.estimates import Estimate
 
 #: Variants under which a launch records who is held out: the experiment ``<proposal id>-hold-out``.
 HELD_OUT, LAUNCHED = "hold_out", "launched"
-LEAST_HISTORY, MOST_HISTORY = 56, 364
+LEAST_HISTORY, MOST_HISTORY = 56, 728
 LEVEL = 0.95
 
 
@@ -183,7 +183,7 @@ def _before_after(proposal: Proposal, claim: Claim, context: Context) -> tuple[B
 
 
 def _history(changed: date, context: Context) -> int:
-    """Days before the change that were observed, a year at most."""
+    """Days before the change that were observed, two years at most."""
     if context.coverage is None:
         return MOST_HISTORY
     return max(min((changed - context.coverage.first).days, MOST_HISTORY), LEAST_HISTORY)

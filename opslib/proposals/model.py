@@ -116,7 +116,7 @@ class BeforeAfter(Part):
 
     kind: Literal["before_after"]
     changed_on: date
-    history_days: Annotated[int, Field(ge=56)] = 364
+    history_days: Annotated[int, Field(ge=56, description="days before the change that are read, where the data reach")] = 728
     control_scope: Scope = ()
 
 

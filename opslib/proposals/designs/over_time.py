@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,8 @@ from opslib.stats.verdict_rule import towards
 WEEK = 7
 #: Weeks just before a roll-out in which its units may have been chosen.
 LAST_WEEKS = 4
+#: Days of a week that must have been seen: the week's total is then scaled up to all seven.
+LEAST_DAYS_SEEN = 4
 #: Documented bias of designs that follow units or a series over time, relative (standard deviation): what else changed
 #: on the same day is not taken out. Stated, not measured.
 BIAS_SD = {"rollout": 0.02, "controlled": 0.03, "before_after": 0.05}
@@ -44,7 +46,8 @@ _WARNINGS = {
     "few_windows": "few windows of history", "no_season": "less than two years of history, so no season is taken out",
     "level_break": "the level broke in the history", "recent_shift": "the last window before the change was unusual",
     "trend": "a trend was taken out", "few_units": "few units on a side",
-    "pre_trend": "both sides already drifted apart before", "weak_pre_trend_test": "a drift before would hardly be seen",
+    "pre_trend": "both sides already drifted apart before",
+    "poor_fit": "the synthetic comparison does not follow the treated units before the start", "weak_pre_trend_test": "a drift before would hardly be seen",
 }  # fmt: skip
 
 
@@ -73,16 +76,19 @@ def _before_after(plan: Plan, context: Context) -> Measured:
     if look.period.start < design.changed_on:
         return refused(Gate(name="measurable", status="failed", sentence=f"the window starts before the change on "
                             f"{design.changed_on}"))
+    first = _first_of_history(design, context)
     chosen = selection_gate(plan, context, changed_on=design.changed_on, n_days=look.period.n_days,
-                            history_days=design.history_days)
+                            history_days=(design.changed_on - first).days)
     if chosen is not None and chosen.status == "failed":
         return refused(chosen)
-    period = Period(design.changed_on - timedelta(days=design.history_days), look.period.end)
+    period = Period(first, look.period.end)
     series = _series(plan, context, period, plan.claim.scope)
     controls: tuple[str, ...] = ()
     if design.control_scope:
         series["control"] = _series(plan, context, period, design.control_scope)["value"]
         controls = ("control",)
+    if context.coverage is None:
+        series = _since_first_sale(series)
     after = pd.to_datetime(series["day"]) >= pd.Timestamp(look.period.start)
     before = pd.to_datetime(series["day"]) < pd.Timestamp(design.changed_on)
     found = placebo.before_after(series[before | after], changed_on=look.period.start, n_days=look.period.n_days,
@@ -97,11 +103,25 @@ def _before_after(plan: Plan, context: Context) -> Measured:
     return Measured(
         effect=towards(effect, direction=plan.direction), gates=gates, baseline=baseline,
         outcome=float(series.loc[after, "value"].mean()), n_control=found.n_windows, n_treated=1,
-        n_days=look.period.n_days, p_value=found.p_value, has_control=bool(controls),
+        n_days=look.period.n_days, p_value=found.p_value, df=found.df, has_control=bool(controls),
         bias_sd=bias * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
         doubt=f"What else changed around {design.changed_on} is in it; history shows changes from "
               f"{100 * found.detectable_share:.0f} % on.",
     )
+
+
+def _first_of_history(design: BeforeAfter, context: Context) -> date:
+    """First day of the history asked for, or of the data where they reach less far."""
+    asked = design.changed_on - timedelta(days=design.history_days)
+    if context.coverage is None:
+        return asked
+    return min(max(asked, context.coverage.first), design.changed_on - timedelta(days=1))
+
+
+def _since_first_sale(series: pd.DataFrame) -> pd.DataFrame:
+    """Without coverage, days before the first one with a value are days before the data, not days without sales."""
+    begun = (series["value"].fillna(0.0) != 0).cummax()
+    return series[begun].reset_index(drop=True)
 
 
 def _series(plan: Plan, context: Context, period: Period, scope: Scope) -> pd.DataFrame:
@@ -139,12 +159,12 @@ def _rollout(plan: Plan, context: Context) -> Measured:
     chosen = _chosen_for_their_bad_days(panel, plan)
     if chosen is not None and chosen.status == "failed":
         return refused(chosen, gate)
-    effect, p_value, warnings, sizes = _estimated(panel, design, plan)
+    effect, p_value, warnings, sizes, df = _estimated(panel, design, plan)
     before = panel[panel["treated_from"].isna() | (panel["period"] < panel["treated_from"])]
     baseline = float(before["value"].mean())
     return Measured(
         effect=towards(effect, direction=plan.direction), gates=(gate, *_warnings(warnings, "clustered unit known")),
-        baseline=baseline, n_control=sizes[0], n_treated=sizes[1], n_days=look.period.n_days, p_value=p_value,
+        baseline=baseline, n_control=sizes[0], n_treated=sizes[1], n_days=look.period.n_days, p_value=p_value, df=df,
         bias_sd=BIAS_SD["rollout"] * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
         doubt="Who came first was not drawn by lot: they may have grown anyway.",
     )
@@ -163,17 +183,27 @@ def _chosen_for_their_bad_days(panel: pd.DataFrame, plan: Plan) -> Gate | None:
 
 def _estimated(
     panel: pd.DataFrame, design: Rollout, plan: Plan,
-) -> tuple[Estimate, float, tuple[str, ...], tuple[int, int]]:
-    if design.method == "synthetic_did" and plan.claim.scale == "absolute":
+) -> tuple[Estimate, float, tuple[str, ...], tuple[int, int], float | None]:
+    """Effect, p-value, warnings, units (untreated, treated) and degrees of freedom, by the method asked for."""
+    if design.method == "synthetic_did":
         found = synthetic_did(panel, level=plan.level)
         treated = panel.groupby("unit")["treated_from"].first().notna()
-        return found.effect, found.p_value, (), (int((~treated).sum()), int(treated.sum()))
+        sizes = int((~treated).sum()), int(treated.sum())
+        few = ("few_units",) if min(sizes) < rollouts.FEW_UNITS else ()
+        effect = found.relative if plan.claim.scale == "relative" else found.effect
+        return effect, found.p_value, (*found.warnings, *few), sizes, sizes[0] - 1.0
     collapsed = rollouts.rollout(panel, scale=plan.claim.scale, level=plan.level)
-    return collapsed.effect, collapsed.p_value, collapsed.warnings, (collapsed.n_untreated, collapsed.n_treated)
+    sizes = collapsed.n_untreated, collapsed.n_treated
+    df = sum(sizes) - collapsed.units["treated_from"].nunique() - 1.0 if collapsed.inference == "pooled t" else None
+    return collapsed.effect, collapsed.p_value, collapsed.warnings, sizes, df
 
 
 def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.DataFrame:
-    """One row a unit and week: unit, period (number of the week), value, treated_from (number, missing = never)."""
+    """One row a unit and week: unit, period (number of the week), value, treated_from (number, missing = never).
+
+    Weeks from the first start up to the window do not count, nor does a unit's week in which its own treatment began
+    midway. A week's total is scaled up to seven days where some were not observed.
+    """
     rows = require(context.tables, "rollouts")
     rows = rows.filter(rows["rollout_id"] == design.rollout)
     units = engine.collect(rows.select("unit_id", "unit", "treated_from").order_by("unit_id"))
@@ -187,16 +217,26 @@ def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.
                         where=where_of(plan.claim.scope), by=str(units["unit"].iloc[0]))
     days = days[days["unit_id"].isin(units["unit_id"])]
     days = days.assign(period=(days["day"] - pd.Timestamp(whole.start)).dt.days // WEEK)
-    last_whole = whole.n_days // WEEK - 1
-    name = plan.metric.name
-    sums = days[days["period"] <= last_whole].groupby(["unit_id", "period"], as_index=False)[
-        [f"{name}_numerator", f"{name}_denominator"]].sum(min_count=1)
-    denominator = 1.0 if plan.metric.is_total else sums[f"{name}_denominator"].replace(0.0, np.nan)
-    sums["value"] = sums[f"{name}_numerator"] / denominator
+    sums = _weeks(days[days["period"] < whole.n_days // WEEK], plan)
+    begins = pd.Timestamp(whole.start) + pd.to_timedelta(sums["period"] * WEEK, unit="D")
+    sums = sums[(begins < pd.Timestamp(first)) | (begins >= pd.Timestamp(period.start))]
+    if sums.empty:
+        raise DesignError("window", f"no whole week from {period.start} to {period.end} was observed")
     offsets = (pd.to_datetime(units["treated_from"]) - pd.Timestamp(whole.start)).dt.days
-    treated = dict(zip(units["unit_id"], np.ceil(offsets / WEEK), strict=True))
-    return pd.DataFrame({"unit": sums["unit_id"], "period": sums["period"], "value": sums["value"],
-                         "treated_from": sums["unit_id"].map(treated)})
+    begun = sums["unit_id"].map(dict(zip(units["unit_id"], offsets / WEEK, strict=True)))
+    is_partly = (sums["period"] < begun) & (begun < sums["period"] + 1)
+    return pd.DataFrame({"unit": sums["unit_id"], "period": sums["period"], "value": sums["value"].where(~is_partly),
+                         "treated_from": np.ceil(begun)})
+
+
+def _weeks(days: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Values a unit and week from days: unit_id, period, value; weeks of which too few days were seen are left out."""
+    name = plan.metric.name
+    sums = days.groupby(["unit_id", "period"], as_index=False).agg(
+        y=(f"{name}_numerator", "sum"), d=(f"{name}_denominator", "sum"), n_seen=("is_observed", "sum"))
+    sums = sums[sums["n_seen"] >= LEAST_DAYS_SEEN]
+    per = WEEK / sums["n_seen"] if plan.metric.is_total else 1 / sums["d"].replace(0.0, np.nan)
+    return sums.assign(value=sums["y"] * per)[["unit_id", "period", "value"]]
 
 
 def _warnings(names: Sequence[str], gate: str) -> tuple[Gate, ...]:
