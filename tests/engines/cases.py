@@ -18,7 +18,7 @@ import pandas as pd
 from opslib import classification, engine, kpis, metrics, segmentation, sessions
 from opslib.data import checks, coverage, loading
 from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_local_days
-from opslib.positioning import hedonic, prices
+from opslib.positioning import hedonic, perception, prices
 from tests.conftest import ROOT
 from tests.engines.shops import World, world
 
@@ -460,6 +460,15 @@ def _(w: World) -> Any:
 @case("positioning.hedonic_prices")
 def _(w: World) -> Any:
     return hedonic.hedonic_prices(w.table("products"), attributes=["category"])
+
+
+@case("positioning.word_counts")
+def _(w: World) -> Any:
+    lines = lines_of(w)
+    words = [lines[c].fill_null("GRÖẞE, äußerst!") for c in ("channel", "device", "store", "country")]
+    text = words[0].concat(" 12x & ", words[1], "\t", words[2], " - ", words[3], ".")
+    said = lines.select("product_id", review_id=lines["order_id"].concat("-", lines["line_id"]), text=text)
+    return perception.word_counts(said, w.table("products"))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
