@@ -165,13 +165,16 @@ def life_cycle(
     window_days : int
         Length of the recent window and of the one before it, in days.
     level : float
-        Coverage of the interval (0-1); orders counted as Poisson, with half an order added to each side.
+        Coverage of the interval (0-1), and one less the share of false finds among "growth" and "decline".
 
     Returns
     -------
     ibis.Table
-        product_id, first_on, last_on, n_orders_before, n_orders_recent, relative_growth (of the product's orders over
-        that of all products: a season that all share cancels), growth_lower, growth_upper, stage.
+        product_id, first_on, last_on, n_orders_before, n_orders_recent, n_buyers (of both windows), relative_growth (of
+        the product's orders over that of all products: a season that all share cancels), growth_lower, growth_upper
+        (logarithm, half an order added to each side; the error is the largest of three: Poisson orders, Poisson orders
+        as uneven over weeks as these are against the shop's, buyers with as many orders as these have), stage. Growth
+        and decline need ten buyers, and hold over all products together by Benjamini and Hochberg (1995).
 
     Raises
     ------
@@ -196,28 +199,92 @@ def life_cycle(
             f"window_days: {window_days} needs data from {before}, they begin {coverage.first}; at most {n} is possible"
         )
     lines = paid(order_lines)
-    rows = lines.select(product_id=lines["product_id"], order_id=lines["order_id"], day=order_day(lines))
+    rows = lines.select(product_id=lines["product_id"], order_id=lines["order_id"], buyer_id=buyer(lines),
+                        day=order_day(lines))
     rows = rows.filter(rows["day"] <= as_of)
-    is_recent = rows["day"] >= recent
-    is_before = (rows["day"] >= before) & (rows["day"] < recent)
+    is_recent, is_before = rows["day"] >= recent, (rows["day"] >= before) & (rows["day"] < recent)
     life = rows.group_by("product_id").aggregate(
         first_on=rows["day"].min(), last_on=rows["day"].max(),
         n_orders_before=rows["order_id"].nunique(where=is_before),
         n_orders_recent=rows["order_id"].nunique(where=is_recent),
     )
+    buyers = rows.filter(rows["day"] >= before).group_by("product_id", "buyer_id").aggregate(
+        o0=rows["order_id"].nunique(where=is_before).cast("float64"),
+        o1=rows["order_id"].nunique(where=is_recent).cast("float64"),
+    )
+    life = _joined(life, _squares(buyers))
+    life = _joined(life, _bursts(rows.filter(rows["day"] >= before), before=before, window_days=window_days))
+    return _staged(_with_error(life, window_days=window_days), recent=recent, level=level)
+
+
+def _joined(life: ir.Table, side: ir.Table) -> ir.Table:
+    """Sums of each product beside its life; nothing within the windows is 0."""
+    side = side.rename(side_id="product_id")
+    joined = life.left_join(side, life["product_id"] == side["side_id"]).drop("side_id")
+    return joined.mutate(**{name: joined[name].fill_null(0) for name in side.columns if name != "side_id"})
+
+
+def _squares(buyers: ir.Table) -> ir.Table:
+    """How unevenly a product's orders come by buyers."""
+    o0, o1 = buyers["o0"], buyers["o1"]
+    return buyers.group_by("product_id").aggregate(
+        oo0=(o0 * o0).sum(), oo1=(o1 * o1).sum(), oo01=(o0 * o1).sum(), n_buyers=buyers.count(),
+    )
+
+
+def _n_pieces(window_days: int) -> int:
+    return max(window_days // WEEK, 1)
+
+
+def _bursts(rows: ir.Table, *, before: date, window_days: int) -> ir.Table:
+    """How unevenly a product's orders come by weeks, against the shop's weeks: sums of count squared over share."""
+    n = _n_pieces(window_days)
+    since = engine.days_between(rows["day"], ibis.literal(before))
+    weeks = rows.mutate(piece=(since * n) // window_days).group_by("product_id", "piece")
+    counts = weeks.aggregate(n_orders=rows["order_id"].nunique().cast("float64"))
+    counts = counts.mutate(is_recent=counts["piece"] >= n)
+    shares = counts.mutate(share=engine.ratio(
+        counts["n_orders"].sum().over(ibis.window(group_by="piece")),
+        counts["n_orders"].sum().over(ibis.window(group_by="is_recent")),
+    ))
+    weighed = engine.ratio(shares["n_orders"] * shares["n_orders"], shares["share"])
+    return shares.group_by("product_id").aggregate(
+        w0=weighed.sum(where=~shares["is_recent"]).fill_null(0.0),
+        w1=weighed.sum(where=shares["is_recent"]).fill_null(0.0),
+    )
+
+
+def _with_error(life: ir.Table, *, window_days: int) -> ir.Table:
+    """Logarithm of the growth against the shop's, and the largest of what orders, weeks and buyers say of its error."""
     b, r = (life[name].cast("float64") for name in ("n_orders_before", "n_orders_recent"))
     whole = engine.ratio(r.sum().over(ibis.window()), b.sum().over(ibis.window()))
     two = ibis.literal(2)
-    life = life.mutate(
+    u0, u1 = engine.ratio(two, b * 2 + 1), engine.ratio(two, r * 2 + 1)
+    chi_square = (engine.ratio(life["w0"], b) - b).fill_null(0.0) + (engine.ratio(life["w1"], r) - r).fill_null(0.0)
+    df = (engine.flag(b > 0) + engine.flag(r > 0)) * (_n_pieces(window_days) - 1)
+    dispersion = ibis.greatest(engine.ratio(chi_square, df).fill_null(1.0), u0 * 0 + 1)
+    # Half an order on each side varies by half an order: with an order a buyer this is the Poisson error.
+    by_buyers = (life["oo0"] + 0.5) * u0 * u0 + (life["oo1"] + 0.5) * u1 * u1 - life["oo01"] * u0 * u1 * 2
+    return life.mutate(
         log=engine.ratio(engine.ratio(r * 2 + 1, b * 2 + 1), whole).ln(),
-        error=(engine.ratio(two, r * 2 + 1) + engine.ratio(two, b * 2 + 1)).sqrt(),
-    )
+        error=ibis.greatest((u0 + u1) * dispersion, by_buyers).sqrt(),
+    ).drop("oo0", "oo1", "oo01", "w0", "w1")
+
+
+def _staged(life: ir.Table, *, recent: date, level: float) -> ir.Table:
+    """Intervals of each product, and stages by Benjamini and Hochberg over the products that could have grown."""
     half = life["error"] * float(distributions.norm.ppf((1 + level) / 2))
     life = life.mutate(
         relative_growth=life["log"].exp() - 1, growth_lower=(life["log"] - half).exp() - 1,
-        growth_upper=(life["log"] + half).exp() - 1,
-    ).drop("log", "error")
+        growth_upper=(life["log"] + half).exp() - 1, p=two_sided(engine.ratio(life["log"], life["error"])),
+        is_asked=((life["n_orders_recent"] > 0) & (life["first_on"] < recent) & (life["n_buyers"] >= MIN_BUYERS)
+                  & life["log"].notnull()),
+    )
+    rank = ibis.cume_dist().over(ibis.window(group_by="is_asked", order_by="p"))
+    life = life.mutate(is_step=life["is_asked"] & (life["p"] <= rank * (1 - level)))
+    limit = life["p"].max(where=life["is_step"]).over(ibis.window())
+    life = life.mutate(is_beyond=(life["is_asked"] & (life["p"] <= limit)).fill_null(False))
     return life.mutate(stage=ibis.cases(
         (life["n_orders_recent"] == 0, "dormant"), (life["first_on"] >= recent, "launch"),
-        (life["growth_lower"] > 0, "growth"), (life["growth_upper"] < 0, "decline"), else_="maturity",
-    ))
+        (life["is_beyond"] & (life["log"] > 0), "growth"), (life["is_beyond"], "decline"), else_="maturity",
+    )).drop("log", "error", "p", "is_asked", "is_step", "is_beyond")
