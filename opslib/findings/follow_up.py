@@ -184,7 +184,7 @@ def _undo(row: Mapping[Hashable, Any]) -> Evidence:
     return Evidence(
         key=f"undo-{row['proposal']}".lower(), kind="estimated", estimate=_estimate(row), owner=str(row["owner"]),
         sentence=f"{row['name']} {row['outcome']}: {change} where {promised} was promised.",
-        action="undo it" if is_worse else "undo it, unless it costs nothing", section="What to undo",
+        action=f"undo {row['name']}" + ("" if is_worse else ", unless it costs nothing"), section="What to undo",
     )
 
 
