@@ -6,6 +6,7 @@ whether it did is tested and said.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,12 +157,10 @@ def clustered_slope(
     fit = pyfixest.feols(formula, rows, vcov={"CRV1": cluster}, ssc=pyfixest.ssc(G_df="conventional"),
                          fixef_rm="none")
     right, _, absorbed = formula.split("~")[1].partition("|")
-    name, _, others = (part.strip() for part in right.partition("+"))
+    name = _terms(right)[0]
     value, error = float(fit.coef()[name]), float(fit.se()[name])
     if is_jackknife:
-        partial = pyfixest.feols(f"{name} ~ {others or 1}" + (f" | {absorbed}" if absorbed else ""), rows,
-                                 fixef_rm="none").resid()
-        error = _jackknife_error(partial, fit.resid(), rows[cluster].to_numpy())
+        error = _jackknife_error(rows, formula, cluster=cluster, value=value)
     n_clusters = min(rows[part].nunique() for part in cluster.split("+"))
     half = float(stats.t.ppf(0.5 + level / 2, n_clusters - 1)) * error
     kind = "cluster jackknife" if is_jackknife else "cluster-robust"
@@ -169,12 +168,50 @@ def clustered_slope(
                     method=f"regression with {absorbed.strip() or 'no'} effects, {kind} by {cluster}", std_error=error)
 
 
-def _jackknife_error(driver: np.ndarray, residuals: np.ndarray, clusters: np.ndarray) -> float:
-    """CRV3 of one slope: how it moves when each cluster is left out, all else partialled out of the driver."""
-    at = pd.factorize(clusters)[0]
-    own, scores = np.bincount(at, driver**2), np.bincount(at, driver * residuals)
-    moves = scores / (own.sum() - own)
-    return float(np.sqrt((len(own) - 1) / len(own) * (moves**2).sum()))
+def _terms(side: str) -> list[str]:
+    return [term.strip() for term in side.split("+") if term.strip()]
+
+
+def _jackknife_error(rows: pd.DataFrame, formula: str, *, cluster: str, value: float) -> float:
+    """CRV3 of the first slope: how it moves when each cluster is left out and all the rest, effects too, fitted anew."""
+    outcome, right = formula.split("~")
+    right, _, absorbed = right.partition("|")
+    effects = [pd.factorize(rows[effect])[0] for effect in _terms(absorbed)] or [np.zeros(len(rows), dtype=int)]
+    columns = [rows[term].to_numpy(dtype=float) for term in (*_terms(right), outcome.strip())]
+    # The first effect is taken out by its means, the others by a column a level (the first level is the reference).
+    dummies = [effect == level for effect in effects[1:] for level in range(1, effect.max() + 1)]
+    table = np.column_stack([*columns[:-1], *dummies, columns[-1]]).astype(float)
+    at = pd.factorize(rows[cluster])[0]
+    slopes = np.array([_slope_of(products) for products in _products_without_each(table, effects[0], at)])
+    return float(np.sqrt((len(slopes) - 1) / len(slopes) * ((slopes - value) ** 2).sum()))
+
+
+def _products_without_each(table: np.ndarray, effect: np.ndarray, at: np.ndarray) -> Iterator[np.ndarray]:
+    """Products of all columns around the effect's means, with one cluster after the other left out."""
+    clusters = range(at.max() + 1)
+    if pd.DataFrame({"effect": effect, "at": at}).drop_duplicates()["effect"].is_unique:
+        # No effect spans clusters: its means stay as they are, and a cluster's own products are taken off.
+        centred = _centred(table, effect)
+        whole = centred.T @ centred
+        for cluster in clusters:
+            own = centred[at == cluster]
+            yield whole - own.T @ own
+        return
+    for cluster in clusters:
+        kept = at != cluster
+        centred = _centred(table[kept], effect[kept])
+        yield centred.T @ centred
+
+
+def _centred(table: np.ndarray, effect: np.ndarray) -> np.ndarray:
+    sizes = np.maximum(np.bincount(effect), 1)
+    means = np.column_stack([np.bincount(effect, column) / sizes for column in table.T])
+    return table - means[effect]
+
+
+def _slope_of(products: np.ndarray) -> float:
+    """First coefficient of the last column on the others; a level that is gone with its cluster gets none."""
+    return float(np.linalg.lstsq(products[:-1, :-1], products[:-1, -1], rcond=1e-10)[0][0])
 
 
 def _log_rows(panel: object) -> pd.DataFrame:
