@@ -14,8 +14,10 @@ from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, require_columns
 
 #: Products that an attribute's level or a group needs before it gets a coefficient of its own; rarer ones are pooled.
-MIN_PRODUCTS = 5
+MIN_PRODUCTS = 10
 OTHER = "(other)"
+FIXED = 1e-8
+"""One less a leverage at or below which a product decides its own fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class HedonicModel:
         everything else equal (0.10 = ten per cent dearer).
     groups : pandas.DataFrame
         group, n_products, raw_share (mean price against the average, unadjusted), premium_share, lower, upper
-        (adjusted for attributes, against the average group), is_dear, is_cheap (interval clear of zero).
+        (adjusted for attributes, against the average group), is_dear, is_cheap (interval clear of zero, each group on
+        its own: no correction for their number). Fewer than ten products, left over by pooling: no interval.
     r_squared : float
         Share of the variance of log prices that the model explains (0-1).
     n_products : int
@@ -65,7 +68,7 @@ def hedonic_prices(
     -------
     HedonicModel
         Fitted on cells of equal attributes, so the cost does not grow with the number of products. Intervals from
-        heteroskedasticity-robust (HC1) standard errors.
+        heteroskedasticity-robust (HC3) standard errors.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def hedonic_prices(
 
     References
     ----------
-    Rosen (1974), Hedonic prices and implicit markets; White (1980) for the standard errors.
+    Rosen (1974), Hedonic prices and implicit markets; MacKinnon and White (1985) for the standard errors.
 
     Examples
     --------
@@ -142,18 +145,20 @@ def _design(cells: pd.DataFrame, *, attributes: Sequence[str], by: str) -> tuple
 
 
 def _fit(cells: pd.DataFrame, design: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Least squares on cells; HC1 covariance from each cell's sum of squared residuals."""
+    """Least squares on cells; HC3 covariance from each cell's sum of squared residuals."""
     n = cells["n"].to_numpy(dtype=float)
     total, squares = cells["total"].to_numpy(), cells["squares"].to_numpy()
     inverse = np.linalg.pinv(design.T @ (design * n[:, None]))
     coefficients = inverse @ (design.T @ total)
     fitted = design @ coefficients
     residual_squares = np.maximum(squares - 2 * fitted * total + n * fitted**2, 0)
-    meat = design.T @ (design * residual_squares[:, None])
-    adjust = n.sum() / max(n.sum() - design.shape[1], 1)
+    # Products of a cell share their leverage. One that fixes its own coefficient has leverage 1 and no residual.
+    free = 1 - np.einsum("ij,jk,ik->i", design, inverse, design)
+    weight = np.divide(residual_squares, free**2, out=np.zeros(len(free)), where=free > FIXED)
+    meat = design.T @ (design * weight[:, None])
     spread = squares.sum() - total.sum() ** 2 / n.sum()
     r_squared = 1 - residual_squares.sum() / spread if spread > 0 else 0.0
-    return coefficients, adjust * inverse @ meat @ inverse, float(r_squared)
+    return coefficients, inverse @ meat @ inverse, float(r_squared)
 
 
 def _attribute_table(
@@ -168,9 +173,10 @@ def _attribute_table(
     rows = []
     for place, (name, level) in enumerate(names):
         if name in attributes:
-            half = quantile * np.sqrt(covariance[place, place])
+            n = int(cells.loc[cells[name] == level, "n"].sum())
+            half = quantile * np.sqrt(covariance[place, place]) if n >= MIN_PRODUCTS else np.nan
             ends = np.expm1([coefficients[place], coefficients[place] - half, coefficients[place] + half])
-            rows.append((name, level, int(cells.loc[cells[name] == level, "n"].sum()), *ends))
+            rows.append((name, level, n, *ends))
     return pd.DataFrame(rows, columns=["attribute", "level", "n_products", "premium_share", "lower", "upper"])
 
 
@@ -196,7 +202,7 @@ def _group_table(
         if level in places:
             contrast = contrast + np.eye(len(names))[places[level]]
         value = float(contrast @ coefficients)
-        half = quantile * float(np.sqrt(max(contrast @ covariance @ contrast, 0)))
+        half = quantile * float(np.sqrt(max(contrast @ covariance @ contrast, 0))) if n >= MIN_PRODUCTS else np.nan
         raw = cells.loc[cells[by] == level, "total"].sum() / n - mean_log
         rows.append((level, int(n), np.expm1(raw), np.expm1(value), np.expm1(value - half), np.expm1(value + half)))
     out = pd.DataFrame(rows, columns=["group", "n_products", "raw_share", "premium_share", "lower", "upper"])

@@ -43,7 +43,7 @@ def life_stages(
     -------
     ibis.Table
         customer_id, first_on, last_on, n_order_days, silence_days, gap_days (expected between two of the customer's
-        order days), silence_share (probability that a gap lasts at least as long as this silence), revenue_amount,
+        order days: the mean of the law below, b / (a - 1); missing where a is 1 or less), silence_share (probability that a gap lasts at least as long as this silence), revenue_amount,
         stage. Gaps are taken as exponential with a rate of the customer's own, gamma-distributed among customers, so
         that the next gap follows a Lomax law: (b / (b + silence)) ** a with a = prior_gaps + gaps and b = prior_gaps x
         the shop's mean gap + the customer's time between first and last order.
@@ -85,7 +85,8 @@ def life_stages(
     shape, scale = totals["gaps"] + prior_gaps, totals["span"] + totals["shop_gap"] * prior_gaps
     share = (engine.ratio(scale, scale + totals["silence_days"]).ln() * shape).exp()
     rated = totals.select(
-        "customer_id", "first_on", "last_on", "n_order_days", "silence_days", gap_days=engine.ratio(scale, shape),
+        "customer_id", "first_on", "last_on", "n_order_days", "silence_days",
+        gap_days=(shape > 1).ifelse(engine.ratio(scale, shape - 1), ibis.null("float64")),
         silence_share=share, revenue_amount=totals["revenue_amount"].cast("float64"),
     )
     return rated.mutate(stage=ibis.cases(

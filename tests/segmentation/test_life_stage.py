@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from opslib import engine
 from opslib.errors import ContractError, ParameterError
@@ -48,8 +49,19 @@ def test_probability_of_the_silence_by_hand() -> None:
     found = stages_of(lines_of({"x": [10, 20, 30], "y": [5, 45]}))
     gap = (20 + 40) / (2 + 1)  # time between first and last order, over gaps, of both
     shape, scale = 2 + 2, 20 + 2 * gap
-    assert found.loc["x", "gap_days"] == pytest.approx(scale / shape, rel=REL)
+    assert found.loc["x", "gap_days"] == pytest.approx(scale / (shape - 1), rel=REL)
     assert found.loc["x", "silence_share"] == pytest.approx((scale / (scale + 10)) ** shape, rel=REL)
+
+
+def test_the_expected_gap_is_the_mean_of_the_law() -> None:
+    """Second road: the mean of scipy's Lomax law; without a mean (shape 1 or less) there is no expected gap."""
+    lines = lines_of({"x": [10, 20, 30], "y": [5, 45], "z": [7]})
+    gap = (20 + 40) / (2 + 1)
+    found = stages_of(lines)
+    for customer, gaps, span in (("x", 2, 20), ("y", 1, 40), ("z", 0, 0)):
+        law = stats.lomax(2 + gaps, scale=2 * gap + span)
+        assert found.loc[customer, "gap_days"] == pytest.approx(law.mean(), rel=REL)
+    assert stages_of(lines, prior_gaps=1.0)["gap_days"].isna().to_dict() == {"x": False, "y": False, "z": True}
 
 
 def test_one_order_is_new_while_the_shops_rhythm_allows() -> None:
@@ -64,7 +76,7 @@ def test_two_orders_of_one_day_are_one_visit() -> None:
 
 def test_a_shop_where_nobody_came_back_has_a_months_rhythm() -> None:
     found = stages_of(lines_of({"x": [10], "y": [300]}))
-    assert found["gap_days"].tolist() == [30.0, 30.0]
+    assert found["gap_days"].tolist() == [60.0, 60.0]  # b / (a - 1) with a of 2 and b of twice a month
     assert found["stage"].tolist() == ["new", "lapsed"]
 
 
