@@ -83,7 +83,7 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
     Example: opslib proposal freeze P-014 --shop my_shop
     """
     from opslib.data import judging, proposal_files
-    from opslib.proposals.evaluate import first_outcome_of, frozen_definitions
+    from opslib.proposals.evaluate import claim_outcome_of, first_outcome_of, frozen_definitions
     from opslib.proposals.freezing import freeze as freeze_claims
 
     opened, folder = open_with_progress(shop), _folder(shop)
@@ -94,6 +94,12 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
     typer.echo(f"frozen {proposal}: {record.sha256}")
     if record.frozen_at >= first_outcome_of(loaded, zone=opened.time_zone):
         typer.secho("its window has begun already: its claims are exploratory and cannot be confirmed", fg="yellow")
+    else:
+        for claim in loaded.claims:
+            first = claim_outcome_of(claim, zone=opened.time_zone)
+            if record.frozen_at >= first:
+                typer.secho(f"{claim.id} reads outcomes from {first.date()} on, before it was frozen: it is exploratory and "
+                            "cannot be confirmed", fg="yellow")  # fmt: skip
     typer.echo(f"commit {proposal_files.ledger_path(folder)} now; its history is part of the proof")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from opslib.proposals.designs import Context, Plan, RecordedMetric, measure
 from opslib.proposals.designs.base import Table
 from opslib.proposals.feasibility import feasibility
 from opslib.proposals.freezing import Change, FrozenRecord, changes_since, is_before
-from opslib.proposals.model import Claim, Guardrail, Proposal
+from opslib.proposals.model import Claim, Elasticity, Guardrail, Proposal
 from opslib.proposals.results import FeasibilityFinding, Measured, ProposalResult
 from opslib.proposals.surroundings import surroundings_of
 from opslib.proposals.verdicts import judge_claim, judge_guardrail, overall, overall_grade
@@ -185,6 +185,14 @@ def first_outcome_of(proposal: Proposal, *, zone: str) -> datetime:
     return datetime.combine(start, time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
+def claim_outcome_of(claim: Claim, *, zone: str) -> datetime:
+    """Earliest moment of an outcome that a claim reads, in UTC: a price response reads its whole history as outcomes."""
+    start = claim.window.start
+    if isinstance(claim.design, Elasticity):
+        start = claim.window.end - timedelta(days=claim.design.history_days - 1)
+    return datetime.combine(start, time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
 def _metric_of(claim: Claim, own: Mapping[str, Metric], place: str = "") -> Metric | RecordedMetric:
     known = {**METRICS, **own}
     alike = known.get(claim.metric)
@@ -232,7 +240,8 @@ def _result(
 ) -> ProposalResult:
     changes, in_time = _standing(proposal, metrics, record, shop.time_zone)
     claims = tuple(
-        judge_claim(claim, measured[f"{proposal.id}/{claim.id}"], is_frozen=in_time,
+        judge_claim(claim, measured[f"{proposal.id}/{claim.id}"],
+                    is_frozen=in_time and is_before(record, first_outcome=claim_outcome_of(claim, zone=shop.time_zone)),
                     is_replay=proposal.replay and not changes, launch=proposal.start)
         for claim in proposal.claims
     )

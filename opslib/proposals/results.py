@@ -14,7 +14,7 @@ GateName = Literal[
     "data health", "sample ratio", "enough history", "clustered unit known", "measurable", "planned looks", "ramp strata",
     "selection of the worst",
 ]
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 """Raised when the same data would give another verdict; every evaluation in the ledger carries it."""
 
 

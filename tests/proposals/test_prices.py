@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from opslib.errors import ProposalError
-from opslib.proposals.evaluate import evaluate_proposal
+from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions
+from opslib.proposals.freezing import freeze
 from opslib.proposals.results import ProposalResult
-from tests.proposals.planted import proposal, shop
+from tests.proposals.planted import moment, proposal, shop
 
 WEEKS = pd.date_range("2025-03-31", periods=52, freq="7D")
 
@@ -94,3 +95,74 @@ def test_products_that_sell_seldom_are_refused() -> None:
     result = _judged(tables)
     assert result.label == "invalid (measurable)"
     assert "of the product-weeks" in result.claims[0].page_sentence
+
+
+def _with_coupons(tables: dict[str, pd.DataFrame], *, seed: int = 10) -> dict[str, pd.DataFrame]:
+    """Coupons of 20 % in some weeks, which bring buyers of their own: the mean price paid falls where more is sold."""
+    rng = np.random.default_rng(seed)
+    lines = tables["order_lines"]
+    share = rng.uniform(0, 0.4, len(lines))
+    quantity = np.round(lines["quantity"] / (1 - share))
+    return {"order_lines": lines.assign(quantity=quantity, discount_amount=0.2 * share * quantity * lines["unit_price"])}
+
+
+def test_coupons_are_no_change_of_the_price() -> None:
+    # A coupon used by a share s sells 1 / (1 - s) as much at a mean price 1 - .2 s: a slope of -5 and steeper.
+    tables = _with_coupons(_sales(elasticity=-1.0))
+    lines = tables["order_lines"]
+    paid = np.log(lines["unit_price"] - lines["discount_amount"] / lines["quantity"])
+    assert np.polyfit(paid - paid.mean(), np.log(lines["quantity"]), 1)[0] < -1.3, "the trap must be there"
+    effect = _judged(tables).claims[0].measured.effect
+    assert effect.lower < 0.9**-1 - 1 < effect.upper  # type: ignore[union-attr]
+    assert effect.value == pytest.approx(0.9**-1 - 1, abs=0.03)  # type: ignore[union-attr]
+
+
+def test_a_list_price_that_never_moved_is_refused_whatever_coupons_did() -> None:
+    tables = _sales(elasticity=-1.0)
+    tables["order_lines"]["unit_price"] = 10.0
+    claim = _judged(_with_coupons(tables)).claims[0]
+    assert claim.label == "invalid (measurable)"
+    assert "moved 0 times" in claim.page_sentence
+
+
+def test_weeks_sold_far_below_the_list_price_are_promotions() -> None:
+    # Half of the products at 30 % off for two weeks, not listed among the changes, selling e^1.5 times as much.
+    tables = _sales(elasticity=-1.0, promotion=0.3)
+    del tables["changes"]
+    lines = tables["order_lines"]
+    week = (lines["ordered_at"] - WEEKS[0]).dt.days // 7
+    is_sale = week.isin([20, 21]) & (lines["product_id"].str[1:].astype(int) % 2 == 0)
+    listed = np.where(is_sale, lines["unit_price"] / 0.7, lines["unit_price"])
+    tables["order_lines"] = lines.assign(unit_price=listed, discount_amount=(listed - lines["unit_price"]) * lines["quantity"])
+    effect = _judged(tables).claims[0].measured.effect
+    clean = _judged(_sales(elasticity=-1.0)).claims[0].measured.effect
+    assert effect.width < 1.3 * clean.width  # type: ignore[union-attr]
+    assert effect.lower < 0.9**-1 - 1 < effect.upper  # type: ignore[union-attr]
+
+
+def test_the_recorded_price_is_read_where_there_is_one() -> None:
+    tables = _sales(elasticity=-1.0)
+    lines = tables["order_lines"].sort_values(["product_id", "ordered_at"])
+    week = lines["ordered_at"] - pd.Timedelta(days=2)
+    tables["price_history"] = pd.DataFrame({
+        "product_id": lines["product_id"], "valid_from": week, "valid_to": week + pd.Timedelta(days=6), "price": lines["unit_price"],
+    })
+    tables["order_lines"] = lines.assign(unit_price=10.0)
+    effect = _judged(tables).claims[0].measured.effect
+    assert effect.lower < 0.9**-1 - 1 < effect.upper  # type: ignore[union-attr]
+    assert effect.width < 0.1  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("frozen_at", "label"), [
+    ("2026-03-01T12:00:00+00:00", "inconclusive (exploratory)"), ("2025-03-30T12:00:00+00:00", "confirmed"),
+])
+def test_a_price_claim_is_confirmed_only_if_frozen_before_the_first_sale_that_it_reads(frozen_at: str, label: str) -> None:
+    # The window is 2-29 March 2026, and 364 days up to its end are read: from 31 March 2025 on.
+    given = proposal(design="{kind: elasticity, price_change: -0.1, history_days: 364}", metric="units_sold", unit="product",
+                     replay="false", promise="0.05")
+    record = freeze(given, definitions=frozen_definitions(given), at=moment(frozen_at))
+    data = shop(_sales(elasticity=-2.0), as_of=date(2026, 4, 1))
+    result = evaluate_proposal(given, shop=data, frozen=record)
+    assert result.label == label
+    first = date(2026, 3, 29) - timedelta(days=363)
+    assert f"sales from {first} on" in result.claims[0].measured.doubt

@@ -1,4 +1,4 @@
-"""Response to price: products over weeks, promotion weeks left out, clustered where the price varies."""
+"""Response to the list price: products over weeks, promotion weeks left out, clustered where the price varies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from opslib import engine
@@ -16,7 +17,7 @@ from opslib.periods import Period, floor_date
 from opslib.proposals.designs.base import Context, Plan, evaluates, health_gate, look_of, pending, refused, where_of
 from opslib.proposals.model import Elasticity
 from opslib.proposals.results import Gate, Measured
-from opslib.stats.response import log_response
+from opslib.stats.response import MIN_CHANGES, log_response
 from opslib.stats.verdict_rule import towards
 
 MAX_ROWS = 1_000_000
@@ -24,6 +25,10 @@ MAX_ROWS = 1_000_000
 BIAS_SD = 0.05
 #: Share of product-weeks without a sale that costs a grade, and that forbids a verdict.
 EMPTY_WARNING, EMPTY_FAILED = 0.05, 0.2
+#: Relative change of a product's list price from week to week from which it counts as a move.
+LEAST_MOVE = 0.01
+#: Mean discount of a product's week from which the week is taken for a promotion.
+PROMOTION_DISCOUNT = 0.1
 _WARNINGS = {
     "followed": "prices followed demand, so what looks like a response may be its cause",
     "few_clusters": "few products whose price moved", "common_driver": "all prices moved together",
@@ -61,8 +66,10 @@ def _response(plan: Plan, context: Context) -> Measured:
         return refused(gate)
     rows = _rows(plan, context, period, promotions=_promotion_weeks(context, period))
     sparse = _sparse_gate(rows)
-    if sparse.status == "failed":
-        return refused(sparse, gate)
+    moves = _moves_gate(rows)
+    failed = [each for each in (sparse, moves) if each.status == "failed"]
+    if failed:
+        return refused(failed[0], gate)
     found = log_response(rows, level=plan.level)
     step = math.log1p(design.price_change)
     ends = sorted(math.expm1(step * end) for end in (found.slope.lower, found.slope.upper))
@@ -73,10 +80,11 @@ def _response(plan: Plan, context: Context) -> Measured:
     )
     warnings = tuple(Gate(name="measurable", status="warning", sentence=_WARNINGS[name]) for name in found.warnings)
     return Measured(
-        effect=towards(effect, direction=plan.direction), gates=(gate, sparse, *warnings), n_treated=found.n_clusters,
+        effect=towards(effect, direction=plan.direction), gates=(gate, sparse, moves, *warnings), n_treated=found.n_clusters,
         n_days=period.n_days, baseline=float(rows["outcome"].mean()), bias_sd=BIAS_SD,
         is_confounded="followed" in found.warnings,
-        doubt="Prices were not moved by lot: what moved them may have moved sales as well.",
+        doubt=f"Prices were not moved by lot: what moved them may have moved sales as well. It reads sales from {period.start} "
+              "on, so only a claim frozen before that day can be confirmed.",
     )
 
 
@@ -95,17 +103,67 @@ def _sparse_gate(rows: pd.DataFrame) -> Gate:
 
 
 def _rows(plan: Plan, context: Context, period: Period, *, promotions: frozenset[pd.Timestamp]) -> pd.DataFrame:
-    """One row a product and week: unit, period, outcome (units sold), driver (price an item, after discount)."""
-    metric = METRICS["price_per_item"]
-    values = unit_values(context.tables, [metric], unit=("product", "week"), period=period, where=where_of(plan.claim.scope))
+    """One row a product and week: unit, period, outcome (units sold), driver (list price).
+
+    The price paid is no driver: coupons and quantity discounts move it by who bought how much. The recorded price is taken
+    where the product has one, else the unit price of its lines before discount.
+    """
+    paid = METRICS["price_per_item"]
+    has_discounts = "discount_amount" in engine.as_table(context.tables["order_lines"]).columns
+    listed = replace(paid, name="list_price", numerator="list_revenue") if has_discounts else paid
+    values = unit_values(context.tables, [paid, listed] if has_discounts else [paid], unit=("product", "week"),
+                         period=period, where=where_of(plan.claim.scope))
     frame = engine.collect(values.order_by(["unit_id", "week"]), max_rows=MAX_ROWS)
-    frame = frame[frame["price_per_item_denominator"] > 0]
-    week = pd.to_datetime(frame["week"])
-    rows = pd.DataFrame({
-        "unit": frame["unit_id"], "period": week, "outcome": frame["price_per_item_denominator"],
-        "driver": frame["price_per_item_numerator"] / frame["price_per_item_denominator"],
-    })
-    return rows[~week.isin(promotions)].reset_index(drop=True)
+    frame = frame[frame[f"{paid.name}_denominator"] > 0]
+    week, units = pd.to_datetime(frame["week"]), frame[f"{paid.name}_denominator"]
+    is_promotion = week.isin(promotions) | (
+        frame[f"{paid.name}_numerator"] < (1 - PROMOTION_DISCOUNT) * frame[f"{listed.name}_numerator"])
+    rows = pd.DataFrame({"unit": frame["unit_id"], "period": week, "outcome": units,
+                         "driver": frame[f"{listed.name}_numerator"] / units})[~is_promotion]
+    return _with_recorded_prices(rows, context, period).reset_index(drop=True)
+
+
+def _with_recorded_prices(rows: pd.DataFrame, context: Context, period: Period) -> pd.DataFrame:
+    """The driver from ``price_history`` (mean over the week's days) for products in it; their weeks without one go."""
+    if "price_history" not in context.tables:
+        return rows
+    table = engine.as_table(context.tables["price_history"])
+    columns = ["product_id", "valid_from", "price", *(["valid_to"] if "valid_to" in table.columns else [])]
+    table = table.filter(table["valid_from"].cast("date") < period.until)
+    found = engine.collect(table.select(*columns).order_by(["product_id", "valid_from"]), max_rows=MAX_ROWS)
+    found = found[found["product_id"].isin(rows["unit"])]
+    if found.empty:
+        return rows
+    weekly = _weekly_prices(found, period)
+    at = pd.MultiIndex.from_frame(rows[["unit", "period"]])
+    recorded = pd.Series(weekly.reindex(at).to_numpy(), index=rows.index)
+    is_known = rows["unit"].isin(found["product_id"])
+    return rows.assign(driver=recorded.where(is_known, rows["driver"])).dropna(subset=["driver"])
+
+
+def _weekly_prices(history: pd.DataFrame, period: Period) -> pd.Series:
+    """Mean list price over the days of each product's week, by (product, Monday)."""
+    start = pd.to_datetime(history["valid_from"]).dt.normalize()
+    following = start.groupby(history["product_id"]).shift(-1) - pd.Timedelta(days=1)
+    end = pd.to_datetime(history["valid_to"]) if "valid_to" in history.columns else pd.Series(pd.NaT, index=history.index)
+    last = pd.concat([end, following], axis=1).min(axis=1).fillna(pd.Timestamp(period.end)).clip(upper=pd.Timestamp(period.end))
+    first = start.clip(lower=pd.Timestamp(floor_date(period.start, "week")))
+    n_days = ((last - first).dt.days + 1).clip(lower=0).to_numpy()
+    offsets = np.arange(n_days.sum()) - np.repeat(np.cumsum(n_days) - n_days, n_days)
+    day = np.repeat(first.to_numpy(), n_days) + pd.to_timedelta(offsets, unit="D").to_numpy()
+    days = pd.DataFrame({"unit": np.repeat(history["product_id"].to_numpy(), n_days), "day": pd.to_datetime(day),
+                         "price": np.repeat(history["price"].to_numpy(float), n_days)})
+    monday = days["day"] - pd.to_timedelta(days["day"].dt.dayofweek, unit="D")
+    return days.groupby(["unit", monday])["price"].mean()
+
+
+def _moves_gate(rows: pd.DataFrame) -> Gate:
+    """Whether list prices moved at all: jitter of the price paid is no move."""
+    ordered = rows.sort_values(["unit", "period"])
+    change = np.log(ordered["driver"]).groupby(ordered["unit"]).diff().abs()
+    n_moves = int((change >= math.log1p(LEAST_MOVE)).sum())
+    return Gate(name="measurable", status="passed" if n_moves >= MIN_CHANGES else "failed",
+                sentence=f"list prices moved {n_moves} times by {LEAST_MOVE:.0%} or more; {MIN_CHANGES} moves are the least")
 
 
 def _promotion_weeks(context: Context, period: Period) -> frozenset[pd.Timestamp]:
