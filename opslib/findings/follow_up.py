@@ -87,7 +87,8 @@ def scores_frame(scores: PromiseScores) -> pd.DataFrame:
     """Measures of how good the promises are: measure, value, what would be ideal."""
     rows: list[tuple[str, str, str]] = [("promises looked at again", format_number(scores.n), f"{MIN_SCORED} or more")]
     if scores.coverage_share is not None:
-        rows.append((f"found inside the predicted {BAND:.0%}", format_share(scores.coverage_share, step=1.0), f"{BAND:.0%}"))
+        band = format_share(BAND, step=1.0)
+        rows.append((f"found inside the predicted {band}", format_share(scores.coverage_share, step=1.0), band))
     if scores.mean_crps is not None:
         rows.append(("distance from the prediction (CRPS, relative effect)", format_number(scores.mean_crps, step=0.001), "0"))
     if scores.brier is not None:
@@ -112,7 +113,7 @@ def scores_sentence(scores: PromiseScores | None) -> str:
         inside = share(round(scores.coverage_share * scores.n), scores.n)
         word = "too sure of themselves" if inside.upper < BAND else "not shown to be wrong about their own certainty"
         parts.append(f"{format_share(scores.coverage_share, step=1.0)} of {scores.n} follow-ups fell inside the predicted "
-                     f"{BAND:.0%}: the predictions are {word}")
+                     f"{format_share(BAND, step=1.0)}: the predictions are {word}")
     if scores.brier is not None:
         better = scores.brier.score < scores.brier.uncertainty
         parts.append(f"the stated probabilities score {format_number(scores.brier.score, step=0.001)} (Brier), "

@@ -8,6 +8,7 @@ import pytest
 
 from opslib.data import judging, proposal_files, sources
 from opslib.proposals.evaluate import frozen_definitions
+from opslib.proposals.follow_up import promises, scored_promises
 from opslib.proposals.freezing import changes_since
 from opslib.proposals.results import ProposalResult
 from tests.conftest import ROOT, real_data
@@ -21,6 +22,10 @@ EXPECTED = {
     "D-06": "inconclusive", "D-07": "invalid (sample ratio)", "D-08": "inconclusive (exploratory)", "D-09": "supported",
     "D-10": "inconclusive (association only)", "D-13": "supported",
     "D-14": "confirmed", "D-15": "inconclusive", "D-16": "invalid (enough history)",
+    "D-21": "confirmed", "D-22": "confirmed", "D-23": "harmful", "D-24": "inconclusive", "D-25": "supported",
+    "D-26": "confirmed", "D-27": "inconclusive", "D-28": "confirmed", "D-29": "inconclusive", "D-30": "inconclusive",
+    "D-31": "inconclusive (association only)", "D-32": "inconclusive", "D-33": "inconclusive (association only)",
+    "D-34": "confirmed",
 }  # fmt: skip
 
 
@@ -55,8 +60,10 @@ def test_what_is_inconclusive_says_how_long_and_what_is_infeasible_is_still_judg
 
 @pytest.mark.slow
 def test_the_rollout_finds_its_planted_effect_and_says_what_it_cannot_know(demo: dict[str, ProposalResult]) -> None:
-    # Planted: +45 % orders in treated stores; +30 % conversion on phones.
-    for name, planted in (("D-14", 0.45), ("D-15", 0.30)):
+    # Planted: +45 % orders in treated stores, +35 % in treated markets; +30 % conversion on phones, -28 % on the desktop
+    # with the new menu; stationery at an elasticity of -2 sells .95^-2 - 1 more with prices 5 % lower.
+    for name, planted in (("D-14", 0.45), ("D-15", 0.30), ("D-30", 0.45), ("D-32", 0.35), ("D-31", -0.28),
+                          ("D-34", 0.95**-2 - 1)):
         effect = demo[name].claims[0].measured.effect
         assert effect.lower < planted < effect.upper, name  # type: ignore[union-attr]
     assert demo["D-14"].grade == "Very low"
@@ -88,3 +95,22 @@ def test_online_retail_is_judged_on_its_history() -> None:
     assert labels["O-03"] == "inconclusive (association only)"
     assert all(result.is_replay for result in results)
     assert max(claim.window.end for p in proposals for claim in p.claims) <= date(2011, 12, 9)
+
+
+@pytest.mark.slow
+def test_the_promises_of_the_demo_can_be_scored_and_never_count_as_real() -> None:
+    records = proposal_files.read_records(FOLDER / "demo")
+    (scores,) = scored_promises(records, is_replay=True)
+    assert scores.n == 12
+    assert scores.brier is not None
+    assert scored_promises(records) == ()
+    made = promises(records)
+    assert made.loc[made["proposal"] == "D-23", "upper"].item() < 0, "the countdown did harm, and was launched all the same"
+    assert made.loc[~made["is_with_recommendation"].astype(bool), "reason"].str.len().min() > 0
+
+
+@pytest.mark.slow
+def test_prices_that_followed_demand_are_capped_and_those_that_did_not_are_judged(demo: dict[str, ProposalResult]) -> None:
+    # Planted: garden prices follow a monthly shock of demand, stationery prices do not.
+    assert demo["D-33"].claims[0].measured.is_confounded
+    assert not demo["D-34"].claims[0].measured.is_confounded
