@@ -9,9 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from opslib.errors import ParameterError
+
 #: True effects, as multiples of the promise.
 EFFECTS: Mapping[str, float] = {"-promise": -1.0, "0": 0.0, "half": 0.5, "promise": 1.0, "twice": 2.0}
 PROMISE = 0.05
+#: Share of an oracle's power that the protocol asks for.
+POWER_FLOOR = 0.8
 
 Rule = Literal["claim", "level"]
 
@@ -40,6 +44,8 @@ class Cell:
         Which targets apply: upper limit of coverage for fixed samples only, none for anytime designs.
     power_floor : float
         Share of the oracle's power that is asked for where the oracle's is at least 30 %.
+    floor_reason : str
+        Why less than `POWER_FLOOR` is asked for; needed where it is, and shown with the results.
     is_valid : bool
         Whether nothing is wrong, so that hardly anything may be called invalid.
     """
@@ -53,8 +59,14 @@ class Cell:
     m: float = 0.0
     rule: Rule = "claim"
     kind: Literal["fixed", "sequential", "anytime"] = "fixed"
-    power_floor: float = 0.8
+    power_floor: float = POWER_FLOOR
+    floor_reason: str = ""
     is_valid: bool = True
+
+    def __post_init__(self) -> None:
+        if self.power_floor < POWER_FLOOR and not self.floor_reason:
+            raise ParameterError(f"cell '{self.nuisance}': a power floor of {self.power_floor} below {POWER_FLOOR} "
+                                 "needs a floor_reason")
 
     @property
     def true_effect(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from opslib.bench.cells import Cell, Replicates, over_effects
+from opslib.bench.cells import POWER_FLOOR, Cell, Replicates, over_effects
 from opslib.bench.series_cells import autoregression
 from opslib.stats.rollouts import rollout
 
@@ -61,11 +61,18 @@ def _oracle(cell: Cell, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 #: Few degrees of freedom cost power that an oracle, which knows the noise, need not pay.
 _FLOOR = {6: 0.5, 12: 0.6}
+_REASON = {
+    6: "the oracle knows the noise and how it remembers; Student's t with 4 degrees of freedom has a critical value of 2.78 "
+       "for its 1.96, and means of the weeks before and after do not weigh them by their memory",
+    12: "the oracle knows the noise and how it remembers; with two treated the spread is read off ten units, and means of the "
+        "weeks before and after do not weigh them by their memory",
+}
 _SIZES = ((6, 2, 0.05), (6, 3, 0.05), (12, 2, 0.07), (12, 6, 0.09), (20, 2, 0.07), (40, 2, 0.07), (40, 20, 0.16))
 CELLS: tuple[Cell, ...] = (
     *(cell for units, treated, noise in _SIZES for cell in over_effects(
         ("-promise", "0", "promise", "twice"), design="rollout", nuisance=f"{treated} of {units}", pair=str(units),
-        power_floor=_FLOOR.get(units, 0.8), settings={"units": units, "treated": treated, "noise": noise})),
+        power_floor=_FLOOR.get(units, POWER_FLOOR), floor_reason=_REASON.get(units, ""),
+        settings={"units": units, "treated": treated, "noise": noise})),
     *over_effects(("0", "promise"), design="rollout", nuisance="6 of 24, staggered",
                   settings={"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True}),
     *over_effects(("0", "promise"), design="rollout", nuisance="10 of 20, unequal noise",

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from opslib.bench.cells import Cell, Replicates, until_decided
@@ -80,13 +81,46 @@ def test_the_first_decided_look_counts():
 
 def test_quick_run_meets_every_target_and_repeats_itself():
     table = run_truth(QUICK, n_replicates=200, seed=1)
-    assert len(table) == len(QUICK) == 12
+    assert len(table) == len(QUICK) == 15
+    assert set(table["design"]) == set(FAMILIES)
     assert table["is_met"].all(), table.loc[~table["is_met"], ["nuisance", "missed"]].to_dict("records")
     again = run_truth(QUICK[:2], n_replicates=200, seed=1)
     assert again.equals(table.iloc[:2])
     lines = render_truth_markdown(table).splitlines()
-    assert lines[0] == "12 of 12 scenarios meet every target; 200 runs each."
-    assert len(lines) == 4 + 12
+    assert lines[0] == "15 of 15 scenarios meet every target; 200 runs each."
+    assert len([line for line in lines if line.startswith("| ")]) == 1 + 15
+
+
+def test_coverage_is_judged_by_the_runs_with_an_answer():
+    """Twelve answers of 1,000 that all hold prove nothing of coverage above 97.5 %; 1,000 of 1,000 do."""
+    def judged(n_valid: int) -> str:
+        runs = Replicates(value=np.zeros(1000), lower=np.full(1000, -.02), upper=np.full(1000, .02),
+                          is_invalid=np.arange(1000) >= n_valid)
+        return figures(dataclasses.replace(CELL, is_valid=False), runs)["missed"]
+    assert judged(12) == ""
+    assert judged(1000) == "coverage too high"
+
+
+def test_three_misses_of_twelve_answers_are_no_proof_of_low_coverage():
+    """By hand: the 99.9 % bound of 9 of 12 is .97, of 750 of 1,000 it is .79."""
+    low = np.where(np.arange(1000) < 3, .01, -.02)
+    runs = Replicates(value=low + .02, lower=low, upper=low + .04, is_invalid=np.arange(1000) >= 12)
+    assert figures(dataclasses.replace(CELL, is_valid=False), runs)["missed"] == ""
+
+
+def test_lowered_floors_are_stated_with_their_reason():
+    lowered = [cell for cell in CELLS if cell.power_floor < 0.8]
+    assert {cell.design for cell in lowered} == {"cluster_experiment", "level", "trend", "before_after", "rollout"}
+    row = {"n_replicates": 9, "is_met": True, "missed": "", "effect": "0"} | dict.fromkeys(
+        ["false_support_share", "false_refute_share", "coverage_share", "width", "power_share", "oracle_power_share",
+         "invalid_share"], 0.5)  # fmt: skip
+    table = pd.DataFrame([row | {"design": cell.design, "nuisance": cell.nuisance} for cell in lowered])
+    text = render_truth_markdown(table)
+    for cell in lowered:
+        assert f"- {cell.design}, {cell.nuisance}: {cell.power_floor:.0%}, {cell.floor_reason}" in text
+    assert "Less is asked" not in render_truth_markdown(table.assign(nuisance="conversion, 50/50", design="experiment"))
+    with pytest.raises(ParameterError, match=r"a power floor of 0.5 below 0.8 needs a floor_reason"):
+        dataclasses.replace(CELL, power_floor=0.5)
 
 
 def test_every_family_is_reached_and_unknown_ones_are_named():
