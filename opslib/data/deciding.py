@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from opslib.data import judging, proposal_files
 from opslib.data.sources import Shop, last_day
-from opslib.errors import NotAvailableError, ProposalError
-from opslib.periods import Period
+from opslib.errors import ProposalError
 from opslib.proposals.after_launch import expected_error, measured_follow_up
-from opslib.proposals.desirability import Desirability, Economics, desirability, economics_of, prior_of
+from opslib.proposals.desirability import Desirability, prior_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposal, plans_of
-from opslib.proposals.follow_up import decision_payload, follow_up_payload, learned_base_rates
+from opslib.proposals.follow_up import decision_payload, follow_up_payload
 from opslib.proposals.ledger import Record, records_of
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
 
 LAUNCHES = ("launch", "launch with hold-out")
 OPEN = ("test first", "gather data")
-#: Days before a decision from which the margin of an order is taken.
-MARGIN_DAYS = 182
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +64,7 @@ def weigh(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> Weighed:
     data = _known_on(shop, folder, on)
     result = evaluate_proposal(proposal, shop=data, frozen=proposal_files.frozen_records(folder).get(proposal.id))
     plans = plans_of(proposal, own=data.own_metrics)
-    priors = learned_base_rates(proposal_files.read_records(folder))
-    desirable = desirability(proposal, result, plans=plans, economics=_economics(data), priors=priors)
+    desirable = judging.weigh(shop, proposal, result, as_of=data.as_of, folder=folder)
     claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
     error = expected_error(proposal, plans[claim.claim_id], claim, context=data.context)
     return Weighed(proposal=proposal, result=result, desirable=desirable, follow_up_error=error)
@@ -205,13 +201,6 @@ def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) 
 def _known_on(shop: Shop, folder: Path, on: date) -> ShopData:
     data = judging.shop_data(shop, proposals=proposal_files.load_proposals(folder))
     return replace(data, as_of=min(on, last_day(shop)))
-
-
-def _economics(data: ShopData) -> Economics | None:
-    try:
-        return economics_of(data.context.tables, period=Period(data.as_of - timedelta(days=MARGIN_DAYS - 1), data.as_of))
-    except NotAvailableError:
-        return None
 
 
 def _day_of(record: Record) -> str:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 from opslib.data.checks import check_shop
 from opslib.data.proposal_files import frozen_records, load_proposals, read_records
 from opslib.data.sources import Shop, last_day, project_root
-from opslib.errors import ProposalError, nearest
-from opslib.metrics import shop_metrics
-from opslib.proposals.evaluate import ShopData, evaluate_proposals
+from opslib.errors import NotAvailableError, ProposalError, nearest
+from opslib.metrics import shop_metrics, with_local_days
+from opslib.periods import Period
+from opslib.proposals.desirability import Desirability, desirability, economics_of, stated_base_rate
+from opslib.proposals.evaluate import ShopData, evaluate_proposals, plans_of
+from opslib.proposals.follow_up import learned_base_rates
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
+
+#: Designs of a simulated shop whose effects are planted, far outside what public tests show, and their base rate.
+PLANTED = ("experiment", "cluster_experiment", "rollout")
+PLANTED_SD = 0.3
 
 
 def proposals_folder(shop: Shop, *, root: Path | None = None) -> Path:
@@ -44,6 +53,43 @@ def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
         proposals={name: "running" if name in decided else "open" for name in proposals},
     )  # fmt: skip
+
+
+def weigh(
+    shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date | None = None, folder: Path | None = None,
+) -> Desirability:
+    """Money and recommendation of a judged proposal.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    proposal : Proposal
+    result : ProposalResult
+        From `judge`.
+    as_of : date or None
+        Later data are not looked at; all are unless given.
+    folder : Path or None
+        Where the ledger lies; the shop's unless given.
+
+    Returns
+    -------
+    Desirability
+        With the margin of as many days as the first claim's window, up to its end; none where no costs are known.
+    """
+    window = proposal.claims[0].window
+    end = min(window.end, as_of or last_day(shop))
+    period = Period(end - timedelta(days=window.period.n_days - 1), end)
+    try:
+        economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period)
+    except NotAvailableError:
+        economics = None
+    own = shop_metrics(shop.settings.get("metrics", {}))
+    priors = learned_base_rates(read_records(folder or proposals_folder(shop)))
+    if shop.is_simulated:
+        priors |= dict.fromkeys(PLANTED, stated_base_rate(PLANTED_SD))
+    found = desirability(proposal, result, plans=plans_of(proposal, own=own), economics=economics, priors=priors)
+    return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
 
 
 def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tuple[ProposalResult, ...]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from opslib.formats import format_days, format_number
+from opslib.proposals.desirability import Desirability
 from opslib.proposals.evidence import VerdictCard
 from opslib.proposals.feasibility import latest_answers
 from opslib.proposals.model import Proposal
@@ -15,6 +18,7 @@ from opslib.stats.estimates import Estimate
 
 _ANSWERS = {"agree": "agrees", "agree_if": "agrees if", "object": "objects"}
 _MOST_NOTES = 4
+_TAIL, _GRID = 0.002, 400
 
 
 def verdict_card(
@@ -52,6 +56,57 @@ def verdict_card(
         waiting_days=(as_of - last).days if last <= as_of and decision is None else None, decision=decision,
         ledger_head=ledger_head,
     )  # fmt: skip
+
+
+def worth_sentences(worth: Desirability, *, planted_sd: float | None) -> tuple[str, ...]:
+    """What a proposal is worth in words: measured against believed, money, downside, and what testing more would bring.
+
+    Parameters
+    ----------
+    worth : Desirability
+    planted_sd : float or None
+        Of a simulated shop: standard deviation of the stated base rate that tests and roll-outs got instead of the public
+        one, since planted effects lie outside it.
+
+    Returns
+    -------
+    tuple of str
+    """
+    found = [*worth.sentences]
+    if planted_sd is not None and worth.raw is not None:
+        found.insert(1, f"The shop is simulated, its effects were planted, far larger than public tests show: for tests and "
+                        f"roll-outs the base rate is a stated one of {100 * planted_sd:.0f} % instead.")
+    if worth.net is None or worth.downside_amount is None:
+        return (*found, "There is no money on this page: the claim's metric has no money path, or no costs or reach are known.")
+    found.append(f"The downside, size and chance of a loss together, is {format_number(-worth.downside_amount, step=1)} "
+                 f"{worth.net.unit}.")
+    best = max(worth.tests, key=lambda test: test.net_amount, default=None)
+    if best is None:
+        return (*found, "What testing more is worth cannot be told for this design.")
+    if best.net_amount <= 0:
+        return (*found, "No further test is worth the delay.")
+    value = format_number(best.net_amount, step=1)
+    return (*found, f"Testing {format_days(best.days)} more before deciding is worth {value} {worth.net.unit}, delay taken off.")
+
+
+def money_density(worth: Desirability) -> pd.DataFrame | None:
+    """The net amount as a density, as `charts.draw_posterior` reads it.
+
+    Parameters
+    ----------
+    worth : Desirability
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        amount, density; None where nothing was turned into money.
+    """
+    after, per_lift, net = worth.posterior, worth.amount_per_lift, worth.net
+    if after is None or per_lift is None or net is None or not net.std_error:
+        return None
+    lift = np.linspace(after.quantile(_TAIL), after.quantile(1 - _TAIL), _GRID)
+    parts = [w * norm.pdf(lift, m, s) for w, m, s in zip(after.weights, after.means, after.sds, strict=True)]
+    return pd.DataFrame({"amount": per_lift * lift - worth.cost_amount, "density": np.sum(parts, axis=0) / per_lift})
 
 
 def _doubt(result: ProposalResult) -> str:

@@ -146,15 +146,17 @@ def _weekly_prices(history: pd.DataFrame, period: Period) -> pd.Series:
     start = pd.to_datetime(history["valid_from"]).dt.normalize()
     following = start.groupby(history["product_id"]).shift(-1) - pd.Timedelta(days=1)
     end = pd.to_datetime(history["valid_to"]) if "valid_to" in history.columns else pd.Series(pd.NaT, index=history.index)
-    last = pd.concat([end, following], axis=1).min(axis=1).fillna(pd.Timestamp(period.end)).clip(upper=pd.Timestamp(period.end))
-    first = start.clip(lower=pd.Timestamp(floor_date(period.start, "week")))
+    last = pd.concat([end, following], axis=1).min(axis=1).fillna(pd.Timestamp(period.end))
+    last = last.mask(last > pd.Timestamp(period.end), pd.Timestamp(period.end))
+    monday = pd.Timestamp(floor_date(period.start, "week"))
+    first = start.mask(start < monday, monday)
     n_days = ((last - first).dt.days + 1).clip(lower=0).to_numpy()
     offsets = np.arange(n_days.sum()) - np.repeat(np.cumsum(n_days) - n_days, n_days)
     day = np.repeat(first.to_numpy(), n_days) + pd.to_timedelta(offsets, unit="D").to_numpy()
     days = pd.DataFrame({"unit": np.repeat(history["product_id"].to_numpy(), n_days), "day": pd.to_datetime(day),
                          "price": np.repeat(history["price"].to_numpy(float), n_days)})
-    monday = days["day"] - pd.to_timedelta(days["day"].dt.dayofweek, unit="D")
-    return days.groupby(["unit", monday])["price"].mean()
+    week = days["day"] - pd.to_timedelta(days["day"].dt.dayofweek, unit="D")
+    return days.groupby(["unit", week])["price"].mean()
 
 
 def _moves_gate(rows: pd.DataFrame) -> Gate:
