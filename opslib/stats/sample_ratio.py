@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from opslib.errors import ContractError, ParameterError
 from opslib.stats.estimates import Estimate
@@ -102,17 +102,17 @@ def mismatch_p_value(n: np.ndarray, expected: np.ndarray, *, df: int) -> np.ndar
 def missingness_bound(
     gate: SampleRatio, *, loss_share: float = 0.01, contrast: float = 0.25, needed_power: float = 0.8,
 ) -> float:
-    """Largest relative bias that a loss too small for the gate to see could have made.
+    """Largest relative bias that a loss of at most ``loss_share``, too small for the gate to see, could have made.
 
-    Where the gate would not notice with ``needed_power`` that one arm lost ``loss_share`` of its units, and those
-    differ from the rest by up to ``contrast`` times the arm's value, the arm's value is off by up to
-    ``loss_share * contrast / (1 - loss_share)``. Where the gate has that power, nothing is added.
+    If one arm lost a share l of its units, and those differ from the rest by up to ``contrast`` times the arm's value,
+    the arm's value is off by up to l * contrast / (1 - l). l is ``loss_share``, or less where the gate sees less with
+    ``needed_power``. Larger losses that a small test cannot see either are not covered (docs/methods.md says why).
 
     Parameters
     ----------
     gate : SampleRatio
     loss_share : float
-        Loss considered, as a share of one arm's units (0-1).
+        Largest loss considered, as a share of one arm's units (0-1).
     contrast : float
         Stated bound on the lost units' difference: .25 = they are worth 75 % to 125 % of the average unit.
     needed_power : float
@@ -131,8 +131,8 @@ def missingness_bound(
     """
     if not 0 <= loss_share < 1 or contrast < 0:
         raise ParameterError(f"loss_share {loss_share}, contrast {contrast}: needed 0 <= loss < 1, contrast >= 0")
-    if gate.power_against(loss_share) >= needed_power:
-        return 0.0
+    if gate.power_against(loss_share) > needed_power:
+        loss_share = float(optimize.brentq(lambda loss: gate.power_against(loss) - needed_power, 0.0, loss_share))
     return loss_share * contrast / (1 - loss_share)
 
 

@@ -59,10 +59,21 @@ def test_two_arms_are_scipys_chi_square(a, b):
     assert sample_ratio(arms(a, b)).p_value == pytest.approx(stats.chisquare([a, b]).pvalue)
 
 
-def test_the_bound_is_added_only_where_the_gate_is_blind():
+def test_the_bound_is_of_the_largest_loss_unseen_up_to_the_one_considered():
     blind, seeing = sample_ratio(arms(20_000, 20_000)), sample_ratio(arms(2_000_000, 2_000_000))
     assert missingness_bound(blind, loss_share=0.02, contrast=0.5) == pytest.approx(0.02 * 0.5 / 0.98)
-    assert missingness_bound(seeing, loss_share=0.02) == 0.0
+    bound = missingness_bound(seeing, loss_share=0.02)
+    loss = bound / (0.25 + bound)
+    assert 0 < loss < 0.02
+    assert seeing.power_against(loss) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_the_bound_does_not_jump_where_the_gate_begins_to_see():
+    """A loss of 1 % is seen with power .8 from about 343,000 units an arm on; a few more units change little."""
+    bounds = [missingness_bound(sample_ratio(arms(n, n))) for n in range(300_000, 400_000, 2_000)]
+    assert bounds[0] == pytest.approx(0.01 * 0.25 / 0.99)
+    assert bounds[-1] < bounds[0]
+    assert max(-np.diff(bounds)) < 0.01 * bounds[0]
 
 
 def test_the_bound_covers_the_bias_it_is_for():
