@@ -110,7 +110,8 @@ def test_three_misses_of_twelve_answers_are_no_proof_of_low_coverage():
 
 def test_lowered_floors_are_stated_with_their_reason():
     lowered = [cell for cell in CELLS if cell.power_floor < 0.8]
-    assert {cell.design for cell in lowered} == {"cluster_experiment", "level", "trend", "before_after", "rollout"}
+    assert {cell.design for cell in lowered} == {"cluster_experiment", "level", "trend", "before_after", "rollout",
+                                                "elasticity"}
     row = {"n_replicates": 9, "is_met": True, "missed": "", "effect": "0"} | dict.fromkeys(
         ["false_support_share", "false_refute_share", "coverage_share", "width", "power_share", "oracle_power_share",
          "invalid_share"], 0.5)  # fmt: skip
