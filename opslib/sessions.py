@@ -96,7 +96,8 @@ def ordered_events(events: ir.Table | pd.DataFrame, *, collapse: bool = False) -
     order = ibis.window(group_by="session_id", order_by="event_index")
     later = table["occurred_at"].lead().over(order)
     return table.mutate(
-        position=ibis.row_number().over(order), previous_event=table["event_name"].lag().over(order),
+        position=ibis.row_number().over(order),
+        previous_event=table["event_name"].lag().over(order),
         next_event=table["event_name"].lead().over(order),
         seconds_to_next=(engine.epoch_second(later) - engine.epoch_second(table["occurred_at"])).cast("float64"),
     )

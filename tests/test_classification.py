@@ -115,7 +115,9 @@ def test_margin_ranks_what_has_a_cost(lines: pd.DataFrame) -> None:
 
 
 def test_a_loss_is_class_c_and_takes_no_share() -> None:
-    lines = pd.DataFrame([*monthly("a", [1] * 6, 10.0, cost_amount=1.0), *monthly("b", [1] * 6, 10.0, cost_amount=15.0)])
+    lines = pd.DataFrame(
+        [*monthly("a", [1] * 6, 10.0, cost_amount=1.0), *monthly("b", [1] * 6, 10.0, cost_amount=15.0)]
+    )
     found = classes_of(lines, value="margin")
     assert found["margin_amount"].to_dict() == {"a": 54.0, "b": -30.0}
     assert found["margin_share"].to_dict() == {"a": 1.0, "b": 0.0}
@@ -268,7 +270,10 @@ def test_growth_needs_equal_lengths(groups: pd.DataFrame) -> None:
 def spread(product: str, n_before: int, n_recent: int, *, n_buyers: int | None = None) -> list[dict]:
     """Orders spread evenly over the windows before and from 31 January; a buyer each unless given."""
     days = [f"2026-{month:02d}-{1 + i * 28 // n:02d}" for month, n in ((1, n_before), (2, n_recent)) for i in range(n)]
-    return [line(product, day, i, 1.0, customer_id=f"{product}{i % n_buyers if n_buyers else i}") for i, day in enumerate(days)]
+    return [
+        line(product, day, i, 1.0, customer_id=f"{product}{i % n_buyers if n_buyers else i}")
+        for i, day in enumerate(days)
+    ]
 
 
 def test_stages_by_hand() -> None:
@@ -279,7 +284,11 @@ def test_stages_by_hand() -> None:
     found = engine.collect(life_cycle(pd.DataFrame(rows), as_of=date(2026, 3, 1), coverage=seen, window_days=30))
     found = found.set_index("product_id")
     assert found["stage"].to_dict() == {
-        "steady": "maturity", "grows": "growth", "falls": "decline", "new": "launch", "gone": "dormant",
+        "steady": "maturity",
+        "grows": "growth",
+        "falls": "decline",
+        "new": "launch",
+        "gone": "dormant",
     }
     assert set(found["stage"]) == set(STAGES)
     assert found.loc["grows", ["n_orders_before", "n_orders_recent", "n_buyers"]].tolist() == [4, 30, 34]
@@ -316,7 +325,9 @@ def planted_life(bursts: str, *, n_products: int = 300, growing: int = 0) -> pd.
                 k, day = (2, rng.integers(90)) if bursts == "weeks" else (rng.choice([1, 3], p=[0.75, 0.25]), None)
                 for i in range(k):
                     who = f"{product}-{start}-{event}" + (f"-{i}" if bursts == "weeks" else "")
-                    at = pd.Timestamp("2026-01-01") + pd.Timedelta(days=int(start + (rng.integers(90) if day is None else day)))
+                    at = pd.Timestamp("2026-01-01") + pd.Timedelta(
+                        days=int(start + (rng.integers(90) if day is None else day))
+                    )
                     rows.append((f"{product}-{start}-{event}-{i}", f"{product:03d}", who, at, 1.0, 1.0))
         rows.append((f"{product}-first", f"{product:03d}", f"{product}-first", pd.Timestamp("2025-12-01"), 1.0, 1.0))
     return pd.DataFrame(rows, columns=["order_id", "product_id", "customer_id", "ordered_at", "quantity", "unit_price"])
@@ -349,14 +360,18 @@ def test_planted_growth_is_found_among_bursts() -> None:
 def test_too_little_history_is_refused_with_the_way_out() -> None:
     seen = Coverage(date(2026, 2, 1), date(2026, 3, 1))
     with pytest.raises(ParameterError, match=r"needs data from 2026-01-01, they begin 2026-02-01; at most 14"):
-        life_cycle(pd.DataFrame([line("a", "2026-02-10", 1, 1.0)]), as_of=date(2026, 3, 1), coverage=seen, window_days=30)
+        life_cycle(
+            pd.DataFrame([line("a", "2026-02-10", 1, 1.0)]), as_of=date(2026, 3, 1), coverage=seen, window_days=30
+        )
 
 
 @pytest.mark.real_data
 def test_online_retail_classes_equal_plain_sql() -> None:
     period = Period.parse("2011-01-01", "2011-12-09")
     found = classes_of(retail.lines(), period=period, coverage=retail.SEEN)
-    expected = retail.raw().sql(f"""
+    expected = (
+        retail.raw()
+        .sql(f"""
         with p as ({retail.RAW}),
         life as (select StockCode as s, min(date_trunc('month', InvoiceDate)) as first from p group by 1),
         value as (select StockCode as s, sum(Quantity * UnitPrice) as r from p where InvoiceDate >= '2011-01-01' group by 1),
@@ -372,9 +387,14 @@ def test_online_retail_classes_equal_plain_sql() -> None:
             else 'C' end || case when coalesce(n, 0) < 3 then 'N' when cv <= .5 then 'X' when cv <= 1 then 'Y' else 'Z' end
             as cell
         from cum left join cv using (s) order by 1
-    """).df().set_index("s")
+    """)
+        .df()
+        .set_index("s")
+    )
     assert len(found) == len(expected) > 3_000
     assert (found["n_pieces"] == expected["n"]).all()
-    np.testing.assert_allclose(found["demand_variation"].astype(float), expected["cv"].astype(float), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        found["demand_variation"].astype(float), expected["cv"].astype(float), rtol=1e-6, atol=1e-6
+    )
     # Sums of squares and the two-pass formula part in the last digits; no product may sit on a limit by that.
     assert (found["cell"] == expected["cell"]).mean() > 0.999

@@ -96,7 +96,11 @@ def test_whole_seconds_are_whole_and_rounded_down():
 
 
 def test_no_room_counts_seconds_by_the_form_that_differs_between_engines():
-    plain = [p for p in sorted((ROOT / "opslib").rglob("*.py")) if ".epoch_seconds()" in p.read_text() and p.name != "engine.py"]
+    plain = [
+        p
+        for p in sorted((ROOT / "opslib").rglob("*.py"))
+        if ".epoch_seconds()" in p.read_text() and p.name != "engine.py"
+    ]
     assert not plain, f"use engine.epoch_second: {plain}"
 
 

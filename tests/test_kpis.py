@@ -216,7 +216,10 @@ def test_a_period_without_sales_is_all_buyers(lines: pd.DataFrame) -> None:
     december = Period.parse("2025-12-01", "2025-12-31")
     effects = decompose_change(lines, period=JANUARY, baseline=december).set_index("factor")
     assert effects["effect_amount"].to_dict() == {
-        "buyers": 21.0, "orders_per_buyer": 0.0, "items_per_order": 0.0, "price_per_item": 0.0,
+        "buyers": 21.0,
+        "orders_per_buyer": 0.0,
+        "items_per_order": 0.0,
+        "price_per_item": 0.0,
     }
     assert effects["effect_share"].isna().all()
 
@@ -270,7 +273,9 @@ def test_concentration_by_hand_and_with_ties() -> None:
 def test_online_retail_figures_equal_plain_sql() -> None:
     period = Period.parse("2011-11-01", "2011-11-30")
     table = kpi_table({"order_lines": retail.lines()}, period=period, coverage=retail.SEEN)
-    expected = retail.raw().sql(f"""
+    expected = (
+        retail.raw()
+        .sql(f"""
         with p as ({retail.RAW}), n as (select * from p where InvoiceDate >= '2011-11-01' and InvoiceDate < '2011-12-01'),
         f as (select CustomerID, min(InvoiceDate::date) as first from p where CustomerID is not null group by 1),
         c as (select CustomerID, count(distinct InvoiceNo) as k from n where CustomerID is not null group by 1)
@@ -280,7 +285,10 @@ def test_online_retail_figures_equal_plain_sql() -> None:
             (select avg((first >= '2011-11-01')::int) from c join f using (CustomerID)) as new_share,
             count(distinct InvoiceNo) filter (CustomerID is null) as guests
         from n
-    """).df().iloc[0]
+    """)
+        .df()
+        .iloc[0]
+    )
     value = {name: row(table, name)["value"] for name in table["metric"].unique()}
     assert value["revenue"] == pytest.approx(expected["revenue"], rel=REL)
     assert value["orders"] == expected["orders"]
@@ -298,13 +306,21 @@ def test_online_retail_change_covers_like_a_bootstrap_over_buyers() -> None:
     """Second road to the interval: resample buyers with Poisson weights (seed fixed), same weights in both months."""
     period = Period.parse("2011-11-01", "2011-11-30")
     table = kpi_table({"order_lines": retail.lines()}, period=period, coverage=retail.SEEN)
-    buyers = retail.raw().sql(f"""
+    buyers = (
+        retail.raw()
+        .sql(f"""
         select coalesce(CustomerID::varchar, InvoiceNo) as b, InvoiceDate < '2011-11-01' as before,
             sum(Quantity * UnitPrice)::double as y, count(distinct InvoiceNo)::double as d
         from ({retail.RAW}) where InvoiceDate >= '2011-10-01' and InvoiceDate < '2011-12-01' group by 1, 2
-    """).df().pivot(index="b", columns="before", values=["y", "d"]).fillna(0.0)
+    """)
+        .df()
+        .pivot(index="b", columns="before", values=["y", "d"])
+        .fillna(0.0)
+    )
     weights = np.random.default_rng(7).poisson(1.0, (800, len(buyers)))
-    y0, y1, d0, d1 = (weights @ buyers[key].to_numpy() for key in (("y", True), ("y", False), ("d", True), ("d", False)))
+    y0, y1, d0, d1 = (
+        weights @ buyers[key].to_numpy() for key in (("y", True), ("y", False), ("d", True), ("d", False))
+    )
     for metric, draws in (("revenue", y1 / y0), ("average_order_value", (y1 / d1) / (y0 / d0))):
         found = row(table, metric, "previous")
         log = np.log1p([found["change_lower"], found["change_upper"]])
@@ -316,13 +332,18 @@ def test_online_retail_change_covers_like_a_bootstrap_over_buyers() -> None:
 @pytest.mark.real_data
 def test_online_retail_cohorts_equal_plain_sql() -> None:
     found = cohort_retention(retail.lines(), coverage=retail.SEEN)
-    expected = retail.raw().sql(f"""
+    expected = (
+        retail.raw()
+        .sql(f"""
         with a as (select distinct CustomerID as c, date_trunc('month', InvoiceDate)::date as m
                    from ({retail.RAW}) where CustomerID is not null),
         f as (select c, min(m) as cohort from a group by 1)
         select cohort::timestamp as cohort, date_diff('month', cohort, m) as age, count(*) as n
         from a join f using (c) group by 1, 2
-    """).df().set_index(["cohort", "age"])["n"]
+    """)
+        .df()
+        .set_index(["cohort", "age"])["n"]
+    )
     seen = found[found["n_active"] > 0].set_index(["cohort", "age"])["n_active"]
     assert len(seen) == len(expected)
     assert (seen.sort_index() == expected.sort_index()).all()

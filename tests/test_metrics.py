@@ -57,42 +57,71 @@ def lines() -> pd.DataFrame:
 def shop(lines: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The lines with six visits of five visitors, their events, a return, searches, reviews, stock and a case."""
     at = pd.to_datetime
-    sessions = pd.DataFrame({
-        "session_id": ["s1", "s2", "s3", "s4", "s5", "s6"],
-        "visitor_id": ["vx", "vx", "vy", "vg", "vz", "vn"],
-        "started_at": at(["2026-01-05", "2026-01-20", "2026-01-20", "2026-01-21", "2026-01-22", "2026-01-23"]),
-        "country": ["DE", "DE", "FR", "DE", "FR", "FR"],
-    })
+    sessions = pd.DataFrame(
+        {
+            "session_id": ["s1", "s2", "s3", "s4", "s5", "s6"],
+            "visitor_id": ["vx", "vx", "vy", "vg", "vz", "vn"],
+            "started_at": at(["2026-01-05", "2026-01-20", "2026-01-20", "2026-01-21", "2026-01-22", "2026-01-23"]),
+            "country": ["DE", "DE", "FR", "DE", "FR", "FR"],
+        }
+    )
     steps = {"s1": ["page_view", "add_to_cart", "begin_checkout", "purchase"],
              "s5": ["page_view", "add_to_cart", "begin_checkout"], "s6": ["page_view"]}  # fmt: skip
-    events = pd.DataFrame([
-        {"session_id": s, "event_index": i, "occurred_at": at("2026-01-05"), "event_name": name}
-        for s, names in steps.items() for i, name in enumerate(names)
-    ])
+    events = pd.DataFrame(
+        [
+            {"session_id": s, "event_index": i, "occurred_at": at("2026-01-05"), "event_name": name}
+            for s, names in steps.items()
+            for i, name in enumerate(names)
+        ]
+    )
     return {
-        "order_lines": lines, "sessions": sessions, "events": events,
-        "returns": pd.DataFrame({
-            "return_id": ["r1"], "order_id": ["1"], "product_id": ["a"], "returned_at": at(["2026-01-25"]),
-            "quantity": [1.0], "refund_amount": [4.5],
-        }),
+        "order_lines": lines,
+        "sessions": sessions,
+        "events": events,
+        "returns": pd.DataFrame(
+            {
+                "return_id": ["r1"],
+                "order_id": ["1"],
+                "product_id": ["a"],
+                "returned_at": at(["2026-01-25"]),
+                "quantity": [1.0],
+                "refund_amount": [4.5],
+            }
+        ),
         "products": pd.DataFrame({"product_id": ["a", "b"], "category": ["Gifts", "Cards"]}),
-        "searches": pd.DataFrame({
-            "search_id": ["1", "2", "3"], "session_id": ["s1", "s1", "s6"], "searched_at": at(["2026-01-05"] * 3),
-            "query": ["mug", "cup", "cap"], "n_results": pd.array([3, 0, None], dtype="Int64"),
-            "clicked_product_id": ["a", None, None],
-        }),
-        "reviews": pd.DataFrame({
-            "review_id": ["1", "2"], "product_id": ["a", "a"], "written_at": at(["2026-01-06"] * 2),
-            "rating": [5.0, 2.0],
-        }),
-        "stock_levels": pd.DataFrame({
-            "product_id": ["a", "a", "b"], "date": [date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 5)],
-            "n_on_hand": [3, 0, 1],
-        }),
-        "tickets": pd.DataFrame({
-            "ticket_id": ["1", "2"], "opened_at": at(["2026-01-05", "2026-01-06"]),
-            "closed_at": at(["2026-01-08", None]), "product_id": ["a", "b"],
-        }),
+        "searches": pd.DataFrame(
+            {
+                "search_id": ["1", "2", "3"],
+                "session_id": ["s1", "s1", "s6"],
+                "searched_at": at(["2026-01-05"] * 3),
+                "query": ["mug", "cup", "cap"],
+                "n_results": pd.array([3, 0, None], dtype="Int64"),
+                "clicked_product_id": ["a", None, None],
+            }
+        ),
+        "reviews": pd.DataFrame(
+            {
+                "review_id": ["1", "2"],
+                "product_id": ["a", "a"],
+                "written_at": at(["2026-01-06"] * 2),
+                "rating": [5.0, 2.0],
+            }
+        ),
+        "stock_levels": pd.DataFrame(
+            {
+                "product_id": ["a", "a", "b"],
+                "date": [date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 5)],
+                "n_on_hand": [3, 0, 1],
+            }
+        ),
+        "tickets": pd.DataFrame(
+            {
+                "ticket_id": ["1", "2"],
+                "opened_at": at(["2026-01-05", "2026-01-06"]),
+                "closed_at": at(["2026-01-08", None]),
+                "product_id": ["a", "b"],
+            }
+        ),
     }
 
 
@@ -111,9 +140,9 @@ def test_a_missing_status_is_paid(lines: pd.DataFrame) -> None:
 
 
 def test_revenue_is_price_times_quantity_less_discount_and_tax() -> None:
-    line = engine.as_table(pd.DataFrame(
-        {"quantity": [2.0], "unit_price": [5.0], "discount_amount": [1.0], "tax_amount": [1.44]}
-    ))
+    line = engine.as_table(
+        pd.DataFrame({"quantity": [2.0], "unit_price": [5.0], "discount_amount": [1.0], "tax_amount": [1.44]})
+    )
     assert engine.collect(line.select(r=line_revenue(line)))["r"].tolist() == [9.0]
     assert engine.collect(line.select(r=line_revenue(line, prices_include_tax=True)))["r"].tolist() == [7.56]
 
@@ -222,7 +251,10 @@ def test_a_panel_has_one_row_a_unit_and_day(shop: dict) -> None:
         unit_values(shop, [METRICS["revenue"]], unit=("product", "day"), period=JANUARY).order_by("unit_id", "day")
     )
     assert panel[["unit_id", "revenue_numerator"]].values.tolist() == [
-        ["a", 9.0], ["a", 25.0], ["b", 3.0], ["b", 3.0],
+        ["a", 9.0],
+        ["a", 25.0],
+        ["b", 3.0],
+        ["b", 3.0],
     ]
 
 

@@ -120,7 +120,7 @@ def test_a_notebook_is_an_argument(path):
 
 
 #: docs/adr/0008: lines of code without docstrings, comments and blank lines; adapters and simulation apart.
-MOST_CODE_LINES = 17_500
+MOST_CODE_LINES = 19_500
 LONGEST_MODULE = 600
 
 
@@ -130,7 +130,11 @@ def _code_lines(path: Path) -> int:
     documented: set[int] = set()
     for node in ast.walk(ast.parse(text)):
         for part in getattr(node, "body", []) if isinstance(getattr(node, "body", None), list) else []:
-            if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str):
+            if (
+                isinstance(part, ast.Expr)
+                and isinstance(part.value, ast.Constant)
+                and isinstance(part.value.value, str)
+            ):
                 documented.update(range(part.lineno, (part.end_lineno or part.lineno) + 1))
     empty = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
     code: set[int] = set()

@@ -38,10 +38,14 @@ def test_no_events_no_visits() -> None:
 
 
 def test_neighbours_end_with_the_visit() -> None:
-    events = pd.DataFrame({
-        "session_id": ["a", "a", "b"], "event_index": [0, 1, 0], "event_name": ["search", "purchase", "search"],
-        "occurred_at": pd.to_datetime(["2026-01-05 10:00", "2026-01-05 10:02", "2026-01-05 10:01"]),
-    })
+    events = pd.DataFrame(
+        {
+            "session_id": ["a", "a", "b"],
+            "event_index": [0, 1, 0],
+            "event_name": ["search", "purchase", "search"],
+            "occurred_at": pd.to_datetime(["2026-01-05 10:00", "2026-01-05 10:02", "2026-01-05 10:01"]),
+        }
+    )
     found = engine.collect(ordered_events(events).order_by("session_id", "position"))
     assert found["next_event"].fillna("-").tolist() == ["purchase", "-", "-"]
     assert found["previous_event"].fillna("-").tolist() == ["-", "search", "-"]

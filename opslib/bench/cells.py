@@ -65,8 +65,9 @@ class Cell:
 
     def __post_init__(self) -> None:
         if self.power_floor < POWER_FLOOR and not self.floor_reason:
-            raise ParameterError(f"cell '{self.nuisance}': a power floor of {self.power_floor} below {POWER_FLOOR} "
-                                 "needs a floor_reason")
+            raise ParameterError(
+                f"cell '{self.nuisance}': a power floor of {self.power_floor} below {POWER_FLOOR} needs a floor_reason"
+            )
 
     @property
     def true_effect(self) -> float:
@@ -112,7 +113,11 @@ def over_effects(effects: tuple[str, ...] = tuple(EFFECTS), **of_cell: Any) -> t
 
 
 def until_decided(
-    lower: np.ndarray, upper: np.ndarray, *, promise: float, m: float,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    promise: float,
+    m: float,
 ) -> np.ndarray:
     """Look (index on the last axis) at which a claim with repeated intervals is first decided, else the last."""
     decided = (lower > m) | (upper < promise)

@@ -32,11 +32,13 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     is_invalid = p_value < GATE_ALPHA
     if cell.kind != "fixed":
         return _looked_at(cell, control, treated, is_invalid)
-    value, lower, upper = interval_of(control, treated, level=0.95, adjust=cell.settings.get("adjust", True),
-                                      scale=cell.settings.get("scale", "auto"))
+    value, lower, upper = interval_of(
+        control, treated, level=0.95, adjust=cell.settings.get("adjust", True), scale=cell.settings.get("scale", "auto")
+    )
     bound = _bound(cell) if cell.settings.get("is_widened", True) else 0.0
-    return Replicates(value=value, lower=lower - bound, upper=upper + bound, is_invalid=is_invalid,
-                      statistical=(lower, upper))
+    return Replicates(
+        value=value, lower=lower - bound, upper=upper + bound, is_invalid=is_invalid, statistical=(lower, upper)
+    )
 
 
 class _Epochs:
@@ -75,8 +77,12 @@ def _conversion(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample
     for arm, factor in enumerate(factors):
         n = epochs.counts[..., arm]
         successes = rng.binomial(n, rates * factor)
-        arms.append({name: Moments.of_share(n=n[:, i].astype(float), successes=successes[:, i].astype(float))
-                     for i, name in enumerate(epochs.names)})
+        arms.append(
+            {
+                name: Moments.of_share(n=n[:, i].astype(float), successes=successes[:, i].astype(float))
+                for i, name in enumerate(epochs.names)
+            }
+        )
     return arms[0], arms[1]
 
 
@@ -108,8 +114,9 @@ def _amounts(settings: Mapping[str, Any], rng: np.random.Generator, n: int, *, i
 
 def _sessions(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:
     """Converting sessions over sessions; a visitor's sessions resemble each other (beta-binomial)."""
-    return _from_table(cell, rng, epochs, lambda effect: _session_table(
-        cell.settings["rate"] * (1 + effect), cell.settings["icc"]))
+    return _from_table(
+        cell, rng, epochs, lambda effect: _session_table(cell.settings["rate"] * (1 + effect), cell.settings["icc"])
+    )
 
 
 def _orders(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:
@@ -126,27 +133,40 @@ def _from_table(cell: Cell, rng: np.random.Generator, epochs: _Epochs, table: An
             n = epochs.counts[:, i, arm]
             counts = rng.multinomial(n, probability)
             y, d, x = columns
-            sums[name] = Moments(n=n.astype(float), **{
-                letters: counts @ np.prod([{"y": y, "d": d, "x": x}[letter] for letter in letters], axis=0)
-                for letters in ("y", "d", "x", "yy", "dd", "xx", "yd", "yx", "dx", "yyy", "yyd", "ydd", "ddd")
-            })
+            sums[name] = Moments(
+                n=n.astype(float),
+                **{
+                    letters: counts @ np.prod([{"y": y, "d": d, "x": x}[letter] for letter in letters], axis=0)
+                    for letters in ("y", "d", "x", "yy", "dd", "xx", "yd", "yx", "dx", "yyy", "yyd", "ydd", "ddd")
+                },
+            )
         arms.append(sums)
     return arms[0], arms[1]
 
 
 @cache
 def _session_table(rate: float, icc: float) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    rows = [(y, k, 0.0, stats.geom.pmf(k, 0.5) * stats.betabinom.pmf(y, k, rate * (1 / icc - 1),
-                                                                   (1 - rate) * (1 / icc - 1)))
-            for k in range(1, 13) for y in range(k + 1)]
+    rows = [
+        (
+            y,
+            k,
+            0.0,
+            stats.geom.pmf(k, 0.5) * stats.betabinom.pmf(y, k, rate * (1 / icc - 1), (1 - rate) * (1 / icc - 1)),
+        )
+        for k in range(1, 13)
+        for y in range(k + 1)
+    ]
     return _normalised(rows)
 
 
 @cache
 def _order_table(dispersion: float, effect: float) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     nodes = stats.gamma.ppf((np.arange(400) + 0.5) / 400, dispersion) / dispersion
-    rows = [(y, 1.0, x, float(np.mean(stats.poisson.pmf(y, nodes * effect) * stats.poisson.pmf(x, 3 * nodes))))
-            for y in range(30) for x in range(60)]
+    rows = [
+        (y, 1.0, x, float(np.mean(stats.poisson.pmf(y, nodes * effect) * stats.poisson.pmf(x, 3 * nodes))))
+        for y in range(30)
+        for x in range(60)
+    ]
     return _normalised(rows)
 
 
@@ -164,9 +184,17 @@ def _bound(cell: Cell) -> float:
     """The missingness bound of the design, from its planned sizes."""
     n = sum(cell.settings.get("epochs") or (cell.settings["n"],))
     share = cell.settings.get("share", 0.5)
-    return missingness_bound(sample_ratio(pd.DataFrame({
-        "arm": ["control", "treated"], "n": [n * (1 - share), n * share], "planned_share": [1 - share, share],
-    })))
+    return missingness_bound(
+        sample_ratio(
+            pd.DataFrame(
+                {
+                    "arm": ["control", "treated"],
+                    "n": [n * (1 - share), n * share],
+                    "planned_share": [1 - share, share],
+                }
+            )
+        )
+    )
 
 
 def _looked_at(cell: Cell, control: dict[Any, Moments], treated: dict[Any, Moments], bad: np.ndarray) -> Replicates:
@@ -177,16 +205,25 @@ def _looked_at(cell: Cell, control: dict[Any, Moments], treated: dict[Any, Momen
         so_far_c = control[name] if so_far_c is None else so_far_c + control[name]
         so_far_t = treated[name] if so_far_t is None else so_far_t + treated[name]
         n = float(np.mean(so_far_c.n + so_far_t.n))
-        level = levels[look] if cell.kind == "sequential" else nominal_level(
-            anytime_critical(n, tuned_at=cell.settings["n"]))
+        level = (
+            levels[look]
+            if cell.kind == "sequential"
+            else nominal_level(anytime_critical(n, tuned_at=cell.settings["n"]))
+        )
         ends.append(interval_of({"all": so_far_c}, {"all": so_far_t}, level=level))
     value, lower, upper = (np.stack(parts, axis=-1) for parts in zip(*ends, strict=True))
     bound = _bound(cell)
     at = until_decided(lower - bound, upper + bound, promise=cell.promise, m=cell.m)
     rows = np.arange(len(at))
     low, high = lower[rows, at], upper[rows, at]
-    return Replicates(value=value[rows, at], lower=low - bound, upper=high + bound, is_invalid=bad,
-                      statistical=(low, high), oracle=(value[:, -1], np.full(len(at), np.std(np.log1p(value[:, -1])))))
+    return Replicates(
+        value=value[rows, at],
+        lower=low - bound,
+        upper=high + bound,
+        is_invalid=bad,
+        statistical=(low, high),
+        oracle=(value[:, -1], np.full(len(at), np.std(np.log1p(value[:, -1])))),
+    )
 
 
 _BOTH = ("0", "promise")
@@ -207,11 +244,18 @@ CELLS: tuple[Cell, ...] = tuple(
         ("spend Pareto 2.5, 10/90", {"outcome": "spend", "rate": 0.04, "pareto": 2.5, "n": 60_000, "share": 0.1}, {}),
         ("sessions, ICC .1", {"outcome": "sessions", "rate": 0.1, "icc": 0.1, "n": 60_000}, {}),
         ("sessions, ICC .6", {"outcome": "sessions", "rate": 0.1, "icc": 0.6, "n": 60_000}, {}),
-        ("orders, plain", {"outcome": "orders", "dispersion": 0.5, "n": 20_000, "adjust": False},
-         {"pair": "orders"}),
+        ("orders, plain", {"outcome": "orders", "dispersion": 0.5, "n": 20_000, "adjust": False}, {"pair": "orders"}),
         ("orders, covariate", {"outcome": "orders", "dispersion": 0.5, "n": 20_000}, {"pair": "orders"}),
-        ("ramp 1-50 %", {"outcome": "conversion", "epochs": (30_000, 40_000, 50_000, 60_000),
-                         "shares": (0.01, 0.05, 0.2, 0.5), "rate": (0.14, 0.12, 0.1, 0.08)}, {}),
+        (
+            "ramp 1-50 %",
+            {
+                "outcome": "conversion",
+                "epochs": (30_000, 40_000, 50_000, 60_000),
+                "shares": (0.01, 0.05, 0.2, 0.5),
+                "rate": (0.14, 0.12, 0.1, 0.08),
+            },
+            {},
+        ),
         ("four looks, conversion", {"outcome": "conversion", "n": 100_000, "rate": 0.1}, {"kind": "sequential"}),
         ("four looks, spend", {**_SPEND, "n": 200_000}, {"kind": "sequential"}),
         ("any time, 28 days", {"outcome": "conversion", "n": 99_988, "rate": 0.1}, {"kind": "anytime"}),
@@ -221,7 +265,10 @@ CELLS: tuple[Cell, ...] = tuple(
     cell
     for loss, contrast in ((0.0, 0.0), (0.01, 0.25), (0.01, 0.5), (0.02, 0.5), (0.05, 0.5))
     for cell in over_effects(
-        _BOTH, design="experiment", nuisance=f"units lost {loss:.0%}, worth {1 - contrast:.0%}", pair="units lost",
+        _BOTH,
+        design="experiment",
+        nuisance=f"units lost {loss:.0%}, worth {1 - contrast:.0%}",
+        pair="units lost",
         settings={"outcome": "conversion", "n": 100_000, "rate": 0.1, "loss": loss, "contrast": contrast},
         is_valid=loss == 0,
     )

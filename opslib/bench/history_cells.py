@@ -30,8 +30,9 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     other = shared + settings["noise"] * autoregression(rng, shape, phi=settings["phi"])
     missing = rng.random(shape) < settings.get("missing", 0.0)
     values = np.where(missing, np.nan, np.exp(logs))
-    ends = [_one(values[i], np.exp(other[i]) if settings.get("control") else None, n_history)
-            for i in range(n_replicates)]
+    ends = [
+        _one(values[i], np.exp(other[i]) if settings.get("control") else None, n_history) for i in range(n_replicates)
+    ]
     value, lower, upper = np.array(ends).T
     is_invalid = np.isnan(value)
     oracle = None
@@ -39,8 +40,13 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
         gap = noise - (other - shared) if settings.get("control") else noise
         scale = settings["noise"] * (np.sqrt(2) if settings.get("control") else 1.0)
         oracle = _oracle(cell, gap, n_history, scale=scale)
-    return Replicates(value=np.where(is_invalid, 0.0, value), lower=np.where(is_invalid, -1.0, lower),
-                      upper=np.where(is_invalid, np.inf, upper), is_invalid=is_invalid, oracle=oracle)
+    return Replicates(
+        value=np.where(is_invalid, 0.0, value),
+        lower=np.where(is_invalid, -1.0, lower),
+        upper=np.where(is_invalid, np.inf, upper),
+        is_invalid=is_invalid,
+        oracle=oracle,
+    )
 
 
 def _shared(cell: Cell, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -81,8 +87,10 @@ def _oracle(cell: Cell, gap: np.ndarray, n_history: int, *, scale: float) -> tup
 
 
 _FLOOR = {0.8: 0.5, 0.9: 0.3}
-_REASON = ("the oracle knows memory, weekdays, growth and season; placebo windows learn the noise from a dozen windows and "
-           "weigh all days of a window alike, which costs more the longer the days remember")
+_REASON = (
+    "the oracle knows memory, weekdays, growth and season; placebo windows learn the noise from a dozen windows and "
+    "weigh all days of a window alike, which costs more the longer the days remember"
+)
 _NOISE = {0.0: 0.15, 0.3: 0.11, 0.6: 0.075, 0.8: 0.05, 0.9: 0.035}
 _SCENARIOS: tuple[tuple[str, dict[str, object]], ...] = (
     ("weekdays, AR 0.6", {"weekdays": True}),
@@ -100,12 +108,31 @@ _SCENARIOS: tuple[tuple[str, dict[str, object]], ...] = (
 #: Nothing can be known here: nearly all runs must be refused.
 _REFUSED = ("level break 84 days before, AR 0.6",)
 CELLS: tuple[Cell, ...] = (
-    *(cell for phi, noise in _NOISE.items() for cell in over_effects(
-        ("-promise", "0", "promise", "twice"), design="before_after", nuisance=f"own history, AR {phi:.1f}",
-        pair="own history", power_floor=_FLOOR.get(phi, 0.7), floor_reason=_REASON,
-        settings={"phi": phi, "noise": noise})),
-    *(cell for name, settings in _SCENARIOS for cell in over_effects(
-        ("0", "promise", "twice"), design="before_after", nuisance=name, pair="own history", power_floor=0.7,
-        floor_reason=_REASON, is_valid=name not in _REFUSED,
-        settings={"phi": 0.6, "noise": 0.05 if "control" in settings else 0.075, **settings})),
+    *(
+        cell
+        for phi, noise in _NOISE.items()
+        for cell in over_effects(
+            ("-promise", "0", "promise", "twice"),
+            design="before_after",
+            nuisance=f"own history, AR {phi:.1f}",
+            pair="own history",
+            power_floor=_FLOOR.get(phi, 0.7),
+            floor_reason=_REASON,
+            settings={"phi": phi, "noise": noise},
+        )
+    ),
+    *(
+        cell
+        for name, settings in _SCENARIOS
+        for cell in over_effects(
+            ("0", "promise", "twice"),
+            design="before_after",
+            nuisance=name,
+            pair="own history",
+            power_floor=0.7,
+            floor_reason=_REASON,
+            is_valid=name not in _REFUSED,
+            settings={"phi": 0.6, "noise": 0.05 if "control" in settings else 0.075, **settings},
+        )
+    ),
 )

@@ -21,8 +21,12 @@ RULES = ("launch if above cost", "p < .05", "always test", "shrunk", "oracle")
 
 
 def run_regret(
-    precisions: Sequence[float] = PRECISIONS, *, cost: float = COST, n_proposals: int = 200_000,
-    prior: Mixture = SITE_LIFTS, seed: int = 1,
+    precisions: Sequence[float] = PRECISIONS,
+    *,
+    cost: float = COST,
+    n_proposals: int = 200_000,
+    prior: Mixture = SITE_LIFTS,
+    seed: int = 1,
 ) -> pd.DataFrame:
     """Expected lift per hundred proposals of the product's recommendation, three usual rules and an oracle.
 
@@ -70,19 +74,34 @@ def run_regret(
     first, second = rng.standard_normal((2, n_proposals))
     rows = []
     for error in precisions:
-        decisions = _decisions(effects, effects + error * first, effects + error * second, error=error, cost=cost,
-                               prior=prior)
+        decisions = _decisions(
+            effects, effects + error * first, effects + error * second, error=error, cost=cost, prior=prior
+        )
         best = decisions["oracle"][0].mean()
         for rule in RULES:
             gains, launched, tested = decisions[rule]
-            rows.append({"std_error": error, "rule": rule, "lift_points": 1e4 * gains.mean(),
-                         "lift_error": 1e4 * gains.std() / np.sqrt(n_proposals), "launched_share": launched.mean(),
-                         "tested_share": tested.mean(), "regret_points": 1e4 * (best - gains.mean())})
+            rows.append(
+                {
+                    "std_error": error,
+                    "rule": rule,
+                    "lift_points": 1e4 * gains.mean(),
+                    "lift_error": 1e4 * gains.std() / np.sqrt(n_proposals),
+                    "launched_share": launched.mean(),
+                    "tested_share": tested.mean(),
+                    "regret_points": 1e4 * (best - gains.mean()),
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def _decisions(
-    effects: np.ndarray, estimates: np.ndarray, repeats: np.ndarray, *, error: float, cost: float, prior: Mixture,
+    effects: np.ndarray,
+    estimates: np.ndarray,
+    repeats: np.ndarray,
+    *,
+    error: float,
+    cost: float,
+    prior: Mixture,
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Net gain, whether launched and whether tested again, for every rule."""
     net, none, every = effects - cost, np.zeros(len(effects), bool), np.ones(len(effects), bool)
@@ -108,7 +127,11 @@ def _launch_threshold(error: float, *, cost: float, prior: Mixture) -> float:
 
 
 def _shrunk_choice(
-    estimates: np.ndarray, *, error: float, cost: float, prior: Mixture,
+    estimates: np.ndarray,
+    *,
+    error: float,
+    cost: float,
+    prior: Mixture,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whether to launch now, and whether one more test is worth more than either choice now (on a fine grid)."""
     grid = np.linspace(estimates.min(), estimates.max(), 161)

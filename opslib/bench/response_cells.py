@@ -33,8 +33,14 @@ def _panel(cell: Cell, rng: np.random.Generator) -> pd.DataFrame:
     outcome = rng.normal(3, 0.5, (n, 1)) + cell.true_effect * driver + noise
     if not cell.settings.get("is_common"):
         outcome += rng.normal(0, 0.1, n_periods)
-    return pd.DataFrame({"unit": np.repeat(np.arange(n), n_periods), "period": np.tile(np.arange(n_periods), n),
-                         "outcome": np.exp(outcome.ravel()), "driver": np.exp(driver.ravel())})
+    return pd.DataFrame(
+        {
+            "unit": np.repeat(np.arange(n), n_periods),
+            "period": np.tile(np.arange(n_periods), n),
+            "outcome": np.exp(outcome.ravel()),
+            "driver": np.exp(driver.ravel()),
+        }
+    )
 
 
 def _one(table: pd.DataFrame) -> tuple[float, float, float, bool]:
@@ -46,8 +52,10 @@ def _one(table: pd.DataFrame) -> tuple[float, float, float, bool]:
 
 
 _FEW = "8 units, 60 periods"
-_FEW_REASON = ("the oracle knows the spread; leaving out one of eight units at a time errs to the wide side, and Student's t "
-               "with 7 degrees of freedom has a critical value of 2.36 for its 1.96")
+_FEW_REASON = (
+    "the oracle knows the spread; leaving out one of eight units at a time errs to the wide side, and Student's t "
+    "with 7 degrees of freedom has a critical value of 2.36 for its 1.96"
+)
 CELLS: tuple[Cell, ...] = tuple(
     cell
     for name, settings in (
@@ -56,7 +64,14 @@ CELLS: tuple[Cell, ...] = tuple(
         ("all units together, 12 units, 104 periods", {"units": 12, "periods": 104, "is_common": True}),
         ("driver followed the outcome", {"units": 20, "periods": 40, "follow": 0.5}),
     )
-    for cell in over_effects(("0", "promise"), design="elasticity", nuisance=name, settings=settings, promise=0.5,
-                             is_valid="follow" not in settings, power_floor=0.5 if name == _FEW else POWER_FLOOR,
-                             floor_reason=_FEW_REASON if name == _FEW else "")
+    for cell in over_effects(
+        ("0", "promise"),
+        design="elasticity",
+        nuisance=name,
+        settings=settings,
+        promise=0.5,
+        is_valid="follow" not in settings,
+        power_floor=0.5 if name == _FEW else POWER_FLOOR,
+        floor_reason=_FEW_REASON if name == _FEW else "",
+    )
 )

@@ -31,16 +31,25 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     results = [_one(values[i], starts) for i in range(n_replicates)]
     value, lower, upper = np.array(results).T
     is_known = not settings.get("unequal") and not settings.get("is_staggered")
-    return Replicates(value=value, lower=lower, upper=upper, is_invalid=np.zeros(n_replicates, bool),
-                      oracle=_oracle(cell, noise) if is_known else None)
+    return Replicates(
+        value=value,
+        lower=lower,
+        upper=upper,
+        is_invalid=np.zeros(n_replicates, bool),
+        oracle=_oracle(cell, noise) if is_known else None,
+    )
 
 
 def _one(values: np.ndarray, starts: np.ndarray) -> tuple[float, float, float]:
     n, n_periods = values.shape
-    table = pd.DataFrame({
-        "unit": np.repeat(np.arange(n), n_periods), "period": np.tile(np.arange(n_periods), n),
-        "value": values.ravel(), "treated_from": np.repeat(np.where(starts < n_periods, starts, np.nan), n_periods),
-    })
+    table = pd.DataFrame(
+        {
+            "unit": np.repeat(np.arange(n), n_periods),
+            "period": np.tile(np.arange(n_periods), n),
+            "value": values.ravel(),
+            "treated_from": np.repeat(np.where(starts < n_periods, starts, np.nan), n_periods),
+        }
+    )
     effect = rollout(table).effect
     return effect.value, effect.lower, effect.upper
 
@@ -63,18 +72,35 @@ def _oracle(cell: Cell, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 _FLOOR = {6: 0.5, 12: 0.6}
 _REASON = {
     6: "the oracle knows the noise and how it remembers; Student's t with 4 degrees of freedom has a critical value of 2.78 "
-       "for its 1.96, and means of the weeks before and after do not weigh them by their memory",
+    "for its 1.96, and means of the weeks before and after do not weigh them by their memory",
     12: "the oracle knows the noise and how it remembers; with two treated the spread is read off ten units, and means of the "
-        "weeks before and after do not weigh them by their memory",
+    "weeks before and after do not weigh them by their memory",
 }
 _SIZES = ((6, 2, 0.05), (6, 3, 0.05), (12, 2, 0.07), (12, 6, 0.09), (20, 2, 0.07), (40, 2, 0.07), (40, 20, 0.16))
 CELLS: tuple[Cell, ...] = (
-    *(cell for units, treated, noise in _SIZES for cell in over_effects(
-        ("-promise", "0", "promise", "twice"), design="rollout", nuisance=f"{treated} of {units}", pair=str(units),
-        power_floor=_FLOOR.get(units, POWER_FLOOR), floor_reason=_REASON.get(units, ""),
-        settings={"units": units, "treated": treated, "noise": noise})),
-    *over_effects(("0", "promise"), design="rollout", nuisance="6 of 24, staggered",
-                  settings={"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True}),
-    *over_effects(("0", "promise"), design="rollout", nuisance="10 of 20, unequal noise",
-                  settings={"units": 20, "treated": 10, "noise": 0.09, "unequal": 0.5}),
+    *(
+        cell
+        for units, treated, noise in _SIZES
+        for cell in over_effects(
+            ("-promise", "0", "promise", "twice"),
+            design="rollout",
+            nuisance=f"{treated} of {units}",
+            pair=str(units),
+            power_floor=_FLOOR.get(units, POWER_FLOOR),
+            floor_reason=_REASON.get(units, ""),
+            settings={"units": units, "treated": treated, "noise": noise},
+        )
+    ),
+    *over_effects(
+        ("0", "promise"),
+        design="rollout",
+        nuisance="6 of 24, staggered",
+        settings={"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True},
+    ),
+    *over_effects(
+        ("0", "promise"),
+        design="rollout",
+        nuisance="10 of 20, unequal noise",
+        settings={"units": 20, "treated": 10, "noise": 0.09, "unequal": 0.5},
+    ),
 )

@@ -26,8 +26,12 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
         values[:, rng.random(n_days) < cell.settings["missing"]] = np.nan
     factor, shift = (float(n_days), 0.0) if has_slope else (1.0, 1.0)
     value, lower, upper, _ = autoregressive_interval(values, has_slope=has_slope)
-    return Replicates(value=value * factor - shift, lower=lower * factor - shift, upper=upper * factor - shift,
-                      is_invalid=np.zeros(n_replicates, dtype=bool))
+    return Replicates(
+        value=value * factor - shift,
+        lower=lower * factor - shift,
+        upper=upper * factor - shift,
+        is_invalid=np.zeros(n_replicates, dtype=bool),
+    )
 
 
 def _of_units(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
@@ -38,8 +42,12 @@ def _of_units(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replic
     y, yy, yyy = (sums_of(amounts**power, buyers) for power in (1, 2, 3))
     group = Moments.of_mean(n=np.full(n_replicates, float(cell.settings["n"])), y=y, yy=yy, yyy=yyy)
     value, lower, upper, _ = level_interval(group, level=0.95)
-    return Replicates(value=value / rate - 1, lower=lower / rate - 1, upper=upper / rate - 1,
-                      is_invalid=np.zeros(n_replicates, dtype=bool))
+    return Replicates(
+        value=value / rate - 1,
+        lower=lower / rate - 1,
+        upper=upper / rate - 1,
+        is_invalid=np.zeros(n_replicates, dtype=bool),
+    )
 
 
 def autoregression(rng: np.random.Generator, shape: tuple[int, int], *, phi: float) -> np.ndarray:
@@ -52,16 +60,27 @@ def autoregression(rng: np.random.Generator, shape: tuple[int, int], *, phi: flo
 
 #: What dependence costs an interval that must estimate it, against an oracle that knows it.
 _FLOOR = {0.9: 0.7}
-_REASON = {0.9: "the oracle knows the memory of the days; 180 days that remember for ten hold some twenty of their own to learn it"}
+_REASON = {
+    0.9: "the oracle knows the memory of the days; 180 days that remember for ten hold some twenty of their own to learn it"
+}
 CELLS: tuple[Cell, ...] = tuple(
     cell
     for design in ("level", "trend")
     for phi, noise, missing in (
-        (0.0, 0.2, 0.0), (0.3, 0.15, 0.0), (0.6, 0.1, 0.0), (0.6, 0.1, 0.1), (0.8, 0.06, 0.0), (0.9, 0.05, 0.0),
+        (0.0, 0.2, 0.0),
+        (0.3, 0.15, 0.0),
+        (0.6, 0.1, 0.0),
+        (0.6, 0.1, 0.1),
+        (0.8, 0.06, 0.0),
+        (0.9, 0.05, 0.0),
     )
     for cell in over_effects(
-        ("-promise", "0", "promise"), design=design, pair=design, rule="level",
-        nuisance=f"180 days, AR {phi:.1f}" + (", missing days" if missing else ""), power_floor=_FLOOR.get(phi, POWER_FLOOR),
+        ("-promise", "0", "promise"),
+        design=design,
+        pair=design,
+        rule="level",
+        nuisance=f"180 days, AR {phi:.1f}" + (", missing days" if missing else ""),
+        power_floor=_FLOOR.get(phi, POWER_FLOOR),
         floor_reason=_REASON.get(phi, ""),
         settings={"days": 180, "phi": phi, "noise": noise * (0.3 if design == "trend" else 1.0), "missing": missing},
     )
@@ -71,5 +90,7 @@ CELLS: tuple[Cell, ...] = tuple(
         ("a share of 10 %", {"n": 20_000, "rate": 0.1, "sigma": 0.0}),
         ("spend, lognormal 1.2", {"n": 50_000, "rate": 0.1, "sigma": 1.2}),
     )
-    for cell in over_effects(("-promise", "0", "promise"), design="level", nuisance=name, rule="level", settings=settings)
+    for cell in over_effects(
+        ("-promise", "0", "promise"), design="level", nuisance=name, rule="level", settings=settings
+    )
 )

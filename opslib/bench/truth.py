@@ -31,17 +31,33 @@ FAMILIES: Mapping[str, Family] = {
     "elasticity": response_cells.simulate,
 }
 CELLS: tuple[Cell, ...] = (
-    *experiment_cells.CELLS, *cluster_cells.CELLS, *series_cells.CELLS,
-    *history_cells.CELLS, *rollout_cells.CELLS, *response_cells.CELLS,
+    *experiment_cells.CELLS,
+    *cluster_cells.CELLS,
+    *series_cells.CELLS,
+    *history_cells.CELLS,
+    *rollout_cells.CELLS,
+    *response_cells.CELLS,
 )
 
 #: For every run of the tests: one or more of each kind, at no effect or at the promise.
 QUICK: tuple[Cell, ...] = tuple(
-    cell for cell in CELLS if (cell.nuisance, cell.effect) in {
-        ("conversion, 50/50", "0"), ("spend lognormal, 10/90", "promise"), ("spend lognormal, 10/90, many", "0"),
-        ("sessions, ICC .6", "0"), ("orders, covariate", "promise"), ("ramp 1-50 %", "0"),
-        ("four looks, conversion", "promise"), ("units lost 5%, worth 50%", "0"), ("2 of 12, covariate", "promise"),
-        ("20 of 40, covariate", "0"), ("180 days, AR 0.6", "0"), ("own history, AR 0.0", "promise"), ("3 of 6", "0"),
+    cell
+    for cell in CELLS
+    if (cell.nuisance, cell.effect)
+    in {
+        ("conversion, 50/50", "0"),
+        ("spend lognormal, 10/90", "promise"),
+        ("spend lognormal, 10/90, many", "0"),
+        ("sessions, ICC .6", "0"),
+        ("orders, covariate", "promise"),
+        ("ramp 1-50 %", "0"),
+        ("four looks, conversion", "promise"),
+        ("units lost 5%, worth 50%", "0"),
+        ("2 of 12, covariate", "promise"),
+        ("20 of 40, covariate", "0"),
+        ("180 days, AR 0.6", "0"),
+        ("own history, AR 0.0", "promise"),
+        ("3 of 6", "0"),
         ("8 units, 60 periods", "0"),
     }
 )
@@ -57,7 +73,10 @@ _SMALL = ("partly", "refuted", "harmful")
 
 
 def run_truth(
-    cells: Sequence[Cell] = CELLS, *, n_replicates: int = 1000, seed: int = 1,
+    cells: Sequence[Cell] = CELLS,
+    *,
+    n_replicates: int = 1000,
+    seed: int = 1,
 ) -> pd.DataFrame:
     """Simulate every cell and judge the verdicts against the truth.
 
@@ -107,8 +126,12 @@ def figures(cell: Cell, runs: Replicates) -> dict[str, Any]:
     low, high = runs.statistical or (runs.lower, runs.upper)
     valid = ~runs.is_invalid
     row: dict[str, Any] = {
-        "design": cell.design, "nuisance": cell.nuisance, "effect": cell.effect, "n_replicates": n,
-        "false_support_share": _wrong_support(cell, states), "false_refute_share": _wrong_refute(cell, states),
+        "design": cell.design,
+        "nuisance": cell.nuisance,
+        "effect": cell.effect,
+        "n_replicates": n,
+        "false_support_share": _wrong_support(cell, states),
+        "false_refute_share": _wrong_refute(cell, states),
         "coverage_share": _within(truth, runs.lower[valid], runs.upper[valid]),
         "width": float(np.median(runs.upper - runs.lower)),
         "power_share": float(np.mean(_is_right(cell, runs.lower, runs.upper) & valid)),
@@ -128,12 +151,34 @@ def render_truth_markdown(table: pd.DataFrame) -> str:
     1 of 1 scenarios meet every target; 50 runs each.
     """
     runs = "-".join(str(n) for n in sorted(set(table["n_replicates"])))
-    head = ["design", "scenario", "true effect", "false support", "false refute", "coverage", "width", "power",
-            "oracle's power", "invalid", "missed"]
-    shares = ["false_support_share", "false_refute_share", "coverage_share", "width", "power_share",
-              "oracle_power_share", "invalid_share"]
-    lines = [f"{int(table['is_met'].sum())} of {len(table)} scenarios meet every target; {runs} runs each.", "",
-             "| " + " | ".join(head) + " |", "|" + "---|" * 3 + "---:|" * 7 + "---|"]
+    head = [
+        "design",
+        "scenario",
+        "true effect",
+        "false support",
+        "false refute",
+        "coverage",
+        "width",
+        "power",
+        "oracle's power",
+        "invalid",
+        "missed",
+    ]
+    shares = [
+        "false_support_share",
+        "false_refute_share",
+        "coverage_share",
+        "width",
+        "power_share",
+        "oracle_power_share",
+        "invalid_share",
+    ]
+    lines = [
+        f"{int(table['is_met'].sum())} of {len(table)} scenarios meet every target; {runs} runs each.",
+        "",
+        "| " + " | ".join(head) + " |",
+        "|" + "---|" * 3 + "---:|" * 7 + "---|",
+    ]
     for row in table.to_dict("records"):
         cells = ["" if pd.isna(row[name]) else f"{100 * row[name]:.1f} %" for name in shares]
         lines.append("| " + " | ".join([row["design"], row["nuisance"], row["effect"], *cells, row["missed"]]) + " |")
@@ -143,14 +188,21 @@ def render_truth_markdown(table: pd.DataFrame) -> str:
 def _lowered_floors(table: pd.DataFrame) -> list[str]:
     """Scenarios that are asked for less than the common share of the oracle's power, and why."""
     shown = set(zip(table["design"], table["nuisance"], strict=True))
-    lowered = {(cell.design, cell.nuisance): cell for cell in CELLS
-               if cell.power_floor < POWER_FLOOR and (cell.design, cell.nuisance) in shown}
+    lowered = {
+        (cell.design, cell.nuisance): cell
+        for cell in CELLS
+        if cell.power_floor < POWER_FLOOR and (cell.design, cell.nuisance) in shown
+    }
     if not lowered:
         return []
-    head = f"Power is asked to reach {POWER_FLOOR:.0%} of the oracle's where the oracle's is at least " \
-           f"{ORACLE_POWER_FROM:.0%}. Less is asked here:"
-    return ["", head, ""] + [f"- {design}, {nuisance}: {cell.power_floor:.0%}, {cell.floor_reason}"
-                             for (design, nuisance), cell in lowered.items()]
+    head = (
+        f"Power is asked to reach {POWER_FLOOR:.0%} of the oracle's where the oracle's is at least "
+        f"{ORACLE_POWER_FROM:.0%}. Less is asked here:"
+    )
+    return ["", head, ""] + [
+        f"- {design}, {nuisance}: {cell.power_floor:.0%}, {cell.floor_reason}"
+        for (design, nuisance), cell in lowered.items()
+    ]
 
 
 def _state(cell: Cell, lower: float, upper: float) -> str:
@@ -195,8 +247,11 @@ def _missed(cell: Cell, row: dict[str, Any], statistical_coverage: float, *, n_v
     if cell.kind == "anytime":
         return []
     n = row["n_replicates"]
-    missed = [name.replace("_share", "").replace("_", " ") for name in ("false_support_share", "false_refute_share")
-              if _least(row[name], n) > MAX_WRONG]
+    missed = [
+        name.replace("_share", "").replace("_", " ")
+        for name in ("false_support_share", "false_refute_share")
+        if _least(row[name], n) > MAX_WRONG
+    ]
     if _most(row["coverage_share"], n_valid) < COVERAGE[0]:
         missed.append("coverage too low")
     if cell.kind == "fixed" and _least(statistical_coverage, n_valid) > COVERAGE[1]:

@@ -145,23 +145,40 @@ def abc_xyz(
     variation = engine.ratio(variance.sqrt(), mean)
     enough = ranked["n_pieces"] >= limits.min_pieces
     judged = ranked.select(
-        "product_id", "cumulative_share", "n_pieces",
+        "product_id",
+        "cumulative_share",
+        "n_pieces",
         **{f"{value}_amount": ranked["amount"], f"{value}_share": ranked["own_share"]},
-        demand_mean=mean, demand_variation=variation, abc_class=_abc(ranked, limits),
+        demand_mean=mean,
+        demand_variation=variation,
+        abc_class=_abc(ranked, limits),
         xyz_class=ibis.cases(
-            (~enough, "N"), (variation <= limits.xyz[0], "X"), (variation <= limits.xyz[1], "Y"), else_="Z",
+            (~enough, "N"),
+            (variation <= limits.xyz[0], "X"),
+            (variation <= limits.xyz[1], "Y"),
+            else_="Z",
         ),
     )
     return judged.select(
-        "product_id", f"{value}_amount", f"{value}_share", "cumulative_share", "abc_class", "n_pieces", "demand_mean",
-        "demand_variation", "xyz_class", cell=judged["abc_class"].concat(judged["xyz_class"]),
+        "product_id",
+        f"{value}_amount",
+        f"{value}_share",
+        "cumulative_share",
+        "abc_class",
+        "n_pieces",
+        "demand_mean",
+        "demand_variation",
+        "xyz_class",
+        cell=judged["abc_class"].concat(judged["xyz_class"]),
     )
 
 
 def _abc(ranked: ir.Table, limits: AbcXyzLimits) -> ir.StringValue:
     return ibis.cases(
-        (ranked["amount"] <= 0, "C"), (ranked["share_ahead"] < limits.abc[0], "A"),
-        (ranked["share_ahead"] < limits.abc[1], "B"), else_="C",
+        (ranked["amount"] <= 0, "C"),
+        (ranked["share_ahead"] < limits.abc[0], "A"),
+        (ranked["share_ahead"] < limits.abc[1], "B"),
+        else_="C",
     )
 
 
@@ -179,7 +196,12 @@ def _full_pieces(period: Period, grain: Grain, coverage: Coverage | None) -> lis
 
 
 def _product_totals(
-    order_lines: Table, *, period: Period, value: Value, grain: Grain, full: list[date],
+    order_lines: Table,
+    *,
+    period: Period,
+    value: Value,
+    grain: Grain,
+    full: list[date],
 ) -> ir.Table:
     """Value, demand, its squares and the number of full pieces of each product, one scan."""
     lines = paid(order_lines)
@@ -192,14 +214,17 @@ def _product_totals(
     rows = rows.filter(rows["day"] < period.until)
     inside = rows["day"] >= period.start
     pieces = rows.group_by("product_id", piece=rows["day"].truncate(grain[0].upper())).aggregate(
-        amount=rows["amount"].sum(where=inside), units=rows["units"].sum().cast("float64"), n_inside=inside.sum(),
+        amount=rows["amount"].sum(where=inside),
+        units=rows["units"].sum().cast("float64"),
+        n_inside=inside.sum(),
     )
     first = pieces["piece"].min().over(ibis.window(group_by="product_id"))
     pieces = pieces.mutate(first=first)
     # The piece of the first sale is cut by the launch, unless the product is older than the period.
     is_life = pieces["piece"].isin(full) & ((pieces["piece"] > pieces["first"]) | (pieces["first"] <= full[0]))
     totals = pieces.group_by("product_id").aggregate(
-        amount=pieces["amount"].sum().fill_null(ibis.literal(0).cast(MONEY)), first=pieces["first"].min(),
+        amount=pieces["amount"].sum().fill_null(ibis.literal(0).cast(MONEY)),
+        first=pieces["first"].min(),
         demand=pieces["units"].sum(where=is_life).fill_null(0.0),
         squares=(pieces["units"] * pieces["units"]).sum(where=is_life).fill_null(0.0),
         n_inside=pieces["n_inside"].sum(),

@@ -84,7 +84,8 @@ def growth_share(
     everything = ibis.window()
     top = sums["revenue_after"].max().over(everything)
     sums = sums.mutate(
-        top=top, whole=sums["revenue_after"].sum().over(everything),
+        top=top,
+        whole=sums["revenue_after"].sum().over(everything),
         whole_before=sums["revenue_before"].sum().over(everything),
         n_groups=sums.count().over(everything).cast("float64"),
     )
@@ -102,10 +103,16 @@ def growth_share(
     )
     half = ibis.greatest(variance, 0).cast("float64").sqrt() * student_quantile(sums["n_buyers"] - 1, level=level)
     matrix = sums.select(
-        "group", "revenue_before", "revenue_after", "n_groups",
+        "group",
+        "revenue_before",
+        "revenue_after",
+        "n_groups",
         revenue_share=engine.ratio(sums["revenue_after"], sums["whole"]),
-        relative_share=engine.ratio(sums["revenue_after"], other), growth_share=growth - 1,
-        growth_lower=growth * (-half).exp() - 1, growth_upper=growth * half.exp() - 1, n_buyers=sums["n_buyers"],
+        relative_share=engine.ratio(sums["revenue_after"], other),
+        growth_share=growth - 1,
+        growth_lower=growth * (-half).exp() - 1,
+        growth_upper=growth * half.exp() - 1,
+        n_buyers=sums["n_buyers"],
         shop_growth=engine.ratio(sums["whole"], sums["whole_before"]) - 1,
     )
     is_large = matrix["revenue_share"] * matrix["n_groups"] >= 1
@@ -113,14 +120,22 @@ def growth_share(
     is_off = (matrix["growth_lower"] > matrix["shop_growth"]) | (matrix["growth_upper"] < matrix["shop_growth"])
     return matrix.mutate(
         quadrant=ibis.cases(
-            (is_large & is_growing, "star"), (is_large, "cash cow"), (is_growing, "question mark"), else_="dog",
+            (is_large & is_growing, "star"),
+            (is_large, "cash cow"),
+            (is_growing, "question mark"),
+            else_="dog",
         ),
         is_clear=(is_off & (matrix["n_buyers"] >= MIN_BUYERS)).fill_null(False),
     ).drop("n_groups")
 
 
 def _group_sums(
-    order_lines: Table, *, by: str, period: Period, baseline: Period, products: Table | None,
+    order_lines: Table,
+    *,
+    by: str,
+    period: Period,
+    baseline: Period,
+    products: Table | None,
 ) -> ir.Table:
     """Revenue of each group in both periods, with squares and products over buyers."""
     lines = paid(order_lines)
@@ -134,7 +149,11 @@ def _group_sums(
     )
     y0, y1 = buyers["y0"], buyers["y1"]
     return buyers.group_by("group").aggregate(
-        revenue_before=y0.sum(), revenue_after=y1.sum(), yy0=(y0 * y0).sum(), yy1=(y1 * y1).sum(), yy01=(y0 * y1).sum(),
+        revenue_before=y0.sum(),
+        revenue_after=y1.sum(),
+        yy0=(y0 * y0).sum(),
+        yy1=(y1 * y1).sum(),
+        yy01=(y0 * y1).sum(),
         n_buyers=ibis.least((y0 != 0).sum(), (y1 != 0).sum()).cast("int64"),
     )
 
@@ -150,7 +169,12 @@ STAGES: dict[str, str] = {
 
 
 def life_cycle(
-    order_lines: Table, *, as_of: date, coverage: Coverage, window_days: int = 90, level: float = 0.95,
+    order_lines: Table,
+    *,
+    as_of: date,
+    coverage: Coverage,
+    window_days: int = 90,
+    level: float = 0.95,
 ) -> ir.Table:
     """Stage of each product's life: two windows of orders against the shop's own.
 
@@ -199,18 +223,24 @@ def life_cycle(
             f"window_days: {window_days} needs data from {before}, they begin {coverage.first}; at most {n} is possible"
         )
     lines = paid(order_lines)
-    rows = lines.select(product_id=lines["product_id"], order_id=lines["order_id"], buyer_id=buyer(lines),
-                        day=order_day(lines))
+    rows = lines.select(
+        product_id=lines["product_id"], order_id=lines["order_id"], buyer_id=buyer(lines), day=order_day(lines)
+    )
     rows = rows.filter(rows["day"] <= as_of)
     is_recent, is_before = rows["day"] >= recent, (rows["day"] >= before) & (rows["day"] < recent)
     life = rows.group_by("product_id").aggregate(
-        first_on=rows["day"].min(), last_on=rows["day"].max(),
+        first_on=rows["day"].min(),
+        last_on=rows["day"].max(),
         n_orders_before=rows["order_id"].nunique(where=is_before),
         n_orders_recent=rows["order_id"].nunique(where=is_recent),
     )
-    buyers = rows.filter(rows["day"] >= before).group_by("product_id", "buyer_id").aggregate(
-        o0=rows["order_id"].nunique(where=is_before).cast("float64"),
-        o1=rows["order_id"].nunique(where=is_recent).cast("float64"),
+    buyers = (
+        rows.filter(rows["day"] >= before)
+        .group_by("product_id", "buyer_id")
+        .aggregate(
+            o0=rows["order_id"].nunique(where=is_before).cast("float64"),
+            o1=rows["order_id"].nunique(where=is_recent).cast("float64"),
+        )
     )
     life = _joined(life, _squares(buyers))
     life = _joined(life, _bursts(rows.filter(rows["day"] >= before), before=before, window_days=window_days))
@@ -228,7 +258,10 @@ def _squares(buyers: ir.Table) -> ir.Table:
     """How unevenly a product's orders come by buyers."""
     o0, o1 = buyers["o0"], buyers["o1"]
     return buyers.group_by("product_id").aggregate(
-        oo0=(o0 * o0).sum(), oo1=(o1 * o1).sum(), oo01=(o0 * o1).sum(), n_buyers=buyers.count(),
+        oo0=(o0 * o0).sum(),
+        oo1=(o1 * o1).sum(),
+        oo01=(o0 * o1).sum(),
+        n_buyers=buyers.count(),
     )
 
 
@@ -243,10 +276,12 @@ def _bursts(rows: ir.Table, *, before: date, window_days: int) -> ir.Table:
     weeks = rows.mutate(piece=(since * n) // window_days).group_by("product_id", "piece")
     counts = weeks.aggregate(n_orders=rows["order_id"].nunique().cast("float64"))
     counts = counts.mutate(is_recent=counts["piece"] >= n)
-    shares = counts.mutate(share=engine.ratio(
-        counts["n_orders"].sum().over(ibis.window(group_by="piece")),
-        counts["n_orders"].sum().over(ibis.window(group_by="is_recent")),
-    ))
+    shares = counts.mutate(
+        share=engine.ratio(
+            counts["n_orders"].sum().over(ibis.window(group_by="piece")),
+            counts["n_orders"].sum().over(ibis.window(group_by="is_recent")),
+        )
+    )
     weighed = engine.ratio(shares["n_orders"] * shares["n_orders"], shares["share"])
     return shares.group_by("product_id").aggregate(
         w0=weighed.sum(where=~shares["is_recent"]).fill_null(0.0),
@@ -275,16 +310,27 @@ def _staged(life: ir.Table, *, recent: date, level: float) -> ir.Table:
     """Intervals of each product, and stages by Benjamini and Hochberg over the products that could have grown."""
     half = life["error"] * float(distributions.norm.ppf((1 + level) / 2))
     life = life.mutate(
-        relative_growth=life["log"].exp() - 1, growth_lower=(life["log"] - half).exp() - 1,
-        growth_upper=(life["log"] + half).exp() - 1, p=two_sided(engine.ratio(life["log"], life["error"])),
-        is_asked=((life["n_orders_recent"] > 0) & (life["first_on"] < recent) & (life["n_buyers"] >= MIN_BUYERS)
-                  & life["log"].notnull()),
+        relative_growth=life["log"].exp() - 1,
+        growth_lower=(life["log"] - half).exp() - 1,
+        growth_upper=(life["log"] + half).exp() - 1,
+        p=two_sided(engine.ratio(life["log"], life["error"])),
+        is_asked=(
+            (life["n_orders_recent"] > 0)
+            & (life["first_on"] < recent)
+            & (life["n_buyers"] >= MIN_BUYERS)
+            & life["log"].notnull()
+        ),
     )
     rank = ibis.cume_dist().over(ibis.window(group_by="is_asked", order_by="p"))
     life = life.mutate(is_step=life["is_asked"] & (life["p"] <= rank * (1 - level)))
     limit = life["p"].max(where=life["is_step"]).over(ibis.window())
     life = life.mutate(is_beyond=(life["is_asked"] & (life["p"] <= limit)).fill_null(False))
-    return life.mutate(stage=ibis.cases(
-        (life["n_orders_recent"] == 0, "dormant"), (life["first_on"] >= recent, "launch"),
-        (life["is_beyond"] & (life["log"] > 0), "growth"), (life["is_beyond"], "decline"), else_="maturity",
-    )).drop("log", "error", "p", "is_asked", "is_step", "is_beyond")
+    return life.mutate(
+        stage=ibis.cases(
+            (life["n_orders_recent"] == 0, "dormant"),
+            (life["first_on"] >= recent, "launch"),
+            (life["is_beyond"] & (life["log"] > 0), "growth"),
+            (life["is_beyond"], "decline"),
+            else_="maturity",
+        )
+    ).drop("log", "error", "p", "is_asked", "is_step", "is_beyond")

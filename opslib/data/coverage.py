@@ -81,7 +81,9 @@ def _silences(n_rows: pd.Series, *, closed: frozenset[date], time_zone: str) -> 
     """Kind of each day: sold, or why it is silent."""
     span = pd.DatetimeIndex(n_rows.index)
     is_silent = n_rows == 0
-    kind: Any = pd.Series(np.where(is_silent, "missing", "sold"), index=span)  # the stubs know no text column that is set
+    kind: Any = pd.Series(
+        np.where(is_silent, "missing", "sold"), index=span
+    )  # the stubs know no text column that is set
     weekday = pd.Series(span.weekday, index=span)
     sold_share = (~is_silent).groupby(weekday).mean()
     usual_share = float(sold_share.median())

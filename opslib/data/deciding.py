@@ -93,17 +93,32 @@ def decided(weighed: Weighed, *, person: str, decision: str, reason: str, is_aga
     ProposalError
         The decision goes against the recommendation and nobody said so, or the other way round.
     """
-    payload = decision_payload(weighed.proposal, weighed.result, weighed.desirable, person=person, decision=decision,
-                               reason=reason, follow_up_error=weighed.follow_up_error)
+    payload = decision_payload(
+        weighed.proposal,
+        weighed.result,
+        weighed.desirable,
+        person=person,
+        decision=decision,
+        reason=reason,
+        follow_up_error=weighed.follow_up_error,
+    )
     advice = weighed.desirable.recommendation
     if not payload["is_with_recommendation"] and not is_against:
-        raise ProposalError(f"{weighed.proposal.id}: '{decision}' goes against the recommendation '{advice}' "
-                            f"({weighed.desirable.sentences[-1]}); add --against, or decide '{advice}'")
+        raise ProposalError(
+            f"{weighed.proposal.id}: '{decision}' goes against the recommendation '{advice}' "
+            f"({weighed.desirable.sentences[-1]}); add --against, or decide '{advice}'"
+        )
     if payload["is_with_recommendation"] and is_against:
         raise ProposalError(f"{weighed.proposal.id}: '{decision}' is what is recommended; leave out --against")
     worth = weighed.desirable.net
-    return {**payload, "on": on.isoformat(), "verdict": weighed.result.label, "grade": weighed.result.grade,
-            "net_amount": None if worth is None else worth.value, "p_net_positive": weighed.desirable.p_net_positive}
+    return {
+        **payload,
+        "on": on.isoformat(),
+        "verdict": weighed.result.label,
+        "grade": weighed.result.grade,
+        "net_amount": None if worth is None else worth.value,
+        "p_net_positive": weighed.desirable.p_net_positive,
+    }
 
 
 def require_open(records: Sequence[Record], proposal_id: str) -> None:
@@ -117,8 +132,10 @@ def require_open(records: Sequence[Record], proposal_id: str) -> None:
     past = records_of(records, proposal=proposal_id, kind="decision")
     if past and past[-1].payload["decision"] not in OPEN:
         last = past[-1].payload
-        raise ProposalError(f"{proposal_id}: decided on {_day_of(past[-1])} ({last['decision']}, {last['person']}); the ledger "
-                            "replaces nothing, so write a new proposal that names this one")
+        raise ProposalError(
+            f"{proposal_id}: decided on {_day_of(past[-1])} ({last['decision']}, {last['person']}); the ledger "
+            "replaces nothing, so write a new proposal that names this one"
+        )
 
 
 def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[str, Any]:
@@ -148,10 +165,16 @@ def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[st
     plan = plans_of(proposal, own=data.own_metrics)[decision["claim"]]
     estimate, bias_sd = measured_follow_up(proposal, plan, context=data.context)
     assert plan.claim.follow_up is not None
-    payload = follow_up_payload(decision, estimate, design=plan.claim.follow_up.design, bias_sd=bias_sd,
-                                prior=prior_of(decision["design"]))
-    return {**payload, "on": on.isoformat(), "promise": decision["promise"], "m": decision["m"],
-            "window": plan.claim.follow_up.window.model_dump(mode="json")}
+    payload = follow_up_payload(
+        decision, estimate, design=plan.claim.follow_up.design, bias_sd=bias_sd, prior=prior_of(decision["design"])
+    )
+    return {
+        **payload,
+        "on": on.isoformat(),
+        "promise": decision["promise"],
+        "m": decision["m"],
+        "window": plan.claim.follow_up.window.model_dump(mode="json"),
+    }
 
 
 def launch_of(records: Sequence[Record], proposal_id: str) -> dict[str, Any]:
@@ -166,9 +189,13 @@ def launch_of(records: Sequence[Record], proposal_id: str) -> dict[str, Any]:
     if not past:
         raise ProposalError(f"{proposal_id}: nothing was decided; opslib proposal decide {proposal_id} comes first")
     if past[-1].payload["decision"] not in LAUNCHES:
-        raise ProposalError(f"{proposal_id}: the decision was '{past[-1].payload['decision']}'; only a launch is followed up")
+        raise ProposalError(
+            f"{proposal_id}: the decision was '{past[-1].payload['decision']}'; only a launch is followed up"
+        )
     if records_of(records, proposal=proposal_id, kind="follow_up"):
-        raise ProposalError(f"{proposal_id}: followed up already; a second look at the same promise would count it twice")
+        raise ProposalError(
+            f"{proposal_id}: followed up already; a second look at the same promise would count it twice"
+        )
     return past[-1].payload
 
 

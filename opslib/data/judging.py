@@ -56,7 +56,12 @@ def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
 
 
 def weigh(
-    shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date | None = None, folder: Path | None = None,
+    shop: Shop,
+    proposal: Proposal,
+    result: ProposalResult,
+    *,
+    as_of: date | None = None,
+    folder: Path | None = None,
 ) -> Desirability:
     """Money and recommendation of a judged proposal.
 

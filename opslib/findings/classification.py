@@ -120,7 +120,7 @@ def _stages(stages: pd.DataFrame) -> list[Evidence]:
         Evidence(
             key="declining",
             sentence=f"{count_of(row['n_products'], 'product')} with {format_share(row['revenue_share'])} of the revenue: ordered less "
-            "than before, beyond what the shop's own season explains.",
+            "than before, beyond what the shop's own season and the number of products explain.",
             kind="estimated",
             section="Where products stand in their life",
             action="decide for each: renew, mark down once, or let it run out",

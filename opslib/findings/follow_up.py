@@ -74,12 +74,11 @@ def calibration_frame(score: BrierScore) -> pd.DataFrame:
         stated, observed, lower, upper (Wilson, 95 %), n.
     """
     rows = []
-    for row in score.bins.itertuples():
-        n = int(row.n)
-        happened = float(row.happened_share)
+    for row in score.bins.to_dict("records"):
+        n, happened = int(row["n"]), float(row["happened_share"])
         ends = share(round(happened * n), n)
-        rows.append({"stated": float(row.stated_share), "observed": happened,
-                     "lower": min(ends.lower, happened), "upper": max(ends.upper, happened), "n": n})  # fmt: skip
+        low, high = min(ends.lower, happened), max(ends.upper, happened)
+        rows.append({"stated": float(row["stated_share"]), "observed": happened, "lower": low, "upper": high, "n": n})
     return pd.DataFrame(rows, columns=["stated", "observed", "lower", "upper", "n"])
 
 
@@ -90,12 +89,19 @@ def scores_frame(scores: PromiseScores) -> pd.DataFrame:
         band = format_share(BAND, step=1.0)
         rows.append((f"found inside the predicted {band}", format_share(scores.coverage_share, step=1.0), band))
     if scores.mean_crps is not None:
-        rows.append(("distance from the prediction (CRPS, relative effect)", format_number(scores.mean_crps, step=0.001), "0"))
+        rows.append(
+            ("distance from the prediction (CRPS, relative effect)", format_number(scores.mean_crps, step=0.001), "0")
+        )
     if scores.brier is not None:
         part = scores.brier
         ideal = ("0", "0", "as large as the uncertainty", "cannot be changed", "0")
-        names = ("Brier score of the stated probabilities", "its part from wrong words (reliability)",
-                 "what the words told apart (resolution)", "spread of what happened (uncertainty)", "left by binning")
+        names = (
+            "Brier score of the stated probabilities",
+            "its part from wrong words (reliability)",
+            "what the words told apart (resolution)",
+            "spread of what happened (uncertainty)",
+            "left by binning",
+        )
         values = (part.score, part.reliability, part.resolution, part.uncertainty, part.within)
         rows += [(n, format_number(v, step=0.001), i) for n, v, i in zip(names, values, ideal, strict=True)]
     return pd.DataFrame(rows, columns=["measure", "value", "ideal"])
@@ -106,23 +112,33 @@ def scores_sentence(scores: PromiseScores | None) -> str:
     if scores is None:
         return "No promise was followed up yet."
     if scores.coverage_share is None and scores.brier is None:
-        return (f"{count_of(scores.n, 'promise').capitalize()} followed up; below {MIN_SCORED} nothing can be said about how "
-                "good they are.")
+        return (
+            f"{count_of(scores.n, 'promise').capitalize()} followed up; below {MIN_SCORED} nothing can be said about how "
+            "good they are."
+        )
     parts = []
     if scores.coverage_share is not None:
         inside = share(round(scores.coverage_share * scores.n), scores.n)
         word = "too sure of themselves" if inside.upper < BAND else "not shown to be wrong about their own certainty"
-        parts.append(f"{format_share(scores.coverage_share, step=1.0)} of {scores.n} follow-ups fell inside the predicted "
-                     f"{format_share(BAND, step=1.0)}: the predictions are {word}")
+        parts.append(
+            f"{format_share(scores.coverage_share, step=1.0)} of {scores.n} follow-ups fell inside the predicted "
+            f"{format_share(BAND, step=1.0)}: the predictions are {word}"
+        )
     if scores.brier is not None:
         better = scores.brier.score < scores.brier.uncertainty
-        parts.append(f"the stated probabilities score {format_number(scores.brier.score, step=0.001)} (Brier), "
-                     f"{'better' if better else 'no better'} than always saying the average")
+        parts.append(
+            f"the stated probabilities score {format_number(scores.brier.score, step=0.001)} (Brier), "
+            f"{'better' if better else 'no better'} than always saying the average"
+        )
     return f"{'; '.join(parts)}.".replace("..", ".")
 
 
 def follow_up_findings(
-    outcomes: pd.DataFrame, waiting: pd.DataFrame, *, scores: PromiseScores | None, is_replay: bool = False,
+    outcomes: pd.DataFrame,
+    waiting: pd.DataFrame,
+    *,
+    scores: PromiseScores | None,
+    is_replay: bool = False,
 ) -> tuple[Evidence, ...]:
     """Findings of the follow-up page.
 
@@ -148,9 +164,18 @@ def follow_up_findings(
             action="write down decisions with opslib proposal decide", owner="Management"),)  # fmt: skip
     found = [_came_true(outcomes)] if len(outcomes) else []
     found += [_undo(row) for row in _worse(outcomes).to_dict("records")]
-    replayed = " Replayed on history: it shows how promises are scored, not how good this shop's are." if is_replay else ""
-    found.append(Evidence(key="how-good", sentence=scores_sentence(scores) + replayed, kind="measured",
-                          section="How good the promises are", caveat="Follow-ups by before/after hold whatever else changed."))
+    replayed = (
+        " Replayed on history: it shows how promises are scored, not how good this shop's are." if is_replay else ""
+    )
+    found.append(
+        Evidence(
+            key="how-good",
+            sentence=scores_sentence(scores) + replayed,
+            kind="measured",
+            section="How good the promises are",
+            caveat="Follow-ups by before/after hold whatever else changed.",
+        )
+    )
     every = pd.concat([outcomes, waiting], ignore_index=True)
     if (against := _against(every)) is not None:
         found.append(against)
@@ -164,8 +189,10 @@ def follow_up_limits(outcomes: pd.DataFrame, *, is_replay: bool) -> tuple[str, .
         said.append("These are replays: figures were there before the claims were written, so they enter no score.")
     n_open = int((outcomes["outcome"] == _OUTCOMES["inconclusive"]).sum()) if len(outcomes) else 0
     if n_open:
-        said.append(f"Of {len(outcomes)} follow-ups, {n_open} cannot tell the promise from nothing; they count with a "
-                    "probability.")
+        said.append(
+            f"Of {len(outcomes)} follow-ups, {n_open} cannot tell the promise from nothing; they count with a "
+            "probability."
+        )
     return tuple(said)
 
 
@@ -183,9 +210,13 @@ def _undo(row: Mapping[Hashable, Any]) -> Evidence:
     is_worse = row["outcome"] == "made it worse"
     promised = format_share(float(row["promise"]), signed=True, step=1.0)
     return Evidence(
-        key=f"undo-{row['proposal']}".lower(), kind="estimated", estimate=_estimate(row), owner=str(row["owner"]),
+        key=f"undo-{row['proposal']}".lower(),
+        kind="estimated",
+        estimate=_estimate(row),
+        owner=str(row["owner"]),
         sentence=f"{row['name']} {row['outcome']}: {change} where {promised} was promised.",
-        action=f"undo {row['name']}" + ("" if is_worse else ", unless it costs nothing"), section="What to undo",
+        action=f"undo {row['name']}" + ("" if is_worse else ", unless it costs nothing"),
+        section="What to undo",
     )
 
 
@@ -194,8 +225,13 @@ def _came_true(outcomes: pd.DataFrame) -> Evidence:
     counts = outcomes["outcome"].value_counts()
     words = ", ".join(f"{int(counts[word])} {word}" for word in dict.fromkeys(_OUTCOMES.values()) if word in counts)
     estimate = share(true, n)
-    return Evidence(key="came-true", kind="measured", estimate=estimate, section="What came true",
-                    sentence=f"Of {count_of(n, 'promise')} looked at again, {true} came true at least in direction ({words}).")
+    return Evidence(
+        key="came-true",
+        kind="measured",
+        estimate=estimate,
+        section="What came true",
+        sentence=f"Of {count_of(n, 'promise')} looked at again, {true} came true at least in direction ({words}).",
+    )
 
 
 def _against(every: pd.DataFrame) -> Evidence | None:
@@ -207,6 +243,8 @@ def _against(every: pd.DataFrame) -> Evidence | None:
     true = int(seen["outcome"].isin(CAME_TRUE).sum()) if len(seen) else 0
     tail = f"; of {len(seen)} looked at again, {true} came true at least in direction" if len(seen) else ""
     return Evidence(
-        key="against-advice", kind="measured", section="What was decided against the recommendation",
+        key="against-advice",
+        kind="measured",
+        section="What was decided against the recommendation",
         sentence=f"{len(rows)} of {count_of(len(every), 'decision')} went against the recommendation{tail}.",
     )

@@ -74,19 +74,30 @@ def worth_sentences(worth: Desirability, *, planted_sd: float | None) -> tuple[s
     """
     found = [*worth.sentences]
     if planted_sd is not None and worth.raw is not None:
-        found.insert(1, f"The shop is simulated, its effects were planted, far larger than public tests show: for tests and "
-                        f"roll-outs the base rate is a stated one of {100 * planted_sd:.0f} % instead.")
+        found.insert(
+            1,
+            f"The shop is simulated, its effects were planted, far larger than public tests show: for tests and "
+            f"roll-outs the base rate is a stated one of {100 * planted_sd:.0f} % instead.",
+        )
     if worth.net is None or worth.downside_amount is None:
-        return (*found, "There is no money on this page: the claim's metric has no money path, or no costs or reach are known.")
-    found.append(f"The downside, size and chance of a loss together, is {format_number(-worth.downside_amount, step=1)} "
-                 f"{worth.net.unit}.")
+        return (
+            *found,
+            "There is no money on this page: the claim's metric has no money path, or no costs or reach are known.",
+        )
+    found.append(
+        f"The downside, size and chance of a loss together, is {format_number(-worth.downside_amount, step=1)} "
+        f"{worth.net.unit}."
+    )
     best = max(worth.tests, key=lambda test: test.net_amount, default=None)
     if best is None:
         return (*found, "What testing more is worth cannot be told for this design.")
     if best.net_amount <= 0:
         return (*found, "No further test is worth the delay.")
     value = format_number(best.net_amount, step=1)
-    return (*found, f"Testing {format_days(best.days)} more before deciding is worth {value} {worth.net.unit}, delay taken off.")
+    return (
+        *found,
+        f"Testing {format_days(best.days)} more before deciding is worth {value} {worth.net.unit}, delay taken off.",
+    )
 
 
 def money_density(worth: Desirability) -> pd.DataFrame | None:

@@ -16,7 +16,11 @@ from opslib.stats.shares import share
 
 
 def cohort_retention(
-    order_lines: Table, *, coverage: Coverage, grain: Grain = "month", level: float = 0.95,
+    order_lines: Table,
+    *,
+    coverage: Coverage,
+    grain: Grain = "month",
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Share of each cohort that orders again 0, 1, 2, ... periods after its first order.
 
@@ -75,7 +79,15 @@ def cohort_retention(
 
 
 _COLUMNS = (
-    "cohort", "age", "period_start", "status", "n_customers", "n_active", "retention_share", "lower", "upper",
+    "cohort",
+    "age",
+    "period_start",
+    "status",
+    "n_customers",
+    "n_active",
+    "retention_share",
+    "lower",
+    "upper",
     "revenue_amount",
 )
 
@@ -101,12 +113,26 @@ def _active(order_lines: Table, coverage: Coverage, grain: Grain) -> pd.DataFram
 
 
 def _cell(
-    cohort: date, age: int, start: date, status: str, size: int, cell: dict, *, level: float,
+    cohort: date,
+    age: int,
+    start: date,
+    status: str,
+    size: int,
+    cell: dict,
+    *,
+    level: float,
 ) -> dict[str, object]:
     missing = float("nan")
     row = {
-        "cohort": pd.Timestamp(cohort), "age": age, "period_start": pd.Timestamp(start), "status": status,
-        "n_customers": int(size), "n_active": missing, "retention_share": missing, "lower": missing, "upper": missing,
+        "cohort": pd.Timestamp(cohort),
+        "age": age,
+        "period_start": pd.Timestamp(start),
+        "status": status,
+        "n_customers": int(size),
+        "n_active": missing,
+        "retention_share": missing,
+        "lower": missing,
+        "upper": missing,
         "revenue_amount": missing,
     }
     if status == "unobserved":

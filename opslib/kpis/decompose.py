@@ -57,7 +57,8 @@ def decompose_change(order_lines: Table, *, period: Period, baseline: Period) ->
     for label, part in (("0", baseline), ("1", period)):
         inside = _within(orders["ordered_on"], part)
         sums |= {
-            f"buyers{label}": orders["buyer_id"].nunique(where=inside), f"orders{label}": orders.count(where=inside),
+            f"buyers{label}": orders["buyer_id"].nunique(where=inside),
+            f"orders{label}": orders.count(where=inside),
             f"items{label}": orders["n_items"].sum(where=inside),
             f"revenue{label}": orders["revenue_amount"].sum(where=inside).cast("float64"),
         }
@@ -65,9 +66,15 @@ def decompose_change(order_lines: Table, *, period: Period, baseline: Period) ->
     before, after = (_factors(*(row[f"{name}{label}"] for name in _LEVELS)) for label in ("0", "1"))
     effects = lmdi_effects(before, after)
     share = effects / row["revenue0"] if row["revenue0"] else np.full(len(effects), np.nan)
-    return pd.DataFrame({
-        "factor": FACTORS, "before": before, "after": after, "effect_amount": effects, "effect_share": share,
-    })
+    return pd.DataFrame(
+        {
+            "factor": FACTORS,
+            "before": before,
+            "after": after,
+            "effect_amount": effects,
+            "effect_share": share,
+        }
+    )
 
 
 _LEVELS = ("buyers", "orders", "items", "revenue")
@@ -89,7 +96,12 @@ def _require_apart(period: Period, baseline: Period) -> None:
 
 
 def decompose_by(
-    order_lines: Table, *, by: str, period: Period, baseline: Period, products: Table | None = None,
+    order_lines: Table,
+    *,
+    by: str,
+    period: Period,
+    baseline: Period,
+    products: Table | None = None,
 ) -> pd.DataFrame:
     """Revenue change per group as volume, mix and rate, adding up to the change of the whole.
 
@@ -147,10 +159,14 @@ def decompose_by(
         for i0, i1, r0, r1 in zip(items0, items1, revenue0, revenue1, strict=True)
     ]
     names = ["volume_amount", "mix_amount", "rate_amount"]
-    table = pd.DataFrame({
-        "group": found["group"], "revenue_before": found["revenue0"], "revenue_after": found["revenue1"],
-        "change_amount": found["revenue1"] - found["revenue0"],
-    })
+    table = pd.DataFrame(
+        {
+            "group": found["group"],
+            "revenue_before": found["revenue0"],
+            "revenue_after": found["revenue1"],
+            "change_amount": found["revenue1"] - found["revenue0"],
+        }
+    )
     table[names] = np.array(effects).reshape(-1, 3)
     order = table["change_amount"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
@@ -162,7 +178,11 @@ def _factors_of_group(items_in_all: float, items: float, revenue: float) -> list
 
 
 def concentration(
-    order_lines: Table, *, period: Period, by: str = "customer_id", top: Sequence[float] = (0.01, 0.1, 0.2),
+    order_lines: Table,
+    *,
+    period: Period,
+    by: str = "customer_id",
+    top: Sequence[float] = (0.01, 0.1, 0.2),
 ) -> pd.DataFrame:
     """Revenue that the best few customers or products hold.
 
@@ -205,7 +225,12 @@ def concentration(
     }
     row = engine.collect(values.aggregate(all=(amount * values["n"]).sum(), n_all=values["n"].sum(), **held)).iloc[0]
     amounts = [float(row[name]) for name in held]
-    return pd.DataFrame({
-        "top_share": list(top), "n": [share * row["n_all"] for share in top], "n_all": row["n_all"],
-        "revenue_amount": amounts, "revenue_share": [a / row["all"] if row["all"] else float("nan") for a in amounts],
-    })
+    return pd.DataFrame(
+        {
+            "top_share": list(top),
+            "n": [share * row["n_all"] for share in top],
+            "n_all": row["n_all"],
+            "revenue_amount": amounts,
+            "revenue_share": [a / row["all"] if row["all"] else float("nan") for a in amounts],
+        }
+    )

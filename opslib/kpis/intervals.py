@@ -82,9 +82,9 @@ def change_interval(before: Side, after: Side, products: Products, *, level: flo
     if before.d is None or after.d is None:
         covariance = products.y0y1
     else:
-        covariance = (
-            products.y0y1 - r1 * products.y0d1 - r0 * products.d0y1 + r0 * r1 * products.d0d1
-        ) / (before.d * after.d)
+        covariance = (products.y0y1 - r1 * products.y0d1 - r0 * products.d0y1 + r0 * r1 * products.d0d1) / (
+            before.d * after.d
+        )
     squared = before.variance / r0**2 + after.variance / r1**2 - 2 * covariance / (r0 * r1)
     if not np.isfinite(squared) or min(before.n, after.n) < 2:
         return r1 / r0 - 1, float("nan"), float("nan")

@@ -21,15 +21,30 @@ from opslib.periods import Coverage, Grain, Period, floor_date, next_start, requ
 
 Comparison = Literal["previous", "year_before"]
 KPIS: tuple[str, ...] = (
-    "revenue", "orders", "customers", "average_order_value", "items_per_order", "price_per_item", "new_customer_share",
-    "returning_revenue_share", "repeat_rate", "guest_order_share", "return_rate", "refund_share", "margin_share",
+    "revenue",
+    "orders",
+    "customers",
+    "average_order_value",
+    "items_per_order",
+    "price_per_item",
+    "new_customer_share",
+    "returning_revenue_share",
+    "repeat_rate",
+    "guest_order_share",
+    "return_rate",
+    "refund_share",
+    "margin_share",
 )
 """Key figures in the order of the page; those whose table or column a shop lacks are left out."""
 
 #: Figures that cannot be had without a column of order_lines.
 _NEEDS: dict[str, tuple[str, ...]] = {
     "customer_id": (
-        "customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share",
+        "customers",
+        "new_customer_share",
+        "returning_revenue_share",
+        "repeat_rate",
+        "guest_order_share",
     ),
     "cost_amount": ("margin_share",),
 }
@@ -131,7 +146,9 @@ def kpi_table(
 
 
 def _moments(
-    tables: Mapping[str, Table], metrics: Sequence[Metric], periods: Mapping[str, Period],
+    tables: Mapping[str, Table],
+    metrics: Sequence[Metric],
+    periods: Mapping[str, Period],
 ) -> dict[str, float]:
     """All sums and products over buyers in one query: one row a buyer, one set of columns a period."""
     names = [f"{m.name}_{side}" for m in metrics for side in ("numerator", "denominator") if _has(m, side)]
@@ -161,7 +178,8 @@ def _sums_of(buyers: ir.Table, metric: Metric, periods: Mapping[str, Period]) ->
     letters = {"y": "numerator"} | ({} if metric.is_total else {"d": "denominator"})
     column = {
         (label, letter): buyers[f"{label}__{metric.name}_{side}"]
-        for label in periods for letter, side in letters.items()
+        for label in periods
+        for letter, side in letters.items()
     }
     for label in periods:
         key = f"{label}__{metric.name}__"
@@ -189,7 +207,13 @@ def _products(sums: Mapping[str, float], metric: Metric, label: str) -> Products
 
 
 def _value_row(
-    metric: Metric, name: str, period: Period, side: Side, *, coverage: Coverage, level: float,
+    metric: Metric,
+    name: str,
+    period: Period,
+    side: Side,
+    *,
+    coverage: Coverage,
+    level: float,
 ) -> dict[str, Any]:
     status, note = coverage.status(period), ""
     value, (lower, upper) = side.value, value_interval(side, level=level)
@@ -205,16 +229,34 @@ def _value_row(
     if np.isnan(value) and not note:
         note = "nothing to divide by"
     return {
-        "metric": metric.name, "title": metric.title, "unit": metric.unit, "comparison": name, "period": period.label,
-        "start": pd.Timestamp(period.start), "end": pd.Timestamp(period.end), "n_days": period.n_days, "status": status,
-        "value": value, "lower": lower, "upper": upper, "n": int(side.n), "change_share": float("nan"),
-        "change_lower": float("nan"), "change_upper": float("nan"), "note": note,
+        "metric": metric.name,
+        "title": metric.title,
+        "unit": metric.unit,
+        "comparison": name,
+        "period": period.label,
+        "start": pd.Timestamp(period.start),
+        "end": pd.Timestamp(period.end),
+        "n_days": period.n_days,
+        "status": status,
+        "value": value,
+        "lower": lower,
+        "upper": upper,
+        "n": int(side.n),
+        "change_share": float("nan"),
+        "change_lower": float("nan"),
+        "change_upper": float("nan"),
+        "note": note,
     }
 
 
 def _change_row(
-    sides: Mapping[str, Side], name: str, products: Products, *,
-    periods: Mapping[str, Period], coverage: Coverage, level: float,
+    sides: Mapping[str, Side],
+    name: str,
+    products: Products,
+    *,
+    periods: Mapping[str, Period],
+    coverage: Coverage,
+    level: float,
 ) -> dict[str, float]:
     """Change from a complete period to a complete current one; nothing otherwise."""
     if {coverage.status(periods[label]) for label in ("current", name)} != {"complete"}:
@@ -278,7 +320,13 @@ def kpi_series(
 
 
 def _piece_row(
-    metric: Metric, piece: Period, grain: Grain, sums: Mapping[str, float], *, coverage: Coverage, level: float,
+    metric: Metric,
+    piece: Period,
+    grain: Grain,
+    sums: Mapping[str, float],
+    *,
+    coverage: Coverage,
+    level: float,
 ) -> dict[str, Any]:
     start = floor_date(piece.start, grain)
     n_calendar = (next_start(start, grain) - start).days
@@ -290,7 +338,15 @@ def _piece_row(
     if status == "unobserved":
         value = lower = upper = float("nan")
     return {
-        "metric": metric.name, "title": metric.title, "unit": metric.unit, "start": pd.Timestamp(start),
-        "label": piece.label, "n_days": n_observed, "status": status, "value": value, "lower": lower, "upper": upper,
+        "metric": metric.name,
+        "title": metric.title,
+        "unit": metric.unit,
+        "start": pd.Timestamp(start),
+        "label": piece.label,
+        "n_days": n_observed,
+        "status": status,
+        "value": value,
+        "lower": lower,
+        "upper": upper,
         "n": int(side.n),
     }

@@ -154,8 +154,11 @@ def order_totals(lines: Table) -> ir.Table:
     customer = table["customer_id"].cast("string") if "customer_id" in table.columns else ibis.null("string")
     orders = (
         table.select(
-            order_id=table["order_id"], customer_id=customer, ordered_on=order_day(table),
-            revenue_amount=line_revenue(table), quantity=table["quantity"],
+            order_id=table["order_id"],
+            customer_id=customer,
+            ordered_on=order_day(table),
+            revenue_amount=line_revenue(table),
+            quantity=table["quantity"],
         )
         .group_by("order_id")
         .aggregate(

@@ -32,7 +32,10 @@ UNITS: dict[str, tuple[str, ...]] = {
     "supplier": ("supplier",),
 }
 _LINKS = (
-    ("session_id", "sessions"), ("order_id", "order_lines"), ("product_id", "products"), ("customer_id", "customers"),
+    ("session_id", "sessions"),
+    ("order_id", "order_lines"),
+    ("product_id", "products"),
+    ("customer_id", "customers"),
 )
 
 
@@ -91,8 +94,12 @@ def source_rows(source: str, tables: Mapping[str, ir.Table], *, own_columns: Seq
 
 
 _COLUMN_OF = {
-    "costed_amount": "cost_amount", "list_amount": "discount_amount", "known_order_id": "customer_id",
-    "known_amount": "customer_id", "new_customer_id": "customer_id", "returning_amount": "customer_id",
+    "costed_amount": "cost_amount",
+    "list_amount": "discount_amount",
+    "known_order_id": "customer_id",
+    "known_amount": "customer_id",
+    "new_customer_id": "customer_id",
+    "returning_amount": "customer_id",
 }
 
 
@@ -130,8 +137,14 @@ def _visits(rows: ir.Table) -> ir.Table:
 
     extra = {"visitor_id": rows["visitor_id"].max()} if "visitor_id" in rows.columns else {}
     visits = rows.group_by("session_id").aggregate(
-        day=rows["day"].min(), at=rows["at"].min(), n_events=rows.count(), has_cart=has("add_to_cart"),
-        has_checkout=has("begin_checkout"), has_purchase=has("purchase"), has_search=has("search"), **extra,
+        day=rows["day"].min(),
+        at=rows["at"].min(),
+        n_events=rows.count(),
+        has_cart=has("add_to_cart"),
+        has_checkout=has("begin_checkout"),
+        has_purchase=has("purchase"),
+        has_search=has("search"),
+        **extra,
     )
     return visits.mutate(
         is_bounced=engine.flag(visits["n_events"] == 1),
@@ -176,7 +189,12 @@ _SOURCES: dict[str, tuple[str, str, Callable[[ir.Table], ir.Table] | None]] = {
 
 
 def with_column(
-    rows: ir.Table, column: str, tables: Mapping[str, ir.Table], *, is_required: bool = True, why: str = "filter",
+    rows: ir.Table,
+    column: str,
+    tables: Mapping[str, ir.Table],
+    *,
+    is_required: bool = True,
+    why: str = "filter",
 ) -> ir.Table:
     """The rows with a column, brought from a linked table where they lack it.
 

@@ -144,7 +144,8 @@ def unit_moments(values: Table, metrics: Sequence[Metric], *, by: Sequence[str] 
     for metric in metrics:
         covariate = f"{metric.name}_covariate"
         moments = moment_sums(
-            table[f"{metric.name}_numerator"], denominator=table[f"{metric.name}_denominator"],
+            table[f"{metric.name}_numerator"],
+            denominator=table[f"{metric.name}_denominator"],
             covariate=table[covariate] if covariate in table.columns else None,
         )
         sums |= {f"{metric.name}__{name}": value for name, value in moments.items()}
@@ -253,8 +254,13 @@ def _parts(metrics: Sequence[Metric]) -> dict[_Part, str]:
 
 
 def _counted(
-    tables: dict[str, ir.Table], metrics: Sequence[Metric], keys: dict[str, str], *,
-    period: Period | None, where: Sequence[Any], units: Table | None,
+    tables: dict[str, ir.Table],
+    metrics: Sequence[Metric],
+    keys: dict[str, str],
+    *,
+    period: Period | None,
+    where: Sequence[Any],
+    units: Table | None,
 ) -> ir.Table:
     """Sums of every part per key: each source aggregated once, then stacked and summed."""
     parts = _parts(metrics)
@@ -282,8 +288,13 @@ def _counted(
 
 
 def _kept(
-    rows: ir.Table, tables: dict[str, ir.Table], keys: dict[str, str], *,
-    period: Period | None, where: tuple[Filter, ...], units: Table | None,
+    rows: ir.Table,
+    tables: dict[str, ir.Table],
+    keys: dict[str, str],
+    *,
+    period: Period | None,
+    where: tuple[Filter, ...],
+    units: Table | None,
 ) -> ir.Table:
     """The rows that count, with their keys."""
     if period is not None:
@@ -316,7 +327,10 @@ def _keyed(rows: ir.Table, tables: dict[str, ir.Table], key: str, unit: str) -> 
 
 
 def _aggregated(
-    rows: ir.Table, tables: dict[str, ir.Table], parts: dict[_Part, str], keys: dict[str, str],
+    rows: ir.Table,
+    tables: dict[str, ir.Table],
+    parts: dict[_Part, str],
+    keys: dict[str, str],
 ) -> ir.Table:
     columns = [c.column for part in parts for c in part.where]
     columns += [part.measure.column for part in parts if part.measure.kind == "distinct"]
@@ -362,7 +376,13 @@ def _sides(counts: ir.Table, metrics: Sequence[Metric], *, unit: str) -> dict[st
 
 
 def _term_value(
-    counts: ir.Table, term: Term, where: tuple[Filter, ...], parts: dict[_Part, str], *, metric: Metric, unit: str,
+    counts: ir.Table,
+    term: Term,
+    where: tuple[Filter, ...],
+    parts: dict[_Part, str],
+    *,
+    metric: Metric,
+    unit: str,
 ) -> ir.FloatingValue:
     measure, counted = term.measure, _counted_measure(term.measure)
     if counted is None:

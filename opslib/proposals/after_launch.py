@@ -48,11 +48,15 @@ def follow_up_claim(proposal: Proposal, claim: Claim, *, context: Context) -> Cl
     """
     plan = claim.follow_up
     if plan is None:
-        raise ProposalError(f"{proposal.id}: claim '{claim.id}' named no follow-up before it was frozen, so nothing can be "
-                            "scored; name follow_up (design, window) in the next proposal")
+        raise ProposalError(
+            f"{proposal.id}: claim '{claim.id}' named no follow-up before it was frozen, so nothing can be "
+            "scored; name follow_up (design, window) in the next proposal"
+        )
     if plan.window.start <= claim.window.end:
-        raise ProposalError(f"{proposal.id}: the follow-up starts on {plan.window.start}, inside the claim's window to "
-                            f"{claim.window.end}; a follow-up needs days that the verdict has not seen")
+        raise ProposalError(
+            f"{proposal.id}: the follow-up starts on {plan.window.start}, inside the claim's window to "
+            f"{claim.window.end}; a follow-up needs days that the verdict has not seen"
+        )
     fixed: dict[str, object] = {"window": plan.window, "stopping": Fixed(), "follow_up": None}
     if plan.design == "hold_out":
         return claim.model_copy(update={**fixed, "design": _hold_out(proposal, claim, context)})
@@ -83,8 +87,10 @@ def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> t
     """
     claim = follow_up_claim(proposal, plan.claim, context=context)
     if context.as_of < claim.window.end:
-        raise ProposalError(f"{proposal.id}: the follow-up is due after {claim.window.end}, and the data reach "
-                            f"{context.as_of}; come back then")
+        raise ProposalError(
+            f"{proposal.id}: the follow-up is due after {claim.window.end}, and the data reach "
+            f"{context.as_of}; come back then"
+        )
     found = _measured(plan, claim, context)
     if found.effect is None:
         why = f"{found.failed[0].name}: {found.failed[0].sentence}" if found.failed else found.pending
@@ -138,11 +144,15 @@ def _rehearsed(proposal: Proposal, plan: Plan, context: Context) -> float | None
     first = context.as_of - timedelta(days=n_days - 1)
     try:
         design, scope = _before_after(proposal, plan.claim, context)
-        rehearsal = plan.claim.model_copy(update={
-            "window": plan.claim.follow_up.window.model_copy(update={"start": first, "end": context.as_of}),
-            "design": design.model_copy(update={"changed_on": first, "history_days": _history(first, context)}),
-            "scope": scope, "stopping": Fixed(), "follow_up": None,
-        })
+        rehearsal = plan.claim.model_copy(
+            update={
+                "window": plan.claim.follow_up.window.model_copy(update={"start": first, "end": context.as_of}),
+                "design": design.model_copy(update={"changed_on": first, "history_days": _history(first, context)}),
+                "scope": scope,
+                "stopping": Fixed(),
+                "follow_up": None,
+            }
+        )
         found = _measured(plan, rehearsal, context)
     except ProposalError:
         return None
@@ -161,12 +171,19 @@ def _hold_out(proposal: Proposal, claim: Claim, context: Context) -> object:
     rows = rows.filter(rows["experiment_id"] == name, rows["variant"].isin([HELD_OUT, LAUNCHED]))
     found = engine.collect(rows.select("unit", "variant").distinct().order_by(["unit", "variant"]))
     if set(found["variant"]) == {HELD_OUT, LAUNCHED}:
-        return Experiment(kind="experiment", experiment=name, control=HELD_OUT, treatment=LAUNCHED,
-                          randomised=str(found["unit"].iloc[0]))  # type: ignore[arg-type]
+        return Experiment(
+            kind="experiment",
+            experiment=name,
+            control=HELD_OUT,
+            treatment=LAUNCHED,
+            randomised=str(found["unit"].iloc[0]),  # type: ignore[arg-type]
+        )
     if claim.design.kind in RANDOMISED:
         return claim.design
-    raise ProposalError(f"{proposal.id}: nobody is recorded as held out; the table experiments needs rows with "
-                        f"experiment_id '{name}' and the variants {HELD_OUT} and {LAUNCHED}")
+    raise ProposalError(
+        f"{proposal.id}: nobody is recorded as held out; the table experiments needs rows with "
+        f"experiment_id '{name}' and the variants {HELD_OUT} and {LAUNCHED}"
+    )
 
 
 def _before_after(proposal: Proposal, claim: Claim, context: Context) -> tuple[BeforeAfter, Scope]:
@@ -178,8 +195,9 @@ def _before_after(proposal: Proposal, claim: Claim, context: Context) -> tuple[B
     elif isinstance(design, Rollout):
         changed, treated, untreated = _sides(design, context)
         control, scope = (*claim.scope, untreated), (*claim.scope, treated)
-    return BeforeAfter(kind="before_after", changed_on=changed, history_days=_history(changed, context),
-                       control_scope=control), scope
+    return BeforeAfter(
+        kind="before_after", changed_on=changed, history_days=_history(changed, context), control_scope=control
+    ), scope
 
 
 def _history(changed: date, context: Context) -> int:
@@ -199,7 +217,8 @@ def _sides(design: Rollout, context: Context) -> tuple[date, Filter, Filter]:
         raise ProposalError(f"roll-out '{design.rollout}': needed treated and untreated units in the table rollouts")
     column = f"order_lines.{UNITS[str(frame['unit'].iloc[0])][-1]}"
     treated, untreated = (
-        Filter(column=column, op="in", value=tuple(frame.loc[side, "unit_id"])) for side in (starts.notna(), starts.isna())
+        Filter(column=column, op="in", value=tuple(frame.loc[side, "unit_id"]))
+        for side in (starts.notna(), starts.isna())
     )
     return starts.min().date(), treated, untreated
 

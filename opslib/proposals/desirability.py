@@ -35,8 +35,11 @@ WORTH_A_TEST = 0.01
 SURPRISING = 3.0
 FORBIDDING = ("over capacity", "over budget", "prerequisite missing", "excluded", "objection")
 _FACTORS = {
-    "margin share": "margin_share", "margin an order": "margin_per_order", "margin a buyer": "margin_per_buyer",
-    "margin an item": "margin_per_item", "margin of a repeat order": "margin_per_order",
+    "margin share": "margin_share",
+    "margin an order": "margin_per_order",
+    "margin a buyer": "margin_per_buyer",
+    "margin an item": "margin_per_item",
+    "margin of a repeat order": "margin_per_order",
     "margin a customer": "margin_per_buyer",
 }
 
@@ -141,21 +144,33 @@ def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
         No costs are known.
     """
     if "order_lines" not in tables or "cost_amount" not in tables["order_lines"].columns:
-        raise NotAvailableError("order_lines.cost_amount", "what a further order leaves, hence what a proposal is worth")
+        raise NotAvailableError(
+            "order_lines.cost_amount", "what a further order leaves, hence what a proposal is worth"
+        )
     metrics = [METRICS[name] for name in ("margin_share", "average_order_value", "items_per_order")]
     values = unit_values(tables, metrics, unit="buyer", period=period)
     sums = arms_of(unit_moments(values, metrics), arm="metric")
     margin, orders, items = (sums[metric.name] for metric in metrics)
     if not (margin.d > 0 and orders.d > 0 and items.y > 0):
-        raise NotAvailableError("order_lines", f"what an order leaves: there is no paid order with a cost in {period.label}")
+        raise NotAvailableError(
+            "order_lines", f"what an order leaves: there is no paid order with a cost in {period.label}"
+        )
     share = float(margin.y / margin.d)
     revenue = float(orders.y)
-    return Economics(margin_share=share, margin_per_order=share * revenue / float(orders.d),
-                     margin_per_buyer=share * revenue / float(orders.n), margin_per_item=share * revenue / float(items.y))
+    return Economics(
+        margin_share=share,
+        margin_per_order=share * revenue / float(orders.d),
+        margin_per_buyer=share * revenue / float(orders.n),
+        margin_per_item=share * revenue / float(items.y),
+    )
 
 
 def desirability(
-    proposal: Proposal, result: ProposalResult, *, plans: Mapping[str, Plan], economics: Economics | None,
+    proposal: Proposal,
+    result: ProposalResult,
+    *,
+    plans: Mapping[str, Plan],
+    economics: Economics | None,
     priors: Mapping[str, Mixture] | None = None,
 ) -> Desirability:
     """Money and recommendation of a judged proposal.
@@ -194,14 +209,34 @@ def desirability(
     mean = worth * after.mean - cost
     recommendation, why = _recommended(proposal, result, chance=chance, mean=mean, tests=tests)
     tail = (1 - BAND) / 2
-    net = Estimate(value=mean, lower=worth * after.quantile(tail) - cost, upper=worth * after.quantile(1 - tail) - cost,
-                   n=effect.n, unit="money", level=BAND, method="posterior x reach x margin - cost",
-                   std_error=worth * after.sd)
+    net = Estimate(
+        value=mean,
+        lower=worth * after.quantile(tail) - cost,
+        upper=worth * after.quantile(1 - tail) - cost,
+        n=effect.n,
+        unit="money",
+        level=BAND,
+        method="posterior x reach x margin - cost",
+        std_error=worth * after.sd,
+    )
     return Desirability(
-        claim_id=claim.claim_id, raw=found.raw, shrunk=found.shrunk, posterior=after, amount_per_lift=worth,
-        cost_amount=cost, net=net, p_net_positive=chance, tests=tests, recommendation=recommendation,
+        claim_id=claim.claim_id,
+        raw=found.raw,
+        shrunk=found.shrunk,
+        posterior=after,
+        amount_per_lift=worth,
+        cost_amount=cost,
+        net=net,
+        p_net_positive=chance,
+        tests=tests,
+        recommendation=recommendation,
         downside_amount=mean - worth * after.expected_gain(threshold),
-        sentences=(_shrunk_sentence(found.raw, found.shrunk, prior), _money_sentence(net, chance), why, *_hindrances(result)),
+        sentences=(
+            _shrunk_sentence(found.raw, found.shrunk, prior),
+            _money_sentence(net, chance),
+            why,
+            *_hindrances(result),
+        ),
     )
 
 
@@ -312,15 +347,28 @@ def relative_effect(claim: ClaimResult) -> Estimate | None:
             return None
         effect = effect.scaled(1 / abs(measured.baseline), unit="relative")
     if claim.design == "experiment" and effect.std_error:
-        half = (float(distributions.norm.ppf((1 + effect.level) / 2)) * effect.std_error
-                + measured.missing_bound * _per_baseline(claim))
-        return Estimate(value=effect.value, lower=effect.value - half, upper=effect.value + half, n=effect.n,
-                        unit="relative", level=effect.level, method=effect.method, std_error=effect.std_error)
+        half = float(
+            distributions.norm.ppf((1 + effect.level) / 2)
+        ) * effect.std_error + measured.missing_bound * _per_baseline(claim)
+        return Estimate(
+            value=effect.value,
+            lower=effect.value - half,
+            upper=effect.value + half,
+            n=effect.n,
+            unit="relative",
+            level=effect.level,
+            method=effect.method,
+            std_error=effect.std_error,
+        )
     return effect
 
 
 def _tests(
-    proposal: Proposal, claim: ClaimResult, after: Mixture, worth: float, threshold: float,
+    proposal: Proposal,
+    claim: ClaimResult,
+    after: Mixture,
+    worth: float,
+    threshold: float,
 ) -> tuple[TestOption, ...]:
     """Tests of a few lengths at half and half, where the traffic is known."""
     measured = claim.measured
@@ -340,7 +388,12 @@ def _tests(
 
 
 def _recommended(
-    proposal: Proposal, result: ProposalResult, *, chance: float, mean: float, tests: tuple[TestOption, ...],
+    proposal: Proposal,
+    result: ProposalResult,
+    *,
+    chance: float,
+    mean: float,
+    tests: tuple[TestOption, ...],
 ) -> tuple[Recommendation, str]:
     """What maximises expected money within what the design may recommend."""
     best = max(tests, key=lambda test: test.net_amount, default=None)
@@ -353,8 +406,9 @@ def _recommended(
             return "test first", f"The evidence is {result.qualifier}: a randomised test comes before any launch."
         return "gather data", f"The evidence is {result.qualifier}, and as it stands the change does not pay."
     if pays and chance < SURE and best is not None:
-        return "test first", (f"A test of {best.days} days is worth about {words.count(best.net_amount)} more than "
-                              "deciding now.")
+        return "test first", (
+            f"A test of {best.days} days is worth about {words.count(best.net_amount)} more than deciding now."
+        )
     if result.state == "inconclusive" and result.claims[0].design not in RANDOMISED:
         return "test first", "It is not shown, and nothing was randomised: a test comes before any launch."
     if mean > 0:
@@ -387,21 +441,37 @@ def _without_effect(result: ProposalResult) -> tuple[Recommendation, str]:
 
 
 def _plain(
-    claim: ClaimResult, cost: float, recommendation: Recommendation, why: str, *, found: Shrunk | None = None,
+    claim: ClaimResult,
+    cost: float,
+    recommendation: Recommendation,
+    why: str,
+    *,
+    found: Shrunk | None = None,
     prior: Mixture = OTHER_LIFTS,
 ) -> Desirability:
     """Without money."""
     sentences = (why,) if found is None else (_shrunk_sentence(found.raw, found.shrunk, prior), why)
     return Desirability(
-        claim_id=claim.claim_id, raw=found.raw if found else None,
-        shrunk=found.shrunk if found else None, posterior=found.posterior if found else None, amount_per_lift=None, cost_amount=cost, net=None, p_net_positive=None,
-        downside_amount=None, tests=(), recommendation=recommendation, sentences=sentences,
+        claim_id=claim.claim_id,
+        raw=found.raw if found else None,
+        shrunk=found.shrunk if found else None,
+        posterior=found.posterior if found else None,
+        amount_per_lift=None,
+        cost_amount=cost,
+        net=None,
+        p_net_positive=None,
+        downside_amount=None,
+        tests=(),
+        recommendation=recommendation,
+        sentences=sentences,
     )
 
 
 def _shrunk_sentence(raw: Estimate, shrunk: Estimate, prior: Mixture) -> str:
-    text = (f"Measured: {words.interval(raw, relative=True)}; believed: {words.interval(shrunk, relative=True)}, because "
-            "large effects are rare and part of a large estimate is luck.")
+    text = (
+        f"Measured: {words.interval(raw, relative=True)}; believed: {words.interval(shrunk, relative=True)}, because "
+        "large effects are rare and part of a large estimate is luck."
+    )
     usual = math.hypot(prior.sd, raw.std_error or 0.0)
     if abs(raw.value - prior.mean) > SURPRISING * usual:
         text += " So large an effect is outside what such changes have shown: look for a mistake before believing it."
@@ -415,5 +485,7 @@ def _hindrances(result: ProposalResult) -> tuple[str, ...]:
 
 
 def _money_sentence(net: Estimate, chance: float) -> str:
-    return (f"Over the horizon it brings about {net.value:,.0f} net (90 %: {net.lower:,.0f} to {net.upper:,.0f}); the chance "
-            f"that it pays is {words.probability(chance)}.")
+    return (
+        f"Over the horizon it brings about {net.value:,.0f} net (90 %: {net.lower:,.0f} to {net.upper:,.0f}); the chance "
+        f"that it pays is {words.probability(chance)}."
+    )

@@ -63,19 +63,29 @@ class ShopData:
     @property
     def context(self) -> Context:
         """The same for the designs, with local days."""
-        return Context(tables=with_local_days(self.tables, zone=self.time_zone), as_of=self.as_of,
-                       coverage=self.coverage, findings=self.findings)
+        return Context(
+            tables=with_local_days(self.tables, zone=self.time_zone),
+            as_of=self.as_of,
+            coverage=self.coverage,
+            findings=self.findings,
+        )
 
 
 def evaluate_proposal(
-    proposal: Proposal, *, shop: ShopData, frozen: FrozenRecord | None = None,
+    proposal: Proposal,
+    *,
+    shop: ShopData,
+    frozen: FrozenRecord | None = None,
 ) -> ProposalResult:
     """Judge one proposal (see `evaluate_proposals`)."""
     return evaluate_proposals([proposal], shop=shop, frozen={proposal.id: frozen} if frozen else {})[0]
 
 
 def evaluate_proposals(
-    proposals: Sequence[Proposal], *, shop: ShopData, frozen: Mapping[str, FrozenRecord] | None = None,
+    proposals: Sequence[Proposal],
+    *,
+    shop: ShopData,
+    frozen: Mapping[str, FrozenRecord] | None = None,
 ) -> tuple[ProposalResult, ...]:
     """Judge proposals; claims that ask the same rows are answered by one scan.
 
@@ -99,18 +109,22 @@ def evaluate_proposals(
     records, context = frozen or {}, shop.context
     for proposal in proposals:
         if proposal.replay and not shop.allows_replay:
-            raise ProposalError(f"{proposal.id}: replay: true is for historical data sets and the demo only; remove it, "
-                                "and freeze before the window starts")
+            raise ProposalError(
+                f"{proposal.id}: replay: true is for historical data sets and the demo only; remove it, "
+                "and freeze before the window starts"
+            )
     registries = {p.id: definitions_of(p, own=shop.own_metrics or {}) for p in proposals}
     plans = [plan for p in proposals for plan in _plans(p, registries[p.id])]
     measured = measure(plans, context)
-    return tuple(
-        _result(p, measured, registries[p.id], shop=shop, record=records.get(p.id)) for p in proposals
-    )
+    return tuple(_result(p, measured, registries[p.id], shop=shop, record=records.get(p.id)) for p in proposals)
 
 
 def evaluate_claims(
-    claims: Sequence[Claim], tables: Mapping[str, Table], *, as_of: date, level: float = 0.95,
+    claims: Sequence[Claim],
+    tables: Mapping[str, Table],
+    *,
+    as_of: date,
+    level: float = 0.95,
     own_metrics: Mapping[str, Metric] | None = None,
 ) -> dict[str, Measured]:
     """Measure claims without judging them; those that share metric, unit and period share a scan.
@@ -198,8 +212,13 @@ def _metric_of(claim: Claim, own: Mapping[str, Metric], place: str = "") -> Metr
     alike = known.get(claim.metric)
     if getattr(claim.design, "source", "") in _RECORDED or (alike is None and claim.design.kind == "outside"):
         unit = getattr(claim.design, "randomised", None) or claim.unit or "customer"
-        return RecordedMetric(name=claim.metric, unit_of_analysis=unit, direction=alike.direction if alike else 1,
-                              unit=alike.unit if alike else "count", money_path=alike.money_path if alike else None)
+        return RecordedMetric(
+            name=claim.metric,
+            unit_of_analysis=unit,
+            direction=alike.direction if alike else 1,
+            unit=alike.unit if alike else "count",
+            money_path=alike.money_path if alike else None,
+        )
     if alike is not None:
         return alike
     where = f"{place}: {claim.id}.metric" if place else f"{claim.id}.metric"
@@ -208,10 +227,16 @@ def _metric_of(claim: Claim, own: Mapping[str, Metric], place: str = "") -> Metr
 
 def _guard_claim(proposal: Proposal, guard: Guardrail) -> Claim:
     """A guardrail as a claim of the first claim's design and window."""
-    return proposal.claims[0].model_copy(update={
-        "id": f"guardrail-{guard.metric}", "metric": guard.metric, "direction": None, "scale": guard.scale,
-        "promise": max(guard.margin, 1e-9), "m": 0.0,
-    })
+    return proposal.claims[0].model_copy(
+        update={
+            "id": f"guardrail-{guard.metric}",
+            "metric": guard.metric,
+            "direction": None,
+            "scale": guard.scale,
+            "promise": max(guard.margin, 1e-9),
+            "m": 0.0,
+        }
+    )
 
 
 def _plans(proposal: Proposal, metrics: Definitions) -> Iterable[Plan]:
@@ -226,7 +251,10 @@ def _plans(proposal: Proposal, metrics: Definitions) -> Iterable[Plan]:
 
 
 def _standing(
-    proposal: Proposal, metrics: Definitions, record: FrozenRecord | None, zone: str,
+    proposal: Proposal,
+    metrics: Definitions,
+    record: FrozenRecord | None,
+    zone: str,
 ) -> tuple[tuple[Change, ...], bool]:
     """What changed since freezing, and whether the claims stand as frozen before their first outcome."""
     definitions = _frozen(metrics)
@@ -235,14 +263,22 @@ def _standing(
 
 
 def _result(
-    proposal: Proposal, measured: Mapping[str, Measured], metrics: Definitions, *, shop: ShopData,
+    proposal: Proposal,
+    measured: Mapping[str, Measured],
+    metrics: Definitions,
+    *,
+    shop: ShopData,
     record: FrozenRecord | None,
 ) -> ProposalResult:
     changes, in_time = _standing(proposal, metrics, record, shop.time_zone)
     claims = tuple(
-        judge_claim(claim, measured[f"{proposal.id}/{claim.id}"],
-                    is_frozen=in_time and is_before(record, first_outcome=claim_outcome_of(claim, zone=shop.time_zone)),
-                    is_replay=proposal.replay and not changes, launch=proposal.start)
+        judge_claim(
+            claim,
+            measured[f"{proposal.id}/{claim.id}"],
+            is_frozen=in_time and is_before(record, first_outcome=claim_outcome_of(claim, zone=shop.time_zone)),
+            is_replay=proposal.replay and not changes,
+            launch=proposal.start,
+        )
         for claim in proposal.claims
     )
     nothing = Measured(effect=None, pending="the first claim's design has no two sides to compare")
@@ -252,15 +288,26 @@ def _result(
     )
     state, qualifier = overall(claims, guards)
     return ProposalResult(
-        proposal_id=proposal.id, title=proposal.title, owner=proposal.owner, claims=claims, guardrails=guards,
-        state=state, qualifier=qualifier, grade=overall_grade(claims), is_frozen=in_time, is_replay=proposal.replay,
+        proposal_id=proposal.id,
+        title=proposal.title,
+        owner=proposal.owner,
+        claims=claims,
+        guardrails=guards,
+        state=state,
+        qualifier=qualifier,
+        grade=overall_grade(claims),
+        is_frozen=in_time,
+        is_replay=proposal.replay,
         findings=check_proposal(proposal, shop=shop, frozen=record),
         frozen_sha256=None if record is None else record.sha256,
     )
 
 
 def check_proposal(
-    proposal: Proposal, *, shop: ShopData, frozen: FrozenRecord | None = None,
+    proposal: Proposal,
+    *,
+    shop: ShopData,
+    frozen: FrozenRecord | None = None,
 ) -> tuple[FeasibilityFinding, ...]:
     """Feasibility alone, with what was changed since freezing.
 
@@ -278,6 +325,12 @@ def check_proposal(
     """
     metrics = definitions_of(proposal, own=shop.own_metrics or {})
     changes, in_time = _standing(proposal, metrics, frozen, shop.time_zone)
-    around = surroundings_of(proposal, metrics=metrics, context=shop.context, changes=changes, frozen_in_time=in_time,
-                             proposals=shop.proposals)
+    around = surroundings_of(
+        proposal,
+        metrics=metrics,
+        context=shop.context,
+        changes=changes,
+        frozen_in_time=in_time,
+        proposals=shop.proposals,
+    )
     return feasibility(proposal, metrics={**METRICS, **metrics}, around=around)

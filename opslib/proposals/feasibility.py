@@ -24,7 +24,8 @@ MIN_WINDOWS = 5
 """Windows of the same length that history must hold before a chosen one can be called the best of them."""
 _GOAL_WORDS = re.compile(
     r"\b(ris\w+|rais\w+|increas\w+|grow\w*|lift\w*|gain\w*|improv\w+|doubl\w+|fall\w*|drop\w*|reduc\w+|decreas\w+|"
-    r"lower\w*|cut\w*|halv\w+|shrink\w*|more|fewer|less|higher)\b", re.IGNORECASE,
+    r"lower\w*|cut\w*|halv\w+|shrink\w*|more|fewer|less|higher)\b",
+    re.IGNORECASE,
 )
 _JOINTS = re.compile(r"\s(?:and|as well as|while|plus|but also)\s|;|\s&\s", re.IGNORECASE)
 
@@ -116,7 +117,10 @@ class Surroundings:
 
 
 def feasibility(
-    proposal: Proposal, *, metrics: Mapping[str, MetricLike], around: Surroundings,
+    proposal: Proposal,
+    *,
+    metrics: Mapping[str, MetricLike],
+    around: Surroundings,
 ) -> tuple[FeasibilityFinding, ...]:
     """Everything that stands in a proposal's way, by name.
 
@@ -134,9 +138,14 @@ def feasibility(
         Errors first.
     """
     found = [
-        *_concrete(proposal, metrics), *_measurable(proposal, around), *_inside_history(proposal, around),
-        *_frozen(around.changes), *_windows(proposal, around), *_within_capacity(proposal, around.capacity),
-        *_prerequisites(proposal, around.proposals), *_answers(proposal),
+        *_concrete(proposal, metrics),
+        *_measurable(proposal, around),
+        *_inside_history(proposal, around),
+        *_frozen(around.changes),
+        *_windows(proposal, around),
+        *_within_capacity(proposal, around.capacity),
+        *_prerequisites(proposal, around.proposals),
+        *_answers(proposal),
     ]
     return tuple(sorted(found, key=lambda finding: finding.severity))
 
@@ -152,16 +161,26 @@ def _finding(name: str, place: str, sentence: str, *, is_warning: bool = False) 
 
 def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable[FeasibilityFinding]:
     if proposal.deadline is None:
-        yield _finding("no deadline", "deadline", "no day is named by which the promise must have come true; set deadline")
+        yield _finding(
+            "no deadline", "deadline", "no day is named by which the promise must have come true; set deadline"
+        )
     for claim in proposal.claims:
         metric = metrics[claim.metric]
         if metric.is_total and claim.unit is None and claim.design.kind != "outside":
-            yield _finding("no denominator", claim.id, f"'{claim.metric}' is a total: say per what with unit (visitor, "
-                           "customer, session, ...), so that more traffic does not pass for success")
+            yield _finding(
+                "no denominator",
+                claim.id,
+                f"'{claim.metric}' is a total: say per what with unit (visitor, "
+                "customer, session, ...), so that more traffic does not pass for success",
+            )
         goals = _goals(claim, metrics)
         if len(goals) > 1:
-            yield _finding("two goals in one", claim.id, f"the sentence promises {' and '.join(goals)}; write one claim "
-                           "for each, so that each can fail on its own")
+            yield _finding(
+                "two goals in one",
+                claim.id,
+                f"the sentence promises {' and '.join(goals)}; write one claim "
+                "for each, so that each can fail on its own",
+            )
 
 
 def _goals(claim: Claim, metrics: Mapping[str, MetricLike]) -> list[str]:
@@ -207,8 +226,10 @@ def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, leve
     if min(sides) > 1:
         change = minimal_detectable_change(traffic.variation, n_control=sides[0], n_treated=sides[1], level=level)
         seen = f"; in that time a change of {words.number(change, relative=True)} can be seen"
-    return (f"the promise needs about {words.count(needed)} units (80 % power), and {days} days until the deadline bring "
-            f"about {words.count(there)}{seen}; promise more, wait longer, or choose a metric that varies less")
+    return (
+        f"the promise needs about {words.count(needed)} units (80 % power), and {days} days until the deadline bring "
+        f"about {words.count(there)}{seen}; promise more, wait longer, or choose a metric that varies less"
+    )
 
 
 def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
@@ -220,14 +241,22 @@ def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Feasib
             best, promise = max(history.values), claim.promise
             is_outside = promise > best if claim.direction != "down" else promise < min(history.values)
             if is_outside:
-                yield _finding("promise outside history", claim.id, f"the level {promise:.3g} was never reached: the best "
-                               f"of {len(history.values)} windows was {best:.3g}")
+                yield _finding(
+                    "promise outside history",
+                    claim.id,
+                    f"the level {promise:.3g} was never reached: the best "
+                    f"of {len(history.values)} windows was {best:.3g}",
+                )
             continue
         promise = claim.promise if claim.scale == "relative" else claim.promise / history.values[-1]
         if promise > history.largest_change:
-            yield _finding("promise outside history", claim.id, f"a change of {words.number(promise, relative=True)} is "
-                           f"promised; from window to window the metric has never moved more than "
-                           f"{words.number(history.largest_change, relative=True).lstrip('+')}")
+            yield _finding(
+                "promise outside history",
+                claim.id,
+                f"a change of {words.number(promise, relative=True)} is "
+                f"promised; from window to window the metric has never moved more than "
+                f"{words.number(history.largest_change, relative=True).lstrip('+')}",
+            )
 
 
 def _frozen(changes: tuple[Change, ...]) -> Iterable[FeasibilityFinding]:
@@ -240,27 +269,47 @@ def _frozen(changes: tuple[Change, ...]) -> Iterable[FeasibilityFinding]:
 def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
     for claim in proposal.claims:
         period = claim.window.period
-        is_daily = claim.design.kind != "outside" and getattr(claim.design, "source", "") not in ("unit_outcomes", "experiment_summaries")
+        is_daily = claim.design.kind != "outside" and getattr(claim.design, "source", "") not in (
+            "unit_outcomes",
+            "experiment_summaries",
+        )
         if period.n_days % 7 and period.n_days < LONG_DAYS and is_daily:
-            yield _finding("window of part weeks", claim.id, f"{period.n_days} days hold some weekdays more often than "
-                           "others; take whole weeks", is_warning=True)
+            yield _finding(
+                "window of part weeks",
+                claim.id,
+                f"{period.n_days} days hold some weekdays more often than others; take whole weeks",
+                is_warning=True,
+            )
         if around.frozen_in_time:
             continue
         run = around.runs.get(claim.id)
         if run is not None and (period.start > run.start or period.end < run.end) and not _continues(claim, run):
-            yield _finding("cherry-picked window", claim.id, f"the test took in units {run.label}, and the window chosen "
-                           f"afterwards is {period.label}; judge the whole run")
+            yield _finding(
+                "cherry-picked window",
+                claim.id,
+                f"the test took in units {run.label}, and the window chosen "
+                f"afterwards is {period.label}; judge the whole run",
+            )
         history = around.history.get(claim.id)
         if history is not None and _is_best_of(history, claim):
-            yield _finding("cherry-picked window", claim.id, f"the window {period.label} was chosen afterwards and is the "
-                           f"best of {len(history.values)} of its length; name it before, or take all")
+            yield _finding(
+                "cherry-picked window",
+                claim.id,
+                f"the window {period.label} was chosen afterwards and is the "
+                f"best of {len(history.values)} of its length; name it before, or take all",
+            )
 
 
 def _continues(claim: Claim, run: Period) -> bool:
     """Whether the rest of the run was named as the follow-up's hold-out: then no day is left out."""
     plan, window = claim.follow_up, claim.window
-    return (plan is not None and plan.design == "hold_out" and window.start <= run.start and plan.window.end >= run.end
-            and plan.window.start == window.end + timedelta(days=1))
+    return (
+        plan is not None
+        and plan.design == "hold_out"
+        and window.start <= run.start
+        and plan.window.end >= run.end
+        and plan.window.start == window.end + timedelta(days=1)
+    )
 
 
 def _is_best_of(history: HistoryRange, claim: Claim) -> bool:
@@ -284,18 +333,28 @@ def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Itera
         rows = there[there["department"] == effort.department]
         free = float(rows["person_days"].sum())
         if rows.empty and needed > 0:
-            yield _finding("capacity unknown", effort.department, "the table capacity has no row of this department "
-                           "between start and deadline", is_warning=True)
+            yield _finding(
+                "capacity unknown",
+                effort.department,
+                "the table capacity has no row of this department between start and deadline",
+                is_warning=True,
+            )
         elif needed > free:
-            yield _finding("over capacity", effort.department, f"needs {needed:g} person-days by {last}, and has {free:g}")
+            yield _finding(
+                "over capacity", effort.department, f"needs {needed:g} person-days by {last}, and has {free:g}"
+            )
     budget = there[there["department"] == proposal.owner]
     if "budget_amount" in budget and not budget.empty and proposal.one_off_cost_amount > budget["budget_amount"].sum():
-        yield _finding("over budget", proposal.owner, f"costs {proposal.one_off_cost_amount:,.0f} once, and has "
-                       f"{float(budget['budget_amount'].sum()):,.0f}")
+        yield _finding(
+            "over budget",
+            proposal.owner,
+            f"costs {proposal.one_off_cost_amount:,.0f} once, and has {float(budget['budget_amount'].sum()):,.0f}",
+        )
 
 
 def _prerequisites(
-    proposal: Proposal, known: Mapping[str, str] | None,
+    proposal: Proposal,
+    known: Mapping[str, str] | None,
 ) -> Iterable[FeasibilityFinding]:
     if known is None:
         return
@@ -314,10 +373,10 @@ def _answers(proposal: Proposal) -> Iterable[FeasibilityFinding]:
         answer = answers.get(department)
         if answer is None:
             if department != proposal.owner:
-                yield _finding("no answer", department, f"{department} has not answered; ask them (opslib proposal respond)")
+                yield _finding(
+                    "no answer", department, f"{department} has not answered; ask them (opslib proposal respond)"
+                )
         elif answer.answer == "object":
             yield _finding("objection", department, f"{answer.person} objects: {answer.note}")
         elif answer.answer == "agree_if":
             yield _finding("condition", department, f"{answer.person} agrees if: {answer.note}", is_warning=True)
-
-

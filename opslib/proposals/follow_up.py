@@ -52,7 +52,13 @@ class PromiseScores:
 
 
 def decision_payload(
-    proposal: Proposal, result: ProposalResult, desirable: Desirability, *, person: str, decision: str, reason: str,
+    proposal: Proposal,
+    result: ProposalResult,
+    desirable: Desirability,
+    *,
+    person: str,
+    decision: str,
+    reason: str,
     follow_up_error: float | None,
 ) -> dict[str, Any]:
     """What the ledger keeps of a decision.
@@ -81,21 +87,36 @@ def decision_payload(
         raise ProposalError(f"{proposal.id}: decision '{decision}' is not one of {', '.join(DECISIONS)}")
     is_with = decision == desirable.recommendation
     if not is_with and not reason.strip():
-        raise ProposalError(f"{proposal.id}: '{decision}' goes against the recommendation '{desirable.recommendation}'; "
-                            "say why")
+        raise ProposalError(
+            f"{proposal.id}: '{decision}' goes against the recommendation '{desirable.recommendation}'; say why"
+        )
     after = desirable.posterior
     noisy = None if after is None or follow_up_error is None else predictive(after, std_error=follow_up_error)
     claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
     return {
-        "decision": decision, "recommendation": desirable.recommendation, "is_with_recommendation": is_with,
-        "person": person, "reason": reason, "owner": proposal.owner, "design": claim.design, "claim": claim.claim_id,
-        "m": claim.m, "promise": claim.promise, "stated_probability": proposal.stated_probability,
-        "predictive": None if noisy is None else _listed(asdict(noisy)), "is_replay": proposal.replay,
+        "decision": decision,
+        "recommendation": desirable.recommendation,
+        "is_with_recommendation": is_with,
+        "person": person,
+        "reason": reason,
+        "owner": proposal.owner,
+        "design": claim.design,
+        "claim": claim.claim_id,
+        "m": claim.m,
+        "promise": claim.promise,
+        "stated_probability": proposal.stated_probability,
+        "predictive": None if noisy is None else _listed(asdict(noisy)),
+        "is_replay": proposal.replay,
     }
 
 
 def follow_up_payload(
-    decision: Mapping[str, Any], estimate: Estimate, *, design: str, prior: Mixture, bias_sd: float = 0.0,
+    decision: Mapping[str, Any],
+    estimate: Estimate,
+    *,
+    design: str,
+    prior: Mixture,
+    bias_sd: float = 0.0,
 ) -> dict[str, Any]:
     """What the ledger keeps of a follow-up: estimate, place in the prediction, probability that the effect exceeds m.
 
@@ -127,14 +148,25 @@ def follow_up_payload(
     decided = 1.0 if lower > least else 0.0 if upper <= least else None
     happened = decided if decided is not None else posterior(estimate.value, error, prior=prior).above(least)
     return {
-        "design": design, "value": estimate.value, "lower": estimate.lower, "upper": estimate.upper,
-        "std_error": estimate.std_error, "bias_sd": bias_sd, "level": estimate.level, "p_worthwhile": happened,
-        "predictive": decision["predictive"], "stated_probability": decision["stated_probability"],
-        "owner": decision["owner"], "decided_design": decision["design"], "is_replay": decision["is_replay"],
+        "design": design,
+        "value": estimate.value,
+        "lower": estimate.lower,
+        "upper": estimate.upper,
+        "std_error": estimate.std_error,
+        "bias_sd": bias_sd,
+        "level": estimate.level,
+        "p_worthwhile": happened,
+        "predictive": decision["predictive"],
+        "stated_probability": decision["stated_probability"],
+        "owner": decision["owner"],
+        "decided_design": decision["design"],
+        "is_replay": decision["is_replay"],
     }
 
 
-def scored_promises(records: Iterable[Record], *, by: str = "all", is_replay: bool = False) -> tuple[PromiseScores, ...]:
+def scored_promises(
+    records: Iterable[Record], *, by: str = "all", is_replay: bool = False
+) -> tuple[PromiseScores, ...]:
     """Coverage, CRPS and Brier score of promises that were followed up, each once, by its latest follow-up.
 
     Replays never count with the others.
@@ -161,8 +193,18 @@ def scored_promises(records: Iterable[Record], *, by: str = "all", is_replay: bo
     return tuple(_scores(name, groups[name]) for name in sorted(groups))
 
 
-_PROMISED = ("decision", "recommendation", "is_with_recommendation", "person", "reason", "owner", "promise", "m",
-             "stated_probability", "is_replay")
+_PROMISED = (
+    "decision",
+    "recommendation",
+    "is_with_recommendation",
+    "person",
+    "reason",
+    "owner",
+    "promise",
+    "m",
+    "stated_probability",
+    "is_replay",
+)
 _FOUND = ("value", "lower", "upper", "p_worthwhile")
 
 
@@ -190,15 +232,30 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
         found = {} if later is None else later.payload
         predicted = None if payload["predictive"] is None else _mixture(payload["predictive"])
         ends = (np.nan, np.nan) if predicted is None else _band(predicted)
-        rows.append({
-            "proposal": record.proposal, "decided_on": _day_of(record), **{name: payload[name] for name in _PROMISED},
-            "predicted": np.nan if predicted is None else predicted.mean, "predicted_lower": ends[0],
-            "predicted_upper": ends[1], **{name: found.get(name, np.nan) for name in _FOUND},
-            "followed_on": None if later is None else _day_of(later),
-            "is_inside": None if not found or predicted is None else bool(ends[0] <= found["value"] <= ends[1]),
-        })
-    columns = ["proposal", "decided_on", *_PROMISED, "predicted", "predicted_lower", "predicted_upper", *_FOUND,
-               "followed_on", "is_inside"]
+        rows.append(
+            {
+                "proposal": record.proposal,
+                "decided_on": _day_of(record),
+                **{name: payload[name] for name in _PROMISED},
+                "predicted": np.nan if predicted is None else predicted.mean,
+                "predicted_lower": ends[0],
+                "predicted_upper": ends[1],
+                **{name: found.get(name, np.nan) for name in _FOUND},
+                "followed_on": None if later is None else _day_of(later),
+                "is_inside": None if not found or predicted is None else bool(ends[0] <= found["value"] <= ends[1]),
+            }
+        )
+    columns = [
+        "proposal",
+        "decided_on",
+        *_PROMISED,
+        "predicted",
+        "predicted_lower",
+        "predicted_upper",
+        *_FOUND,
+        "followed_on",
+        "is_inside",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -233,7 +290,8 @@ def learned_base_rates(records: Iterable[Record]) -> dict[str, Mixture]:
             first.setdefault(row["design"], []).append((row["value"], row["std_error"]))
     return {
         design: learned_prior([v for v, _ in pairs], [e for _, e in pairs])
-        for design, pairs in first.items() if len(pairs) >= MIN_LEARNED
+        for design, pairs in first.items()
+        if len(pairs) >= MIN_LEARNED
     }
 
 
@@ -246,8 +304,15 @@ def first_estimates(result: ProposalResult) -> list[dict[str, Any]]:
     for claim in result.claims:
         effect, error = relative_effect(claim), relative_error(claim)
         if effect is not None and error is not None:
-            rows.append({"claim": claim.claim_id, "design": claim.design, "value": effect.value, "std_error": error,
-                         "is_replay": result.is_replay})
+            rows.append(
+                {
+                    "claim": claim.claim_id,
+                    "design": claim.design,
+                    "value": effect.value,
+                    "std_error": error,
+                    "is_replay": result.is_replay,
+                }
+            )
     return rows
 
 
@@ -258,7 +323,9 @@ def _scores(group: str, rows: list[dict[str, Any]]) -> PromiseScores:
     stated = [row for row in rows if row["stated_probability"] is not None]
     stated = stated if len(stated) >= MIN_SCORED else []
     return PromiseScores(
-        group=group, n=len(rows), coverage_share=float(np.mean(inside)) if inside else None,
+        group=group,
+        n=len(rows),
+        coverage_share=float(np.mean(inside)) if inside else None,
         mean_crps=float(np.mean([crps(mixture, value) for mixture, value in predicted])) if predicted else None,
         brier=brier([r["stated_probability"] for r in stated], [r["p_worthwhile"] for r in stated]) if stated else None,
     )

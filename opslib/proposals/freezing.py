@@ -44,7 +44,9 @@ class FrozenRecord:
     def from_json(cls, proposal_id: str, data: Mapping[str, Any]) -> FrozenRecord:
         """The record as the ledger holds it; refused if its content does not give its hash."""
         record = cls(
-            proposal_id=proposal_id, frozen_at=datetime.fromisoformat(data["frozen_at"]), sha256=data["sha256"],
+            proposal_id=proposal_id,
+            frozen_at=datetime.fromisoformat(data["frozen_at"]),
+            sha256=data["sha256"],
             content=data["content"],
         )
         if content_hash(record.content) != record.sha256:
@@ -115,7 +117,10 @@ def freeze(proposal: Proposal, *, definitions: Mapping[str, Definition], at: dat
         raise ProposalError(f"{proposal.id}: the time of freezing {at} has no zone; give it in UTC")
     content = frozen_content(proposal, definitions=definitions)
     return FrozenRecord(
-        proposal_id=proposal.id, frozen_at=at.astimezone(UTC), sha256=content_hash(content), content=content,
+        proposal_id=proposal.id,
+        frozen_at=at.astimezone(UTC),
+        sha256=content_hash(content),
+        content=content,
     )
 
 
@@ -131,7 +136,10 @@ def content_hash(content: Mapping[str, Any]) -> str:
 
 
 def changes_since(
-    record: FrozenRecord, proposal: Proposal, *, definitions: Mapping[str, Definition],
+    record: FrozenRecord,
+    proposal: Proposal,
+    *,
+    definitions: Mapping[str, Definition],
 ) -> tuple[Change, ...]:
     """Fields that differ from the frozen ones, each named.
 

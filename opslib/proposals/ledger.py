@@ -50,7 +50,12 @@ class Record:
 
 
 def next_line(
-    text: str, *, kind: RecordKind, proposal: str, at: datetime, payload: Mapping[str, Any],
+    text: str,
+    *,
+    kind: RecordKind,
+    proposal: str,
+    at: datetime,
+    payload: Mapping[str, Any],
 ) -> str:
     """The line to append to a ledger.
 
@@ -83,8 +88,12 @@ def next_line(
         raise LedgerError(f"ledger: the time {at} has no zone; give it in UTC")
     records = read_ledger(text)
     body = {
-        "n": len(records) + 1, "kind": kind, "proposal": proposal, "at": at.astimezone(UTC).isoformat(),
-        "payload": dict(payload), "previous": records[-1].hash if records else GENESIS,
+        "n": len(records) + 1,
+        "kind": kind,
+        "proposal": proposal,
+        "at": at.astimezone(UTC).isoformat(),
+        "payload": dict(payload),
+        "previous": records[-1].hash if records else GENESIS,
     }
     return _dump({**body, "hash": _hash(body)}) + "\n"
 
@@ -191,7 +200,8 @@ def history_faults(text: str, *, heads: Mapping[str, str], earlier: Mapping[str,
     known = {GENESIS, *(record.hash for record in read_ledger(text))}
     faults = [
         f"{place} shows the head {hash_[:12]}, which is not in the ledger: records were removed or rewritten"
-        for place, hash_ in heads.items() if not any(own.startswith(hash_) for own in known)
+        for place, hash_ in heads.items()
+        if not any(own.startswith(hash_) for own in known)
     ]
     lines = text.splitlines()
     for name, old in earlier.items():

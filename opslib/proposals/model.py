@@ -20,6 +20,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Unit = Literal["visitor", "customer", "session", "order", "product", "store", "region", "week", "day"]
 Department = Annotated[str, Field(min_length=1, max_length=80)]
 
+
 class Window(Part):
     """Local days on which a claim's outcomes count, both ends included."""
 
@@ -78,7 +79,9 @@ class Experiment(Part):
     source: Literal["experiments", "unit_outcomes", "experiment_summaries"] = "experiments"
     analysed_by: Unit | None = None
     covariate_days: Annotated[int, Field(ge=0, le=365)] = 0
-    segment: Annotated[str, Field(description="table.column whose groups must not point in opposite directions")] | None = None
+    segment: (
+        Annotated[str, Field(description="table.column whose groups must not point in opposite directions")] | None
+    ) = None
     is_ramp_pooled: bool = False
 
     @model_validator(mode="after")
@@ -116,7 +119,9 @@ class BeforeAfter(Part):
 
     kind: Literal["before_after"]
     changed_on: date
-    history_days: Annotated[int, Field(ge=56, description="days before the change that are read, where the data reach")] = 728
+    history_days: Annotated[
+        int, Field(ge=56, description="days before the change that are read, where the data reach")
+    ] = 728
     control_scope: Scope = ()
 
 
@@ -283,7 +288,9 @@ class Proposal(Part):
     departments: Annotated[tuple[Effort, ...], Field(strict=False)] = ()
     one_off_cost_amount: Amount = 0.0
     running_cost_amount: Annotated[float, Field(ge=0, allow_inf_nan=False, description="a month")] = 0.0
-    reach: Annotated[float, Field(gt=0, allow_inf_nan=False, description="units of the first claim a month")] | None = None
+    reach: Annotated[float, Field(gt=0, allow_inf_nan=False, description="units of the first claim a month")] | None = (
+        None
+    )
     horizon_days: Annotated[int, Field(gt=0, le=3_660)] = 365
     decay: Annotated[float, Field(ge=0, lt=1, description="share of the effect that fades a month")] = 0.0
     reversibility: Literal["easy", "costly", "final"] = "easy"
@@ -321,4 +328,3 @@ class Proposal(Part):
     def metrics(self) -> Iterator[str]:
         """Names of the metrics used, claims first, each once."""
         yield from dict.fromkeys([c.metric for c in self.claims] + [g.metric for g in self.guardrails])
-

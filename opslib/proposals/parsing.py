@@ -21,9 +21,7 @@ class _Loader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         doubles = [key for key in keys if keys.count(key) > 1]
         if doubles:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key '{doubles[0]}' is written twice", node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"key '{doubles[0]}' is written twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -104,8 +102,10 @@ def _roots(faults: list[Any]) -> list[Any]:
     """Faults without those that only follow from another one inside (a list emptied by a faulty item)."""
     places = [fault["loc"] for fault in faults]
     return [
-        fault for fault in faults
-        if fault["type"] != "too_short" or not any(len(at) > len(fault["loc"]) and at[:len(fault["loc"])] == fault["loc"] for at in places)
+        fault
+        for fault in faults
+        if fault["type"] != "too_short"
+        or not any(len(at) > len(fault["loc"]) and at[: len(fault["loc"])] == fault["loc"] for at in places)
     ]
 
 
@@ -141,7 +141,9 @@ def _walk(location: Iterable[int | str]) -> tuple[str, list[type[BaseModel]]]:
             continue
         path += f".{part}" if path else part
         parents = models
-        models = [found for m in models if part in m.model_fields for found in _models_in(m.model_fields[part].annotation)]
+        models = [
+            found for m in models if part in m.model_fields for found in _models_in(m.model_fields[part].annotation)
+        ]
     return path, parents
 
 

@@ -17,8 +17,12 @@ N_WEIGHTS = 2_000
 
 
 def chosen_proposals(
-    proposals: Sequence[Proposal], *, worth: Mapping[str, float], person_days: Mapping[str, float],
-    budget_amount: float | None = None, done: Sequence[str] = (),
+    proposals: Sequence[Proposal],
+    *,
+    worth: Mapping[str, float],
+    person_days: Mapping[str, float],
+    budget_amount: float | None = None,
+    done: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The set of proposals that brings most within every department's person-days and the budget.
 
@@ -46,22 +50,44 @@ def chosen_proposals(
     """
     rows = [p for p in proposals if p.id in worth]
     if not rows:
-        return pd.DataFrame(columns=["proposal", "title", "owner", "worth_amount", "person_days", "one_off_cost_amount",
-                                     "is_chosen", "why"])
+        return pd.DataFrame(
+            columns=[
+                "proposal",
+                "title",
+                "owner",
+                "worth_amount",
+                "person_days",
+                "one_off_cost_amount",
+                "is_chosen",
+                "why",
+            ]
+        )
     limits = _limits(rows, person_days, budget_amount, done)
     gains = np.array([worth[p.id] for p in rows])
-    solved = milp(-gains, constraints=LinearConstraint(limits.rows, ub=limits.bounds), bounds=Bounds(0, 1),
-                  integrality=np.ones(len(rows)))
+    solved = milp(
+        -gains,
+        constraints=LinearConstraint(limits.rows, ub=limits.bounds),
+        bounds=Bounds(0, 1),
+        integrality=np.ones(len(rows)),
+    )
     if solved.x is None:
         raise ParameterError(f"portfolio: no choice meets the limits ({solved.message}); check negative capacities")
     taken = solved.x > 0.5
-    frame = pd.DataFrame({
-        "proposal": [p.id for p in rows], "title": [p.title for p in rows], "owner": [p.owner for p in rows],
-        "worth_amount": gains, "person_days": [sum(e.person_days for e in p.affected) for p in rows],
-        "one_off_cost_amount": [p.one_off_cost_amount for p in rows], "is_chosen": taken,
-        "why": [_why(i, taken=taken, gains=gains, limits=limits) for i in range(len(rows))],
-    })
-    return frame.sort_values(["is_chosen", "worth_amount", "proposal"], ascending=[False, False, True], ignore_index=True)
+    frame = pd.DataFrame(
+        {
+            "proposal": [p.id for p in rows],
+            "title": [p.title for p in rows],
+            "owner": [p.owner for p in rows],
+            "worth_amount": gains,
+            "person_days": [sum(e.person_days for e in p.affected) for p in rows],
+            "one_off_cost_amount": [p.one_off_cost_amount for p in rows],
+            "is_chosen": taken,
+            "why": [_why(i, taken=taken, gains=gains, limits=limits) for i in range(len(rows))],
+        }
+    )
+    return frame.sort_values(
+        ["is_chosen", "worth_amount", "proposal"], ascending=[False, False, True], ignore_index=True
+    )
 
 
 def robust_ranking(scores: pd.DataFrame, *, weights: Mapping[str, tuple[float, float]], seed: int = 1) -> pd.DataFrame:
@@ -101,11 +127,16 @@ def robust_ranking(scores: pd.DataFrame, *, weights: Mapping[str, tuple[float, f
     draws /= np.maximum(draws.sum(axis=1, keepdims=True), 1e-12)
     stated = values @ (middle / middle.sum())
     ranks = np.stack([_ranks(values @ draw) for draw in draws])
-    return pd.DataFrame({
-        "proposal": scores.index, "score": stated, "rank": _ranks(stated),
-        "rank_lower": np.quantile(ranks, 0.05, axis=0), "rank_upper": np.quantile(ranks, 0.95, axis=0),
-        "first_share": (ranks == 1).mean(axis=0),
-    }).sort_values(["rank", "proposal"], ignore_index=True)
+    return pd.DataFrame(
+        {
+            "proposal": scores.index,
+            "score": stated,
+            "rank": _ranks(stated),
+            "rank_lower": np.quantile(ranks, 0.05, axis=0),
+            "rank_upper": np.quantile(ranks, 0.95, axis=0),
+            "first_share": (ranks == 1).mean(axis=0),
+        }
+    ).sort_values(["rank", "proposal"], ignore_index=True)
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:
@@ -123,7 +154,10 @@ class Limits:
 
 
 def _limits(
-    given: Sequence[Proposal], person_days: Mapping[str, float], budget_amount: float | None, done: Sequence[str],
+    given: Sequence[Proposal],
+    person_days: Mapping[str, float],
+    budget_amount: float | None,
+    done: Sequence[str],
 ) -> Limits:
     at = {p.id: i for i, p in enumerate(given)}
     found: list[tuple[np.ndarray, float, str]] = []
@@ -134,7 +168,9 @@ def _limits(
     found.append((costs, np.inf if budget_amount is None else budget_amount, "budget"))
     for i, p in enumerate(given):
         for other in (o for o in p.depends_on if o not in done):
-            found.append((_signs(len(given), {i: 1.0} | ({at[other]: -1.0} if other in at else {})), 0.0, f"needs {other} first"))
+            found.append(
+                (_signs(len(given), {i: 1.0} | ({at[other]: -1.0} if other in at else {})), 0.0, f"needs {other} first")
+            )
         for other in (o for o in p.excludes if o in at):
             found.append((_signs(len(given), {i: 1.0, at[other]: 1.0}), 1.0, f"excludes {other}"))
     rows, bounds, names = zip(*found, strict=True)
@@ -155,5 +191,7 @@ def _why(i: int, *, taken: np.ndarray, gains: np.ndarray, limits: Limits) -> str
     if gains[i] <= 0:
         return "brings no money on average"
     over = limits.rows @ taken + limits.rows[:, i] > limits.bounds + 1e-9
-    broken = [name for name, is_over, need in zip(limits.names, over, limits.rows[:, i], strict=True) if is_over and need > 0]
+    broken = [
+        name for name, is_over, need in zip(limits.names, over, limits.rows[:, i], strict=True) if is_over and need > 0
+    ]
     return "; ".join(broken) or "others bring more"

@@ -11,7 +11,13 @@ from opslib.stats.estimates import Estimate
 State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refuted", "inconclusive"]
 GuardState = Literal["held", "broken", "unclear", "invalid"]
 GateName = Literal[
-    "data health", "sample ratio", "enough history", "clustered unit known", "measurable", "planned looks", "ramp strata",
+    "data health",
+    "sample ratio",
+    "enough history",
+    "clustered unit known",
+    "measurable",
+    "planned looks",
+    "ramp strata",
     "selection of the worst",
 ]
 METHOD_VERSION = "2"
@@ -238,9 +244,14 @@ class ProposalResult:
         """One finding a claim, for display and for the ledger."""
         return tuple(
             Evidence(
-                key=f"{self.proposal_id}-{claim.claim_id}".lower(), sentence=claim.page_sentence,
-                kind="described" if claim.measured.effect is None else "estimated", estimate=claim.measured.effect,
-                grade=claim.grade, owner=self.owner, caveat=claim.measured.doubt or None, metric=claim.metric,
+                key=f"{self.proposal_id}-{claim.claim_id}".lower(),
+                sentence=claim.page_sentence,
+                kind="described" if claim.measured.effect is None else "estimated",
+                estimate=claim.measured.effect,
+                grade=claim.grade,
+                owner=self.owner,
+                caveat=claim.measured.doubt or None,
+                metric=claim.metric,
             )
             for claim in self.claims
         )

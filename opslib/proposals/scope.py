@@ -63,7 +63,10 @@ class Filter(Part):
         if not isinstance(data, dict) or "value" not in data:
             return data
         value = data["value"]
-        items = [_dated(str(data.get("column", "")), item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+        items = [
+            _dated(str(data.get("column", "")), item)
+            for item in (value if isinstance(value, (list, tuple)) else [value])
+        ]
         return {**data, "value": tuple(items) if isinstance(value, (list, tuple)) else items[0]}
 
     @model_validator(mode="after")

@@ -25,8 +25,13 @@ MIN_UNITS, LEAST_DAYS = 50, 14
 
 
 def surroundings_of(
-    proposal: Proposal, *, metrics: Mapping[str, Metric | RecordedMetric], context: Context,
-    changes: tuple[Change, ...] = (), frozen_in_time: bool = False, proposals: Mapping[str, str] | None = None,
+    proposal: Proposal,
+    *,
+    metrics: Mapping[str, Metric | RecordedMetric],
+    context: Context,
+    changes: tuple[Change, ...] = (),
+    frozen_in_time: bool = False,
+    proposals: Mapping[str, str] | None = None,
 ) -> Surroundings:
     """Gather what `feasibility` checks a proposal against.
 
@@ -73,8 +78,14 @@ def surroundings_of(
     if "capacity" in context.tables:
         capacity = engine.collect(engine.as_table(context.tables["capacity"]).order_by(["department", "month"]))
     return Surroundings(
-        traffic=traffic, history=history, runs=runs, capacity=capacity, changes=changes, frozen_in_time=frozen_in_time,
-        proposals=proposals, obstacles=obstacles,  # type: ignore[arg-type]
+        traffic=traffic,
+        history=history,
+        runs=runs,
+        capacity=capacity,
+        changes=changes,
+        frozen_in_time=frozen_in_time,
+        proposals=proposals,  # type: ignore[arg-type]
+        obstacles=obstacles,
     )
 
 
@@ -103,8 +114,9 @@ def traffic_of(claim: Claim, metric: Metric, context: Context) -> Traffic | None
     moments: Moments = arms_of(sums, arm="metric")[metric.name]
     if moments.n < MIN_UNITS or not moments.d > 0 or not moments.y > 0:
         return None
-    return Traffic(units_per_day=moments.n / seen, variation=unit_variation(moments),
-                   baseline=float(moments.y / moments.d))
+    return Traffic(
+        units_per_day=moments.n / seen, variation=unit_variation(moments), baseline=float(moments.y / moments.d)
+    )
 
 
 def history_of(claim: Claim, metric: Metric, context: Context) -> HistoryRange:
@@ -162,8 +174,13 @@ def _values_by_unit(claim: Claim, metric: Metric, context: Context, *, last: dat
         if (end - first_day).days + 1 < length:
             break
         window = Period(end - timedelta(days=length - 1), end)
-        values = unit_values(context.tables, [metric], unit=claim.unit or metric.unit_of_analysis, period=window,
-                             where=where_of(claim.scope))
+        values = unit_values(
+            context.tables,
+            [metric],
+            unit=claim.unit or metric.unit_of_analysis,
+            period=window,
+            where=where_of(claim.scope),
+        )
         sums = arms_of(unit_moments(values, [metric]), arm="metric")[metric.name]
         if not sums.d > 0:
             break

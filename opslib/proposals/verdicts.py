@@ -26,7 +26,12 @@ WEAKEST_FIRST: tuple[State, ...] = (
 
 
 def judge_claim(
-    claim: Claim, measured: Measured, *, is_frozen: bool, is_replay: bool = False, launch: date,
+    claim: Claim,
+    measured: Measured,
+    *,
+    is_frozen: bool,
+    is_replay: bool = False,
+    launch: date,
 ) -> ClaimResult:
     """Verdict of one claim.
 
@@ -49,9 +54,20 @@ def judge_claim(
     grade, reasons = grade_of(claim, measured, is_frozen=is_frozen, launch=launch)
     state, qualifier = _state_of(claim, measured, may_confirm=is_frozen or is_replay)
     result = ClaimResult(
-        claim_id=claim.id, sentence=claim.sentence, metric=claim.metric, design=claim.design.kind, state=state,
-        qualifier=qualifier, page_sentence="", measured=measured, grade=grade, grade_reasons=reasons,
-        promise=claim.promise, m=claim.m, scale=claim.scale, is_confirmatory=claim.is_confirmatory,
+        claim_id=claim.id,
+        sentence=claim.sentence,
+        metric=claim.metric,
+        design=claim.design.kind,
+        state=state,
+        qualifier=qualifier,
+        page_sentence="",
+        measured=measured,
+        grade=grade,
+        grade_reasons=reasons,
+        promise=claim.promise,
+        m=claim.m,
+        scale=claim.scale,
+        is_confirmatory=claim.is_confirmatory,
         p_promise=exceedance(measured.effect, claim.promise, df=measured.df),
         p_worthwhile=exceedance(measured.effect, claim.m, df=measured.df),
     )
@@ -65,21 +81,33 @@ def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult
     """Whether a guardrail held: ``effect`` in its wished-for direction, against its margin."""
     if measured.failed or measured.pending or measured.effect is None:
         why = measured.failed[0].sentence if measured.failed else measured.pending or "nothing was measured"
-        return GuardrailResult(metric=guardrail.metric, state="invalid" if measured.failed else "unclear",
-                               margin=guardrail.margin, measured=measured, page_sentence=f"{guardrail.metric}: {why}.")
+        return GuardrailResult(
+            metric=guardrail.metric,
+            state="invalid" if measured.failed else "unclear",
+            margin=guardrail.margin,
+            measured=measured,
+            page_sentence=f"{guardrail.metric}: {why}.",
+        )
     effect = measured.effect
     state = guardrail_state_of((effect.lower, effect.upper), margin=guardrail.margin)
     relative = guardrail.scale == "relative"
-    said = {"held": "did not get worse by more than", "broken": "got worse by more than",
-            "unclear": "may or may not have got worse by more than"}[state]
-    sentence = (f"{guardrail.metric} {said} {words.number(guardrail.margin, relative=relative).lstrip('+')}: "
-                f"{words.interval(effect, relative=relative)} in the wished-for direction.")
-    return GuardrailResult(metric=guardrail.metric, state=state, margin=guardrail.margin, measured=measured,
-                           page_sentence=sentence)
+    said = {
+        "held": "did not get worse by more than",
+        "broken": "got worse by more than",
+        "unclear": "may or may not have got worse by more than",
+    }[state]
+    sentence = (
+        f"{guardrail.metric} {said} {words.number(guardrail.margin, relative=relative).lstrip('+')}: "
+        f"{words.interval(effect, relative=relative)} in the wished-for direction."
+    )
+    return GuardrailResult(
+        metric=guardrail.metric, state=state, margin=guardrail.margin, measured=measured, page_sentence=sentence
+    )
 
 
 def overall(
-    claims: Sequence[ClaimResult], guardrails: Sequence[GuardrailResult],
+    claims: Sequence[ClaimResult],
+    guardrails: Sequence[GuardrailResult],
 ) -> tuple[State, str]:
     """Verdict of a proposal: its weakest confirmatory claim's; harmful where a guardrail is broken on valid evidence."""
     counted = [claim for claim in claims if claim.is_confirmatory] or list(claims)
@@ -109,7 +137,8 @@ def q_values(results: Sequence[ProposalResult]) -> Mapping[str, float]:
     """
     p_values: dict[Hashable, float] = {
         f"{result.proposal_id}/{claim.claim_id}": claim.measured.p_value
-        for result in results for claim in result.claims
+        for result in results
+        for claim in result.claims
         if claim.measured.p_value is not None and not claim.measured.failed
     }
     frame = adjusted(p_values, method="benjamini_hochberg")
@@ -148,8 +177,11 @@ def still_needed(claim: Claim, measured: Measured) -> tuple[float | None, float 
         per = 1.0 if claim.scale == "relative" else 1 / abs(measured.baseline)
         change = (1 + sign * claim.promise * per) / (1 + sign * claim.m * per) - 1
         share = measured.n_treated / n
-        total = (needed_units(measured.variation, change=change, treated_share=share, level=effect.level)
-                 if change > -1 and change != 0 else math.inf)
+        total = (
+            needed_units(measured.variation, change=change, treated_share=share, level=effect.level)
+            if change > -1 and change != 0
+            else math.inf
+        )
     else:
         total = n * (effect.width / gap) ** 2 if gap > 0 else math.inf
     if total <= n and gap > 0 and claim.design.kind not in DESCRIPTIVE:
@@ -202,7 +234,7 @@ def _descriptive_end(result: ClaimResult) -> str:
 _QUALIFIED = {
     "exploratory": "It was not frozen before the result, so it can suggest a test and not more.",
     "association only": "The groups were not made alike, so this shows that two things went together and not that "
-                        "one made the other.",
+    "one made the other.",
 }
 
 
@@ -211,7 +243,11 @@ def _ends(result: ClaimResult, relative: bool) -> str:
         return _QUALIFIED[result.qualifier]
     least = words.number(result.m, relative=relative) if result.m else "any gain"
     if result.state == "supported":
-        chance = "" if result.p_promise is None else f" (the chance that it is at least that is {words.probability(result.p_promise)})"
+        chance = (
+            ""
+            if result.p_promise is None
+            else f" (the chance that it is at least that is {words.probability(result.p_promise)})"
+        )
         return f"The direction is shown; the promised size is neither shown nor excluded{chance}."
     return {
         "harmful": "It did harm.",

@@ -23,7 +23,11 @@ STAGES: dict[str, tuple[str, str]] = {
 
 
 def life_stages(
-    order_lines: Table, *, as_of: date, prior_gaps: float = 2.0, limits: tuple[float, float] = (0.25, 0.05),
+    order_lines: Table,
+    *,
+    as_of: date,
+    prior_gaps: float = 2.0,
+    limits: tuple[float, float] = (0.25, 0.05),
 ) -> ir.Table:
     """Stage of each customer: is this silence long for *this* customer?
 
@@ -78,21 +82,32 @@ def life_stages(
     span = engine.days_between(totals["last_on"], totals["first_on"]).cast("float64")
     everything = ibis.window()
     totals = totals.mutate(
-        gaps=gaps, span=span, silence_days=engine.days_between(ibis.literal(as_of), totals["last_on"]),
+        gaps=gaps,
+        span=span,
+        silence_days=engine.days_between(ibis.literal(as_of), totals["last_on"]),
         # Nobody has come back yet: the shop's rhythm is unknown, and a month stands for it.
         shop_gap=engine.ratio(span.sum().over(everything), gaps.sum().over(everything)).fill_null(30.0),
     )
     shape, scale = totals["gaps"] + prior_gaps, totals["span"] + totals["shop_gap"] * prior_gaps
     share = (engine.ratio(scale, scale + totals["silence_days"]).ln() * shape).exp()
     rated = totals.select(
-        "customer_id", "first_on", "last_on", "n_order_days", "silence_days",
+        "customer_id",
+        "first_on",
+        "last_on",
+        "n_order_days",
+        "silence_days",
         gap_days=(shape > 1).ifelse(engine.ratio(scale, shape - 1), ibis.null("float64")),
-        silence_share=share, revenue_amount=totals["revenue_amount"].cast("float64"),
+        silence_share=share,
+        revenue_amount=totals["revenue_amount"].cast("float64"),
     )
-    return rated.mutate(stage=ibis.cases(
-        (rated["silence_share"] <= lapse, "lapsed"), (rated["silence_share"] <= risk, "at risk"),
-        (rated["n_order_days"] == 1, "new"), else_="active",
-    ))
+    return rated.mutate(
+        stage=ibis.cases(
+            (rated["silence_share"] <= lapse, "lapsed"),
+            (rated["silence_share"] <= risk, "at risk"),
+            (rated["n_order_days"] == 1, "new"),
+            else_="active",
+        )
+    )
 
 
 def _rhythm(order_lines: Table, *, as_of: date) -> ir.Table:
@@ -102,7 +117,9 @@ def _rhythm(order_lines: Table, *, as_of: date) -> ir.Table:
     rows = lines.select(customer_id=lines["customer_id"], day=order_day(lines), amount=line_revenue(lines))
     rows = rows.filter(rows["customer_id"].notnull(), rows["day"] <= as_of)
     return rows.group_by("customer_id").aggregate(
-        first_on=rows["day"].min(), last_on=rows["day"].max(), n_order_days=rows["day"].nunique(),
+        first_on=rows["day"].min(),
+        last_on=rows["day"].max(),
+        n_order_days=rows["day"].nunique(),
         revenue_amount=rows["amount"].sum(),
     )
 
@@ -123,10 +140,13 @@ def stage_sizes(stages: Table) -> pd.DataFrame:
     """
     table = engine.as_table(stages)
     found = engine.collect(
-        table.group_by("stage").aggregate(
-            n_customers=table.count(), revenue_amount=table["revenue_amount"].sum(),
+        table.group_by("stage")
+        .aggregate(
+            n_customers=table.count(),
+            revenue_amount=table["revenue_amount"].sum(),
             median_gap_days=table["gap_days"].median(),
-        ).order_by("stage")
+        )
+        .order_by("stage")
     )
     sizes = pd.DataFrame({"stage": list(STAGES)}).merge(found, how="left", on="stage")
     sizes = sizes.fillna({"n_customers": 0, "revenue_amount": 0.0}).astype({"n_customers": "int64"})
@@ -134,5 +154,17 @@ def stage_sizes(stages: Table) -> pd.DataFrame:
     return sizes.assign(
         customer_share=sizes["n_customers"] / max(sizes["n_customers"].sum(), 1),
         revenue_share=sizes["revenue_amount"] / total if total else float("nan"),
-        action=[action for action, _ in STAGES.values()], owner=[owner for _, owner in STAGES.values()],
-    )[["stage", "n_customers", "customer_share", "revenue_amount", "revenue_share", "median_gap_days", "action", "owner"]]
+        action=[action for action, _ in STAGES.values()],
+        owner=[owner for _, owner in STAGES.values()],
+    )[
+        [
+            "stage",
+            "n_customers",
+            "customer_share",
+            "revenue_amount",
+            "revenue_share",
+            "median_gap_days",
+            "action",
+            "owner",
+        ]
+    ]

@@ -56,24 +56,36 @@ def segment_migration(before: Table, after: Table, *, by: str = "segment", level
     """
     pairs = _pairs(before, after, by)
     flows = engine.collect(
-        pairs.group_by("segment_before", "segment_after").aggregate(
-            n_customers=pairs.count(), revenue_before=pairs["revenue_before"].sum(),
+        pairs.group_by("segment_before", "segment_after")
+        .aggregate(
+            n_customers=pairs.count(),
+            revenue_before=pairs["revenue_before"].sum(),
             revenue_after=pairs["revenue_after"].sum(),
-        ).order_by("segment_before", ibis.desc("n_customers"), "segment_after")
+        )
+        .order_by("segment_before", ibis.desc("n_customers"), "segment_after")
     )
     flows["n_before"] = flows.groupby("segment_before")["n_customers"].transform("sum")
     estimates = [
-        share(int(n), int(all_), level=level)
-        for n, all_ in zip(flows["n_customers"], flows["n_before"], strict=True)
+        share(int(n), int(all_), level=level) for n, all_ in zip(flows["n_customers"], flows["n_before"], strict=True)
     ]
     flows["flow_share"] = [estimate.value for estimate in estimates]
     flows["lower"] = [estimate.lower for estimate in estimates]
     flows["upper"] = [estimate.upper for estimate in estimates]
     flows["revenue_change"] = flows["revenue_after"] - flows["revenue_before"]
-    return flows[[
-        "segment_before", "segment_after", "n_customers", "n_before", "flow_share", "lower", "upper", "revenue_before",
-        "revenue_after", "revenue_change",
-    ]]
+    return flows[
+        [
+            "segment_before",
+            "segment_after",
+            "n_customers",
+            "n_before",
+            "flow_share",
+            "lower",
+            "upper",
+            "revenue_before",
+            "revenue_after",
+            "revenue_change",
+        ]
+    ]
 
 
 def _pairs(before: Table, after: Table, by: str) -> ir.Table:
@@ -85,15 +97,20 @@ def _pairs(before: Table, after: Table, by: str) -> ir.Table:
             if column not in table.columns:
                 raise ContractError(f"{side}: no column '{column}'; it has {', '.join(table.columns)}")
         revenue = table["revenue_amount"] if "revenue_amount" in table.columns else ibis.literal(0)
-        sides[side] = table.select(**{
-            f"id_{side}": table["customer_id"], f"segment_{side}": table[by].cast("string"),
-            f"revenue_{side}": revenue.cast("float64"),
-        })
+        sides[side] = table.select(
+            **{
+                f"id_{side}": table["customer_id"],
+                f"segment_{side}": table[by].cast("string"),
+                f"revenue_{side}": revenue.cast("float64"),
+            }
+        )
     pairs = sides["before"].outer_join(sides["after"], sides["before"]["id_before"] == sides["after"]["id_after"])
-    return pairs.select(**{
-        **{f"segment_{side}": pairs[f"segment_{side}"].fill_null(NOBODY) for side in sides},
-        **{f"revenue_{side}": pairs[f"revenue_{side}"].fill_null(0.0) for side in sides},
-    })
+    return pairs.select(
+        **{
+            **{f"segment_{side}": pairs[f"segment_{side}"].fill_null(NOBODY) for side in sides},
+            **{f"revenue_{side}": pairs[f"revenue_{side}"].fill_null(0.0) for side in sides},
+        }
+    )
 
 
 def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
@@ -150,7 +167,13 @@ def _factors(n_all: float, n: float, revenue: float) -> list[float]:
 
 
 def cohort_segments(
-    order_lines: Table, segments: Table, *, as_of: date, by: str = "segment", grain: Grain = "quarter", level: float = 0.95,
+    order_lines: Table,
+    segments: Table,
+    *,
+    as_of: date,
+    by: str = "segment",
+    grain: Grain = "quarter",
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """What became of each cohort: its customers by segment today.
 
@@ -192,16 +215,27 @@ def cohort_segments(
     first = joined["first_on"]
     joined = joined.mutate(cohort=first if grain == "day" else first.truncate(grain[0].upper()))
     found = engine.collect(
-        joined.group_by("cohort", "segment").aggregate(
-            n_customers=joined.count(), revenue_amount=joined["revenue_amount"].sum().cast("float64")
-        ).order_by("cohort", ibis.desc("n_customers"), "segment")
+        joined.group_by("cohort", "segment")
+        .aggregate(n_customers=joined.count(), revenue_amount=joined["revenue_amount"].sum().cast("float64"))
+        .order_by("cohort", ibis.desc("n_customers"), "segment")
     )
     found["cohort"] = pd.to_datetime(found["cohort"])
     found["n_cohort"] = found.groupby("cohort")["n_customers"].transform("sum")
-    estimates = [share(int(n), int(k), level=level) for n, k in zip(found["n_customers"], found["n_cohort"], strict=True)]
+    estimates = [
+        share(int(n), int(k), level=level) for n, k in zip(found["n_customers"], found["n_cohort"], strict=True)
+    ]
     found["segment_share"] = [estimate.value for estimate in estimates]
     found["lower"] = [estimate.lower for estimate in estimates]
     found["upper"] = [estimate.upper for estimate in estimates]
-    return found[[
-        "cohort", "segment", "n_customers", "n_cohort", "segment_share", "lower", "upper", "revenue_amount",
-    ]]
+    return found[
+        [
+            "cohort",
+            "segment",
+            "n_customers",
+            "n_cohort",
+            "segment_share",
+            "lower",
+            "upper",
+            "revenue_amount",
+        ]
+    ]

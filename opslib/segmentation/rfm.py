@@ -101,17 +101,26 @@ def customer_totals(order_lines: Table, *, as_of: date) -> ir.Table:
     require_columns(lines, "order_id", "customer_id", name="order_lines")
     lines = paid(lines)
     rows = lines.select(
-        customer_id=lines["customer_id"], order_id=lines["order_id"], day=order_day(lines), amount=line_revenue(lines),
+        customer_id=lines["customer_id"],
+        order_id=lines["order_id"],
+        day=order_day(lines),
+        amount=line_revenue(lines),
     )
     rows = rows.filter(rows["customer_id"].notnull(), rows["day"] <= as_of)
     return rows.group_by("customer_id").aggregate(
-        first_on=rows["day"].min(), last_on=rows["day"].max(), n_orders=rows["order_id"].nunique(),
+        first_on=rows["day"].min(),
+        last_on=rows["day"].max(),
+        n_orders=rows["order_id"].nunique(),
         revenue_amount=rows["amount"].sum(),
     )
 
 
 def rfm_scores(
-    order_lines: Table, *, as_of: date, bins: int = 5, cut_points: RfmCutPoints | None = None,
+    order_lines: Table,
+    *,
+    as_of: date,
+    bins: int = 5,
+    cut_points: RfmCutPoints | None = None,
 ) -> ir.Table:
     """Recency, frequency and money of each customer, with scores and a segment.
 
@@ -154,7 +163,11 @@ def rfm_scores(
     totals = totals.mutate(recency_days=engine.days_between(ibis.literal(as_of), totals["last_on"]))
     scores = _by_rank(totals, bins) if cut_points is None else _by_cut_points(totals, cut_points)
     scored = totals.select(
-        "customer_id", "recency_days", "n_orders", revenue_amount=totals["revenue_amount"].cast("float64"), **scores,
+        "customer_id",
+        "recency_days",
+        "n_orders",
+        revenue_amount=totals["revenue_amount"].cast("float64"),
+        **scores,
     )
     return scored.mutate(segment=_segment_of(scored, bins))
 
@@ -268,10 +281,14 @@ def segment_sizes(scores: Table) -> pd.DataFrame:
     """
     table = engine.as_table(scores)
     found = engine.collect(
-        table.group_by("segment").aggregate(
-            n_customers=table.count(), n_orders=table["n_orders"].sum(), revenue_amount=table["revenue_amount"].sum(),
+        table.group_by("segment")
+        .aggregate(
+            n_customers=table.count(),
+            n_orders=table["n_orders"].sum(),
+            revenue_amount=table["revenue_amount"].sum(),
             mean_recency_days=table["recency_days"].cast("float64").mean(),
-        ).order_by("segment")
+        )
+        .order_by("segment")
     )
     order = pd.DataFrame({"segment": [segment.name for segment in SEGMENTS]})
     sizes = order.merge(found, how="left", on="segment")
@@ -282,10 +299,18 @@ def segment_sizes(scores: Table) -> pd.DataFrame:
     total = sizes["revenue_amount"].sum()
     sizes["revenue_share"] = sizes["revenue_amount"] / total if total else float("nan")
     words = {field: [getattr(s, field) for s in SEGMENTS] for field in ("meaning", "action", "owner")}
-    return sizes.assign(**words)[[
-        "segment", "n_customers", "customer_share", "n_orders", "revenue_amount", "revenue_share", "mean_recency_days",
-        *words,
-    ]]
+    return sizes.assign(**words)[
+        [
+            "segment",
+            "n_customers",
+            "customer_share",
+            "n_orders",
+            "revenue_amount",
+            "revenue_share",
+            "mean_recency_days",
+            *words,
+        ]
+    ]
 
 
 def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:
@@ -305,15 +330,20 @@ def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:
     """
     lines = paid(order_lines)
     rows = lines.select(
-        is_known=lines["customer_id"].notnull(), order_id=lines["order_id"], day=order_day(lines),
+        is_known=lines["customer_id"].notnull(),
+        order_id=lines["order_id"],
+        day=order_day(lines),
         amount=line_revenue(lines),
     )
     rows = rows.filter(rows["day"] <= as_of)
     found = engine.collect(
-        rows.group_by("is_known").aggregate(
-            n_lines=rows.count(), n_orders=rows["order_id"].nunique(),
+        rows.group_by("is_known")
+        .aggregate(
+            n_lines=rows.count(),
+            n_orders=rows["order_id"].nunique(),
             revenue_amount=rows["amount"].sum().cast("float64"),
-        ).order_by("is_known")
+        )
+        .order_by("is_known")
     )
     parts = pd.DataFrame({"is_known": [True, False], "part": ["with a customer", "without a customer"]})
     frame = parts.merge(found, how="left", on="is_known").drop(columns="is_known").fillna(0)

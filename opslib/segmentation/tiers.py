@@ -18,7 +18,11 @@ TIERS: tuple[str, ...] = ("heavy", "medium", "light", "zero")
 
 
 def value_tiers(
-    order_lines: Table, *, as_of: date, shares: tuple[float, float] = (0.5, 0.8), customers: Table | None = None,
+    order_lines: Table,
+    *,
+    as_of: date,
+    shares: tuple[float, float] = (0.5, 0.8),
+    customers: Table | None = None,
 ) -> ir.Table:
     """Heavy, medium, light and zero customers by their place in the shop's revenue.
 
@@ -67,8 +71,10 @@ def value_tiers(
     ranked = running_shares(totals, column="revenue_amount").rename(revenue_share="own_share")
     return ranked.mutate(
         tier=ibis.cases(
-            (ranked["revenue_amount"] <= 0, "zero"), (ranked["share_ahead"] < low, "heavy"),
-            (ranked["share_ahead"] < high, "medium"), else_="light",
+            (ranked["revenue_amount"] <= 0, "zero"),
+            (ranked["share_ahead"] < low, "heavy"),
+            (ranked["share_ahead"] < high, "medium"),
+            else_="light",
         )
     ).drop("share_ahead")
 
@@ -89,14 +95,26 @@ def tier_sizes(tiers: Table) -> pd.DataFrame:
     """
     table = engine.as_table(tiers)
     found = engine.collect(
-        table.group_by("tier").aggregate(
-            n_customers=table.count(), revenue_amount=table["revenue_amount"].sum(),
+        table.group_by("tier")
+        .aggregate(
+            n_customers=table.count(),
+            revenue_amount=table["revenue_amount"].sum(),
             revenue_share=table["revenue_share"].sum(),
-        ).order_by("tier")
+        )
+        .order_by("tier")
     )
-    sizes = pd.DataFrame({"tier": list(TIERS)}).merge(found, how="left", on="tier").fillna({
-        "n_customers": 0, "revenue_amount": 0.0, "revenue_share": 0.0,
-    }).astype({"n_customers": "int64"})
+    sizes = (
+        pd.DataFrame({"tier": list(TIERS)})
+        .merge(found, how="left", on="tier")
+        .fillna(
+            {
+                "n_customers": 0,
+                "revenue_amount": 0.0,
+                "revenue_share": 0.0,
+            }
+        )
+        .astype({"n_customers": "int64"})
+    )
     share = sizes["n_customers"] / max(sizes["n_customers"].sum(), 1)
     sizes.insert(2, "customer_share", share)
     return sizes

@@ -91,8 +91,10 @@ def require_units(control: Strata, treated: Strata) -> None:
     for name, arm in (("control", control), ("treated", treated)):
         for key, m in arm.items():
             if m.n < 2 or not m.d > 0:
-                raise ParameterError(f"{name}, stratum '{key}': {m.n:.0f} units, denominator {m.d:.6g}; "
-                                     "two units and a positive denominator are the least; merge strata")
+                raise ParameterError(
+                    f"{name}, stratum '{key}': {m.n:.0f} units, denominator {m.d:.6g}; "
+                    "two units and a positive denominator are the least; merge strata"
+                )
 
 
 def _point(strata: Strata, weights: Mapping[Any, Any], slope: Any, x_means: Mapping[Any, Any]) -> ArmPoint:

@@ -161,8 +161,13 @@ def placebo_fit(windows: np.ndarray, after: np.ndarray, *, positions: np.ndarray
 
 
 def before_after(
-    series: object, *, changed_on: date, n_days: int = 28, controls: Sequence[str] = (),
-    scale: Scale = "relative", level: float = 0.95,
+    series: object,
+    *,
+    changed_on: date,
+    n_days: int = 28,
+    controls: Sequence[str] = (),
+    scale: Scale = "relative",
+    level: float = 0.95,
 ) -> BeforeAfter:
     """Effect of a change from the series' own history, with or without control series.
 
@@ -215,7 +220,9 @@ def before_after(
     grid = _WindowGrid.of(daily, changed_on=changed_on, n_days=n_days, scale=scale)
     gaps, starts, has_season, cut = grid.placebo_gaps()
     fit = placebo_fit(
-        gaps[None, :-1], gaps[None, -1], positions=(starts[:-1] - starts[0]) / n_days,
+        gaps[None, :-1],
+        gaps[None, -1],
+        positions=(starts[:-1] - starts[0]) / n_days,
         position=(starts[-1] - starts[0]) / n_days,
     )
     return _result(grid, fit, starts, has_season=has_season, cut=cut, level=level)
@@ -240,13 +247,21 @@ class _WindowGrid:
         present = int(after["value"].notna().sum())
         if first == 0 or present < MIN_AFTER_SHARE * n_days:
             raise DesignError(
-                "window", f"{present} of the {n_days} days from {changed.date()} are present, {first} days before; "
-                f"needed: {MIN_AFTER_SHARE:.0%} of the days after, and a history; wait, or shorten the window")
+                "window",
+                f"{present} of the {n_days} days from {changed.date()} are present, {first} days before; "
+                f"needed: {MIN_AFTER_SHARE:.0%} of the days after, and a history; wait, or shorten the window",
+            )
         kept = daily.iloc[: first + n_days]
         values, weekdays = kept.to_numpy(float), pd.DatetimeIndex(kept.index).day_of_week.to_numpy()
         columns = [_without_weekdays(column, weekdays, n_history=first, scale=scale) for column in values.T]
-        return cls(days=pd.DatetimeIndex(kept.index), adjusted=np.column_stack(columns), first_after=first,
-                   n_days=n_days, scale=scale, observed=float(after["value"].mean()))
+        return cls(
+            days=pd.DatetimeIndex(kept.index),
+            adjusted=np.column_stack(columns),
+            first_after=first,
+            n_days=n_days,
+            scale=scale,
+            observed=float(after["value"].mean()),
+        )
 
     @property
     def n_controls(self) -> int:
@@ -261,14 +276,20 @@ class _WindowGrid:
         usable[-1] = True
         gaps, starts = gaps[usable], starts[usable]
         if not np.isfinite(gaps[-1]):
-            raise DesignError("window", f"the window from {self.days[self.first_after].date()} has no usable "
-                              "control days or no positive mean; take other controls or scale='absolute'")
+            raise DesignError(
+                "window",
+                f"the window from {self.days[self.first_after].date()} has no usable "
+                "control days or no positive mean; take other controls or scale='absolute'",
+            )
         cut = self._last_break(gaps, starts, season=season)
         gaps, starts = gaps[starts >= cut], starts[starts >= cut]
         if len(gaps) - 1 < MIN_WINDOWS:
             since = f" since the level changed on {self.days[cut].date()}" if cut else ""
-            raise DesignError("history", f"{len(gaps) - 1} placebo windows of {self.n_days} days{since}; needed: "
-                              f"{MIN_WINDOWS}; load a longer history, shorten the window or add a control series")
+            raise DesignError(
+                "history",
+                f"{len(gaps) - 1} placebo windows of {self.n_days} days{since}; needed: "
+                f"{MIN_WINDOWS}; load a longer history, shorten the window or add a control series",
+            )
         return gaps, starts, season, cut > 0
 
     def _gaps(self, starts: np.ndarray, *, season: bool) -> np.ndarray:
@@ -305,13 +326,13 @@ class _WindowGrid:
         daily = history[:, 0] / bases[0]
         if self.n_controls:
             daily = daily - (history[:, 1:] * _to_size(bases)).mean(axis=1) / bases[0]
-        fit = placebo_fit(gaps[None, :-1], gaps[None, -1], positions=starts[:-1].astype(float),
-                          position=float(starts[-1]))
+        fit = placebo_fit(
+            gaps[None, :-1], gaps[None, -1], positions=starts[:-1].astype(float), position=float(starts[-1])
+        )
         if fit.has_trend[0] and _trend_beats_step(gaps[:-1]):
             at, seen = np.arange(len(daily)), np.isfinite(daily)
             daily = daily - np.polyval(np.polyfit(at[seen], daily[seen], 1), at)
-        found = daily_series.change_positions(daily, min_days=max(14, self.n_days // 2),
-                                              penalty=BREAK_PENALTY)
+        found = daily_series.change_positions(daily, min_days=max(14, self.n_days // 2), penalty=BREAK_PENALTY)
         return found[-1] if found else 0
 
 
@@ -364,20 +385,35 @@ def _result(
     shares = [to_share(x) for x in (float(fit.effect[0]), lower, upper)]
     ends = sorted(shares[1:])
     n_windows, df = len(starts) - 1, int(fit.df[0])
-    relative = Estimate(value=shares[0], lower=ends[0], upper=ends[1], n=n_windows, unit="share", method=method,
-                        level=level, std_error=float(fit.std_error[0]) if grid.scale == "relative" else None)
+    relative = Estimate(
+        value=shares[0],
+        lower=ends[0],
+        upper=ends[1],
+        n=n_windows,
+        unit="share",
+        method=method,
+        level=level,
+        std_error=float(fit.std_error[0]) if grid.scale == "relative" else None,
+    )
     if grid.scale == "relative":
         amounts = [grid.observed * share / (1 + share) for share in shares]
     else:
         amounts = [float(fit.effect[0]), lower, upper]
-    absolute = Estimate(value=amounts[0], lower=amounts[1], upper=amounts[2], n=n_windows, unit="a day",
-                        method=method, level=level)
+    absolute = Estimate(
+        value=amounts[0], lower=amounts[1], upper=amounts[2], n=n_windows, unit="a day", method=method, level=level
+    )
     statistic = abs(float(fit.effect[0])) / float(fit.std_error[0]) if fit.std_error[0] > 0 else np.inf
     return BeforeAfter(
-        relative=relative, absolute=absolute, n_windows=n_windows, df=df,
+        relative=relative,
+        absolute=absolute,
+        n_windows=n_windows,
+        df=df,
         placebo=pd.DataFrame({"start": grid.days[starts[:-1]], "effect_share": [to_share(x) for x in fit.placebo[0]]}),
-        p_value=float(2 * stats.t.sf(statistic, df)), detectable_share=abs(to_share(float(fit.detectable(level)[0]))),
-        has_control=grid.n_controls > 0, has_trend=bool(fit.has_trend[0]), has_season=has_season,
+        p_value=float(2 * stats.t.sf(statistic, df)),
+        detectable_share=abs(to_share(float(fit.detectable(level)[0]))),
+        has_control=grid.n_controls > 0,
+        has_trend=bool(fit.has_trend[0]),
+        has_season=has_season,
         history_from=grid.days[starts[0]].date(),
         warnings=_warnings(grid, fit, n_windows=n_windows, has_season=has_season, cut=cut),
     )
@@ -409,9 +445,7 @@ def _method(grid: _WindowGrid, fit: PlaceboFit, *, has_season: bool) -> str:
     return ", ".join(parts)
 
 
-def _warnings(
-    grid: _WindowGrid, fit: PlaceboFit, *, n_windows: int, has_season: bool, cut: bool
-) -> tuple[str, ...]:
+def _warnings(grid: _WindowGrid, fit: PlaceboFit, *, n_windows: int, has_season: bool, cut: bool) -> tuple[str, ...]:
     found = {
         "no_control": grid.n_controls == 0,
         "no_season": grid.n_controls == 0 and not has_season,

@@ -19,7 +19,12 @@ OWN_VARIANCE_FROM = 10
 
 
 def compare_clusters(
-    clusters: object, *, unit: str, level: float = 0.95, errors: Errors = "auto", adjust: bool = True,
+    clusters: object,
+    *,
+    unit: str,
+    level: float = 0.95,
+    errors: Errors = "auto",
+    adjust: bool = True,
 ) -> Comparison:
     """Difference and relative difference when whole clusters (stores, regions, weeks) were randomised.
 
@@ -73,30 +78,57 @@ def compare_clusters(
     control = float(values[~treated].mean())
     if is_log:
         log_x = None if covariate is None else np.log(covariate)[None]
-        value, error, df = (float(np.ravel(p)[0]) for p in cluster_effect(
-            np.log(values)[None], treated, covariate=log_x, errors=chosen))
+        value, error, df = (
+            float(np.ravel(p)[0]) for p in cluster_effect(np.log(values)[None], treated, covariate=log_x, errors=chosen)
+        )
     else:
         value, error, df = a_value / control, a_error / abs(control), a_df
     n = len(values)
     method = f"clusters, {chosen.replace('_', '-')} errors, {df:.1f} degrees of freedom" + (
-        "" if covariate is None else ", covariate-adjusted")
+        "" if covariate is None else ", covariate-adjusted"
+    )
     t_a, t_r = (float(stats.t.ppf((1 + level) / 2, d)) for d in (a_df, df))
     ends = [value - t_r * error, value, value + t_r * error]
     low, middle, high = np.expm1(ends) if is_log else ends
     return Comparison(
-        absolute=Estimate(value=a_value, lower=a_value - t_a * a_error, upper=a_value + t_a * a_error, n=n, unit=unit,
-                          level=level, method=method, std_error=a_error),
-        relative=Estimate(value=float(middle), lower=float(low), upper=float(high), n=n, unit="relative", level=level,
-                          method=method, std_error=float(error * (1 + middle) if is_log else error)),
-        p_value=float(2 * stats.t.sf(abs(value) / error, df)) if error > 0 else float(value == 0), df=df,
-        control_value=control, treated_value=control + a_value, n_control=int((~treated).sum()),
-        n_treated=int(treated.sum()), n_left_out=0, variance_reduction=_reduction(values, treated, covariate),
+        absolute=Estimate(
+            value=a_value,
+            lower=a_value - t_a * a_error,
+            upper=a_value + t_a * a_error,
+            n=n,
+            unit=unit,
+            level=level,
+            method=method,
+            std_error=a_error,
+        ),
+        relative=Estimate(
+            value=float(middle),
+            lower=float(low),
+            upper=float(high),
+            n=n,
+            unit="relative",
+            level=level,
+            method=method,
+            std_error=float(error * (1 + middle) if is_log else error),
+        ),
+        p_value=float(2 * stats.t.sf(abs(value) / error, df)) if error > 0 else float(value == 0),
+        df=df,
+        control_value=control,
+        treated_value=control + a_value,
+        n_control=int((~treated).sum()),
+        n_treated=int(treated.sum()),
+        n_left_out=0,
+        variance_reduction=_reduction(values, treated, covariate),
         skewness=float("nan"),
     )
 
 
 def cluster_effect(
-    values: np.ndarray, treated: np.ndarray, *, covariate: np.ndarray | None = None, errors: Errors = "pooled",
+    values: np.ndarray,
+    treated: np.ndarray,
+    *,
+    covariate: np.ndarray | None = None,
+    errors: Errors = "pooled",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Treated minus control of many samples of clusters at once.
 
@@ -189,8 +221,10 @@ def _frame(clusters: object) -> pd.DataFrame:
 def _require(treated: np.ndarray, covariate: np.ndarray | None) -> None:
     least = min(int(treated.sum()), int((~treated).sum()))
     if least < 2:
-        raise ParameterError(f"{int(treated.sum())} treated and {int((~treated).sum())} untreated clusters: "
-                             "two of each are the least from which a spread can be told")
+        raise ParameterError(
+            f"{int(treated.sum())} treated and {int((~treated).sum())} untreated clusters: "
+            "two of each are the least from which a spread can be told"
+        )
     if len(treated) <= 2 + (covariate is not None):
         raise ParameterError(f"{len(treated)} clusters leave no degree of freedom; use adjust=False (no covariate)")
 

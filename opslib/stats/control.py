@@ -16,8 +16,17 @@ from opslib.errors import DesignError, ParameterError
 from opslib.stats import series as daily_series
 
 #: Mean range of n standard normal values over their standard deviation, and its spread (ISO 7870-2, n = 2..10).
-RANGE_MEANS = {2: 1.128379, 3: 1.692569, 4: 2.058751, 5: 2.325929, 6: 2.534413, 7: 2.704357, 8: 2.847201,
-               9: 2.970026, 10: 3.077505}
+RANGE_MEANS = {
+    2: 1.128379,
+    3: 1.692569,
+    4: 2.058751,
+    5: 2.325929,
+    6: 2.534413,
+    7: 2.704357,
+    8: 2.847201,
+    9: 2.970026,
+    10: 3.077505,
+}
 MIN_BASELINE_DAYS = 28
 
 
@@ -76,8 +85,15 @@ def individuals_chart(values: np.ndarray) -> ControlChart:
     """
     found = _enough(values, 2)
     sigma = float(np.abs(np.diff(found)).mean()) / RANGE_MEANS[2]
-    return _chart(found, found, centre=float(found.mean()), sigma=sigma, half=3 * sigma,
-                  run_length=shewhart_run_length(3.0), method="individuals chart, mean moving range")
+    return _chart(
+        found,
+        found,
+        centre=float(found.mean()),
+        sigma=sigma,
+        half=3 * sigma,
+        run_length=shewhart_run_length(3.0),
+        method="individuals chart, mean moving range",
+    )
 
 
 def means_chart(groups: np.ndarray, *, n_baseline: int | None = None) -> ControlChart:
@@ -114,8 +130,15 @@ def means_chart(groups: np.ndarray, *, n_baseline: int | None = None) -> Control
         raise ParameterError(f"groups: {size} values in a group; allowed: 2-10 (single values: individuals_chart)")
     baseline = table[:n_baseline]
     sigma = float(np.ptp(baseline, axis=1).mean()) / RANGE_MEANS[size]
-    return _chart(table.mean(axis=1), table.mean(axis=1), centre=float(baseline.mean()), sigma=sigma,
-                  half=3 * sigma / np.sqrt(size), run_length=shewhart_run_length(3.0), method="X-bar and R chart")
+    return _chart(
+        table.mean(axis=1),
+        table.mean(axis=1),
+        centre=float(baseline.mean()),
+        sigma=sigma,
+        half=3 * sigma / np.sqrt(size),
+        run_length=shewhart_run_length(3.0),
+        method="X-bar and R chart",
+    )
 
 
 def ewma_chart(
@@ -153,8 +176,15 @@ def ewma_chart(
         level = weight * value + (1 - weight) * level
         average[t] = level
     growth = np.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2 * np.arange(1, len(found) + 1))))
-    return _chart(found, average, centre=centre, sigma=sigma, half=width * sigma * growth, run_length=float("nan"),
-                  method=f"EWMA chart, weight {weight:g}")
+    return _chart(
+        found,
+        average,
+        centre=centre,
+        sigma=sigma,
+        half=width * sigma * growth,
+        run_length=float("nan"),
+        method=f"EWMA chart, weight {weight:g}",
+    )
 
 
 def residual_chart(series: object, *, n_baseline: int, run_length: float = 370.4) -> ControlChart:
@@ -206,7 +236,11 @@ def residual_chart(series: object, *, n_baseline: int, run_length: float = 370.4
     points = days.assign(lower=-half * factors[weekdays], upper=half * factors[weekdays])
     points["is_signal"] = (points["statistic"].abs() > points["upper"]).astype(bool)
     return ControlChart(
-        centre=0.0, sigma=float(sigma[0]), lower=-half, upper=half, run_length=run_length,
+        centre=0.0,
+        sigma=float(sigma[0]),
+        lower=-half,
+        upper=half,
+        run_length=run_length,
         points=points.iloc[n_baseline:].reset_index(drop=True),
         method=f"chart of one-day prediction errors, weekdays and autocorrelation out, t limits with {df} df",
     )
@@ -283,12 +317,14 @@ def western_electric_signals(z: np.ndarray) -> pd.DataFrame:
             any_side |= (totals >= needed) & (hits > 0)
         return any_side
 
-    rules = pd.DataFrame({
-        "beyond_3": runs(3.0, 1, 1),
-        "two_of_three_beyond_2": runs(2.0, 2, 3),
-        "four_of_five_beyond_1": runs(1.0, 4, 5),
-        "eight_on_one_side": runs(0.0, 8, 8),
-    })
+    rules = pd.DataFrame(
+        {
+            "beyond_3": runs(3.0, 1, 1),
+            "two_of_three_beyond_2": runs(2.0, 2, 3),
+            "four_of_five_beyond_1": runs(1.0, 4, 5),
+            "eight_on_one_side": runs(0.0, 8, 8),
+        }
+    )
     return rules.assign(is_signal=rules.any(axis=1))
 
 
@@ -325,6 +361,7 @@ def ewma_width(*, weight: float, run_length: float) -> float:
     >>> round(ewma_width(weight=0.1, run_length=500.0), 3)
     2.814
     """
+
     def excess(width: float) -> float:
         return np.log(_ewma_run_length(width, weight)) - np.log(run_length)
 
@@ -349,13 +386,32 @@ def _enough(values: np.ndarray, needed: int) -> np.ndarray:
 
 
 def _chart(
-    values: np.ndarray, statistic: np.ndarray, *, centre: float, sigma: float, half: float | np.ndarray,
-    run_length: float, method: str,
+    values: np.ndarray,
+    statistic: np.ndarray,
+    *,
+    centre: float,
+    sigma: float,
+    half: float | np.ndarray,
+    run_length: float,
+    method: str,
 ) -> ControlChart:
     halves = np.broadcast_to(np.asarray(half, float), statistic.shape)
-    points = pd.DataFrame({
-        "position": np.arange(len(statistic)), "value": values, "statistic": statistic,
-        "lower": centre - halves, "upper": centre + halves, "is_signal": np.abs(statistic - centre) > halves,
-    })
-    return ControlChart(centre=centre, sigma=sigma, lower=float(centre - halves[-1]), upper=float(centre + halves[-1]),
-                        points=points, run_length=run_length, method=method)
+    points = pd.DataFrame(
+        {
+            "position": np.arange(len(statistic)),
+            "value": values,
+            "statistic": statistic,
+            "lower": centre - halves,
+            "upper": centre + halves,
+            "is_signal": np.abs(statistic - centre) > halves,
+        }
+    )
+    return ControlChart(
+        centre=centre,
+        sigma=sigma,
+        lower=float(centre - halves[-1]),
+        upper=float(centre + halves[-1]),
+        points=points,
+        run_length=run_length,
+        method=method,
+    )

@@ -58,6 +58,12 @@ class Estimate:
         ends = sorted((self.lower * factor, self.upper * factor))
         error = None if self.std_error is None else abs(factor) * self.std_error
         return Estimate(
-            value=self.value * factor, lower=ends[0], upper=ends[1], n=self.n, unit=unit,
-            method=self.method, level=self.level, std_error=error,
+            value=self.value * factor,
+            lower=ends[0],
+            upper=ends[1],
+            n=self.n,
+            unit=unit,
+            method=self.method,
+            level=self.level,
+            std_error=error,
         )

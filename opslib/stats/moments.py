@@ -69,7 +69,12 @@ class Moments:
 
     @classmethod
     def of_summary(
-        cls, *, n: float, mean: float, variance: float, denominator: tuple[float, float, float] | None = None,
+        cls,
+        *,
+        n: float,
+        mean: float,
+        variance: float,
+        denominator: tuple[float, float, float] | None = None,
     ) -> Moments:
         """Moments from a published summary.
 
@@ -89,7 +94,11 @@ class Moments:
             return cls.of_mean(n=n, y=y, yy=yy)
         d_mean, d_variance, covariance = denominator
         return cls(
-            n=n, y=y, yy=yy, d=n * d_mean, dd=(n - 1) * d_variance + n * d_mean**2,
+            n=n,
+            y=y,
+            yy=yy,
+            d=n * d_mean,
+            dd=(n - 1) * d_variance + n * d_mean**2,
             yd=(n - 1) * covariance + n * mean * d_mean,
         )
 
@@ -105,9 +114,7 @@ class Moments:
 
     def scaled(self, factor: Any) -> Moments:
         """The same units with every numerator multiplied by ``factor``."""
-        return Moments(**{
-            f.name: getattr(self, f.name) * factor ** f.name.count("y") for f in fields(self)
-        })
+        return Moments(**{f.name: getattr(self, f.name) * factor ** f.name.count("y") for f in fields(self)})
 
 
 Strata = Mapping[Hashable, Moments]
@@ -115,7 +122,10 @@ Strata = Mapping[Hashable, Moments]
 
 
 def moment_sums(
-    numerator: ir.Value, *, denominator: ir.Value | None = None, covariate: ir.Value | None = None,
+    numerator: ir.Value,
+    *,
+    denominator: ir.Value | None = None,
+    covariate: ir.Value | None = None,
 ) -> dict[str, ir.Value]:
     """Expressions whose sums make a `Moments`, for one ``aggregate(**...)`` over a table of one row a unit.
 
@@ -195,9 +205,7 @@ def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, d
     if sums.duplicated([arm, stratum]).any():
         raise ContractError(f"sums: ({arm}, {stratum}) is not a key; aggregate to one row an arm and stratum first")
     groups = sums.sort_values([arm, stratum]).groupby(arm, sort=True)
-    return {
-        name: {row[stratum]: _moments_of_row(row) for row in group.to_dict("records")} for name, group in groups
-    }
+    return {name: {row[stratum]: _moments_of_row(row) for row in group.to_dict("records")} for name, group in groups}
 
 
 def _require(sums: pd.DataFrame, columns: list[str]) -> None:

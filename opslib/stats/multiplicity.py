@@ -65,9 +65,14 @@ def adjusted(
         corrected = np.minimum(values * values.size, 1.0)
     else:
         corrected = _holm(values)
-    return pd.DataFrame({
-        "name": list(p_values), "p_value": values, "adjusted_p_value": corrected, "is_rejected": corrected <= alpha,
-    })
+    return pd.DataFrame(
+        {
+            "name": list(p_values),
+            "p_value": values,
+            "adjusted_p_value": corrected,
+            "is_rejected": corrected <= alpha,
+        }
+    )
 
 
 def bonferroni_level(n_claims: int, *, level: float = 0.95) -> float:

@@ -78,11 +78,21 @@ class Panel:
         begins[ever] = np.searchsorted(periods, treated_from[ever].to_numpy(dtype=periods.dtype))
         starts = np.unique(begins[begins < len(periods)])
         if len(starts) == 0 or starts.min() == 0:
-            raise DesignError("units", "no unit has periods both before and under treatment; needed: treated_from "
-                              f"after {periods[0]} and not later than {periods[-1]}, null for never treated")
+            raise DesignError(
+                "units",
+                "no unit has periods both before and under treatment; needed: treated_from "
+                f"after {periods[0]} and not later than {periods[-1]}, null for never treated",
+            )
         cohort = np.where(begins < len(periods), np.searchsorted(starts, begins), -1)
-        return cls(units=wide.index.to_numpy(), periods=periods, values=wide.to_numpy(float), starts=starts,
-                   cohort=cohort, treated_from=treated_from.to_numpy(), scale=scale)
+        return cls(
+            units=wide.index.to_numpy(),
+            periods=periods,
+            values=wide.to_numpy(float),
+            starts=starts,
+            cohort=cohort,
+            treated_from=treated_from.to_numpy(),
+            scale=scale,
+        )
 
     @property
     def exposure(self) -> np.ndarray:

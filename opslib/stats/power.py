@@ -54,7 +54,12 @@ def power_of(change: Any, *, std_error: Any, level: float = 0.95) -> Any:
 
 
 def minimal_detectable_change(
-    variation: float, *, n_control: float, n_treated: float, level: float = 0.95, power: float = 0.8,
+    variation: float,
+    *,
+    n_control: float,
+    n_treated: float,
+    level: float = 0.95,
+    power: float = 0.8,
 ) -> float:
     """Smallest relative change seen with ``power``.
 
@@ -83,7 +88,12 @@ def minimal_detectable_change(
 
 
 def needed_units(
-    variation: float, *, change: float, treated_share: float = 0.5, level: float = 0.95, power: float = 0.8,
+    variation: float,
+    *,
+    change: float,
+    treated_share: float = 0.5,
+    level: float = 0.95,
+    power: float = 0.8,
 ) -> int:
     """Units of both arms together at which a relative change is seen with ``power``.
 

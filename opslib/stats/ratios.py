@@ -66,13 +66,17 @@ class Comparison:
 
     def at_level(self, level: float) -> Comparison:
         """The same intervals under the level they hold jointly (repeated looks, several claims)."""
-        return replace(
-            self, absolute=replace(self.absolute, level=level), relative=replace(self.relative, level=level)
-        )
+        return replace(self, absolute=replace(self.absolute, level=level), relative=replace(self.relative, level=level))
 
 
 def compare(
-    control: Arm, treated: Arm, *, unit: str, level: float = 0.95, scale: Scale = "auto", adjust: bool = True,
+    control: Arm,
+    treated: Arm,
+    *,
+    unit: str,
+    level: float = 0.95,
+    scale: Scale = "auto",
+    adjust: bool = True,
 ) -> Comparison:
     """Difference and relative difference of a mean, share or ratio between two randomised arms.
 
@@ -121,8 +125,10 @@ def compare(
     require_units(c_strata, t_strata)
     c, t = arm_points(c_strata, t_strata, adjust=adjust)
     if not c.value > 0:
-        raise ParameterError(f"control value is {c.value:.6g}: a relative change needs a positive one; "
-                             "compare differences of another metric")
+        raise ParameterError(
+            f"control value is {c.value:.6g}: a relative change needs a positive one; "
+            "compare differences of another metric"
+        )
     chosen = resolved_scale(c_strata, t_strata, scale)
     error, df = _error_and_df(c, t)
     value, lower, upper = relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
@@ -134,22 +140,48 @@ def compare(
     is_shape = chosen == "shape"
     ends = (lower * c.value, upper * c.value) if is_shape else (gap - half, gap + half)
     absolute = Estimate(
-        value=gap, lower=float(ends[0]), upper=float(ends[1]), n=n, unit=unit, level=level, std_error=float(error),
+        value=gap,
+        lower=float(ends[0]),
+        upper=float(ends[1]),
+        n=n,
+        unit=unit,
+        level=level,
+        std_error=float(error),
         method=method if is_shape else _method("welch", adjust=is_adjusted, strata=len(c.n)),
     )
-    relative = Estimate(value=float(value), lower=float(lower), upper=float(upper), n=n, unit="relative", level=level,
-                        method=method, std_error=float(_relative_error(c, t)))
+    relative = Estimate(
+        value=float(value),
+        lower=float(lower),
+        upper=float(upper),
+        n=n,
+        unit="relative",
+        level=level,
+        method=method,
+        std_error=float(_relative_error(c, t)),
+    )
     raw = sum(w**2 * v / k for p in (c, t) for w, v, k in zip(p.weights, p.raw_variances, p.n, strict=True))
     return Comparison(
-        absolute=absolute, relative=relative, p_value=float(_p_value(c, t, chosen)), df=float(df),
-        control_value=float(c.value), treated_value=float(t.value), n_control=int(sum(c.n)), n_treated=int(sum(t.n)),
-        n_left_out=left_out, variance_reduction=float(1 - error**2 / raw) if raw > 0 else 0.0,
+        absolute=absolute,
+        relative=relative,
+        p_value=float(_p_value(c, t, chosen)),
+        df=float(df),
+        control_value=float(c.value),
+        treated_value=float(t.value),
+        n_control=int(sum(c.n)),
+        n_treated=int(sum(t.n)),
+        n_left_out=left_out,
+        variance_reduction=float(1 - error**2 / raw) if raw > 0 else 0.0,
         skewness=float(_skewness(c, t)),
     )
 
 
 def interval_of(
-    control: Strata, treated: Strata, *, level: float, scale: Scale = "auto", adjust: bool = True,
+    control: Strata,
+    treated: Strata,
+    *,
+    level: float,
+    scale: Scale = "auto",
+    adjust: bool = True,
 ) -> tuple[Any, Any, Any]:
     """Relative difference and its ends of many samples at once (arguments as in `compare`, the same strata in both)."""
     c, t = arm_points(control, treated, adjust=adjust)
@@ -244,6 +276,7 @@ def _shape_ends(c: ArmPoint, t: ArmPoint, critical: float) -> tuple[Any, Any]:
         def gap(ratio: Any) -> Any:
             statistic, skewness = _shape_statistic(c, t, ratio)
             return statistic - sign * critical - skewness * bend
+
         return gap
 
     return _falling_root(beyond(1.0), t.value / c.value), _falling_root(beyond(-1.0), t.value / c.value)
@@ -278,8 +311,12 @@ def _p_value(c: ArmPoint, t: ArmPoint, scale: Scale) -> Any:
 
 
 def _method(scale: str, *, adjust: bool, strata: int) -> str:
-    words = {"welch": "delta method, Welch", "log": "delta method on the log ratio",
-             "delta": "delta method on the ratio", "shape": "pooled shape, corrected for skewness"}
+    words = {
+        "welch": "delta method, Welch",
+        "log": "delta method on the log ratio",
+        "delta": "delta method on the ratio",
+        "shape": "pooled shape, corrected for skewness",
+    }
     parts = [words[scale], *(["covariate-adjusted"] if adjust else []), *([f"{strata} strata"] if strata > 1 else [])]
     return ", ".join(parts)
 

@@ -103,15 +103,25 @@ def log_response(panel: object, *, level: float = 0.95) -> Response:
     n_changes = _n_changes(rows, is_common=is_common)
     n_clusters = rows[cluster].nunique()
     if n_changes < MIN_CHANGES:
-        raise DesignError("variation", f"the driver moves {n_changes} times; needed: {MIN_CHANGES}; "
-                          "try more units or a longer period, or move it on purpose in a test")
+        raise DesignError(
+            "variation",
+            f"the driver moves {n_changes} times; needed: {MIN_CHANGES}; "
+            "try more units or a longer period, or move it on purpose in a test",
+        )
     if n_clusters < MIN_CLUSTERS:
-        raise DesignError("clusters", f"{n_clusters} clusters ({cluster}s); needed: {MIN_CLUSTERS}; "
-                          "take more units or a longer period")
+        raise DesignError(
+            "clusters",
+            f"{n_clusters} clusters ({cluster}s); needed: {MIN_CLUSTERS}; take more units or a longer period",
+        )
     effects = "unit" if is_common else "unit + period"
     slope = clustered_slope(rows, f"outcome ~ driver | {effects}", cluster=cluster, level=level, is_jackknife=True)
-    followed = clustered_slope(_with_past(rows), f"driver ~ past_outcome + past_driver | {effects}", cluster=cluster,
-                               level=level, is_jackknife=True)
+    followed = clustered_slope(
+        _with_past(rows),
+        f"driver ~ past_outcome + past_driver | {effects}",
+        cluster=cluster,
+        level=level,
+        is_jackknife=True,
+    )
     followed_p = _two_sided(followed, n_clusters)
     found = {
         "followed": followed_p < FOLLOWED_LEVEL,
@@ -119,8 +129,13 @@ def log_response(panel: object, *, level: float = 0.95) -> Response:
         "common_driver": is_common,
     }
     return Response(
-        slope=slope, clustered_by=cluster, n_clusters=n_clusters, n_changes=n_changes, followed=followed,
-        followed_p=followed_p, warnings=tuple(name for name, is_on in found.items() if is_on),
+        slope=slope,
+        clustered_by=cluster,
+        n_clusters=n_clusters,
+        n_changes=n_changes,
+        followed=followed,
+        followed_p=followed_p,
+        warnings=tuple(name for name, is_on in found.items() if is_on),
     )
 
 
@@ -154,8 +169,7 @@ def clustered_slope(
     >>> round(clustered_slope(rows, "y ~ x", cluster="g").value, 4)
     2.3333
     """
-    fit = pyfixest.feols(formula, rows, vcov={"CRV1": cluster}, ssc=pyfixest.ssc(G_df="conventional"),
-                         fixef_rm="none")
+    fit = pyfixest.feols(formula, rows, vcov={"CRV1": cluster}, ssc=pyfixest.ssc(G_df="conventional"), fixef_rm="none")
     right, _, absorbed = formula.split("~")[1].partition("|")
     name = _terms(right)[0]
     value, error = float(fit.coef()[name]), float(fit.se()[name])
@@ -164,8 +178,16 @@ def clustered_slope(
     n_clusters = min(rows[part].nunique() for part in cluster.split("+"))
     half = float(stats.t.ppf(0.5 + level / 2, n_clusters - 1)) * error
     kind = "cluster jackknife" if is_jackknife else "cluster-robust"
-    return Estimate(value=value, lower=value - half, upper=value + half, n=n_clusters, unit="% per %", level=level,
-                    method=f"regression with {absorbed.strip() or 'no'} effects, {kind} by {cluster}", std_error=error)
+    return Estimate(
+        value=value,
+        lower=value - half,
+        upper=value + half,
+        n=n_clusters,
+        unit="% per %",
+        level=level,
+        method=f"regression with {absorbed.strip() or 'no'} effects, {kind} by {cluster}",
+        std_error=error,
+    )
 
 
 def _terms(side: str) -> list[str]:
@@ -240,7 +262,8 @@ def _n_changes(rows: pd.DataFrame, *, is_common: bool) -> int:
 def _with_past(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose unit also has the period before, with its outcome and driver."""
     past = rows[["unit", "period", "outcome", "driver"]].rename(
-        columns={"outcome": "past_outcome", "driver": "past_driver"})
+        columns={"outcome": "past_outcome", "driver": "past_driver"}
+    )
     return rows.merge(past.assign(period=past["period"] + 1), on=["unit", "period"], how="inner")
 
 

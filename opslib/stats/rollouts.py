@@ -155,11 +155,26 @@ def rollout(panel: object, *, scale: Scale = "relative", level: float = 0.95, se
     trend = pre_trend(data, complete=complete, effect=observed, level=level)
     n_treated = int((cohorts >= 0).sum())
     return Rollout(
-        effect=Estimate(value=value, lower=lower, upper=upper, n=len(cohorts), unit=data.effect_unit, method=method,
-                        level=level, std_error=error),
-        p_value=p_value, inference=inference, cell_effect=_cell_effect(data), units=_unit_rows(data, changes),
-        permuted=permuted, pre_trend=trend, n_treated=n_treated, n_untreated=len(cohorts) - n_treated,
-        n_incomplete=int((~complete).sum()), warnings=_warnings(n_treated, len(cohorts) - n_treated, trend),
+        effect=Estimate(
+            value=value,
+            lower=lower,
+            upper=upper,
+            n=len(cohorts),
+            unit=data.effect_unit,
+            method=method,
+            level=level,
+            std_error=error,
+        ),
+        p_value=p_value,
+        inference=inference,
+        cell_effect=_cell_effect(data),
+        units=_unit_rows(data, changes),
+        permuted=permuted,
+        pre_trend=trend,
+        n_treated=n_treated,
+        n_untreated=len(cohorts) - n_treated,
+        n_incomplete=int((~complete).sum()),
+        warnings=_warnings(n_treated, len(cohorts) - n_treated, trend),
     )
 
 
@@ -254,10 +269,19 @@ def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, level: float)
     shift = abs(effect) / distance / error if error > 0 else np.inf
     power = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) if error > 0 else 1.0
     p_value = float(2 * stats.t.sf(abs(slope) / error, df)) if error > 0 else float(slope == 0)
-    estimate = Estimate(value=slope, lower=slope - half, upper=slope + half, n=len(slopes), unit="a period",
-                        method="difference of mean slopes by unit, pooled t", level=level, std_error=error)
-    return PreTrend(slope=estimate, p_value=p_value, detectable_bias=abs(data.to_effect(detectable * distance)),
-                    power=power)
+    estimate = Estimate(
+        value=slope,
+        lower=slope - half,
+        upper=slope + half,
+        n=len(slopes),
+        unit="a period",
+        method="difference of mean slopes by unit, pooled t",
+        level=level,
+        std_error=error,
+    )
+    return PreTrend(
+        slope=estimate, p_value=p_value, detectable_bias=abs(data.to_effect(detectable * distance)), power=power
+    )
 
 
 def require_units(data: Panel, complete: np.ndarray) -> None:
@@ -265,8 +289,10 @@ def require_units(data: Panel, complete: np.ndarray) -> None:
     n_treated, n_untreated = int((data.cohort[complete] >= 0).sum()), int((data.cohort[complete] < 0).sum())
     if min(n_treated, n_untreated) < MIN_UNITS:
         raise DesignError(
-            "units", f"{n_treated} treated and {n_untreated} untreated units with values before and after; needed: "
-            f"{MIN_UNITS} of each; hold some units back, or ask for a before_after with control series")
+            "units",
+            f"{n_treated} treated and {n_untreated} untreated units with values before and after; needed: "
+            f"{MIN_UNITS} of each; hold some units back, or ask for a before_after with control series",
+        )
 
 
 def _before_means(data: Panel, values: np.ndarray) -> np.ndarray:
@@ -368,8 +394,15 @@ def _unit_rows(data: Panel, changes: np.ndarray) -> pd.DataFrame:
     rows = np.arange(len(data.units))
     before = _before_means(data, data.values)[rows, own]
     after = np.column_stack([_mean(data.values[:, s:]) for s in data.starts])[rows, own]
-    return pd.DataFrame({"unit": data.units, "treated_from": data.treated_from, "before": before, "after": after,
-                         "change": changes[rows, own]})
+    return pd.DataFrame(
+        {
+            "unit": data.units,
+            "treated_from": data.treated_from,
+            "before": before,
+            "after": after,
+            "change": changes[rows, own],
+        }
+    )
 
 
 def _warnings(n_treated: int, n_untreated: int, trend: PreTrend | None) -> tuple[str, ...]:

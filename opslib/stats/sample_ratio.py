@@ -47,7 +47,10 @@ class SampleRatio:
 
 
 def sample_ratio(
-    counts: pd.DataFrame, *, alpha: float = 0.001, losses: Sequence[float] = LOSSES,
+    counts: pd.DataFrame,
+    *,
+    alpha: float = 0.001,
+    losses: Sequence[float] = LOSSES,
 ) -> SampleRatio:
     """Test the sizes of the arms against the plan, stratum by stratum where the plan changed on the way.
 
@@ -88,9 +91,12 @@ def sample_ratio(
         p_value = float(stats.binomtest(int(frame["n"].iloc[0]), int(frame["n"].sum()), share).pvalue)
     else:
         p_value = float(mismatch_p_value(frame["n"].to_numpy(), frame["expected"].to_numpy(), df=_degrees(frame)))
-    power = pd.DataFrame({
-        "loss_share": list(losses), "power": [_power(frame, loss_share=loss, alpha=alpha) for loss in losses],
-    })
+    power = pd.DataFrame(
+        {
+            "loss_share": list(losses),
+            "power": [_power(frame, loss_share=loss, alpha=alpha) for loss in losses],
+        }
+    )
     return SampleRatio(p_value=p_value, is_mismatch=p_value < alpha, alpha=alpha, counts=frame, power=power)
 
 
@@ -100,7 +106,11 @@ def mismatch_p_value(n: np.ndarray, expected: np.ndarray, *, df: int) -> np.ndar
 
 
 def missingness_bound(
-    gate: SampleRatio, *, loss_share: float = 0.01, contrast: float = 0.25, needed_power: float = 0.8,
+    gate: SampleRatio,
+    *,
+    loss_share: float = 0.01,
+    contrast: float = 0.25,
+    needed_power: float = 0.8,
 ) -> float:
     """Largest relative bias that a loss of at most ``loss_share``, too small for the gate to see, could have made.
 
@@ -149,8 +159,12 @@ def widened(estimate: Estimate, *, bound: float) -> Estimate:
         raise ParameterError(f"bound {bound}: an interval can only be widened, by 0 or more")
     if bound == 0:
         return estimate
-    return replace(estimate, lower=estimate.lower - bound, upper=estimate.upper + bound,
-                   method=f"{estimate.method}, widened for units that may be missing")
+    return replace(
+        estimate,
+        lower=estimate.lower - bound,
+        upper=estimate.upper + bound,
+        method=f"{estimate.method}, widened for units that may be missing",
+    )
 
 
 def _expected(counts: pd.DataFrame) -> pd.DataFrame:
@@ -168,8 +182,9 @@ def _expected(counts: pd.DataFrame) -> pd.DataFrame:
     by = frame.groupby("stratum")
     shares = frame["planned_share"] / by["planned_share"].transform("sum")
     frame["expected"] = shares * by["n"].transform("sum")
-    frame["excess_share"] = np.divide(frame["n"], frame["expected"], out=np.ones(len(frame)),
-                                      where=frame["expected"].to_numpy() > 0) - 1
+    frame["excess_share"] = (
+        np.divide(frame["n"], frame["expected"], out=np.ones(len(frame)), where=frame["expected"].to_numpy() > 0) - 1
+    )
     frame = frame[frame["expected"] > 0]
     if frame.empty:
         raise ContractError("counts.n: no unit in any arm; nothing to test")

@@ -117,8 +117,15 @@ def brier(probabilities: Sequence[float], outcomes: Sequence[float], *, n_bins: 
     reliability = float(share @ (bins["stated_share"] - bins["happened_share"]) ** 2)
     resolution = float(share @ (bins["happened_share"] - happened.mean()) ** 2)
     uncertainty, score = float(happened.var()), float(np.mean((stated - happened) ** 2))
-    return BrierScore(score=score, reliability=reliability, resolution=resolution, uncertainty=uncertainty,
-                      within=score - (reliability - resolution + uncertainty), bins=bins, n=len(stated))
+    return BrierScore(
+        score=score,
+        reliability=reliability,
+        resolution=resolution,
+        uncertainty=uncertainty,
+        within=score - (reliability - resolution + uncertainty),
+        bins=bins,
+        n=len(stated),
+    )
 
 
 def _mean_absolute(means: np.ndarray, sds: np.ndarray) -> np.ndarray:

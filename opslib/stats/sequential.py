@@ -44,7 +44,10 @@ class PlannedLooks:
 
 
 def planned_looks(
-    fractions: Sequence[float], *, level: float = 0.95, spending: Spending = "lan_demets",
+    fractions: Sequence[float],
+    *,
+    level: float = 0.95,
+    spending: Spending = "lan_demets",
 ) -> PlannedLooks:
     """Critical values for looks at planned shares of the information.
 
@@ -89,6 +92,7 @@ def planned_looks(
         target = 4 * stats.norm.sf(stats.norm.isf(alpha / 4) / np.sqrt(times))
         bounds = _bounds_that_spend(times, target)
     else:
+
         def excess(constant: float) -> float:
             return _crossings(times, constant / np.sqrt(times))[-1] - alpha
 
@@ -96,8 +100,11 @@ def planned_looks(
     spent = _crossings(times, bounds)
     levels = 1 - 2 * stats.norm.sf(bounds)
     return PlannedLooks(
-        fractions=tuple(times.tolist()), bounds=tuple(bounds.tolist()), levels=tuple(levels.tolist()),
-        spent=tuple(spent.tolist()), level=level,
+        fractions=tuple(times.tolist()),
+        bounds=tuple(bounds.tolist()),
+        levels=tuple(levels.tolist()),
+        spent=tuple(spent.tolist()),
+        level=level,
     )
 
 
@@ -172,8 +179,13 @@ def confidence_sequence(estimate: Estimate, *, tuned_at: float, level: float = 0
     if estimate.std_error is None:
         raise ParameterError(f"the estimate by {estimate.method} has no std_error; a confidence sequence needs one")
     half = anytime_critical(estimate.n, tuned_at=tuned_at, level=level) * estimate.std_error
-    return replace(estimate, lower=estimate.value - half, upper=estimate.value + half, level=level,
-                   method=f"{estimate.method}, confidence sequence tuned at {tuned_at:.0f} units")
+    return replace(
+        estimate,
+        lower=estimate.value - half,
+        upper=estimate.value + half,
+        level=level,
+        method=f"{estimate.method}, confidence sequence tuned at {tuned_at:.0f} units",
+    )
 
 
 def _crossings(times: np.ndarray, bounds: np.ndarray) -> np.ndarray:
@@ -197,9 +209,13 @@ def _bounds_that_spend(times: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _bound_that_spends(
-    target: float, times: np.ndarray, i: int, inside: tuple[np.ndarray, np.ndarray] | None,
+    target: float,
+    times: np.ndarray,
+    i: int,
+    inside: tuple[np.ndarray, np.ndarray] | None,
 ) -> float:
     """Bound in (0.5, 9) at look ``i`` that spends the target; 9 where even that spends too much (a look too early)."""
+
     def excess(bound: float) -> float:
         return 1 - _mass_within(times, i, bound, inside) - target
 
@@ -216,7 +232,10 @@ def _mass_within(times: np.ndarray, i: int, bound: float, inside: tuple[np.ndarr
 
 
 def _inside(
-    times: np.ndarray, i: int, bound: float, inside: tuple[np.ndarray, np.ndarray] | None,
+    times: np.ndarray,
+    i: int,
+    bound: float,
+    inside: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Simpson nodes and masses of the Brownian motion that has stayed within every bound up to look ``i``."""
     edge = bound * np.sqrt(times[i])

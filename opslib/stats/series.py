@@ -141,9 +141,7 @@ def long_run_variance(values: np.ndarray) -> float:
     return marginal * (1 + phi) / (1 - phi)
 
 
-def change_positions(
-    values: np.ndarray, *, min_days: int = 14, penalty: float = CHANGE_PENALTY
-) -> list[int]:
+def change_positions(values: np.ndarray, *, min_days: int = 14, penalty: float = CHANGE_PENALTY) -> list[int]:
     """Positions at which the level of a series changes, by PELT with a penalty scaled by the long-run variance.
 
     Parameters
@@ -209,12 +207,14 @@ def level_changes(series: object, *, min_days: int = 14) -> pd.DataFrame:
     adjusted = values / weekday_factors(values, weekdays)[weekdays]
     ends = sorted({0, *change_positions(adjusted, min_days=min_days), len(values)})
     means = [float(np.nanmean(adjusted[a:b])) for a, b in itertools.pairwise(ends)]
-    return pd.DataFrame({
-        "day": daily.index[ends[1:-1]],
-        "level_before": means[:-1],
-        "level_after": means[1:],
-        "n_days_after": np.diff(ends)[1:],
-    })
+    return pd.DataFrame(
+        {
+            "day": daily.index[ends[1:-1]],
+            "level_before": means[:-1],
+            "level_after": means[1:],
+            "n_days_after": np.diff(ends)[1:],
+        }
+    )
 
 
 def _weeks_around(values: np.ndarray) -> np.ndarray:

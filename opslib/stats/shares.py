@@ -41,8 +41,16 @@ def share(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     _require(successes, n)
     lower, upper = proportion_confint(successes, n, alpha=1 - level, method="wilson")
     value = successes / n
-    return Estimate(value=value, lower=float(min(lower, value)), upper=float(max(upper, value)), n=int(n), unit="share",
-                    level=level, method="Wilson", std_error=float((value * (1 - value) / n) ** 0.5))
+    return Estimate(
+        value=value,
+        lower=float(min(lower, value)),
+        upper=float(max(upper, value)),
+        n=int(n),
+        unit="share",
+        level=level,
+        method="Wilson",
+        std_error=float((value * (1 - value) / n) ** 0.5),
+    )
 
 
 def share_difference(control: tuple[int, int], treated: tuple[int, int], *, level: float = 0.95) -> Estimate:
@@ -73,12 +81,26 @@ def share_difference(control: tuple[int, int], treated: tuple[int, int], *, leve
     _require(*control)
     _require(*treated)
     lower, upper = confint_proportions_2indep(
-        treated[0], treated[1], control[0], control[1], method="newcomb", compare="diff", alpha=1 - level,
+        treated[0],
+        treated[1],
+        control[0],
+        control[1],
+        method="newcomb",
+        compare="diff",
+        alpha=1 - level,
     )
     a, b = treated[0] / treated[1], control[0] / control[1]
     error = (a * (1 - a) / treated[1] + b * (1 - b) / control[1]) ** 0.5
-    return Estimate(value=a - b, lower=float(lower), upper=float(upper), n=int(control[1] + treated[1]), unit="share",
-                    level=level, method="Newcombe", std_error=float(error))
+    return Estimate(
+        value=a - b,
+        lower=float(lower),
+        upper=float(upper),
+        n=int(control[1] + treated[1]),
+        unit="share",
+        level=level,
+        method="Newcombe",
+        std_error=float(error),
+    )
 
 
 def _require(successes: int, n: int) -> None:

@@ -69,8 +69,7 @@ class Mixture:
 
     def widened(self, sd: float) -> Mixture:
         """The same with independent normal noise of standard deviation ``sd`` added."""
-        return Mixture(weights=self.weights, means=self.means,
-                       sds=tuple(float(np.hypot(own, sd)) for own in self.sds))
+        return Mixture(weights=self.weights, means=self.means, sds=tuple(float(np.hypot(own, sd)) for own in self.sds))
 
 
 _QUANTILE_REACH = 12.0
@@ -176,8 +175,13 @@ def shrink(estimate: Estimate, *, prior: Mixture = SITE_LIFTS, bias_sd: float = 
     after = posterior(estimate.value, float(np.hypot(error, bias_sd)), prior=prior)
     tail = (1 - estimate.level) / 2
     shrunk = Estimate(
-        value=after.mean, lower=after.quantile(tail), upper=after.quantile(1 - tail), n=estimate.n,
-        unit=estimate.unit, method=f"{estimate.method}, shrunk to a base rate", level=estimate.level,
+        value=after.mean,
+        lower=after.quantile(tail),
+        upper=after.quantile(1 - tail),
+        n=estimate.n,
+        unit=estimate.unit,
+        method=f"{estimate.method}, shrunk to a base rate",
+        level=estimate.level,
         std_error=after.sd,
     )
     kept = after.mean / estimate.value if estimate.value else float("nan")

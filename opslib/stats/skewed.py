@@ -65,8 +65,9 @@ def metric_level(moments: Moments, *, unit: str, level: float = 0.95) -> Estimat
         raise ParameterError(f"{moments.n:.0f} units, denominator {moments.d:.6g}: needed two units and more than 0")
     value, lower, upper, error = (float(part) for part in level_interval(moments, level=level))
     method = "delta method over units" + (", corrected for skewness" if np.isfinite(moments.yyy) else "")
-    return Estimate(value=value, lower=lower, upper=upper, n=int(moments.n), unit=unit, level=level, method=method,
-                    std_error=error)
+    return Estimate(
+        value=value, lower=lower, upper=upper, n=int(moments.n), unit=unit, level=level, method=method, std_error=error
+    )
 
 
 def level_interval(moments: Moments, *, level: float) -> tuple[Any, Any, Any, Any]:
@@ -80,8 +81,12 @@ def level_interval(moments: Moments, *, level: float) -> tuple[Any, Any, Any, An
 
 
 def bootstrap_t(
-    control: tuple[np.ndarray, np.ndarray], treated: tuple[np.ndarray, np.ndarray], *, seed: int,
-    level: float = 0.95, n_draws: int = 1999,
+    control: tuple[np.ndarray, np.ndarray],
+    treated: tuple[np.ndarray, np.ndarray],
+    *,
+    seed: int,
+    level: float = 0.95,
+    n_draws: int = 1999,
 ) -> Estimate:
     """Relative difference of two means by bootstrap-t on the log ratio.
 
@@ -128,9 +133,16 @@ def bootstrap_t(
     statistics = (logs - log) / errors
     low, high = np.quantile(statistics[np.isfinite(statistics)], [(1 - level) / 2, (1 + level) / 2])
     n = int(np.sum(control[1]) + np.sum(treated[1]))
-    return Estimate(value=float(np.expm1(log)), lower=float(np.expm1(log - high * error)),
-                    upper=float(np.expm1(log - low * error)), n=n, unit="relative", level=level,
-                    method=f"bootstrap-t on the log ratio, {n_draws} draws", std_error=float(error * np.exp(log)))
+    return Estimate(
+        value=float(np.expm1(log)),
+        lower=float(np.expm1(log - high * error)),
+        upper=float(np.expm1(log - low * error)),
+        n=n,
+        unit="relative",
+        level=level,
+        method=f"bootstrap-t on the log ratio, {n_draws} draws",
+        std_error=float(error * np.exp(log)),
+    )
 
 
 def _sums(values: np.ndarray, counts: np.ndarray) -> tuple[Any, Any, Any]:

@@ -106,20 +106,43 @@ def synthetic_did(panel: object, *, level: float = 0.95, n_placebos: int = 100, 
     with warnings.catch_warnings(record=True):  # a poor fit is read from the result and becomes a field
         warnings.simplefilter("always")
         fit = SyntheticDiD(variance_method="placebo", n_bootstrap=N_FIT_PLACEBOS, seed=seed).fit(
-            long, outcome="value", treatment="treated", unit="unit", time="period",
-            post_periods=list(range(start, len(data.periods))))
+            long,
+            outcome="value",
+            treatment="treated",
+            unit="unit",
+            time="period",
+            post_periods=list(range(start, len(data.periods))),
+        )
     poor = fit.pre_fit_placebo_pvalue is not None and fit.pre_fit_placebo_pvalue < POOR_FIT
     weights = np.array([fit.unit_weights[unit] for unit in np.flatnonzero(~treated)])
     effect, n_treated = float(fit.att), int(treated.sum())
     has_inference = n_treated >= MIN_UNITS and n_untreated > n_treated + 1
-    error = _placebo_error(data.values[~treated].T, fit, start=start, n_treated=n_treated,
-                           orders=_unit_orders(n_untreated, n_placebos, seed)) if has_inference else np.inf
+    error = (
+        _placebo_error(
+            data.values[~treated].T,
+            fit,
+            start=start,
+            n_treated=n_treated,
+            orders=_unit_orders(n_untreated, n_placebos, seed),
+        )
+        if has_inference
+        else np.inf
+    )
     half = float(stats.t.ppf(0.5 + level / 2, n_untreated - 1)) * error if has_inference else np.inf
     p_value = float(2 * stats.t.sf(abs(effect) / error, n_untreated - 1)) if has_inference else float("nan")
     method = "synthetic difference-in-differences, " + (
-        "placebo standard error" if has_inference else "no interval: one treated unit or too few untreated ones")
-    estimate = Estimate(value=effect, lower=effect - half, upper=effect + half, n=len(treated), unit="value",
-                        method=method, level=level, std_error=error if has_inference else None)
+        "placebo standard error" if has_inference else "no interval: one treated unit or too few untreated ones"
+    )
+    estimate = Estimate(
+        value=effect,
+        lower=effect - half,
+        upper=effect + half,
+        n=len(treated),
+        unit="value",
+        method=method,
+        level=level,
+        std_error=error if has_inference else None,
+    )
     return _result(data, estimate, weights, p_values=(p_value, float("nan")), is_poor=poor)
 
 
@@ -205,15 +228,24 @@ def _placebo_error(
 def _one_start(data: Panel) -> Panel:
     n_treated, n_untreated = int((data.cohort >= 0).sum()), int((data.cohort < 0).sum())
     if n_untreated < MIN_UNITS:
-        raise DesignError("units", f"{n_treated} treated and {n_untreated} untreated units; needed: {MIN_UNITS} "
-                          "untreated to compare with; hold some units back")
+        raise DesignError(
+            "units",
+            f"{n_treated} treated and {n_untreated} untreated units; needed: {MIN_UNITS} "
+            "untreated to compare with; hold some units back",
+        )
     if len(data.starts) > 1:
-        raise DesignError("start", f"treated units start in {len(data.starts)} different periods; needed: one; "
-                          "use the collapsed difference-in-differences, which compares each start by itself")
+        raise DesignError(
+            "start",
+            f"treated units start in {len(data.starts)} different periods; needed: one; "
+            "use the collapsed difference-in-differences, which compares each start by itself",
+        )
     if not np.isfinite(data.values).all():
         unit = data.units[~np.isfinite(data.values).all(axis=1)][0]
-        raise DesignError("balance", f"unit {unit} lacks a value in some period; needed: every unit in every period; "
-                          "use longer periods or leave the unit out")
+        raise DesignError(
+            "balance",
+            f"unit {unit} lacks a value in some period; needed: every unit in every period; "
+            "use longer periods or leave the unit out",
+        )
     return data
 
 
@@ -249,9 +281,7 @@ def _conformal_p(
     return float(np.mean(sums >= sums[0] * (1 - 1e-9))), float(np.mean(sizes >= sizes[0] * (1 - 1e-9)))
 
 
-def _inverted(
-    p_value: Callable[[float], float], effect: float, *, spread: float, level: float
-) -> tuple[float, float]:
+def _inverted(p_value: Callable[[float], float], effect: float, *, spread: float, level: float) -> tuple[float, float]:
     """Outermost constant effects that are not rejected, searched on a grid around the estimate."""
     reach = 8 * spread + abs(effect)
     ends = []
@@ -272,8 +302,11 @@ def _result(
     expected = float(mean[start:].mean()) - estimate.value
     order = np.argsort(-weights, kind="stable")
     return Synthetic(
-        effect=estimate, relative=estimate.scaled(1 / expected if expected else float("nan"), unit="share"),
-        p_value=p_values[0], p_any_date=p_values[1], warnings=("poor_fit",) if is_poor else (),
+        effect=estimate,
+        relative=estimate.scaled(1 / expected if expected else float("nan"), unit="share"),
+        p_value=p_values[0],
+        p_any_date=p_values[1],
+        warnings=("poor_fit",) if is_poor else (),
         path=pd.DataFrame({"period": data.periods, "treated": mean, "synthetic": comparison, "gap": mean - comparison}),
         weights=pd.DataFrame({"unit": data.units[~treated][order], "weight": weights[order]}),
     )

@@ -68,7 +68,11 @@ def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
 
 
 def autoregressive_interval(
-    values: np.ndarray, *, has_slope: bool, level: float = 0.95, season: int = WEEK,
+    values: np.ndarray,
+    *,
+    has_slope: bool,
+    level: float = 0.95,
+    season: int = WEEK,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Level or slope of many series at once.
 
@@ -113,8 +117,16 @@ def _estimate(series: object, *, unit: str, level: float, has_slope: bool) -> Es
         float(part[0]) for part in autoregressive_interval(values[None, first:], has_slope=has_slope, level=level)
     )
     what = "slope" if has_slope else "mean"
-    return Estimate(value=value, lower=lower, upper=upper, n=n, unit=f"{unit} per day" if has_slope else unit,
-                    level=level, std_error=error, method=f"{what} with autoregressive errors, weekdays taken out")
+    return Estimate(
+        value=value,
+        lower=lower,
+        upper=upper,
+        n=n,
+        unit=f"{unit} per day" if has_slope else unit,
+        level=level,
+        std_error=error,
+        method=f"{what} with autoregressive errors, weekdays taken out",
+    )
 
 
 def _design(at: np.ndarray, *, has_slope: bool, season: int) -> np.ndarray:
@@ -129,7 +141,11 @@ def _design(at: np.ndarray, *, has_slope: bool, season: int) -> np.ndarray:
 
 
 def _fit(
-    y: np.ndarray, design: np.ndarray, at: np.ndarray, phi: float, target: int,
+    y: np.ndarray,
+    design: np.ndarray,
+    at: np.ndarray,
+    phi: float,
+    target: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Generalised least squares at one autocorrelation: estimate, its scale, restricted log-likelihood."""
     carry = np.sign(phi) ** np.diff(at) * np.abs(phi) ** np.diff(at) if phi else np.zeros(len(at) - 1)
@@ -145,12 +161,18 @@ def _fit(
     beta = inverse @ (x.T @ z)
     df = len(at) - design.shape[1]
     residual = np.maximum(((z - x @ beta) ** 2).sum(axis=0), 1e-300)
-    log_likelihood = (-0.5 * df * np.log(residual) + 0.5 * np.linalg.slogdet(inverse)[1] - np.log(spread).sum())
+    log_likelihood = -0.5 * df * np.log(residual) + 0.5 * np.linalg.slogdet(inverse)[1] - np.log(spread).sum()
     return beta[target], np.sqrt(inverse[target, target] * residual / df), log_likelihood
 
 
 def _mixture_quantile(
-    p: float, centre: np.ndarray, scale: np.ndarray, weight: np.ndarray, df: int, *, steps: int = 45,
+    p: float,
+    centre: np.ndarray,
+    scale: np.ndarray,
+    weight: np.ndarray,
+    df: int,
+    *,
+    steps: int = 45,
 ) -> np.ndarray:
     """Quantile of a mixture of Student distributions, one mixture a column, by bisection."""
     reach = 60 * scale.max(axis=0)

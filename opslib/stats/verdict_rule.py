@@ -57,8 +57,10 @@ def verdict_of(interval: tuple[float, float], *, promise: float, m: float = 0.0)
     """
     lower, upper = _ordered(interval)
     if not promise > 0 or not 0 <= m <= promise:
-        raise ParameterError(f"promise {promise} and m {m}: needed 0 <= m <= promise and promise > 0; "
-                             "normalise the direction first (towards)")
+        raise ParameterError(
+            f"promise {promise} and m {m}: needed 0 <= m <= promise and promise > 0; "
+            "normalise the direction first (towards)"
+        )
     if upper < 0:
         return "harmful"
     if lower >= promise:

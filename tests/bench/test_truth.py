@@ -21,7 +21,7 @@ def replicates(*ends, invalid=None) -> Replicates:
 
 def test_figures_by_hand():
     """No effect, promise 5 %: one support, one refutation, one inconclusive, one support that the gate stopped."""
-    runs = replicates((.01, .06), (-.02, .03), (-.02, .07), (.01, .06), invalid=[False, False, False, True])
+    runs = replicates((0.01, 0.06), (-0.02, 0.03), (-0.02, 0.07), (0.01, 0.06), invalid=[False, False, False, True])
     row = figures(CELL, runs)
     assert row["false_support_share"] == 0.25
     assert np.isnan(row["false_refute_share"])
@@ -31,7 +31,9 @@ def test_figures_by_hand():
 
 
 def test_false_refute_by_hand():
-    row = figures(dataclasses.replace(CELL, effect="promise"), replicates((.01, .04), (-.1, -.01), (.01, .06), (.06, .1)))
+    row = figures(
+        dataclasses.replace(CELL, effect="promise"), replicates((0.01, 0.04), (-0.1, -0.01), (0.01, 0.06), (0.06, 0.1))
+    )
     assert row["false_refute_share"] == 0.5
     assert row["power_share"] == 0.75
 
@@ -50,7 +52,7 @@ def test_a_method_that_is_too_sure_misses_its_targets():
 def test_a_method_that_is_too_shy_misses_its_targets():
     z = np.random.default_rng(1).normal(size=2000)
     value = 0.1 + 0.02 * z
-    runs = Replicates(value=value, lower=value - .06, upper=value + .06, is_invalid=np.ones(2000, bool))
+    runs = Replicates(value=value, lower=value - 0.06, upper=value + 0.06, is_invalid=np.ones(2000, bool))
     row = figures(dataclasses.replace(CELL, effect="twice"), runs)
     assert "power below 80%" in row["missed"]
     assert "invalid although nothing is wrong" in row["missed"]
@@ -74,8 +76,8 @@ def test_pairs_share_their_draws():
 
 
 def test_the_first_decided_look_counts():
-    lower = np.array([[-1, .01, -1], [-1, -1, -1], [-1, -1, -1]])
-    upper = np.array([[1, 1, 1], [1, 1, 1], [1, .04, 1]])
+    lower = np.array([[-1, 0.01, -1], [-1, -1, -1], [-1, -1, -1]])
+    upper = np.array([[1, 1, 1], [1, 1, 1], [1, 0.04, 1]])
     assert until_decided(lower, upper, promise=0.05, m=0.0).tolist() == [1, 2, 1]
 
 
@@ -93,25 +95,37 @@ def test_quick_run_meets_every_target_and_repeats_itself():
 
 def test_coverage_is_judged_by_the_runs_with_an_answer():
     """Twelve answers of 1,000 that all hold prove nothing of coverage above 97.5 %; 1,000 of 1,000 do."""
+
     def judged(n_valid: int) -> str:
-        runs = Replicates(value=np.zeros(1000), lower=np.full(1000, -.02), upper=np.full(1000, .02),
-                          is_invalid=np.arange(1000) >= n_valid)
+        runs = Replicates(
+            value=np.zeros(1000),
+            lower=np.full(1000, -0.02),
+            upper=np.full(1000, 0.02),
+            is_invalid=np.arange(1000) >= n_valid,
+        )
         return figures(dataclasses.replace(CELL, is_valid=False), runs)["missed"]
+
     assert judged(12) == ""
     assert judged(1000) == "coverage too high"
 
 
 def test_three_misses_of_twelve_answers_are_no_proof_of_low_coverage():
     """By hand: the 99.9 % bound of 9 of 12 is .97, of 750 of 1,000 it is .79."""
-    low = np.where(np.arange(1000) < 3, .01, -.02)
-    runs = Replicates(value=low + .02, lower=low, upper=low + .04, is_invalid=np.arange(1000) >= 12)
+    low = np.where(np.arange(1000) < 3, 0.01, -0.02)
+    runs = Replicates(value=low + 0.02, lower=low, upper=low + 0.04, is_invalid=np.arange(1000) >= 12)
     assert figures(dataclasses.replace(CELL, is_valid=False), runs)["missed"] == ""
 
 
 def test_lowered_floors_are_stated_with_their_reason():
     lowered = [cell for cell in CELLS if cell.power_floor < 0.8]
-    assert {cell.design for cell in lowered} == {"cluster_experiment", "level", "trend", "before_after", "rollout",
-                                                "elasticity"}
+    assert {cell.design for cell in lowered} == {
+        "cluster_experiment",
+        "level",
+        "trend",
+        "before_after",
+        "rollout",
+        "elasticity",
+    }
     row = {"n_replicates": 9, "is_met": True, "missed": "", "effect": "0"} | dict.fromkeys(
         ["false_support_share", "false_refute_share", "coverage_share", "width", "power_share", "oracle_power_share",
          "invalid_share"], 0.5)  # fmt: skip

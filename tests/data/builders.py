@@ -23,7 +23,10 @@ ORDERS = pd.DataFrame(
         "Pos": ["1", "2", "1", "1", "2", "3", "1", "2", "3"],
         "Client": ["c1", "c1", "c2", None, None, None, "c1", "c1", "c1"],
         "Sku": ["p1", "p2", "p1", "p3", "p1", "p2", "p2", "p3", "p1"],
-        "When": ["2026-03-01 10:00:00"] * 2 + ["2026-03-02 11:30:00"] + ["2026-03-28 23:30:00"] * 3 + ["2026-03-29 23:30:00"] * 3,
+        "When": ["2026-03-01 10:00:00"] * 2
+        + ["2026-03-02 11:30:00"]
+        + ["2026-03-28 23:30:00"] * 3
+        + ["2026-03-29 23:30:00"] * 3,
         "Qty": ["2", "1", "3", "1", "1", "4", "2", "1", "1"],
         "Price": ["10.00", "2.50", "10.00", "99.99", "10.00", "2.50", "2.50", "99.99", "10.00"],
         "Off": ["1.00", None, None, "9.99", None, None, None, None, "0.50"],
@@ -46,7 +49,9 @@ def write_csv(frame: pd.DataFrame, path: Path, **options: Any) -> Path:
     return path
 
 
-def write_xlsx(frame: pd.DataFrame, path: Path, *, kinds: Mapping[str, Callable[[Any], Any]] | None = None, sheet: str = "Orders") -> Path:
+def write_xlsx(
+    frame: pd.DataFrame, path: Path, *, kinds: Mapping[str, Callable[[Any], Any]] | None = None, sheet: str = "Orders"
+) -> Path:
     """An xlsx file whose cells have the kinds that a spreadsheet would give them."""
     book = openpyxl.Workbook()
     page = book.active
@@ -76,7 +81,14 @@ def write_shop(folder: Path, **keys: Any) -> Path:
     return path
 
 
-def open_orders(folder: Path, files: str | list[str], *, columns: Mapping[str, Any] | None = None, shop: Mapping[str, Any] | None = None, **table: Any) -> Shop:
+def open_orders(
+    folder: Path,
+    files: str | list[str],
+    *,
+    columns: Mapping[str, Any] | None = None,
+    shop: Mapping[str, Any] | None = None,
+    **table: Any,
+) -> Shop:
     """A shop of one table of order lines."""
     source = {"files": files, "columns": dict(columns if columns is not None else COLUMNS), **table}
     return sources.open_shop(write_shop(folder, tables={"order_lines": source}, **(shop or {})), root=folder)

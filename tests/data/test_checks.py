@@ -65,8 +65,15 @@ def test_identical_lines_are_counted_once_each(tmp_path: Path) -> None:
 def test_references_name_what_points_nowhere(tmp_path: Path) -> None:
     write_csv(ORDERS, tmp_path / "orders.csv")
     write_csv(pd.DataFrame({"product_id": ["p1", "p2"], "name": ["Mug", "Tea"]}), tmp_path / "products.csv")
-    write_csv(pd.DataFrame({"return_id": ["r1", "r2"], "order_id": ["A1", "A9"], "returned_at": "2026-03-05 10:00"}), tmp_path / "returns.csv")
-    tables = {"order_lines": {"files": "orders.csv", "columns": COLUMNS}, "products": {"files": "products.csv"}, "returns": {"files": "returns.csv"}}
+    write_csv(
+        pd.DataFrame({"return_id": ["r1", "r2"], "order_id": ["A1", "A9"], "returned_at": "2026-03-05 10:00"}),
+        tmp_path / "returns.csv",
+    )
+    tables = {
+        "order_lines": {"files": "orders.csv", "columns": COLUMNS},
+        "products": {"files": "products.csv"},
+        "returns": {"files": "returns.csv"},
+    }
     shop = sources.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path)
     found = rules_of(shop)
     assert found[("product_id", "found in products.product_id")] == ("warning", 2, "p3")

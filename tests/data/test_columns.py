@@ -53,7 +53,9 @@ def test_csv_gz_xlsx_parquet_and_ndjson_give_the_same_table(tmp_path: Path) -> N
     write_csv(ORDERS, tmp_path / "a" / "orders.csv.gz")
     kinds = {"Qty": int, "Price": float, "Off": float, "When": lambda v: pd.Timestamp(v).to_pydatetime(), "Pos": float}
     write_xlsx(ORDERS, tmp_path / "b" / "orders.xlsx", kinds=kinds)
-    typed = ORDERS.assign(When=pd.to_datetime(ORDERS["When"]), Qty=ORDERS["Qty"].astype(int), Price=ORDERS["Price"].astype(float))
+    typed = ORDERS.assign(
+        When=pd.to_datetime(ORDERS["When"]), Qty=ORDERS["Qty"].astype(int), Price=ORDERS["Price"].astype(float)
+    )
     (tmp_path / "c").mkdir()
     typed.to_parquet(tmp_path / "c" / "orders.parquet", index=False)
     write_ndjson(ORDERS.astype(object).where(ORDERS.notna(), None).to_dict("records"), tmp_path / "d" / "orders.ndjson")
@@ -76,17 +78,31 @@ def test_many_files_are_one_table_and_the_order_of_rows_does_not_matter(tmp_path
     [
         ({"When": "yesterday"}, r"orders.csv: row 3: order_lines.ordered_at: 'yesterday' is not a date .* date_format"),
         ({"Qty": "three"}, r"orders.csv: row 3: order_lines.quantity: 'three' is text where a number is needed; mend"),
-        ({"Price": "1,234.50"}, r"row 3: order_lines.unit_price: '1,234.50' has a thousands separator; write thousands: \",\""),
+        (
+            {"Price": "1,234.50"},
+            r"row 3: order_lines.unit_price: '1,234.50' has a thousands separator; write thousands: \",\"",
+        ),
         ({"Price": "12,50"}, r"row 3: order_lines.unit_price: '12,50' has a decimal comma; write decimal: \",\""),
-        ({"Price": "1.234,50"}, r"'1.234,50' has a decimal comma; write decimal: \",\" for this table and thousands: \".\""),
-        ({"Price": "nan"}, r"orders.csv: row 3: order_lines.unit_price: is empty in 1 rows, but required \(price of one unit"),
+        (
+            {"Price": "1.234,50"},
+            r"'1.234,50' has a decimal comma; write decimal: \",\" for this table and thousands: \".\"",
+        ),
+        (
+            {"Price": "nan"},
+            r"orders.csv: row 3: order_lines.unit_price: is empty in 1 rows, but required \(price of one unit",
+        ),
         ({"Sku": None}, r"orders.csv: row 3: order_lines.product_id: is empty in 1 rows, but required"),
-        ({"When": "02/03/2026 11:30"}, r"two notations of dates in one column: '2026-03-01 10:00:00' \(ISO.*'02/03/2026 11:30'"),
+        (
+            {"When": "02/03/2026 11:30"},
+            r"two notations of dates in one column: '2026-03-01 10:00:00' \(ISO.*'02/03/2026 11:30'",
+        ),
         ({"Qty": "=1+1"}, r"'=1\+1' is text where a number is needed"),
         ({"When": "2026-02-30 10:00"}, r"'2026-02-30 10:00' is not a date"),
     ],
 )
-def test_a_value_that_cannot_be_read_is_named_with_its_remedy(tmp_path: Path, cells: dict[str, str], message: str) -> None:
+def test_a_value_that_cannot_be_read_is_named_with_its_remedy(
+    tmp_path: Path, cells: dict[str, str], message: str
+) -> None:
     write_csv(changed(**cells), tmp_path / "orders.csv")
     with pytest.raises(SourceError, match=message):
         open_orders(tmp_path, "orders.csv")
@@ -94,10 +110,14 @@ def test_a_value_that_cannot_be_read_is_named_with_its_remedy(tmp_path: Path, ce
 
 def test_unknown_missing_and_empty_things_are_named(tmp_path: Path) -> None:
     write_csv(ORDERS, tmp_path / "orders.csv")
-    with pytest.raises(SourceError, match=r"order_lines.quantity: the file orders.csv has no column 'Qyt'; did you mean 'Qty'\?"):
+    with pytest.raises(
+        SourceError, match=r"order_lines.quantity: the file orders.csv has no column 'Qyt'; did you mean 'Qty'\?"
+    ):
         open_orders(tmp_path, "orders.csv", columns={**COLUMNS, "quantity": "Qyt"})
     short = {ours: theirs for ours, theirs in COLUMNS.items() if ours != "ordered_at"}
-    with pytest.raises(SourceError, match=r"column 'ordered_at' is required \(when, in UTC\).*map it to one of: No, Pos"):
+    with pytest.raises(
+        SourceError, match=r"column 'ordered_at' is required \(when, in UTC\).*map it to one of: No, Pos"
+    ):
         open_orders(tmp_path, "orders.csv", columns=short)
     (tmp_path / "empty.csv").touch()
     with pytest.raises(SourceError, match=r"empty.csv: the file is empty \(0 bytes\)"):
@@ -118,7 +138,9 @@ def test_unknown_missing_and_empty_things_are_named(tmp_path: Path) -> None:
 def test_torn_files_are_named(tmp_path: Path) -> None:
     text = ORDERS.to_csv(index=False).splitlines()
     (tmp_path / "ragged.csv").write_text("\n".join([*text[:3], text[3] + ",surplus,cells", *text[4:]]))
-    with pytest.raises(SourceError, match=r"ragged.csv: cannot be read at line 4: expected number of columns: 8 found: 9"):
+    with pytest.raises(
+        SourceError, match=r"ragged.csv: cannot be read at line 4: expected number of columns: 8 found: 9"
+    ):
         open_orders(tmp_path, "ragged.csv")
     (tmp_path / "not.xlsx").write_text("no spreadsheet")
     with pytest.raises(SourceError, match=r"not.xlsx: cannot be read as a spreadsheet"):
@@ -136,7 +158,9 @@ def test_torn_files_are_named(tmp_path: Path) -> None:
 
 def test_a_repeated_line_id_is_an_error_that_names_the_key(tmp_path: Path) -> None:
     write_csv(pd.concat([ORDERS, ORDERS.iloc[[3]]]), tmp_path / "orders.csv")
-    with pytest.raises(ContractError, match=r"order 'A3' has line '1' 2 times \(1 such keys\); \(order_id, line_id\) must be unique"):
+    with pytest.raises(
+        ContractError, match=r"order 'A3' has line '1' 2 times \(1 such keys\); \(order_id, line_id\) must be unique"
+    ):
         open_orders(tmp_path, "orders.csv")
 
 
@@ -160,7 +184,10 @@ def test_encodings_that_say_what_they_are_need_no_word(tmp_path: Path, encoding:
 
 def test_another_encoding_is_named_with_its_line_and_the_word_to_write(tmp_path: Path) -> None:
     write_csv(changed(Client="Zoë"), tmp_path / "orders.csv", encoding="cp1252")
-    with pytest.raises(SourceError, match=r"orders.csv: line 4 is not utf-8 \(byte 0xEB, which is 'ë' in cp1252\); write 'encoding: cp1252'"):
+    with pytest.raises(
+        SourceError,
+        match=r"orders.csv: line 4 is not utf-8 \(byte 0xEB, which is 'ë' in cp1252\); write 'encoding: cp1252'",
+    ):
         open_orders(tmp_path, "orders.csv")
     shop = open_orders(tmp_path, "orders.csv", encoding="cp1252")
     assert "Zoë" in set(frame_of(shop, "order_lines")["customer_id"].dropna())
@@ -183,7 +210,9 @@ def test_german_numbers_and_dates(tmp_path: Path) -> None:
 
 def test_dates_that_can_be_read_two_ways_are_refused(tmp_path: Path) -> None:
     write_csv(ORDERS.assign(When="03/04/2026 10:00"), tmp_path / "orders.csv")
-    with pytest.raises(SourceError, match=r"'03/04/2026 10:00' can be read as day/month/year and as month/day/year; write date_format"):
+    with pytest.raises(
+        SourceError, match=r"'03/04/2026 10:00' can be read as day/month/year and as month/day/year; write date_format"
+    ):
         open_orders(tmp_path, "orders.csv")
     shop = open_orders(tmp_path, "orders.csv", date_format="%m/%d/%Y %H:%M")
     assert frame_of(shop, "order_lines")["ordered_on"].unique().tolist() == [pd.Timestamp("2026-03-04")]
@@ -207,13 +236,20 @@ def test_prices_with_tax_lose_it(tmp_path: Path) -> None:
 def test_values_fixed_values_rows_kept_and_first_rows(tmp_path: Path) -> None:
     frame = ORDERS.assign(State=["ok", "ok", "test", "ok", "ok", "void", "ok", "ok", "ok"])
     write_csv(frame, tmp_path / "orders.csv")
-    columns = {**COLUMNS, "status": {"from": "State", "values": {"ok": "paid", "void": "voided"}}, "country": {"value": "DE"}}
+    columns = {
+        **COLUMNS,
+        "status": {"from": "State", "values": {"ok": "paid", "void": "voided"}},
+        "country": {"value": "DE"},
+    }
     shop = open_orders(tmp_path, "orders.csv", columns=columns, keep={"State": ["ok", "void"]})
     lines = frame_of(shop, "order_lines")
     assert lines["status"].value_counts().to_dict() == {"paid": 7, "voided": 1}
     assert set(lines["country"]) == {"DE"}
     assert shop.staged is not None
-    assert [(item.table, item.reason, item.n_rows) for item in shop.staged.accounting] == [("order_lines", "kept", 8), (None, "other rows", 1)]
+    assert [(item.table, item.reason, item.n_rows) for item in shop.staged.accounting] == [
+        ("order_lines", "kept", 8),
+        (None, "other rows", 1),
+    ]
     shop = open_orders(tmp_path, "orders.csv", first_of="No")
     assert len(frame_of(shop, "order_lines")) == 4
     assert [(item.reason, item.n_rows) for item in shop.staged.accounting] == [("kept", 4), ("repeats", 5)]
@@ -238,8 +274,12 @@ def test_odd_column_names_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"keep": {"goes_to": ["us"]}}])
-def test_columns_with_the_names_that_we_use_ourselves_are_read_as_any_other(tmp_path: Path, more: dict[str, object]) -> None:
-    back = pd.DataFrame({"return_id": ["1", "2"], "returned_at": "2026-03-01 10:00:00", "reason": ["broken", "kept"], "goes_to": "us"})
+def test_columns_with_the_names_that_we_use_ourselves_are_read_as_any_other(
+    tmp_path: Path, more: dict[str, object]
+) -> None:
+    back = pd.DataFrame(
+        {"return_id": ["1", "2"], "returned_at": "2026-03-01 10:00:00", "reason": ["broken", "kept"], "goes_to": "us"}
+    )
     write_csv(back, tmp_path / "returns.csv")
     source = {"files": "returns.csv", "columns": {c: c for c in ("return_id", "returned_at", "reason")}, **more}
     shop = sources.open_shop(write_shop(tmp_path, tables={"returns": source}), root=tmp_path)
@@ -263,8 +303,12 @@ def test_money_and_quantities_are_exact_decimals(tmp_path: Path) -> None:
     )
 )  # fmt: skip
 def test_revenue_is_the_sum_over_lines_whatever_they_are(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
-    frame = pd.DataFrame(rows, columns=["Qty", "Price", "Off"]).assign(No="A1", Sku="p", Client="c", When="2026-03-01 10:00")
+    frame = pd.DataFrame(rows, columns=["Qty", "Price", "Off"]).assign(
+        No="A1", Sku="p", Client="c", When="2026-03-01 10:00"
+    )
     frame["Pos"] = [str(n) for n in range(len(frame))]
     write_csv(frame, tmp_path / "orders.csv")
     cents = sum(int(q) * round(float(p) * 100) - round(float(o) * 100) for q, p, o in rows)
-    assert frame_of(open_orders(tmp_path, "orders.csv"), "order_lines")["revenue_amount"].sum() == pytest.approx(cents / 100, abs=1e-6)
+    assert frame_of(open_orders(tmp_path, "orders.csv"), "order_lines")["revenue_amount"].sum() == pytest.approx(
+        cents / 100, abs=1e-6
+    )

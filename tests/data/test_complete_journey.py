@@ -49,8 +49,12 @@ def test_revenue_is_sales_value_to_the_cent(shop: Shop) -> None:
     assert spec is not None
     assert spec.origin is not None
     path = Path(spec.origin).parent / "data" / "transactions.parquet"
-    row = duckdb.sql(f"SELECT sum(CAST(round(sales_value * 100) AS BIGINT)), count(DISTINCT basket_id) FROM '{path}'").fetchone()
-    ours = shop.connection.con.sql("SELECT CAST(sum(revenue_amount) * 100 AS BIGINT), count(DISTINCT order_id) FROM order_lines").fetchone()
+    row = duckdb.sql(
+        f"SELECT sum(CAST(round(sales_value * 100) AS BIGINT)), count(DISTINCT basket_id) FROM '{path}'"
+    ).fetchone()
+    ours = shop.connection.con.sql(
+        "SELECT CAST(sum(revenue_amount) * 100 AS BIGINT), count(DISTINCT order_id) FROM order_lines"
+    ).fetchone()
     assert row is not None
     assert ours is not None
     assert ours[0] == row[0]

@@ -19,7 +19,7 @@ from tests.engines import copy_shop, postgres_url, spark_backend
 
 #: Columns of the database's own table, times in UTC.
 THEIRS = {ours: theirs.lower() for ours, theirs in COLUMNS.items()}
-DDL = "no TEXT, pos TEXT, client TEXT, sku TEXT, \"when\" TIMESTAMP, qty INTEGER, price NUMERIC(10,2), off NUMERIC(10,2)"
+DDL = 'no TEXT, pos TEXT, client TEXT, sku TEXT, "when" TIMESTAMP, qty INTEGER, price NUMERIC(10,2), off NUMERIC(10,2)'
 
 
 @pytest.fixture
@@ -65,7 +65,10 @@ def postgres_table() -> str:
 def assert_same_lines(shop: Shop, other: Shop) -> None:
     columns = ["order_id", "line_id", "customer_id", "product_id", "ordered_at", "ordered_on", "quantity", "unit_price", "discount_amount",
                "revenue_amount", "status"]  # fmt: skip
-    left, right = (frame_of(s, "order_lines")[columns].sort_values(["order_id", "line_id"], ignore_index=True) for s in (shop, other))
+    left, right = (
+        frame_of(s, "order_lines")[columns].sort_values(["order_id", "line_id"], ignore_index=True)
+        for s in (shop, other)
+    )
     pd.testing.assert_frame_equal(left, right)
 
 
@@ -93,10 +96,14 @@ def test_what_is_not_in_the_database_is_named(tmp_path: Path) -> None:
     url = f"duckdb:///{duckdb_file(tmp_path)}"
     with pytest.raises(SourceError, match=r"no table 'order' in the database; did you mean 'orders'\?"):
         sources.open_shop(describe(tmp_path, url, table="order"), root=tmp_path)
-    with pytest.raises(SourceError, match=r"order_lines.quantity: the database table has no column 'qyt'; did you mean 'qty'\?"):
+    with pytest.raises(
+        SourceError, match=r"order_lines.quantity: the database table has no column 'qyt'; did you mean 'qty'\?"
+    ):
         sources.open_shop(describe(tmp_path, url, columns={**THEIRS, "quantity": "qyt"}), root=tmp_path)
     with pytest.raises(SourceError, match=r"column 'ordered_at' is required and not in the map"):
-        sources.open_shop(describe(tmp_path, url, columns={k: v for k, v in THEIRS.items() if k != "ordered_at"}), root=tmp_path)
+        sources.open_shop(
+            describe(tmp_path, url, columns={k: v for k, v in THEIRS.items() if k != "ordered_at"}), root=tmp_path
+        )
 
 
 @pytest.mark.engine("postgres")
@@ -119,10 +126,14 @@ def test_postgres_read_only_gives_the_same_lines_without_a_trace_of_the_password
 @pytest.mark.engine("spark")
 def test_spark_reads_parquet_under_the_same_map(tmp_path: Path, from_files: Shop) -> None:
     spark_backend()
-    typed = ORDERS.assign(When=pd.to_datetime(ORDERS["When"]).astype("datetime64[us]"), Qty=ORDERS["Qty"].astype("int64"))
+    typed = ORDERS.assign(
+        When=pd.to_datetime(ORDERS["When"]).astype("datetime64[us]"), Qty=ORDERS["Qty"].astype("int64")
+    )
     typed = typed.assign(Price=typed["Price"].astype(float), Off=typed["Off"].astype(float))
     typed.rename(columns=str.lower).to_parquet(tmp_path / "orders.parquet", index=False, coerce_timestamps="us")
-    shop = sources.open_shop(describe(tmp_path, "spark://local", table=str(tmp_path / "orders.parquet"), memory_limit="1GB"), root=tmp_path)
+    shop = sources.open_shop(
+        describe(tmp_path, "spark://local", table=str(tmp_path / "orders.parquet"), memory_limit="1GB"), root=tmp_path
+    )
     assert_same_lines(shop, from_files)
 
 
@@ -143,13 +154,17 @@ def test_checks_cuts_and_days_are_equal_on_every_engine(tmp_path: Path, name: st
         left, right = (collect(loading.load_table(shop, table, period=period).count()) for shop in (demo, other))
         assert left.iloc[0, 0] == right.iloc[0, 0], table
     sums = [
-        collect(lines.aggregate(n=lines.count(), revenue=lines["revenue_amount"].sum(), orders=lines["order_id"].nunique()))
+        collect(
+            lines.aggregate(n=lines.count(), revenue=lines["revenue_amount"].sum(), orders=lines["order_id"].nunique())
+        )
         for lines in (loading.load_order_lines(shop, period=period) for shop in (demo, other))
     ]
     pd.testing.assert_frame_equal(*sums)
     assert collect(loading.lines_by_status(other)).equals(collect(loading.lines_by_status(demo)))
     for table in names:
-        assert checks.check_table(other.table(table), name=table) == checks.check_table(demo.table(table), name=table), table
+        assert checks.check_table(other.table(table), name=table) == checks.check_table(
+            demo.table(table), name=table
+        ), table
     mine = {f for f in checks.check_shop(other) if f.table in names}
     skipped = {"found in sessions.session_id"}  # those tables were not copied
     assert {f for f in checks.check_shop(demo) if f.table in names and f.rule not in skipped} == mine

@@ -20,9 +20,22 @@ def shop(tmp_path: Path) -> Shop:
     """The orders with a voided one, returns around midnight, and two prices of one product."""
     frame = ORDERS.assign(State=["paid"] * 2 + ["voided"] + ["paid"] * 6)
     write_csv(frame, tmp_path / "orders.csv")
-    back = pd.DataFrame({"return_id": ["r1", "r2"], "returned_at": ["2026-03-31 23:59", "2026-04-01 00:01"], "refund_amount": ["1", "2"]})
+    back = pd.DataFrame(
+        {
+            "return_id": ["r1", "r2"],
+            "returned_at": ["2026-03-31 23:59", "2026-04-01 00:01"],
+            "refund_amount": ["1", "2"],
+        }
+    )
     write_csv(back, tmp_path / "returns.csv")
-    prices = pd.DataFrame({"product_id": "p1", "valid_from": ["2026-01-01", "2026-03-02"], "valid_to": ["2026-03-01", None], "price": ["9", "10"]})
+    prices = pd.DataFrame(
+        {
+            "product_id": "p1",
+            "valid_from": ["2026-01-01", "2026-03-02"],
+            "valid_to": ["2026-03-01", None],
+            "price": ["9", "10"],
+        }
+    )
     write_csv(prices, tmp_path / "prices.csv")
     write_csv(pd.DataFrame({"product_id": ["p1"]}), tmp_path / "products.csv")
     tables = {
@@ -54,13 +67,20 @@ def test_periods_are_local_days_with_both_ends(shop: Shop) -> None:
     assert count(loading.load_order_lines(shop, period=Period.parse("2026-03-29", "2026-03-29"))) == 3
     assert count(loading.load_order_lines(shop, period=Period.parse("2026-03-30", "2026-03-31"))) == 0
     march, april = Period.parse("2026-03-01", "2026-03-31"), Period.parse("2026-04-01", "2026-04-30")
-    assert [collect(loading.load_returns(shop, period=p))["return_id"].tolist() for p in (march, april)] == [["r1"], ["r2"]]
+    assert [collect(loading.load_returns(shop, period=p))["return_id"].tolist() for p in (march, april)] == [
+        ["r1"],
+        ["r2"],
+    ]
 
 
 def test_two_halves_are_the_whole(shop: Shop) -> None:
     whole = Period.parse("2026-03-01", "2026-03-29")
     parts = [Period.parse("2026-03-01", "2026-03-28"), Period.parse("2026-03-29", "2026-03-29")]
-    assert sum(count(loading.load_order_lines(shop, period=p)) for p in parts) == count(loading.load_order_lines(shop, period=whole)) == 8
+    assert (
+        sum(count(loading.load_order_lines(shop, period=p)) for p in parts)
+        == count(loading.load_order_lines(shop, period=whole))
+        == 8
+    )
 
 
 def test_prices_that_touch_the_period_and_tables_without_time(shop: Shop) -> None:

@@ -74,7 +74,9 @@ def test_every_line_and_every_penny_is_accounted_for(shop: Shop) -> None:
     assert shop.staged is not None
     accounting = shop.staged.accounting
     assert sum(item.n_rows for item in accounting) == 541_909
-    assert sum(item.amount for item in accounting if item.amount is not None) == Decimal(shop.staged.raw_totals["revenue"])
+    assert sum(item.amount for item in accounting if item.amount is not None) == Decimal(
+        shop.staged.raw_totals["revenue"]
+    )
     kept = {name: sum(item.n_rows for item in accounting if item.table == name) for name in ("order_lines", "returns")}
     assert kept == {name: len_of(shop, name) for name in kept}
     frame = checks.health_accounting(shop)
@@ -99,7 +101,9 @@ def test_revenue_and_returns_equal_plain_sql_on_the_files(shop: Shop) -> None:
             count(DISTINCT InvoiceNo) FILTER (InvoiceNo NOT LIKE 'C%' AND q > 0 AND (p > 0 OR CustomerID IS NOT NULL)) FROM goods"""
     ).fetchone()
     con = shop.connection.con
-    ours = con.sql("SELECT (SELECT sum(revenue_amount) FROM order_lines), (SELECT sum(refund_amount) FROM returns)").fetchone()
+    ours = con.sql(
+        "SELECT (SELECT sum(revenue_amount) FROM order_lines), (SELECT sum(refund_amount) FROM returns)"
+    ).fetchone()
     assert row is not None
     assert ours == row[:2]
     assert con.sql("SELECT count(DISTINCT order_id) FROM order_lines").fetchone() == row[2:]
@@ -147,7 +151,12 @@ def test_lines_returns_products_and_customers_by_hand(small: Shop) -> None:
 def test_xlsx_parquet_and_daily_files_give_the_same_tables(small: Shop, tmp_path: Path) -> None:
     frame = pd.DataFrame([line for line, _ in LINES], columns=HEADER)
     stamped = frame.assign(InvoiceDate=pd.to_datetime(frame["InvoiceDate"]))
-    kinds = {"Quantity": int, "UnitPrice": float, "CustomerID": float, "InvoiceDate": lambda v: pd.Timestamp(v).to_pydatetime()}
+    kinds = {
+        "Quantity": int,
+        "UnitPrice": float,
+        "CustomerID": float,
+        "InvoiceDate": lambda v: pd.Timestamp(v).to_pydatetime(),
+    }
     write_xlsx(frame, tmp_path / "x" / "Online Retail.xlsx", kinds=kinds)
     (tmp_path / "p").mkdir()
     stamped.to_parquet(tmp_path / "p" / "lines.parquet", index=False)
@@ -162,5 +171,7 @@ def test_xlsx_parquet_and_daily_files_give_the_same_tables(small: Shop, tmp_path
 def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
     frame = pd.DataFrame([line for line, _ in LINES], columns=HEADER).rename(columns={"UnitPrice": "Unit Price"})
     write_csv(frame, tmp_path / "bad" / "lines.csv")
-    with pytest.raises(SourceError, match=r"column 'UnitPrice' of Online Retail is missing; did you mean 'Unit Price'\?"):
+    with pytest.raises(
+        SourceError, match=r"column 'UnitPrice' of Online Retail is missing; did you mean 'Unit Price'\?"
+    ):
         sources.open_shop(tmp_path / "bad", root=tmp_path)

@@ -54,14 +54,21 @@ def test_a_new_file_is_valid_and_never_overwrites(tmp_path: Path) -> None:
         files.write_new_proposal(tmp_path / "demo", "P-010", start="2026-12-01", deadline="2026-12-28")
 
 
-@pytest.mark.parametrize("tail", [
-    "", "consultations: []\n", "consultations:\n- {department: Web, person: B, date: 2026-01-01, answer: agree}\n",
-    "consultations:  # who said what\n    - {department: Web, person: B, date: 2026-01-01, answer: agree}\nexcludes: [P-9]\n",
-])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "",
+        "consultations: []\n",
+        "consultations:\n- {department: Web, person: B, date: 2026-01-01, answer: agree}\n",
+        "consultations:  # who said what\n    - {department: Web, person: B, date: 2026-01-01, answer: agree}\nexcludes: [P-9]\n",
+    ],
+)
 def test_an_answer_is_written_in_and_comments_stay(tmp_path: Path, tail: str) -> None:
     path = _write(tmp_path, "# our first\n" + TEMPLATE + tail)
     before = len(files.load_proposal(path).consultations)
-    answer = Consultation(department="Logistics", person="Ana", date=date(2026, 2, 3), answer="agree_if", note="a van: new")
+    answer = Consultation(
+        department="Logistics", person="Ana", date=date(2026, 2, 3), answer="agree_if", note="a van: new"
+    )
     after = files.add_consultation(path, answer)
     assert after.consultations[-1] == answer
     assert len(after.consultations) == before + 1
@@ -89,6 +96,7 @@ def test_writers_at_the_same_time_keep_one_chain(tmp_path: Path) -> None:
     def write(k: int) -> None:
         for i in range(5):
             files.append_record(tmp_path, kind="response", proposal=f"P-{k}", at=AT, payload={"i": i})
+
     threads = [threading.Thread(target=write, args=(k,)) for k in range(4)]
     for thread in threads:
         thread.start()
@@ -113,9 +121,15 @@ def test_a_cut_tail_is_found_in_pages_and_in_git(tmp_path: Path) -> None:
         files.append_record(tmp_path, kind="response", proposal="P", at=AT, payload={"i": i})
     path = files.ledger_path(tmp_path)
     whole = path.read_text()
+
     def git(*arguments: str) -> None:
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=tmp_path, check=True,
-                       capture_output=True)
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
+
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "ledger")

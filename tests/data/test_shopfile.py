@@ -17,7 +17,13 @@ from tests.data.builders import frame_of, write_shop, write_xlsx
 
 def test_a_short_file_is_enough(tmp_path: Path) -> None:
     shop = read_shop_file(write_shop(tmp_path))
-    assert (shop.name, shop.currency, shop.engine, shop.week_start, shop.simulated) == ("test", "EUR", "duckdb://", "monday", False)
+    assert (shop.name, shop.currency, shop.engine, shop.week_start, shop.simulated) == (
+        "test",
+        "EUR",
+        "duckdb://",
+        "monday",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,10 @@ def test_the_environment_fills_in_and_is_never_repeated(tmp_path: Path, monkeypa
     assert shop.engine == "postgres://ana:s3cret@db/shop"
     assert shop.time_zone == "Europe/Paris"
     monkeypatch.delenv("SHOP_DB")
-    with pytest.raises(ShopFileError, match=r"engine: the environment variable SHOP_DB is not set; export it, or write \$\{SHOP_DB:-default\}"):
+    with pytest.raises(
+        ShopFileError,
+        match=r"engine: the environment variable SHOP_DB is not set; export it, or write \$\{SHOP_DB:-default\}",
+    ):
         read_shop_file(write_shop(tmp_path, engine="${SHOP_DB}"))
     monkeypatch.setenv("SECRET", "s3cret")
     with pytest.raises(ShopFileError) as caught:
@@ -83,7 +92,10 @@ def test_closed_days_are_days_and_spans() -> None:
     assert sorted(days) == [date(2026, 1, 1), date(2026, 12, 24), date(2026, 12, 25), date(2026, 12, 26)]
 
 
-@pytest.mark.parametrize("name", ["demo", "online_retail", "complete_journey", "hillstrom", "search_log", "online_shoppers", "clothing_reviews"])
+@pytest.mark.parametrize(
+    "name",
+    ["demo", "online_retail", "complete_journey", "hillstrom", "search_log", "online_shoppers", "clothing_reviews"],
+)
 def test_committed_shops_are_valid_and_named_after_their_file(root: Path, name: str) -> None:
     assert read_shop_file(root / "data" / "shops" / f"{name}.yml").name == name
 
@@ -101,12 +113,23 @@ def test_the_example_of_a_column_map_reads_such_files(root: Path, tmp_path: Path
     raw.mkdir(parents=True)
     rows = "Beleg;Pos;Kunde;Artikel;Datum;Menge;Preis;Rabatt;MwSt;Status;Art\nB1;1;K1;Tür 7;31.10.2026 09:05;2;1.190,00;;380,00;bezahlt;V\n"
     (raw / "orders_1.csv").write_bytes((rows + "B2;1;K2;x;01.11.2026 10:00;1;1,00;;0,00;bezahlt;X\n").encode("cp1252"))
-    stock = pd.DataFrame([["Tür 7", "Tür", "Türen", 1190.0, 700.5, "rot"]], columns=["Nummer", "Bezeichnung", "Warengruppe", "VK", "EK", "Farbe"])
+    stock = pd.DataFrame(
+        [["Tür 7", "Tür", "Türen", 1190.0, 700.5, "rot"]],
+        columns=["Nummer", "Bezeichnung", "Warengruppe", "VK", "EK", "Farbe"],
+    )
     write_xlsx(stock, raw / "artikel.xlsx", sheet="Stamm", kinds={"VK": float, "EK": float})
     shop = sources.open_shop(root / "data" / "shops" / "examples" / "columns.yml", root=tmp_path)
     line = frame_of(shop, "order_lines").iloc[0]
-    assert (line["product_id"], line["status"], line["country"], str(line["ordered_at"])) == ("Tür 7", "paid", "DE", "2026-10-31 08:05:00")
+    assert (line["product_id"], line["status"], line["country"], str(line["ordered_at"])) == (
+        "Tür 7",
+        "paid",
+        "DE",
+        "2026-10-31 08:05:00",
+    )
     assert line["revenue_amount"] == 2 * 1190 - 380
     assert frame_of(shop, "products").iloc[0].tolist() == ["Tür 7", "Tür", "Türen", 1190.0, 700.5, "rot"]
     assert shop.staged is not None
-    assert [(i.reason, i.n_rows) for i in shop.staged.accounting if i.source == "files of order_lines"] == [("kept", 1), ("other rows", 1)]
+    assert [(i.reason, i.n_rows) for i in shop.staged.accounting if i.source == "files of order_lines"] == [
+        ("kept", 1),
+        ("other rows", 1),
+    ]

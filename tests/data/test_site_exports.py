@@ -22,7 +22,15 @@ from tests.data.builders import frame_of, write_csv, write_ndjson, write_shop
 DAY = 1_782_900_000  # 2026-07-01 10:00:00 UTC
 
 
-def ga4_event(name: str, second: int, *, visit: int | None = 11, user: str = "u1", items: list[dict[str, Any]] | None = None, **params: Any) -> dict[str, Any]:
+def ga4_event(
+    name: str,
+    second: int,
+    *,
+    visit: int | None = 11,
+    user: str = "u1",
+    items: list[dict[str, Any]] | None = None,
+    **params: Any,
+) -> dict[str, Any]:
     """One event as BigQuery exports it: parameters as key and typed value."""
     keys = {**({"ga_session_id": visit} if visit else {}), **params}
     listed = [{"key": k, "value": {"string_value": v if isinstance(v, str) else None, "int_value": v if isinstance(v, int) else None,
@@ -34,8 +42,24 @@ def ga4_event(name: str, second: int, *, visit: int | None = 11, user: str = "u1
     }  # fmt: skip
 
 
-MUG = {"item_id": "MUG", "item_name": "Mug", "item_brand": "Acme", "item_category": "Kitchen", "price": 9.0, "quantity": 2, "discount": 1.0}
-TEA = {"item_id": "TEA", "item_name": "Tea", "item_brand": "Leaf", "item_category": "Food", "price": 5.5, "quantity": 1, "discount": None}
+MUG = {
+    "item_id": "MUG",
+    "item_name": "Mug",
+    "item_brand": "Acme",
+    "item_category": "Kitchen",
+    "price": 9.0,
+    "quantity": 2,
+    "discount": 1.0,
+}
+TEA = {
+    "item_id": "TEA",
+    "item_name": "Tea",
+    "item_brand": "Leaf",
+    "item_category": "Food",
+    "price": 5.5,
+    "quantity": 1,
+    "discount": None,
+}
 GA4 = [
     ga4_event("session_start", 0, page_location="https://shop.example/?utm=x"),
     ga4_event("page_view", 1, page_location="https://shop.example/"),
@@ -68,7 +92,13 @@ def test_ga4_nested_events_become_flat_tables(tmp_path: Path, as_parquet: bool) 
     ]  # fmt: skip
     assert str(lines["ordered_at"].iloc[0]) == str(pd.Timestamp(DAY + 60, unit="s"))
     events = frame_of(shop, "events")
-    assert events.loc[events["session_id"] == "u1.11", "event_name"].tolist() == ["page_view", "view_item", "search", "add_to_cart", "purchase"]
+    assert events.loc[events["session_id"] == "u1.11", "event_name"].tolist() == [
+        "page_view",
+        "view_item",
+        "search",
+        "add_to_cart",
+        "purchase",
+    ]
     assert events.loc[events["session_id"] == "u1.11", "event_index"].tolist() == [0, 1, 2, 3, 4]
     assert events.loc[1, ["page", "section", "product_id"]].tolist() == ["/kitchen/mug", "kitchen", "MUG"]
     assert pd.isna(events.loc[4, "product_id"]), "two products: no one of them"
@@ -82,7 +112,12 @@ def test_ga4_nested_events_become_flat_tables(tmp_path: Path, as_parquet: bool) 
         ["MUG", "Mug", "Kitchen", "Acme"], ["TEA", "Tea", "Food", "Leaf"],
     ]  # fmt: skip
     assert shop.staged is not None
-    assert {item.reason: item.n_rows for item in shop.staged.accounting} == {"shop event": 6, "repeated purchase": 1, "other event": 2, "no visit": 1}
+    assert {item.reason: item.n_rows for item in shop.staged.accounting} == {
+        "shop event": 6,
+        "repeated purchase": 1,
+        "other event": 2,
+        "no visit": 1,
+    }
     assert not [f for f in checks.check_shop(shop) if f.severity == "error"]
 
 
@@ -129,14 +164,25 @@ def test_matomo_visits_become_flat_tables(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert lines["customer_id"].tolist() == ["c9", "c9"]
     events = frame_of(shop, "events")
-    assert events[["session_id", "event_name"]].to_numpy().tolist() == [["3", "view_item"], ["3", "search"], ["3", "purchase"], ["4", "page_view"]]
+    assert events[["session_id", "event_name"]].to_numpy().tolist() == [
+        ["3", "view_item"],
+        ["3", "search"],
+        ["3", "purchase"],
+        ["4", "page_view"],
+    ]
     assert events["page"].tolist()[0] == "/kitchen/mug"
     assert frame_of(shop, "searches")[["query", "n_results"]].to_numpy().tolist() == [["tea", 0]]
     visits = frame_of(shop, "sessions").set_index("session_id")
     assert visits[["source", "medium"]].to_numpy().tolist() == [["Google", "organic"], ["(direct)", "(none)"]]
     assert str(visits.loc["3", "started_at"]) == str(pd.Timestamp(DAY - 5, unit="s"))
     assert shop.staged is not None
-    assert {item.reason: item.n_rows for item in shop.staged.accounting} == {"page": 2, "search": 1, "order": 1, "abandoned cart": 1, "other action": 1}
+    assert {item.reason: item.n_rows for item in shop.staged.accounting} == {
+        "page": 2,
+        "search": 1,
+        "order": 1,
+        "abandoned cart": 1,
+        "other action": 1,
+    }
     assert not [f for f in checks.check_shop(shop) if f.severity == "error"]
 
 
@@ -174,7 +220,9 @@ def test_olist_files_join_up(tmp_path: Path) -> None:
     assert lines[["order_id", "line_id", "customer_id", "status", "revenue_amount"]].to_numpy().tolist() == [
         ["o1", "0001", "u1", "paid", 10.0], ["o1", "0002", "u1", "paid", 20.5], ["o2", "0001", "u1", "cancelled", 10.0],
     ]  # fmt: skip
-    assert str(lines["ordered_at"].iloc[0]) == "2017-10-03 01:56:33"  # Sao Paulo is three hours behind UTC in early October
+    assert (
+        str(lines["ordered_at"].iloc[0]) == "2017-10-03 01:56:33"
+    )  # Sao Paulo is three hours behind UTC in early October
     reviews = frame_of(shop, "reviews").set_index("review_id")
     assert reviews["product_id"].fillna("").to_dict() == {"r1-o1": "", "r1-o2": "p1"}
     assert reviews.loc["r1-o1", "text"] == 'bom, "muito"\nbom'
@@ -183,7 +231,9 @@ def test_olist_files_join_up(tmp_path: Path) -> None:
     assert {item.reason: item.n_rows for item in shop.staged.accounting} == {"item": 3, "no order": 1}
     assert shop.staged.findings[0].rule == "orders without items: no line to keep"
     (tmp_path / "olist" / "olist_products_dataset.csv").unlink()
-    with pytest.raises(SourceError, match=r"olist_products_dataset.csv is missing in olist; the nine files belong together"):
+    with pytest.raises(
+        SourceError, match=r"olist_products_dataset.csv is missing in olist; the nine files belong together"
+    ):
         sources.open_shop(tmp_path / "olist", root=tmp_path)
 
 
@@ -206,7 +256,9 @@ def test_the_search_log_by_a_second_road(root: Path) -> None:
         key = query["query_id"], query["user_query"].strip()
         at = pd.Timestamp(query["timestamp"]).tz_convert("UTC").tz_localize(None)
         first[key] = min(first.get(key, at), at)
-    assert sorted(zip(searches["query"], searches["searched_at"], strict=True)) == sorted((text, at) for (_, text), at in first.items())
+    assert sorted(zip(searches["query"], searches["searched_at"], strict=True)) == sorted(
+        (text, at) for (_, text), at in first.items()
+    )
     assert searches.index.is_unique
     events = frame_of(shop, "events")
     assert (events["event_name"] == "select_item").sum() == actions["click"] + actions["item_click"]
@@ -218,7 +270,9 @@ def test_the_search_log_by_a_second_road(root: Path) -> None:
             text = query["user_query"].strip()
             hits[text] = max(hits[text], len(query["query_response_hit_ids"]))
     empty = {text for text, n in hits.items() if n == 0 and text}
-    assert empty <= set(searches.loc[searches["n_results"] == 0, "query"]), "searches without a result are known as such"
+    assert empty <= set(searches.loc[searches["n_results"] == 0, "query"]), (
+        "searches without a result are known as such"
+    )
     assert shop.staged is not None
     assert sum(item.n_rows for item in shop.staged.accounting) == len(documents)
 
@@ -235,7 +289,10 @@ def test_hillstrom_and_online_shoppers_through_column_maps(root: Path) -> None:
         for variant, mean in expected.items():
             assert means[(variant, metric)] == pytest.approx(mean, abs=1e-9)
     # Published: visit rates +.0766 (men) and +.0452 (women) over no e-mail.
-    lift = means["Mens E-Mail", "visit"] - means["No E-Mail", "visit"], means["Womens E-Mail", "visit"] - means["No E-Mail", "visit"]
+    lift = (
+        means["Mens E-Mail", "visit"] - means["No E-Mail", "visit"],
+        means["Womens E-Mail", "visit"] - means["No E-Mail", "visit"],
+    )
     assert lift == pytest.approx((0.0766, 0.0452), abs=5e-5)
     shoppers = sources.open_shop("online_shoppers", root=root)
     assert len(frame_of(shoppers, "sessions")) == 12_330

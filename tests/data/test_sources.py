@@ -11,7 +11,9 @@ from opslib.errors import ContractError, NotAvailableError, ShopFileError, Sourc
 from tests.data.builders import ORDERS, open_orders, write_csv, write_shop
 
 
-def test_a_name_is_found_from_any_folder_of_the_project(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_name_is_found_from_any_folder_of_the_project(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(root / "data" / "shops")
     assert sources.project_root() == root
     assert "demo" in sources.shop_names()
@@ -22,13 +24,17 @@ def test_a_name_is_found_from_any_folder_of_the_project(root: Path, monkeypatch:
     assert sources.project_root() == tmp_path
     write_csv(ORDERS, tmp_path / "data" / "raw" / "orders.csv")
     columns = {"order_id": "No", "product_id": "Sku", "ordered_at": "When", "quantity": "Qty", "unit_price": "Price"}
-    write_shop(tmp_path / "data" / "shops", tables={"order_lines": {"files": "data/raw/orders.csv", "columns": columns}})
+    write_shop(
+        tmp_path / "data" / "shops", tables={"order_lines": {"files": "data/raw/orders.csv", "columns": columns}}
+    )
     (tmp_path / "data" / "shops" / "shop.yml").rename(tmp_path / "data" / "shops" / "mine.yml")
     assert sources.open_shop("mine").title == "Test shop"
 
 
 def test_a_shop_that_is_nowhere_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"shop 'demmo' is no name in data/shops, no file and no folder; did you mean 'demo'\?"):
+    with pytest.raises(
+        SourceError, match=r"shop 'demmo' is no name in data/shops, no file and no folder; did you mean 'demo'\?"
+    ):
         sources.open_shop("demmo")
     (tmp_path / "folder").mkdir()
     with pytest.raises(SourceError, match="the format is not recognised"):
@@ -52,7 +58,9 @@ def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
     with pytest.raises(ShopFileError, match=r"adapter: there is none called 'shopfy'; did you mean 'shopify'\?"):
         sources.open_shop(write_shop(tmp_path, adapter="shopfy", files="x.csv"), root=tmp_path)
     with pytest.raises(ShopFileError, match="engine: reads tables of a database, but none is named"):
-        sources.open_shop(write_shop(tmp_path, engine="duckdb:///x.duckdb", tables={"returns": {"files": "x.csv"}}), root=tmp_path)
+        sources.open_shop(
+            write_shop(tmp_path, engine="duckdb:///x.duckdb", tables={"returns": {"files": "x.csv"}}), root=tmp_path
+        )
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no file of a shopify export"):
         sources.open_shop(write_shop(tmp_path, adapter="shopify", files="empty"), root=tmp_path)
@@ -63,7 +71,9 @@ def test_progress_is_told_and_ends_at_one(tmp_path: Path) -> None:
     open_orders(tmp_path, "orders.csv")
     told: list[tuple[str, float]] = []
     write_csv(ORDERS.head(4), tmp_path / "orders.csv")
-    sources.open_shop(tmp_path / "shop.yml", root=tmp_path, progress=lambda sentence, share: told.append((sentence, share)))
+    sources.open_shop(
+        tmp_path / "shop.yml", root=tmp_path, progress=lambda sentence, share: told.append((sentence, share))
+    )
     assert told[0][0].startswith("reading order_lines")
     assert told[-1] == ("ready", 1.0)
     shares = [share for _, share in told]

@@ -82,12 +82,17 @@ def test_several_processes_may_open_at_once(tmp_path: Path) -> None:
     assert len(staged_folders(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("zone", ["Europe/London", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/London", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]
+)
 def test_local_time_by_change_overs_equals_the_builtin(zone: str) -> None:
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'")
     start = datetime(2017, 1, 1, 0, 7)
-    con.execute("CREATE TABLE t AS SELECT ? + to_minutes(CAST(i * 37 AS BIGINT)) AS moment FROM range(0, 90_000) AS r(i)", [start])
+    con.execute(
+        "CREATE TABLE t AS SELECT ? + to_minutes(CAST(i * 37 AS BIGINT)) AS moment FROM range(0, 90_000) AS r(i)",
+        [start],
+    )
     local = staging.local_time(con, "moment", query="SELECT * FROM t", zone=zone)
     differ = con.sql(f"SELECT count(*) FROM t WHERE {local} <> timezone('{zone}', timezone('UTC', moment))").fetchone()
     span = con.sql("SELECT max(moment) - min(moment) FROM t").fetchone()
@@ -106,8 +111,15 @@ def test_parquet_under_contract_is_read_where_it_lies(tmp_path: Path) -> None:
             f"COPY (SELECT * EXCLUDE (ordered_on, revenue_amount) FROM order_lines WHERE (order_id < 'A3') = ({part} = 0)) "
             f"TO '{tmp_path}/typed/part-{part}.parquet'"
         )
-    shop = sources.open_shop(write_shop(tmp_path / "p", tables={"order_lines": {"files": "../typed/*.parquet"}}), root=tmp_path / "p")
+    shop = sources.open_shop(
+        write_shop(tmp_path / "p", tables={"order_lines": {"files": "../typed/*.parquet"}}), root=tmp_path / "p"
+    )
     assert shop.staged is not None
     assert shop.staged.tables == {}
-    old, new = (s.connection.con.sql("SELECT ordered_on, sum(revenue_amount) FROM order_lines GROUP BY ALL ORDER BY ALL").fetchall() for s in (first, shop))
+    old, new = (
+        s.connection.con.sql(
+            "SELECT ordered_on, sum(revenue_amount) FROM order_lines GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        for s in (first, shop)
+    )
     assert old == new

@@ -56,8 +56,9 @@ def test_what_to_undo_names_its_owner_and_the_count_of_what_came_true() -> None:
     assert by_key["undo-p-5"].owner == "Web"
     assert by_key["undo-p-4"].action == "undo P-4, unless it costs nothing"
     # P-1, P-3, P-5 went against it; of them only P-1 came true in direction.
-    assert by_key["against-advice"].sentence == ("3 of 7 decisions went against the recommendation; of 3 looked at again, "
-                                                 "1 came true at least in direction.")
+    assert by_key["against-advice"].sentence == (
+        "3 of 7 decisions went against the recommendation; of 3 looked at again, 1 came true at least in direction."
+    )
     assert any("1 cannot tell" in said for said in follow_up_limits(outcomes_frame(rows, titles={}), is_replay=False))
 
 
@@ -86,5 +87,8 @@ def test_scores_in_a_sentence(coverage: float, word: str) -> None:
 def test_calibration_bins_hold_their_share() -> None:
     bins = calibration_frame(brier([0.9] * 8 + [0.1] * 4, [1.0] * 7 + [0.0] * 5))
     # Of four called 10 % none came true, of eight called 90 % seven did.
-    assert bins[["stated", "observed", "n"]].to_numpy().tolist() == [pytest.approx([0.1, 0.0, 4]), pytest.approx([0.9, 0.875, 8])]
+    assert bins[["stated", "observed", "n"]].to_numpy().tolist() == [
+        pytest.approx([0.1, 0.0, 4]),
+        pytest.approx([0.9, 0.875, 8]),
+    ]
     assert ((bins["lower"] <= bins["observed"]) & (bins["observed"] <= bins["upper"])).all()

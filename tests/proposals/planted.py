@@ -46,8 +46,15 @@ def proposal(text: str = TEMPLATE, **replacements: str) -> Proposal:
 
 
 def visitor_test(
-    *, n: int = 20_000, base: float = 0.1, lift: float = 0.0, share: float = 0.5, loss: float = 0.0, seed: int = 1,
-    ramp: tuple[tuple[int, float], ...] = (), drift: float = 0.0,
+    *,
+    n: int = 20_000,
+    base: float = 0.1,
+    lift: float = 0.0,
+    share: float = 0.5,
+    loss: float = 0.0,
+    seed: int = 1,
+    ramp: tuple[tuple[int, float], ...] = (),
+    drift: float = 0.0,
 ) -> dict[str, pd.DataFrame]:
     """Visitors assigned on a uniform day, one session each at once, a purchase with the arm's probability.
 
@@ -65,32 +72,54 @@ def visitor_test(
     who = np.char.add("v", np.arange(n).astype(str))
     frame = pd.DataFrame({"who": who, "at": at, "treated": treated, "bought": bought})[kept]
     return {
-        "experiments": pd.DataFrame({
-            "experiment_id": "E1", "unit_id": frame["who"], "unit": "visitor",
-            "variant": np.where(frame["treated"], "b", "a"), "assigned_at": frame["at"],
-        }),
+        "experiments": pd.DataFrame(
+            {
+                "experiment_id": "E1",
+                "unit_id": frame["who"],
+                "unit": "visitor",
+                "variant": np.where(frame["treated"], "b", "a"),
+                "assigned_at": frame["at"],
+            }
+        ),
         "experiment_arms": _arms(epochs),
-        "sessions": pd.DataFrame({
-            "session_id": "s" + frame["who"], "visitor_id": frame["who"], "started_at": frame["at"],
-            "device": np.where(np.arange(len(frame)) % 2, "phone", "desktop"),
-        }),
+        "sessions": pd.DataFrame(
+            {
+                "session_id": "s" + frame["who"],
+                "visitor_id": frame["who"],
+                "started_at": frame["at"],
+                "device": np.where(np.arange(len(frame)) % 2, "phone", "desktop"),
+            }
+        ),
         "order_lines": _orders(frame[frame["bought"]]),
     }
 
 
 def _orders(buyers: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({
-        "order_id": "o" + buyers["who"], "line_id": "1", "session_id": "s" + buyers["who"],
-        "customer_id": "c" + buyers["who"], "product_id": "p", "quantity": 1.0, "unit_price": 20.0,
-        "ordered_at": buyers["at"] + pd.Timedelta(minutes=10), "status": "paid",
-    })
+    return pd.DataFrame(
+        {
+            "order_id": "o" + buyers["who"],
+            "line_id": "1",
+            "session_id": "s" + buyers["who"],
+            "customer_id": "c" + buyers["who"],
+            "product_id": "p",
+            "quantity": 1.0,
+            "unit_price": 20.0,
+            "ordered_at": buyers["at"] + pd.Timedelta(minutes=10),
+            "status": "paid",
+        }
+    )
 
 
 def _arms(epochs: tuple[tuple[int, float], ...]) -> pd.DataFrame:
     rows = [
-        {"experiment_id": "E1", "variant": variant, "valid_from": pd.Timestamp(START) + pd.Timedelta(days=day),
-         "planned_share": share if variant == "b" else 1 - share}
-        for day, share in epochs for variant in ("a", "b")
+        {
+            "experiment_id": "E1",
+            "variant": variant,
+            "valid_from": pd.Timestamp(START) + pd.Timedelta(days=day),
+            "planned_share": share if variant == "b" else 1 - share,
+        }
+        for day, share in epochs
+        for variant in ("a", "b")
     ]
     return pd.DataFrame(rows)
 

@@ -27,12 +27,17 @@ def _named(given: Proposal, plan: FollowUp | None) -> Proposal:
 def _held_out(lift: float) -> dict[str, pd.DataFrame]:
     """One visitor in ten held out of a launch, six weeks after the test's start."""
     tables = visitor_test(lift=lift, share=0.9)
-    for name, column in (("experiments", "assigned_at"), ("sessions", "started_at"), ("order_lines", "ordered_at"),
-                         ("experiment_arms", "valid_from")):
+    for name, column in (
+        ("experiments", "assigned_at"),
+        ("sessions", "started_at"),
+        ("order_lines", "ordered_at"),
+        ("experiment_arms", "valid_from"),
+    ):
         tables[name] = tables[name].assign(**{column: pd.to_datetime(tables[name][column]) + timedelta(days=42)})
     for name in ("experiments", "experiment_arms"):
-        tables[name] = tables[name].assign(experiment_id="P-001-hold-out",
-                                           variant=tables[name]["variant"].map({"a": "hold_out", "b": "launched"}))
+        tables[name] = tables[name].assign(
+            experiment_id="P-001-hold-out", variant=tables[name]["variant"].map({"a": "hold_out", "b": "launched"})
+        )
     return tables
 
 
@@ -58,9 +63,13 @@ def test_the_control_group_of_the_test_may_go_on_as_hold_out() -> None:
 
 def test_before_and_after_starts_at_the_launch() -> None:
     # Orders from DE rise by 30 % on the day of the launch, 2026-03-02; FR, the control series, does not.
-    given = proposal(metric="orders", start="2026-03-02", window="{start: 2025-12-01, end: 2025-12-28}\n    scope: "
-                     "[{column: order_lines.country, op: eq, value: DE}]", design="{kind: before_after, "
-                     "changed_on: 2026-03-02, control_scope: [{column: order_lines.country, op: eq, value: FR}]}")
+    given = proposal(
+        metric="orders",
+        start="2026-03-02",
+        window="{start: 2025-12-01, end: 2025-12-28}\n    scope: [{column: order_lines.country, op: eq, value: DE}]",
+        design="{kind: before_after, "
+        "changed_on: 2026-03-02, control_scope: [{column: order_lines.country, op: eq, value: FR}]}",
+    )
     plan = BESIDE.model_copy(update={"window": Window(start=date(2026, 3, 2), end=date(2026, 3, 29))})
     found = _estimate(_named(given, plan), {"order_lines": _lines({"DE": 0.3, "FR": 0.0})})
     assert found.lower < 0.3 < found.upper
@@ -70,9 +79,17 @@ def test_before_and_after_starts_at_the_launch() -> None:
 def test_a_roll_out_is_followed_beside_its_untreated_units() -> None:
     # Weeks that lie between the start and the follow-up are no level of their own (they are left out).
     lines = _lines({f"s{i}": 0.4 if i < 3 else 0.0 for i in range(8)}, per_day=12.0)
-    rollouts = pd.DataFrame({"rollout_id": "R", "unit_id": [f"s{i}" for i in range(8)], "unit": "store",
-                             "treated_from": [date(2026, 3, 2) if i < 3 else None for i in range(8)]})
-    given = proposal(metric="orders", design="{kind: rollout, rollout: R}", window="{start: 2026-03-02, end: 2026-03-08}")
+    rollouts = pd.DataFrame(
+        {
+            "rollout_id": "R",
+            "unit_id": [f"s{i}" for i in range(8)],
+            "unit": "store",
+            "treated_from": [date(2026, 3, 2) if i < 3 else None for i in range(8)],
+        }
+    )
+    given = proposal(
+        metric="orders", design="{kind: rollout, rollout: R}", window="{start: 2026-03-02, end: 2026-03-08}"
+    )
     plan = BESIDE.model_copy(update={"window": Window(start=date(2026, 3, 9), end=date(2026, 3, 29))})
     found = _estimate(_named(given, plan), {"order_lines": lines, "rollouts": rollouts})
     assert found.lower < 0.4 < found.upper
@@ -109,8 +126,14 @@ def test_the_error_of_a_before_after_is_rehearsed_on_the_last_days() -> None:
     given = proposal(metric="orders", start="2026-06-01", unit="store", design="{kind: rollout, rollout: R}")
     given = _named(given, BESIDE.model_copy(update={"window": Window(start=date(2026, 6, 1), end=date(2026, 6, 28))}))
     names = [f"s{i}" for i in range(8)]
-    rollouts = pd.DataFrame({"rollout_id": "R", "unit_id": names, "unit": "store",
-                             "treated_from": [date(2026, 3, 2) if i < 3 else None for i in range(8)]})
+    rollouts = pd.DataFrame(
+        {
+            "rollout_id": "R",
+            "unit_id": names,
+            "unit": "store",
+            "treated_from": [date(2026, 3, 2) if i < 3 else None for i in range(8)],
+        }
+    )
     tables = {"order_lines": _lines(dict.fromkeys(names, 0.0), per_day=12.0), "rollouts": rollouts}
     data = shop(tables, as_of=date(2026, 3, 29))
     result = evaluate_proposal(given, shop=data).claims[0]

@@ -22,7 +22,11 @@ def _judged(tables: dict[str, pd.DataFrame], **changes: str) -> ClaimResult:
 def _crossed(tables: dict[str, pd.DataFrame], n: int) -> dict[str, pd.DataFrame]:
     """The first n visitors of the control group listed in the treated one as well, a day later."""
     rows = tables["experiments"]
-    twice = rows[rows["variant"] == "a"].head(n).assign(variant="b", assigned_at=lambda t: t["assigned_at"] + pd.Timedelta(days=1))
+    twice = (
+        rows[rows["variant"] == "a"]
+        .head(n)
+        .assign(variant="b", assigned_at=lambda t: t["assigned_at"] + pd.Timedelta(days=1))
+    )
     return {**tables, "experiments": pd.concat([rows, twice], ignore_index=True)}
 
 
@@ -55,17 +59,31 @@ def test_stores_of_both_arms_are_set_aside() -> None:
     stores = [f"s{k}" for k in range(12)]
     days = pd.date_range(START, periods=28)
     rng = np.random.default_rng(3)
-    rows = [(store, day) for k, store in enumerate(stores) for day in days for _ in range(rng.poisson(40 + 20 * (k % 2)))]
+    rows = [
+        (store, day) for k, store in enumerate(stores) for day in days for _ in range(rng.poisson(40 + 20 * (k % 2)))
+    ]
     frame = pd.DataFrame(rows, columns=["store", "ordered_at"])
     key = frame.index.astype(str)
     tables = {
-        "order_lines": frame.assign(order_id=key, line_id="1", customer_id=key, product_id="p", quantity=1.0,
-                                    unit_price=10.0, status="paid"),
-        "experiments": pd.DataFrame({"experiment_id": "E1", "unit_id": [*stores, "s0"], "unit": "store",
-                                     "variant": [*["a", "b"] * 6, "b"], "assigned_at": pd.Timestamp(START)}),
+        "order_lines": frame.assign(
+            order_id=key, line_id="1", customer_id=key, product_id="p", quantity=1.0, unit_price=10.0, status="paid"
+        ),
+        "experiments": pd.DataFrame(
+            {
+                "experiment_id": "E1",
+                "unit_id": [*stores, "s0"],
+                "unit": "store",
+                "variant": [*["a", "b"] * 6, "b"],
+                "assigned_at": pd.Timestamp(START),
+            }
+        ),
     }
-    claim = _judged(tables, metric="orders", unit="store",
-                    design="{kind: cluster_experiment, experiment: E1, control: a, treatment: b, randomised: store}")
+    claim = _judged(
+        tables,
+        metric="orders",
+        unit="store",
+        design="{kind: cluster_experiment, experiment: E1, control: a, treatment: b, randomised: store}",
+    )
     # One of twelve stores is more than the share that may be set aside.
     assert claim.label == "invalid (data health)"
     assert "1 of 12 stores" in claim.page_sentence
@@ -83,7 +101,9 @@ def test_the_tables_of_the_design_are_part_of_its_health(table: str) -> None:
 
 def test_an_epoch_that_left_an_arm_empty_is_a_mismatch() -> None:
     # 5,000 and 5,000 in the first epoch, then 9,000 and nobody although half and half was planned.
-    plan = Allocation(starts=(pd.Timestamp("2026-03-02"), pd.Timestamp("2026-03-09")), shares=({"a": 0.5, "b": 0.5},) * 2)
+    plan = Allocation(
+        starts=(pd.Timestamp("2026-03-02"), pd.Timestamp("2026-03-09")), shares=({"a": 0.5, "b": 0.5},) * 2
+    )
     counts = pd.DataFrame({"variant": ["a", "b", "a"], "epoch": [0, 0, 1], "n": [5_000, 5_000, 9_000]})
     gate, bound = ratio_gate(counts, plan)
     assert gate.status == "failed"
@@ -106,15 +126,39 @@ def test_a_covariate_ends_before_the_first_assignment() -> None:
     rng, n = np.random.default_rng(5), 4_000
     who, treated, spend = np.arange(n).astype(str), rng.random(n) < 0.5, rng.gamma(4.0, 10.0, n)
     days = ((date(2026, 2, 20), 1.0), (date(2026, 3, 10), 1 + treated), (date(2026, 3, 20), 1 + treated))
-    lines = pd.concat([pd.DataFrame({
-        "order_id": f"{day}-" + pd.Series(who), "line_id": "1", "customer_id": who, "product_id": "p", "quantity": 1.0,
-        "unit_price": np.round(spend * factor * rng.lognormal(0, 0.2, n), 2), "ordered_at": pd.Timestamp(day),
-        "status": "paid"}) for day, factor in days])
-    tables = {"order_lines": lines, "experiments": pd.DataFrame({
-        "experiment_id": "E1", "unit_id": who, "unit": "customer", "variant": np.where(treated, "b", "a"),
-        "assigned_at": pd.Timestamp(START)})}
+    lines = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "order_id": f"{day}-" + pd.Series(who),
+                    "line_id": "1",
+                    "customer_id": who,
+                    "product_id": "p",
+                    "quantity": 1.0,
+                    "unit_price": np.round(spend * factor * rng.lognormal(0, 0.2, n), 2),
+                    "ordered_at": pd.Timestamp(day),
+                    "status": "paid",
+                }
+            )
+            for day, factor in days
+        ]
+    )
+    tables = {
+        "order_lines": lines,
+        "experiments": pd.DataFrame(
+            {
+                "experiment_id": "E1",
+                "unit_id": who,
+                "unit": "customer",
+                "variant": np.where(treated, "b", "a"),
+                "assigned_at": pd.Timestamp(START),
+            }
+        ),
+    }
     design = "{kind: experiment, experiment: E1, control: a, treatment: b, randomised: customer, covariate_days: 14}"
-    claim = proposal(metric="revenue", unit="customer", design=design, window="{start: 2026-03-16, end: 2026-03-29}").claims[0]
+    claim = proposal(
+        metric="revenue", unit="customer", design=design, window="{start: 2026-03-16, end: 2026-03-29}"
+    ).claims[0]
     effect = evaluate_claims([claim], tables, as_of=date(2026, 4, 1))["c1"].effect
     assert effect is not None
     assert effect.lower < 1.0 < effect.upper

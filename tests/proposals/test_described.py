@@ -23,12 +23,19 @@ def _orders(n: int = 4_000, *, seed: int = 1, days: int = 28, growth: float = 0.
     rng = np.random.default_rng(seed)
     weights = (1 + growth) ** np.arange(days)
     day = np.sort(rng.choice(days, n, p=weights / weights.sum()))
-    return pd.DataFrame({
-        "order_id": np.arange(n).astype(str), "line_id": "1", "customer_id": rng.integers(0, n // 2, n).astype(str),
-        "product_id": rng.integers(0, 10, n).astype(str), "quantity": 1.0, "unit_price": rng.integers(20, 60, n) * 1.0,
-        "country": rng.choice(["DE", "FR", "NL", "SE"], n), "status": "paid",
-        "ordered_at": pd.Timestamp(START) + pd.to_timedelta(day, unit="D") + pd.Timedelta(hours=12),
-    })
+    return pd.DataFrame(
+        {
+            "order_id": np.arange(n).astype(str),
+            "line_id": "1",
+            "customer_id": rng.integers(0, n // 2, n).astype(str),
+            "product_id": rng.integers(0, 10, n).astype(str),
+            "quantity": 1.0,
+            "unit_price": rng.integers(20, 60, n) * 1.0,
+            "country": rng.choice(["DE", "FR", "NL", "SE"], n),
+            "status": "paid",
+            "ordered_at": pd.Timestamp(START) + pd.to_timedelta(day, unit="D") + pd.Timedelta(hours=12),
+        }
+    )
 
 
 def _claim(design: str, *, metric: str = "average_order_value", unit: str = "customer", **fields: object) -> Claim:
@@ -39,7 +46,9 @@ def _claim(design: str, *, metric: str = "average_order_value", unit: str = "cus
 def test_a_level_against_its_threshold(promise: float, state: str) -> None:
     # Prices are uniform on 20..59, so the average order value is 39.5 with a standard error near .18.
     claim = _claim("{kind: level}", promise=promise, scale="absolute")
-    result = evaluate_proposal(proposal().model_copy(update={"claims": (claim,)}), shop=shop({"order_lines": _orders()}))
+    result = evaluate_proposal(
+        proposal().model_copy(update={"claims": (claim,)}), shop=shop({"order_lines": _orders()})
+    )
     assert result.state == state
     assert result.claims[0].design == "level"
 
@@ -57,8 +66,14 @@ def test_claims_about_many_groups_take_one_scan_and_equal_single_ones() -> None:
     tables = {"order_lines": engine.as_table(_orders())}
     groups = [(country, product) for country in ("DE", "FR", "NL", "SE") for product in map(str, range(10))]
     claims = [
-        _claim("{kind: level}", id=f"{country}-{product}", scope=(
-            Filter(column="order_lines.country", value=country), Filter(column="order_lines.product_id", value=product)))
+        _claim(
+            "{kind: level}",
+            id=f"{country}-{product}",
+            scope=(
+                Filter(column="order_lines.country", value=country),
+                Filter(column="order_lines.product_id", value=product),
+            ),
+        )
         for country, product in groups
     ]
     before = len(engine.query_log())
@@ -72,10 +87,16 @@ def test_claims_about_many_groups_take_one_scan_and_equal_single_ones() -> None:
 
 def test_a_trend_with_planted_growth() -> None:
     # Orders grow by 1 % a day: 1.01^30.4 - 1 = 35 % a month.
-    claim = _claim("{kind: trend}", metric="orders", promise=0.2,
-                   window=proposal(window="{start: 2026-03-02, end: 2026-05-24}").claims[0].window)
+    claim = _claim(
+        "{kind: trend}",
+        metric="orders",
+        promise=0.2,
+        window=proposal(window="{start: 2026-03-02, end: 2026-05-24}").claims[0].window,
+    )
     tables = {"order_lines": _orders(12_000, days=84, growth=0.01)}
-    result = evaluate_proposal(proposal().model_copy(update={"claims": (claim,)}), shop=shop(tables, as_of=date(2026, 6, 1)))
+    result = evaluate_proposal(
+        proposal().model_copy(update={"claims": (claim,)}), shop=shop(tables, as_of=date(2026, 6, 1))
+    )
     effect = result.claims[0].measured.effect
     assert effect is not None
     assert effect.lower < 1.01**30.4375 - 1 < effect.upper
@@ -84,7 +105,9 @@ def test_a_trend_with_planted_growth() -> None:
 
 def test_a_trend_needs_eight_weeks() -> None:
     claim = _claim("{kind: trend}", metric="orders")
-    result = evaluate_proposal(proposal().model_copy(update={"claims": (claim,)}), shop=shop({"order_lines": _orders()}))
+    result = evaluate_proposal(
+        proposal().model_copy(update={"claims": (claim,)}), shop=shop({"order_lines": _orders()})
+    )
     assert result.label == "invalid (enough history)"
 
 
@@ -115,20 +138,47 @@ def _stores(effect: float, *, n: int = 20, seed: int = 3) -> dict[str, pd.DataFr
     for k in range(n):
         for first, factor in ((-28, 1.0), (0, 1 + effect * (k % 2))):
             count = rng.poisson(sizes[k] * factor * rng.lognormal(0, 0.05))
-            frames.append(pd.DataFrame({"store": f"s{k}", "at": pd.Timestamp(START) + pd.Timedelta(days=first)
-                                        + pd.to_timedelta(rng.integers(0, 28, count), unit="D")}))
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "store": f"s{k}",
+                        "at": pd.Timestamp(START)
+                        + pd.Timedelta(days=first)
+                        + pd.to_timedelta(rng.integers(0, 28, count), unit="D"),
+                    }
+                )
+            )
     rows = pd.concat(frames, ignore_index=True)
-    lines = pd.DataFrame({"order_id": rows.index.astype(str), "line_id": "1", "product_id": "p", "quantity": 1.0,
-                          "unit_price": 10.0, "ordered_at": rows["at"], "store": rows["store"], "status": "paid"})
-    units = pd.DataFrame({"experiment_id": "E1", "unit_id": [f"s{k}" for k in range(n)], "unit": "store",
-                          "variant": ["b" if k % 2 else "a" for k in range(n)], "assigned_at": pd.Timestamp(START)})
+    lines = pd.DataFrame(
+        {
+            "order_id": rows.index.astype(str),
+            "line_id": "1",
+            "product_id": "p",
+            "quantity": 1.0,
+            "unit_price": 10.0,
+            "ordered_at": rows["at"],
+            "store": rows["store"],
+            "status": "paid",
+        }
+    )
+    units = pd.DataFrame(
+        {
+            "experiment_id": "E1",
+            "unit_id": [f"s{k}" for k in range(n)],
+            "unit": "store",
+            "variant": ["b" if k % 2 else "a" for k in range(n)],
+            "assigned_at": pd.Timestamp(START),
+        }
+    )
     return {"order_lines": lines, "experiments": units}
 
 
 STORES = "{kind: cluster_experiment, experiment: E1, control: a, treatment: b, randomised: store, covariate_days: 28}"
 
 
-@pytest.mark.parametrize(("effect", "promise", "state"), [(0.5, 0.1, "confirmed"), (-0.3, 0.2, "harmful"), (0.0, 0.4, "refuted")])
+@pytest.mark.parametrize(
+    ("effect", "promise", "state"), [(0.5, 0.1, "confirmed"), (-0.3, 0.2, "harmful"), (0.0, 0.4, "refuted")]
+)
 def test_randomised_stores(effect: float, promise: float, state: str) -> None:
     claim = _claim(STORES, metric="orders", unit="store", promise=promise)
     result = evaluate_proposal(proposal().model_copy(update={"claims": (claim,)}), shop=shop(_stores(effect)))

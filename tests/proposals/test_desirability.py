@@ -42,21 +42,49 @@ def _given(**fields: object) -> Proposal:
 
 
 def _result(value: float, error: float, *, given: Proposal, **more: object) -> ProposalResult:
-    effect = Estimate(value=value, lower=value - 1.96 * error, upper=value + 1.96 * error, n=20_000, unit="relative",
-                      method="planted", std_error=error)
-    measured = replace(Measured(effect=effect, baseline=0.1, n_control=10_000, n_treated=10_000, n_days=28, variation=9.0),
-                       **more)  # type: ignore[arg-type]
+    effect = Estimate(
+        value=value,
+        lower=value - 1.96 * error,
+        upper=value + 1.96 * error,
+        n=20_000,
+        unit="relative",
+        method="planted",
+        std_error=error,
+    )
+    measured = replace(
+        Measured(effect=effect, baseline=0.1, n_control=10_000, n_treated=10_000, n_days=28, variation=9.0), **more
+    )  # type: ignore[arg-type]
     claims = tuple(judge_claim(c, measured, is_frozen=True, launch=given.start) for c in given.claims)
     state, qualifier = overall(claims, [])
-    return ProposalResult(proposal_id=given.id, title=given.title, owner=given.owner, claims=claims, guardrails=(),
-                          state=state, qualifier=qualifier, grade=claims[0].grade)
+    return ProposalResult(
+        proposal_id=given.id,
+        title=given.title,
+        owner=given.owner,
+        claims=claims,
+        guardrails=(),
+        state=state,
+        qualifier=qualifier,
+        grade=claims[0].grade,
+    )
 
 
-def _desirable(value: float, error: float, *, prior: Mixture = WIDE, economics: Economics | None = ECONOMICS,
-               given: Proposal | None = None, **more: object) -> Desirability:
+def _desirable(
+    value: float,
+    error: float,
+    *,
+    prior: Mixture = WIDE,
+    economics: Economics | None = ECONOMICS,
+    given: Proposal | None = None,
+    **more: object,
+) -> Desirability:
     whole = given or _given()
-    return desirability(whole, _result(value, error, given=whole, **more), plans=plans_of(whole), economics=economics,
-                        priors={"experiment": prior, "comparison": prior})
+    return desirability(
+        whole,
+        _result(value, error, given=whole, **more),
+        plans=plans_of(whole),
+        economics=economics,
+        priors={"experiment": prior, "comparison": prior},
+    )
 
 
 def test_money_by_hand() -> None:
@@ -85,7 +113,9 @@ def test_closed_forms_agree_with_monte_carlo() -> None:
     assert after is not None
     rng = np.random.default_rng(5)
     which = rng.choice(len(after.weights), 400_000, p=after.weights)
-    net = found.amount_per_lift * rng.normal(np.array(after.means)[which], np.array(after.sds)[which]) - found.cost_amount
+    net = (
+        found.amount_per_lift * rng.normal(np.array(after.means)[which], np.array(after.sds)[which]) - found.cost_amount
+    )
     # Standard error of the simulated mean is about 2; of the shares about .0008.
     assert found.net.value == pytest.approx(net.mean(), abs=8)  # type: ignore[union-attr]
     assert found.p_net_positive == pytest.approx((net > 0).mean(), abs=0.004)
@@ -158,18 +188,28 @@ def test_longer_tests_inform_more_and_cost_more_delay() -> None:
 
 
 def test_economics_by_hand() -> None:
-    lines = pd.DataFrame({
-        "order_id": ["1", "1", "2", "3"], "line_id": ["1", "2", "1", "1"], "product_id": "p", "customer_id": ["a", "a", "a", "b"],
-        "quantity": [1.0, 2.0, 1.0, 1.0], "unit_price": [10.0, 5.0, 20.0, 60.0], "cost_amount": [5.0, 5.0, 10.0, 30.0],
-        "ordered_at": pd.to_datetime(["2026-03-02"] * 4), "status": "paid",
-    })
+    lines = pd.DataFrame(
+        {
+            "order_id": ["1", "1", "2", "3"],
+            "line_id": ["1", "2", "1", "1"],
+            "product_id": "p",
+            "customer_id": ["a", "a", "a", "b"],
+            "quantity": [1.0, 2.0, 1.0, 1.0],
+            "unit_price": [10.0, 5.0, 20.0, 60.0],
+            "cost_amount": [5.0, 5.0, 10.0, 30.0],
+            "ordered_at": pd.to_datetime(["2026-03-02"] * 4),
+            "status": "paid",
+        }
+    )
     found = economics_of({"order_lines": lines}, period=Period(date(2026, 3, 1), date(2026, 3, 31)))
     # Revenue 100, cost 50: half is margin. Three orders, two buyers, five items.
     assert (found.margin_share, found.margin_per_buyer) == (0.5, 25.0)
     assert found.margin_per_order == pytest.approx(50 / 3)
     assert found.margin_per_item == 10.0
     with pytest.raises(NotAvailableError, match="cost_amount"):
-        economics_of({"order_lines": lines.drop(columns="cost_amount")}, period=Period(date(2026, 3, 1), date(2026, 3, 2)))
+        economics_of(
+            {"order_lines": lines.drop(columns="cost_amount")}, period=Period(date(2026, 3, 1), date(2026, 3, 2))
+        )
 
 
 def test_what_units_lost_unseen_may_have_moved_stays_in_the_money() -> None:

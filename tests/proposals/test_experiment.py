@@ -19,8 +19,12 @@ from tests.proposals.planted import DAYS, START, proposal, shop, visitor_test
 #: Planted lifts lie well inside the interval that its state needs, at 20,000 visitors and a base of 10 %:
 #: the standard error of the relative change is about .043.
 STATES = [
-    (0.50, "0.2", "0", "confirmed"), (0.20, "0.15", "0", "supported"), (-0.30, "0.1", "0", "harmful"),
-    (0.25, "0.6", "0", "partly"), (0.00, "0.3", "0", "refuted"), (0.05, "0.08", "0", "inconclusive"),
+    (0.50, "0.2", "0", "confirmed"),
+    (0.20, "0.15", "0", "supported"),
+    (-0.30, "0.1", "0", "harmful"),
+    (0.25, "0.6", "0", "partly"),
+    (0.00, "0.3", "0", "refuted"),
+    (0.05, "0.08", "0", "inconclusive"),
 ]
 
 
@@ -53,8 +57,9 @@ def test_inconclusive_says_how_much_is_missing() -> None:
 def test_the_interval_is_that_of_the_arms_by_a_second_road() -> None:
     tables = visitor_test(lift=0.3)
     claim = _judged(tables)
-    arms = tables["experiments"].assign(bought=tables["experiments"]["unit_id"].radd("c").isin(
-        tables["order_lines"]["customer_id"]))
+    arms = tables["experiments"].assign(
+        bought=tables["experiments"]["unit_id"].radd("c").isin(tables["order_lines"]["customer_id"])
+    )
     rates = arms.groupby("variant")["bought"].mean()
     assert claim.measured.baseline == pytest.approx(rates["a"], rel=1e-9)
     assert claim.measured.effect.value == pytest.approx(rates["b"] / rates["a"] - 1, rel=1e-9)  # type: ignore[union-attr]
@@ -84,7 +89,9 @@ def test_lost_visitors_make_it_invalid_by_sample_ratio() -> None:
 def test_where_the_ratio_gate_is_weak_the_interval_is_widened() -> None:
     claim = _judged(visitor_test(n=5_000, lift=0.3))
     assert "widened" in claim.measured.effect.method  # type: ignore[union-attr]
-    assert "would be seen with a chance of" in next(g for g in claim.measured.gates if g.name == "sample ratio").sentence
+    assert (
+        "would be seen with a chance of" in next(g for g in claim.measured.gates if g.name == "sample ratio").sentence
+    )
 
 
 def test_no_recorded_split_costs_a_grade() -> None:
@@ -127,8 +134,9 @@ RAMP = ((0, 0.01), (7, 0.1), (14, 0.5))
 def test_a_pooled_ramp_is_refused_and_a_stratified_one_is_right() -> None:
     # No effect, conversion trebles over the weeks: pooled, the late treated units look far better.
     tables = visitor_test(n=60_000, ramp=RAMP, drift=2.0, seed=5)
-    arms = tables["experiments"].assign(bought=tables["experiments"]["unit_id"].radd("c").isin(
-        tables["order_lines"]["customer_id"]))
+    arms = tables["experiments"].assign(
+        bought=tables["experiments"]["unit_id"].radd("c").isin(tables["order_lines"]["customer_id"])
+    )
     pooled = arms.groupby("variant")["bought"].mean()
     assert pooled["b"] / pooled["a"] - 1 > 0.15, "the trap must be there"
     pool = "{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor, is_ramp_pooled: true}"
@@ -203,13 +211,34 @@ def test_twenty_metrics_share_the_error() -> None:
 
 def test_twenty_metrics_without_effect_are_three_finds_without_correction_and_none_with_it() -> None:
     rng, who = np.random.default_rng(7), np.arange(400).astype(str)
-    rows = [pd.DataFrame({"unit": "customer", "unit_id": who, "date": pd.Timestamp(START), "metric": f"m{k}",
-                          "value": rng.normal(10, 2, 400)}) for k in range(20)]
-    tables = {"unit_outcomes": pd.concat(rows), "experiments": pd.DataFrame({
-        "experiment_id": "E1", "unit_id": who, "unit": "customer", "variant": np.where(np.arange(400) % 2, "b", "a"),
-        "assigned_at": pd.Timestamp(START)})}
-    base = proposal(design="{kind: experiment, experiment: E1, control: a, treatment: b, randomised: customer, "
-                           "source: unit_outcomes}").claims[0]
+    rows = [
+        pd.DataFrame(
+            {
+                "unit": "customer",
+                "unit_id": who,
+                "date": pd.Timestamp(START),
+                "metric": f"m{k}",
+                "value": rng.normal(10, 2, 400),
+            }
+        )
+        for k in range(20)
+    ]
+    tables = {
+        "unit_outcomes": pd.concat(rows),
+        "experiments": pd.DataFrame(
+            {
+                "experiment_id": "E1",
+                "unit_id": who,
+                "unit": "customer",
+                "variant": np.where(np.arange(400) % 2, "b", "a"),
+                "assigned_at": pd.Timestamp(START),
+            }
+        ),
+    }
+    base = proposal(
+        design="{kind: experiment, experiment: E1, control: a, treatment: b, randomised: customer, "
+        "source: unit_outcomes}"
+    ).claims[0]
     claims = tuple(base.model_copy(update={"id": f"c{k}", "metric": f"m{k}", "unit": "customer"}) for k in range(20))
     single = evaluate_claims(claims, tables, as_of=date(2026, 4, 1))
     assert sum(m.effect.excludes(0) for m in single.values()) == 3, "the trap must be there"  # type: ignore[union-attr]
@@ -220,11 +249,16 @@ def test_twenty_metrics_without_effect_are_three_finds_without_correction_and_no
 def test_claims_of_one_test_share_a_scan() -> None:
     tables = visitor_test(n=2_000)
     claim = proposal().claims[0]
+
     def scans(n: int) -> int:
         before = len(engine.query_log())
-        evaluate_claims([claim.model_copy(update={"id": f"c{i}", "promise": 0.01 * (i + 1)}) for i in range(n)],
-                        tables, as_of=date(2026, 4, 1))
+        evaluate_claims(
+            [claim.model_copy(update={"id": f"c{i}", "promise": 0.01 * (i + 1)}) for i in range(n)],
+            tables,
+            as_of=date(2026, 4, 1),
+        )
         return len(engine.query_log()) - before
+
     assert scans(1) == scans(50)
 
 
@@ -237,22 +271,36 @@ def test_segments_that_point_both_ways_cost_a_grade() -> None:
     rate = np.where(is_treated, np.where(phone, 0.16, 0.05), 0.1)
     bought = rng.random(len(rate)) < rate
     buyers = tables["sessions"][bought]
-    tables["order_lines"] = pd.DataFrame({
-        "order_id": "o" + buyers["visitor_id"], "line_id": "1", "session_id": buyers["session_id"],
-        "customer_id": "c" + buyers["visitor_id"], "product_id": "p", "quantity": 1.0, "unit_price": 20.0,
-        "ordered_at": buyers["started_at"], "status": "paid",
-    })
-    split = ("{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor, "
-             "segment: sessions.device}")
+    tables["order_lines"] = pd.DataFrame(
+        {
+            "order_id": "o" + buyers["visitor_id"],
+            "line_id": "1",
+            "session_id": buyers["session_id"],
+            "customer_id": "c" + buyers["visitor_id"],
+            "product_id": "p",
+            "quantity": 1.0,
+            "unit_price": 20.0,
+            "ordered_at": buyers["started_at"],
+            "status": "paid",
+        }
+    )
+    split = (
+        "{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor, segment: sessions.device}"
+    )
     assert "segments point in opposite directions" in _judged(tables, design=split).grade_reasons
     plain = _judged(tables)
     assert "segments point in opposite directions" not in plain.grade_reasons
 
 
 def test_a_broken_guardrail_makes_the_proposal_harmful() -> None:
-    given = proposal(promise="0.05").model_copy(update={"guardrails": (
-        Guardrail(metric="revenue_per_visitor", margin=0.02), Guardrail(metric="items_per_order", margin=0.01),
-    )})
+    given = proposal(promise="0.05").model_copy(
+        update={
+            "guardrails": (
+                Guardrail(metric="revenue_per_visitor", margin=0.02),
+                Guardrail(metric="items_per_order", margin=0.01),
+            )
+        }
+    )
     tables = visitor_test(lift=0.4)
     treated = set(tables["experiments"].query("variant == 'b'")["unit_id"])
     cheap = tables["order_lines"]["customer_id"].str.removeprefix("c").isin(treated)
@@ -268,10 +316,21 @@ def test_totals_alone_give_the_published_interval() -> None:
     # value is the same. Sums 1396.87 and 2422.7, squares 52377.9767 and 134698.29, n 3407 and 3461.
     rows = []
     for variant, n, total, squares in (("a", 3407, 1396.87, 52377.9767), ("b", 3461, 2422.7, 134698.29)):
-        rows.append({"experiment_id": "E1", "variant": variant, "metric": "spend", "n": n, "mean": total / n,
-                     "observed_at": pd.Timestamp("2026-03-29"), "variance": (squares - total**2 / n) / (n - 1)})
-    design = ("{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor, "
-              "source: experiment_summaries}")
+        rows.append(
+            {
+                "experiment_id": "E1",
+                "variant": variant,
+                "metric": "spend",
+                "n": n,
+                "mean": total / n,
+                "observed_at": pd.Timestamp("2026-03-29"),
+                "variance": (squares - total**2 / n) / (n - 1),
+            }
+        )
+    design = (
+        "{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor, "
+        "source: experiment_summaries}"
+    )
     claim = proposal(design=design).claims[0].model_copy(update={"metric": "spend"})
     found = evaluate_claims([claim], {"experiment_summaries": pd.DataFrame(rows)}, as_of=date(2026, 4, 1))["c1"]
     assert found.effect.value == pytest.approx(0.70732, abs=5e-6)  # type: ignore[union-attr]
@@ -284,16 +343,43 @@ def test_a_covariate_from_before_narrows_the_interval() -> None:
     spend = rng.gamma(2.0, 20.0, n)
     who = np.arange(n).astype(str)
     days = [(date(2026, 2, 10), spend), (date(2026, 3, 10), spend * rng.lognormal(0, 0.2, n))]
-    lines = pd.concat([pd.DataFrame({
-        "order_id": f"{day}-" + pd.Series(who), "line_id": "1", "customer_id": who, "product_id": "p", "quantity": 1.0,
-        "unit_price": np.round(amount, 2), "ordered_at": pd.Timestamp(day), "status": "paid"}) for day, amount in days])
-    tables = {"order_lines": lines, "experiments": pd.DataFrame({
-        "experiment_id": "E1", "unit_id": who, "unit": "customer", "variant": np.where(rng.random(n) < 0.5, "b", "a"),
-        "assigned_at": pd.Timestamp(START)})}
+    lines = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "order_id": f"{day}-" + pd.Series(who),
+                    "line_id": "1",
+                    "customer_id": who,
+                    "product_id": "p",
+                    "quantity": 1.0,
+                    "unit_price": np.round(amount, 2),
+                    "ordered_at": pd.Timestamp(day),
+                    "status": "paid",
+                }
+            )
+            for day, amount in days
+        ]
+    )
+    tables = {
+        "order_lines": lines,
+        "experiments": pd.DataFrame(
+            {
+                "experiment_id": "E1",
+                "unit_id": who,
+                "unit": "customer",
+                "variant": np.where(rng.random(n) < 0.5, "b", "a"),
+                "assigned_at": pd.Timestamp(START),
+            }
+        ),
+    }
     base = "kind: experiment, experiment: E1, control: a, treatment: b, randomised: customer"
     plain, adjusted = (
-        evaluate_claims([proposal(metric="revenue", unit="customer", design=f"{{{base}{more}}}").claims[0]], tables,
-                        as_of=date(2026, 4, 1))["c1"].effect for more in ("", ", covariate_days: 28")
+        evaluate_claims(
+            [proposal(metric="revenue", unit="customer", design=f"{{{base}{more}}}").claims[0]],
+            tables,
+            as_of=date(2026, 4, 1),
+        )["c1"].effect
+        for more in ("", ", covariate_days: 28")
     )
     assert "covariate-adjusted" in adjusted.method  # type: ignore[union-attr]
     # Correlation of spend before and after is about .95, so the width falls to about a third.

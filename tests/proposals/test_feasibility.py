@@ -25,8 +25,14 @@ def _names(given: Proposal, **around: object) -> set[str]:
 def test_a_good_proposal_has_no_finding() -> None:
     history = HistoryRange(values=(0.08, 0.1, 0.09, 0.11, 0.1, 0.12))
     assert _names(proposal(), traffic={"c1": TRAFFIC}, history={"c1": history}) == {"sample out of reach"}
-    assert _names(proposal(), traffic={"c1": Traffic(units_per_day=5_000, variation=9.0, baseline=0.1)},
-                  history={"c1": history}) == set()
+    assert (
+        _names(
+            proposal(),
+            traffic={"c1": Traffic(units_per_day=5_000, variation=9.0, baseline=0.1)},
+            history={"c1": history},
+        )
+        == set()
+    )
 
 
 def test_no_denominator() -> None:
@@ -115,10 +121,14 @@ def test_a_window_of_part_weeks_is_a_warning() -> None:
     assert [(f.name, f.severity) for f in found] == [("window of part weeks", "warning")]
 
 
-CAPACITY = pd.DataFrame({
-    "department": ["Web", "Web", "Logistics"], "month": pd.to_datetime(["2026-04-01", "2026-05-01", "2026-04-01"]),
-    "person_days": [5.0, 5.0, 1.0], "budget_amount": [1_000.0, 0.0, 0.0],
-})
+CAPACITY = pd.DataFrame(
+    {
+        "department": ["Web", "Web", "Logistics"],
+        "month": pd.to_datetime(["2026-04-01", "2026-05-01", "2026-04-01"]),
+        "person_days": [5.0, 5.0, 1.0],
+        "budget_amount": [1_000.0, 0.0, 0.0],
+    }
+)
 
 
 def _with(**fields: object) -> Proposal:
@@ -135,7 +145,9 @@ def test_capacity_over_the_months_until_the_deadline() -> None:
 
 
 def test_the_answered_effort_counts_more_than_the_asked_one() -> None:
-    answer = Consultation(department="Logistics", person="Ana", date=date(2026, 2, 1), answer="agree", effort_person_days=3.0)
+    answer = Consultation(
+        department="Logistics", person="Ana", date=date(2026, 2, 1), answer="agree", effort_person_days=3.0
+    )
     given = _with(departments=(Effort(department="Logistics", person_days=1.0),), consultations=(answer,))
     assert "over capacity" in _names(given, capacity=CAPACITY)
 

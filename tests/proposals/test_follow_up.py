@@ -27,13 +27,27 @@ AT = datetime(2026, 2, 1, 9, tzinfo=UTC)
 def _decision(decision: str = "launch", reason: str = "as recommended", **fields: object) -> dict[str, object]:
     given = _given(stated_probability=0.8, replay=False, **fields)
     result = _result(0.15, 0.01, given=given)
-    return decision_payload(given, result, _desirable(0.15, 0.01, given=given), person="Ana", decision=decision,
-                            reason=reason, follow_up_error=0.02)
+    return decision_payload(
+        given,
+        result,
+        _desirable(0.15, 0.01, given=given),
+        person="Ana",
+        decision=decision,
+        reason=reason,
+        follow_up_error=0.02,
+    )
 
 
 def _estimate(value: float, error: float = 0.02) -> Estimate:
-    return Estimate(value=value, lower=value - 1.96 * error, upper=value + 1.96 * error, n=1, unit="relative",
-                    method="hold-out", std_error=error)
+    return Estimate(
+        value=value,
+        lower=value - 1.96 * error,
+        upper=value + 1.96 * error,
+        n=1,
+        unit="relative",
+        method="hold-out",
+        std_error=error,
+    )
 
 
 def test_a_decision_keeps_the_prediction_with_its_noise() -> None:
@@ -60,7 +74,9 @@ def test_an_inconclusive_follow_up_counts_with_its_probability() -> None:
     assert (clear["p_worthwhile"], bad["p_worthwhile"]) == (1.0, 0.0)
     assert open_["p_worthwhile"] == pytest.approx(0.5)
     with pytest.raises(ProposalError, match="no standard error"):
-        follow_up_payload(decision, Estimate(value=0, lower=0, upper=0, n=1, unit="x", method="m"), design="hold_out", prior=WIDE)
+        follow_up_payload(
+            decision, Estimate(value=0, lower=0, upper=0, n=1, unit="x", method="m"), design="hold_out", prior=WIDE
+        )
 
 
 def _ledger(n: int, *, is_replay: bool = False, seed: int = 1) -> tuple[Record, ...]:
@@ -68,9 +84,15 @@ def _ledger(n: int, *, is_replay: bool = False, seed: int = 1) -> tuple[Record, 
     rng, text = np.random.default_rng(seed), ""
     base = _decision()
     for i in range(n):
-        decision = {**base, "predictive": {"weights": [1.0], "means": [0.02], "sds": [0.02]}, "is_replay": is_replay,
-                    "owner": "Web" if i % 2 else "Stores"}
-        found = follow_up_payload(decision, _estimate(float(rng.normal(0.02, 0.02)), 0.001), design="hold_out", prior=WIDE)
+        decision = {
+            **base,
+            "predictive": {"weights": [1.0], "means": [0.02], "sds": [0.02]},
+            "is_replay": is_replay,
+            "owner": "Web" if i % 2 else "Stores",
+        }
+        found = follow_up_payload(
+            decision, _estimate(float(rng.normal(0.02, 0.02)), 0.001), design="hold_out", prior=WIDE
+        )
         for kind, payload in (("decision", decision), ("follow_up", found)):
             text += next_line(text, kind=kind, proposal=f"P-{i}", at=AT + timedelta(days=i), payload=payload)  # type: ignore[arg-type]
     return read_ledger(text)
@@ -136,7 +158,9 @@ def _followed(rows: list[dict[str, object]]) -> tuple[Record, ...]:
 
 
 def test_the_latest_follow_up_of_a_proposal_counts_alone() -> None:
-    first, last = (follow_up_payload(_decision(), _estimate(value), design="hold_out", prior=WIDE) for value in (0.5, 0.14))
+    first, last = (
+        follow_up_payload(_decision(), _estimate(value), design="hold_out", prior=WIDE) for value in (0.5, 0.14)
+    )
     rows = [{**payload, "proposal": f"P-{i}"} for i in range(10) for payload in (first, last)]
     (scores,) = scored_promises(_followed(rows))
     # Predicted .15 +- .022: .14 is inside the band, .5 is not.
@@ -145,8 +169,15 @@ def test_the_latest_follow_up_of_a_proposal_counts_alone() -> None:
 
 def test_every_figure_needs_ten_of_its_own() -> None:
     whole = follow_up_payload(_decision(), _estimate(0.14), design="hold_out", prior=WIDE)
-    rows = [{**whole, "proposal": f"P-{i}", "predictive": whole["predictive"] if i < 10 else None,
-             "stated_probability": 0.8 if i < 9 else None} for i in range(12)]
+    rows = [
+        {
+            **whole,
+            "proposal": f"P-{i}",
+            "predictive": whole["predictive"] if i < 10 else None,
+            "stated_probability": 0.8 if i < 9 else None,
+        }
+        for i in range(12)
+    ]
     (scores,) = scored_promises(_followed(rows))
     assert scores.n == 12
     assert (scores.coverage_share, scores.brier) == (1.0, None)

@@ -26,8 +26,10 @@ def _frozen() -> FrozenRecord:
         ({"promise": "0.09"}, "claims.c1.promise"),
         ({"metric": "session_conversion"}, "claims.c1.metric"),
         ({"window": "{start: 2026-03-09, end: 2026-03-29}"}, "claims.c1.window.start"),
-        ({"design": "{kind: experiment, experiment: E2, control: a, treatment: b, randomised: visitor}"},
-         "claims.c1.design.experiment"),
+        (
+            {"design": "{kind: experiment, experiment: E2, control: a, treatment: b, randomised: visitor}"},
+            "claims.c1.design.experiment",
+        ),
     ],
 )
 def test_a_change_after_freezing_is_named(changed: dict[str, str], field: str) -> None:

@@ -18,7 +18,9 @@ AT = datetime(2026, 2, 20, 9, tzinfo=UTC)
 def _ledger(n: int = 4) -> str:
     text = ""
     for i in range(n):
-        text += next_line(text, kind="evaluation", proposal=f"P-{i % 2}", at=AT, payload={"value": i, "note": "a\u2028b"})
+        text += next_line(
+            text, kind="evaluation", proposal=f"P-{i % 2}", at=AT, payload={"value": i, "note": "a\u2028b"}
+        )
     return text
 
 
@@ -94,7 +96,7 @@ def test_earlier_heads_and_commits_agree_with_a_longer_ledger() -> None:
 def test_any_changed_character_is_seen(data: st.DataObject) -> None:
     text = _ledger(3)
     at = data.draw(st.integers(0, len(text) - 1))
-    new = data.draw(st.sampled_from("0aZ{\"\n"))
+    new = data.draw(st.sampled_from('0aZ{"\n'))
     changed = text[:at] + new + text[at + 1 :]
     if changed == text or _same(changed, text):
         return

@@ -28,14 +28,22 @@ def _refused(old: str, new: str) -> str:
     [
         ("owner: Web", "ownr: Web", "p.yml: ownr: no such field; did you mean 'owner'?"),
         ("owner: Web", "other: Web", "p.yml: owner: is missing"),
-        ("kind: experiment", "kind: experimnt", "claims[0].design: 'experimnt' is not allowed; did you mean 'experiment'?"),
+        (
+            "kind: experiment",
+            "kind: experimnt",
+            "claims[0].design: 'experimnt' is not allowed; did you mean 'experiment'?",
+        ),
         ("randomised: visitor", "randomised: visitr", "claims[0].design.randomised: 'visitr' is not allowed"),
         ("promise: 0.1", "promise: ten", "claims[0].promise: 'ten': Input should be a valid number"),
         ("promise: 0.1", "promise: -0.1", "claims[0].promise: '-0.1': Input should be greater than 0"),
         ("promise: 0.1", "promise: .nan", "claims[0].promise: 'nan'"),
         ("promise: 0.1", "promise: 0.1\n    m: 0.2", "m 0.2 is larger than the promise 0.1"),
         ("treatment: b", "treatment: a", "control and treatment are both 'a'"),
-        ("treatment: b", "treatment: b, experment: x", "claims[0].design.experment: no such field; did you mean 'experiment'?"),
+        (
+            "treatment: b",
+            "treatment: b, experment: x",
+            "claims[0].design.experment: no such field; did you mean 'experiment'?",
+        ),
         ("end: 2026-03-29", "end: 2026-02-01", "the end 2026-02-01 is before the start 2026-03-02"),
         ("deadline: 2026-06-30", "deadline: 2026-01-01", "the deadline 2026-01-01 is before the start"),
         ("owner: Web", "owner: NO", "owner: 'False': Input should be a valid string"),
@@ -86,8 +94,10 @@ def test_planned_looks_end_with_the_window() -> None:
 
 
 def test_only_experiments_may_be_looked_at_early() -> None:
-    level = TEMPLATE.replace("{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor}",
-                             "{kind: level}\n    stopping: {kind: anytime, tuned_n: 500}")
+    level = TEMPLATE.replace(
+        "{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor}",
+        "{kind: level}\n    stopping: {kind: anytime, tuned_n: 500}",
+    )
     with pytest.raises(ProposalError, match="stopping 'anytime' needs the design experiment, not level"):
         parse_proposal(level, source="p.yml")
 
@@ -117,26 +127,49 @@ _NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    promise=st.floats(1e-6, 10), least=_SHARES, title=_NAMES, probability=st.none() | _SHARES,
-    scope=st.lists(st.sampled_from([
-        Filter(column="sessions.device", op="in", value=("phone", "desktop")),
-        Filter(column="order_lines.quantity", op="between", value=(1, 5.5)),
-        Filter(column="customers.first_seen_at", op="ge", value=date(2026, 1, 1)),
-    ]), max_size=3),
-    stopping=st.sampled_from([
-        Anytime(tuned_n=500), GroupSequential(looks=(date(2026, 3, 15), date(2026, 3, 29))),
-    ]),
+    promise=st.floats(1e-6, 10),
+    least=_SHARES,
+    title=_NAMES,
+    probability=st.none() | _SHARES,
+    scope=st.lists(
+        st.sampled_from(
+            [
+                Filter(column="sessions.device", op="in", value=("phone", "desktop")),
+                Filter(column="order_lines.quantity", op="between", value=(1, 5.5)),
+                Filter(column="customers.first_seen_at", op="ge", value=date(2026, 1, 1)),
+            ]
+        ),
+        max_size=3,
+    ),
+    stopping=st.sampled_from(
+        [
+            Anytime(tuned_n=500),
+            GroupSequential(looks=(date(2026, 3, 15), date(2026, 3, 29))),
+        ]
+    ),
     days=st.integers(0, 400),
 )
 def test_a_proposal_reads_back_as_it_was_written(
-    promise: float, least: float, title: str, probability: float | None, scope: list[Filter], stopping: object, days: int,
+    promise: float,
+    least: float,
+    title: str,
+    probability: float | None,
+    scope: list[Filter],
+    stopping: object,
+    days: int,
 ) -> None:
     base = proposal()
-    claim = base.claims[0].model_copy(update={
-        "promise": promise, "m": least * promise, "scope": tuple(scope), "stopping": stopping,
-        "window": Window(start=date(2026, 3, 2), end=date(2026, 3, 29)),
-    })
-    whole = base.model_copy(update={"title": title, "claims": (claim,), "stated_probability": probability,
-                                    "horizon_days": days + 1})
+    claim = base.claims[0].model_copy(
+        update={
+            "promise": promise,
+            "m": least * promise,
+            "scope": tuple(scope),
+            "stopping": stopping,
+            "window": Window(start=date(2026, 3, 2), end=date(2026, 3, 29)),
+        }
+    )
+    whole = base.model_copy(
+        update={"title": title, "claims": (claim,), "stated_probability": probability, "horizon_days": days + 1}
+    )
     assert parse_proposal(proposal_yaml(whole), source="p.yml") == whole
     assert Proposal.model_validate_json(whole.model_dump_json()) == whole

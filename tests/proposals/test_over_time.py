@@ -29,24 +29,37 @@ def _lines(countries: dict[str, float], *, per_day: float = 60.0, seed: int = 1)
         rows.append(pd.DataFrame({"ordered_at": np.repeat(days, counts), "country": country, "store": country}))
     frame = pd.concat(rows, ignore_index=True)
     key = frame.index.astype(str)
-    return frame.assign(order_id=key, line_id="1", customer_id=key, product_id="p", quantity=1.0, unit_price=10.0,
-                        status="paid", ordered_at=frame["ordered_at"] + pd.Timedelta(hours=12))
+    return frame.assign(
+        order_id=key,
+        line_id="1",
+        customer_id=key,
+        product_id="p",
+        quantity=1.0,
+        unit_price=10.0,
+        status="paid",
+        ordered_at=frame["ordered_at"] + pd.Timedelta(hours=12),
+    )
 
 
 def _judged(design: str, tables: dict[str, pd.DataFrame], *, promise: float, scope: str = "[]") -> ProposalResult:
-    base: Claim = proposal(design=design, metric="orders", window=f"{{start: 2026-03-02, end: 2026-03-29}}\n    scope: {scope}"
-                           ).claims[0]
+    base: Claim = proposal(
+        design=design, metric="orders", window=f"{{start: 2026-03-02, end: 2026-03-29}}\n    scope: {scope}"
+    ).claims[0]
     claim = base.model_copy(update={"promise": promise})
     return evaluate_proposal(proposal().model_copy(update={"claims": (claim,)}), shop=shop(tables, as_of=AS_OF))
 
 
 DE = "[{column: order_lines.country, op: eq, value: DE}]"
 ALONE = "{kind: before_after, changed_on: 2026-03-02, history_days: 364}"
-BESIDE = ("{kind: before_after, changed_on: 2026-03-02, history_days: 364, "
-          "control_scope: [{column: order_lines.country, op: eq, value: FR}]}")
+BESIDE = (
+    "{kind: before_after, changed_on: 2026-03-02, history_days: 364, "
+    "control_scope: [{column: order_lines.country, op: eq, value: FR}]}"
+)
 
 
-@pytest.mark.parametrize(("effect", "promise", "state"), [(0.3, 0.15, "confirmed"), (-0.3, 0.1, "harmful"), (0.0, 0.2, "refuted")])
+@pytest.mark.parametrize(
+    ("effect", "promise", "state"), [(0.3, 0.15, "confirmed"), (-0.3, 0.1, "harmful"), (0.0, 0.2, "refuted")]
+)
 def test_before_and_after_beside_a_control_series(effect: float, promise: float, state: str) -> None:
     result = _judged(BESIDE, {"order_lines": _lines({"DE": effect, "FR": 0.0})}, promise=promise, scope=DE)
     measured = result.claims[0].measured
@@ -63,7 +76,9 @@ def test_without_a_control_series_it_is_an_association() -> None:
 
 def test_too_little_history_is_a_failed_gate() -> None:
     short = "{kind: before_after, changed_on: 2026-03-02, history_days: 60}"
-    assert _judged(short, {"order_lines": _lines({"DE": 0.3})}, promise=0.1, scope=DE).label == "invalid (enough history)"
+    assert (
+        _judged(short, {"order_lines": _lines({"DE": 0.3})}, promise=0.1, scope=DE).label == "invalid (enough history)"
+    )
 
 
 def test_a_window_before_the_change_is_refused() -> None:
@@ -74,8 +89,14 @@ def test_a_window_before_the_change_is_refused() -> None:
 
 def _rollout(effect: float, *, n: int = 12, n_treated: int = 6) -> dict[str, pd.DataFrame]:
     stores = {f"s{k}": effect if k < n_treated else 0.0 for k in range(n)}
-    units = pd.DataFrame({"rollout_id": "R1", "unit_id": list(stores), "unit": "store",
-                          "treated_from": [pd.Timestamp(CHANGED) if k < n_treated else pd.NaT for k in range(n)]})
+    units = pd.DataFrame(
+        {
+            "rollout_id": "R1",
+            "unit_id": list(stores),
+            "unit": "store",
+            "treated_from": [pd.Timestamp(CHANGED) if k < n_treated else pd.NaT for k in range(n)],
+        }
+    )
     return {"order_lines": _lines(stores, per_day=40, seed=2), "rollouts": units}
 
 
@@ -109,8 +130,11 @@ def test_weeks_between_the_start_and_the_window_do_not_count() -> None:
     # The stores doubled in the first two weeks only; the window looks at the next two, in which nothing is left.
     tables = _rollout(0.0)
     lines = tables["order_lines"]
-    early = lines[lines["store"].isin([f"s{k}" for k in range(6)]) & (lines["ordered_at"] >= pd.Timestamp(CHANGED))
-                  & (lines["ordered_at"] < pd.Timestamp("2026-03-16"))]
+    early = lines[
+        lines["store"].isin([f"s{k}" for k in range(6)])
+        & (lines["ordered_at"] >= pd.Timestamp(CHANGED))
+        & (lines["ordered_at"] < pd.Timestamp("2026-03-16"))
+    ]
     again = early.assign(order_id="again " + early["order_id"], customer_id="again " + early["customer_id"])
     tables["order_lines"] = pd.concat([lines, again], ignore_index=True)
     late = _window(tables, "{start: 2026-03-16, end: 2026-03-29}").claims[0].measured.effect
@@ -147,7 +171,9 @@ def test_a_partly_treated_week_is_neither_before_nor_after() -> None:
     lines = tables["order_lines"]
     begun = lines["store"].map(units.set_index("unit_id")["treated_from"])
     more = lines[lines["ordered_at"] >= begun]
-    copies = [more.assign(order_id=f"{k} " + more["order_id"], customer_id=f"{k} " + more["customer_id"]) for k in range(19)]
+    copies = [
+        more.assign(order_id=f"{k} " + more["order_id"], customer_id=f"{k} " + more["customer_id"]) for k in range(19)
+    ]
     tables["order_lines"] = pd.concat([lines, *copies], ignore_index=True)
     short = "{kind: rollout, rollout: R1, history_days: 28}"
     effect = _window(tables, "{start: 2026-03-02, end: 2026-03-29}", design=short).claims[0].measured.effect
@@ -175,7 +201,11 @@ def test_a_synthetic_comparison_that_does_not_follow_is_a_warning() -> None:
     tables = _rollout(0.0, n=24)
     lines = tables["order_lines"]
     week = (lines["ordered_at"] - pd.Timestamp(FIRST)).dt.days // 7
-    swinging = lines[lines["store"].isin([f"s{k}" for k in range(6)]) & (week % 8 < 4) & (lines["ordered_at"] < pd.Timestamp(CHANGED))]
+    swinging = lines[
+        lines["store"].isin([f"s{k}" for k in range(6)])
+        & (week % 8 < 4)
+        & (lines["ordered_at"] < pd.Timestamp(CHANGED))
+    ]
     again = swinging.assign(order_id="again " + swinging["order_id"], customer_id="again " + swinging["customer_id"])
     tables["order_lines"] = pd.concat([lines, again], ignore_index=True)
     claim = _window(tables, "{start: 2026-03-02, end: 2026-03-29}", design=SYNTHETIC).claims[0]
@@ -190,16 +220,22 @@ def _seasonal(years: int) -> pd.DataFrame:
     counts = rng.poisson(level)
     frame = pd.DataFrame({"ordered_at": np.repeat(days, counts) + pd.Timedelta(hours=12)})
     key = frame.index.astype(str)
-    return frame.assign(order_id=key, line_id="1", customer_id=key, product_id="p", quantity=1.0, unit_price=10.0, status="paid")
+    return frame.assign(
+        order_id=key, line_id="1", customer_id=key, product_id="p", quantity=1.0, unit_price=10.0, status="paid"
+    )
 
 
 @pytest.mark.parametrize("has_coverage", [True, False])
 def test_two_years_are_read_unless_less_is_asked_for(has_coverage: bool) -> None:
     assert BeforeAfter(kind="before_after", changed_on=CHANGED).history_days == 728
     design = "{kind: before_after, changed_on: 2026-03-02}"
+
     def judged(years: int) -> ProposalResult:
         seen = Coverage(date(2026 - years, 3, 2), date(2026, 3, 29), frozenset()) if has_coverage else None
-        return _window({"order_lines": _seasonal(years)}, "{start: 2026-03-02, end: 2026-03-29}", design=design, coverage=seen)
+        return _window(
+            {"order_lines": _seasonal(years)}, "{start: 2026-03-02, end: 2026-03-29}", design=design, coverage=seen
+        )
+
     long, short = judged(2), judged(1)
     assert short.label == "invalid (enough history)", "the season is a broken level where it cannot be taken out"
     assert "no season" not in " ".join(gate.sentence for gate in long.claims[0].measured.gates)

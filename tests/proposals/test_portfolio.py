@@ -16,8 +16,14 @@ from tests.proposals.planted import proposal
 
 
 def _proposal(name: str, web: float, logistics: float = 0.0, **more: object) -> Proposal:
-    return proposal().model_copy(update={
-        "id": name, "owner_person_days": web, "departments": (Effort(department="Logistics", person_days=logistics),), **more})
+    return proposal().model_copy(
+        update={
+            "id": name,
+            "owner_person_days": web,
+            "departments": (Effort(department="Logistics", person_days=logistics),),
+            **more,
+        }
+    )
 
 
 def _chosen(frame: pd.DataFrame) -> set[str]:
@@ -40,7 +46,9 @@ def test_prerequisites_exclusions_budget_and_losses() -> None:
     assert (_chosen(alone), alone["why"][0]) == (set(), "needs A first")
     assert _chosen(chosen_proposals([second], worth={"B": 50.0}, person_days={"Web": 9.0}, done=("A",))) == {"B"}
     rival = _proposal("C", 1, excludes=("D",))
-    assert _chosen(chosen_proposals([rival, _proposal("D", 1)], worth={"C": 5.0, "D": 6.0}, person_days={"Web": 9.0})) == {"D"}
+    assert _chosen(
+        chosen_proposals([rival, _proposal("D", 1)], worth={"C": 5.0, "D": 6.0}, person_days={"Web": 9.0})
+    ) == {"D"}
     dear = _proposal("E", 1, one_off_cost_amount=500.0)
     assert _chosen(chosen_proposals([dear], worth={"E": 9.0}, person_days={"Web": 9.0}, budget_amount=499.0)) == set()
 
@@ -50,8 +58,11 @@ def test_nothing_to_choose_from() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(-20, 60)), min_size=1, max_size=6),
-       st.integers(0, 20), st.integers(0, 20))
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(-20, 60)), min_size=1, max_size=6),
+    st.integers(0, 20),
+    st.integers(0, 20),
+)
 def test_the_choice_equals_brute_force(items: list[tuple[int, int, int]], web: int, logistics: int) -> None:
     given_ = [_proposal(f"P{i}", float(w), float(s)) for i, (w, s, _) in enumerate(items)]
     worth = {f"P{i}": float(v) for i, (_, _, v) in enumerate(items)}
@@ -82,10 +93,13 @@ def test_equal_scores_share_a_rank() -> None:
     assert robust_ranking(same, weights={"x": (1.0, 1.0)})["rank"].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize(("weights", "said"), [
-    ({"customer": (0.1, 0.2)}, "criterion 'brand' has no range"),
-    ({"customer": (0.9, 0.2), "brand": (0, 1)}, "0 <= lowest <= highest"),
-])
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"customer": (0.1, 0.2)}, "criterion 'brand' has no range"),
+        ({"customer": (0.9, 0.2), "brand": (0, 1)}, "0 <= lowest <= highest"),
+    ],
+)
 def test_weights_are_checked(weights: dict[str, tuple[float, float]], said: str) -> None:
     with pytest.raises(ParameterError, match=said):
         robust_ranking(SCORES, weights=weights)

@@ -17,7 +17,9 @@ from tests.proposals.planted import moment, proposal, shop
 WEEKS = pd.date_range("2025-03-31", periods=52, freq="7D")
 
 
-def _sales(*, elasticity: float, is_followed: bool = False, promotion: float = 0.0, n: int = 25, seed: int = 4) -> dict[str, pd.DataFrame]:
+def _sales(
+    *, elasticity: float, is_followed: bool = False, promotion: float = 0.0, n: int = 25, seed: int = 4
+) -> dict[str, pd.DataFrame]:
     """Weekly sales of products whose price is moved at random, or raised after a good week; one week is a promotion."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -34,10 +36,21 @@ def _sales(*, elasticity: float, is_followed: bool = False, promotion: float = 0
             units = base * (charged / 10) ** elasticity * np.exp(shock + 1.5 * is_sale)
             rows.append((f"p{k}", week + pd.Timedelta(days=2), max(round(units), 1), round(charged, 4)))
     frame = pd.DataFrame(rows, columns=["product_id", "ordered_at", "quantity", "unit_price"])
-    lines = frame.assign(order_id=frame.index.astype(str), line_id="1", customer_id=frame.index.astype(str), status="paid",
-                         quantity=frame["quantity"].astype(float))
-    changes = pd.DataFrame({"change_id": ["sale"], "kind": ["promotion"], "started_at": [WEEKS[20]],
-                            "ended_at": [WEEKS[21] + pd.Timedelta(days=6)]})
+    lines = frame.assign(
+        order_id=frame.index.astype(str),
+        line_id="1",
+        customer_id=frame.index.astype(str),
+        status="paid",
+        quantity=frame["quantity"].astype(float),
+    )
+    changes = pd.DataFrame(
+        {
+            "change_id": ["sale"],
+            "kind": ["promotion"],
+            "started_at": [WEEKS[20]],
+            "ended_at": [WEEKS[21] + pd.Timedelta(days=6)],
+        }
+    )
     return {"order_lines": lines, "changes": changes}
 
 
@@ -103,7 +116,9 @@ def _with_coupons(tables: dict[str, pd.DataFrame], *, seed: int = 10) -> dict[st
     lines = tables["order_lines"]
     share = rng.uniform(0, 0.4, len(lines))
     quantity = np.round(lines["quantity"] / (1 - share))
-    return {"order_lines": lines.assign(quantity=quantity, discount_amount=0.2 * share * quantity * lines["unit_price"])}
+    return {
+        "order_lines": lines.assign(quantity=quantity, discount_amount=0.2 * share * quantity * lines["unit_price"])
+    }
 
 
 def test_coupons_are_no_change_of_the_price() -> None:
@@ -133,7 +148,9 @@ def test_weeks_sold_far_below_the_list_price_are_promotions() -> None:
     week = (lines["ordered_at"] - WEEKS[0]).dt.days // 7
     is_sale = week.isin([20, 21]) & (lines["product_id"].str[1:].astype(int) % 2 == 0)
     listed = np.where(is_sale, lines["unit_price"] / 0.7, lines["unit_price"])
-    tables["order_lines"] = lines.assign(unit_price=listed, discount_amount=(listed - lines["unit_price"]) * lines["quantity"])
+    tables["order_lines"] = lines.assign(
+        unit_price=listed, discount_amount=(listed - lines["unit_price"]) * lines["quantity"]
+    )
     effect = _judged(tables).claims[0].measured.effect
     clean = _judged(_sales(elasticity=-1.0)).claims[0].measured.effect
     assert effect.width < 1.3 * clean.width  # type: ignore[union-attr]
@@ -144,22 +161,38 @@ def test_the_recorded_price_is_read_where_there_is_one() -> None:
     tables = _sales(elasticity=-1.0)
     lines = tables["order_lines"].sort_values(["product_id", "ordered_at"])
     week = lines["ordered_at"] - pd.Timedelta(days=2)
-    tables["price_history"] = pd.DataFrame({
-        "product_id": lines["product_id"], "valid_from": week, "valid_to": week + pd.Timedelta(days=6), "price": lines["unit_price"],
-    })
+    tables["price_history"] = pd.DataFrame(
+        {
+            "product_id": lines["product_id"],
+            "valid_from": week,
+            "valid_to": week + pd.Timedelta(days=6),
+            "price": lines["unit_price"],
+        }
+    )
     tables["order_lines"] = lines.assign(unit_price=10.0)
     effect = _judged(tables).claims[0].measured.effect
     assert effect.lower < 0.9**-1 - 1 < effect.upper  # type: ignore[union-attr]
     assert effect.width < 0.1  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("frozen_at", "label"), [
-    ("2026-03-01T12:00:00+00:00", "inconclusive (exploratory)"), ("2025-03-30T12:00:00+00:00", "confirmed"),
-])
-def test_a_price_claim_is_confirmed_only_if_frozen_before_the_first_sale_that_it_reads(frozen_at: str, label: str) -> None:
+@pytest.mark.parametrize(
+    ("frozen_at", "label"),
+    [
+        ("2026-03-01T12:00:00+00:00", "inconclusive (exploratory)"),
+        ("2025-03-30T12:00:00+00:00", "confirmed"),
+    ],
+)
+def test_a_price_claim_is_confirmed_only_if_frozen_before_the_first_sale_that_it_reads(
+    frozen_at: str, label: str
+) -> None:
     # The window is 2-29 March 2026, and 364 days up to its end are read: from 31 March 2025 on.
-    given = proposal(design="{kind: elasticity, price_change: -0.1, history_days: 364}", metric="units_sold", unit="product",
-                     replay="false", promise="0.05")
+    given = proposal(
+        design="{kind: elasticity, price_change: -0.1, history_days: 364}",
+        metric="units_sold",
+        unit="product",
+        replay="false",
+        promise="0.05",
+    )
     record = freeze(given, definitions=frozen_definitions(given), at=moment(frozen_at))
     data = shop(_sales(elasticity=-2.0), as_of=date(2026, 4, 1))
     result = evaluate_proposal(given, shop=data, frozen=record)

@@ -32,8 +32,11 @@ def _lines(seed: int = 1) -> pd.DataFrame:
 
 def _judged(lines: pd.DataFrame, products: list[str]) -> ProposalResult:
     scope = f"[{{column: order_lines.product_id, op: in, value: [{', '.join(products)}]}}]"
-    base = proposal(design="{kind: before_after, changed_on: 2026-03-02, history_days: 364}", metric="orders",
-                    window=f"{{start: 2026-03-02, end: 2026-03-29}}\n    scope: {scope}")
+    base = proposal(
+        design="{kind: before_after, changed_on: 2026-03-02, history_days: 364}",
+        metric="orders",
+        window=f"{{start: 2026-03-02, end: 2026-03-29}}\n    scope: {scope}",
+    )
     return evaluate_proposal(base, shop=shop({"order_lines": lines}, as_of=AS_OF))
 
 
@@ -89,7 +92,9 @@ def test_lot_is_refused_as_seldom_as_its_level_says() -> None:
     refused = 0
     for _ in range(200):
         rows = pd.DataFrame(rng.normal(20, 2, (60, 2)), columns=["last", "earlier"], index=[str(i) for i in range(60)])
-        refused += worst_gate(rows, {"1", "2", "3", "4", "5", "6"}, is_down=False, label="u", seed="c").status == "failed"  # type: ignore[union-attr]
+        refused += (
+            worst_gate(rows, {"1", "2", "3", "4", "5", "6"}, is_down=False, label="u", seed="c").status == "failed"
+        )  # type: ignore[union-attr]
     assert refused <= 8
 
 
@@ -112,9 +117,17 @@ def test_stores_rolled_out_after_their_worst_weeks_are_refused() -> None:
     at, which = np.repeat(np.indices(counts.shape).reshape(2, -1), counts.ravel(), axis=1)
     lines = pd.DataFrame({"ordered_at": days[at] + pd.Timedelta(hours=12), "store": [stores[i] for i in which]})
     key = lines.index.astype(str)
-    lines = lines.assign(order_id=key, line_id="1", customer_id=key, product_id="p", quantity=1.0, unit_price=10.0, status="paid")
-    rollouts = pd.DataFrame({"rollout_id": "R", "unit_id": stores, "unit": "store",
-                             "treated_from": [date(2026, 3, 2) if i < 5 else None for i in range(16)]})
+    lines = lines.assign(
+        order_id=key, line_id="1", customer_id=key, product_id="p", quantity=1.0, unit_price=10.0, status="paid"
+    )
+    rollouts = pd.DataFrame(
+        {
+            "rollout_id": "R",
+            "unit_id": stores,
+            "unit": "store",
+            "treated_from": [date(2026, 3, 2) if i < 5 else None for i in range(16)],
+        }
+    )
     claim = proposal(design="{kind: rollout, rollout: R, history_days: 112}", metric="orders", unit="store")
     result = evaluate_proposal(claim, shop=shop({"order_lines": lines, "rollouts": rollouts}, as_of=AS_OF))
     assert result.label == "invalid (selection of the worst)"

@@ -49,7 +49,9 @@ def test_the_demo_shows_every_verdict_of_its_planted_truth(demo: dict[str, Propo
 
 
 @pytest.mark.slow
-def test_what_is_inconclusive_says_how_long_and_what_is_infeasible_is_still_judged(demo: dict[str, ProposalResult]) -> None:
+def test_what_is_inconclusive_says_how_long_and_what_is_infeasible_is_still_judged(
+    demo: dict[str, ProposalResult],
+) -> None:
     assert demo["D-06"].claims[0].days_needed > 30  # type: ignore[operator]
     assert "over capacity" in {finding.name for finding in demo["D-09"].findings}
     assert demo["D-09"].claims[0].measured.effect is not None
@@ -62,8 +64,14 @@ def test_what_is_inconclusive_says_how_long_and_what_is_infeasible_is_still_judg
 def test_the_rollout_finds_its_planted_effect_and_says_what_it_cannot_know(demo: dict[str, ProposalResult]) -> None:
     # Planted: +45 % orders in treated stores, +35 % in treated markets; +30 % conversion on phones, -28 % on the desktop
     # with the new menu; stationery at an elasticity of -2 sells .95^-2 - 1 more with prices 5 % lower.
-    for name, planted in (("D-14", 0.45), ("D-15", 0.30), ("D-30", 0.45), ("D-32", 0.35), ("D-31", -0.28),
-                          ("D-34", 0.95**-2 - 1)):
+    for name, planted in (
+        ("D-14", 0.45),
+        ("D-15", 0.30),
+        ("D-30", 0.45),
+        ("D-32", 0.35),
+        ("D-31", -0.28),
+        ("D-34", 0.95**-2 - 1),
+    ):
         effect = demo[name].claims[0].measured.effect
         assert effect.lower < planted < effect.upper, name  # type: ignore[union-attr]
     assert demo["D-14"].grade == "Very low"
@@ -105,12 +113,16 @@ def test_the_promises_of_the_demo_can_be_scored_and_never_count_as_real() -> Non
     assert scores.brier is not None
     assert scored_promises(records) == ()
     made = promises(records)
-    assert made.loc[made["proposal"] == "D-23", "upper"].item() < 0, "the countdown did harm, and was launched all the same"
+    assert made.loc[made["proposal"] == "D-23", "upper"].item() < 0, (
+        "the countdown did harm, and was launched all the same"
+    )
     assert made.loc[~made["is_with_recommendation"].astype(bool), "reason"].str.len().min() > 0
 
 
 @pytest.mark.slow
-def test_prices_that_followed_demand_are_capped_and_those_that_did_not_are_judged(demo: dict[str, ProposalResult]) -> None:
+def test_prices_that_followed_demand_are_capped_and_those_that_did_not_are_judged(
+    demo: dict[str, ProposalResult],
+) -> None:
     # Planted: garden prices follow a monthly shock of demand, stationery prices do not.
     assert demo["D-33"].claims[0].measured.is_confounded
     assert not demo["D-34"].claims[0].measured.is_confounded

@@ -33,9 +33,18 @@ LAUNCH = date(2026, 4, 13)
 
 
 def _measured(value: float = 0.12, half: float = 0.01, **more: object) -> Measured:
-    effect = Estimate(value=value, lower=value - half, upper=value + half, n=10_000, unit="relative", method="planted",
-                      std_error=half / 1.96)
-    base = Measured(effect=effect, baseline=0.1, n_control=5_000, n_treated=5_000, n_days=28, variation=9.0, p_value=0.01)
+    effect = Estimate(
+        value=value,
+        lower=value - half,
+        upper=value + half,
+        n=10_000,
+        unit="relative",
+        method="planted",
+        std_error=half / 1.96,
+    )
+    base = Measured(
+        effect=effect, baseline=0.1, n_control=5_000, n_treated=5_000, n_days=28, variation=9.0, p_value=0.01
+    )
     return replace(base, **more)  # type: ignore[arg-type]
 
 
@@ -84,9 +93,18 @@ def test_a_failed_gate_beats_everything() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "has_control", "points"),
-    [("experiment", False, 4), ("cluster_experiment", False, 3), ("rollout", False, 2), ("before_after", True, 2),
-     ("before_after", False, 1), ("elasticity", False, 2), ("level", False, 4), ("trend", False, 4),
-     ("comparison", False, 1), ("outside", False, 1)],
+    [
+        ("experiment", False, 4),
+        ("cluster_experiment", False, 3),
+        ("rollout", False, 2),
+        ("before_after", True, 2),
+        ("before_after", False, 1),
+        ("elasticity", False, 2),
+        ("level", False, 4),
+        ("trend", False, 4),
+        ("comparison", False, 1),
+        ("outside", False, 1),
+    ],
 )
 def test_where_each_design_starts(kind: str, has_control: bool, points: int) -> None:
     # The table of design.md, section 6.
@@ -97,9 +115,12 @@ def test_every_reason_costs_one() -> None:
     claim = proposal().claims[0]
     warning = Gate(name="data health", status="warning", sentence="one day is missing")
     cases = [
-        (_measured(), True, LAUNCH, "High"), (_measured(), False, LAUNCH, "Moderate"),
-        (_measured(gates=(warning,)), True, LAUNCH, "Moderate"), (_measured(half=0.11), True, LAUNCH, "Moderate"),
-        (_measured(is_conflicting=True), True, LAUNCH, "Moderate"), (_measured(), True, date(2026, 9, 15), "Moderate"),
+        (_measured(), True, LAUNCH, "High"),
+        (_measured(), False, LAUNCH, "Moderate"),
+        (_measured(gates=(warning,)), True, LAUNCH, "Moderate"),
+        (_measured(half=0.11), True, LAUNCH, "Moderate"),
+        (_measured(is_conflicting=True), True, LAUNCH, "Moderate"),
+        (_measured(), True, date(2026, 9, 15), "Moderate"),
         (_measured(half=0.11, is_conflicting=True, gates=(warning,)), False, LAUNCH, "Very low"),
     ]
     for measured, is_frozen, launch, expected in cases:
@@ -124,8 +145,14 @@ def test_guardrails_hold_break_or_stay_unclear() -> None:
 
 def test_q_values_never_touch_a_verdict() -> None:
     result = evaluate_proposal(proposal(promise="0.2"), shop=shop(visitor_test(lift=0.5)))
-    others = [replace(result, proposal_id=f"P-{i}", claims=tuple(
-        replace(c, measured=replace(c.measured, p_value=0.5)) for c in result.claims)) for i in range(9)]
+    others = [
+        replace(
+            result,
+            proposal_id=f"P-{i}",
+            claims=tuple(replace(c, measured=replace(c.measured, p_value=0.5)) for c in result.claims),
+        )
+        for i in range(9)
+    ]
     q = q_values([result, *others])
     assert len(q) == 10
     assert q["P-001/c1"] == pytest.approx(min(10 * result.claims[0].measured.p_value, 1), rel=1e-6)  # type: ignore[operator]
@@ -158,7 +185,9 @@ _ENDS = st.floats(-1, 1, allow_nan=False)
 
 
 @given(_ENDS, st.floats(0, 1), st.floats(0.01, 0.5), st.floats(0, 1))
-def test_every_interval_has_exactly_one_state_and_a_sentence(value: float, half: float, promise: float, least: float) -> None:
+def test_every_interval_has_exactly_one_state_and_a_sentence(
+    value: float, half: float, promise: float, least: float
+) -> None:
     claim = proposal().claims[0].model_copy(update={"promise": promise, "m": least * promise})
     judged = judge_claim(claim, _measured(value, half), is_frozen=True, launch=LAUNCH)
     assert judged.state in WEAKEST_FIRST

@@ -47,7 +47,10 @@ def test_raw_and_believed_downside_and_further_testing_are_said() -> None:
 def test_a_planted_effect_is_weighed_by_the_stated_base_rate_and_a_real_one_by_the_public_one() -> None:
     shop = open_shop("demo", root=ROOT)
     (written,), (result,) = judging.judge(shop, ["D-01"])
-    planted, real = judging.weigh(shop, written, result), judging.weigh(replace(shop, is_simulated=False), written, result)
+    planted, real = (
+        judging.weigh(shop, written, result),
+        judging.weigh(replace(shop, is_simulated=False), written, result),
+    )
     assert planted.raw is not None
     assert real.shrunk is not None
     assert planted.shrunk.value > 0.8 * planted.raw.value  # type: ignore[union-attr]

@@ -124,17 +124,24 @@ def test_a_longer_silence_never_makes_a_customer_livelier(days: list[int], more:
     others = {"m": MONTHLY, "q": list(range(20, 900, 90))}
     lines = lines_of({**others, "x": days})
     now = stages_of(lines).loc["x", "silence_share"]
-    later = engine.collect(life_stages(lines, as_of=date.fromordinal(AS_OF.toordinal() + more))).set_index("customer_id")
+    later = engine.collect(life_stages(lines, as_of=date.fromordinal(AS_OF.toordinal() + more))).set_index(
+        "customer_id"
+    )
     assert later.loc["x", "silence_share"] <= now + REL
 
 
 @pytest.mark.real_data
 def test_online_retail_equals_plain_sql() -> None:
     found = engine.collect(life_stages(retail.lines(), as_of=date(2011, 12, 9))).set_index("customer_id").sort_index()
-    expected = retail.raw().sql(f"""
+    expected = (
+        retail.raw()
+        .sql(f"""
         with c as (select CustomerID::varchar as c, min(InvoiceDate::date) as f, max(InvoiceDate::date) as l,
                        count(distinct InvoiceDate::date) as n from ({retail.RAW}) where CustomerID is not null group by 1),
         g as (select sum(l - f) / sum(n - 1) as gap from c)
         select c, pow((2 * gap + (l - f)) / (2 * gap + (l - f) + (date '2011-12-09' - l)), n + 1) as p from c, g order by 1
-    """).df().set_index("c")["p"]
+    """)
+        .df()
+        .set_index("c")["p"]
+    )
     np.testing.assert_allclose(found["silence_share"], expected, rtol=1e-8)

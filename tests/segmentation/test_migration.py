@@ -34,7 +34,11 @@ AFTER = table({"a": ("loyal", 12.0), "b": ("at risk", 2.0), "d": ("loyal", 9.0),
 def test_flows_by_hand() -> None:
     flows = segment_migration(BEFORE, AFTER).set_index(["segment_before", "segment_after"])
     assert flows["n_customers"].to_dict() == {
-        ("loyal", "at risk"): 1, ("loyal", "loyal"): 1, ("loyal", NOBODY): 1, ("new", "loyal"): 1, (NOBODY, "new"): 1,
+        ("loyal", "at risk"): 1,
+        ("loyal", "loyal"): 1,
+        ("loyal", NOBODY): 1,
+        ("new", "loyal"): 1,
+        (NOBODY, "new"): 1,
     }
     assert flows.loc[("loyal", "at risk"), ["n_before", "revenue_change"]].tolist() == [3, -18.0]
     assert flows.loc[("loyal", NOBODY), "revenue_change"] == -5.0
@@ -118,7 +122,9 @@ def test_online_retail_flows_equal_plain_sql() -> None:
         ((half, date(2011, 6, 30)), (~half, date(2011, 12, 9)))
     )  # fmt: skip
     flows = segment_migration(before, after)
-    found = dict(zip(zip(flows["segment_before"], flows["segment_after"], strict=True), flows["n_customers"], strict=True))
+    found = dict(
+        zip(zip(flows["segment_before"], flows["segment_after"], strict=True), flows["n_customers"], strict=True)
+    )
     con = retail.raw()
     con.register("seg_before", before)
     con.register("seg_after", after)
@@ -127,5 +133,7 @@ def test_online_retail_flows_equal_plain_sql() -> None:
         from seg_before b full join seg_after a on a.customer_id = b.customer_id group by 1, 2
     """).fetchall()
     assert found == {(b, a): n for b, a, n in expected}
-    total = con.sql(f"select sum(Quantity * UnitPrice)::double from ({retail.RAW}) where CustomerID is not null").fetchone()
+    total = con.sql(
+        f"select sum(Quantity * UnitPrice)::double from ({retail.RAW}) where CustomerID is not null"
+    ).fetchone()
     assert flows["revenue_before"].sum() + flows["revenue_after"].sum() == pytest.approx(total[0], rel=REL)

@@ -59,7 +59,11 @@ def test_scores_by_hand(lines: pd.DataFrame) -> None:
     assert found["f_score"].to_dict() == {"a": 5, "b": 4, "c": 1, "d": 1, "e": 1}
     assert found["m_score"].to_dict() == {"a": 4, "b": 3, "c": 1, "d": 1, "e": 5}
     assert found["segment"].to_dict() == {
-        "a": "champions", "b": "champions", "c": "hibernating", "d": "hibernating", "e": "hibernating",
+        "a": "champions",
+        "b": "champions",
+        "c": "hibernating",
+        "d": "hibernating",
+        "e": "hibernating",
     }
 
 
@@ -187,7 +191,9 @@ def test_equal_values_have_equal_scores_whatever_the_order_of_rows(rows: list, b
 def test_online_retail_equals_plain_sql() -> None:
     as_of = date(2011, 12, 9)
     found = engine.collect(rfm_scores(retail.lines(), as_of=as_of)).set_index("customer_id").sort_index()
-    expected = retail.raw().sql(f"""
+    expected = (
+        retail.raw()
+        .sql(f"""
         with c as (
             select CustomerID::varchar as customer_id, date '2011-12-09' - max(InvoiceDate::date) as recency_days,
                 count(distinct InvoiceNo) as n_orders, sum(Quantity * UnitPrice) as revenue
@@ -198,7 +204,10 @@ def test_online_retail_equals_plain_sql() -> None:
             least(floor(5 * (rank() over (order by n_orders) - 1) / (count(*) over () - 1)) + 1, 5)::int as f,
             least(floor(5 * (rank() over (order by revenue) - 1) / (count(*) over () - 1)) + 1, 5)::int as m
         from c order by 1
-    """).df().set_index("customer_id")
+    """)
+        .df()
+        .set_index("customer_id")
+    )
     assert len(found) == len(expected) == 4338
     for mine, theirs in (("recency_days", "recency_days"), ("n_orders", "n_orders"), ("r_score", "r"),
                          ("f_score", "f"), ("m_score", "m")):  # fmt: skip

@@ -33,7 +33,10 @@ def tiers_of(lines: object, **more: object) -> dict[str, str]:
 def test_tiers_by_hand() -> None:
     # Ahead of a: 0; of b: 40 %; of c: 70 %; of d: 90 %.
     assert tiers_of(lines_of({"a": 40, "b": 30, "c": 20, "d": 10})) == {
-        "a": "heavy", "b": "heavy", "c": "medium", "d": "light",
+        "a": "heavy",
+        "b": "heavy",
+        "c": "medium",
+        "d": "light",
     }
 
 
@@ -74,7 +77,9 @@ def test_who_spends_more_is_never_in_a_lower_tier(amounts: list[int]) -> None:
 @pytest.mark.real_data
 def test_online_retail_equals_plain_sql() -> None:
     found = tier_sizes(value_tiers(retail.lines(), as_of=date(2011, 12, 9))).set_index("tier")
-    expected = retail.raw().sql(f"""
+    expected = (
+        retail.raw()
+        .sql(f"""
         with c as (select CustomerID as c, sum(Quantity * UnitPrice) as r from ({retail.RAW})
                    where CustomerID is not null group by 1),
         a as (select c, r, coalesce((select sum(x.r) from c x where x.r > c.r), 0)
@@ -82,7 +87,10 @@ def test_online_retail_equals_plain_sql() -> None:
         t as (select *, ahead / (select sum(r) from c) as share from a)
         select case when share < .5 then 'heavy' when share < .8 then 'medium' else 'light' end as tier,
             count(*) as n, sum(r)::double as r from t group by 1
-    """).df().set_index("tier")
+    """)
+        .df()
+        .set_index("tier")
+    )
     for tier in ("heavy", "medium", "light"):
         assert found.loc[tier, "n_customers"] == expected.loc[tier, "n"]
         assert found.loc[tier, "revenue_amount"] == pytest.approx(expected.loc[tier, "r"], rel=REL)

@@ -81,7 +81,8 @@ def test_a_planted_effect_is_inside_the_interval_and_found():
     assert result.relative.lower < 0.2 < result.relative.upper
     assert result.relative.excludes(0.0)
     assert result.absolute.value == pytest.approx(
-        values[364:].mean() * result.relative.value / (1 + result.relative.value))
+        values[364:].mean() * result.relative.value / (1 + result.relative.value)
+    )
     assert result.n_windows == 13
     assert result.df == 12
     assert result.relative.unit == "share"

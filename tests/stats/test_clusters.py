@@ -44,7 +44,9 @@ def test_exact_permutation_agrees():
     values = np.random.default_rng(3).normal(0, 1, 12) + np.repeat([1.0, 0.0], 6)
     ours = compare_clusters(pd.DataFrame({"is_treated": np.repeat([True, False], 6), "value": values}), unit="x")
     seen = abs(values[:6].mean() - values[6:].mean())
-    gaps = [abs(values[list(c)].sum() / 6 - (values.sum() - values[list(c)].sum()) / 6) for c in combinations(range(12), 6)]
+    gaps = [
+        abs(values[list(c)].sum() / 6 - (values.sum() - values[list(c)].sum()) / 6) for c in combinations(range(12), 6)
+    ]
     assert ours.p_value == pytest.approx(np.mean(np.array(gaps) >= seen - 1e-12), abs=0.02)
 
 

@@ -13,10 +13,15 @@ from opslib.stats.moments import SUMS, Moments, arms_of, moment_sums, strata_of
 #: Sums of squares lose about half the digits of a double when centred.
 ROUNDING = 1e-8
 
-UNITS = pd.DataFrame({
-    "arm": ["a", "a", "a", "b", "b", "b"], "day": [1, 1, 2, 1, 2, 2],
-    "spend": [0.0, 2.0, 4.0, 1.0, 0.0, 9.0], "visits": [1, 2, 3, 1, 1, 4], "before": [1.0, 0.0, 3.0, 2.0, 0.0, 5.0],
-})
+UNITS = pd.DataFrame(
+    {
+        "arm": ["a", "a", "a", "b", "b", "b"],
+        "day": [1, 1, 2, 1, 2, 2],
+        "spend": [0.0, 2.0, 4.0, 1.0, 0.0, 9.0],
+        "visits": [1, 2, 3, 1, 1, 4],
+        "before": [1.0, 0.0, 3.0, 2.0, 0.0, 5.0],
+    }
+)
 
 
 def gathered(keys: list[str]) -> pd.DataFrame:

@@ -10,7 +10,23 @@ from opslib.errors import ParameterError
 from opslib.stats.multiplicity import adjusted, bonferroni_level
 
 #: Benjamini and Hochberg (1995), section 4.
-PUBLISHED = (.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528, .7590, 1.0)
+PUBLISHED = (
+    0.0001,
+    0.0004,
+    0.0019,
+    0.0095,
+    0.0201,
+    0.0278,
+    0.0298,
+    0.0344,
+    0.0459,
+    0.3240,
+    0.4262,
+    0.5719,
+    0.6528,
+    0.7590,
+    1.0,
+)
 
 
 @pytest.mark.parametrize(("method", "rejected"), [("benjamini_hochberg", 4), ("holm", 3), ("bonferroni", 3)])
@@ -22,7 +38,8 @@ def test_benjamini_and_hochberg_1995(method, rejected):
 def test_statsmodels_agrees(ours, theirs):
     values = [0.03, 0.001, 0.03, 0.9, 0.04]
     assert adjusted(dict(enumerate(values)), method=ours)["adjusted_p_value"].tolist() == pytest.approx(
-        multipletests(values, method=theirs)[1])
+        multipletests(values, method=theirs)[1]
+    )
 
 
 def test_twenty_metrics_without_effect():

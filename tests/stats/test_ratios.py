@@ -50,8 +50,14 @@ def test_two_proportions():
 
 @pytest.mark.parametrize(
     ("arm", "metric", "expected", "digits"),
-    [("Mens", "visit", 0.0766, FOUR), ("Womens", "visit", 0.0452, FOUR), ("Mens", "conversion", 0.0068, FOUR),
-     ("Womens", "conversion", 0.0031, FOUR), ("Mens", "spend", 0.770, 5e-4), ("Womens", "spend", 0.424, 5e-4)],
+    [
+        ("Mens", "visit", 0.0766, FOUR),
+        ("Womens", "visit", 0.0452, FOUR),
+        ("Mens", "conversion", 0.0068, FOUR),
+        ("Womens", "conversion", 0.0031, FOUR),
+        ("Mens", "spend", 0.770, 5e-4),
+        ("Womens", "spend", 0.424, 5e-4),
+    ],
 )
 def test_hillstrom_email_experiment(arm, metric, expected, digits):
     """Hillstrom's e-mail challenge (2008): effects of the two e-mails on visits, conversion and spend."""
@@ -104,7 +110,10 @@ def test_tea_tasting_agrees(ratio, adjust):
 
 def test_a_ramp_pooled_shows_harm_where_every_epoch_shows_none():
     """Simpson's paradox, counted by hand: conversion 10 % then 5 % in both arms, treated 1 % then 50 % of visitors."""
-    control = {"first": Moments.of_share(n=99_000, successes=9_900), "second": Moments.of_share(n=50_000, successes=2_500)}
+    control = {
+        "first": Moments.of_share(n=99_000, successes=9_900),
+        "second": Moments.of_share(n=50_000, successes=2_500),
+    }
     treated = {"first": Moments.of_share(n=1_000, successes=100), "second": Moments.of_share(n=50_000, successes=2_500)}
     pooled = compare(control["first"] + control["second"], treated["first"] + treated["second"], unit="share")
     stratified = compare(control, treated, unit="share")
@@ -180,7 +189,9 @@ def test_a_useless_covariate_changes_nothing_and_a_perfect_one_everything():
 
 
 def test_an_arm_without_any_success_has_an_open_interval():
-    relative = compare(Moments.of_share(n=100, successes=10), Moments.of_share(n=100, successes=0), unit="share").relative
+    relative = compare(
+        Moments.of_share(n=100, successes=10), Moments.of_share(n=100, successes=0), unit="share"
+    ).relative
     assert (relative.value, relative.lower, relative.upper) == (-1.0, -1.0, np.inf)
 
 

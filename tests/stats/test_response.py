@@ -60,10 +60,12 @@ def test_the_jackknife_fits_the_effects_anew(units, common):
     rows = rows.drop(index=rows.index[::17])
     formula, cluster = ("outcome ~ driver | unit", "spell") if common else ("outcome ~ driver | unit + period", "unit")
     whole = response.clustered_slope(rows, formula, cluster=cluster, is_jackknife=True)
-    slopes = np.array([
-        pyfixest.feols(formula, rows[rows[cluster] != left_out], fixef_rm="none").coef()["driver"]
-        for left_out in rows[cluster].unique()
-    ])
+    slopes = np.array(
+        [
+            pyfixest.feols(formula, rows[rows[cluster] != left_out], fixef_rm="none").coef()["driver"]
+            for left_out in rows[cluster].unique()
+        ]
+    )
     error = np.sqrt((len(slopes) - 1) / len(slopes) * ((slopes - whole.value) ** 2).sum())
     assert whole.std_error == pytest.approx(error, rel=1e-6)  # pyfixest's own convergence
 

@@ -22,7 +22,8 @@ def panel(changes, *, treated, n_before=2, n_after=2, base=10.0):
     """Units with a flat level that moves by their change at the start."""
     rows = [
         (unit, period, base + unit + change * (period >= n_before), n_before if unit in treated else None)
-        for unit, change in enumerate(changes) for period in range(n_before + n_after)
+        for unit, change in enumerate(changes)
+        for period in range(n_before + n_after)
     ]
     return pd.DataFrame(rows, columns=["unit", "period", "value", "treated_from"])
 
@@ -43,8 +44,14 @@ def noisy(rng, *, n=12, n_treated=4, effect=0.0, n_before=20, n_after=10, start=
 def test_card_krueger_1994():
     """Employment in fast food: 2.754 from all cells of this file, 2.750 on the balanced panel (published 2.76)."""
     raw = pd.read_csv(real_data("oracles") / "card-krueger.csv")
-    table = pd.DataFrame({"unit": raw["id"], "period": raw["d"], "value": raw["fte"],
-                          "treated_from": np.where(raw["nj"] == 1, 1, np.nan)})
+    table = pd.DataFrame(
+        {
+            "unit": raw["id"],
+            "period": raw["d"],
+            "value": raw["fte"],
+            "treated_from": np.where(raw["nj"] == 1, 1, np.nan),
+        }
+    )
     result = rollouts.rollout(table, scale="absolute")
     assert result.cell_effect == pytest.approx(2.754, abs=PUBLISHED)
     assert result.effect.value == pytest.approx(2.750, abs=PUBLISHED)
@@ -85,17 +92,25 @@ def test_the_permutation_interval_is_the_inverted_test():
     changes = rng.normal(size=14) + 2.0 * (np.arange(14) < 6)
     result = rollouts.rollout(panel(changes, treated=set(range(6)), base=100.0), scale="absolute", level=0.9)
     assert result.inference == "permutation"
-    for null, is_inside in ((result.effect.lower - 1e-6, False), (result.effect.lower + 1e-6, True),
-                            (result.effect.upper - 1e-6, True), (result.effect.upper + 1e-6, False)):
+    for null, is_inside in (
+        (result.effect.lower - 1e-6, False),
+        (result.effect.lower + 1e-6, True),
+        (result.effect.upper - 1e-6, True),
+        (result.effect.upper + 1e-6, False),
+    ):
         adjusted = rollouts.rollout(
-            panel(changes - null * (np.arange(14) < 6), treated=set(range(6)), base=100.0), scale="absolute")
+            panel(changes - null * (np.arange(14) < 6), treated=set(range(6)), base=100.0), scale="absolute"
+        )
         assert (adjusted.p_value > 0.1) == is_inside
 
 
 def test_staggered_starts_are_compared_with_the_never_treated():
     """Unit 0 starts at 2 and unit 1 at 4; both gain 3; a plain two-way regression would mix them."""
-    rows = [(u, t, 10.0 * u + t + 3.0 * (t >= s), s if s < 9 else None)
-            for u, s in enumerate([2, 4, 9, 9, 9]) for t in range(6)]
+    rows = [
+        (u, t, 10.0 * u + t + 3.0 * (t >= s), s if s < 9 else None)
+        for u, s in enumerate([2, 4, 9, 9, 9])
+        for t in range(6)
+    ]
     table = pd.DataFrame(rows, columns=["unit", "period", "value", "treated_from"])
     result = rollouts.rollout(table, scale="absolute")
     assert result.effect.value == pytest.approx(3.0, abs=EXACT)
@@ -110,8 +125,12 @@ def test_event_study_agrees_with_callaway_and_santanna():
     table = noisy(np.random.default_rng(9), effect=0.2, n_before=5, n_after=4)
     study = rollouts.event_study(table, scale="absolute").set_index("relative_period")["effect"]
     fit = diff_diff.CallawaySantAnna(base_period="universal").fit(
-        table.assign(first=table["treated_from"].fillna(0)), outcome="value", unit="unit", time="period",
-        first_treat="first")
+        table.assign(first=table["treated_from"].fillna(0)),
+        outcome="value",
+        unit="unit",
+        time="period",
+        first_treat="first",
+    )
     for (_, period), entry in fit.group_time_effects.items():
         relative = int(period) - 5
         assert study[relative] - study[-1] == pytest.approx(entry["effect"], abs=1e-8)
@@ -120,9 +139,7 @@ def test_event_study_agrees_with_callaway_and_santanna():
 def test_two_of_twelve_keeps_its_error_rate():
     """Cluster-robust errors reject 19 % here (reference/truth.md); 150 replicates, four standard errors above 5 %."""
     rng = np.random.default_rng(10)
-    rejected = [
-        rollouts.rollout(noisy(rng, n_treated=2)).effect.excludes(0.0) for _ in range(150)
-    ]
+    rejected = [rollouts.rollout(noisy(rng, n_treated=2)).effect.excludes(0.0) for _ in range(150)]
     assert np.mean(rejected) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 150)
 
 
@@ -162,8 +179,9 @@ def test_dates_and_text_dates_are_periods():
     table = panel([5, 7, 1, 2, 3], treated={0, 1})
     days = pd.date_range("2024-01-01", periods=4, freq="W")
     dated = table.assign(period=days[table["period"]], treated_from=table["treated_from"].map({2.0: days[2]}))
-    text = dated.assign(period=dated["period"].dt.strftime("%Y-%m-%d"),
-                        treated_from=dated["treated_from"].dt.strftime("%Y-%m-%d"))
+    text = dated.assign(
+        period=dated["period"].dt.strftime("%Y-%m-%d"), treated_from=dated["treated_from"].dt.strftime("%Y-%m-%d")
+    )
     expected = rollouts.rollout(table, scale="absolute").effect
     assert rollouts.rollout(dated, scale="absolute").effect == expected
     assert rollouts.rollout(text, scale="absolute").effect == expected

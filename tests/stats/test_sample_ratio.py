@@ -41,10 +41,14 @@ def test_a_loss_of_one_or_two_percent_goes_unseen_at_20_000_an_arm():
 
 
 def test_a_ramp_is_tested_epoch_by_epoch():
-    ramp = pd.DataFrame({
-        "arm": ["a", "b"] * 2, "stratum": [1, 1, 2, 2], "n": [9_900, 100, 5_000, 5_000],
-        "planned_share": [0.99, 0.01, 0.5, 0.5],
-    })
+    ramp = pd.DataFrame(
+        {
+            "arm": ["a", "b"] * 2,
+            "stratum": [1, 1, 2, 2],
+            "n": [9_900, 100, 5_000, 5_000],
+            "planned_share": [0.99, 0.01, 0.5, 0.5],
+        }
+    )
     assert sample_ratio(ramp).p_value == pytest.approx(1.0)
     pooled = ramp.groupby("arm", as_index=False)["n"].sum().assign(planned_share=[0.5, 0.5])
     assert sample_ratio(pooled).is_mismatch

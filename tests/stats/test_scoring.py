@@ -59,12 +59,15 @@ def test_one_probability_a_bin_leaves_nothing_within():
     assert result.within == pytest.approx(0.0, abs=1e-15)
 
 
-@pytest.mark.parametrize(("stated", "happened", "text"), [
-    ([], [], "at least one"),
-    ([0.5], [1, 0], "as many"),
-    ([1.2], [1], r"probabilities: 1.2 is outside 0-1"),
-    ([0.5], [-1], r"outcomes: -1.0 is outside 0-1"),
-])
+@pytest.mark.parametrize(
+    ("stated", "happened", "text"),
+    [
+        ([], [], "at least one"),
+        ([0.5], [1, 0], "as many"),
+        ([1.2], [1], r"probabilities: 1.2 is outside 0-1"),
+        ([0.5], [-1], r"outcomes: -1.0 is outside 0-1"),
+    ],
+)
 def test_what_cannot_be_scored_is_refused(stated, happened, text):
     with pytest.raises(ParameterError, match=text):
         scoring.brier(stated, happened)

@@ -66,7 +66,10 @@ def test_daily_looks_at_a_fixed_interval_err_and_planned_looks_do_not():
 
 def test_published_confidence_sequence():
     """GrowthBook's gbstats test: the arms of the Welch row, control with 3,000 units, tuned at 1,000."""
-    control, treated = Moments.of_mean(n=3000, y=1396.87, yy=52377.9767), Moments.of_mean(n=3461, y=2422.7, yy=134698.29)
+    control, treated = (
+        Moments.of_mean(n=3000, y=1396.87, yy=52377.9767),
+        Moments.of_mean(n=3461, y=2422.7, yy=134698.29),
+    )
     e = confidence_sequence(compare(control, treated, unit="x", scale="delta").relative, tuned_at=1000)
     assert (e.lower, e.upper) == pytest.approx((-0.55844, 1.56516), abs=1e-5)
 

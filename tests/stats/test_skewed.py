@@ -20,7 +20,8 @@ def test_the_unsolved_row_of_heavy_spend_under_an_unequal_split():
     """Planted, no effect: 10/90, 4 % buy, lognormal sigma 1.2, 1,500 draws. Nominal 2.5 % in each tail."""
     rng = np.random.default_rng(20)
     control, treated = (
-        {"all": sums(np.where(rng.random((1500, n)) < 0.04, rng.lognormal(0, 1.2, (1500, n)), 0.0))} for n in (9000, 1000)
+        {"all": sums(np.where(rng.random((1500, n)) < 0.04, rng.lognormal(0, 1.2, (1500, n)), 0.0))}
+        for n in (9000, 1000)
     )
     tails = {}
     for scale in ("delta", "log", "shape"):

@@ -16,16 +16,28 @@ PUBLISHED = 5e-4  # published with three decimals
 @pytest.fixture(scope="module")
 def smoking():
     raw = pd.read_csv(real_data("oracles") / "california_prop99.csv", sep=";")
-    return pd.DataFrame({"unit": raw["State"], "period": raw["Year"], "value": raw["PacksPerCapita"],
-                         "treated_from": np.where(raw["State"] == "California", 1989, np.nan)})
+    return pd.DataFrame(
+        {
+            "unit": raw["State"],
+            "period": raw["Year"],
+            "value": raw["PacksPerCapita"],
+            "treated_from": np.where(raw["State"] == "California", 1989, np.nan),
+        }
+    )
 
 
 @pytest.fixture(scope="module")
 def cities():
     raw = pd.read_csv(real_data("oracles") / "geolift_test.csv")
     is_treated = raw["location"].isin(["chicago", "portland"])
-    return pd.DataFrame({"unit": raw["location"], "period": raw["date"], "value": raw["Y"],
-                         "treated_from": np.where(is_treated, "2021-04-01", None)})
+    return pd.DataFrame(
+        {
+            "unit": raw["location"],
+            "period": raw["date"],
+            "value": raw["Y"],
+            "treated_from": np.where(is_treated, "2021-04-01", None),
+        }
+    )
 
 
 def test_proposition_99(smoking):
@@ -67,8 +79,16 @@ def test_the_gap_is_treated_minus_synthetic(cities):
 def planted(effect, seed):
     rng = np.random.default_rng(seed)
     common = np.cumsum(rng.normal(0, 0.3, 80))
-    rows = [(u, t, 50 + u + (1 + (u * 5 % 12) / 20) * common[t] + rng.normal(0, 0.5) + effect * (u < 3 and t >= 60),
-             60 if u < 3 else None) for u in range(12) for t in range(80)]
+    rows = [
+        (
+            u,
+            t,
+            50 + u + (1 + (u * 5 % 12) / 20) * common[t] + rng.normal(0, 0.5) + effect * (u < 3 and t >= 60),
+            60 if u < 3 else None,
+        )
+        for u in range(12)
+        for t in range(80)
+    ]
     return pd.DataFrame(rows, columns=["unit", "period", "value", "treated_from"])
 
 

@@ -11,22 +11,34 @@ from opslib.stats.verdict_rule import guardrail_state_of, level_verdict_of, towa
 
 @pytest.mark.parametrize(
     ("lower", "upper", "state"),
-    [(-.04, -.01, "harmful"), (.05, .09, "confirmed"), (.02, .05, "supported"), (.02, .049, "partly"),
-     (.01, .049, "refuted"), (-.02, .03, "refuted"), (-.02, .0, "refuted"), (.01, .05, "inconclusive"),
-     (-.02, .09, "inconclusive"), (.06, float("inf"), "confirmed")],
+    [
+        (-0.04, -0.01, "harmful"),
+        (0.05, 0.09, "confirmed"),
+        (0.02, 0.05, "supported"),
+        (0.02, 0.049, "partly"),
+        (0.01, 0.049, "refuted"),
+        (-0.02, 0.03, "refuted"),
+        (-0.02, 0.0, "refuted"),
+        (0.01, 0.05, "inconclusive"),
+        (-0.02, 0.09, "inconclusive"),
+        (0.06, float("inf"), "confirmed"),
+    ],
 )
 def test_states_of_a_claim(lower, upper, state):
     assert verdict_of((lower, upper), promise=0.05, m=0.01) == state
 
 
 @pytest.mark.parametrize(
-    ("lower", "upper", "state"), [(.3, .4, "supported"), (.2, .3, "inconclusive"), (.2, .299, "refuted")])
+    ("lower", "upper", "state"), [(0.3, 0.4, "supported"), (0.2, 0.3, "inconclusive"), (0.2, 0.299, "refuted")]
+)
 def test_states_of_a_level(lower, upper, state):
     assert level_verdict_of((lower, upper), threshold=0.3) == state
 
 
 @pytest.mark.parametrize(
-    ("lower", "upper", "state"), [(-.009, .1, "held"), (-.01, .1, "unclear"), (-.05, -.01, "unclear"), (-.05, -.011, "broken")])
+    ("lower", "upper", "state"),
+    [(-0.009, 0.1, "held"), (-0.01, 0.1, "unclear"), (-0.05, -0.01, "unclear"), (-0.05, -0.011, "broken")],
+)
 def test_states_of_a_guardrail(lower, upper, state):
     assert guardrail_state_of((lower, upper), margin=0.01) == state
 

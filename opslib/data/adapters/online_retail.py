@@ -63,7 +63,9 @@ def read(reading: Reading) -> Extract:
     con = reading.con
     reading.progress(f"reading {len(reading.files)} files", 0.0)
     found = load_raw(con, reading.files, name="uci_raw")
-    names = {name: OTHER_NAMES[name] if OTHER_NAMES.get(name) in found and name not in found else name for name in COLUMNS}
+    names = {
+        name: OTHER_NAMES[name] if OTHER_NAMES.get(name) in found and name not in found else name for name in COLUMNS
+    }
     for name in names.values():
         if name not in found:
             raise SourceError(

@@ -20,7 +20,24 @@ from opslib.proposals.designs.base import (
 )
 
 __all__ = [
-    "EVALUATORS", "Context", "Evaluator", "Look", "Plan", "RecordedMetric", "clusters", "described", "evaluates",
-    "experiment", "from_comparison", "health_gate", "look_of", "measure",
-    "over_time", "pending", "prices", "refused", "units_gate", "where_of",
+    "EVALUATORS",
+    "Context",
+    "Evaluator",
+    "Look",
+    "Plan",
+    "RecordedMetric",
+    "clusters",
+    "described",
+    "evaluates",
+    "experiment",
+    "from_comparison",
+    "health_gate",
+    "look_of",
+    "measure",
+    "over_time",
+    "pending",
+    "prices",
+    "refused",
+    "units_gate",
+    "where_of",
 ]

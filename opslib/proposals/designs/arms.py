@@ -63,7 +63,10 @@ def require(tables: Mapping[str, Table], name: str) -> ir.Table:
 
 
 def assigned_units(
-    tables: Mapping[str, Table], design: Experiment | ClusterExperiment, *, period: Period,
+    tables: Mapping[str, Table],
+    design: Experiment | ClusterExperiment,
+    *,
+    period: Period,
 ) -> ir.Table:
     """Units of the two arms that were assigned by the end of a period, each once; those of several arms are set aside.
 
@@ -83,11 +86,15 @@ def assigned_units(
     rows = _first_assignments(tables, design, period=period)
     rows = rows.filter(rows["n_variants"] == 1, rows["variant"].isin([design.control, design.treatment]))
     epoch = allocation_of(tables, design).epoch_of(rows["assigned_at"])
-    return rows.select("unit_id", "variant", "assigned_at", "assigned_on", epoch=epoch, counted_from=rows["assigned_at"])
+    return rows.select(
+        "unit_id", "variant", "assigned_at", "assigned_on", epoch=epoch, counted_from=rows["assigned_at"]
+    )
 
 
 def before_assignment(
-    period: Period, assigned: pd.DataFrame, design: Experiment | ClusterExperiment,
+    period: Period,
+    assigned: pd.DataFrame,
+    design: Experiment | ClusterExperiment,
 ) -> Period | None:
     """Days of the covariate: they end before the window and before the test's first assignment.
 
@@ -111,7 +118,10 @@ def before_assignment(
 
 
 def crossing_gate(
-    tables: Mapping[str, Table], design: Experiment | ClusterExperiment, *, period: Period,
+    tables: Mapping[str, Table],
+    design: Experiment | ClusterExperiment,
+    *,
+    period: Period,
 ) -> tuple[Gate, ...]:
     """Units that were in more than one arm of a test: set aside and counted, too many of them forbid a verdict.
 
@@ -132,13 +142,21 @@ def crossing_gate(
         return ()
     what = f"{n_crossed:,} of {n:,} {design.randomised}s were in both arms"
     if n_crossed > CROSSED_FAILED * n:
-        return (Gate(name="data health", status="failed", sentence=f"{what}, more than {CROSSED_FAILED:.0%}: who saw what "
-                     "was not kept apart"),)
+        return (
+            Gate(
+                name="data health",
+                status="failed",
+                sentence=f"{what}, more than {CROSSED_FAILED:.0%}: who saw what was not kept apart",
+            ),
+        )
     return (Gate(name="data health", status="warning", sentence=f"{what} and are set aside"),)
 
 
 def _first_assignments(
-    tables: Mapping[str, Table], design: Experiment | ClusterExperiment, *, period: Period,
+    tables: Mapping[str, Table],
+    design: Experiment | ClusterExperiment,
+    *,
+    period: Period,
 ) -> ir.Table:
     """One row a unit of a test: unit_id, variant, assigned_at and assigned_on (first), n_variants (all arms)."""
     rows = require(tables, "experiments")
@@ -147,7 +165,9 @@ def _first_assignments(
     rows = rows.mutate(assigned_on=day.cast("date"))
     rows = rows.filter(rows["assigned_on"] < period.until)
     return rows.group_by("unit_id").aggregate(
-        variant=rows["variant"].min(), assigned_at=rows["assigned_at"].min(), assigned_on=rows["assigned_on"].min(),
+        variant=rows["variant"].min(),
+        assigned_at=rows["assigned_at"].min(),
+        assigned_on=rows["assigned_on"].min(),
         n_variants=rows["variant"].nunique(),
     )
 
@@ -188,23 +208,32 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
         allocation.shares[int(epoch)].get(variant, 0.0) if allocation.shares else 0.5
         for variant, epoch in zip(counts["variant"], counts["epoch"], strict=True)
     ]
-    frame = pd.DataFrame({"arm": counts["variant"], "stratum": counts["epoch"], "n": counts["n"].astype(float),
-                          "planned_share": planned})
+    frame = pd.DataFrame(
+        {"arm": counts["variant"], "stratum": counts["epoch"], "n": counts["n"].astype(float), "planned_share": planned}
+    )
     frame = frame[frame["planned_share"] > 0]
     frame = frame[frame.groupby("stratum")["arm"].transform("nunique") == 2]
     if frame.empty:
         return Gate(name="sample ratio", status="failed", sentence="no day on which both arms took in units"), 0.0
     found = sample_ratio(frame)
     bound = 0.0 if found.is_mismatch else missingness_bound(found, loss_share=LOSS_SHARE, contrast=CONTRAST)
-    return Gate(name="sample ratio", status=_status(found, allocation), sentence=_sentence(found, bound, is_planned=bool(allocation.shares))), bound
+    return Gate(
+        name="sample ratio",
+        status=_status(found, allocation),
+        sentence=_sentence(found, bound, is_planned=bool(allocation.shares)),
+    ), bound
 
 
 def _with_empty_arms(counts: pd.DataFrame, allocation: Allocation) -> pd.DataFrame:
     """The counts with n 0 for every arm that was planned in an epoch seen and took in nobody."""
     seen = set(zip(counts["variant"], counts["epoch"].astype(int), strict=True))
     epochs = sorted({epoch for _, epoch in seen}) if allocation.shares else []
-    empty = [(variant, epoch, 0) for epoch in epochs for variant in sorted(allocation.shares[epoch])
-             if (variant, epoch) not in seen]
+    empty = [
+        (variant, epoch, 0)
+        for epoch in epochs
+        for variant in sorted(allocation.shares[epoch])
+        if (variant, epoch) not in seen
+    ]
     if not empty:
         return counts
     return pd.concat([counts, pd.DataFrame(empty, columns=["variant", "epoch", "n"])], ignore_index=True)

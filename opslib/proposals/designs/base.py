@@ -137,9 +137,11 @@ def evaluates(kind: str) -> Callable[[Evaluator], Evaluator]:
     >>> "experiment" in EVALUATORS or True
     True
     """
+
     def enter(function: Evaluator) -> Evaluator:
         EVALUATORS[kind] = function
         return function
+
     return enter
 
 
@@ -178,7 +180,9 @@ def _measured_together(evaluator: Evaluator, plans: Sequence[Plan], context: Con
         return evaluator(plans, context)
     except (NotAvailableError, ContractError, ParameterError, DesignError) as error:
         if len(plans) > 1:
-            return {key: value for plan in plans for key, value in _measured_together(evaluator, [plan], context).items()}
+            return {
+                key: value for plan in plans for key, value in _measured_together(evaluator, [plan], context).items()
+            }
         gate = _GATES.get(getattr(error, "gate", ""), "measurable")
         return {plans[0].key: refused(Gate(name=gate, status="failed", sentence=str(error)))}
 
@@ -202,8 +206,11 @@ def look_of(claim: Claim, *, as_of: date) -> Look:
         return Look(period=None, pending=f"the window starts on {window.start}")
     if isinstance(stopping, Fixed):
         if as_of < window.end:
-            return Look(period=None, pending=f"a fixed horizon is looked at once, after {window.end}; an earlier look "
-                                             "would raise false alarms")
+            return Look(
+                period=None,
+                pending=f"a fixed horizon is looked at once, after {window.end}; an earlier look "
+                "would raise false alarms",
+            )
         return Look(period=window.period)
     if isinstance(stopping, Anytime):
         return Look(period=Period(window.start, min(as_of, window.end)))
@@ -245,25 +252,38 @@ def health_gate(plan: Plan, context: Context, period: Period) -> Gate:
     Units that a test lists twice are no fault of the table here: `arms.crossing_gate` counts those of the test itself.
     """
     tables = set(plan.metric.tables) | {item.table for item in plan.claim.scope} | design_tables(plan.claim.design)
-    errors = [finding for finding in context.findings if finding.table in tables and finding.severity == "error"
-              and (finding.table, finding.rule) not in _COUNTED_BY_DESIGN]
+    errors = [
+        finding
+        for finding in context.findings
+        if finding.table in tables
+        and finding.severity == "error"
+        and (finding.table, finding.rule) not in _COUNTED_BY_DESIGN
+    ]
     if errors:
         first = errors[0]
-        return Gate(name="data health", status="failed",
-                    sentence=f"{first.table}.{first.column} breaks '{first.rule}' in {first.n_rows:,} rows")
+        return Gate(
+            name="data health",
+            status="failed",
+            sentence=f"{first.table}.{first.column} breaks '{first.rule}' in {first.n_rows:,} rows",
+        )
     seen = period.n_days if context.coverage is None else context.coverage.n_observed(period)
     share = 1 - seen / period.n_days
     status: Literal["passed", "warning", "failed"] = (
-        "failed" if share > MISSING_FAILED else "warning" if share > MISSING_WARNING else "passed")
-    return Gate(name="data health", status=status, sentence=f"{period.n_days - seen} of {period.n_days} days have no data")
+        "failed" if share > MISSING_FAILED else "warning" if share > MISSING_WARNING else "passed"
+    )
+    return Gate(
+        name="data health", status=status, sentence=f"{period.n_days - seen} of {period.n_days} days have no data"
+    )
 
 
 def units_gate(n_control: float, n_treated: float, *, least: int = LEAST_UNITS, unit: str = "units") -> Gate:
     """Whether both sides have enough independent units."""
     enough = min(n_control, n_treated) >= least
-    return Gate(name="measurable", status="passed" if enough else "failed",
-                sentence=f"{n_control:,.0f} {unit} without and {n_treated:,.0f} with the change; {least} of each are "
-                         "the least")
+    return Gate(
+        name="measurable",
+        status="passed" if enough else "failed",
+        sentence=f"{n_control:,.0f} {unit} without and {n_treated:,.0f} with the change; {least} of each are the least",
+    )
 
 
 def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: Any) -> Measured:
@@ -271,9 +291,16 @@ def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: 
     scaled = comparison.relative if plan.claim.scale == "relative" else comparison.absolute
     effect = towards(scaled, direction=plan.direction)
     return Measured(
-        effect=effect, baseline=comparison.control_value, outcome=comparison.treated_value,
-        n_control=comparison.n_control, n_treated=comparison.n_treated, n_days=n_days,
-        variation=_variation(comparison), p_value=comparison.p_value, df=comparison.df, **more,
+        effect=effect,
+        baseline=comparison.control_value,
+        outcome=comparison.treated_value,
+        n_control=comparison.n_control,
+        n_treated=comparison.n_treated,
+        n_days=n_days,
+        variation=_variation(comparison),
+        p_value=comparison.p_value,
+        df=comparison.df,
+        **more,
     )
 
 

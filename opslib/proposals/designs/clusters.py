@@ -72,10 +72,16 @@ def measure_cluster_experiments(plans: Sequence[Plan], context: Context) -> dict
 def _measured(plan: Plan, period: Period, clusters: pd.DataFrame, context: Context) -> Measured:
     design, name = plan.claim.design, plan.metric.name
     assert isinstance(design, ClusterExperiment)
-    ratio, _ = ratio_gate(clusters.groupby(["variant", "epoch"], as_index=False).size().rename(columns={"size": "n"}),
-                          allocation_of(context.tables, design))
-    frame = pd.DataFrame({"is_treated": clusters["variant"] == design.treatment,
-                          "value": clusters[f"{name}_numerator"] / clusters[f"{name}_denominator"]})
+    ratio, _ = ratio_gate(
+        clusters.groupby(["variant", "epoch"], as_index=False).size().rename(columns={"size": "n"}),
+        allocation_of(context.tables, design),
+    )
+    frame = pd.DataFrame(
+        {
+            "is_treated": clusters["variant"] == design.treatment,
+            "value": clusters[f"{name}_numerator"] / clusters[f"{name}_denominator"],
+        }
+    )
     if f"{name}_before" in clusters.columns:
         frame["covariate"] = clusters[f"{name}_before"]
     frame = frame.replace([float("inf"), float("-inf")], float("nan")).dropna()
@@ -83,20 +89,34 @@ def _measured(plan: Plan, period: Period, clusters: pd.DataFrame, context: Conte
     size = units_gate(len(frame) - n_treated, n_treated, least=LEAST_CLUSTERS, unit=f"{design.randomised}s")
     gates = [health_gate(plan, context, period), *crossing_gate(context.tables, design, period=period), ratio, size]
     if min(n_treated, len(frame) - n_treated) < FEW_CLUSTERS and size.status == "passed":
-        gates.append(Gate(name="clustered unit known", status="warning",
-                          sentence=f"fewer than {FEW_CLUSTERS} {design.randomised}s in an arm"))
+        gates.append(
+            Gate(
+                name="clustered unit known",
+                status="warning",
+                sentence=f"fewer than {FEW_CLUSTERS} {design.randomised}s in an arm",
+            )
+        )
     if any(gate.status == "failed" for gate in gates):
         return Measured(effect=None, gates=tuple(gates), n_control=len(frame) - n_treated, n_treated=n_treated)
     if not frame.loc[~frame["is_treated"], "value"].mean() > 0:
         return refused(Gate(name="measurable", status="failed", sentence=f"{name} is not positive without the change"))
     adjust = "covariate" in frame.columns and len(frame) > 4
     result = compare_clusters(frame, unit=plan.metric.unit, level=plan.level, adjust=adjust)
-    return from_comparison(plan, result, n_days=period.n_days, gates=tuple(gates),
-                           doubt=f"{len(frame)} {design.randomised}s are few: one unusual {design.randomised} moves it.")
+    return from_comparison(
+        plan,
+        result,
+        n_days=period.n_days,
+        gates=tuple(gates),
+        doubt=f"{len(frame)} {design.randomised}s are few: one unusual {design.randomised} moves it.",
+    )
 
 
 def _clusters(
-    design: ClusterExperiment, period: Period, scope: Scope, plans: Sequence[Plan], context: Context,
+    design: ClusterExperiment,
+    period: Period,
+    scope: Scope,
+    plans: Sequence[Plan],
+    context: Context,
 ) -> pd.DataFrame:
     """One row a cluster with every metric's numerator, denominator and value before."""
     metrics = list({plan.metric.name: plan.metric for plan in plans}.values())
@@ -111,29 +131,54 @@ def _clusters(
     if design.source == "unit_outcomes":
         values = _recorded(units, design, period, metrics, context)
     else:
-        values = unit_values(context.tables, metrics, unit=design.randomised, period=period,  # type: ignore[arg-type]
-                             where=where_of(scope), units=units)
+        values = unit_values(
+            context.tables,
+            metrics,  # type: ignore[arg-type]
+            unit=design.randomised,
+            period=period,
+            where=where_of(scope),
+            units=units,
+        )
     if before is not None:
-        earlier = unit_values(context.tables, metrics, unit=design.randomised, period=before,  # type: ignore[arg-type]
-                              where=where_of(scope), units=units.select("unit_id"))
-        side = earlier.select(before_id="unit_id", **{
-            f"{m.name}_before": engine.ratio(earlier[f"{m.name}_numerator"], earlier[f"{m.name}_denominator"])
-            for m in metrics
-        })
+        earlier = unit_values(
+            context.tables,
+            metrics,  # type: ignore[arg-type]
+            unit=design.randomised,
+            period=before,
+            where=where_of(scope),
+            units=units.select("unit_id"),
+        )
+        side = earlier.select(
+            before_id="unit_id",
+            **{
+                f"{m.name}_before": engine.ratio(earlier[f"{m.name}_numerator"], earlier[f"{m.name}_denominator"])
+                for m in metrics
+            },
+        )
         values = values.left_join(side, values["unit_id"] == side["before_id"]).drop("before_id")
     return engine.collect(values.order_by("unit_id"), max_rows=MAX_CLUSTERS)
 
 
 def _recorded(
-    units: ir.Table, design: ClusterExperiment, period: Period, metrics: Sequence[object], context: Context,
+    units: ir.Table,
+    design: ClusterExperiment,
+    period: Period,
+    metrics: Sequence[object],
+    context: Context,
 ) -> ir.Table:
     rows = require(context.tables, "unit_outcomes")
     rows = rows.filter(rows["unit"] == design.randomised, rows["date"] >= period.start, rows["date"] < period.until)
     names = [metric.name for metric in metrics]  # type: ignore[attr-defined]
-    sums = rows.group_by("unit_id").aggregate(**{
-        f"{name}_numerator": rows["value"].sum(where=rows["metric"] == name).cast("float64") for name in names
-    }).rename(outcome_id="unit_id")
+    sums = (
+        rows.group_by("unit_id")
+        .aggregate(
+            **{f"{name}_numerator": rows["value"].sum(where=rows["metric"] == name).cast("float64") for name in names}
+        )
+        .rename(outcome_id="unit_id")
+    )
     joined = units.left_join(sums, units["unit_id"] == sums["outcome_id"]).drop("outcome_id")
     one = joined["epoch"].notnull().ifelse(1, 1).cast("float64")
-    return joined.mutate(**{f"{name}_numerator": joined[f"{name}_numerator"].fill_null(0.0) for name in names},
-                         **{f"{name}_denominator": one for name in names})
+    return joined.mutate(
+        **{f"{name}_numerator": joined[f"{name}_numerator"].fill_null(0.0) for name in names},
+        **{f"{name}_denominator": one for name in names},
+    )

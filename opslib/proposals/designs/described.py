@@ -76,8 +76,13 @@ def measure_levels(plans: Sequence[Plan], context: Context) -> dict[str, Measure
         batches.setdefault(_Batch(plan.unit, look.period, tuple(sorted(groups)), others), []).append(plan)
     for batch, members in batches.items():
         metrics = metrics_of(members)
-        values = unit_values(context.tables, metrics, unit=(batch.unit, *batch.columns), period=batch.period,
-                             where=where_of(batch.others))
+        values = unit_values(
+            context.tables,
+            metrics,
+            unit=(batch.unit, *batch.columns),
+            period=batch.period,
+            where=where_of(batch.others),
+        )
         moments = unit_moments(values, metrics, by=batch.columns).set_index(["metric", *batch.columns]).sort_index()
         for plan in members:
             found[plan.key] = _level(plan, batch, moments, context)
@@ -94,10 +99,24 @@ def _level(plan: Plan, batch: _Batch, moments: pd.DataFrame, context: Context) -
         return Measured(effect=None, gates=gates if arm.d > 0 else (*gates, empty))
     level = metric_level(arm, unit=plan.metric.unit, level=plan.level)
     if plan.direction == "down":
-        return refused(Gate(name="measurable", status="failed", sentence="a level is claimed to be at least the promise; "
-                            "claim the opposite share, or write the claim as a change"), *gates)
-    return Measured(effect=level, gates=gates, outcome=level.value, n_control=0, n_treated=level.n,
-                    n_days=batch.period.n_days, doubt="A description of these days; it names no cause.")
+        return refused(
+            Gate(
+                name="measurable",
+                status="failed",
+                sentence="a level is claimed to be at least the promise; "
+                "claim the opposite share, or write the claim as a change",
+            ),
+            *gates,
+        )
+    return Measured(
+        effect=level,
+        gates=gates,
+        outcome=level.value,
+        n_control=0,
+        n_treated=level.n,
+        n_days=batch.period.n_days,
+        doubt="A description of these days; it names no cause.",
+    )
 
 
 @evaluates("trend")
@@ -122,8 +141,9 @@ def measure_trends(plans: Sequence[Plan], context: Context) -> dict[str, Measure
         else:
             batches.setdefault((look.period, plan.claim.scope), []).append(plan)
     for (period, scope), members in batches.items():
-        days = daily_values(context.tables, metrics_of(members), period=period, coverage=context.coverage,
-                            where=where_of(scope))
+        days = daily_values(
+            context.tables, metrics_of(members), period=period, coverage=context.coverage, where=where_of(scope)
+        )
         for plan in members:
             found[plan.key] = _trend(plan, period, days, context)
     return found
@@ -136,8 +156,14 @@ def _trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> 
     if gate.status == "failed":
         return refused(gate)
     if len(seen) < 2 * LEAST_DAYS:
-        return refused(Gate(name="enough history", status="failed", sentence=f"{len(seen)} days with a value; "
-                            f"{2 * LEAST_DAYS} are the least for a trend"), gate)
+        return refused(
+            Gate(
+                name="enough history",
+                status="failed",
+                sentence=f"{len(seen)} days with a value; {2 * LEAST_DAYS} are the least for a trend",
+            ),
+            gate,
+        )
     design = plan.claim.design
     assert isinstance(design, Trend)
     span = DAYS_IN[design.grain]
@@ -146,19 +172,45 @@ def _trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> 
     else:
         weeks = _week_logs(days, plan.metric.name)
         if len(weeks) < LEAST_WEEKS or not np.isfinite(weeks).all():
-            return refused(Gate(name="measurable", status="failed", sentence=f"{plan.metric.name} is 0 on some days and "
-                                f"fewer than {LEAST_WEEKS} whole weeks are above 0; take a wider scope"), gate)
+            return refused(
+                Gate(
+                    name="measurable",
+                    status="failed",
+                    sentence=f"{plan.metric.name} is 0 on some days and "
+                    f"fewer than {LEAST_WEEKS} whole weeks are above 0; take a wider scope",
+                ),
+                gate,
+            )
         value, lower, upper, error = (
             float(part[0]) for part in autoregressive_interval(weeks[None], has_slope=True, level=plan.level, season=1)
         )
-        slope = Estimate(value=value, lower=lower, upper=upper, n=len(weeks), unit="log", level=plan.level,
-                         std_error=error, method="slope of weeks with autoregressive errors")
+        slope = Estimate(
+            value=value,
+            lower=lower,
+            upper=upper,
+            n=len(weeks),
+            unit="log",
+            level=plan.level,
+            std_error=error,
+            method="slope of weeks with autoregressive errors",
+        )
         span /= WEEK
     value, lower, upper = (math.expm1(end * span) for end in (slope.value, slope.lower, slope.upper))
-    growth = replace(slope, value=value, lower=lower, upper=upper, unit=f"relative per {design.grain}",
-                     std_error=None if slope.std_error is None else slope.std_error * span * (1 + value))
-    return Measured(effect=towards(growth, direction=plan.direction), gates=(gate,), n_treated=len(seen),
-                    n_days=period.n_days, doubt="A description of these days; the season is part of it.")
+    growth = replace(
+        slope,
+        value=value,
+        lower=lower,
+        upper=upper,
+        unit=f"relative per {design.grain}",
+        std_error=None if slope.std_error is None else slope.std_error * span * (1 + value),
+    )
+    return Measured(
+        effect=towards(growth, direction=plan.direction),
+        gates=(gate,),
+        n_treated=len(seen),
+        n_days=period.n_days,
+        doubt="A description of these days; the season is part of it.",
+    )
 
 
 def _week_logs(days: pd.DataFrame, metric: str) -> np.ndarray:
@@ -203,11 +255,21 @@ def _compared(plan: Plan, context: Context) -> Measured:
     if any(gate.status == "failed" for gate in gates):
         return Measured(effect=None, gates=gates)
     if not control.y > 0 or not min(control.d, treated.d) > 0:
-        return refused(Gate(name="measurable", status="failed", sentence=f"{plan.metric.name} is 0 in '{design.control}'"))
+        return refused(
+            Gate(name="measurable", status="failed", sentence=f"{plan.metric.name} is 0 in '{design.control}'")
+        )
     result = compare(control, treated, unit=plan.metric.unit, level=plan.level)
     bias = BIAS_SD["comparison"] * (1.0 if plan.claim.scale == "relative" else abs(result.control_value))
-    return from_comparison(plan, result, n_days=look.period.n_days, gates=gates, bias_sd=bias, doubt=(
-        f"Who is in '{design.treatment}' was not drawn by lot: they may differ in what else moves {plan.metric.name}."))
+    return from_comparison(
+        plan,
+        result,
+        n_days=look.period.n_days,
+        gates=gates,
+        bias_sd=bias,
+        doubt=(
+            f"Who is in '{design.treatment}' was not drawn by lot: they may differ in what else moves {plan.metric.name}."
+        ),
+    )
 
 
 @evaluates("outside")
@@ -231,7 +293,12 @@ def _cited(plan: Plan) -> Measured:
     assert isinstance(design, Outside)
     z = float(distributions.norm.ppf((1 + design.level) / 2))
     estimate = Estimate(
-        value=design.value, lower=design.lower, upper=design.upper, level=design.level, n=0, method=f"cited: {design.citation}",
+        value=design.value,
+        lower=design.lower,
+        upper=design.upper,
+        level=design.level,
+        n=0,
+        method=f"cited: {design.citation}",
         unit="relative" if plan.claim.scale == "relative" else plan.metric.unit,
         std_error=(design.upper - design.lower) / (2 * z),
     )
@@ -269,5 +336,3 @@ def _moments_at(moments: pd.DataFrame, key: object) -> Moments:
         return Moments.of_mean(n=0.0, y=0.0, yy=0.0)
     row = moments.loc[[key]].iloc[0]
     return Moments(**{name: float(row[name]) for name in Moments.__slots__ if name in row.index})
-
-

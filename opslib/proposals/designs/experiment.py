@@ -83,14 +83,26 @@ class ArmSums:
 
     @classmethod
     def of(
-        cls, moments: pd.DataFrame, assigned: pd.DataFrame, *, design: Experiment, allocation: Allocation,
+        cls,
+        moments: pd.DataFrame,
+        assigned: pd.DataFrame,
+        *,
+        design: Experiment,
+        allocation: Allocation,
         crossing: tuple[Gate, ...] = (),
     ) -> ArmSums:
         """What all claims of a batch share, worked out once."""
         ratio, bound = ratio_gate(assigned.groupby(["variant", "epoch"])["n"].sum().reset_index(), allocation)
         arms = {str(name): _arms(rows, design) for name, rows in moments.groupby("metric")}
-        return cls(moments=moments, assigned=assigned, allocation=allocation, arms=arms, ratio=ratio, bound=bound,
-                   crossing=crossing)
+        return cls(
+            moments=moments,
+            assigned=assigned,
+            allocation=allocation,
+            arms=arms,
+            ratio=ratio,
+            bound=bound,
+            crossing=crossing,
+        )
 
     def n_left_out(self, metric: str) -> int:
         """Units of epochs in which one of the arms has none to compare with."""
@@ -136,14 +148,23 @@ def unit_gate(design: Experiment) -> Gate:
     """Refuses an analysis by another unit than the one that was randomised."""
     by = design.analysed_by or design.randomised
     same = by == design.randomised
-    return Gate(name="clustered unit known", status="passed" if same else "failed",
-                sentence=f"a test by {by} although each {design.randomised} was randomised counts what belongs together "
-                         "as independent and finds effects that are not there" if not same else
-                         f"analysed by {by}, as randomised")
+    return Gate(
+        name="clustered unit known",
+        status="passed" if same else "failed",
+        sentence=f"a test by {by} although each {design.randomised} was randomised counts what belongs together "
+        "as independent and finds effects that are not there"
+        if not same
+        else f"analysed by {by}, as randomised",
+    )
 
 
 def compare_at_look(
-    control: Strata | Moments, treated: Strata | Moments, *, plan: Plan, look: Look, fractions: Sequence[float] = (),
+    control: Strata | Moments,
+    treated: Strata | Moments,
+    *,
+    plan: Plan,
+    look: Look,
+    fractions: Sequence[float] = (),
 ) -> Comparison:
     """Two arms compared at the level that the stopping rule allows.
 
@@ -190,7 +211,11 @@ def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measur
     fractions = _fractions(plan, sums.assigned, look)
     result = compare_at_look(*arms, plan=plan, look=look, fractions=fractions)
     measured = from_comparison(
-        plan, result, n_days=period.n_days, gates=tuple(gates), is_conflicting=_is_conflicting(sums.moments, plan),
+        plan,
+        result,
+        n_days=period.n_days,
+        gates=tuple(gates),
+        is_conflicting=_is_conflicting(sums.moments, plan),
         doubt=_doubt(design, sums.n_left_out(plan.metric.name)),
     )
     assert measured.effect is not None
@@ -212,9 +237,17 @@ def _ramp_gates(design: Experiment, allocation: Allocation) -> tuple[Gate, ...]:
     if not allocation.is_ramped:
         return ()
     pooled = design.is_ramp_pooled or design.source == "experiment_summaries"
-    return (Gate(name="ramp strata", status="failed" if pooled else "passed", sentence=(
-        "the split changed on the way, and totals pooled over it mix early with late units" if pooled
-        else f"{len(allocation.shares)} allocation epochs, compared within each")),)
+    return (
+        Gate(
+            name="ramp strata",
+            status="failed" if pooled else "passed",
+            sentence=(
+                "the split changed on the way, and totals pooled over it mix early with late units"
+                if pooled
+                else f"{len(allocation.shares)} allocation epochs, compared within each"
+            ),
+        ),
+    )
 
 
 def _fractions(plan: Plan, assigned: pd.DataFrame, look: Look) -> list[float]:
@@ -262,21 +295,37 @@ def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
     units = _with_segment(assigned_units(context.tables, design, period=batch.period), design, context)
     days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
     assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
-    values = (_recorded_values(units, batch, metrics, context) if design.source == "unit_outcomes"
-              else _metric_values(units, batch, metrics, context, before=before_assignment(batch.period, assigned, design)))
+    values = (
+        _recorded_values(units, batch, metrics, context)
+        if design.source == "unit_outcomes"
+        else _metric_values(units, batch, metrics, context, before=before_assignment(batch.period, assigned, design))
+    )
     moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])  # type: ignore[arg-type]
-    return ArmSums.of(moments, assigned, design=design, allocation=allocation,
-                      crossing=crossing_gate(context.tables, design, period=batch.period))
+    return ArmSums.of(
+        moments,
+        assigned,
+        design=design,
+        allocation=allocation,
+        crossing=crossing_gate(context.tables, design, period=batch.period),
+    )
 
 
-def _metric_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context, *, before: Period | None) -> ir.Table:
+def _metric_values(
+    units: ir.Table, batch: _Batch, metrics: list[Any], context: Context, *, before: Period | None
+) -> ir.Table:
     """Numerators and denominators of the registry's metrics, with the covariate from before the first assignment."""
     design, where = batch.design, where_of(batch.scope)
     values = unit_values(context.tables, metrics, unit=design.randomised, period=batch.period, where=where, units=units)
     if before is None:
         return values
-    earlier = unit_values(context.tables, metrics, unit=design.randomised, period=before, where=where,
-                          units=units.select(covariate_id="unit_id", unit_id="unit_id"))
+    earlier = unit_values(
+        context.tables,
+        metrics,
+        unit=design.randomised,
+        period=before,
+        where=where,
+        units=units.select(covariate_id="unit_id", unit_id="unit_id"),
+    )
     covariates = {f"{metric.name}_covariate": earlier[f"{metric.name}_numerator"] for metric in metrics}
     side = earlier.select("covariate_id", **covariates)
     return values.left_join(side, values["unit_id"] == side["covariate_id"]).drop("covariate_id")
@@ -285,8 +334,9 @@ def _metric_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: 
 def _recorded_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context) -> ir.Table:
     """Outcomes recorded per unit: their sum over the window is the numerator, every unit counts once."""
     rows = require(context.tables, "unit_outcomes")
-    rows = rows.filter(rows["unit"] == batch.design.randomised, rows["date"] >= batch.period.start,
-                       rows["date"] < batch.period.until)
+    rows = rows.filter(
+        rows["unit"] == batch.design.randomised, rows["date"] >= batch.period.start, rows["date"] < batch.period.until
+    )
     has_covariate = "covariate" in rows.columns
     columns: dict[str, ir.Value] = {}
     for metric in metrics:
@@ -316,8 +366,11 @@ def _summary_sums(batch: _Batch, metrics: list[Any], context: Context, allocatio
     """Moments from totals as published: the last row of each arm and metric in the window."""
     design = batch.design
     rows = require(context.tables, "experiment_summaries")
-    rows = rows.filter(rows["experiment_id"] == design.experiment, rows["observed_at"].date() < batch.period.until,
-                       rows["variant"].isin([design.control, design.treatment]))
+    rows = rows.filter(
+        rows["experiment_id"] == design.experiment,
+        rows["observed_at"].date() < batch.period.until,
+        rows["variant"].isin([design.control, design.treatment]),
+    )
     frame = engine.collect(rows.order_by(["metric", "variant", "observed_at"]))
     last = frame.groupby(["metric", "variant"]).tail(1).set_index(["metric", "variant"])
     made = []
@@ -325,8 +378,15 @@ def _summary_sums(batch: _Batch, metrics: list[Any], context: Context, allocatio
         for variant in (design.control, design.treatment):
             if (metric.name, variant) in last.index:
                 moments = _summary_moments(last, metric, variant)
-                made.append({"metric": metric.name, "variant": variant, "epoch": 0, "segment": "",
-                             **{name: getattr(moments, name) for name in moments.__slots__}})
+                made.append(
+                    {
+                        "metric": metric.name,
+                        "variant": variant,
+                        "epoch": 0,
+                        "segment": "",
+                        **{name: getattr(moments, name) for name in moments.__slots__},
+                    }
+                )
     columns = ["metric", "variant", "epoch", "segment", *Moments.__slots__]
     found = pd.DataFrame(made, columns=columns)
     assigned = found.drop_duplicates("variant")[["variant", "epoch", "n"]].assign(assigned_on=pd.Timestamp.max)
@@ -339,5 +399,6 @@ def _summary_moments(last: pd.DataFrame, metric: Metric | RecordedMetric, varian
     denominator = None
     if other is not None:
         denominator = (float(other["mean"]), float(other["variance"]), float(row["covariance"]))
-    return Moments.of_summary(n=float(row["n"]), mean=float(row["mean"]), variance=float(row["variance"]),
-                              denominator=denominator)
+    return Moments.of_summary(
+        n=float(row["n"]), mean=float(row["mean"]), variance=float(row["variance"]), denominator=denominator
+    )

@@ -74,11 +74,21 @@ def _before_after(plan: Plan, context: Context) -> Measured:
     if look.period is None:
         return pending(look)
     if look.period.start < design.changed_on:
-        return refused(Gate(name="measurable", status="failed", sentence=f"the window starts before the change on "
-                            f"{design.changed_on}"))
+        return refused(
+            Gate(
+                name="measurable",
+                status="failed",
+                sentence=f"the window starts before the change on {design.changed_on}",
+            )
+        )
     first = _first_of_history(design, context)
-    chosen = selection_gate(plan, context, changed_on=design.changed_on, n_days=look.period.n_days,
-                            history_days=(design.changed_on - first).days)
+    chosen = selection_gate(
+        plan,
+        context,
+        changed_on=design.changed_on,
+        n_days=look.period.n_days,
+        history_days=(design.changed_on - first).days,
+    )
     if chosen is not None and chosen.status == "failed":
         return refused(chosen)
     period = Period(first, look.period.end)
@@ -91,22 +101,38 @@ def _before_after(plan: Plan, context: Context) -> Measured:
         series = _since_first_sale(series)
     after = pd.to_datetime(series["day"]) >= pd.Timestamp(look.period.start)
     before = pd.to_datetime(series["day"]) < pd.Timestamp(design.changed_on)
-    found = placebo.before_after(series[before | after], changed_on=look.period.start, n_days=look.period.n_days,
-                                 controls=controls, scale=plan.claim.scale, level=plan.level)
-    gates = (health_gate(plan, context, look.period), *_warnings(found.warnings, "enough history"),
-             *([chosen] if chosen is not None else []))
+    found = placebo.before_after(
+        series[before | after],
+        changed_on=look.period.start,
+        n_days=look.period.n_days,
+        controls=controls,
+        scale=plan.claim.scale,
+        level=plan.level,
+    )
+    gates = (
+        health_gate(plan, context, look.period),
+        *_warnings(found.warnings, "enough history"),
+        *([chosen] if chosen is not None else []),
+    )
     if gates[0].status == "failed":
         return refused(gates[0])
     effect = found.relative if plan.claim.scale == "relative" else found.absolute
     baseline = float(series.loc[before, "value"].mean())
     bias = BIAS_SD["controlled" if controls else "before_after"]
     return Measured(
-        effect=towards(effect, direction=plan.direction), gates=gates, baseline=baseline,
-        outcome=float(series.loc[after, "value"].mean()), n_control=found.n_windows, n_treated=1,
-        n_days=look.period.n_days, p_value=found.p_value, df=found.df, has_control=bool(controls),
+        effect=towards(effect, direction=plan.direction),
+        gates=gates,
+        baseline=baseline,
+        outcome=float(series.loc[after, "value"].mean()),
+        n_control=found.n_windows,
+        n_treated=1,
+        n_days=look.period.n_days,
+        p_value=found.p_value,
+        df=found.df,
+        has_control=bool(controls),
         bias_sd=bias * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
         doubt=f"What else changed around {design.changed_on} is in it; history shows changes from "
-              f"{100 * found.detectable_share:.0f} % on.",
+        f"{100 * found.detectable_share:.0f} % on.",
     )
 
 
@@ -126,7 +152,9 @@ def _since_first_sale(series: pd.DataFrame) -> pd.DataFrame:
 
 def _series(plan: Plan, context: Context, period: Period, scope: Scope) -> pd.DataFrame:
     """One row a day: day, value; days that were not observed are missing."""
-    days = daily_values(context.tables, metrics_of([plan]), period=period, coverage=context.coverage, where=where_of(scope))
+    days = daily_values(
+        context.tables, metrics_of([plan]), period=period, coverage=context.coverage, where=where_of(scope)
+    )
     return days[["day", plan.metric.name]].rename(columns={plan.metric.name: "value"})
 
 
@@ -163,8 +191,14 @@ def _rollout(plan: Plan, context: Context) -> Measured:
     before = panel[panel["treated_from"].isna() | (panel["period"] < panel["treated_from"])]
     baseline = float(before["value"].mean())
     return Measured(
-        effect=towards(effect, direction=plan.direction), gates=(gate, *_warnings(warnings, "clustered unit known")),
-        baseline=baseline, n_control=sizes[0], n_treated=sizes[1], n_days=look.period.n_days, p_value=p_value, df=df,
+        effect=towards(effect, direction=plan.direction),
+        gates=(gate, *_warnings(warnings, "clustered unit known")),
+        baseline=baseline,
+        n_control=sizes[0],
+        n_treated=sizes[1],
+        n_days=look.period.n_days,
+        p_value=p_value,
+        df=df,
         bias_sd=BIAS_SD["rollout"] * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
         doubt="Who came first was not drawn by lot: they may have grown anyway.",
     )
@@ -175,14 +209,20 @@ def _chosen_for_their_bad_days(panel: pd.DataFrame, plan: Plan) -> Gate | None:
     first = panel["treated_from"].min()
     before = panel[panel["period"] < first]
     is_last = before["period"] >= first - LAST_WEEKS
-    values = pd.DataFrame({"last": before[is_last].groupby("unit")["value"].mean(),
-                           "earlier": before[~is_last].groupby("unit")["value"].mean()})
+    values = pd.DataFrame(
+        {
+            "last": before[is_last].groupby("unit")["value"].mean(),
+            "earlier": before[~is_last].groupby("unit")["value"].mean(),
+        }
+    )
     treated = set(panel.loc[panel["treated_from"].notna(), "unit"].astype(str))
     return worst_gate(values, treated, is_down=plan.direction == "down", label="units", seed=plan.key)
 
 
 def _estimated(
-    panel: pd.DataFrame, design: Rollout, plan: Plan,
+    panel: pd.DataFrame,
+    design: Rollout,
+    plan: Plan,
 ) -> tuple[Estimate, float, tuple[str, ...], tuple[int, int], float | None]:
     """Effect, p-value, warnings, units (untreated, treated) and degrees of freedom, by the method asked for."""
     if design.method == "synthetic_did":
@@ -209,12 +249,21 @@ def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.
     units = engine.collect(rows.select("unit_id", "unit", "treated_from").order_by("unit_id"))
     starts = pd.to_datetime(units["treated_from"]).dropna()
     if starts.empty or units["treated_from"].notna().all():
-        raise DesignError("units", f"roll-out '{design.rollout}' has {len(starts)} treated of {len(units)} units; needed: "
-                                   "some treated and some never treated, listed in rollouts without treated_from")
+        raise DesignError(
+            "units",
+            f"roll-out '{design.rollout}' has {len(starts)} treated of {len(units)} units; needed: "
+            "some treated and some never treated, listed in rollouts without treated_from",
+        )
     first = starts.min().date()
     whole = Period(first - timedelta(days=design.history_days // WEEK * WEEK), period.end)
-    days = daily_values(context.tables, metrics_of([plan]), period=whole, coverage=context.coverage,
-                        where=where_of(plan.claim.scope), by=str(units["unit"].iloc[0]))
+    days = daily_values(
+        context.tables,
+        metrics_of([plan]),
+        period=whole,
+        coverage=context.coverage,
+        where=where_of(plan.claim.scope),
+        by=str(units["unit"].iloc[0]),
+    )
     days = days[days["unit_id"].isin(units["unit_id"])]
     days = days.assign(period=(days["day"] - pd.Timestamp(whole.start)).dt.days // WEEK)
     sums = _weeks(days[days["period"] < whole.n_days // WEEK], plan)
@@ -225,15 +274,22 @@ def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.
     offsets = (pd.to_datetime(units["treated_from"]) - pd.Timestamp(whole.start)).dt.days
     begun = sums["unit_id"].map(dict(zip(units["unit_id"], offsets / WEEK, strict=True)))
     is_partly = (sums["period"] < begun) & (begun < sums["period"] + 1)
-    return pd.DataFrame({"unit": sums["unit_id"], "period": sums["period"], "value": sums["value"].where(~is_partly),
-                         "treated_from": np.ceil(begun)})
+    return pd.DataFrame(
+        {
+            "unit": sums["unit_id"],
+            "period": sums["period"],
+            "value": sums["value"].where(~is_partly),
+            "treated_from": np.ceil(begun),
+        }
+    )
 
 
 def _weeks(days: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Values a unit and week from days: unit_id, period, value; weeks of which too few days were seen are left out."""
     name = plan.metric.name
     sums = days.groupby(["unit_id", "period"], as_index=False).agg(
-        y=(f"{name}_numerator", "sum"), d=(f"{name}_denominator", "sum"), n_seen=("is_observed", "sum"))
+        y=(f"{name}_numerator", "sum"), d=(f"{name}_denominator", "sum"), n_seen=("is_observed", "sum")
+    )
     sums = sums[sums["n_seen"] >= LEAST_DAYS_SEEN]
     per = WEEK / sums["n_seen"] if plan.metric.is_total else 1 / sums["d"].replace(0.0, np.nan)
     return sums.assign(value=sums["y"] * per)[["unit_id", "period", "value"]]
@@ -241,5 +297,8 @@ def _weeks(days: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 def _warnings(names: Sequence[str], gate: str) -> tuple[Gate, ...]:
     """Warnings of the statistic as gates; those that the grade of the design holds already are left out."""
-    return tuple(Gate(name=gate, status="warning", sentence=_WARNINGS[name])  # type: ignore[arg-type]
-                 for name in names if name in _WARNINGS and name != "trend")
+    return tuple(
+        Gate(name=gate, status="warning", sentence=_WARNINGS[name])  # type: ignore[arg-type]
+        for name in names
+        if name in _WARNINGS and name != "trend"
+    )

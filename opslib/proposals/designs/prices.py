@@ -58,8 +58,14 @@ def _response(plan: Plan, context: Context) -> Measured:
     if look.period is None:
         return pending(look)
     if plan.metric.name != "units_sold" or plan.claim.scale != "relative":
-        return refused(Gate(name="measurable", status="failed", sentence="the response to a price is claimed as a relative "
-                            f"change of units_sold, not of {plan.metric.name}"))
+        return refused(
+            Gate(
+                name="measurable",
+                status="failed",
+                sentence="the response to a price is claimed as a relative "
+                f"change of units_sold, not of {plan.metric.name}",
+            )
+        )
     period = Period(look.period.end - timedelta(days=design.history_days - 1), look.period.end)
     gate = health_gate(plan, context, period)
     if gate.status == "failed":
@@ -75,16 +81,24 @@ def _response(plan: Plan, context: Context) -> Measured:
     ends = sorted(math.expm1(step * end) for end in (found.slope.lower, found.slope.upper))
     value = math.expm1(step * found.slope.value)
     effect = replace(
-        found.slope, value=value, lower=ends[0], upper=ends[1], unit="relative",
+        found.slope,
+        value=value,
+        lower=ends[0],
+        upper=ends[1],
+        unit="relative",
         std_error=None if found.slope.std_error is None else abs(step) * found.slope.std_error * (1 + value),
     )
     warnings = tuple(Gate(name="measurable", status="warning", sentence=_WARNINGS[name]) for name in found.warnings)
     return Measured(
-        effect=towards(effect, direction=plan.direction), gates=(gate, sparse, moves, *warnings), n_treated=found.n_clusters,
-        n_days=period.n_days, baseline=float(rows["outcome"].mean()), bias_sd=BIAS_SD,
+        effect=towards(effect, direction=plan.direction),
+        gates=(gate, sparse, moves, *warnings),
+        n_treated=found.n_clusters,
+        n_days=period.n_days,
+        baseline=float(rows["outcome"].mean()),
+        bias_sd=BIAS_SD,
         is_confounded="followed" in found.warnings,
         doubt=f"Prices were not moved by lot: what moved them may have moved sales as well. It reads sales from {period.start} "
-              "on, so only a claim frozen before that day can be confirmed.",
+        "on, so only a claim frozen before that day can be confirmed.",
     )
 
 
@@ -97,9 +111,14 @@ def _sparse_gate(rows: pd.DataFrame) -> Gate:
     expected = sum(int((rows["period"].drop_duplicates() >= first).sum()) for first in spans["min"])
     share = 1 - len(rows) / max(expected, 1)
     status: Literal["passed", "warning", "failed"] = (
-        "failed" if share > EMPTY_FAILED else "warning" if share > EMPTY_WARNING else "passed")
-    return Gate(name="measurable", status=status, sentence=f"{share:.0%} of the product-weeks ({len(spans)} products, {weeks} "
-                "weeks) are without a sale, and only those with one can be read; take products that sell every week")
+        "failed" if share > EMPTY_FAILED else "warning" if share > EMPTY_WARNING else "passed"
+    )
+    return Gate(
+        name="measurable",
+        status=status,
+        sentence=f"{share:.0%} of the product-weeks ({len(spans)} products, {weeks} "
+        "weeks) are without a sale, and only those with one can be read; take products that sell every week",
+    )
 
 
 def _rows(plan: Plan, context: Context, period: Period, *, promotions: frozenset[pd.Timestamp]) -> pd.DataFrame:
@@ -111,15 +130,27 @@ def _rows(plan: Plan, context: Context, period: Period, *, promotions: frozenset
     paid = METRICS["price_per_item"]
     has_discounts = "discount_amount" in engine.as_table(context.tables["order_lines"]).columns
     listed = replace(paid, name="list_price", numerator="list_revenue") if has_discounts else paid
-    values = unit_values(context.tables, [paid, listed] if has_discounts else [paid], unit=("product", "week"),
-                         period=period, where=where_of(plan.claim.scope))
+    values = unit_values(
+        context.tables,
+        [paid, listed] if has_discounts else [paid],
+        unit=("product", "week"),
+        period=period,
+        where=where_of(plan.claim.scope),
+    )
     frame = engine.collect(values.order_by(["unit_id", "week"]), max_rows=MAX_ROWS)
     frame = frame[frame[f"{paid.name}_denominator"] > 0]
     week, units = pd.to_datetime(frame["week"]), frame[f"{paid.name}_denominator"]
     is_promotion = week.isin(promotions) | (
-        frame[f"{paid.name}_numerator"] < (1 - PROMOTION_DISCOUNT) * frame[f"{listed.name}_numerator"])
-    rows = pd.DataFrame({"unit": frame["unit_id"], "period": week, "outcome": units,
-                         "driver": frame[f"{listed.name}_numerator"] / units})[~is_promotion]
+        frame[f"{paid.name}_numerator"] < (1 - PROMOTION_DISCOUNT) * frame[f"{listed.name}_numerator"]
+    )
+    rows = pd.DataFrame(
+        {
+            "unit": frame["unit_id"],
+            "period": week,
+            "outcome": units,
+            "driver": frame[f"{listed.name}_numerator"] / units,
+        }
+    )[~is_promotion]
     return _with_recorded_prices(rows, context, period).reset_index(drop=True)
 
 
@@ -145,7 +176,9 @@ def _weekly_prices(history: pd.DataFrame, period: Period) -> pd.Series:
     """Mean list price over the days of each product's week, by (product, Monday)."""
     start = pd.to_datetime(history["valid_from"]).dt.normalize()
     following = start.groupby(history["product_id"]).shift(-1) - pd.Timedelta(days=1)
-    end = pd.to_datetime(history["valid_to"]) if "valid_to" in history.columns else pd.Series(pd.NaT, index=history.index)
+    end = (
+        pd.to_datetime(history["valid_to"]) if "valid_to" in history.columns else pd.Series(pd.NaT, index=history.index)
+    )
     last = pd.concat([end, following], axis=1).min(axis=1).fillna(pd.Timestamp(period.end))
     last = last.mask(last > pd.Timestamp(period.end), pd.Timestamp(period.end))
     monday = pd.Timestamp(floor_date(period.start, "week"))
@@ -153,8 +186,13 @@ def _weekly_prices(history: pd.DataFrame, period: Period) -> pd.Series:
     n_days = ((last - first).dt.days + 1).clip(lower=0).to_numpy()
     offsets = np.arange(n_days.sum()) - np.repeat(np.cumsum(n_days) - n_days, n_days)
     day = np.repeat(first.to_numpy(), n_days) + pd.to_timedelta(offsets, unit="D").to_numpy()
-    days = pd.DataFrame({"unit": np.repeat(history["product_id"].to_numpy(), n_days), "day": pd.to_datetime(day),
-                         "price": np.repeat(history["price"].to_numpy(float), n_days)})
+    days = pd.DataFrame(
+        {
+            "unit": np.repeat(history["product_id"].to_numpy(), n_days),
+            "day": pd.to_datetime(day),
+            "price": np.repeat(history["price"].to_numpy(float), n_days),
+        }
+    )
     week = days["day"] - pd.to_timedelta(days["day"].dt.dayofweek, unit="D")
     return days.groupby(["unit", week])["price"].mean()
 
@@ -164,8 +202,11 @@ def _moves_gate(rows: pd.DataFrame) -> Gate:
     ordered = rows.sort_values(["unit", "period"])
     change = np.log(ordered["driver"]).groupby(ordered["unit"]).diff().abs()
     n_moves = int((change >= math.log1p(LEAST_MOVE)).sum())
-    return Gate(name="measurable", status="passed" if n_moves >= MIN_CHANGES else "failed",
-                sentence=f"list prices moved {n_moves} times by {LEAST_MOVE:.0%} or more; {MIN_CHANGES} moves are the least")
+    return Gate(
+        name="measurable",
+        status="passed" if n_moves >= MIN_CHANGES else "failed",
+        sentence=f"list prices moved {n_moves} times by {LEAST_MOVE:.0%} or more; {MIN_CHANGES} moves are the least",
+    )
 
 
 def _promotion_weeks(context: Context, period: Period) -> frozenset[pd.Timestamp]:

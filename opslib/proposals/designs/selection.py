@@ -60,8 +60,13 @@ def selection_gate(plan: Plan, context: Context, *, changed_on: date, n_days: in
     })  # fmt: skip
     if plan.metric.is_total:
         values = values.fillna(0.0)
-    return worst_gate(values, {str(value) for value in chosen.values}, is_down=plan.direction == "down",
-                      label=f"{unit}s", seed=plan.key)
+    return worst_gate(
+        values,
+        {str(value) for value in chosen.values},
+        is_down=plan.direction == "down",
+        label=f"{unit}s",
+        seed=plan.key,
+    )
 
 
 def worst_gate(values: pd.DataFrame, chosen: Collection[str], *, is_down: bool, label: str, seed: str) -> Gate | None:
@@ -103,12 +108,19 @@ def worst_gate(values: pd.DataFrame, chosen: Collection[str], *, is_down: bool, 
     p_worst = _p_below(rows["last"], inside)
     p_fallen = _p_below(fallen, inside)
     if p_worst >= WORST_LEVEL or p_fallen >= FALLEN_LEVEL:
-        return Gate(name=NAME, status="passed", sentence=f"the {n} {label} changed were not the worst of {n + rest} just before")
+        return Gate(
+            name=NAME, status="passed", sentence=f"the {n} {label} changed were not the worst of {n + rest} just before"
+        )
     half = held_back(chosen, seed=seed)
     names = ", ".join(half[:SHOWN]) + (", ..." if len(half) > SHOWN else "")
-    return Gate(name=NAME, status="failed", sentence=(
-        f"the {n} {label} changed are among the worst of {n + rest} in the days just before, and worse than their own past: "
-        f"such units recover by themselves. Hold half of them back at random (drawn: {names}) and compare the halves"))
+    return Gate(
+        name=NAME,
+        status="failed",
+        sentence=(
+            f"the {n} {label} changed are among the worst of {n + rest} in the days just before, and worse than their own past: "
+            f"such units recover by themselves. Hold half of them back at random (drawn: {names}) and compare the halves"
+        ),
+    )
 
 
 def held_back(units: Collection[str], *, seed: str) -> tuple[str, ...]:
@@ -130,7 +142,9 @@ def _p_below(values: pd.Series, inside: np.ndarray) -> float:
 
 def _unit_of(column: str) -> str:
     """Unit of which a column holds the ids; empty where it names groups of people or nothing."""
-    known = (unit for unit in ("product", "store", "country", "category", "brand", "supplier") if UNITS[unit][-1] == column)
+    known = (
+        unit for unit in ("product", "store", "country", "category", "brand", "supplier") if UNITS[unit][-1] == column
+    )
     return next(known, "")
 
 
