@@ -57,7 +57,7 @@ bench-truth: $(STAMP)        ## 1,000 replicates of every cell of the truth benc
 	@$(BIN)/opslib bench regret --out docs/bench_regret.md
 	@$(BIN)/opslib bench truth --replicates 1000 --out docs/bench_truth.md
 
-faults: $(STAMP)             ## broken inputs, killed kernels, full disks: every fault must be named
+faults: $(STAMP)             ## broken inputs, killed kernels, tampered ledgers: every fault must be named
 	@$(BIN)/python -m pytest -q -m "fault" tests
 
 parity:          ## every table function on DuckDB, PostgreSQL and Spark

@@ -23,6 +23,8 @@ from tests.data.builders import (
     write_xlsx,
 )
 
+pytestmark = pytest.mark.fault
+
 CENT = 1e-9  # sums of DECIMAL are exact; only their way to float64 rounds
 
 

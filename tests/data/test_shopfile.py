@@ -14,6 +14,8 @@ from opslib.data.shopfile import closed_days, read_shop_file
 from opslib.errors import ShopFileError
 from tests.data.builders import frame_of, write_shop, write_xlsx
 
+pytestmark = pytest.mark.fault
+
 
 def test_a_short_file_is_enough(tmp_path: Path) -> None:
     shop = read_shop_file(write_shop(tmp_path))

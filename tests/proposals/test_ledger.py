@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from opslib.errors import LedgerError
 from opslib.proposals.ledger import GENESIS, head, history_faults, ledger_faults, next_line, read_ledger, records_of
 
+pytestmark = pytest.mark.fault
+
 AT = datetime(2026, 2, 20, 9, tzinfo=UTC)
 
 

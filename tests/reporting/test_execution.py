@@ -7,6 +7,8 @@ import pytest
 from opslib.reporting.execution import execute
 from tests.reporting.notebooks import notebook
 
+pytestmark = pytest.mark.fault
+
 
 def run(*cells: str, folder, timeout: float = 60):
     return execute(notebook(*cells), {}, folder=folder, timeout=timeout, on_cell=lambda n: None)
