@@ -11,7 +11,9 @@ from opslib.stats.correspondence import CorrespondenceMap
 from opslib.stats.estimates import Estimate
 
 
-def price_findings(position: pd.DataFrame, ladder: pd.DataFrame, promotions: pd.DataFrame) -> tuple[Evidence, ...]:
+def price_findings(
+    position: pd.DataFrame, ladder: pd.DataFrame, promotions: pd.DataFrame, *, currency: str
+) -> tuple[Evidence, ...]:
     """Findings about prices against competitors, gaps of the ladder and discounts.
 
     Parameters
@@ -22,13 +24,15 @@ def price_findings(position: pd.DataFrame, ladder: pd.DataFrame, promotions: pd.
         From `positioning.price_ladder`.
     promotions : pandas.DataFrame
         From `positioning.promotion_depths`; may be empty.
+    currency : str
+        ISO code of prices.
 
     Returns
     -------
     tuple of Evidence
     """
     found = _against_rivals(position) if len(position) else []
-    found += _gap(ladder) if len(ladder) else []
+    found += _gap(ladder, currency) if len(ladder) else []
     found += _promotion(promotions) if len(promotions) else []
     return tuple(found)
 
@@ -82,7 +86,7 @@ def _against_rivals(position: pd.DataFrame) -> list[Evidence]:
     return found
 
 
-def _gap(ladder: pd.DataFrame) -> list[Evidence]:
+def _gap(ladder: pd.DataFrame, currency: str) -> list[Evidence]:
     """The price band whose share of demand exceeds its share of offer most."""
     rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"]).sort_values(
         ["excess", "category", "band"], ascending=[False, True, True], kind="stable"
@@ -90,14 +94,15 @@ def _gap(ladder: pd.DataFrame) -> list[Evidence]:
     row = rows.iloc[0]
     if row["excess"] <= 0:
         return []
+    low, high = (format_money(row[end], currency) for end in ("lower_price", "upper_price"))
     return [
         Evidence(
             key="ladder-gap",
             kind="measured",
             section="The price ladder",
-            sentence=f"In {row['category']}, the band from {row['lower_price']:.2f} to {row['upper_price']:.2f} takes "
+            sentence=f"In {row['category']}, the band from {low} to {high} takes "
             f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
-            action=f"look for products between {row['lower_price']:.2f} and {row['upper_price']:.2f} in {row['category']}",
+            action=f"look for products between {low} and {high} in {row['category']}",
             owner="Merchandising",
             caveat="Demand is what was bought: what is not offered cannot show here.",
         )

@@ -20,27 +20,27 @@ LADDER = pd.DataFrame({
 
 
 def test_only_groups_clear_of_the_competitors_are_named():
-    found = {f.key: f for f in price_findings(POSITION, LADDER, pd.DataFrame())}
+    found = {f.key: f for f in price_findings(POSITION, LADDER, pd.DataFrame(), currency="GBP")}
     assert "1 of 3 groups is clearly dearer than competitors: lamps +20" in found["price-dearer"].sentence
     assert "rugs −10" in found["price-cheaper"].sentence
     assert "60\xa0% of the products; 1 price is stale" in found["coverage"].sentence
 
 
 def test_the_band_with_more_demand_than_offer_is_named():
-    gap = {f.key: f for f in price_findings(pd.DataFrame(), LADDER, pd.DataFrame())}["ladder-gap"]
-    assert "the band from 10.00 to 100.00 takes 60\xa0% of the demand with 10\xa0% of the products" in gap.sentence
+    gap = {f.key: f for f in price_findings(pd.DataFrame(), LADDER, pd.DataFrame(), currency="GBP")}["ladder-gap"]
+    assert "the band from £10.00 to £100 takes 60\xa0% of the demand with 10\xa0% of the products" in gap.sentence
 
 
 def test_promotion_is_weighted_by_list_value():
     promotions = pd.DataFrame(
         {"group": ["a", "b"], "list_amount": [300.0, 100.0], "promoted_share": [0.1, 0.5], "depth_share": [0.3, 0.2]}
     )
-    (found,) = price_findings(pd.DataFrame(), pd.DataFrame(), promotions)
+    (found,) = price_findings(pd.DataFrame(), pd.DataFrame(), promotions, currency="GBP")
     assert found.sentence.startswith("20\xa0% of the list value is sold with a discount; deepest in a, 30\xa0% off")
 
 
 def test_nothing_is_said_about_what_is_not_known():
-    assert price_findings(pd.DataFrame(), pd.DataFrame(), pd.DataFrame()) == ()
+    assert price_findings(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), currency="GBP") == ()
     assert quality_findings(None) == ()
     assert perception_findings(None) == ()
 
