@@ -13,6 +13,7 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import finish
 from opslib.charts.frames import plural, require, rows_of, short
+from opslib.proposals import words
 from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
 
@@ -292,7 +293,7 @@ def draw_posterior(
     ax.grid(False)
     theme.format_axis(ax.xaxis, estimate.unit.split("/")[0])
     text = formats.format_estimate(estimate)
-    chance = formats.format_share(p_positive, step=1.0)
+    chance = words.probability(p_positive)
     return finish(
         ax,
         title=title or f"Expected {text}; {chance} likely to be worth it",

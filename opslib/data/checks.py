@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import reduce
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -45,6 +46,7 @@ def check_shop(shop: Shop) -> tuple[Finding, ...]:
         found += _implausible_dates(shop, name)
     if shop.has("order_lines"):
         found += _suspicious(shop.table("order_lines"))
+        found += _unlinked(shop)
         found += _days(shop)
     shown = (replace(f, example="") if f.column in PERSONAL or f.table == "customers" else f for f in found)
     return tuple(sorted(shown, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
@@ -205,6 +207,19 @@ def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
         for i, (column, rule, severity, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
     ]  # fmt: skip
     return (*found, *_identical(lines))
+
+
+def _unlinked(shop: Shop) -> tuple[Finding, ...]:
+    """Visits and orders are both known, and no order names its visit: every conversion would read zero."""
+    lines = shop.table("order_lines")
+    if not shop.has("sessions"):
+        return ()
+    named = lines["session_id"].notnull().ifelse(1, 0).sum() if "session_id" in lines.columns else ibis.literal(0)
+    row = collect(lines.aggregate(n=lines.count(), named=named)).iloc[0]
+    if not row["n"] or row["named"]:
+        return ()
+    rule = "names the visit of an order: without it conversion reads 0"
+    return (Finding("order_lines", "session_id", rule, "warning", int(row["n"]), 1.0, ""),)
 
 
 def _identical(lines: ir.Table) -> tuple[Finding, ...]:

@@ -82,6 +82,18 @@ def test_references_name_what_points_nowhere(tmp_path: Path) -> None:
     assert accounting[["table", "n_rows"]].to_numpy().tolist() == [["order_lines", 9], ["products", 2], ["returns", 2]]
 
 
+def test_orders_that_name_no_visit_are_said(tmp_path: Path) -> None:
+    visits = pd.DataFrame({"session_id": ["s1", "s2"], "visitor_id": ["v1", "v2"], "started_at": "2026-03-01 09:00"})
+    write_csv(visits, tmp_path / "sessions.csv")
+    write_csv(ORDERS.assign(Visit=["s1", *[None] * 8]), tmp_path / "orders.csv")
+    rule = ("session_id", "names the visit of an order: without it conversion reads 0")
+    linked = {"files": "orders.csv", "columns": {**COLUMNS, "session_id": "Visit"}}
+    for orders, expected in (({"files": "orders.csv", "columns": COLUMNS}, ("warning", 9, "")), (linked, None)):
+        tables = {"order_lines": orders, "sessions": {"files": "sessions.csv"}}
+        shop = sources.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path)
+        assert rules_of(shop).get(rule) == expected
+
+
 def test_examples_never_name_people(tmp_path: Path) -> None:
     write_csv(ORDERS, tmp_path / "orders.csv")
     write_csv(pd.DataFrame({"customer_id": ["c2", "c2"]}), tmp_path / "customers.csv")
