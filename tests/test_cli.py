@@ -120,7 +120,6 @@ def test_notebooks_are_found_by_number_word_or_name():
 def test_completion_knows_shops_and_notebooks():
     assert "demo" in common.complete_shops("de")
     assert "segmentation" in common.complete_notebooks("seg")
-    assert "D-01-express-checkout" in common.complete_proposals("D-01")
 
 
 def test_values_stay_text_until_a_type_is_known():

@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from opslib import proposals
 from opslib.cli import common
+from opslib.data import judging
 from opslib.data.sources import open_shop
+from opslib.proposals.evaluate import check_proposal
+from opslib.proposals.evidence import Evidence
+from opslib.proposals.parsing import parse_proposal
 from opslib.reporting import batch
 from opslib.reporting.plans import shop_origin
 from tests.conftest import ROOT, real_data
@@ -60,6 +65,16 @@ def test_a_page_answers_first_and_stands_alone(demo, name):
     assert not RAW_FLOAT.search(visible)
     assert "/tmp" not in visible
     assert str(ROOT) not in text
+
+
+def test_every_finding_that_says_what_to_do_can_be_drafted_and_checked(demo):
+    data = judging.shop_data(open_shop("demo"), proposals={})
+    found = [Evidence.from_json(item) for page in demo.pages for item in page.harvest.evidence if item["action"]]
+    assert {"price-dearer", "cell-AX", "segment-at-risk"} <= {finding.key for finding in found}
+    for finding in found:
+        made = proposals.draft(finding, as_of=data.as_of)
+        checked = check_proposal(parse_proposal(made.text, source=finding.key), shop=data)
+        assert [f"{f.place}: {f.sentence}" for f in checked if f.name == "to be filled in"] == list(made.to_do)
 
 
 def test_running_again_gives_the_same_bytes(demo, tmp_path):

@@ -6,6 +6,7 @@ import html.parser
 import json
 from dataclasses import dataclass
 from datetime import date
+from html import unescape
 
 import nh3
 import numpy as np
@@ -15,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
-from opslib import engine, tables
+from opslib import engine, proposals, tables
 from opslib.contracts import Finding
 from opslib.errors import NotAvailableError, ParameterError
 from opslib.formats import DASH, MINUS, NBSP
 from opslib.periods import Coverage, Period
 from opslib.privacy import withhold_small
 from opslib.proposals.evidence import Evidence, Limits
+from opslib.reporting.cleaning import clean_html
 from opslib.stats.estimates import Estimate
 from opslib.tables import show
 from opslib.tables.table import to_html, to_text
@@ -259,6 +261,15 @@ def test_evidence_with_open_ends_is_valid_json(shell):
     open_end = Estimate(value=float("nan"), lower=0.1, upper=float("inf"), n=9, unit="share", method="t")
     shown = bundle(shell, Evidence(key="a", sentence="s", kind="measured", estimate=open_end))
     assert shown["application/vnd.opslib.evidence+json"]["estimate"]["upper"] is None
+
+
+def test_a_draft_shows_what_is_to_be_said_and_folds_its_file(shell):
+    finding = Evidence(key="a", sentence="<b>9</b>", kind="measured", action="do it")
+    shown = bundle(shell, proposals.draft(finding))
+    assert "<summary>The file, as drafted</summary><pre># A draft" in shown["text/html"]
+    assert "&lt;b&gt;9" in shown["text/html"]
+    assert "- owner: the finding names no department" in shown["text/plain"]
+    assert unescape(str(clean_html(shown["text/html"]))) == unescape(shown["text/html"])  # nothing is taken out
 
 
 def test_limits_and_missing_tables(shell):

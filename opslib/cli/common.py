@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from opslib.errors import ParameterError, nearest
+
+_ID = re.compile(r"^id:\s*['\"]?([\w-]+)", re.MULTILINE)
 
 if TYPE_CHECKING:
     from opslib.data.sources import Shop
@@ -33,9 +39,30 @@ def complete_notebooks(incomplete: str) -> list[str]:
     return [n for n in [*names, *(n.split("_", 1)[1] for n in names)] if n.startswith(incomplete)]
 
 
-def complete_proposals(incomplete: str) -> list[str]:
-    """Proposal ids for the shell."""
-    return sorted(p.stem for p in (project_root() / "data" / "proposals").glob(f"*/{incomplete}*.yml"))
+def complete_proposals(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Proposal ids for the shell, of the shop if one was named; a file's name may say more than its id."""
+    shop = ctx.params.get("shop") or "*"
+    found = [
+        _ID.search(p.read_text(encoding="utf-8")) for p in (project_root() / "data" / "proposals").glob(f"{shop}/*.yml")
+    ]
+    return sorted({match[1] for match in found if match and match[1].startswith(incomplete)})
+
+
+def complete_findings(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Keys of findings that say what to do, from the shop's latest report."""
+    found = findings_of(ctx.params.get("shop") or "")
+    return sorted({item["key"] for item in found if item["action"] and item["key"].startswith(incomplete)})
+
+
+def findings_of(shop: str) -> list[dict[str, Any]]:
+    """Findings of a shop's latest report, each with its ``page`` and ``data_until``; a judged proposal's are its claims."""
+    found = []
+    for path in sorted((project_root() / "reports" / shop / "latest").glob("*.json")):
+        harvest = json.loads(path.read_text(encoding="utf-8")).get("harvest", {})
+        if not harvest.get("proposals"):
+            place = {"page": path.stem, "data_until": harvest.get("provenance", {}).get("data_until")}
+            found += [{**item, **place} for item in harvest.get("evidence", [])]
+    return found
 
 
 def notebooks() -> list[Path]:

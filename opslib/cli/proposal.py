@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opslib.cli.common import complete_proposals, complete_shops, echo_table, open_with_progress, project_root
+from opslib.cli.common import (
+    complete_findings,
+    complete_proposals,
+    complete_shops,
+    echo_table,
+    findings_of,
+    open_with_progress,
+    project_root,
+)
 
 if TYPE_CHECKING:
     from opslib.proposals.results import ProposalResult
@@ -43,6 +51,42 @@ def new(
     path = write_new_proposal(_folder(shop), proposal, start=first.isoformat(), deadline=last.isoformat())
     typer.echo(f"wrote {path}")
     typer.echo(f"fill it in (docs/proposals.md says how), then: opslib proposal check {proposal} --shop {shop}")
+
+
+@proposal_app.command("draft")
+def draft(
+    shop: Annotated[str, typer.Argument(autocompletion=complete_shops, help="Shop whose latest report is read.")],
+    finding: Annotated[
+        str, typer.Argument(autocompletion=complete_findings, help="Key of a finding; those there are, unless given.")
+    ] = "",
+    page: Annotated[str, typer.Option(help="Page of the finding, where several have one of that key.")] = "",
+    proposal: Annotated[str, typer.Option("--id", help="Id of the proposal (default: the finding's key).")] = "",
+) -> None:
+    """Draft a proposal from a finding of the latest report, with a list of what only people can fill in.
+
+    Examples: opslib proposal draft demo | opslib proposal draft demo segment-at-risk
+    | opslib proposal draft my_shop repeat-rate --page 70 --id P-014
+    """
+    from opslib import proposals
+    from opslib.data.proposal_files import write_draft
+    from opslib.proposals.evidence import Evidence
+
+    known = findings_of(shop)
+    if not finding:
+        _list_findings(shop, known)
+        return
+    found = _one_finding(shop, known, key=finding, page=page)
+    until = found.pop("data_until")
+    made = proposals.draft(
+        Evidence.from_json({name: value for name, value in found.items() if name != "page"}),
+        as_of=date.fromisoformat(until[:10]) if until else None,
+        page=found["page"],
+        proposal_id=proposal or None,
+    )
+    typer.echo(f"wrote {write_draft(_folder(shop), made)}\nstill to be said before it can be frozen:")
+    for item in made.to_do:
+        typer.echo(f"- {item}")
+    typer.echo(f"then: opslib proposal check {made.id} --shop {shop}")
 
 
 @proposal_app.command("check")
@@ -260,11 +304,38 @@ def list_proposals(
             p.owner,
             str(p.start),
             str(p.deadline),
-            "yes" if p.id in frozen else "replay" if p.replay else "no",
+            "yes" if p.id in frozen else "replay" if p.replay else "draft" if p.to_do else "no",
         )
         for p in proposal_files.load_proposals(folder).values()
     ]
     echo_table(rows, ("id", "title", "owner", "start", "deadline", "frozen"))
+
+
+def _list_findings(shop: str, known: list[dict[str, Any]]) -> None:
+    rows = [(item["key"], item["action"], item["owner"] or "-", item["page"]) for item in known if item["action"]]
+    if rows:
+        echo_table(rows, ("finding", "what to do", "owner", "page"))
+    else:
+        typer.echo(f"no finding of {shop}'s latest report says what to do; make one: opslib run {shop}")
+
+
+def _one_finding(shop: str, known: list[dict[str, Any]], *, key: str, page: str) -> dict[str, Any]:
+    """The finding of that key; what else there is where it is none, has no action, or stands on several pages."""
+    from opslib.errors import ParameterError, nearest
+
+    found = [item for item in known if item["key"] == key and item["page"].startswith(page)]
+    acting = [item for item in found if item["action"]]
+    there = sorted({item["key"] for item in known if item["action"]})
+    listed = f"findings with an action: {', '.join(there)}" if there else f"no finding has an action; opslib run {shop}"
+    if not found:
+        where = f" on page {page}" if page else ""
+        close = f" {nearest(key, there)};" if there else ""
+        raise ParameterError(f"no finding '{key}'{where} in {shop}'s latest report:{close} {listed}")
+    if not acting:
+        raise ParameterError(f"finding '{key}' says nothing to do, so it proposes nothing; {listed}")
+    if len(acting) > 1:
+        raise ParameterError(f"finding '{key}' stands on {', '.join(i['page'] for i in acting)}; say which with --page")
+    return acting[0]
 
 
 def _echo_results(results: tuple[ProposalResult, ...]) -> None:

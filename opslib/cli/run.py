@@ -136,7 +136,7 @@ def _run_shop(shop: str, wish: Wish) -> int:
 
 
 def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
-    """Pages of the run; a notebook about proposals is one page a proposal, and none where there are none."""
+    """Pages of the run; a notebook about proposals is one page a proposal, drafts apart, and none where there are none."""
     from opslib.data.proposal_files import load_proposals
     from opslib.reporting import batch
 
@@ -152,7 +152,8 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     known = {name: value for name, value in parameters.items() if name != "proposal"}
     grid = _grid(wish.each, shop) if others else {}
     plan = batch.plan_run(shop.name, others, parameters=known, start=wish.start, end=wish.end, each=grid, **common)
-    ids = [parameters["proposal"]] if "proposal" in parameters else list(load_proposals(folder)) if about else []
+    finished = [name for name, item in load_proposals(folder).items() if not item.to_do] if about else []
+    ids = [parameters["proposal"]] if "proposal" in parameters else finished
     if not ids:
         return plan
     own = {name: value for name, value in parameters.items() if name == "shop"}

@@ -15,6 +15,7 @@ from opslib.proposals.after_launch import expected_error, measured_follow_up
 from opslib.proposals.desirability import Desirability, prior_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposal, plans_of
 from opslib.proposals.follow_up import decision_payload, follow_up_payload
+from opslib.proposals.freezing import require_finished
 from opslib.proposals.ledger import Record, records_of
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
@@ -61,6 +62,7 @@ def weigh(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> Weighed:
     Weighed
     """
     proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
+    require_finished(proposal)
     data = _known_on(shop, folder, on)
     result = evaluate_proposal(proposal, shop=data, frozen=proposal_files.frozen_records(folder).get(proposal.id))
     plans = plans_of(proposal, own=data.own_metrics)

@@ -105,7 +105,7 @@ def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tu
     shop : Shop
         An open shop.
     ids : sequence of str
-        Which; all unless given.
+        Which; all but drafts unless given.
 
     Returns
     -------
@@ -124,6 +124,6 @@ def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tu
             raise ProposalError(
                 f"no proposal '{name}' for {shop.name}; {nearest(name, known) if known else 'none yet'}"
             )
-    chosen = tuple(known[name] for name in (ids or known))
+    chosen = tuple(known[name] for name in (ids or [n for n, p in known.items() if not p.to_do]))
     data = shop_data(shop, proposals=known)
     return chosen, evaluate_proposals(chosen, shop=data, frozen=frozen_records(folder))

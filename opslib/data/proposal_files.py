@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from opslib.errors import LedgerError, ProposalError
+from opslib.proposals.drafting import ProposalDraft
 from opslib.proposals.freezing import FrozenRecord
 from opslib.proposals.ledger import (
     Record,
@@ -142,6 +143,27 @@ def write_new_proposal(folder: Path, proposal_id: str, *, start: str, deadline: 
     if path.exists():
         raise ProposalError(f"{path.name} exists; choose another id, or edit it")
     path.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_draft(folder: Path, draft: ProposalDraft) -> Path:
+    """Write a draft as ``<id>-draft.yml``; neither a file nor an id is ever used twice.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/proposals/<shop>``.
+    draft : ProposalDraft
+
+    Returns
+    -------
+    Path
+    """
+    path = folder / f"{draft.id}-draft.yml"
+    if path.exists() or draft.id in load_proposals(folder):
+        raise ProposalError(f"proposal '{draft.id}' exists in {folder}; edit it, or give this one another id (--id)")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(draft.text, encoding="utf-8")
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
@@ -74,6 +75,15 @@ class Evidence:
         """The finding as JSON values; numbers that JSON cannot hold become null."""
         return jsonable(asdict(self))
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Evidence:
+        """The finding as `to_json` wrote it; null in an estimate is a number that is not known."""
+        given = {name: values[name] for name in ("estimate", "worth") if values.get(name)}
+        estimates = {name: read_estimate(value) for name, value in given.items()}
+        due = date.fromisoformat(values["due"]) if values.get("due") else None
+        scope = tuple((str(column), str(value)) for column, value in values.get("scope", ()))
+        return cls(**{**values, **estimates, "due": due, "scope": scope})
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -130,6 +140,12 @@ class VerdictCard:
     def to_json(self) -> dict[str, Any]:
         """The card as JSON values."""
         return jsonable(asdict(self))
+
+
+def read_estimate(values: Mapping[str, Any]) -> Estimate:
+    """An estimate from its JSON, where null stands for a number that is unknown."""
+    ends = {name: math.nan if values[name] is None else values[name] for name in ("value", "lower", "upper")}
+    return Estimate(**{**values, **ends})
 
 
 def jsonable(value: Any) -> Any:

@@ -138,6 +138,7 @@ def feasibility(
         Errors first.
     """
     found = [
+        *_unfinished(proposal),
         *_concrete(proposal, metrics),
         *_measurable(proposal, around),
         *_inside_history(proposal, around),
@@ -157,6 +158,12 @@ def latest_answers(consultations: Iterable[Consultation]) -> dict[str, Consultat
 
 def _finding(name: str, place: str, sentence: str, *, is_warning: bool = False) -> FeasibilityFinding:
     return FeasibilityFinding(name=name, place=place, sentence=sentence, severity="warning" if is_warning else "error")
+
+
+def _unfinished(proposal: Proposal) -> Iterable[FeasibilityFinding]:
+    for item in proposal.to_do:
+        place, _, sentence = item.partition(": ")
+        yield _finding("to be filled in", place if sentence else "draft", sentence or place)
 
 
 def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable[FeasibilityFinding]:

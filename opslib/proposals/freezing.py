@@ -112,9 +112,15 @@ def freeze(proposal: Proposal, *, definitions: Mapping[str, Definition], at: dat
     Returns
     -------
     FrozenRecord
+
+    Raises
+    ------
+    ProposalError
+        It is still a draft, a metric has no definition, or the time has no zone.
     """
     if at.tzinfo is None:
         raise ProposalError(f"{proposal.id}: the time of freezing {at} has no zone; give it in UTC")
+    require_finished(proposal)
     content = frozen_content(proposal, definitions=definitions)
     return FrozenRecord(
         proposal_id=proposal.id,
@@ -122,6 +128,16 @@ def freeze(proposal: Proposal, *, definitions: Mapping[str, Definition], at: dat
         sha256=content_hash(content),
         content=content,
     )
+
+
+def require_finished(proposal: Proposal) -> None:
+    """Refuse a draft; what it still lacks is named."""
+    if proposal.to_do:
+        fields = ", ".join(item.partition(": ")[0] for item in proposal.to_do)
+        raise ProposalError(
+            f"{proposal.id} is a draft with {len(proposal.to_do)} things to be filled in ({fields}); say them in its file, "
+            "delete their lines under to_do, and try again"
+        )
 
 
 def content_hash(content: Mapping[str, Any]) -> str:

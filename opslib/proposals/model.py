@@ -303,6 +303,10 @@ class Proposal(Part):
     consultations: Annotated[tuple[Consultation, ...], Field(strict=False)] = ()
     claims: Annotated[tuple[Claim, ...], Field(strict=False, min_length=1)]
     replay: bool = False
+    to_do: Annotated[
+        tuple[Text, ...],
+        Field(strict=False, description="what a draft still lacks, 'field: why'; none may be left to freeze"),
+    ] = ()
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Proposal:

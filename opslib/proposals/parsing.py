@@ -25,6 +25,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper that writes a date twice rather than pointing at the first."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def parse_proposal(text: str, *, source: str) -> Proposal:
     """Read a proposal's YAML.
 
@@ -76,7 +83,7 @@ def proposal_yaml(proposal: Proposal) -> str:
     """
     data = proposal.model_dump(exclude_defaults=True)
     _restore_tags(data, proposal)
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def json_schema() -> dict[str, Any]:

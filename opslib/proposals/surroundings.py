@@ -62,6 +62,8 @@ def surroundings_of(
                 runs[claim.id] = run
         if not isinstance(metric, Metric) or claim.design.kind == "outside":
             continue
+        if metric.is_total and _is_of_units(metric):  # without a list of units, only those that acted are seen
+            continue
         alike = next((other for other in proposal.claims if _reads(other) == _reads(claim)), claim)
         if alike.id in history:
             history[claim.id] = history[alike.id]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +17,9 @@ from nbconvert.exporters import TemplateExporter
 
 from opslib.formats import format_between, format_estimate
 from opslib.periods import Period
+from opslib.proposals.evidence import read_estimate
 from opslib.reporting.cleaning import keep_together, render_markdown, render_output
 from opslib.reporting.harvest import Harvest, harvest, is_harvested, tags
-from opslib.stats.estimates import Estimate
 
 TEMPLATES = Path(__file__).parent / "templates"
 N_FIRST = 5  # findings in full on the first screen; the others fold
@@ -202,12 +201,6 @@ def format_moment(value: str) -> str:
     """
     clock = value[11:16]
     return f"{format_day(value)}, {clock}" if clock else format_day(value)
-
-
-def read_estimate(values: Mapping[str, Any]) -> Estimate:
-    """An estimate from its JSON, where null stands for a number that is unknown."""
-    numbers = {k: math.nan if values[k] is None else values[k] for k in ("value", "lower", "upper")}
-    return Estimate(**{**values, **numbers})
 
 
 def estimate(values: Mapping[str, Any], currency: str | None = None) -> str:

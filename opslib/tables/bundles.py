@@ -20,6 +20,7 @@ from opslib import engine
 from opslib.errors import NotAvailableError
 from opslib.formats import format_date, format_estimate, format_number, format_share
 from opslib.periods import Coverage, Period
+from opslib.proposals.drafting import ProposalDraft
 from opslib.proposals.evidence import Evidence, Limits, VerdictCard, jsonable
 from opslib.stats.estimates import Estimate
 from opslib.tables.table import Table, show, to_html, to_text
@@ -257,6 +258,17 @@ def verdict_bundle(card: VerdictCard) -> Bundle:
     return _bundle("proposal", card.to_json(), html=f'<div class="verdict">{html}</div>', text="\n".join(lines))
 
 
+def draft_bundle(value: ProposalDraft) -> Bundle:
+    """What is still to be said about a drafted proposal, and its file, folded."""
+    lead = f"Draft of proposal {value.id}. Before it can be frozen, somebody has to say:"
+    items = "".join(f"<li>{escape(item)}</li>" for item in value.to_do)
+    html = (
+        f'<div class="draft"><p>{escape(lead)}</p><ul>{items}</ul>'
+        f"<details><summary>The file, as drafted</summary><pre>{escape(value.text)}</pre></details></div>"
+    )
+    return {"text/html": html, "text/plain": "\n".join([value.text, lead, *(f"- {item}" for item in value.to_do)])}
+
+
 def series_bundle(value: MetricSeries) -> Bundle:
     """For the index only; people see its length."""
     data = jsonable({"metric": value.metric, "values": value.values})
@@ -290,6 +302,7 @@ BUNDLES: dict[type, Callable[[Any], Bundle]] = {
     Evidence: evidence_bundle,
     Limits: limits_bundle,
     VerdictCard: verdict_bundle,
+    ProposalDraft: draft_bundle,
     Provenance: provenance_bundle,
     NotAvailable: not_available_bundle,
     NotAvailableError: not_available_bundle,

@@ -1,0 +1,132 @@
+"""From a finding to a draft: what it takes over, what it leaves to people, and that it is valid but never frozen."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opslib import proposals
+from opslib.errors import ParameterError, ProposalError
+from opslib.metrics import METRICS
+from opslib.proposals.drafting import SOMEDAY
+from opslib.proposals.evaluate import frozen_definitions
+from opslib.proposals.evidence import Evidence
+from opslib.proposals.feasibility import Surroundings, feasibility
+from opslib.proposals.freezing import freeze
+from opslib.proposals.model import Proposal
+from opslib.proposals.parsing import parse_proposal
+from opslib.stats.estimates import Estimate
+
+SATURDAY = date(2026, 10, 31)
+
+
+def finding(**fields: Any) -> Evidence:
+    given = {"key": "a-finding", "sentence": "It is so.", "kind": "measured", "action": "do it", "owner": "Web"}
+    return Evidence(**{**given, **fields})
+
+
+def drafted(**fields: Any) -> Proposal:
+    return parse_proposal(proposals.draft(finding(**fields), as_of=SATURDAY).text, source="draft.yml")
+
+
+def money(value: float, unit: str = "GBP") -> Estimate:
+    return Estimate(value=value, lower=value / 2, upper=value * 2, n=9, unit=unit, method="t")
+
+
+def test_the_finding_gives_title_need_owner_and_the_next_monday_in_four_weeks() -> None:
+    made = proposals.draft(finding(key="late parcels (DE)"), as_of=SATURDAY, page="60_product_control")
+    read = parse_proposal(made.text, source="draft.yml")
+    assert (made.id, read.title, read.owner) == ("late-parcels-DE", "Do it", "Web")
+    assert read.need == "It is so. (finding 'late parcels (DE)' on page 60_product_control)"
+    assert (read.start, read.deadline) == (
+        date(2026, 11, 30),
+        date(2027, 1, 24),
+    )  # by the calendar: 28 November is a Saturday
+    assert "&id" not in made.text
+
+
+def test_a_due_day_is_the_start_and_no_day_is_said_to_be_none() -> None:
+    assert drafted(due=date(2026, 12, 1)).start == date(2026, 12, 7)
+    without = proposals.draft(finding())
+    assert parse_proposal(without.text, source="d").start == SOMEDAY
+    assert any(item.startswith("start: no day is known") for item in without.to_do)
+
+
+@pytest.mark.parametrize(
+    ("fields", "metric", "design"),
+    [
+        ({"scope": (("segment", "at risk"),)}, "purchase_rate", "experiment"),
+        ({"scope": (("cell", "AX"),)}, "stock_out_share", "before_after"),
+        ({"scope": (("cell", "CZ"),)}, "margin", "before_after"),
+        ({"key": "price-dearer"}, "units_sold", "elasticity"),
+        ({"metric": "bounce_rate"}, "bounce_rate", "experiment"),
+        ({"metric": "repeat_rate"}, "repeat_rate", "before_after"),
+        ({}, "revenue", "before_after"),
+    ],
+)
+def test_metric_and_design_follow_from_what_the_action_is_about(fields: dict, metric: str, design: str) -> None:
+    claim = drafted(**fields).claims[0]
+    assert (claim.metric, claim.design.kind) == (metric, design)
+    assert claim.unit == METRICS[metric].unit_of_analysis
+
+
+def test_a_segment_is_held_back_by_lot_and_must_be_drawn_by_somebody() -> None:
+    made = proposals.draft(finding(scope=(("segment", "new"),)), as_of=SATURDAY)
+    design = parse_proposal(made.text, source="d").claims[0].design
+    assert (design.control, design.randomised) == ("hold_back", "customer")
+    assert any(i.startswith("claims.scope: segment = new is no column") for i in made.to_do)
+
+
+def test_a_column_of_the_tables_becomes_a_filter() -> None:
+    read = drafted(metric="repeat_rate", scope=(("country", "France"), ("products.brand", "Oakmere")))
+    assert [(f.column, f.value) for f in read.claims[0].scope] == [
+        ("order_lines.country", "France"),
+        ("products.brand", "Oakmere"),
+    ]
+    assert not any("claims.scope" in item for item in read.to_do)
+
+
+def test_the_promise_comes_from_worth_or_from_the_change_found() -> None:
+    of_worth = drafted(metric="revenue", estimate=money(74_000), worth=money(3_100, "GBP/month"))
+    assert of_worth.claims[0].promise == 0.042  # 3,100 of 74,000, by hand .04189
+    fell = Estimate(value=-0.12, lower=-0.2, upper=-0.04, n=9, unit="relative change", method="t")
+    assert drafted(metric="repeat_rate", estimate=fell).claims[0].promise == 0.12
+    guess = drafted(worth=money(3_100, "GBP/month"))
+    assert guess.claims[0].promise == 0.05
+    assert any("worth 3,100 GBP/month, but not by how much" in item for item in guess.to_do)
+
+
+def test_check_says_the_same_list_and_nothing_can_be_frozen_before_it_is_empty() -> None:
+    made = proposals.draft(finding(owner=None, scope=(("segment", "new"),)), as_of=SATURDAY)
+    read = parse_proposal(made.text, source="d")
+    found = [f for f in feasibility(read, metrics=METRICS, around=Surroundings()) if f.name == "to be filled in"]
+    assert [f"{f.place}: {f.sentence}" for f in found] == list(made.to_do)
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    with pytest.raises(ProposalError, match=r"a-finding is a draft with 8 things to be filled in \(claims.metric, "):
+        freeze(read, definitions=frozen_definitions(read), at=at)
+    filled = read.model_copy(update={"to_do": ()})
+    assert freeze(filled, definitions=frozen_definitions(filled), at=at).proposal_id == "a-finding"
+
+
+def test_what_cannot_be_drafted_is_refused() -> None:
+    with pytest.raises(ProposalError, match="finding 'a-finding' has no action, so it proposes nothing"):
+        proposals.draft(finding(action=None))
+    with pytest.raises(ParameterError, match="metric 'nonsense' is not in the registry"):
+        proposals.draft(finding(metric="nonsense"))
+
+
+def test_a_finding_survives_its_json() -> None:
+    unknown = Estimate(value=1.0, lower=float("nan"), upper=float("nan"), n=1, unit="share", method="t")
+    one = finding(worth=money(2), due=SATURDAY, scope=(("country", "FR"),))
+    assert Evidence.from_json(one.to_json()) == one
+    assert str(Evidence.from_json(finding(estimate=unknown).to_json()).estimate) == str(unknown)
+
+
+@given(key=st.text(min_size=1, max_size=90), said=st.text(min_size=1, max_size=1_200), todo=st.text(min_size=1))
+def test_whatever_a_finding_says_its_draft_can_be_read(key: str, said: str, todo: str) -> None:
+    made = proposals.draft(finding(key=key, sentence=said, action=todo, scope=(("city", said),)), as_of=SATURDAY)
+    assert parse_proposal(made.text, source="d").to_do == made.to_do
