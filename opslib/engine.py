@@ -289,6 +289,19 @@ def collect(expr: ir.Table | ir.Scalar | ir.Column, *, max_rows: int = MAX_ROWS)
     return frame
 
 
+def held(table: ir.Table) -> ir.Table:
+    """The table computed once and kept while somebody uses it; on engines that may be read-only it stays a query.
+
+    Examples
+    --------
+    >>> t = as_table(pd.DataFrame({"x": [1, 2]}))
+    >>> collect(held(t.mutate(y=t.x + 1)))["y"].tolist()
+    [2, 3]
+    """
+    backend = backend_of(table)
+    return backend._cached_table(table) if backend.name == "duckdb" else table
+
+
 def _run(backend: BaseBackend, table: ir.Table) -> tuple[str, pa.Table]:
     """Compile once and run; DuckDB is asked directly, which saves a second compilation."""
     if backend.name != "duckdb":
