@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import timedelta
-from functools import reduce
+from functools import cache, reduce
+from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from opslib import contracts, engine
 from opslib.contracts import CONTRACTS, ColumnContract, Finding, Severity, TableContract
 from opslib.data.coverage import daily_counts
 from opslib.data.sources import Shop
-from opslib.engine import as_table, collect
+from opslib.data.staging import remembered
+from opslib.engine import as_table, collect, unlogged
 
 #: A line is unusually large above this many times the 99th percentile.
 OUTLIER_TIMES = 50
@@ -37,8 +41,28 @@ def check_shop(shop: Shop) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        Errors first, then warnings, then notes; by table, column and rule. Empty if nothing is to be said.
+        Errors first, then warnings, then notes; by table, column and rule. Empty if nothing is to be said. Worked out
+        once for the same content and the same rules, then read from beside the staged tables; like all that prepares
+        the data, its queries are not in the log.
     """
+    with unlogged():
+        if shop.staged is None:
+            return _checked(shop)
+        memory = shop.staged.folder / f"findings-{_rules_version()}.json"
+        kept = remembered(memory, lambda: [asdict(finding) for finding in _checked(shop)])
+    return tuple(Finding(**row) for row in kept)
+
+
+@cache
+def _rules_version() -> str:
+    """First 8 hex digits of the SHA-256 of the code that checks: other rules, other findings."""
+    digest = hashlib.sha256()
+    for module in (__file__, contracts.__file__, engine.__file__):
+        digest.update(Path(module).read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _checked(shop: Shop) -> tuple[Finding, ...]:
     found: list[Finding] = list(shop.staged.findings) if shop.staged else []
     for name, table in shop.tables.items():
         found += check_table(table, name=name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -264,7 +263,7 @@ def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify:
     for name, many in plan.in_place.items():
         staging.view_in_place(con, many, table=name, time_zone=described.time_zone, tax=described.prices_include_tax)
     tables = {name: backend.table(name) for name in CONTRACTS if name in staged.tables or name in plan.in_place}
-    days = _days(tables, described, memory=folder / digest[:16] / "days.json")
+    days = _days(tables, described, memory=staged.folder / "days.json")
     return replace(
         _shop(described, backend=backend, tables=tables, digest=digest, days=days, staged=staged), folder=made
     )
@@ -291,30 +290,22 @@ def _open_database(described: ShopFile) -> Shop:
 
 def _days(tables: Mapping[str, ir.Table], described: ShopFile, *, memory: Path | None) -> pd.DataFrame:
     """Days seen, remembered beside the staged tables."""
-    if memory is not None and memory.exists():
-        kept = json.loads(memory.read_text(encoding="utf-8"))
-        return pd.DataFrame(
-            {
-                "day": pd.to_datetime(kept["day"]).astype("datetime64[us]"),
-                "n_rows": kept["n_rows"],
-                "kind": kept["kind"],
-            }
-        )
-    closed = closed_days(described.closed)
-    days = pd.DataFrame({"day": pd.to_datetime([]), "n_rows": [], "kind": []})
-    for name in _DAY_TABLES:
-        column = CONTRACTS[name].time_column
-        if name in tables and column in tables[name].columns:
-            days = observed_days(tables[name], time_column=str(column), time_zone=described.time_zone, closed=closed)
-            break
-    if memory is not None:
-        kept = {
-            "day": days["day"].dt.strftime("%Y-%m-%d").tolist(),
-            "n_rows": days["n_rows"].tolist(),
-            "kind": days["kind"].tolist(),
-        }
-        staging.write_whole(memory, json.dumps(kept))
-    return days
+
+    def work_out() -> dict[Any, list[Any]]:
+        for name in _DAY_TABLES:
+            column = CONTRACTS[name].time_column
+            if name in tables and column in tables[name].columns:
+                days = observed_days(
+                    tables[name],
+                    time_column=str(column),
+                    time_zone=described.time_zone,
+                    closed=closed_days(described.closed),
+                )
+                return days.assign(day=days["day"].dt.strftime("%Y-%m-%d")).to_dict("list")
+        return {"day": [], "n_rows": [], "kind": []}
+
+    kept = work_out() if memory is None else staging.remembered(memory, work_out)
+    return pd.DataFrame(kept).assign(day=pd.to_datetime(kept["day"]).astype("datetime64[us]"))
 
 
 def _shop(

@@ -38,6 +38,8 @@ class Staged:
     ----------
     tables : mapping of str to str
         Table -> path or pattern of its Parquet files.
+    folder : Path
+        Where they lie, with what was worked out from them once.
     fingerprint : str
         SHA-256 of what they were made from.
     accounting, findings : tuple
@@ -47,6 +49,7 @@ class Staged:
     """
 
     tables: Mapping[str, str]
+    folder: Path
     fingerprint: str
     accounting: tuple[Accounted, ...]
     findings: tuple[Finding, ...]
@@ -104,6 +107,28 @@ def write_whole(path: Path, text: str) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as sink:
         sink.write(text)
     Path(name).replace(path)
+
+
+def remembered(path: Path, work_out: Callable[[], Any]) -> Any:
+    """What was worked out once, as JSON; worked out and written now if the file is not there.
+
+    Parameters
+    ----------
+    path : Path
+        File whose name says all that the value depends on; where it cannot be written, nothing is remembered.
+    work_out : callable
+        Gives the value: lists, mappings, text and numbers only.
+
+    Returns
+    -------
+    object
+    """
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    value = work_out()
+    with contextlib.suppress(OSError):  # a full or read-only disk costs time only
+        write_whole(path, json.dumps(value))
+    return value
 
 
 def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any], readers: Sequence[Path] = ()) -> str:
@@ -298,6 +323,7 @@ def _read(target: Path) -> Staged:
 
     return Staged(
         tables={name: str(target / f"{name}.parquet") for name in manifest["tables"]},
+        folder=target,
         fingerprint=manifest["fingerprint"],
         accounting=tuple(accounted(row) for row in manifest["accounting"]),
         findings=tuple(Finding(**row) for row in manifest["findings"]),

@@ -14,7 +14,10 @@ from opslib.proposals.model import Proposal
 _TAGGED = ("design", "stopping")
 
 
-class _Loader(yaml.SafeLoader):
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where it was built
+
+
+class _Loader(_SafeLoader):
     """PyYAML's safe loader that refuses a key written twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

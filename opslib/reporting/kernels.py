@@ -31,7 +31,15 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from opslib.errors import ReportError
 
-PRELOAD = ("ipykernel.kernelapp", "ipykernel.zmqshell", "matplotlib.pyplot", "matplotlib_inline.backend_inline")
+PRELOAD = (
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_svg",
+    "matplotlib_inline.backend_inline",
+    "ibis.backends.duckdb",
+    "sqlglot.dialects.duckdb",
+)
 STARTUP_SECONDS = 120.0
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # two pages at a time use the cores better than threads that wait for each other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opslib import contracts
+from opslib import contracts, engine
 from opslib.data import checks, sources
 from opslib.data.sources import Shop
 from opslib.errors import ContractError
@@ -145,3 +146,31 @@ def test_counts_equal_pandas_and_rows_order_does_not_matter(rows: list[tuple[str
     assert found.get(("rating", "at most 5"), 0) == int((frame["rating"] > 5).sum())
     assert found.get(("review_id", "unique key"), 0) == int(frame["review_id"].duplicated(keep=False).sum())
     assert found == {(f.column, f.rule): f.n_rows for f in checks.check_table(frame[::-1], name="reviews")}
+
+
+def test_findings_are_worked_out_once_for_the_same_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = open_rows(tmp_path, ORDERS)
+    engine.clear_log()
+    first = checks.check_shop(shop)
+    assert engine.query_log() == ()  # what prepares the data is not what a page was computed from
+    monkeypatch.setattr(checks, "check_table", lambda *rows, **name: pytest.fail("checked again"))
+    assert checks.check_shop(sources.open_shop(tmp_path / "shop.yml", root=tmp_path)) == first
+
+
+def test_other_content_or_other_rules_are_checked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = rules_of(open_rows(tmp_path, ORDERS))
+    worse = ORDERS.assign(Qty=["0", *ORDERS["Qty"][1:]])
+    assert rules_of(open_rows(tmp_path, worse)) == before | {
+        ("quantity", "quantity 0"): ("note", 1, "A1 p1"),
+        ("revenue_amount", "revenue below 0"): ("warning", 1, "A1 p1"),  # the discount of 1 stays
+    }
+    monkeypatch.setattr(checks, "_rules_version", lambda: "other")
+    monkeypatch.setattr(checks, "check_table", lambda *rows, **name: ())
+    monkeypatch.setattr(checks, "_suspicious", lambda lines: ())
+    assert rules_of(open_rows(tmp_path, worse)) == {}
+
+
+def test_where_nothing_may_be_written_findings_are_the_same(tmp_path: Path) -> None:
+    shop = open_rows(tmp_path, ORDERS)
+    nowhere = replace(shop.staged, folder=Path("/proc/nowhere"))
+    assert checks.check_shop(replace(shop, staged=nowhere)) == checks.check_shop(shop)
