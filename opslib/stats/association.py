@@ -1,0 +1,172 @@
+"""What occurs together more, or less, often than chance: expected counts, tests for thousands of pairs, groups of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.special import gammainc, gammaincc, gammaincinv
+
+from opslib.errors import ParameterError
+
+Side = Literal["more", "less"]
+LINKED_SHARE = 0.5
+"""Two groups become one where at least this share of the pairs between them is linked."""
+
+
+def expected_together(counts: pd.DataFrame, strata: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
+    """Baskets that would hold both items of a pair if items fell into baskets independently, given how large each basket is.
+
+    Within a stratum of basket sizes a basket of size k holds an item with a chance proportional to k and to the item's
+    frequency there (configuration model), so that neither large baskets nor items of large baskets look associated.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        ``item``, ``stratum``, ``n`` (baskets of the stratum that hold it): of every item that occurs in ``pairs``.
+    strata : DataFrame
+        ``stratum``, ``total`` and ``squares`` (sum over all items of their counts and squared counts), ``n_pairs`` (sum
+        of k(k - 1) over its baskets).
+    pairs : DataFrame
+        ``item_a``, ``item_b``.
+
+    Returns
+    -------
+    ndarray, shape (n_pairs,)
+        Expected counts.
+
+    Notes
+    -----
+    Chung and Lu (2002); weights n / (1 - n/total) leave out an item paired with itself, and the expected counts of all
+    pairs sum to the pairs that the baskets hold.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame({"item": ["a", "b", "c"], "stratum": 2, "n": [20, 20, 20]})  # 30 baskets of two
+    >>> strata = pd.DataFrame({"stratum": [2], "total": [60], "squares": [1200], "n_pairs": [60]})
+    >>> expected_together(counts, strata, pd.DataFrame({"item_a": ["a"], "item_b": ["b"]})).round(6).tolist()
+    [10.0]
+    """
+    sizes = strata[strata["n_pairs"] > 0].set_index("stratum").sort_index()
+    wide = counts.pivot_table(index="item", columns="stratum", values="n", aggfunc="sum", fill_value=0)
+    wide = wide.reindex(columns=sizes.index, fill_value=0)
+    n, total = wide.to_numpy(dtype="float64"), sizes["total"].to_numpy(dtype="float64")
+    weight = n / (1 - n / total)
+    sums = total + (weight - n).sum(axis=0)
+    squares = sizes["squares"].to_numpy(dtype="float64") + (weight**2 - n**2).sum(axis=0)
+    scale = np.divide(
+        sizes["n_pairs"].to_numpy(dtype="float64"), sums**2 - squares, where=sums**2 > squares, out=sums * 0
+    )
+    left, right = (weight[wide.index.get_indexer(pairs[name])] for name in ("item_a", "item_b"))
+    return np.asarray((left * right) @ scale)
+
+
+def pair_tests(
+    observed: np.ndarray,
+    expected: np.ndarray,
+    *,
+    dispersion: np.ndarray,
+    n_tested: int,
+    side: Side = "more",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Observed against expected counts of many pairs, with false discoveries controlled over all pairs that were tested.
+
+    Parameters
+    ----------
+    observed, expected : ndarray, shape (n_pairs,)
+        Times that both occurred, and that chance would give.
+    dispersion : ndarray, shape (n_pairs,)
+        Variance of the count over its mean: 1 where occurrences are independent, the sum of squares over the sum
+        where they come in clusters (several of one person).
+    n_tested : int
+        Pairs that were looked at, those not in the arrays included (they count as unassociated).
+    side : {"more", "less"}
+        Direction of the test.
+    level : float
+        Level of each interval.
+
+    Returns
+    -------
+    DataFrame
+        ``ratio`` (observed over expected), ``ratio_lower``, ``ratio_upper``, ``p_value`` (one-sided), ``q_value``.
+
+    Raises
+    ------
+    ParameterError
+        Fewer pairs tested than given, or an unknown side.
+
+    Notes
+    -----
+    Poisson tails on counts divided by the dispersion; interval of Garwood (1936); Benjamini and Hochberg (1995).
+
+    Examples
+    --------
+    >>> found = pair_tests(np.array([10.0]), np.array([4.0]), dispersion=np.ones(1), n_tested=1)
+    >>> found[["ratio", "p_value"]].round(4).values.tolist()
+    [[2.5, 0.0081]]
+    """
+    if n_tested < len(observed):
+        raise ParameterError(f"n_tested: {n_tested} is below the {len(observed)} pairs given")
+    if side not in ("more", "less"):
+        raise ParameterError(f"side: '{side}' is not one of more, less")
+    n, mean, tail = observed / dispersion, np.maximum(expected, 1e-12) / dispersion, (1 - level) / 2
+    p = gammainc(n, mean) if side == "more" else gammaincc(n + 1, mean)
+    with np.errstate(invalid="ignore"):
+        lower = np.where(n > 0, gammaincinv(n, tail), 0.0) / mean
+    out = {"ratio": n / mean, "ratio_lower": lower, "ratio_upper": gammaincinv(n + 1, 1 - tail) / mean}
+    return pd.DataFrame({**out, "p_value": p, "q_value": false_discovery_rates(p, n_tested=n_tested)})
+
+
+def false_discovery_rates(p_values: np.ndarray, *, n_tested: int) -> np.ndarray:
+    """Benjamini-Hochberg q-values where only some of the tests are at hand; the others count as p = 1.
+
+    Examples
+    --------
+    >>> false_discovery_rates(np.array([0.01, 0.001]), n_tested=10).round(6).tolist()
+    [0.05, 0.01]
+    """
+    order = np.argsort(p_values, kind="stable")
+    stepped = p_values[order] * n_tested / np.arange(1, len(p_values) + 1)
+    q = np.empty(len(p_values))
+    q[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
+    return q
+
+
+def linked_groups(links: Sequence[tuple[Hashable, Hashable]]) -> dict[Hashable, int]:
+    """Groups of items most of whose pairs are linked (average linkage), so that one false link cannot chain two groups.
+
+    Parameters
+    ----------
+    links : sequence of (item, item)
+        Pairs found linked, strongest first: of equal merges the stronger link decides.
+
+    Returns
+    -------
+    dict of item to int
+        Group of each linked item, 0 first; numbered by the smallest item.
+
+    Notes
+    -----
+    Sokal and Michener (1958).
+
+    Examples
+    --------
+    >>> linked_groups([("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("d", "e")])
+    {'a': 0, 'b': 0, 'c': 0, 'd': 1, 'e': 1}
+    """
+    items = sorted({item for link in links for item in link}, key=str)
+    if len(items) < 2:
+        return {}
+    place = {item: number for number, item in enumerate(items)}
+    apart = np.ones((len(items), len(items)))
+    for rank, (one, two) in enumerate(links):
+        # Weaker links are a hair longer, too little to move the cut.
+        apart[place[one], place[two]] = apart[place[two], place[one]] = 1e-6 * rank / len(links)
+    upper = apart[np.triu_indices(len(items), 1)]
+    labels = fcluster(linkage(upper, "average"), t=1 - LINKED_SHARE + 1e-6, criterion="distance")
+    numbers: dict[int, int] = {}
+    return {item: numbers.setdefault(int(label), len(numbers)) for item, label in zip(items, labels, strict=True)}
