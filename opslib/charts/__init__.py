@@ -16,11 +16,13 @@ from opslib.charts.estimates import (
     draw_posterior,
 )
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
+from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
 from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
 from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
 from opslib.charts.segments import draw_segment_sizes
 from opslib.charts.series import draw_series
+from opslib.charts.white_space import draw_unmet_searches, draw_white_space
 
 __all__ = [
     "alt_of",
@@ -29,6 +31,8 @@ __all__ = [
     "draw_accounting",
     "draw_calibration",
     "draw_claims",
+    "draw_clv_holdout",
+    "draw_clv_tracking",
     "draw_cohorts",
     "draw_days_observed",
     "draw_decomposition",
@@ -37,6 +41,7 @@ __all__ = [
     "draw_intervals",
     "draw_kpi_change",
     "draw_life_cycle",
+    "draw_migration_flow",
     "draw_pareto",
     "draw_perceptual_map",
     "draw_posterior",
@@ -45,6 +50,8 @@ __all__ = [
     "draw_segment_sizes",
     "draw_series",
     "draw_truth",
+    "draw_unmet_searches",
+    "draw_white_space",
     "register",
     "to_svg",
     "unregister",

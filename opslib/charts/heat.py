@@ -44,8 +44,8 @@ def draw_cohorts(
     labels = [f"{c:%b %Y}" if hasattr(c, "strftime") else str(c) for c in grid.index]
     top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
     ax = theme.new_axes(ax, height=theme.height_for(len(grid), per_row=0.3, around=1.6))
-    _cells(ax, grid.to_numpy(), Normalize(0, top or 1.0), is_labelled=grid.shape[1] <= MOST_LABELLED)
-    _heat_axes(ax, [str(age) for age in grid.columns], labels)
+    paint_cells(ax, grid.to_numpy(), Normalize(0, top or 1.0), is_labelled=grid.shape[1] <= MOST_LABELLED)
+    heat_axes(ax, [str(age) for age in grid.columns], labels)
     ax.set_xlabel("periods after the first order")
     first = grid[1] if 1 in grid.columns else pd.Series(dtype="float64")
     seen = first.dropna()
@@ -63,7 +63,7 @@ def draw_cohorts(
     )
 
 
-def _cells(ax: Axes, values: np.ndarray, norm: Normalize, *, is_labelled: bool) -> None:
+def paint_cells(ax: Axes, values: np.ndarray, norm: Normalize, *, is_labelled: bool) -> None:
     """Coloured cells over a hatched ground that shows where nothing was observed."""
     ax.patch.set(facecolor="white", edgecolor=theme.LIGHT, hatch="////")
     edges = [np.arange(n + 1) - 0.5 for n in values.shape[::-1]]
@@ -78,7 +78,7 @@ def _per_cent(value: float) -> str:
     return f"{value * 100:.0f}" if value >= 0.0995 or value == 0 else f"{value * 100:.1f}"
 
 
-def _heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
+def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     step = max(1, -(-len(columns) // 20))
@@ -125,7 +125,7 @@ def draw_rfm_grid(
     unit = "share" if value.endswith("_share") else (currency or "money") if value.endswith("_amount") else ""
     ax = theme.new_axes(ax, height=4.4)
     norm = Normalize(0, top or 1.0)
-    _cells(ax, values, norm, is_labelled=False)
+    paint_cells(ax, values, norm, is_labelled=False)
     for (row, column), number in np.ndenumerate(values):
         text = "withheld" if np.isnan(number) else formats.format_value(number, unit)
         ax.annotate(
@@ -137,7 +137,7 @@ def draw_rfm_grid(
             color=theme.GREY if np.isnan(number) else theme.ink_on(RAMP(norm(number))),
         )
     rows = [str(score) for score in sorted(cells.index, reverse=True)]
-    _heat_axes(ax, [str(score) for score in cells.columns], rows)
+    heat_axes(ax, [str(score) for score in cells.columns], rows)
     ax.set_xlabel("recency score (right: bought lately)")
     ax.set_ylabel("frequency score (top: buys often)")
     name = value.removeprefix("n_").removesuffix("_amount").removesuffix("_share").replace("_", " ")

@@ -1,7 +1,15 @@
 """Groups of customers that need a treatment of their own."""
 
 from opslib.segmentation.grid import rfm_grid
+from opslib.segmentation.histories import customer_summary
+from opslib.segmentation.holdout import HoldoutCheck, holdout_check, lifetime_checks
 from opslib.segmentation.life_stage import STAGES, life_stages, stage_sizes
+from opslib.segmentation.lifetime import (
+    LifetimeModel,
+    customer_lifetime_value,
+    fit_lifetime,
+    segment_lifetime_value,
+)
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
 from opslib.segmentation.rfm import (
     SEGMENTS,
@@ -14,25 +22,37 @@ from opslib.segmentation.rfm import (
     segment_sizes,
 )
 from opslib.segmentation.tiers import TIERS, tier_sizes, value_tiers
+from opslib.segmentation.visits import INTENTS, intent_sizes, visit_intents
 
 __all__ = [
+    "INTENTS",
     "NOBODY",
     "SEGMENTS",
     "STAGES",
     "TIERS",
+    "HoldoutCheck",
+    "LifetimeModel",
     "RfmCutPoints",
     "Segment",
     "cohort_segments",
+    "customer_lifetime_value",
+    "customer_summary",
     "customer_totals",
+    "fit_lifetime",
+    "holdout_check",
+    "intent_sizes",
     "life_stages",
+    "lifetime_checks",
     "rfm_coverage",
     "rfm_cut_points",
     "rfm_grid",
     "rfm_scores",
     "segment_growth",
+    "segment_lifetime_value",
     "segment_migration",
     "segment_sizes",
     "stage_sizes",
     "tier_sizes",
     "value_tiers",
+    "visit_intents",
 ]

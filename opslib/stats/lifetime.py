@@ -5,17 +5,20 @@ Both are fitted on distinct histories with their number of units, so the cost do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import betaln, gammaln, hyp2f1
+from scipy.special import betaln, digamma, gammaln, hyp2f1
 
 from opslib.errors import ParameterError
 
 #: Bounds of the logarithms of the parameters: a fit that ends on them is not identified, and says so.
 LOG_BOUND = 12.0
+#: Standard deviation of a weak prior on the logarithm of each parameter, for the covariance only.
+LOG_PRIOR = 3.0
 _STARTS = ((0.0, 1.0, 0.0, 1.0), (-1.0, 2.0, -0.5, 0.5), (0.5, 3.0, 0.0, 3.0))
 
 
@@ -105,17 +108,15 @@ def fit_bg_nbd(histories: pd.DataFrame) -> BgNbd:
         )
     scale = float(np.average(age, weights=weight)) / 10
 
-    def loss(log_parameters: np.ndarray) -> float:
-        r, alpha, a, b = np.exp(log_parameters)
+    def loss(log_parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        parameters = np.exp(log_parameters)
+        r, alpha, a, b = parameters
         likelihood = _bg_nbd_log_likelihood(r, alpha, a, b, x, t_x / scale, age / scale)
-        return -float(weight @ likelihood) / float(weight.sum())
+        slopes = _bg_nbd_slopes(r, alpha, a, b, x, t_x / scale, age / scale) @ weight
+        return -float(weight @ likelihood) / float(weight.sum()), -slopes * parameters / float(weight.sum())
 
-    fits = [
-        minimize(
-            loss, start, method="L-BFGS-B", bounds=[(-LOG_BOUND, LOG_BOUND)] * 4, options={"ftol": 1e-14, "gtol": 1e-9}
-        )
-        for start in _STARTS
-    ]
+    limits, options = [(-LOG_BOUND, LOG_BOUND)] * 4, {"ftol": 1e-14, "gtol": 1e-9}
+    fits = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options=options) for start in _STARTS]
     best = min(fits, key=lambda fit: float(fit.fun))
     r, alpha, a, b = np.exp(best.x)
     total = float(weight @ _bg_nbd_log_likelihood(r, alpha * scale, a, b, x, t_x, age))
@@ -133,6 +134,23 @@ def _bg_nbd_log_likelihood(
     alive = -(r + x) * np.log(alpha + age)
     gone = np.where(x > 0, np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x), -np.inf)
     return common + np.logaddexp(alive, gone)
+
+
+def _bg_nbd_slopes(
+    r: float, alpha: float, a: float, b: float, x: np.ndarray, t_x: np.ndarray, age: np.ndarray
+) -> np.ndarray:
+    """Derivatives of each history's log-likelihood by r, alpha, a and b, one row each."""
+    alive = -(r + x) * np.log(alpha + age)
+    gone = np.where(x > 0, np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x), -np.inf)
+    stayed = np.exp(alive - np.logaddexp(alive, gone))
+    left = 1 - stayed
+    both = digamma(a + b) - digamma(a + b + x)
+    return np.stack([
+        digamma(r + x) - digamma(r) + np.log(alpha) - stayed * np.log(alpha + age) - left * np.log(alpha + t_x),
+        r / alpha - (r + x) * (stayed / (alpha + age) + left / (alpha + t_x)),
+        both + left / a,
+        both + digamma(b + x) - digamma(b) - left / (b + np.maximum(x, 1) - 1),
+    ])  # fmt: skip
 
 
 def probability_alive(model: BgNbd, *, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray) -> np.ndarray:
@@ -237,15 +255,9 @@ def fit_gamma_gamma(histories: pd.DataFrame) -> GammaGamma:
         raise ParameterError("Gamma-Gamma: no unit has a repeat event of positive value; widen the period")
     scale = float(np.average(value, weights=weight))
 
-    def log_likelihood(p: float, q: float, gamma: float, m: np.ndarray) -> np.ndarray:
-        return (
-            gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(gamma)
-            + (p * x - 1) * np.log(m) + p * x * np.log(x) - (p * x + q) * np.log(gamma + m * x)
-        )  # fmt: skip
-
     def loss(log_parameters: np.ndarray) -> float:
         p, q, gamma = np.exp(log_parameters)
-        return -float(weight @ log_likelihood(p, q, gamma, value / scale)) / float(weight.sum())
+        return -float(weight @ _gamma_gamma_log_likelihood(p, q, gamma, x, value / scale)) / float(weight.sum())
 
     fits = [
         minimize(
@@ -255,10 +267,18 @@ def fit_gamma_gamma(histories: pd.DataFrame) -> GammaGamma:
     ]
     best = min(fits, key=lambda fit: float(fit.fun))
     p, q, gamma = np.exp(best.x)
-    total = float(weight @ log_likelihood(p, q, gamma * scale, value))
+    total = float(weight @ _gamma_gamma_log_likelihood(p, q, gamma * scale, x, value))
     return GammaGamma(
         p=float(p), q=float(q), gamma=float(gamma * scale), log_likelihood=total, n_units=int(weight.sum())
     )
+
+
+def _gamma_gamma_log_likelihood(p: float, q: float, gamma: float, x: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Log-likelihood of each mean value of ``x`` events."""
+    return (
+        gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(gamma)
+        + (p * x - 1) * np.log(value) + p * x * np.log(x) - (p * x + q) * np.log(gamma + value * x)
+    )  # fmt: skip
 
 
 def expected_value(model: GammaGamma, *, frequency: np.ndarray, mean_value: np.ndarray) -> np.ndarray:
@@ -288,6 +308,71 @@ def expected_value(model: GammaGamma, *, frequency: np.ndarray, mean_value: np.n
         return np.where(
             denominator > 0, model.p * (model.gamma + np.where(x > 0, x * value, 0.0)) / denominator, np.inf
         )
+
+
+def log_parameter_covariance(model: BgNbd | GammaGamma, histories: pd.DataFrame) -> np.ndarray:
+    """Covariance of the logarithms of a fit's parameters: the inverse of the observed information.
+
+    Parameters
+    ----------
+    model : BgNbd or GammaGamma
+        Fitted on ``histories``.
+    histories : pandas.DataFrame
+        As given to the fit.
+
+    Returns
+    -------
+    numpy.ndarray
+        (4, 4) for r, alpha, a, b or (3, 3) for p, q, gamma. A prior of standard deviation `LOG_PRIOR` on each logarithm
+        keeps directions finite about which the data say nothing.
+
+    References
+    ----------
+    Efron, Hinkley (1978), Assessing the accuracy of the maximum likelihood estimator. Biometrika 65(3).
+
+    Examples
+    --------
+    >>> h = pd.DataFrame({"frequency": [0, 1, 2, 5], "recency": [0, 3, 8, 9], "age": [10, 10, 10, 10],
+    ...                   "n_units": [500, 200, 120, 60]})
+    >>> log_parameter_covariance(fit_bg_nbd(h), h).shape
+    (4, 4)
+    """
+    likelihood, weight, centre = _likelihood_of(model, histories)
+    size, step = len(centre), 5e-3
+    steps = np.eye(size) * step
+    information = np.empty((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            corners = [
+                s * t * float(weight @ likelihood(centre + s * steps[i] + t * steps[j]))
+                for s in (1, -1)
+                for t in (1, -1)
+            ]
+            information[i, j] = information[j, i] = -sum(corners) / (4 * step**2)
+    values, vectors = np.linalg.eigh(information)
+    return (vectors / (np.maximum(values, 0.0) + LOG_PRIOR**-2)) @ vectors.T
+
+
+def _likelihood_of(
+    model: BgNbd | GammaGamma, histories: pd.DataFrame
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, np.ndarray]:
+    """Log-likelihood of each history by the logarithms of the parameters; the weights; where the fit is."""
+    if isinstance(model, BgNbd):
+        x, t_x, age, weight = _columns(histories, "frequency", "recency", "age", "n_units")
+
+        def of_events(logs: np.ndarray) -> np.ndarray:
+            r, alpha, a, b = np.exp(logs)
+            return _bg_nbd_log_likelihood(r, alpha, a, b, x, t_x, age)
+
+        return of_events, weight, np.log([model.r, model.alpha, model.a, model.b])
+    x, value, weight = _columns(histories, "frequency", "mean_value", "n_units")
+    keep = (x > 0) & (value > 0)
+
+    def of_values(logs: np.ndarray) -> np.ndarray:
+        p, q, gamma = np.exp(logs)
+        return _gamma_gamma_log_likelihood(p, q, gamma, x[keep], value[keep])
+
+    return of_values, weight[keep], np.log([model.p, model.q, model.gamma])
 
 
 def _columns(frame: pd.DataFrame, *names: str) -> tuple[np.ndarray, ...]:

@@ -1,0 +1,208 @@
+"""Customers over time: a lifetime forecast against what came, and who moved from which segment to which."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+
+from opslib import formats
+from opslib.charts import heat, theme
+from opslib.charts.display import finish
+from opslib.charts.frames import require, rows_of
+from opslib.charts.labels import label_ends
+from opslib.segmentation import NOBODY, HoldoutCheck
+
+
+def draw_clv_holdout(check: HoldoutCheck, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Purchases a customer predicted and realised in the held-out days, by tenths of the customers.
+
+    Parameters
+    ----------
+    check : HoldoutCheck
+        From `segmentation.holdout_check`; reads ``groups`` and the errors.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    groups = check.groups
+    ax = theme.new_axes(ax)
+    n, at = groups["n_customers"].to_numpy(dtype="float64"), groups["group"].to_numpy(dtype="float64")
+    rates = {
+        name: groups[name].to_numpy(dtype="float64") / n
+        for name in ("predicted_orders", "lower", "upper", "realised_orders", "naive_orders")
+    }
+    floor = max(min(rates["lower"].min(), rates["realised_orders"].min()), rates["predicted_orders"].min() / 4, 1e-3)
+    low = np.maximum(rates["lower"], floor)
+    ax.vlines(at, low, np.maximum(rates["upper"], low), color=theme.SKY, linewidth=9, alpha=0.45, zorder=1)
+    ax.plot(at, rates["predicted_orders"], color=theme.BLUE, marker="_", markersize=13, linestyle="none", zorder=2)
+    naive = np.where(rates["naive_orders"] >= floor, rates["naive_orders"], np.nan)
+    ax.plot(at + 0.22, naive, color=theme.GREY, marker="x", markersize=5, linestyle="none", zorder=2)
+    colours = [theme.RED if is_outside else theme.INK for is_outside in groups["is_outside"]]
+    ax.scatter(at, np.maximum(rates["realised_orders"], floor), color=colours, s=26, zorder=3, linewidths=0)
+    ax.set_yscale("log")
+    ax.set_ylim(floor / 1.3, max(float(np.nanmax(part)) for part in rates.values()) * 1.3)
+    ax.set_xlim(0.4, at.max() + 0.6)
+    ax.set_xticks(at, [f"{number:.0f}" for number in at])
+    ax.set_xlabel("tenth of the customers by forecast (1: most purchases expected)")
+    theme.format_axis(ax.yaxis, "")
+    n_days = (check.holdout_end - check.calibration_end).days
+    outside = int(groups["is_outside"].sum())
+    return finish(
+        ax,
+        title=title
+        or f"{_missed(check.orders_error)} in the {n_days} days held out; "
+        f"going on as before: {_missed(check.naive_error).lower()}",
+        subtitle=f"purchases a customer in {n_days} days, log scale; bar: predicted, with what chance allows (95 %); "
+        "dot: realised, red outside it; cross: going on as before",
+        alt=f"{len(groups)} groups of customers; realised purchases lie outside the forecast's interval in {outside}. "
+        f"Predicted {check.orders.value:,.0f} purchases, realised {check.realised_orders:,.0f}.",
+    )
+
+
+def _missed(error: float) -> str:
+    """ "12 % too low"."""
+    if np.isnan(error):
+        return "without a purchase to compare with"
+    share = formats.format_share(abs(error), step=0.1 if abs(error) < 0.0995 else 1.0)
+    return f"{share} too {'low' if error < 0 else 'high'}"
+
+
+def draw_clv_tracking(check: HoldoutCheck, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Running total of purchases in the held-out weeks: realised, predicted, and going on as before.
+
+    Parameters
+    ----------
+    check : HoldoutCheck
+        From `segmentation.holdout_check`; reads ``weeks`` and the interval of the total.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    weeks = check.weeks
+    ax = theme.new_axes(ax)
+    lines = (("realised_orders", "realised", theme.INK), ("predicted_orders", "predicted", theme.BLUE),
+             ("naive_orders", "as before", theme.GREY))  # fmt: skip
+    passed = (check.holdout_end - check.calibration_end).days / 7
+    at = np.r_[0.0, np.minimum(weeks["week"].to_numpy(dtype="float64"), passed)]
+    ends = []
+    for column, name, colour in lines:
+        value = np.r_[0.0, weeks[column].to_numpy(dtype="float64")]
+        ax.plot(at, value, color=colour, linestyle="--" if name == "as before" else "-")
+        ends.append((float(at[-1]), float(value[-1]), f"{name} {value[-1]:,.0f}", colour))
+    ax.vlines(at[-1], check.orders.lower, check.orders.upper, color=theme.SKY, linewidth=7, alpha=0.45, zorder=0)
+    ax.set_xlim(0, at[-1] * 1.3)
+    ax.set_ylim(0, max(check.orders.upper, *(end[1] for end in ends)) * 1.06)
+    ax.set_xticks(range(0, int(passed) + 1, max(1, len(at) // 8)))
+    ax.set_xlabel("weeks after the model was fitted")
+    theme.format_axis(ax.yaxis, "purchases")
+    place = "above" if check.realised_orders > check.orders.upper else "within"
+    place = "below" if check.realised_orders < check.orders.lower else place
+    return finish(
+        ax,
+        title=title or f"Realised purchases end {place} the forecast's interval",
+        subtitle="running total of purchases; the bar at the end is the forecast's 95 % interval",
+        alt=f"Three lines over {len(weeks)} weeks: " + ", ".join(text for _, _, text, _ in ends) + ".",
+        label=lambda: label_ends(ax, ends),
+    )
+
+
+def draw_migration_flow(
+    flows: pd.DataFrame,
+    *,
+    order: Sequence[str] = (),
+    currency: str | None = None,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Where the customers of each segment went: shares with intervals, who stayed, and the money at stake.
+
+    Parameters
+    ----------
+    flows : DataFrame
+        From `segmentation.segment_migration`: ``segment_before``, ``segment_after``, ``flow_share``, ``lower``,
+        ``upper``, ``revenue_before``, ``revenue_after``; measures missing where withheld.
+    order : sequence of str
+        Segments from best to worst; alphabetical unless given, ``not a customer`` always last.
+    currency : str or None
+        ISO code.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(flows, "flows", "segment_before", "segment_after", "flow_share", "lower", "upper", "revenue_before", "revenue_after")  # fmt: skip
+    names = sorted({*flows["segment_before"], *flows["segment_after"]} - {NOBODY})
+    names = [name for name in order if name in names] + [name for name in names if name not in order]
+    rows = [name for name in [*names, NOBODY] if name in set(flows["segment_before"])]
+    columns = [name for name in [*names, NOBODY] if name in set(flows["segment_after"])]
+    cells = pd.DataFrame(0.0, index=rows, columns=columns)
+    for r in rows_of(flows):
+        cells.loc[r.segment_before, r.segment_after] = r.flow_share
+    ax = theme.new_axes(ax, height=theme.height_for(len(rows), per_row=0.52, around=2.1))
+    norm = Normalize(0, max(float(np.nanmax(cells.to_numpy())), 0.01) if cells.size else 1.0)
+    heat.paint_cells(ax, cells.to_numpy(), norm, is_labelled=False)
+    _flow_labels(ax, flows, rows, columns, norm)
+    heat.heat_axes(ax, [textwrap.fill(name, 11) for name in columns], [textwrap.fill(name, 12) for name in rows])
+    ax.tick_params(axis="x", labelsize=8.5, labelcolor=theme.INK)
+    ax.tick_params(axis="y", labelcolor=theme.INK)
+    money = flows.groupby("segment_before")[["revenue_before", "revenue_after"]].sum()
+    for row, name in enumerate(rows):
+        text = " → ".join(formats.format_money(float(money.loc[name, c]), currency or "") for c in money.columns)
+        ax.annotate(text, (len(columns) - 0.5, row), xytext=(6, 0), textcoords="offset points", va="center",
+                    fontsize=8.5, color=theme.INK, annotation_clip=False)  # fmt: skip
+    return finish(
+        ax,
+        title=title or _largest_loss(flows, currency),
+        subtitle="rows: segment before; columns: after; per cent of the row with 95 % intervals; hatched: withheld; "
+        "right: revenue of the row's shown customers, before → after",
+        alt=_flow_words(flows),
+    )
+
+
+def _flow_labels(ax: Axes, flows: pd.DataFrame, rows: list[str], columns: list[str], norm: Normalize) -> None:
+    for r in rows_of(flows.dropna(subset=["flow_share"])):
+        row, column = rows.index(r.segment_before), columns.index(r.segment_after)
+        ink = theme.ink_on(heat.RAMP(norm(float(r.flow_share))))
+        weight = "bold" if r.segment_before == r.segment_after else "normal"
+        ax.annotate(f"{r.flow_share * 100:.0f}", (column, row), xytext=(0, 5), textcoords="offset points", ha="center",
+                    va="center", fontsize=9.5, color=ink, fontweight=weight)  # fmt: skip
+        ax.annotate(f"{r.lower * 100:.0f}–{r.upper * 100:.0f}", (column, row), xytext=(0, -7),
+                    textcoords="offset points", ha="center", va="center", fontsize=7.5, color=ink)  # fmt: skip
+
+
+def _largest_loss(flows: pd.DataFrame, currency: str | None) -> str:
+    """The flow out of a segment that cost most."""
+    moved = flows[(flows["segment_before"] != flows["segment_after"]) & (flows["segment_before"] != NOBODY)]
+    change = (moved["revenue_after"] - moved["revenue_before"]).astype("float64").dropna()
+    if change.empty or change.min() >= 0:
+        return "No shown flow between segments lost revenue"
+    worst = moved.loc[[change.idxmin()]].iloc[0]
+    amount = formats.format_money(-float(change.min()), currency or "")
+    share = formats.format_share(float(worst["flow_share"]), step=1.0)
+    end = "did not come back" if worst["segment_after"] == NOBODY else f"became {worst['segment_after']}"
+    return f"{share} of the {worst['segment_before']} customers {end}: {amount} less"
+
+
+def _flow_words(flows: pd.DataFrame) -> str:
+    stayed = flows[flows["segment_before"] == flows["segment_after"]].dropna(subset=["flow_share"])
+    parts = "; ".join(f"{r.segment_before} {formats.format_share(r.flow_share, step=1.0)}" for r in rows_of(stayed))
+    return f"A matrix of shares that moved from each segment to each. Stayed in their segment: {parts or 'none'}."

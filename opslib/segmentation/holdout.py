@@ -1,0 +1,298 @@
+"""Does a lifetime model earn its keep? Fitted on the first months, checked on the next, beside a naive forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics.blocks import Table
+from opslib.segmentation.histories import DAYS_IN, Grain, customer_summary, histories_of, purchases
+from opslib.segmentation.lifetime import LifetimeModel, fit_lifetime, parameter_variance, sums_by
+from opslib.stats.estimates import Estimate
+from opslib.stats.lifetime import BgNbd, GammaGamma
+from opslib.stats.lifetime_moments import event_moments, future_moments
+
+_Z = float(norm.ppf(0.975))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldoutCheck:
+    """A lifetime model fitted up to one day and compared with what its customers did until another.
+
+    Parameters
+    ----------
+    calibration_end, holdout_end : date
+        Last day of either stretch.
+    model : LifetimeModel
+        Fitted on the first.
+    orders, amount : Estimate
+        Predicted purchases and revenue of the known customers in the second, with the interval that chance and uncertain
+        parameters allow.
+    realised_orders, realised_amount : float
+        What they did.
+    naive_orders, naive_amount : float
+        Forecast that every customer goes on as until now: purchases after the first, an equal stretch's worth of them
+        (those younger than the stretch: as many as so far), at their own mean value.
+    skill : Estimate
+        Share of the naive forecast's squared error per customer that the model saves; below 0 it is worse.
+    groups : pandas.DataFrame
+        Customers by predicted purchases, tenths with the most first: group (from 1), n_customers, predicted_orders, lower,
+        upper, realised_orders, naive_orders, error_share, is_outside, predicted_amount, realised_amount.
+    weeks : pandas.DataFrame
+        Running totals: week (from 1), predicted_orders, realised_orders, naive_orders.
+    """
+
+    calibration_end: date
+    holdout_end: date
+    model: LifetimeModel
+    orders: Estimate
+    amount: Estimate
+    realised_orders: float
+    realised_amount: float
+    naive_orders: float
+    naive_amount: float
+    skill: Estimate
+    groups: pd.DataFrame
+    weeks: pd.DataFrame
+
+    @property
+    def orders_error(self) -> float:
+        """Predicted over realised purchases minus one; missing if there were none."""
+        return _error(self.orders.value, self.realised_orders)
+
+    @property
+    def amount_error(self) -> float:
+        """Predicted over realised revenue minus one."""
+        return _error(self.amount.value, self.realised_amount)
+
+    @property
+    def naive_error(self) -> float:
+        """Error of the naive forecast of purchases."""
+        return _error(self.naive_orders, self.realised_orders)
+
+    @property
+    def model_error(self) -> float:
+        """Error of the revenue as a standard deviation of its logarithm, to widen later forecasts by."""
+        both = self.amount.value, self.realised_amount
+        return float(abs(np.log(both[0] / both[1]))) if min(both) > 0 and np.isfinite(both[0]) else float("inf")
+
+
+def _error(predicted: float, realised: float) -> float:
+    return predicted / realised - 1 if realised > 0 else float("nan")
+
+
+def holdout_check(
+    order_lines: Table,
+    *,
+    calibration_end: date,
+    holdout_end: date,
+    start: date | None = None,
+    grain: Grain = "day",
+    n_groups: int = 10,
+) -> HoldoutCheck:
+    """Fit lifetimes up to one day, predict until another, and compare: total, by tenths of customers, week by week.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        As for `customer_summary`. Customers whose first order is later than ``calibration_end`` are nobody's to predict.
+    calibration_end, holdout_end : date
+        Last days of the two stretches.
+    start : date or None
+        First day that counts.
+    grain : {"day", "week"}
+        As for `customer_summary`.
+    n_groups : int
+        Groups of customers; those with equal forecasts stay together.
+
+    Returns
+    -------
+    HoldoutCheck
+
+    Raises
+    ------
+    ParameterError
+        The second stretch is empty, or no customer has a second purchase.
+
+    References
+    ----------
+    Tracking and conditional expectations: Fader, Hardie, Lee (2005), figures 2 and 3.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> days = pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 180, 400), unit="D")
+    >>> lines = pd.DataFrame({"order_id": range(400), "product_id": "a", "customer_id": rng.integers(0, 90, 400),
+    ...     "ordered_at": days, "quantity": 1.0, "unit_price": rng.gamma(5, 4, 400)})
+    >>> check = holdout_check(lines, calibration_end=date(2026, 4, 30), holdout_end=date(2026, 6, 29))
+    >>> len(check.weeks), int(check.groups["n_customers"].sum()) == check.model.n_customers
+    (9, True)
+    """
+    n_days = (holdout_end - calibration_end).days
+    if n_days < DAYS_IN.get(grain, 1):
+        raise ParameterError(f"holdout_end: {holdout_end} leaves no {grain} after calibration_end {calibration_end}")
+    summary = customer_summary(order_lines, end=calibration_end, start=start, grain=grain)
+    model = fit_lifetime(summary)
+    later = purchases(
+        order_lines, first=calibration_end + timedelta(days=1), last=holdout_end, step=DAYS_IN[grain],
+        anchor=calibration_end,
+    )  # fmt: skip
+    histories = _forecasts(_with_outcomes(summary, later), model, n_days / 7)
+    n_groups = min(n_groups, len(histories))
+    total, groups = (_groups(histories, model, n_days / 7, n) for n in (1, n_groups))
+    return HoldoutCheck(
+        calibration_end=calibration_end, holdout_end=holdout_end, model=model, orders=_total(total, "orders", "purchases"),
+        amount=_total(total, "amount", "money"), realised_orders=float(histories["orders_later"].sum()),
+        realised_amount=float(histories["amount_later"].sum()), naive_orders=float(total["naive_orders"].sum()),
+        naive_amount=float((histories["naive_rate"] * histories["value_sum"]).sum()), skill=_skill(histories),
+        groups=groups.drop(columns=["amount_lower", "amount_upper"]),
+        weeks=_weeks(later.semi_join(summary, "customer_id"), histories, model, n_days, DAYS_IN[grain]),
+    )  # fmt: skip
+
+
+def _with_outcomes(summary: ir.Table, later: ir.Table) -> pd.DataFrame:
+    """Histories with what their customers did later: sums of purchases, their squares, and money."""
+    did = later.group_by("customer_id").aggregate(orders=later.count().cast("float64"), amount=later["amount"].sum())
+    did = did.rename(later_customer="customer_id")
+    joined = summary.left_join(did, summary["customer_id"] == did["later_customer"])
+    orders = joined["orders"].fill_null(0.0)
+    amount = joined["amount"].sum().cast("float64").fill_null(0.0)
+    return histories_of(joined, orders_later=orders.sum(), squares_later=(orders * orders).sum(), amount_later=amount)
+
+
+def _forecasts(histories: pd.DataFrame, model: LifetimeModel, horizon: float) -> pd.DataFrame:
+    """Histories with the purchases of a customer that the model and the naive rule expect."""
+    x, recency, age = (histories[name].to_numpy(dtype=float) for name in ("frequency", "recency", "age"))
+    expected, _ = event_moments(model.orders, frequency=x, recency=recency, age=age, horizon=horizon)
+    return histories.assign(expected=expected, naive_rate=x * horizon / np.maximum(age, horizon))
+
+
+def _groups(histories: pd.DataFrame, model: LifetimeModel, horizon: float, n_groups: int) -> pd.DataFrame:
+    """Customers by forecast, the most first, in groups of equal size as far as ties allow."""
+    n = histories["n_units"].to_numpy(dtype=float)
+    by_forecast = histories.assign(n=n).groupby(-histories["expected"].round(9))["n"].sum()
+    middle = (by_forecast.cumsum() - by_forecast / 2) / n.sum()
+    place = (-histories["expected"].round(9)).map(np.minimum((middle * n_groups).astype(int), n_groups - 1))
+    codes, numbers = pd.factorize(place, sort=True)
+
+    def totals(orders: BgNbd, values: GammaGamma) -> np.ndarray:
+        ahead = future_moments(histories, events=orders, values=values, horizon=horizon)
+        return sums_by(codes, ahead.events, ahead.events_variance, ahead.amount, ahead.amount_variance)
+
+    orders, orders_chance, amount, amount_chance = totals(model.orders, model.values)
+    orders_error, _, amount_error, _ = parameter_variance(totals, model)
+    columns = ("n_units", "orders_later", "amount_later")
+    counted, realised, money = sums_by(codes, *(histories[name].to_numpy(dtype=float) for name in columns))
+    (naive,) = sums_by(codes, n * histories["naive_rate"].to_numpy())
+    half, amount_half = _Z * np.sqrt(orders_error + orders_chance), _Z * np.sqrt(amount_error + amount_chance)
+    lower, upper = np.maximum(orders - half, 0.0), orders + half
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(realised > 0, orders / realised - 1, np.nan)
+    return pd.DataFrame({
+        "group": np.asarray(numbers) + 1, "n_customers": counted.astype("int64"), "predicted_orders": orders,
+        "lower": lower, "upper": upper, "realised_orders": realised, "naive_orders": naive, "error_share": error,
+        "is_outside": (realised < lower) | (realised > upper), "predicted_amount": amount,
+        "amount_lower": np.maximum(amount - amount_half, 0.0), "amount_upper": amount + amount_half,
+        "realised_amount": money,
+    })  # fmt: skip
+
+
+def _total(row: pd.DataFrame, what: str, unit: str) -> Estimate:
+    ends = ("lower", "upper") if what == "orders" else ("amount_lower", "amount_upper")
+    value, lower, upper, n = (float(row[name].iloc[0]) for name in (f"predicted_{what}", *ends, "n_customers"))
+    return Estimate(value=value, lower=lower, upper=upper, n=int(n), unit=unit, method="BG/NBD and Gamma-Gamma")
+
+
+def _skill(histories: pd.DataFrame) -> Estimate:
+    """One minus the model's squared error per customer over the naive one's, from sums; customers independent."""
+    columns = ("n_units", "expected", "naive_rate", "orders_later", "squares_later")
+    n, own, naive, y, yy = (histories[name].to_numpy(dtype=float) for name in columns)
+    constant, slope = own**2 - naive**2, -2 * (own - naive)  # the difference of squares is linear in what was realised
+    gain = constant * n + slope * y
+    squares = constant**2 * n + 2 * constant * slope * y + slope**2 * yy
+    whole = float((naive**2 * n - 2 * naive * y + yy).sum())
+    size = float(n.sum())
+    value, error = -float(gain.sum()), float(np.sqrt(max(squares.sum() - gain.sum() ** 2 / size, 0.0)))
+    scale = 1 / whole if whole > 0 else float("nan")
+    return Estimate(
+        value=value * scale, lower=(value - _Z * error) * scale, upper=(value + _Z * error) * scale, n=int(size),
+        unit="share", method="paired squared errors over customers", std_error=error * scale,
+    )  # fmt: skip
+
+
+def _weeks(later: ir.Table, histories: pd.DataFrame, model: LifetimeModel, n_days: int, step: int) -> pd.DataFrame:
+    """Running totals of the known customers by week; the last one may be shorter."""
+    week = (later["ago"] * step) // 7 + 1
+    found = engine.collect(later.group_by(week=week.cast("int64")).aggregate(n=later.count()).order_by("week"))
+    weeks = np.arange(1, -(-n_days // 7) + 1)
+    passed = np.minimum(weeks * 7, n_days) / 7
+    x, recency, age, n = (histories[name].to_numpy(dtype=float) for name in ("frequency", "recency", "age", "n_units"))
+    predicted = [
+        float(n @ event_moments(model.orders, frequency=x, recency=recency, age=age, horizon=float(t))[0])
+        for t in passed
+    ]
+    realised = found.set_index("week")["n"].reindex(weeks, fill_value=0).cumsum()
+    naive = float((n * histories["naive_rate"].to_numpy()).sum()) * passed / passed[-1]
+    return pd.DataFrame({
+        "week": weeks, "predicted_orders": predicted, "realised_orders": realised.to_numpy(dtype=float),
+        "naive_orders": naive,
+    })  # fmt: skip
+
+
+def lifetime_checks(model: LifetimeModel, holdout: HoldoutCheck | None = None) -> pd.DataFrame:
+    """Where a lifetime model is outside what it was made for: each check with its number, limit and meaning.
+
+    Parameters
+    ----------
+    model : LifetimeModel
+        From `fit_lifetime`.
+    holdout : HoldoutCheck or None
+        Adds the checks on held-out months.
+
+    Returns
+    -------
+    DataFrame
+        One row a check: check, value, limit (as text), is_passed, meaning (what follows where it fails).
+
+    References
+    ----------
+    The limits are conventions of ours; independence of value and frequency is assumed in Fader and Hardie (2013).
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"customer_id": range(60), "frequency": [0, 1, 4] * 20, "recency_days": [0, 30, 80] * 20,
+    ...     "age_days": [90, 120, 100] * 20, "mean_value": [None, 20.0, 30.0] * 20, "revenue_amount": 50.0})
+    >>> checks = lifetime_checks(fit_lifetime(frame)).set_index("check")
+    >>> bool(checks.loc["enough repeaters", "is_passed"])
+    False
+    """
+    fit, repeaters, linked = model.orders, model.n_repeaters / model.n_customers, abs(model.value_correlation.value)
+    leaving = fit.a / (fit.a + fit.b)
+    rows: list[tuple[str, float, str, bool, str]] = [
+        ("enough repeaters", model.n_repeaters, "at least 100", model.n_repeaters >= 100,
+         "too few customers came back for four parameters"),
+        ("repeat share", repeaters, "5 % to 95 %", 0.05 <= repeaters <= 0.95,
+         "nearly everybody, or nobody, comes back: the model is made for shops between a supermarket and a one-off"),
+        ("customers stop", leaving, "at least 0.5 % after a purchase", fit.is_identified and leaving >= 0.005,
+         "the fit finds no customers that stop, so the chance to be active ranks nobody"),
+        ("value apart from number", model.value_correlation.value, "between -0.3 and 0.3", linked <= 0.3,
+         "those who buy more often spend more (or less) each time, which the value model takes not to be so"),
+        ("values have a spread", model.values.q, "above 2", model.values.q > 2,
+         "a few purchases are so large that the value of a new customer has no finite variance"),
+    ]  # fmt: skip
+    if holdout is not None:
+        missed = holdout.orders_error
+        rows += [
+            ("held-out total", missed, "within 20 %", abs(missed) <= 0.2,
+             "the months predicted were not like those fitted (season, growth, a promotion)"),
+            ("better than naive", holdout.skill.value, "interval above 0", holdout.skill.lower > 0,
+             "that everybody goes on as before forecasts customers no worse"),
+        ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["check", "value", "limit", "is_passed", "meaning"])

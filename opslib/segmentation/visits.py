@@ -1,0 +1,269 @@
+"""What a visit was for: one intent a visit, by rules in a fixed order, and how large each intent is."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from opslib import engine
+from opslib.errors import ContractError, ParameterError
+from opslib.metrics.blocks import MONEY, Table
+from opslib.stats.moments import Moments
+from opslib.stats.shares import share
+from opslib.stats.skewed import level_interval
+
+INTENTS: dict[str, str] = {
+    "unseen": "no event was recorded",
+    "buy": "an order was placed",
+    "bounce": "one event, and gone",
+    "checkout": "the checkout was begun and left",
+    "cart": "something was put into the cart, and left there",
+    "compare": "two or more products of one category were viewed",
+    "search": "the shop's search was used",
+    "consider": "a product was viewed",
+    "service": "help, account or delivery pages were read, and no product viewed",
+    "browse": "home, lists or guides were looked through",
+}
+"""The rules, first match counts: what happened in a visit of each intent."""
+
+SERVICE_SECTIONS = ("help", "service", "support", "account", "contact", "returns", "faq", "delivery")
+CHECKOUT = ("begin_checkout", "add_shipping_info", "add_payment_info")
+
+
+def visit_intents(
+    events: Table,
+    *,
+    sessions: Table | None = None,
+    products: Table | None = None,
+    service_sections: tuple[str, ...] = SERVICE_SECTIONS,
+    horizon_days: int = 30,
+) -> ir.Table:
+    """Intent of each visit, from its events in GA4's names, and whether the visitor bought in a later visit.
+
+    Parameters
+    ----------
+    events : events
+        session_id, event_name, occurred_at; visitor_id, section, product_id, order_id, value are used where they are.
+    sessions : sessions or None
+        With it, visits without events are there as well (``unseen``), and device, source, medium and country.
+    products : products or None
+        Its category says which products can be compared; without it any two products count.
+    service_sections : tuple of str
+        Sections of the site that are service, in lower case.
+    horizon_days : int
+        How long a later order counts as one of this visitor.
+
+    Returns
+    -------
+    ibis.Table
+        session_id, visitor_id (the session where unknown), started_at, intent (one of `INTENTS`), n_events, n_products,
+        is_buy (1 or 0), revenue_amount (value of the visit's purchase events, 0 where they have none), bought_later (1 or
+        0: an order in a later visit within the horizon; missing for unknown visitors and where the data end before the
+        horizon does), and of sessions
+        device, source, medium, country.
+
+    Raises
+    ------
+    ContractError
+        A column is missing.
+    ParameterError
+        The horizon is not positive.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"session_id": ["s", "s", "t"], "event_name": ["view_item", "add_to_cart", "page_view"],
+    ...     "occurred_at": pd.to_datetime(["2026-01-05 10:00", "2026-01-05 10:02", "2026-01-05 11:00"])})
+    >>> engine.collect(visit_intents(events).order_by("session_id"))["intent"].tolist()
+    ['cart', 'bounce']
+    """
+    if horizon_days <= 0:
+        raise ParameterError(f"horizon_days: {horizon_days} is not positive; e.g. 30")
+    table = engine.as_table(events)
+    for column in ("session_id", "event_name", "occurred_at"):
+        if column not in table.columns:
+            raise ContractError(f"events: no column '{column}'; it has {', '.join(table.columns)}")
+    visits = _counts(_with_category(table, products), service_sections)
+    visits = _named(visits) if sessions is None else _with_sessions(visits, engine.as_table(sessions))
+    return _with_later(visits.mutate(intent=_intent(visits)), horizon_days)
+
+
+def _with_category(events: ir.Table, products: Table | None) -> ir.Table:
+    """The columns that the rules read, one row an event; a category of its own for every one where none is known."""
+    given = {name: events[name] for name in ("visitor_id", "section", "product_id") if name in events.columns}
+    missing = {name: ibis.null("string") for name in ("visitor_id", "section", "product_id") if name not in given}
+    value = (events["value"] if "value" in events.columns else ibis.null("string")).cast(MONEY)
+    rows = events.select("session_id", "event_name", "occurred_at", **given, **missing, value=value)
+    if products is None or "category" not in engine.as_table(products).columns:
+        return rows.mutate(category=ibis.literal("any"))
+    shelf = engine.as_table(products).select(shelf_product="product_id", category="category")
+    return rows.left_join(shelf, rows["product_id"] == shelf["shelf_product"]).drop("shelf_product")
+
+
+def _counts(rows: ir.Table, service_sections: tuple[str, ...]) -> ir.Table:
+    """One row a visit: what happened how often, gathered by category first, so that products of one can be counted."""
+    name = rows["event_name"]
+    happened = {
+        "n_events": name.notnull(),
+        "n_purchases": name == "purchase",
+        "n_checkouts": name.isin(CHECKOUT),
+        "n_carts": name == "add_to_cart",
+        "n_searches": name == "search",
+        "n_views": name == "view_item",
+        "n_services": rows["section"].lower().isin(service_sections),
+    }
+    parts = rows.group_by("session_id", "category").aggregate(
+        visitor_id=rows["visitor_id"].max(),
+        started_at=rows["occurred_at"].min(),
+        n_products=rows["product_id"].nunique(where=name == "view_item"),
+        revenue_amount=rows["value"].sum(where=name == "purchase"),
+        **{column: condition.fill_null(False).ifelse(1, 0).sum() for column, condition in happened.items()},
+    )
+    return parts.group_by("session_id").aggregate(
+        visitor_id=parts["visitor_id"].max(),
+        started_at=parts["started_at"].min(),
+        n_compared=parts["n_products"].max(),
+        n_products=parts["n_products"].sum().cast("int64"),
+        revenue_amount=parts["revenue_amount"].sum().cast("float64").fill_null(0.0),
+        **{column: parts[column].sum().cast("int64") for column in happened},
+    )
+
+
+def _named(visits: ir.Table) -> ir.Table:
+    """A visit of nobody known is a visitor of its own, and of those nobody knows what they did later."""
+    known = visits["visitor_id"].cast("string")
+    return visits.mutate(visitor_id=known.fill_null(visits["session_id"].cast("string")), is_known=known.notnull())
+
+
+def _with_sessions(visits: ir.Table, sessions: ir.Table) -> ir.Table:
+    """Every session with what its events say; those without events too."""
+    parts = [name for name in ("device", "source", "medium", "country") if name in sessions.columns]
+    who = sessions["visitor_id"] if "visitor_id" in sessions.columns else ibis.null("string")
+    known = sessions.select("session_id", "started_at", *parts, own_visitor=who)
+    seen = visits.rename(seen_session="session_id", seen_at="started_at")
+    joined = known.left_join(seen, known["session_id"] == seen["seen_session"])
+    numbers = [name for name, kind in visits.schema().items() if kind.is_numeric()]
+    filled = {name: joined[name].fill_null(0) for name in numbers}
+    visitor = ibis.coalesce(joined["own_visitor"], joined["visitor_id"])
+    return _named(joined.mutate(visitor_id=visitor, **filled).drop("own_visitor", "seen_session", "seen_at"))
+
+
+def _intent(visits: ir.Table) -> ir.StringValue:
+    """The first rule that holds, in the order of `INTENTS`."""
+    rules = {
+        "unseen": visits["n_events"] == 0,
+        "buy": visits["n_purchases"] > 0,
+        "bounce": visits["n_events"] == 1,
+        "checkout": visits["n_checkouts"] > 0,
+        "cart": visits["n_carts"] > 0,
+        "compare": visits["n_compared"] > 1,
+        "search": visits["n_searches"] > 0,
+        "consider": visits["n_views"] > 0,
+        "service": visits["n_services"] > 0,
+    }
+    return ibis.cases(*((rule, name) for name, rule in rules.items()), else_="browse")
+
+
+def _with_later(visits: ir.Table, horizon_days: int) -> ir.Table:
+    """Whether the visitor's next order in a later visit lies within the horizon, where that has been observed."""
+    is_buy = visits["n_purchases"] > 0
+    visits = visits.mutate(
+        is_buy=is_buy.ifelse(1, 0), bought_at=is_buy.ifelse(visits["started_at"], ibis.null("timestamp"))
+    )
+    backwards = [ibis.desc("started_at"), ibis.desc("session_id")]
+    running = ibis.cumulative_window(group_by="visitor_id", order_by=backwards)
+    visits = visits.mutate(own_or_next=visits["bought_at"].min().over(running))
+    next_at = visits["own_or_next"].lag().over(ibis.window(group_by="visitor_id", order_by=backwards))
+    visits = visits.mutate(next_at=next_at, ends_at=visits["started_at"].max().over(ibis.window()))
+    until = visits["started_at"] + ibis.interval(days=horizon_days)
+    later = (visits["next_at"] <= until).fill_null(False).ifelse(1, 0)
+    is_asked = visits["is_known"] & (until <= visits["ends_at"])
+    visits = visits.mutate(bought_later=is_asked.ifelse(later, ibis.null("int8")))
+    parts = [name for name in ("device", "source", "medium", "country") if name in visits.columns]
+    return visits.select(
+        "session_id", "visitor_id", "started_at", "intent", "n_events", "n_products", "is_buy", "revenue_amount",
+        "bought_later", *parts,
+    )  # fmt: skip
+
+
+def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) -> pd.DataFrame:
+    """Visits of each intent, and how often an order follows in a later visit; visits of a visitor are not independent.
+
+    Parameters
+    ----------
+    intents : table
+        From `visit_intents`.
+    by : str or None
+        A column to split by, such as ``device`` or ``source``; shares are then of the visits of its value.
+    level : float
+        Coverage of the intervals (0-1): delta method over visitors.
+
+    Returns
+    -------
+    DataFrame
+        One row an intent that occurred (and value of ``by``), in the order of `INTENTS`: intent, n_visits, n_visitors,
+        visit_share, lower, upper, revenue_amount, n_followed (visits whose horizon was observed), later_share (of those,
+        followed by an order in a later visit), later_lower, later_upper, meaning.
+
+    Raises
+    ------
+    ContractError
+        ``by`` is no column of the visits.
+
+    Examples
+    --------
+    >>> visits = pd.DataFrame({"visitor_id": ["v", "v", "w"], "intent": ["browse", "buy", "browse"],
+    ...     "revenue_amount": [0.0, 9.0, 0.0], "bought_later": [1, 0, 0]})
+    >>> intent_sizes(visits)[["intent", "n_visits", "later_share"]].values.tolist()
+    [['buy', 1, 0.0], ['browse', 2, 0.5]]
+    """
+    table = engine.as_table(intents)
+    if by is not None and by not in table.columns:
+        raise ContractError(f"intents: no column '{by}'; it has {', '.join(table.columns)}")
+    group = ibis.literal("all") if by is None else table[by].cast("string").fill_null("unknown")
+    people = table.group_by(group=group, visitor_id=table["visitor_id"], intent=table["intent"]).aggregate(
+        y=table.count().cast("float64"),
+        e=table["bought_later"].count().cast("float64"),
+        b=table["bought_later"].sum().cast("float64").fill_null(0.0),
+        revenue=table["revenue_amount"].sum(),
+    )
+    people = people.mutate(d=people["y"].sum().over(ibis.window(group_by=["group", "visitor_id"])))
+    pairs = ("yy", "yd", "bb", "ee", "be")
+    found = engine.collect(
+        people.group_by("group", "intent")
+        .aggregate(
+            n_visits=people["y"].sum(), n_visitors=people.count(), revenue_amount=people["revenue"].sum(),
+            n_followed=people["e"].sum(), b=people["b"].sum(), n_asked=(people["e"] > 0).ifelse(1, 0).sum(),
+            **{pair: (people[pair[0]] * people[pair[1]]).sum() for pair in pairs},
+        )
+        .order_by(["group", "intent"])
+    )  # fmt: skip
+    whole = people.group_by("group", "visitor_id").aggregate(d=people["y"].sum())
+    wholes = engine.collect(
+        whole.group_by("group").aggregate(n=whole.count(), d=whole["d"].sum(), dd=(whole["d"] * whole["d"]).sum())
+    )
+    found = found.merge(wholes, on="group", validate="many_to_one").astype({"n_visits": "int64", "n_followed": "int64"})
+    _interval(found, ("visit_share", "lower", "upper"), ("n", "n_visits", "d", "yy", "dd", "yd"), level)
+    _interval(
+        found, ("later_share", "later_lower", "later_upper"), ("n_asked", "b", "n_followed", "bb", "ee", "be"), level
+    )
+    found["meaning"] = found["intent"].map(INTENTS)
+    found["place"] = found["intent"].map({name: i for i, name in enumerate(INTENTS)})
+    columns = ["intent", "n_visits", "n_visitors", "visit_share", "lower", "upper", "revenue_amount", "n_followed",
+               "later_share", "later_lower", "later_upper", "meaning"]  # fmt: skip
+    found = found.sort_values(["group", "place"], ignore_index=True)
+    return found[columns] if by is None else found.rename(columns={"group": by})[[by, *columns]]
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _interval(frame: pd.DataFrame, names: tuple[str, str, str], sums: tuple[str, ...], level: float) -> None:
+    """Add a ratio of sums over visitors, with its interval, kept within 0 and 1; Wilson's where all visitors agree."""
+    values = (frame[name].to_numpy(dtype=float) for name in sums)
+    moments = Moments(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
+    value, lower, upper, _ = level_interval(moments, level=level)
+    for row in np.flatnonzero(((value == 0) | (value == 1)) & (moments.n > 0)):
+        exact = share(int(value[row] * moments.n[row]), int(moments.n[row]), level=level)
+        lower[row], upper[row] = exact.lower, exact.upper
+    for name, ends in zip(names, (value, lower, upper), strict=True):
+        frame[name] = np.clip(ends, 0.0, 1.0)

@@ -1,0 +1,166 @@
+"""One intent a visit, by hand; shares by a second road; intervals that know a visitor's visits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opslib import engine
+from opslib.errors import ContractError, ParameterError
+from opslib.segmentation import INTENTS, intent_sizes, visit_intents
+from opslib.stats.shares import share
+
+PRODUCTS = pd.DataFrame({"product_id": ["l1", "l2", "r1"], "category": ["lamps", "lamps", "rugs"]})
+LOG = {
+    "buy": [("view_item", "l1"), ("add_to_cart", "l1"), ("begin_checkout", None), ("purchase", "l1")],
+    "bounce": [("view_item", "l1")],
+    "checkout": [("add_to_cart", "l1"), ("begin_checkout", None)],
+    "cart": [("search", None), ("view_item", "l1"), ("view_item", "l2"), ("add_to_cart", "l1")],
+    "compare": [("search", None), ("view_item", "l1"), ("view_item", "l2")],
+    "search": [("search", None), ("view_item", "l1"), ("view_item", "r1")],  # two products, but no two of a kind
+    "consider": [("page_view", None), ("view_item", "l1"), ("view_item", "l1")],
+    "service": [("page_view", None), ("page_view", "help")],
+    "browse": [("page_view", None), ("view_item_list", None)],
+}
+
+
+def events_of(log: dict[str, list[tuple[str, str | None]]], at: str = "2026-01-05 10:00") -> pd.DataFrame:
+    rows = [
+        {
+            "session_id": session, "visitor_id": session, "event_index": i, "event_name": name,
+            "occurred_at": pd.Timestamp(at) + pd.Timedelta(minutes=i), "section": "Help" if what == "help" else "shop",
+            "product_id": None if what == "help" else what, "value": 9.5 if name == "purchase" else None,
+        }
+        for session, steps in log.items() for i, (name, what) in enumerate(steps)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).astype({"product_id": "string"})
+
+
+def intents(events: pd.DataFrame, **choices) -> pd.DataFrame:
+    return engine.collect(visit_intents(events, **choices).order_by("session_id")).set_index("session_id")
+
+
+def test_every_rule_by_hand():
+    found = intents(events_of(LOG), products=PRODUCTS)
+    assert found["intent"].to_dict() == {name: name for name in sorted(LOG)}
+    assert found.loc["buy", ["is_buy", "revenue_amount"]].tolist() == [1, 9.5]
+    assert found.loc["compare", ["n_events", "n_products"]].tolist() == [3, 2]
+
+
+def test_without_categories_any_two_products_are_compared():
+    assert intents(events_of(LOG)).loc["search", "intent"] == "compare"
+
+
+def test_only_what_is_there_is_used():
+    bare = events_of(LOG)[["session_id", "event_name", "occurred_at"]]
+    found = intents(bare)["intent"]
+    assert found["buy"] == "buy"
+    assert found["compare"] == "search"  # no product, nothing to compare
+    assert found["service"] == "browse"
+
+
+def test_sessions_without_events_are_unseen():
+    sessions = pd.DataFrame(
+        {"session_id": ["buy", "z"], "started_at": pd.to_datetime(["2026-01-05"] * 2), "device": "mobile"}
+    )
+    found = intents(events_of(LOG), sessions=sessions)
+    assert found["intent"].to_dict() == {"buy": "buy", "z": "unseen"}
+    assert found["device"].tolist() == ["mobile", "mobile"]
+    assert found.loc["z", ["n_events", "revenue_amount"]].tolist() == [0, 0.0]
+
+
+def later(days: list[int], buys: list[bool], **choices) -> list[float]:
+    """bought_later of visits of one visitor on these days, with somebody else's visit on day 100."""
+    log = pd.concat([
+        events_of({f"s{i}": LOG["buy" if buy else "browse"]}, at=f"2026-01-01 {10 + i}:00").assign(
+            visitor_id="v", occurred_at=lambda t, day=day: t["occurred_at"] + pd.Timedelta(days=day))
+        for i, (day, buy) in enumerate(zip(days, buys, strict=True))
+    ] + [events_of({"zz": LOG["browse"]}, at="2026-04-11 09:00")])  # fmt: skip
+    return intents(log, **choices)["bought_later"].iloc[:-1].astype("float64").tolist()
+
+
+def test_a_later_order_counts_within_the_horizon_only():
+    assert later([0, 10, 60], [False, True, False]) == [1.0, 0.0, 0.0]
+    assert later([0, 40], [False, True]) == [0.0, 0.0]
+    assert later([0, 40], [False, True], horizon_days=45) == [1.0, 0.0]
+
+
+def test_what_is_not_yet_over_is_missing():
+    assert np.isnan(later([0, 95], [True, False])).tolist() == [False, True]
+
+
+def test_visits_of_nobody_known_have_no_later():
+    unknown = events_of(LOG).drop(columns="visitor_id")
+    early = unknown.assign(session_id="early", occurred_at=unknown["occurred_at"] - pd.Timedelta(days=90))
+    assert intents(pd.concat([unknown, early]))["bought_later"].isna().all()
+
+
+@given(
+    st.lists(
+        st.sampled_from(["page_view", "view_item", "search", "add_to_cart", "purchase", "begin_checkout", "odd"]),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(max_examples=8, deadline=None)
+def test_every_visit_has_exactly_one_intent(names):
+    found = intents(events_of({"s": [(name, "l1") for name in names]}), products=PRODUCTS)
+    assert len(found) == 1
+    assert found["intent"].iloc[0] in INTENTS
+
+
+def visits(n: int = 400, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    people = rng.integers(0, n // 4, n)
+    kind = np.where(rng.random(n) < (people % 5) / 8, "buy", "browse")
+    return pd.DataFrame({"visitor_id": people, "intent": kind, "revenue_amount": 1.0, "bought_later": rng.random(n) < 0.2,
+                         "device": np.where(people % 2, "mobile", None)}).astype({"bought_later": "int64"})  # fmt: skip
+
+
+def test_shares_and_their_errors_by_pandas():
+    frame = visits()
+    row = intent_sizes(frame).set_index("intent").loc["buy"]
+    d = frame.groupby("visitor_id").size()
+    y = frame[frame["intent"] == "buy"].groupby("visitor_id").size().reindex(d.index, fill_value=0)
+    ratio = y.sum() / d.sum()
+    error = np.sqrt(((y - ratio * d) ** 2).sum() * len(d) / (len(d) - 1)) / d.sum()
+    assert row["visit_share"] == pytest.approx(ratio, rel=1e-9)
+    assert (row["upper"] - row["lower"]) / 2 == pytest.approx(1.984 * error, rel=1e-3)  # Student's t, 98 degrees
+    bought = frame[frame["intent"] == "buy"]
+    assert row["later_share"] == pytest.approx(bought["bought_later"].mean(), rel=1e-9)
+    assert row["n_visitors"] == bought["visitor_id"].nunique()
+
+
+def test_repeated_visits_do_not_make_a_share_surer():
+    frame = visits()
+    once, tenfold = (intent_sizes(pd.concat([frame] * times)).set_index("intent") for times in (1, 10))
+    assert tenfold["lower"].to_numpy() == pytest.approx(once["lower"].to_numpy(), rel=1e-9)
+    assert tenfold["n_visits"]["buy"] == 10 * once["n_visits"]["buy"]
+
+
+def test_shares_of_each_device_sum_to_one():
+    sizes = intent_sizes(visits(), by="device")
+    assert sizes.groupby("device")["visit_share"].sum().to_dict() == pytest.approx({"mobile": 1.0, "unknown": 1.0})
+
+
+def test_all_of_a_kind_has_wilsons_interval():
+    row = intent_sizes(visits().assign(intent="browse", bought_later=0)).iloc[0]
+    n = visits()["visitor_id"].nunique()
+    assert row["lower"] == pytest.approx(share(n, n).lower)
+    assert row["later_upper"] == pytest.approx(share(0, n).upper)
+
+
+def test_errors_are_by_name():
+    with pytest.raises(ContractError, match="events: no column 'event_name'"):
+        visit_intents(events_of(LOG).drop(columns="event_name"))
+    with pytest.raises(ContractError, match="intents: no column 'browser'"):
+        intent_sizes(visits(), by="browser")
+    with pytest.raises(ParameterError, match="horizon_days: 0"):
+        visit_intents(events_of(LOG), horizon_days=0)
+
+
+def test_no_visit_gives_no_row():
+    assert intent_sizes(visits().head(0)).empty
