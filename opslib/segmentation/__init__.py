@@ -1,5 +1,7 @@
 """Groups of customers that need a treatment of their own."""
 
+from opslib.segmentation.clusters import SegmentClusters, segment_clusters
+from opslib.segmentation.features import FEATURES, Feature, customer_features
 from opslib.segmentation.grid import rfm_grid
 from opslib.segmentation.histories import customer_summary
 from opslib.segmentation.holdout import HoldoutCheck, holdout_check, lifetime_checks
@@ -11,6 +13,7 @@ from opslib.segmentation.lifetime import (
     segment_lifetime_value,
 )
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
+from opslib.segmentation.model import Drift, SegmentModel
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,
@@ -25,16 +28,22 @@ from opslib.segmentation.tiers import TIERS, tier_sizes, value_tiers
 from opslib.segmentation.visits import INTENTS, intent_sizes, visit_intents
 
 __all__ = [
+    "FEATURES",
     "INTENTS",
     "NOBODY",
     "SEGMENTS",
     "STAGES",
     "TIERS",
+    "Drift",
+    "Feature",
     "HoldoutCheck",
     "LifetimeModel",
     "RfmCutPoints",
     "Segment",
+    "SegmentClusters",
+    "SegmentModel",
     "cohort_segments",
+    "customer_features",
     "customer_lifetime_value",
     "customer_summary",
     "customer_totals",
@@ -47,6 +56,7 @@ __all__ = [
     "rfm_cut_points",
     "rfm_grid",
     "rfm_scores",
+    "segment_clusters",
     "segment_growth",
     "segment_lifetime_value",
     "segment_migration",

@@ -1,0 +1,313 @@
+"""Groups of customers beyond any rule: found, tested against one cloud, repeated, described - or said not to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from opslib import __version__, engine
+from opslib.errors import ParameterError
+from opslib.metrics import require_columns
+from opslib.metrics.blocks import Table
+from opslib.segmentation.features import VARIANCE, feature_named
+from opslib.segmentation.model import FAR_SHARE, SegmentModel, bin_counts
+from opslib.stats.groups import group_labels, valley_test
+from opslib.stats.multiplicity import adjusted
+from opslib.stats.partitions import replication, standardised_differences
+
+ALPHA = 0.01
+"""Chance of finding groups in a shop that has one kind of customer."""
+STABLE = 0.75
+"""Mean Jaccard similarity from which a group counts as one that comes again (Hennig: "valid")."""
+MOST_FITTED = 20_000
+FEWEST_FITTED = 100
+_NAMED, _DISTINCT = 3, 0.5
+_PARTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentClusters:
+    """What was found: how many groups, on what evidence, and what each is like.
+
+    Parameters
+    ----------
+    n_groups : int
+        Groups; 1 where there are no segments.
+    reason : str
+        Why so many, in a sentence.
+    trials : DataFrame
+        One row a number of groups tried: n_groups, p_value (no valley in at least one split), adjusted_p_value (Holm),
+        is_parted, least_jaccard (of its groups; missing where none is parted), is_chosen.
+    segments : DataFrame
+        One row a group, the largest first: cluster (1, 2, ...), segment (name), n_customers, customer_share (of those
+        fitted), jaccard.
+    profiles : DataFrame
+        One row a group and feature: cluster, segment, feature, meaning, mean, others_mean, difference (standardised),
+        lower, upper, q_value, is_distinct (q below .05 and at least half a standard deviation).
+    model : SegmentModel or None
+        To score with; None where there are no segments.
+    n_customers, n_fitted : int
+        Customers in the table, and those fitted on.
+    min_orders : int
+        Fewest orders that show a habit: customers with fewer are left out.
+    """
+
+    n_groups: int
+    reason: str
+    trials: pd.DataFrame
+    segments: pd.DataFrame
+    profiles: pd.DataFrame
+    model: SegmentModel | None
+    n_customers: int
+    n_fitted: int
+    min_orders: int
+
+    @property
+    def has_segments(self) -> bool:
+        """Whether there is more than one group."""
+        return self.n_groups > 1
+
+
+def segment_clusters(
+    features: Table, *, as_of: date, k: int | None = None, max_k: int = 8, min_orders: int = 5, seed: int = 1
+) -> SegmentClusters:
+    """Groups of customers by habit, or the answer that there are none.
+
+    Parameters
+    ----------
+    features : table
+        From `customer_features`.
+    as_of : date
+        The day it was made for; kept in the model.
+    k : int or None
+        This many groups, whatever the evidence; None: as many as the evidence carries, perhaps one.
+    max_k : int
+        Most groups tried, 2 to 12.
+    min_orders : int
+        Customers with fewer orders are not fitted on: their means are mostly chance.
+    seed : int
+        Seed of all draws.
+
+    Returns
+    -------
+    SegmentClusters
+        There are segments if, for some number of groups, every split shows a valley among customers who did not choose
+        where it lies (`stats.groups.valley_test`, Holm over the numbers tried, 1 %). Then the number is the largest of
+        which every group comes again in draws of 600 customers (`stats.partitions.replication`, .85).
+
+    Raises
+    ------
+    ParameterError
+        ``k``, ``max_k`` or ``min_orders`` out of range; or ``k`` given with too few customers.
+
+    Notes
+    -----
+    Each feature is measured in standard deviations among one customer's orders, so that what repeats in the orders of a
+    customer weighs more than what varies from order to order. k-means, since its groups are scored by nearest centroid.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> kinds = np.repeat([0.0, 3.0], 150)
+    >>> table = pd.DataFrame({"customer_id": [f"c{i:03d}" for i in range(300)], "n_orders": 9,
+    ...     "gap": kinds + rng.normal(size=300) / 3, "gap_variance": 1.0, "lines": rng.normal(size=300) / 3, "lines_variance": 1.0})
+    >>> found = segment_clusters(table, as_of=date(2026, 3, 1), max_k=3)
+    >>> found.n_groups, found.segments["segment"].tolist()
+    (2, ['often', 'seldom'])
+    >>> segment_clusters(table.assign(gap=0.1 * table["lines"]), as_of=date(2026, 3, 1), max_k=3).has_segments
+    False
+    """
+    _require_choices(k, max_k, min_orders)
+    n_customers, frame = _habits(features, min_orders=min_orders)
+    names = _informative(frame)
+    common = {"n_customers": n_customers, "n_fitted": len(frame), "min_orders": min_orders}
+    if len(frame) < FEWEST_FITTED or not names:
+        too_few = f"{len(frame)} customers with {min_orders} orders or more and {len(names)} habits that differ"
+        if k is not None:
+            raise ParameterError(f"k: no {k} groups of {too_few}; at least {FEWEST_FITTED} customers are needed")
+        return _none(f"{too_few} are too little to look for groups", _NO_TRIALS, **common)
+    centre = np.array(_numbers(frame[names].mean()))
+    scale = np.array(_numbers([_noise(frame, name) for name in names]))
+    points = np.nan_to_num((frame[names].to_numpy(dtype="float64") - centre) / scale)
+    numbers = range(2, max_k + 1) if k is None else range(k, k + 1)
+    trials, number, reason = _chosen(frame, points, scale, names=names, numbers=numbers, seed=seed)
+    if k is None and number == 1:
+        return _none(reason, trials, **common)
+    labels = group_labels(points, k or number, seed=seed)
+    profiles = _profiles(frame, names, labels)
+    segments = _described(points, labels, profiles, seed=seed)
+    profiles.insert(1, "segment", profiles["cluster"].map(segments.set_index("cluster")["segment"]))
+    model = _model(
+        frame, points, labels, features=tuple(names), centre=tuple(centre), scale=tuple(scale), min_orders=min_orders,
+        segments=tuple(segments["segment"]), as_of=as_of.isoformat(), seed=seed,
+    )  # fmt: skip
+    return SegmentClusters(
+        n_groups=len(segments), reason=reason if k is None else f"{k} groups were asked for", trials=trials,
+        segments=segments, profiles=profiles, model=model, **common,
+    )  # fmt: skip
+
+
+_TRIAL = ("n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "is_chosen")
+_NO_TRIALS = pd.DataFrame(columns=list(_TRIAL))
+_NO_SEGMENTS = pd.DataFrame(columns=["cluster", "segment", "n_customers", "customer_share", "jaccard"])
+_PROFILE = [
+    "cluster",
+    "feature",
+    "meaning",
+    "mean",
+    "others_mean",
+    "difference",
+    "lower",
+    "upper",
+    "q_value",
+    "is_distinct",
+]
+_NO_PROFILES = pd.DataFrame(columns=[_PROFILE[0], "segment", *_PROFILE[1:]])
+
+
+def _none(reason: str, trials: pd.DataFrame, **common: int) -> SegmentClusters:
+    return SegmentClusters(n_groups=1, reason=reason, trials=trials, segments=_NO_SEGMENTS, profiles=_NO_PROFILES,
+                           model=None, **common)  # fmt: skip
+
+
+def _require_choices(k: int | None, max_k: int, min_orders: int) -> None:
+    if not 2 <= max_k <= 12:
+        raise ParameterError(f"max_k: {max_k} is not from 2 to 12")
+    if k is not None and not 2 <= k <= 12:
+        raise ParameterError(f"k: {k} is not from 2 to 12; leave it out to let the evidence decide")
+    if min_orders < 2:
+        raise ParameterError(f"min_orders: {min_orders} is below 2; a habit needs at least two orders")
+
+
+def _habits(features: Table, *, min_orders: int) -> tuple[int, pd.DataFrame]:
+    """Customers in all; and those with enough orders, every second, third, ... by id where there are very many."""
+    table = engine.as_table(features)
+    require_columns(table, "customer_id", "n_orders", name="features")
+    known = table.filter(table["n_orders"] >= min_orders)
+    n_customers, n_known = (int(engine.collect(part.count()).to_numpy()[0, 0]) for part in (table, known))
+    step = max(-(-n_known // MOST_FITTED), 1)
+    if step > 1:
+        known = known.mutate(place=ibis.row_number().over(ibis.window(order_by=known["customer_id"])))
+        known = known.filter(known["place"] % step == 0).drop("place")
+    return n_customers, engine.collect(known.order_by("customer_id"))
+
+
+def _informative(frame: pd.DataFrame) -> list[str]:
+    """Habits in which customers differ."""
+    names = [name.removesuffix(VARIANCE) for name in frame.columns if name.endswith(VARIANCE)]
+    return [name for name in names if frame[name].std() > 1e-9]
+
+
+def _noise(frame: pd.DataFrame, name: str) -> float:
+    """Standard deviation among one customer's orders, pooled; among customers where orders of one never differ."""
+    seen = frame[f"{name}{VARIANCE}"].notna()
+    n = frame.loc[seen, "n_orders"].to_numpy(dtype="float64")
+    pooled = float(np.sqrt((n * frame.loc[seen, f"{name}{VARIANCE}"]).sum() / (n - 1).sum()))
+    return pooled if pooled > 1e-6 else float(frame[name].std())
+
+
+def _chosen(
+    frame: pd.DataFrame, points: np.ndarray, scale: np.ndarray, *, names: list[str], numbers: range, seed: int
+) -> tuple[pd.DataFrame, int, str]:
+    """What each number of groups has for it; the number chosen; why."""
+    spread = _without_ties(frame, points, scale, names=names, seed=seed)
+    precision = frame["n_orders"].to_numpy(dtype="float64")
+    labels = {number: group_labels(points, number, seed=seed) for number in numbers}
+    p_values: dict[Hashable, float] = {
+        number: valley_test(spread, own, precision=precision, seed=seed).p_value for number, own in labels.items()
+    }
+    trials = adjusted(p_values, alpha=ALPHA).rename(columns={"name": "n_groups", "is_rejected": "is_parted"})
+    least = (
+        [float(replication(points, own, seed=seed).min()) for own in labels.values()]
+        if trials["is_parted"].any()
+        else np.nan
+    )
+    trials = trials.assign(least_jaccard=least)
+    stable = trials.loc[trials["least_jaccard"] >= STABLE, "n_groups"]
+    number = int(stable.max()) if len(stable) else 1
+    parted = trials.loc[trials["is_parted"], "n_groups"]
+    if not len(parted):
+        reason = "customers differ by degrees: no number of groups is parted by valleys beyond chance"
+    elif not len(stable):
+        reason = "there are valleys, but no number of groups comes again when customers are drawn anew"
+    else:
+        reason = (f"{int(parted.max())} groups are parted by valleys beyond chance; {number} is the largest number of which "
+                  "every group comes again when customers are drawn anew")  # fmt: skip
+    return trials.assign(is_chosen=trials["n_groups"] == number)[list(_TRIAL)], number, reason
+
+
+def _without_ties(
+    frame: pd.DataFrame, points: np.ndarray, scale: np.ndarray, *, names: list[str], seed: int
+) -> np.ndarray:
+    """Shares of n orders move in steps of 1/n: each is spread evenly over its own step, so that steps are no valleys."""
+    steps = np.array([float(feature_named(name).is_share) for name in names]) / scale
+    even = np.random.default_rng(seed).random(points.shape) - 0.5
+    return np.asarray(points + even * steps / frame["n_orders"].to_numpy(dtype="float64")[:, None])
+
+
+def _profiles(frame: pd.DataFrame, names: list[str], labels: np.ndarray) -> pd.DataFrame:
+    found = standardised_differences(frame[names].to_numpy(dtype="float64"), labels)
+    p_values = found.set_index(["group", "dimension"])["p_value"].to_dict()
+    found["q_value"] = adjusted(p_values, method="benjamini_hochberg")["adjusted_p_value"]
+    features = [feature_named(names[number]) for number in found["dimension"]]
+    return found.assign(
+        cluster=found["group"] + 1,
+        feature=[feature.name for feature in features],
+        meaning=[feature.meaning for feature in features],
+        is_distinct=(found["q_value"] < 0.05) & (found["difference"].abs() >= _DISTINCT),
+    )[_PROFILE]
+
+
+def _described(points: np.ndarray, labels: np.ndarray, profiles: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    sizes = np.bincount(labels)
+    return pd.DataFrame({
+        "cluster": range(1, len(sizes) + 1),
+        "segment": segment_names(profiles),
+        "n_customers": sizes,
+        "customer_share": sizes / sizes.sum(),
+        "jaccard": replication(points, labels, seed=seed),
+    })  # fmt: skip
+
+
+def segment_names(profiles: pd.DataFrame) -> list[str]:
+    """A short name for each group: up to three habits that set it apart most, in words; no two alike."""
+    names: list[str] = []
+    for _, rows in profiles.groupby("cluster", sort=True):
+        apart = rows[rows["is_distinct"]].assign(size=rows["difference"].abs())
+        apart = apart.sort_values(["size", "feature"], ascending=[False, True], kind="stable").head(_NAMED)
+        words = [
+            feature_named(name).high if up else feature_named(name).low
+            for name, up in zip(apart["feature"], apart["difference"] > 0, strict=True)
+        ]
+        name = ", ".join(words) or "like the average"
+        names.append(name if name not in names else f"{name} ({len(names) + 1})")
+    return names
+
+
+def _model(frame: pd.DataFrame, points: np.ndarray, labels: np.ndarray, **known: Any) -> SegmentModel:
+    """The groups as numbers that travel, rounded to twelve digits."""
+    names = known["features"]
+    centroids = np.array([points[labels == number].mean(axis=0) for number in range(labels.max() + 1)])
+    nearest = np.sqrt(((points[:, None, :] - centroids) ** 2).sum(axis=2).min(axis=1))
+    parts = np.linspace(0, 1, _PARTS + 1)[1:-1]
+    edges = {name: _numbers(np.unique(frame[name].quantile(parts, interpolation="lower").dropna())) for name in names}
+    return SegmentModel(
+        version=__version__,
+        n_fitted=len(frame),
+        centroids=tuple(_numbers(centroid) for centroid in centroids),
+        sizes=tuple(int(size) for size in np.bincount(labels)),
+        reach=_numbers([np.quantile(nearest, 1 - FAR_SHARE)])[0],
+        edges=tuple(edges.values()),
+        bins=tuple(bin_counts(engine.as_table(frame), edges=edges).values()),
+        **known,
+    )
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in engine.round_significant(np.asarray(values, dtype="float64")))
