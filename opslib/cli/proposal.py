@@ -218,28 +218,44 @@ def evaluate(
 @proposal_app.command("decide")
 def decide(
     proposal: Id,
-    who: Annotated[str, typer.Option(help="Who decides.")],
-    what: Annotated[str, typer.Option(help="launch, launch_with_hold_out, test_first, gather_data or reject.")],
-    why: Annotated[str, typer.Option(help="The reason; it stands on the page.")],
+    who: Annotated[str, typer.Option(help="Who decides; asked for unless given.")] = "",
+    what: Annotated[
+        str,
+        typer.Option(help="launch, launch_with_hold_out, test_first, gather_data or reject; asked for unless given."),
+    ] = "",
+    why: Annotated[str, typer.Option(help="The reason; it stands on the page. Asked for unless given.")] = "",
     shop: OfShop = "demo",
     against: Annotated[bool, typer.Option("--against", help="It goes against the recommendation, knowingly.")] = False,
     on: Annotated[str, typer.Option(help="Day of the decision; later data are not looked at (default: today).")] = "",
 ) -> None:
     """Write down a decision, with what it predicts that the follow-up will find.
 
-    Examples: opslib proposal decide P-014 --who "Ana R." --what launch_with_hold_out --why "pays on average"
-    | opslib proposal decide P-015 --who "Ana R." --what launch --why "the law asks for it" --against
+    Examples: opslib proposal decide P-014 | opslib proposal decide P-014 --who "Ana R." --what launch_with_hold_out --why
+    "pays on average" | opslib proposal decide P-015 --who "Ana R." --what launch --why "the law asks for it" --against
     """
     from opslib.data import deciding, proposal_files
 
-    day, folder, choice = _day(on), _folder(shop), _decision(what)
-    deciding.require_open(proposal_files.read_records(folder), proposal)
+    day, folder, choice = _day(on), _folder(shop), _decision(what) if what else ""
+    proposal_files.find_proposal(folder, proposal)
+    records = proposal_files.read_records(folder)
+    deciding.require_open(records, proposal)
     weighed = deciding.weigh(open_with_progress(shop), proposal, on=day, folder=folder)
+    advice = weighed.desirable.recommendation
+    typer.echo(f"{proposal}: {weighed.result.label}, {weighed.result.grade.lower()} grade; recommended: {advice}")
+    if not choice:
+        choice = _decision(typer.prompt("what is decided", default=advice).replace(" ", "_"))
+        against = choice != advice and (against or typer.confirm("that goes against the recommendation, knowingly?"))
+    who = who or typer.prompt("who decides")
+    why = why or typer.prompt("why")
     payload = deciding.decided(weighed, person=who, decision=choice, reason=why, is_against=against, on=day)
     proposal_files.append_record(folder, kind="decision", proposal=proposal, at=datetime.now(UTC), payload=payload)
     side = "as recommended" if payload["is_with_recommendation"] else f"against '{payload['recommendation']}'"
-    typer.echo(f"{proposal}: {choice}, {side} ({weighed.result.label}, {weighed.result.grade.lower()} grade)")
-    if choice in deciding.LAUNCHES and payload["predictive"] is None:
+    typer.echo(f"{proposal}: {choice}, {side}; written to {proposal_files.ledger_path(folder).name}, commit it now")
+    if choice not in deciding.LAUNCHES:
+        return
+    if not deciding.is_frozen(records, proposal):
+        typer.secho("it was never frozen, so no follow-up can be scored", fg="yellow")
+    elif payload["predictive"] is None:
         typer.secho(
             "nothing was measured that a follow-up could be predicted from; only the stated probability is scored",
             fg="yellow",

@@ -11,11 +11,12 @@ from typing import Any
 from opslib.data import judging, proposal_files
 from opslib.data.sources import Shop, last_day
 from opslib.errors import ProposalError
+from opslib.metrics import shop_metrics
 from opslib.proposals.after_launch import expected_error, measured_follow_up
 from opslib.proposals.desirability import Desirability, prior_of
-from opslib.proposals.evaluate import ShopData, evaluate_proposal, plans_of
+from opslib.proposals.evaluate import ShopData, evaluate_proposal, frozen_definitions, plans_of
 from opslib.proposals.follow_up import decision_payload, follow_up_payload
-from opslib.proposals.freezing import require_finished
+from opslib.proposals.freezing import changes_since, require_finished
 from opslib.proposals.ledger import Record, records_of
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
@@ -159,10 +160,12 @@ def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[st
     Raises
     ------
     ProposalError
-        Nothing was launched, the follow-up is not due, was made already, or a gate failed.
+        Nothing was launched or frozen, what was frozen is changed, the follow-up is not due, was made already, or a
+        gate failed.
     """
-    decision = launch_of(proposal_files.read_records(folder), proposal_id)
     proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
+    decision = launch_of(proposal_files.read_records(folder), proposal_id)
+    _require_as_frozen(shop, proposal, folder)
     data = _known_on(shop, folder, on)
     plan = plans_of(proposal, own=data.own_metrics)[decision["claim"]]
     estimate, bias_sd = measured_follow_up(proposal, plan, context=data.context)
@@ -201,8 +204,28 @@ def launch_of(records: Sequence[Record], proposal_id: str) -> dict[str, Any]:
     return past[-1].payload
 
 
+def is_frozen(records: Sequence[Record], proposal_id: str) -> bool:
+    """Whether the ledger holds a freeze of a proposal."""
+    return bool(records_of(records, proposal=proposal_id, kind="freeze"))
+
+
+def _require_as_frozen(shop: Shop, proposal: Proposal, folder: Path) -> None:
+    """A follow-up measures what was named before the result, or nothing."""
+    record = proposal_files.frozen_records(folder).get(proposal.id)
+    if record is None:
+        raise ProposalError(
+            f"{proposal.id}: it was never frozen, so nobody named its follow-up before the result, and none is scored"
+        )
+    own = shop_metrics(shop.settings.get("metrics", {}))
+    changes = changes_since(record, proposal, definitions=frozen_definitions(proposal, own=own))
+    if changes:
+        raise ProposalError(
+            f"{proposal.id}: {changes[0].sentence}; a follow-up measures what was frozen, so take the change back"
+        )
+
+
 def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) -> tuple[str, ...]:
-    """Launched proposals whose follow-up window has ended and that were not looked at again.
+    """Frozen and launched proposals whose follow-up window has ended and that were not looked at again.
 
     Parameters
     ----------
@@ -219,6 +242,8 @@ def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) 
     found = []
     for record in records:
         if record.kind != "decision" or record.payload["decision"] not in LAUNCHES or record.proposal in done:
+            continue
+        if not is_frozen(records, record.proposal):
             continue
         claims = proposals[record.proposal].claims if record.proposal in proposals else ()
         ends = [c.follow_up.window.end for c in claims if c.id == record.payload["claim"] and c.follow_up is not None]

@@ -81,7 +81,7 @@ def decision_payload(
     Raises
     ------
     ProposalError
-        An unknown decision, or one against the recommendation without a reason.
+        An unknown decision, or one without a person or a reason.
     """
     if decision not in DECISIONS:
         raise ProposalError(f"{proposal.id}: decision '{decision}' is not one of {', '.join(DECISIONS)}")
@@ -90,6 +90,8 @@ def decision_payload(
         raise ProposalError(
             f"{proposal.id}: '{decision}' goes against the recommendation '{desirable.recommendation}'; say why"
         )
+    if not (person.strip() and reason.strip()):
+        raise ProposalError(f"{proposal.id}: a decision names who took it, and why; both stand on its page")
     after = desirable.posterior
     noisy = None if after is None or follow_up_error is None else predictive(after, std_error=follow_up_error)
     claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
