@@ -1,0 +1,161 @@
+"""White space: what is looked for and not offered, in visits and money; demand against offer in a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from opslib import formats
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import plural, require, rows_of, short
+from opslib.stats.estimates import Estimate
+
+MOST_THEMES, MOST_ROWS = 12, 14
+SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
+"""Colour from each ratio of demand to offer on."""
+
+
+def draw_unmet_searches(
+    themes: pd.DataFrame, *, currency: str, title: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Themes of searches in vain: money a month with its interval, or visits where no money is known.
+
+    Parameters
+    ----------
+    themes : DataFrame
+        ``theme``, ``n_visits``, ``visits_per_month``, ``worth_amount``, ``worth_lower``, ``worth_upper``,
+        ``top_three_share``, best first; from `positioning.unmet_searches`. Rows without visits are left out.
+    currency : str
+        ISO code.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_lower", "worth_upper", "top_three_share")  # fmt: skip
+    shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
+    has_money = bool(shown["worth_amount"].notna().any())
+    ax = theme.new_axes(ax, height=theme.height_for(len(shown), per_row=0.36, around=1.6))
+    value = "worth_amount" if has_money else "visits_per_month"
+    for row, r in enumerate(rows_of(shown)):
+        colour = theme.BLUE if r.top_three_share >= 0.5 else theme.GREY
+        if has_money:
+            ax.plot([r.worth_lower, r.worth_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
+        ax.plot(getattr(r, value), row, marker="o", color=colour, markersize=6)
+        ax.annotate(
+            f"{formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)} visits", (1.01, row), xycoords=("axes fraction", "data"),
+            va="center", fontsize=9, color=theme.GREY,
+        )  # fmt: skip
+    ax.axvline(0, color=theme.GREY, linewidth=0.8)
+    ax.set_yticks(range(len(shown)), [short(name, 28) for name in shown["theme"]])
+    ax.set_ylim(len(shown) - 0.4, -0.6)
+    theme.horizontal(ax)
+    theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
+    left = len(themes) - len(shown)
+    names = ", ".join(shown["theme"].head(3))
+    what = f"{currency} a month if met, with 95 % intervals" if has_money else "visits a month that search in vain"
+    more = f"; {left} smaller themes left out" if left else ""
+    first = _worth_words(shown.iloc[0], currency) if len(shown) and has_money else ""
+    return finish(
+        ax,
+        title=title
+        or (f"Looked for in vain most: {names}" if len(shown) else "No theme is looked for in vain often enough"),
+        subtitle=f"{what}; right: visits a month; blue: likely among the best three{more}",
+        alt=f"{plural(len(shown), 'theme')} of searches in vain, most first: {names or 'none'}. {first}",
+    )
+
+
+def _worth_words(row: pd.Series, currency: str) -> str:
+    worth = Estimate(
+        value=row["worth_amount"], lower=row["worth_lower"], upper=row["worth_upper"], n=0, unit=currency, method=""
+    )
+    return f"{row['theme']} is worth {formats.format_estimate(worth)} a month."
+
+
+def draw_white_space(
+    gaps: pd.DataFrame, *, rows: str = "category", columns: str = "price_band", currency: str,
+    title: str | None = None, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Demand over offer in a matrix: 1.5x draws half as much again as its share of the offer; money that rests on it below.
+
+    Parameters
+    ----------
+    gaps : DataFrame
+        From `positioning.demand_gaps`: the columns ``rows`` and ``columns``, ``pressure``, ``pressure_lower``,
+        ``pressure_upper``, ``excess_amount``.
+    rows : str
+        Column down the side; those with the largest gap are drawn.
+    columns : str
+        Column across.
+    currency : str
+        ISO code.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(gaps, "white space", rows, columns, "pressure", "pressure_lower", "pressure_upper", "excess_amount")  # fmt: skip
+    names = list(dict.fromkeys(gaps[rows]))[:MOST_ROWS]
+    heads = sorted(set(gaps[columns]))
+    ax = theme.new_axes(ax, height=theme.height_for(len(names), per_row=0.5, around=1.8))
+    for r in gaps[gaps[rows].isin(names)].to_dict("records"):
+        _cell(ax, heads.index(r[columns]), names.index(r[rows]), r, currency)
+    ax.set_xlim(-0.5, max(len(heads), 1) - 0.5)
+    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
+    ax.set_xticks(
+        range(len(heads)), [f"{head} price third" if columns == "price_band" else str(head) for head in heads]
+    )
+    ax.set_yticks(range(len(names)), [short(name, 26) for name in names])
+    ax.tick_params(length=0, labelcolor=theme.INK)
+    ax.xaxis.tick_bottom()
+    ax.grid(False)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    clear = gaps[gaps["pressure_lower"] > 1].dropna(subset=["pressure"])
+    best = clear.iloc[0] if len(clear) else None
+    plain = None
+    if best is not None:
+        where = f"{best[rows]}, {best[columns]}{' price third' if columns == 'price_band' else ''},"
+        plain = f"{where} draws {best['pressure']:.1f} times its share of the offer"
+    left = gaps[rows].nunique() - len(names)
+    return finish(
+        ax,
+        title=title or plain or "Demand follows the offer: no gap beyond chance",
+        subtitle="demand share over offer share (95 % interval); money a month that rests on the excess; blue: clearly above 1"
+        + (f"; {left} smaller rows left out" if left > 0 else ""),
+        alt=f"A matrix of {plural(len(gaps), 'group')}; {len(clear)} draw clearly more demand than their share of the offer.",
+    )  # fmt: skip
+
+
+def _cell(ax: Axes, x: int, y: int, r: dict[Hashable, Any], currency: str) -> None:
+    """One group: its colour by the ratio where that is clear of one, and its numbers."""
+    ratio = r["pressure"]
+    is_clear = np.isfinite(ratio) and r["pressure_lower"] > 1
+    colour = (
+        max((end, shade) for end, shade in SCALE.items() if not is_clear or end <= ratio)[1] if is_clear else "#FFFFFF"
+    )
+    ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, edgecolor=theme.PALE, linewidth=0.8))
+    if not np.isfinite(ratio):
+        ax.annotate("nothing offered", (x, y), ha="center", va="center", fontsize=8.5, color=theme.GREY)
+        return
+    ink = theme.ink_on(colour) if is_clear else theme.GREY
+    text = f"{ratio:.2f}x ({r['pressure_lower']:.2f}–{r['pressure_upper']:.2f})"
+    ax.annotate(text, (x, y - 0.16), ha="center", va="center", fontsize=9, color=ink)
+    money = formats.format_money(
+        r["excess_amount"], currency, step=None if abs(r["excess_amount"]) >= 1e4 else 1.0, signed=True
+    )
+    ax.annotate(money, (x, y + 0.2), ha="center", va="center", fontsize=8.5, color=ink)

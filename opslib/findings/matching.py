@@ -1,0 +1,72 @@
+"""Which competitors' products are ours, in sentences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from opslib.formats import count_of, format_estimate, format_share
+from opslib.positioning import ProductMatches
+from opslib.proposals.evidence import Evidence
+
+
+def match_findings(
+    matches: ProductMatches, *, before: pd.DataFrame | None = None, after: pd.DataFrame | None = None
+) -> tuple[Evidence, ...]:
+    """How many pairs were matched, how well, what is left to look at, and what it does to the price comparison.
+
+    Parameters
+    ----------
+    matches : ProductMatches
+        From `positioning.match_products`.
+    before, after : pandas.DataFrame or None
+        `positioning.price_position` without and with the accepted matches.
+
+    Returns
+    -------
+    tuple of Evidence
+    """
+    if matches.precision is not None and matches.recall is not None:
+        how = (
+            f"tested on {count_of(matches.n_known, 'known pair')} that the model had not seen, "
+            f"{format_estimate(matches.precision)} of what it accepts is right and it finds {format_estimate(matches.recall)}"
+        )
+    else:
+        how = "no pair is known yet, so nothing tests it but its own probabilities"
+    found = [
+        Evidence(
+            key="matching",
+            kind="estimated",
+            section="The same products at competitors",
+            sentence=f"{count_of(matches.n_matched, 'product')} of competitors {'is' if matches.n_matched == 1 else 'are'} "
+            f"newly matched to ours, beside {count_of(matches.n_known, 'pair')} known before; {how}.",
+            estimate=matches.precision,
+            caveat=f"About {matches.expected_wrong:.1f} of the new matches are expected to be wrong; known pairs count as a "
+            "fair sample of all, and precision is that among products that have a match.",
+        )
+    ]
+    if matches.n_review:
+        first = matches.review.iloc[0]
+        found.append(
+            Evidence(
+                key="matching-review",
+                kind="measured",
+                section="The same products at competitors",
+                sentence=f"{count_of(matches.n_review, 'pair')} {'is' if matches.n_review == 1 else 'are'} too doubtful to "
+                f"accept or drop; the one most worth a look is “{first['their_name']}” at {first['competitor']} "
+                f"against our “{first['name']}” ({format_share(first['probability'])}).",
+                action="look through the doubtful pairs, in the order of the list",
+                owner="Merchandising",
+            )
+        )
+    if before is not None and after is not None and len(before) and len(after):
+        shares = [frame["n_covered"].sum() / frame["n_products"].sum() for frame in (before, after)]
+        found.append(
+            Evidence(
+                key="matching-coverage",
+                kind="measured",
+                section="The same products at competitors",
+                sentence=f"With the new matches, products with a fresh competitor price rise from {format_share(shares[0])} to "
+                f"{format_share(shares[1])}.",
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,187 @@
+"""Demand against offer in groups of products: price bands of categories, levels of attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics.blocks import Table, local_day, order_day, paid, require_columns
+from opslib.periods import Period
+from opslib.positioning.white_space import MONTH_DAYS, N_DRAWS, amounts_of
+from opslib.stats.ranks import count_draws, top_shares
+
+NONE, BAND, BANDS = "(none)", "price_band", ("lower", "middle", "upper")
+ENDS = [0.025, 0.975]
+
+
+def demand_gaps(
+    products: Table,
+    order_lines: Table,
+    *,
+    period: Period,
+    by: Sequence[str] = ("category", "price_band"),
+    events: Table | None = None,
+    stock_levels: Table | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Where visitors look more than there is to choose from, and how much money rests on the difference.
+
+    Parameters
+    ----------
+    products : table
+        product_id and the columns ``by``; price where ``price_band`` is among them.
+    order_lines : table
+        What was bought, for the amount that a view (without events: a line) brings.
+    period : Period
+        Days that count.
+    by : sequence of str
+        Columns of products, and ``price_band``: within the first column, cheapest third of products to dearest.
+    events : table or None
+        ``view_item`` events are the demand: product seen in a visit, each once. Without, paid lines are: what was not
+        offered then shows less.
+    stock_levels : table or None
+        Offer is days in stock; without, products.
+    seed : int
+        For the draws behind intervals and ranks: demand compound Poisson by visit, the amount of one normal.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns ``by``, n_products, lower_price, upper_price (with ``price_band``), in_stock_share (days in stock of
+        days listed; missing without stock), n_demand, demand_share, offer_share (0-1, of all groups), pressure (demand over
+        offer share), pressure_lower, pressure_upper, excess_per_month (demand beyond the offer's share; negative where the
+        offer is larger), excess_amount, excess_lower, excess_upper (a month: that demand x what one view or line brings
+        in the first column's group; it is earned today, so it bounds what more choice could win, and is no forecast),
+        top_three_share (chance of being among the three best). Best first.
+
+    Raises
+    ------
+    ParameterError
+        If ``by`` is empty, or nothing was seen or bought in the period.
+
+    Examples
+    --------
+    >>> own = pd.DataFrame({"product_id": ["a", "b", "c", "d"], "category": ["rug", "rug", "rug", "lamp"]})
+    >>> sold = pd.DataFrame({"order_id": list("1234"), "product_id": ["d", "d", "d", "a"], "quantity": 1.0,
+    ...     "unit_price": 10.0, "ordered_at": pd.to_datetime(["2026-10-05"] * 4)})
+    >>> gaps = demand_gaps(own, sold, period=Period.parse("2026-10-01", "2026-10-31"), by=["category"])
+    >>> gaps[["category", "offer_share", "demand_share", "pressure"]].values.tolist()
+    [['lamp', 0.25, 0.75, 3.0], ['rug', 0.75, 0.25, 0.3333333333333333]]
+    """
+    if not by:
+        raise ParameterError("demand gaps: by is empty; name columns of products, e.g. category and price_band")
+    keys = list(by)
+    offered = _offered(_grouped(products, keys), stock_levels, period)
+    lines = paid(order_lines)
+    lines = lines.filter(order_day(lines).between(ibis.literal(period.start), ibis.literal(period.end)))
+    wanted = lines.select(visit=lines["order_id"].cast("string"), product_id="product_id")
+    wanted = (wanted if events is None else _viewed(events, period)).distinct()
+    cells = engine.collect(_cells(offered, keys).order_by(keys))
+    demand = engine.collect(_demand(wanted, offered, keys).order_by(keys))
+    values = engine.collect(_values(wanted, offered, lines, keys[0]).order_by(keys[0]))
+    both = cells.merge(demand, on=keys, how="left").fillna({"n_demand": 0.0, "squares": 0.0}).merge(values, on=keys[0])
+    if not both["n_demand"].sum() > 0 or not both["offer"].sum() > 0:
+        raise ParameterError(f"demand gaps: nothing was seen, bought or in stock from {period.label}")
+    return _weighed(both, keys, factor=MONTH_DAYS / period.n_days, seed=seed)
+
+
+def _grouped(products: Table, keys: list[str]) -> ir.Table:
+    """Products with their groups; the price band is the third of the first column's group, ties in one band."""
+    table = engine.as_table(products)
+    require_columns(table, "product_id", *(key for key in keys if key != BAND), name="products")
+    groups = {key: table[key].cast("string").fill_null(NONE) for key in keys if key != BAND}
+    if BAND not in keys:
+        return table.select(product_id=table["product_id"].cast("string"), **groups)
+    require_columns(table, "price", name="products")
+    priced = table.filter(table["price"] > 0)
+    rows = priced.select(
+        product_id=priced["product_id"].cast("string"), price=priced["price"].cast("float64"), **groups
+    )
+    place = ibis.percent_rank().over(ibis.window(group_by=keys[0] if keys[0] != BAND else None, order_by="price"))
+    cut = [place * 3 < 1, place * 3 < 2]
+    return rows.mutate(price_band=ibis.cases((cut[0], BANDS[0]), (cut[1], BANDS[1]), else_=BANDS[2]))
+
+
+def _offered(table: ir.Table, stock_levels: Table | None, period: Period) -> ir.Table:
+    """Days in stock of each product, and days listed; one of each where stock is not recorded."""
+    if stock_levels is None:
+        return table.mutate(offer=ibis.literal(1), listed=ibis.null("int64"))
+    stock = engine.as_table(stock_levels)
+    require_columns(stock, "product_id", "date", "n_on_hand", name="stock_levels")
+    seen = stock.filter(stock["date"].cast("date").between(ibis.literal(period.start), ibis.literal(period.end)))
+    days = seen.group_by("product_id").aggregate(offer=(seen["n_on_hand"] > 0).ifelse(1, 0).sum(), listed=seen.count())
+    return table.left_join(days, "product_id").select(table, offer=_.offer.fill_null(0), listed=_.listed.fill_null(0))
+
+
+def _viewed(events: Table, period: Period) -> ir.Table:
+    """Products seen in visits of the period."""
+    table = engine.as_table(events)
+    require_columns(table, "session_id", "occurred_at", "event_name", "product_id", name="events")
+    inside = local_day(table, "occurred_at").between(ibis.literal(period.start), ibis.literal(period.end))
+    views = table.filter(inside & (table["event_name"] == "view_item") & table["product_id"].notnull())
+    return views.select(visit=views["session_id"].cast("string"), product_id=views["product_id"].cast("string"))
+
+
+def _cells(offered: ir.Table, keys: list[str]) -> ir.Table:
+    """Products, offer and prices of each group."""
+    price = {"lower_price": _.price.min(), "upper_price": _.price.max()} if BAND in keys else {}
+    return offered.group_by(keys).aggregate(
+        n_products=_.count(), offer=_.offer.sum().cast("float64"), listed=_.listed.sum().cast("float64"), **price
+    )
+
+
+def _demand(wanted: ir.Table, offered: ir.Table, keys: list[str]) -> ir.Table:
+    """Demand of each group, and the sum of squares by visit: its variance as a compound Poisson count."""
+    joined = wanted.inner_join(offered.select("product_id", *keys), "product_id")
+    by_visit = joined.group_by([*keys, "visit"]).aggregate(n=_.count().cast("float64"))
+    return by_visit.group_by(keys).aggregate(n_demand=_.n.sum(), squares=(_.n * _.n).sum())
+
+
+def _values(wanted: ir.Table, offered: ir.Table, lines: ir.Table, key: str) -> ir.Table:
+    """Sums over products of what one view or line brings, by the first column's group."""
+    bought, _is_margin = amounts_of(lines, ["product_id"])
+    counts = wanted.group_by("product_id").aggregate(n=_.count().cast("float64"))
+    rows = offered.left_join(counts, "product_id").select(offered, "n")
+    rows = rows.left_join(bought, "product_id").select(rows, amount=_.amount.fill_null(0.0))
+    rows = rows.mutate(n=_.n.fill_null(0.0))
+    return rows.group_by(key).aggregate(
+        m=_.count(), count=_.n.sum(), total=_.amount.sum(), count_squares=(_.n * _.n).sum(),
+        products=(_.n * _.amount).sum(), amount_squares=(_.amount * _.amount).sum(),
+    )  # fmt: skip
+
+
+def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float, seed: int) -> pd.DataFrame:
+    """Shares, pressure and money; the amount of one is a ratio over the group's products, drawn once a group."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one = (cells["total"] / cells["count"]).fillna(0.0)
+        spread = cells["amount_squares"] - 2 * one * cells["products"] + one**2 * cells["count_squares"]
+        error = np.sqrt(spread.clip(lower=0) * cells["m"] / (cells["m"] - 1).clip(lower=1)) / cells["count"]
+    generator = np.random.default_rng(seed)
+    counts = count_draws(
+        cells["n_demand"].to_numpy(), cells["squares"].to_numpy(), n_draws=N_DRAWS, generator=generator
+    )
+    group = pd.factorize(cells[keys[0]])[0]
+    shifts = generator.normal(size=(N_DRAWS, group.max() + 1))[:, group]
+    offer = (cells["offer"] / cells["offer"].sum()).to_numpy()
+    demand = (cells["n_demand"] / cells["n_demand"].sum()).to_numpy()
+    totals = counts.sum(axis=1, keepdims=True)
+    excess = counts - offer * totals
+    worth = excess * (one.to_numpy() + shifts * error.fillna(0.0).to_numpy()) * factor
+    out = cells[[*keys, "n_products", *(name for name in ("lower_price", "upper_price") if name in cells)]].copy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out["in_stock_share"] = cells["offer"] / cells["listed"].where(cells["listed"] > 0)
+        out["n_demand"] = cells["n_demand"].astype("int64")
+        out["demand_share"], out["offer_share"], out["pressure"] = demand, offer, demand / offer
+        out["pressure_lower"], out["pressure_upper"] = np.quantile(counts / totals, ENDS, axis=0) / offer
+    out["excess_per_month"] = (cells["n_demand"] - offer * cells["n_demand"].sum()) * factor
+    out["excess_amount"] = out["excess_per_month"] * one
+    out["excess_lower"], out["excess_upper"] = np.quantile(worth, ENDS, axis=0)
+    out["top_three_share"] = top_shares(worth)
+    return out.sort_values(["excess_amount", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)
