@@ -1,6 +1,8 @@
 """Positioning: where our products stand in price, quality and perception, and where there is free space."""
 
-from opslib.positioning.hedonic import HedonicModel, hedonic_prices
+from opslib.positioning.demand_gaps import demand_gaps
+from opslib.positioning.hedonic import HedonicModel, going_rate, hedonic_prices
+from opslib.positioning.matching import ProductMatches, match_products, matched_prices
 from opslib.positioning.perception import word_counts
 from opslib.positioning.prices import (
     STALE_AFTER_DAYS,
@@ -10,15 +12,32 @@ from opslib.positioning.prices import (
     price_position,
     promotion_depths,
 )
+from opslib.positioning.response import PriceResponse, expected_change, price_response
+from opslib.positioning.weeks import product_weeks
+from opslib.positioning.what_if import WhatIf, what_if
+from opslib.positioning.white_space import UnmetSearches, unmet_searches
 
 __all__ = [
     "STALE_AFTER_DAYS",
     "HedonicModel",
+    "PriceResponse",
+    "ProductMatches",
+    "UnmetSearches",
+    "WhatIf",
+    "demand_gaps",
+    "expected_change",
+    "going_rate",
     "hedonic_prices",
     "latest_competitor_prices",
+    "match_products",
+    "matched_prices",
     "price_indices",
     "price_ladder",
     "price_position",
+    "price_response",
+    "product_weeks",
     "promotion_depths",
+    "unmet_searches",
+    "what_if",
     "word_counts",
 ]

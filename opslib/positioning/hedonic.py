@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.stats import t as student
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, require_columns
+from opslib.stats.estimates import Estimate
 
 #: Products that an attribute's level or a group needs before it gets a coefficient of its own; rarer ones are pooled.
 MIN_PRODUCTS = 10
@@ -39,6 +40,12 @@ class HedonicModel:
         Products used.
     level : float
         Level of the intervals.
+    terms : pandas.DataFrame
+        column, level, coefficient on log price (the first is the constant), for the going rate of any bundle.
+    covariance : numpy.ndarray
+        Of the coefficients, in the order of ``terms``.
+    levels : dict of str to tuple of str
+        Levels of each attribute that the model knows, rare ones pooled.
     """
 
     attributes: pd.DataFrame
@@ -46,6 +53,9 @@ class HedonicModel:
     r_squared: float
     n_products: int
     level: float
+    terms: pd.DataFrame
+    covariance: np.ndarray
+    levels: dict[str, tuple[str, ...]]
 
 
 def hedonic_prices(
@@ -105,7 +115,67 @@ def hedonic_prices(
         r_squared=r_squared,
         n_products=n_products,
         level=level,
+        terms=pd.DataFrame(names, columns=["column", "level"]).assign(coefficient=coefficients),
+        covariance=covariance,
+        levels={name: tuple(sorted(cells[name].unique())) for name in attributes},
     )
+
+
+def going_rate(model: HedonicModel, *, bundle: Mapping[str, object]) -> Estimate:
+    """Price that an average group asks for a bundle of attributes.
+
+    Parameters
+    ----------
+    model : HedonicModel
+        From :func:`hedonic_prices`.
+    bundle : mapping of str to value
+        A level of every attribute of the model; rare levels are read as pooled.
+
+    Returns
+    -------
+    Estimate
+        In the unit of prices; the interval is that of the rate, not of one product's price.
+
+    Raises
+    ------
+    ParameterError
+        An attribute is missing, or no product had its level.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"brand": ["a", "b"] * 50, "attr_size": ["s", "s", "l", "l"] * 25})
+    >>> table["price"] = np.where(table["attr_size"] == "l", 20.0, 10.0) * np.exp(rng.normal(0, 0.05, 100))
+    >>> rate = going_rate(hedonic_prices(table, attributes=["attr_size"]), bundle={"attr_size": "l"})
+    >>> bool(rate.lower < 20 < rate.upper), round(rate.value)
+    (True, 20)
+    """
+    place = np.zeros(len(model.terms))
+    place[0] = 1.0
+    shares = model.groups.set_index("group")["n_products"] / model.n_products
+    of_group = ~model.terms["column"].isin(["", *model.levels])
+    place[of_group] = shares.reindex(model.terms.loc[of_group, "level"]).to_numpy()
+    for name, known in model.levels.items():
+        level = _known_level(name, known, bundle)
+        place[(model.terms["column"] == name) & (model.terms["level"] == level)] = 1.0
+    value = float(place @ model.terms["coefficient"])
+    error = float(np.sqrt(max(place @ model.covariance @ place, 0.0)))
+    half = error * float(student.ppf(0.5 + model.level / 2, model.n_products - len(place)))
+    return Estimate(
+        value=float(np.exp(value)), lower=float(np.exp(value - half)), upper=float(np.exp(value + half)),
+        n=model.n_products, unit="money", level=model.level, method="hedonic price of an average group, HC3",
+        std_error=float(np.exp(value)) * error,
+    )  # fmt: skip
+
+
+def _known_level(name: str, known: tuple[str, ...], bundle: Mapping[str, object]) -> str:
+    if name not in bundle:
+        raise ParameterError(f"going rate: the bundle lacks '{name}'; give one of {', '.join(known[:12])}")
+    value = bundle[name]
+    level = "(none)" if value is None or value != value else str(value)
+    if level not in known and OTHER not in known:
+        raise ParameterError(f"going rate: no product has {name} = '{level}'; seen: {', '.join(known[:12])}")
+    return level if level in known else OTHER
 
 
 def _cells(products: Table, columns: list[str]) -> pd.DataFrame:
