@@ -17,6 +17,7 @@ from opslib.charts.estimates import (
 )
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
+from opslib.charts.market import draw_market_map
 from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
 from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
@@ -42,6 +43,7 @@ __all__ = [
     "draw_kpi_change",
     "draw_life_cycle",
     "draw_migration_flow",
+    "draw_market_map",
     "draw_pareto",
     "draw_perceptual_map",
     "draw_posterior",

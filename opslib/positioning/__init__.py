@@ -2,7 +2,9 @@
 
 from opslib.positioning.demand_gaps import demand_gaps
 from opslib.positioning.hedonic import HedonicModel, going_rate, hedonic_prices
+from opslib.positioning.market import cannibalisation, substitute_groups, substitutes
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
+from opslib.positioning.pairs import co_bought, co_viewed, product_pairs
 from opslib.positioning.perception import word_counts
 from opslib.positioning.prices import (
     STALE_AFTER_DAYS,
@@ -24,6 +26,9 @@ __all__ = [
     "ProductMatches",
     "UnmetSearches",
     "WhatIf",
+    "cannibalisation",
+    "co_bought",
+    "co_viewed",
     "demand_gaps",
     "expected_change",
     "going_rate",
@@ -35,8 +40,11 @@ __all__ = [
     "price_ladder",
     "price_position",
     "price_response",
+    "product_pairs",
     "product_weeks",
     "promotion_depths",
+    "substitute_groups",
+    "substitutes",
     "unmet_searches",
     "what_if",
     "word_counts",

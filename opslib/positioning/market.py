@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import ibis
@@ -14,7 +15,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, order_day, paid, require_columns
 from opslib.periods import Period
-from opslib.positioning.pairs import SIGNIFICANT, in_period, labelled
+from opslib.positioning.pairs import MAX_PAIRS, SIGNIFICANT, in_period
 from opslib.stats.association import false_discovery_rates, linked_groups, pair_tests
 
 #: Classes of order sizes (different items) within which a customer's orders are compared.
@@ -158,7 +159,13 @@ def substitute_groups(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def cannibalisation(
-    order_lines: Table, products: Table, groups: pd.DataFrame, *, period: Period, level: float = 0.95
+    order_lines: Table,
+    products: Table,
+    *,
+    groups: pd.DataFrame,
+    period: Period,
+    by: str = "product_id",
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """What each product launched in the period took from the products that it competes with.
 
@@ -174,16 +181,18 @@ def cannibalisation(
         product_id, category; ``launched_at`` where known, else a launch is a first sale at least `MIN_WEEKS` after the
         start.
     groups : DataFrame
-        ``item`` (product_id) and ``group``, from `substitute_groups`.
+        ``item`` and ``group``, from `substitute_groups`.
     period : Period
         Days that count.
+    by : str
+        What the items of ``groups`` are: product_id, or a column of products.
     level : float
         Level of the intervals.
 
     Returns
     -------
     pandas.DataFrame
-        One row a product launched in the period, by day: product_id, launched_on, group, n_weeks_before, n_weeks_after,
+        One row a product launched in the period, by day: item, launched_on, group, n_weeks_before, n_weeks_after,
         n_lines_new (of the launch), n_lines_before and n_lines_after (of the group without it), lost_share (of the
         group's sales, a week) with lost_lower and lost_upper, taken_share (lines the group lost over lines the launch
         sold; above 1 the launch cost more than it sold) with taken_lower and taken_upper, p_value, q_value (over the
@@ -207,14 +216,19 @@ def cannibalisation(
     >>> lines = pd.DataFrame(rows, columns=["ordered_at", "product_id"]).assign(order_id=lambda t: t.index.astype(str))
     >>> own = pd.DataFrame({"product_id": list("abcd"), "category": "x"})
     >>> groups = pd.DataFrame({"item": list("abcd"), "group": [1, 1, 2, 2]})
-    >>> cannibalisation(lines, own, groups, period=Period.parse("2026-01-05", "2026-05-24"))[["product_id", "reason"]].values.tolist()
+    >>> cannibalisation(lines, own, groups=groups, period=Period.parse("2026-01-05", "2026-05-24"))[["item", "reason"]].values.tolist()
     [['b', '1 group without a launch to compare with; 8 are needed']]
     """
     for name in ("item", "group"):
         if name not in groups.columns:
             raise ParameterError(f"cannibalisation: groups lack '{name}'; pass what substitute_groups gave")
-    weekly = _weekly_lines(order_lines, products, groups, period)
-    launches = _launches(order_lines, products, groups, period)
+    catalogue = engine.as_table(products)
+    require_columns(catalogue, "product_id", "category", by, name="products")
+    lines = in_period(paid(order_lines), period)
+    labels = catalogue.select(key="product_id", item=catalogue[by].cast("string"), category=catalogue["category"])
+    sold = lines.select("product_id", day=order_day(lines)).inner_join(labels, lines["product_id"] == labels["key"])
+    weekly = _weekly_lines(sold, groups, period)
+    launches = _launches(sold, catalogue, groups, period, by)
     rows = [_taken(launch, weekly, launches, period=period, level=level) for launch in launches.itertuples()]
     found = pd.DataFrame(rows, columns=_TAKEN)
     answered = found["p_value"].notna()
@@ -224,37 +238,34 @@ def cannibalisation(
 
 
 _TAKEN = (
-    "product_id", "launched_on", "group", "n_weeks_before", "n_weeks_after", "n_lines_new", "n_lines_before",
+    "item", "launched_on", "group", "n_weeks_before", "n_weeks_after", "n_lines_new", "n_lines_before",
     "n_lines_after", "lost_share", "lost_lower", "lost_upper", "taken_share", "taken_lower", "taken_upper", "p_value", "q_value", "n_placebos", "reason",
 )  # fmt: skip
 
 
-def _weekly_lines(order_lines: Table, products: Table, groups: pd.DataFrame, period: Period) -> pd.DataFrame:
-    """Lines a week of every grouped product, and of the rest of each category (item missing)."""
-    lines = in_period(paid(order_lines), period)
-    named = labelled(lines.select("product_id", day=order_day(lines)), products, "category")
-    members = engine.as_table(groups[["item"]].astype("string").astype(object).rename(columns={"item": "member"}))
-    joined = named.left_join(members, named["product_id"] == members["member"])
+def _weekly_lines(sold: ir.Table, groups: pd.DataFrame, period: Period) -> pd.DataFrame:
+    """Lines of each category and week, by grouped item; the rest of the category has no item."""
+    members = engine.as_table(pd.DataFrame({"member": groups["item"].astype(str)}))
+    joined = sold.left_join(members, sold["item"] == members["member"])
     week = engine.days_between(joined["day"], ibis.literal(period.start)) // 7
-    sums = joined.group_by(category=joined["item"], item=joined["member"], week=week).aggregate(n=joined.count())
-    weekly = engine.collect(sums.order_by("category", "item", "week"), max_rows=1_000_000)
+    sums = joined.group_by("category", item=joined["member"], week=week).aggregate(n=joined.count())
+    weekly = engine.collect(sums.order_by("category", "item", "week"), max_rows=MAX_PAIRS)
     weekly["group"] = weekly["item"].map(groups.set_index("item")["group"])
     return weekly[weekly["week"] < period.n_days // 7]
 
 
-def _launches(order_lines: Table, products: Table, groups: pd.DataFrame, period: Period) -> pd.DataFrame:
-    """Grouped products that came in the period: product_id, launched_on, group."""
-    table = engine.as_table(products)
-    if "launched_at" in table.columns:
-        days = table.select("product_id", day=table["launched_at"].cast("date"))
-        days = days.filter(days["day"].between(period.start, period.end))
+def _launches(sold: ir.Table, catalogue: ir.Table, groups: pd.DataFrame, period: Period, by: str) -> pd.DataFrame:
+    """Grouped items that came in the period: item, launched_on, group."""
+    if "launched_at" in catalogue.columns:
+        days = catalogue.group_by(item=catalogue[by].cast("string")).aggregate(
+            launched_on=catalogue["launched_at"].cast("date").min()
+        )
+        first = period.start
     else:
-        lines = paid(order_lines)
-        days = lines.group_by("product_id").aggregate(day=order_day(lines).min())
-        settled = pd.Timestamp(period.start) + pd.Timedelta(weeks=MIN_WEEKS)
-        days = days.filter(days["day"].between(settled.date(), period.end))
-    found = engine.collect(days.rename(launched_on="day").order_by("launched_on", "product_id"))
-    return found.merge(groups[["item", "group"]], left_on="product_id", right_on="item").drop(columns="item")
+        days = sold.group_by("item").aggregate(launched_on=sold["day"].min())
+        first = period.start + timedelta(weeks=MIN_WEEKS)
+    days = days.filter(days["launched_on"].between(first, period.end)).order_by("launched_on", "item")
+    return engine.collect(days).merge(groups[["item", "group"]], on="item")
 
 
 def _taken(
@@ -267,12 +278,12 @@ def _taken(
     is_before = weekly["week"].between(last - before + 1, last)
     is_after = weekly["week"].between(first, first + after - 1)
     sides = weekly[is_before | is_after].assign(side=is_after.astype(int))
-    is_new = sides["item"] == launch.product_id
-    settled = sides[~sides["item"].isin(launches["product_id"])]
+    is_new = sides["item"] == launch.item
+    settled = sides[~sides["item"].isin(launches["item"])]
     sums, rest = (_by_side(settled, key) for key in ("group", "category"))
     own = sums.loc[launch.group].to_numpy() if launch.group in sums.index else np.zeros(2)
     row = {
-        "product_id": launch.product_id, "launched_on": launch.launched_on, "group": launch.group, "n_weeks_before": before,
+        "item": launch.item, "launched_on": launch.launched_on, "group": launch.group, "n_weeks_before": before,
         "n_weeks_after": after, "n_lines_new": int(sides.loc[is_new & (sides["side"] == 1), "n"].sum()),
         "n_lines_before": int(own[0]), "n_lines_after": int(own[1]),
     }  # fmt: skip

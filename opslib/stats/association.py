@@ -60,7 +60,7 @@ def expected_together(counts: pd.DataFrame, strata: pd.DataFrame, pairs: pd.Data
     scale = np.divide(
         sizes["n_pairs"].to_numpy(dtype="float64"), sums**2 - squares, where=sums**2 > squares, out=sums * 0
     )
-    left, right = (weight[wide.index.get_indexer(pairs[name])] for name in ("item_a", "item_b"))
+    left, right = (weight[wide.index.get_indexer(pd.Index(pairs[name]))] for name in ("item_a", "item_b"))
     return np.asarray((left * right) @ scale)
 
 

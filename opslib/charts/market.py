@@ -1,0 +1,131 @@
+"""The market as buyers make it: products that compete stand together, arcs link what is bought together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Arc
+
+from opslib import formats, privacy
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import plural, require, rows_of, short
+from opslib.charts.labels import label_points
+
+MOST_ITEMS, MOST_RIVALS = 36, 3
+"""Products on the map, and rivals of a linked product that are named beside it."""
+BLOCK_GAP = 0.7
+
+
+def draw_market_map(
+    complements: pd.DataFrame, groups: pd.DataFrame | None = None, *, title: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Groups of competing products as blocks, and arcs between products that are bought together beyond chance.
+
+    Parameters
+    ----------
+    complements : DataFrame
+        From `positioning.co_bought`: ``item_a``, ``item_b``, ``ratio``, ``ratio_lower``, ``n_customers``,
+        ``is_beyond_chance``, strongest first; pairs of fewer people than `privacy.MINIMUM` are not drawn.
+    groups : DataFrame or None
+        From `positioning.substitute_groups`: ``item``, ``group``.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(complements, "market map", "item_a", "item_b", "ratio", "ratio_lower", "n_customers", "is_beyond_chance")
+    known = {} if groups is None else dict(zip(groups["item"], groups["group"], strict=True))
+    clear = complements[complements["is_beyond_chance"].astype(bool) & (complements["n_customers"] >= privacy.MINIMUM)]
+    across = [known.get(a, a) != known.get(b, b) for a, b in zip(clear["item_a"], clear["item_b"], strict=True)]
+    blocks, arcs = _chosen(clear[across], known)
+    place = _places(blocks)
+    ax = theme.new_axes(ax, height=theme.height_for(len(place), per_row=0.215, around=1.5))
+    _blocks(ax, blocks, place)
+    points = [_arc(ax, place, arc, widest=float(arcs["ratio_lower"].max())) for arc in rows_of(arcs)]
+    bottom = max(place.values(), default=0.0)
+    reach = max((x for x, _, _ in points), default=1.0)
+    ax.set(xlim=(-0.3, reach * 1.12 + 0.4), ylim=(bottom + 0.8, -0.8))
+    ax.set_yticks(list(place.values()), [short(item, 40) for item in place], fontsize=8.5)
+    theme.horizontal(ax)
+    ax.set_xticks([])
+    ax.grid(False)
+    ax.spines["bottom"].set_visible(False)
+    n_groups = sum(len(block) > 1 for block in blocks)
+    return finish(
+        ax,
+        title=title or _title(arcs, n_groups),
+        subtitle="one block: products that compete; arcs: bought together, times chance (width: lower end of the 95 % interval)",
+        alt=f"{plural(len(place), 'product')} in {plural(len(blocks), 'block')}, {plural(n_groups, 'group')} of rivals among them. "
+        f"{plural(len(arcs), 'arc')}: {_said(arcs) or 'none'}.",
+        label=lambda: label_points(ax, points, sizes=[0.0] * len(points), size=8.0),
+    )
+
+
+def _chosen(pairs: pd.DataFrame, known: dict[str, int]) -> tuple[list[list[str]], pd.DataFrame]:
+    """Blocks of products and the arcs between them: the strongest pairs, with their rivals, while there is room."""
+    members: dict[object, list[str]] = {}
+    for item, group in known.items():
+        members.setdefault(group, []).append(item)
+    shown: dict[object, list[str]] = {}
+    drawn: list[int] = []
+    for position, pair in enumerate(rows_of(pairs)):
+        wanted = {key: list(items) for key, items in shown.items()}
+        for item in (pair.item_a, pair.item_b):
+            block = wanted.setdefault(known.get(item, item), [])
+            rivals = [other for other in members.get(known.get(item), []) if other != item][:MOST_RIVALS]
+            block += [name for name in (item, *rivals) if name not in block]
+        if sum(map(len, wanted.values())) <= MOST_ITEMS:
+            shown, drawn = wanted, [*drawn, position]
+    if not shown:
+        for group, items in members.items():
+            if sum(map(len, shown.values())) + len(items) <= MOST_ITEMS:
+                shown[group] = items
+    return list(shown.values()), pairs.iloc[drawn]
+
+
+def _places(blocks: list[list[str]]) -> dict[str, float]:
+    """Height of each product, blocks a gap apart."""
+    place, height = {}, 0.0
+    for block in blocks:
+        for item in block:
+            place[item] = height
+            height += 1.0
+        height += BLOCK_GAP
+    return place
+
+
+def _blocks(ax: Axes, blocks: list[list[str]], place: dict[str, float]) -> None:
+    for block in blocks:
+        low, high = place[block[0]] - 0.38, place[block[-1]] + 0.38
+        colour = theme.BLUE if len(block) > 1 else theme.LIGHT
+        ax.plot([0, 0], [low, high], color=colour, linewidth=5, solid_capstyle="butt", zorder=3)
+
+
+def _arc(ax: Axes, place: dict[str, float], arc: object, *, widest: float) -> tuple[float, float, str]:
+    """Draw one arc; its farthest point with its label."""
+    top, bottom = sorted((place[arc.item_a], place[arc.item_b]))  # type: ignore[attr-defined]
+    middle, tall = (top + bottom) / 2, bottom - top
+    reach = np.sqrt(tall)
+    width = 0.8 + 3.0 * float(arc.ratio_lower) / widest  # type: ignore[attr-defined]
+    ax.add_patch(
+        Arc((0.12, middle), 2 * reach, tall, theta1=-90, theta2=90, color=theme.ORANGE, linewidth=width, zorder=2)
+    )
+    return 0.12 + reach, middle, f"{formats.format_number(float(arc.ratio), step=0.1)}x"  # type: ignore[attr-defined]
+
+
+def _said(arcs: pd.DataFrame) -> str:
+    return "; ".join(f"{r.item_a} with {r.item_b}, {r.ratio:.1f} times chance" for r in rows_of(arcs.head(5)))
+
+
+def _title(arcs: pd.DataFrame, n_groups: int) -> str:
+    if not len(arcs):
+        found = f"{plural(n_groups, 'group')} of products compete" if n_groups else "No products compete"
+        return f"{found}; none are bought together beyond chance"
+    first = arcs.iloc[0]
+    return f"{short(first['item_a'], 30)} and {short(first['item_b'], 30)} belong together: {first['ratio']:.1f} times chance"
