@@ -60,8 +60,8 @@ def draw_clv_holdout(check: HoldoutCheck, *, title: str | None = None, ax: Axes 
     return finish(
         ax,
         title=title
-        or f"{_missed(check.orders_error)} in the {n_days} days held out; "
-        f"going on as before: {_missed(check.naive_error).lower()}",
+        or f"Forecast {_missed(check.orders_error)}, {outside} of {len(groups)} groups missed beyond chance; "
+        f"going on as before: {_missed(check.naive_error)}",
         subtitle=f"purchases a customer in {n_days} days, log scale; bar: predicted, with what chance allows (95 %); "
         "dot: realised, red outside it; cross: going on as before",
         alt=f"{len(groups)} groups of customers; realised purchases lie outside the forecast's interval in {outside}. "
@@ -164,11 +164,12 @@ def draw_migration_flow(
     heat.heat_axes(ax, [textwrap.fill(name, 11) for name in columns], [textwrap.fill(name, 12) for name in rows])
     ax.tick_params(axis="x", labelsize=8.5, labelcolor=theme.INK)
     ax.tick_params(axis="y", labelcolor=theme.INK)
-    money = flows.groupby("segment_before")[["revenue_before", "revenue_after"]].sum()
+    money = flows.groupby("segment_before")[["revenue_before", "revenue_after"]].sum(min_count=1)
     for row, name in enumerate(rows):
-        text = " → ".join(formats.format_money(float(money.loc[name, c]), currency or "") for c in money.columns)
+        ends = [float(money.loc[name, column]) for column in money.columns]
+        text = "withheld" if np.isnan(ends).any() else " → ".join(formats.format_money(x, currency or "") for x in ends)
         ax.annotate(text, (len(columns) - 0.5, row), xytext=(6, 0), textcoords="offset points", va="center",
-                    fontsize=8.5, color=theme.INK, annotation_clip=False)  # fmt: skip
+                    fontsize=8.5, color=theme.INK, annotation_clip=False, parse_math=False)  # fmt: skip
     return finish(
         ax,
         title=title or _largest_loss(flows, currency),
@@ -198,8 +199,8 @@ def _largest_loss(flows: pd.DataFrame, currency: str | None) -> str:
     worst = moved.loc[[change.idxmin()]].iloc[0]
     amount = formats.format_money(-float(change.min()), currency or "")
     share = formats.format_share(float(worst["flow_share"]), step=1.0)
-    end = "did not come back" if worst["segment_after"] == NOBODY else f"became {worst['segment_after']}"
-    return f"{share} of the {worst['segment_before']} customers {end}: {amount} less"
+    end = "did not come back" if worst["segment_after"] == NOBODY else f"became '{worst['segment_after']}'"
+    return f"{share} of '{worst['segment_before']}' {end}: {amount} less"
 
 
 def _flow_words(flows: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from opslib.formats import count_of, format_days, format_money, format_share
+from opslib.formats import count_of, format_date, format_days, format_money, format_share
 from opslib.proposals.evidence import Evidence
 from opslib.segmentation import SEGMENTS, HoldoutCheck
 from opslib.stats.estimates import Estimate
@@ -106,7 +106,7 @@ def _trust(holdout: HoldoutCheck) -> Evidence:
     better = "no better than" if skill.lower <= 0 <= skill.upper else "better than" if skill.lower > 0 else "worse than"
     return Evidence(
         key="lifetime-holdout",
-        sentence=f"Fitted up to {holdout.calibration_end} and checked on the {format_days(days)} after, the model predicted "
+        sentence=f"Fitted up to {format_date(holdout.calibration_end)} and checked on the {format_days(days)} after, the model predicted "
         f"{holdout.orders.value:,.0f} purchases ({holdout.orders.lower:,.0f}–{holdout.orders.upper:,.0f}) and "
         f"{holdout.realised_orders:,.0f} came: {_miss(holdout.orders_error)}, {'within' if kept else 'beyond'} what chance "
         f"allows; revenue {_miss(holdout.amount_error)}; {outside} of {len(holdout.groups)} groups were missed. Going on as "
@@ -121,7 +121,7 @@ def _trust(holdout: HoldoutCheck) -> Evidence:
 def _miss(error: float) -> str:
     if not np.isfinite(error):
         return "not comparable"
-    return f"{format_share(abs(error), step=0.1)} too {'low' if error < 0 else 'high'}"
+    return f"{format_share(abs(error), step=0.1 if abs(error) < 0.0995 else 1.0)} too {'low' if error < 0 else 'high'}"
 
 
 def _outside(failed: pd.DataFrame) -> Evidence:

@@ -13,12 +13,15 @@ from types import ModuleType
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 
 from opslib import classification, engine, kpis, metrics, segmentation, sessions
 from opslib.data import checks, coverage, loading
 from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_local_days
 from opslib.positioning import hedonic, perception, prices
+from opslib.stats.estimates import Estimate
+from opslib.stats.lifetime import BgNbd, GammaGamma
 from tests.conftest import ROOT
 from tests.engines.shops import World, world
 
@@ -369,6 +372,62 @@ def _(w: World) -> Any:
 @case("segmentation.cohort_segments")
 def _(w: World) -> Any:
     return segmentation.cohort_segments(lines_of(w), scores_of(w), as_of=w.as_of)
+
+
+def summary_of(w: World) -> ibis.Table:
+    return segmentation.customer_summary(lines_of(w), end=w.as_of)
+
+
+def lifetimes_of(w: World) -> Any:
+    """A model of plausible size: the hand-made shop has too few customers to fit one."""
+    orders = BgNbd(r=0.8, alpha=10.0, a=0.8, b=4.0, log_likelihood=0, n_units=0, is_identified=True)
+    values = GammaGamma(p=4.0, q=4.0, gamma=60.0, log_likelihood=0, n_units=0)
+    nothing = Estimate(value=0.0, lower=0.0, upper=0.0, n=0, unit="correlation", method="by hand")
+    return segmentation.LifetimeModel(
+        orders=orders, values=values, orders_covariance=np.eye(4) / 100, values_covariance=np.eye(3) / 100,
+        n_customers=100, n_repeaters=50, alive_share=0.8, value_correlation=nothing,
+    )  # fmt: skip
+
+
+@case("segmentation.customer_summary")
+def _(w: World) -> Any:
+    return {grain: segmentation.customer_summary(lines_of(w), end=w.as_of, start=w.baseline.start, grain=grain)
+            for grain in ("day", "week")}  # fmt: skip
+
+
+@case("segmentation.fit_lifetime")
+def _(w: World) -> Any:
+    return segmentation.fit_lifetime(summary_of(w))
+
+
+@case("segmentation.customer_lifetime_value")
+def _(w: World) -> Any:
+    return segmentation.customer_lifetime_value(summary_of(w), model=lifetimes_of(w))
+
+
+@case("segmentation.segment_lifetime_value")
+def _(w: World) -> Any:
+    return {"all": segmentation.segment_lifetime_value(summary_of(w), model=lifetimes_of(w)),
+            "segments": segmentation.segment_lifetime_value(summary_of(w), scores_of(w, before=True), model=lifetimes_of(w))}  # fmt: skip
+
+
+@case("segmentation.holdout_check")
+def _(w: World) -> Any:
+    found = segmentation.holdout_check(lines_of(w), calibration_end=w.baseline.end, holdout_end=w.as_of)
+    return {"groups": found.groups, "weeks": found.weeks, "skill": found.skill}
+
+
+@case("segmentation.visit_intents")
+def _(w: World) -> Any:
+    known = {"sessions": w.table("sessions"), "products": w.table("products")}
+    return {"sessions": segmentation.visit_intents(w.table("events"), **known),
+            "events": segmentation.visit_intents(w.table("events"))}  # fmt: skip
+
+
+@case("segmentation.intent_sizes")
+def _(w: World) -> Any:
+    intents = segmentation.visit_intents(w.table("events"), sessions=w.table("sessions"), horizon_days=7)
+    return {"all": segmentation.intent_sizes(intents), "device": segmentation.intent_sizes(intents, by="device")}
 
 
 # --- classification ---------------------------------------------------------------------------------------------------

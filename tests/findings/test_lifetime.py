@@ -1,0 +1,107 @@
+"""Sentences on customer lifetime value and visits: numbers, doubts and actions, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from opslib.findings.lifetime import lifetime_findings, lifetime_limits, visit_findings
+from opslib.segmentation import holdout_check, lifetime_checks
+from opslib.stats.estimates import Estimate
+from tests.segmentation.lifetimes import day_after, shop
+
+VALUES = pd.DataFrame({
+    "segment": ["champions", "at risk", "tiny"], "n_customers": [100, 400, np.nan], "alive_share": [0.9, 0.25, np.nan],
+    "alive_lower": [0.88, 0.2, np.nan], "alive_upper": [0.92, 0.3, np.nan], "value_amount": [8000.0, 1600.0, np.nan],
+    "lower": [7000.0, 1200.0, np.nan], "upper": [9000.0, 2100.0, np.nan], "value_per_customer": [80.0, 4.0, np.nan],
+    "dormant_amount": [500.0, 4800.0, np.nan],
+})  # fmt: skip
+ALL = pd.DataFrame({"segment": ["all customers"], "n_customers": [520], "value_amount": [10_000.0], "lower": [8500.0],
+                    "upper": [11_800.0], "value_per_customer": [19.23]})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def check():
+    made = holdout_check(shop(400, seed=2), calibration_end=day_after(45), holdout_end=day_after(58))
+    total = Estimate(value=880.0, lower=800.0, upper=960.0, n=400, unit="purchases", method="by hand")
+    skill = Estimate(value=0.2, lower=0.05, upper=0.35, n=400, unit="share", method="by hand")
+    return replace(made, orders=total, realised_orders=1000.0, naive_orders=1300.0, skill=skill)
+
+
+def findings(check, checks):
+    found = lifetime_findings(ALL, VALUES, check, checks, currency="GBP", horizon_days=90)
+    return {f.key: f for f in found}, [f.key for f in found]
+
+
+def checks_of(check, *failed: str) -> pd.DataFrame:
+    return lifetime_checks(check.model, check).assign(is_passed=lambda t: ~t["check"].isin(failed))
+
+
+def test_worth_win_back_and_trust(check):
+    found, keys = findings(check, checks_of(check))
+    assert keys == ["lifetime-worth", "win-back", "lifetime-holdout"]
+    worth = found["lifetime-worth"].sentence.replace("\xa0", " ")
+    assert worth.startswith(
+        "520 known customers are expected to bring £10k in the next 90 days (95 %: £8,500 to £11.8k)"
+    )
+    assert "80 % of it from 100 customers in 'champions'" in worth
+    back = found["win-back"]
+    assert "Most is to be won back in 'at risk': 400 customers of whom 25" in back.sentence
+    assert "£12.00 a customer" in back.action  # 4,800 of 400
+    assert back.owner == "Customer relations"
+    trust = found["lifetime-holdout"].sentence.replace("\xa0", " ")
+    assert "predicted 880 purchases (800–960) and 1,000 came: 12 % too low, beyond what chance allows" in trust
+    assert trust.endswith(
+        "Going on as before would have been 30 % too high; per customer the model is better than that."
+    )
+
+
+def test_a_model_outside_its_comfort_says_so_and_names_nobody_to_win_back(check):
+    found, keys = findings(check, checks_of(check, "customers stop", "repeat share"))
+    assert keys == ["lifetime-worth", "lifetime-holdout", "lifetime-outside"]
+    assert "fails 2 checks: repeat share, customers stop" in found["lifetime-worth"].caveat
+    assert found["lifetime-outside"].action.startswith("Use the forecast for the order of segments")
+
+
+def test_no_better_than_naive(check):
+    level = replace(check, skill=replace(check.skill, lower=-0.1))
+    found, _ = findings(level, checks_of(level))
+    assert "the model is no better than that" in found["lifetime-holdout"].sentence
+
+
+def test_withheld_segments_are_not_named(check):
+    found = lifetime_findings(ALL, VALUES.tail(1), check, checks_of(check), currency="GBP", horizon_days=90)
+    assert [f.key for f in found] == ["lifetime-worth", "lifetime-holdout"]
+    assert "tiny" not in found[0].sentence
+
+
+SIZES = pd.DataFrame({
+    "intent": ["unseen", "bounce", "checkout", "cart"], "n_visits": [900, 500, 20, 60], "n_visitors": [800, 400, 19, 50],
+    "visit_share": [0.6, 0.37, 0.013, 0.04], "lower": [0.55, 0.36, 0.01, 0.03], "upper": [0.65, 0.38, 0.016, 0.05],
+    "later_share": [0.1, 0.15, 0.2, 0.17], "later_lower": [0.0, 0.1, 0.1, 0.12], "later_upper": [0.2, 0.2, 0.3, 0.22],
+    "meaning": ["no event", "one event, and gone", "left the checkout", "left in the cart"],
+})  # fmt: skip
+
+
+def test_visits_by_hand():
+    first, second = visit_findings(SIZES, horizon_days=30)
+    assert "'bounce' (one event, and gone): 37\xa0% (36\xa0%–38\xa0%) of the visits" in first.sentence
+    assert second.key == "left-carts"
+    assert "end as 'cart'" in second.sentence
+    assert (
+        "in 17\xa0% (12\xa0%–22\xa0%) of them the visitor orders in a later visit within 30"
+        in second.sentence.replace(" days", "")
+    )
+    assert second.caveat
+
+
+def test_no_visits_no_findings():
+    assert visit_findings(SIZES.head(1), horizon_days=30) == ()
+    assert visit_findings(SIZES.head(0), horizon_days=30) == ()
+
+
+def test_limits_name_the_horizon():
+    assert "90" in lifetime_limits(horizon_days=90)[0]
