@@ -41,28 +41,8 @@ def check_shop(shop: Shop) -> tuple[Finding, ...]:
     Returns
     -------
     tuple of Finding
-        Errors first, then warnings, then notes; by table, column and rule. Empty if nothing is to be said. Worked out
-        once for the same content and the same rules, then read from beside the staged tables; like all that prepares
-        the data, its queries are not in the log.
+        Errors first, then warnings, then notes; by table, column and rule. Empty if nothing is to be said.
     """
-    with unlogged():
-        if shop.staged is None:
-            return _checked(shop)
-        memory = shop.staged.folder / f"findings-{_rules_version()}.json"
-        kept = remembered(memory, lambda: [asdict(finding) for finding in _checked(shop)])
-    return tuple(Finding(**row) for row in kept)
-
-
-@cache
-def _rules_version() -> str:
-    """First 8 hex digits of the SHA-256 of the code that checks: other rules, other findings."""
-    digest = hashlib.sha256()
-    for module in (__file__, contracts.__file__, engine.__file__):
-        digest.update(Path(module).read_bytes())
-    return digest.hexdigest()[:8]
-
-
-def _checked(shop: Shop) -> tuple[Finding, ...]:
     found: list[Finding] = list(shop.staged.findings) if shop.staged else []
     for name, table in shop.tables.items():
         found += check_table(table, name=name)
@@ -74,6 +54,36 @@ def _checked(shop: Shop) -> tuple[Finding, ...]:
         found += _days(shop)
     shown = (replace(f, example="") if f.column in PERSONAL or f.table == "customers" else f for f in found)
     return tuple(sorted(shown, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
+
+
+def known_findings(shop: Shop) -> tuple[Finding, ...]:
+    """What `check_shop` says, worked out once for the same content and the same rules.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop; of a database nothing is remembered.
+
+    Returns
+    -------
+    tuple of Finding
+        Read from beside the staged tables; the queries are not logged, whether they were needed or not.
+    """
+    with unlogged():
+        if shop.staged is None:
+            return check_shop(shop)
+        memory = shop.staged.folder / f"findings-{_rules_version()}.json"
+        kept = remembered(memory, lambda: [asdict(finding) for finding in check_shop(shop)])
+    return tuple(Finding(**row) for row in kept)
+
+
+@cache
+def _rules_version() -> str:
+    """First 8 hex digits of the SHA-256 of the code that checks: other rules, other findings."""
+    digest = hashlib.sha256()
+    for module in (__file__, contracts.__file__, engine.__file__):
+        digest.update(Path(module).read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from opslib.data.checks import check_shop
+from opslib.data.checks import known_findings
 from opslib.data.proposal_files import frozen_records, load_proposals, read_records
 from opslib.data.sources import Shop, last_day, project_root
 from opslib.errors import NotAvailableError, ProposalError, nearest
@@ -49,7 +49,7 @@ def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
     return ShopData(
         tables=shop.tables, as_of=last_day(shop), time_zone=shop.time_zone, coverage=shop.coverage,
         own_metrics=shop_metrics(shop.settings.get("metrics", {})),
-        findings=check_shop(shop),
+        findings=known_findings(shop),
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
         proposals={name: "running" if name in decided else "open" for name in proposals},
     )  # fmt: skip

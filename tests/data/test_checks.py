@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 import pytest
@@ -16,9 +18,15 @@ from opslib.data.sources import Shop
 from opslib.errors import ContractError
 from tests.data.builders import COLUMNS, ORDERS, open_orders, write_csv, write_shop
 
+Rules: TypeAlias = dict[tuple[str, str], tuple[str, int, str]]
 
-def rules_of(shop: Shop) -> dict[tuple[str, str], tuple[str, int, str]]:
-    return {(f.column, f.rule): (f.severity, f.n_rows, f.example) for f in checks.check_shop(shop)}
+
+def rules_of(shop: Shop, *, found: Callable[[Shop], tuple[contracts.Finding, ...]] = checks.check_shop) -> Rules:
+    return {(f.column, f.rule): (f.severity, f.n_rows, f.example) for f in found(shop)}
+
+
+def known_rules(shop: Shop) -> Rules:
+    return rules_of(shop, found=checks.known_findings)
 
 
 def open_rows(folder: Path, frame: pd.DataFrame, **table: object) -> Shop:
@@ -151,26 +159,26 @@ def test_counts_equal_pandas_and_rows_order_does_not_matter(rows: list[tuple[str
 def test_findings_are_worked_out_once_for_the_same_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = open_rows(tmp_path, ORDERS)
     engine.clear_log()
-    first = checks.check_shop(shop)
+    first = checks.known_findings(shop)
     assert engine.query_log() == ()  # what prepares the data is not what a page was computed from
     monkeypatch.setattr(checks, "check_table", lambda *rows, **name: pytest.fail("checked again"))
-    assert checks.check_shop(sources.open_shop(tmp_path / "shop.yml", root=tmp_path)) == first
+    assert checks.known_findings(sources.open_shop(tmp_path / "shop.yml", root=tmp_path)) == first
 
 
 def test_other_content_or_other_rules_are_checked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = rules_of(open_rows(tmp_path, ORDERS))
+    before = known_rules(open_rows(tmp_path, ORDERS))
     worse = ORDERS.assign(Qty=["0", *ORDERS["Qty"][1:]])
-    assert rules_of(open_rows(tmp_path, worse)) == before | {
+    assert known_rules(open_rows(tmp_path, worse)) == before | {
         ("quantity", "quantity 0"): ("note", 1, "A1 p1"),
         ("revenue_amount", "revenue below 0"): ("warning", 1, "A1 p1"),  # the discount of 1 stays
     }
     monkeypatch.setattr(checks, "_rules_version", lambda: "other")
     monkeypatch.setattr(checks, "check_table", lambda *rows, **name: ())
     monkeypatch.setattr(checks, "_suspicious", lambda lines: ())
-    assert rules_of(open_rows(tmp_path, worse)) == {}
+    assert known_rules(open_rows(tmp_path, worse)) == {}
 
 
 def test_where_nothing_may_be_written_findings_are_the_same(tmp_path: Path) -> None:
     shop = open_rows(tmp_path, ORDERS)
     nowhere = replace(shop.staged, folder=Path("/proc/nowhere"))
-    assert checks.check_shop(replace(shop, staged=nowhere)) == checks.check_shop(shop)
+    assert checks.known_findings(replace(shop, staged=nowhere)) == checks.check_shop(shop)
