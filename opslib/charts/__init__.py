@@ -21,6 +21,7 @@ from opslib.charts.market import draw_market_map
 from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
 from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
+from opslib.charts.response import draw_price_response, draw_price_slopes
 from opslib.charts.segments import draw_segment_sizes
 from opslib.charts.series import draw_series
 from opslib.charts.white_space import draw_unmet_searches, draw_white_space
@@ -48,6 +49,8 @@ __all__ = [
     "draw_perceptual_map",
     "draw_posterior",
     "draw_price_ladder",
+    "draw_price_response",
+    "draw_price_slopes",
     "draw_rfm_grid",
     "draw_segment_sizes",
     "draw_series",

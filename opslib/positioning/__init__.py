@@ -4,6 +4,7 @@ from opslib.positioning.demand_gaps import demand_gaps
 from opslib.positioning.hedonic import HedonicModel, going_rate, hedonic_prices
 from opslib.positioning.market import cannibalisation, substitute_groups, substitutes
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
+from opslib.positioning.moves import price_moves
 from opslib.positioning.pairs import co_bought, co_viewed, product_pairs
 from opslib.positioning.perception import word_counts
 from opslib.positioning.prices import (
@@ -38,6 +39,7 @@ __all__ = [
     "matched_prices",
     "price_indices",
     "price_ladder",
+    "price_moves",
     "price_position",
     "price_response",
     "product_pairs",

@@ -14,13 +14,14 @@ from scipy import stats
 from opslib import engine
 from opslib.errors import DesignError, ParameterError
 from opslib.metrics.blocks import Table, require_columns
-from opslib.positioning.hedonic import HedonicModel, going_rate
+from opslib.positioning.hedonic import OTHER, HedonicModel, going_rate
 from opslib.positioning.response import RECENT_WEEKS, PriceResponse, require_band
 from opslib.stats.estimates import Estimate
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
 N_NEIGHBOURS = 3
-_POINTS, _CURVE, _MAX_PRODUCTS = 101, 41, 100_000
+MAX_PRODUCTS = 100_000
+_POINTS, _CURVE = 101, 41
 _ENDS = ("value", "lower", "upper")
 
 
@@ -194,9 +195,7 @@ def _shelf(products: Table, model: HedonicModel | None) -> pd.DataFrame:
     words = {*(model.levels if model else ()), *({"name", "category"} & set(table.columns))}
     texts = {column: table[column].cast("string") for column in sorted(words)}
     numbers = {column: table[column].cast("float64") for column in ("price", "cost") if column in table.columns}
-    frame = engine.collect(
-        table.select("product_id", **texts, **numbers).order_by("product_id"), max_rows=_MAX_PRODUCTS
-    )
+    frame = engine.collect(table.select("product_id", **texts, **numbers).order_by("product_id"), max_rows=MAX_PRODUCTS)
     for column, empty in (("category", ""), ("price", math.nan), ("cost", math.nan), ("name", "")):
         frame[column] = frame.get(column, empty)
     return frame.assign(name=frame["name"].where(frame["name"].fillna("") != "", frame["product_id"]))
@@ -244,7 +243,7 @@ def _place(
     priced = others[others["price"] > 0]
     distance = np.log(priced["price"] / price).to_numpy() ** 2
     if model and rate and len(priced):
-        distance = distance + (np.log(_rates(priced, model)) - math.log(rate.value)) ** 2
+        distance = distance + (_log_worth(priced, model) - _log_worth(pd.DataFrame([own]), model)) ** 2
     nearest = np.lexsort((priced["product_id"], distance))[:N_NEIGHBOURS]
     return Place(
         price=price, price_index=price / rival, rate=rate, premium=premium,
@@ -253,11 +252,14 @@ def _place(
     )  # fmt: skip
 
 
-def _rates(shelf: pd.DataFrame, model: HedonicModel) -> np.ndarray:
-    """Going rate of every product's attributes, each bundle priced once."""
-    bundles, at = np.unique(shelf[list(model.levels)].fillna("(none)").to_numpy(dtype=str), axis=0, return_inverse=True)
-    rates = [going_rate(model, bundle=dict(zip(model.levels, bundle, strict=True))).value for bundle in bundles]
-    return np.array(rates)[at.ravel()]
+def _log_worth(shelf: pd.DataFrame, model: HedonicModel) -> np.ndarray:
+    """Log price of each row's attributes against the most common ones."""
+    worth = np.zeros(len(shelf))
+    for name, known in model.levels.items():
+        terms = model.terms[model.terms["column"] == name].set_index("level")["coefficient"]
+        levels = shelf[name].fillna("(none)").astype(str)
+        worth += levels.where(levels.isin(known), OTHER).map(terms).fillna(0.0).to_numpy(float)
+    return worth
 
 
 class _Sales:

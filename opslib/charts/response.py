@@ -1,0 +1,175 @@
+"""How sales answer to the price: slopes by group, and what a product's new price would bring."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from opslib import formats
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import plural, rows_of, short
+from opslib.positioning import PriceResponse, WhatIf
+
+MOST_GROUPS = 15
+"""Groups that are drawn: those with the most units."""
+SHOWN = (-6.0, 2.0)
+"""Slopes of the axis; longer intervals end in an arrow."""
+
+
+def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """A forest of price responses by group: list price blue, promotion green; grey where it is no effect.
+
+    Parameters
+    ----------
+    response : PriceResponse
+        From `positioning.price_response`.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    known = response.groups.dropna(subset=["slope"])
+    rows = rows_of(known.head(MOST_GROUPS))
+    has_promotions = any(np.isfinite(r.promotion_slope) for r in rows)
+    ax = theme.new_axes(ax, height=theme.height_for(len(rows), per_row=0.42 if has_promotions else 0.34))
+    for place, r in enumerate(rows):
+        _interval(ax, place, (r.slope, r.lower, r.upper), theme.BLUE if r.is_usable else theme.GREY, "o")
+        if np.isfinite(r.promotion_slope):
+            _interval(ax, place + 0.3, (r.promotion_slope, r.promotion_lower, r.promotion_upper), theme.GREEN, "D")
+    ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
+    ax.axvline(-1, color=theme.LIGHT, linewidth=1, linestyle="--", zorder=1)
+    names = [short(r.group, 26) + ("" if r.is_usable else f" ({r.refusal})") for r in rows]
+    ax.set_yticks(range(len(rows)), names)
+    ax.set_ylim(max(len(rows), 1) - 0.4, -0.6)
+    ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
+    theme.horizontal(ax)
+    n_usable = sum(r.is_usable and r.upper < 0 for r in rows)
+    parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.lower:.1f} to {r.upper:.1f})" for r in rows)
+    what = (
+        "change of units in % for 1 % more of the list price (blue); grey: prices followed demand or depend on quantity"
+    )
+    what += "; green: price paid in promotions" if has_promotions else ""
+    return finish(
+        ax,
+        title=title or f"In {n_usable} of {plural(len(rows), 'group')} a higher price clearly sells fewer units",
+        subtitle=f"{what}; {theme.level_words(response.level)}; dashed: revenue stays",
+        alt=f"Points with intervals: {parts or 'none'}.",
+    )
+
+
+def _shown(rows: pd.DataFrame) -> tuple[float, float]:
+    columns = ["lower", "upper", "promotion_lower", "promotion_upper"]
+    ends = rows[columns].to_numpy(float) if len(rows) else np.array([[-1.0, 0.0]])
+    return max(float(np.nanmin(ends)), SHOWN[0]) - 0.3, min(max(float(np.nanmax(ends)), 0.0), SHOWN[1]) + 0.3
+
+
+def _interval(ax: Axes, place: float, ends: tuple[float, float, float], colour: str, marker: str) -> None:
+    value, lower, upper = ends
+    low, high = max(lower, SHOWN[0]), min(upper, SHOWN[1])
+    ax.plot([low, high], [place, place], color=colour, alpha=0.5, linewidth=2.4, zorder=2)
+    if SHOWN[0] <= value <= SHOWN[1]:
+        ax.plot(value, place, marker=marker, color=colour, markersize=6 if marker == "o" else 4.5, zorder=3)
+    for is_cut, x, arrow in ((lower < SHOWN[0], low, "<"), (upper > SHOWN[1], high, ">")):
+        if is_cut:
+            ax.plot(x, place, marker=arrow, color=colour, markersize=5, zorder=3)
+
+
+def draw_price_response(found: WhatIf, *, currency: str, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Change of revenue and margin along the prices that a product has had; hatched where there is no evidence.
+
+    Parameters
+    ----------
+    found : WhatIf
+        From `positioning.what_if`.
+    currency : str
+        ISO code of prices.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = theme.new_axes(ax)
+    band, now, then = found.band, found.now.price, found.then.price
+    ends = [price for price in (*band, now, then) if np.isfinite(price)]
+    room = 0.12 * (max(ends) - min(ends)) or 0.1 * now
+    low, high = min(ends) - room, max(ends) + room
+    curve = found.consequence.curve if found.consequence else pd.DataFrame(columns=["price"])
+    lines = [
+        name for name in ("revenue", "margin") if f"{name}_value" in curve and curve[f"{name}_value"].notna().all()
+    ]
+    for name in lines:
+        colour = theme.colour_of(name)
+        ax.fill_between(
+            curve["price"], curve[f"{name}_lower"], curve[f"{name}_upper"], color=colour, alpha=0.16, linewidth=0
+        )
+        ax.plot(curve["price"], curve[f"{name}_value"], color=colour)
+    bounds = band if np.isfinite(band[0]) else (high, high)
+    for start, stop in ((low, bounds[0]), (bounds[1], high)) if np.isfinite(band[0]) else ((low, high),):
+        ax.axvspan(start, stop, facecolor=theme.PALE, edgecolor=theme.LIGHT, hatch="////", linewidth=0, zorder=0)
+    ax.axhline(0, color=theme.GREY, linewidth=1, zorder=1)
+    ax.axvline(now, color=theme.INK, linewidth=1)
+    if then != now:
+        ax.axvline(then, color=theme.ORANGE, linewidth=1.4)
+    ax.set_xlim(low, high)
+    theme.format_axis(ax.xaxis, currency)
+    theme.format_axis(ax.yaxis, "money", currency=currency, n_ticks=5)
+    if not lines:
+        ax.set_yticks([])
+    names = {
+        theme.INK: f"now {formats.format_money(now, currency)}",
+        theme.ORANGE: f"then {formats.format_money(then, currency)}",
+    }
+    marks = [(now, theme.INK), *([(then, theme.ORANGE)] if then != now else [])]
+    return finish(
+        ax,
+        title=title or _what_if_title(found, currency),
+        subtitle=f"{currency} a month against the present price, by list price; ribbons: 95 % intervals; hatched: no evidence "
+        "beyond the prices that were seen",
+        alt=f"{_what_if_title(found, currency)}. Prices seen run from {band[0]:.2f} to {band[1]:.2f} {currency}; now {now:.2f}, "
+        f"then {then:.2f}.",
+        label=lambda: _curve_labels(ax, curve, lines, marks, names),
+    )
+
+
+def _what_if_title(found: WhatIf, currency: str) -> str:
+    if found.consequence is None:
+        why = {"band": "no such price was seen", "followed": "its prices followed demand", "tiers": "its price depends on "
+               "the quantity"}  # fmt: skip
+        return f"{short(found.name)}: what another price sells cannot be told, since {why.get(found.refusal, 'too little is known')}"
+    told = found.consequence.margin or found.consequence.revenue
+    what = "margin" if found.consequence.margin else "revenue"
+    change = formats.format_change(found.then.price / found.now.price - 1)
+    return f"{short(found.name)} at {change}: {what} {formats.format_estimate(told, currency=currency, signed=True)}"
+
+
+def _curve_labels(
+    ax: Axes, curve: pd.DataFrame, lines: list[str], marks: list[tuple[float, str]], names: dict[str, str]
+) -> None:
+    """Names of the lines where they are widest apart, and of the two prices above the axes' floor."""
+    low, high = ax.get_ylim()
+    for rank, (price, colour) in enumerate(marks):
+        ax.annotate(
+            names[colour], (price, low + (0.03 + 0.07 * rank) * (high - low)), xytext=(4, 0), textcoords="offset points",
+            color=colour, fontsize=9.5, fontweight="bold",
+        )  # fmt: skip
+    if not lines:
+        return
+    ends = curve.iloc[[0, -1]][[f"{name}_value" for name in lines]].to_numpy(float)
+    side = 0 if len(lines) == 1 or abs(np.diff(ends[0])[0]) >= abs(np.diff(ends[1])[0]) else 1
+    for name, y in zip(lines, ends[side], strict=True):
+        above = y == ends[side].max()
+        ax.annotate(
+            name, (curve["price"].iloc[-side], y), xytext=(6 if side == 0 else -6, 9 if above else -14),
+            textcoords="offset points", ha="left" if side == 0 else "right", color=theme.colour_of(name), fontsize=9.5,
+            fontweight="bold",
+        )  # fmt: skip

@@ -1,0 +1,115 @@
+"""What the same small price move would bring in every group or product: who could bear a higher price, who a lower one."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from opslib import engine
+from opslib.errors import ParameterError
+from opslib.metrics.blocks import Table, require_columns
+from opslib.positioning.response import PriceResponse
+from opslib.positioning.what_if import MAX_PRODUCTS, WEEKS_A_MONTH
+
+_POINTS = 401
+
+
+def price_moves(
+    response: PriceResponse, products: Table, *, price_change: float = 0.05, by: Literal["group", "product"] = "group"
+) -> pd.DataFrame:
+    """Change of the margin a month if list prices moved by the same share, one row a group or product.
+
+    Parameters
+    ----------
+    response : PriceResponse
+        From `price_response`.
+    products : table
+        product_id, and cost where it is known.
+    price_change : float
+        Relative change of every price (0.05 is five per cent more).
+    by : {"group", "product"}
+        Groups move as a whole with the group's slope; products alone, each with its own (shrunk).
+
+    Returns
+    -------
+    pandas.DataFrame
+        group, product_id (products only), n_products, counted ("margin", or "revenue" where a cost is not known),
+        now_amount (a month), change_amount, lower, upper, p_gain (0-1), refusal ("band", "followed", "tiers" or empty), is_clear
+        (answered, and the interval clear of zero). Surest gains first. The slope is uncertain here, present sales are taken as they are: they do not change the
+        sign.
+
+    Raises
+    ------
+    ParameterError
+        ``by`` or ``price_change`` is not allowed.
+
+    Examples
+    --------
+    >>> from opslib.periods import Period
+    >>> lamp = {"product_id": "a", "group": "lamps", "price": 10.0, "lower_price": 9.0, "upper_price": 11.0, "n_weeks": 50,
+    ...     "units_a_week": 12.0, "slope": -2.0, "lower": -2.4, "upper": -1.6, "std_error": 0.2}
+    >>> lamps = {"group": "lamps", "slope": -2.0, "lower": -2.4, "upper": -1.6, "lower_share": -0.1, "upper_share": 0.1,
+    ...     "refusal": "", "reason": ""}
+    >>> known = PriceResponse(groups=pd.DataFrame([lamps]), products=pd.DataFrame([lamp]), n_groups_left_out=0,
+    ...     period=Period.parse("2026-01-05", "2026-12-27"), level=0.95)
+    >>> own = pd.DataFrame({"product_id": ["a"], "cost": [6.0]})
+    >>> price_moves(known, own, price_change=0.05)[["counted", "refusal", "is_clear"]].values.tolist()
+    [['margin', '', True]]
+    """
+    if by not in ("group", "product"):
+        raise ParameterError(f"by: '{by}' is not one of group, product")
+    if not -1 < price_change < 1 or not price_change:
+        raise ParameterError(
+            f"price_change: {price_change} is not a small change of a price; 0.05 is five per cent more"
+        )
+    rows = response.products.merge(_costs(products), on="product_id", how="left").sort_values(["group", "product_id"])
+    groups = response.groups.set_index("group")
+    if by == "group":
+        rows = rows.drop(columns=["slope", "lower", "upper"]).join(groups[["slope", "lower", "upper"]], on="group")
+    key = rows["group"] if by == "group" else rows["product_id"]
+    is_known = rows["cost"].notna().groupby(key).transform("all")
+    cost, price = rows["cost"].where(is_known, 0.0).to_numpy(float), rows["price"].to_numpy(float)
+    units = rows["units_a_week"].to_numpy(float) * WEEKS_A_MONTH
+    error = (rows["upper"] - rows["lower"]).to_numpy(float) / 2 / stats.norm.ppf(0.5 + response.level / 2)
+    tails = stats.norm.ppf((np.arange(_POINTS) + 0.5) / _POINTS)
+    factor = np.exp((rows["slope"].to_numpy(float)[:, None] + error[:, None] * tails) * math.log1p(price_change))
+    gains = units[:, None] * (factor * (price * (1 + price_change) - cost)[:, None] - (price - cost)[:, None])
+    by_key = pd.DataFrame(gains).groupby(key.to_numpy(), sort=True).sum()
+    lower, upper = np.quantile(by_key.to_numpy(), [0.5 - response.level / 2, 0.5 + response.level / 2], axis=1)
+    first = rows.assign(key=key, now=units * (price - cost), is_known=is_known).groupby("key", sort=True)
+    out = pd.DataFrame({
+        "group": first["group"].first(), "n_products": first.size(),
+        "counted": first["is_known"].first().map({True: "margin", False: "revenue"}), "now_amount": first["now"].sum(),
+        "change_amount": by_key.mean(axis=1), "lower": lower, "upper": upper, "p_gain": (by_key > 0).mean(axis=1),
+    })  # fmt: skip
+    out["refusal"] = _refusals(out, rows, groups, price_change=price_change, by=by)
+    out["is_clear"] = (out["refusal"] == "") & ((out["lower"] > 0) | (out["upper"] < 0))
+    out = out.rename_axis("product_id").reset_index() if by == "product" else out.reset_index(drop=True)
+    return out.sort_values(["p_gain", "change_amount", "group"], ascending=[False, False, True], ignore_index=True)
+
+
+def _costs(products: Table) -> pd.DataFrame:
+    table = engine.as_table(products)
+    require_columns(table, "product_id", name="products")
+    cost = {"cost": table["cost"].cast("float64")} if "cost" in table.columns else {}
+    frame = engine.collect(table.select("product_id", **cost).order_by("product_id"), max_rows=MAX_PRODUCTS)
+    return frame if cost else frame.assign(cost=math.nan)
+
+
+def _refusals(
+    out: pd.DataFrame, rows: pd.DataFrame, groups: pd.DataFrame, *, price_change: float, by: str
+) -> pd.Series:
+    """Why a move is not answered: the group's reason, or a price outside those seen."""
+    if by == "group":
+        seen = groups[["lower_share", "upper_share"]].reindex(out["group"])
+    else:
+        at = rows.set_index("product_id")
+        seen = at[["lower_price", "upper_price"]].div(at["price"], axis=0).sub(1).reindex(out.index)
+    low, high = seen.to_numpy(float).T
+    is_outside = (price_change < low - 1e-9) | (price_change > high + 1e-9)
+    named = out["group"].map(groups["refusal"])
+    return named.where(named != "", np.where(is_outside, "band", ""))
