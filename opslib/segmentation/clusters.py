@@ -15,7 +15,7 @@ from opslib import __version__, engine
 from opslib.errors import ParameterError
 from opslib.metrics import require_columns
 from opslib.metrics.blocks import Table
-from opslib.segmentation.features import VARIANCE, feature_named
+from opslib.segmentation.features import SHARE, VARIANCE, feature_named
 from opslib.segmentation.model import FAR_SHARE, SegmentModel, bin_counts
 from opslib.stats.groups import group_labels, valley_test
 from opslib.stats.multiplicity import adjusted
@@ -50,6 +50,9 @@ class SegmentClusters:
     profiles : DataFrame
         One row a group and feature: cluster, segment, feature, meaning, mean, others_mean, difference (standardised),
         lower, upper, q_value, is_distinct (q below .05 and at least half a standard deviation).
+    habits : DataFrame
+        One row a feature: feature, meaning, mean, customer_share (of the variance of one order's value that is between
+        customers: 0 where customers differ by chance alone, 1 where each always does the same).
     model : SegmentModel or None
         To score with; None where there are no segments.
     n_customers, n_fitted : int
@@ -63,6 +66,7 @@ class SegmentClusters:
     trials: pd.DataFrame
     segments: pd.DataFrame
     profiles: pd.DataFrame
+    habits: pd.DataFrame
     model: SegmentModel | None
     n_customers: int
     n_fitted: int
@@ -126,7 +130,8 @@ def segment_clusters(
     _require_choices(k, max_k, min_orders)
     n_customers, frame = _habits(features, min_orders=min_orders)
     names = _informative(frame)
-    common = {"n_customers": n_customers, "n_fitted": len(frame), "min_orders": min_orders}
+    common: dict[str, Any] = {"n_customers": n_customers, "n_fitted": len(frame), "min_orders": min_orders}
+    common["habits"] = _habits_of(frame, names)
     if len(frame) < FEWEST_FITTED or not names:
         too_few = f"{len(frame)} customers with {min_orders} orders or more and {len(names)} habits that differ"
         if k is not None:
@@ -171,7 +176,7 @@ _PROFILE = [
 _NO_PROFILES = pd.DataFrame(columns=[_PROFILE[0], "segment", *_PROFILE[1:]])
 
 
-def _none(reason: str, trials: pd.DataFrame, **common: int) -> SegmentClusters:
+def _none(reason: str, trials: pd.DataFrame, **common: Any) -> SegmentClusters:
     return SegmentClusters(n_groups=1, reason=reason, trials=trials, segments=_NO_SEGMENTS, profiles=_NO_PROFILES,
                            model=None, **common)  # fmt: skip
 
@@ -210,6 +215,16 @@ def _noise(frame: pd.DataFrame, name: str) -> float:
     n = frame.loc[seen, "n_orders"].to_numpy(dtype="float64")
     pooled = float(np.sqrt((n * frame.loc[seen, f"{name}{VARIANCE}"]).sum() / (n - 1).sum()))
     return pooled if pooled > 1e-6 else float(frame[name].std())
+
+
+def _habits_of(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """How much of each habit is the customer's own: an intraclass correlation, by moments."""
+    rows = []
+    for name in names:
+        within = _noise(frame, name) ** 2
+        between = max(frame[name].var() - within * float((1 / frame["n_orders"]).mean()), 0.0)
+        rows.append((name, feature_named(name).meaning, frame[name].mean(), between / (between + within)))
+    return pd.DataFrame(rows, columns=["feature", "meaning", "mean", "customer_share"])
 
 
 def _chosen(
@@ -276,10 +291,14 @@ def _described(points: np.ndarray, labels: np.ndarray, profiles: pd.DataFrame, *
 
 
 def segment_names(profiles: pd.DataFrame) -> list[str]:
-    """A short name for each group: up to three habits that set it apart most, in words; no two alike."""
+    """A short name for each group: up to three habits that set it apart most, in words; no two alike.
+
+    That a group buys less of a category is left to its profile: its name says what it buys more of.
+    """
     names: list[str] = []
     for _, rows in profiles.groupby("cluster", sort=True):
-        apart = rows[rows["is_distinct"]].assign(size=rows["difference"].abs())
+        apart = rows[rows["is_distinct"] & ((rows["difference"] > 0) | ~rows["feature"].str.startswith(SHARE))]
+        apart = apart.assign(size=apart["difference"].abs())
         apart = apart.sort_values(["size", "feature"], ascending=[False, True], kind="stable").head(_NAMED)
         words = [
             feature_named(name).high if up else feature_named(name).low

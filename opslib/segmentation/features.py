@@ -61,7 +61,7 @@ def feature_named(name: str) -> Feature:
             return feature
     words = name.removeprefix(SHARE).replace("_", " ")
     meaning = f"share of the order's lines in {words}"
-    return Feature(name=name, meaning=meaning, low=f"little {words}", high=f"much {words}", is_share=True)
+    return Feature(name=name, meaning=meaning, low=f"less {words}", high=f"more {words}", is_share=True)
 
 
 def customer_features(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.cluster import KMeans
+from threadpoolctl import ThreadpoolController
 
 from opslib.errors import ParameterError
 
@@ -15,6 +16,8 @@ Floats = np.ndarray
 _Part = tuple[tuple[int, ...], np.ndarray, float]
 _Split = tuple[tuple[int, ...], tuple[int, ...]]
 _FOLDS = 5
+#: k-means on few points waits for its own threads on a busy machine.
+one_thread = ThreadpoolController().wrap(limits=1)
 _STARTS, _SHRINKAGE = 10, 0.1
 
 
@@ -35,6 +38,7 @@ class ValleyTest:
     splits: pd.DataFrame
 
 
+@one_thread
 def group_labels(points: Floats, n_groups: int, *, seed: int) -> Floats:
     """Number of each point's group (0, 1, ...) by k-means, best of ten starts; the largest group is 0.
 
@@ -68,6 +72,7 @@ def group_labels(points: Floats, n_groups: int, *, seed: int) -> Floats:
     return np.argsort(order)[labels]
 
 
+@one_thread
 def valley_test(points: Floats, labels: Floats, *, precision: Floats | None = None, seed: int = 1) -> ValleyTest:
     """Test whether groups are parted by valleys, against every single-peaked density.
 

@@ -7,12 +7,15 @@ import pandas as pd
 from scipy import stats
 from sklearn.cluster import KMeans
 
+from opslib.stats.groups import one_thread
+
 Floats = np.ndarray
 #: Points of which two cuts are compared: with more, even an arbitrary cut through one cloud comes again.
 REPLICATE_SIZE = 600
 _STARTS = 5
 
 
+@one_thread
 def replication(
     points: Floats, labels: Floats, *, draws: int = 50, size: int = REPLICATE_SIZE, seed: int = 1
 ) -> Floats:
