@@ -397,7 +397,13 @@ def _(w: World) -> Any:
 
 @case("segmentation.fit_lifetime")
 def _(w: World) -> Any:
-    return segmentation.fit_lifetime(summary_of(w))
+    found = segmentation.fit_lifetime(summary_of(w))
+    return {
+        "orders": found.orders,
+        "values": found.values,
+        "correlation": found.value_correlation,
+        "alive": found.alive_share,
+    }
 
 
 @case("segmentation.customer_lifetime_value")
