@@ -38,7 +38,9 @@ Shop = Annotated[
 Only = Annotated[
     list[str] | None,
     typer.Option(
-        "--only", autocompletion=complete_notebooks, help="Notebook by name, word or number; may be repeated."
+        "--only",
+        autocompletion=complete_notebooks,
+        help="Notebook by name, word or number; may be repeated. Pages of the others stay while they hold.",
     ),
 ]
 
@@ -130,7 +132,9 @@ def _run_shop(shop: str, wish: Wish) -> int:
         if page.status == "failed":
             kept = result.failed.get(page.name)
             typer.secho(f"failed: {page.name}; the half-run notebook is {kept}", fg="red", err=True)
-    typer.echo(f"{len(result.pages)} pages, {'new run' if result.is_new else 'nothing had changed'}")
+    n_kept = len(result.pages) - len(plan.pages)
+    kept = f", {n_kept} carried over from the report before" if n_kept else ""
+    typer.echo(f"{len(plan.pages)} pages{kept}, {'new run' if result.is_new else 'nothing had changed'}")
     typer.echo(str(result.latest_path))
     return result.exit_code
 
@@ -147,18 +151,33 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     folder = project_root() / "data" / "proposals" / shop.name
     common = {
         "out": wish.out, "fingerprint": shop.fingerprint, "origin": batch.shop_origin(shop),
-        "beside": dict.fromkeys(READS_PROPOSALS, folder), **wish.options,
+        "beside": dict.fromkeys(READS_PROPOSALS, folder), "is_partial": bool(wish.only),
+        "promises": _promises(folder), **wish.options,
     }  # fmt: skip
     known = {name: value for name, value in parameters.items() if name != "proposal"}
     grid = _grid(wish.each, shop) if others else {}
     plan = batch.plan_run(shop.name, others, parameters=known, start=wish.start, end=wish.end, each=grid, **common)
     finished = [name for name, item in load_proposals(folder).items() if not item.to_do] if about else []
     ids = [parameters["proposal"]] if "proposal" in parameters else finished
+    if about and not ids and not plan.pages:
+        raise ParameterError(f"{shop.name} has no finished proposal to judge; opslib proposal new starts one")
     if not ids:
         return plan
     own = {name: value for name, value in parameters.items() if name == "shop"}
     judged = batch.plan_run(shop.name, about, parameters=own, each={"proposal": ids}, **common)
     return replace(judged, pages=plan.pages + judged.pages)
+
+
+def _promises(folder: Path) -> str:
+    """How good a shop's promises were; a ledger that cannot be read is said, and stops no page."""
+    from opslib.data.proposal_files import read_records
+    from opslib.errors import LedgerError
+    from opslib.findings.follow_up import promises_sentence
+
+    try:
+        return promises_sentence(read_records(folder))
+    except LedgerError as error:
+        return f"They cannot be told: {error}."
 
 
 def _address(shop: str, root: Path) -> str:

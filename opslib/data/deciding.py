@@ -141,6 +141,28 @@ def require_open(records: Sequence[Record], proposal_id: str) -> None:
         )
 
 
+def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
+    """What the ledger says of a proposal today, as its card takes it.
+
+    Parameters
+    ----------
+    shop : Shop
+    proposal_id : str
+
+    Returns
+    -------
+    dict
+        ``decision`` (the last one: what, who, when, against what advice) and ``ledger_head``; None where there is none.
+    """
+    records = proposal_files.read_records(judging.proposals_folder(shop))
+    past, said = records_of(records, proposal=proposal_id, kind="decision"), None
+    if past:
+        last = past[-1].payload
+        advice = "" if last["is_with_recommendation"] else f", against the recommendation to {last['recommendation']}"
+        said = f"{last['decision']} ({last['person']}, {_day_of(past[-1])}{advice})"
+    return {"decision": said, "ledger_head": records[-1].hash if records else None}
+
+
 def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[str, Any]:
     """Measure what became of a launched proposal, by the design named at freezing, and score the promise.
 

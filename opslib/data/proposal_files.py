@@ -30,7 +30,7 @@ from opslib.proposals.model import Consultation, Proposal
 from opslib.proposals.parsing import parse_proposal
 
 LEDGER = "ledger.jsonl"
-_HEAD = re.compile(r"ledger head.{0,80}?\b([0-9a-f]{12,64})\b", re.DOTALL)
+_HEAD = re.compile(r"ledger head.{0,80}?\b([0-9a-f]{12,64})\b", re.DOTALL | re.IGNORECASE)
 _NEW = """\
 # A proposal: what we want to change, and what would prove us wrong. docs/proposals.md says how to write one.
 id: {id}

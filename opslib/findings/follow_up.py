@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from opslib.formats import count_of, format_number, format_share
 from opslib.proposals.evidence import Evidence
-from opslib.proposals.follow_up import BAND, MIN_SCORED, PromiseScores
+from opslib.proposals.follow_up import BAND, MIN_SCORED, PromiseScores, promises, scored_promises
+from opslib.proposals.ledger import Record
 from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import BrierScore
 from opslib.stats.shares import share
@@ -131,6 +132,37 @@ def scores_sentence(scores: PromiseScores | None) -> str:
             f"{'better' if better else 'no better'} than always saying the average"
         )
     return f"{'; '.join(parts)}.".replace("..", ".")
+
+
+def promises_sentence(records: Sequence[Record]) -> str:
+    """How good a shop's promises were, in one sentence for the index.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The ledger.
+
+    Returns
+    -------
+    str
+        How many were found inside their predicted interval, and from ten on the Brier score; '' where nothing was decided.
+        Replays speak only where there is nothing else, and it is said.
+    """
+    every = promises(records)
+    if every.empty:
+        return ""
+    is_replay = bool(every["is_replay"].all())
+    followed = every[(every["is_replay"] == is_replay) & every["value"].notna()]
+    known = followed["is_inside"].dropna()
+    band = format_share(BAND, step=1.0)
+    said = f"{int(known.sum())} of {count_of(len(known), 'promise')} inside the predicted {band} interval"
+    if followed.empty:
+        said = "None was looked at again yet"
+    scores = next(iter(scored_promises(records, is_replay=is_replay)), None)
+    if scores is not None and scores.brier is not None:
+        mean = format_number(scores.brier.uncertainty, step=0.01)
+        said += f", Brier score {format_number(scores.brier.score, step=0.01)} (always saying the average: {mean})"
+    return f"{said}; replayed on history." if is_replay and len(followed) else f"{said}."
 
 
 def follow_up_findings(

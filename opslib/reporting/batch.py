@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -18,10 +19,12 @@ from opslib.reporting.execution import Execution, execute, stop_all
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
+from opslib.reporting.parameters import load_notebook
 from opslib.reporting.plans import BatchFile, Page, RunPlan, plan_run, read_batch, shop_origin
 from opslib.reporting.progress import ProgressBoard
 from opslib.reporting.publishing import prune
-from opslib.reporting.render import page_title, render_page
+from opslib.reporting.render import first_heading, page_title, render_page
+from opslib.reporting.since import PERIOD, snapshot
 
 __all__ = ["BatchFile", "Page", "RunPlan", "RunResult", "plan_run", "prune", "read_batch", "run", "shop_origin"]
 
@@ -75,7 +78,10 @@ def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> Run
         seconds = {name: r.seconds for name, r in (latest | resumed).items()}
         with ProgressBoard(plan.pages, seconds=seconds, is_shown=progress) as board:
             records = work.make_all(board)
-        return _published(plan, records, latest=latest, failed=work.failed, started=started)
+        kept, left_out = work.keep_others() if plan.is_partial else ((), {})
+        return _published(
+            plan, (*records, *kept), latest=latest, left_out=left_out, failed=work.failed, started=started
+        )
 
 
 def _published(
@@ -83,12 +89,16 @@ def _published(
     records: tuple[PageRecord, ...],
     *,
     latest: Mapping[str, PageRecord],
+    left_out: Mapping[str, str],
     failed: Mapping[str, Path],
     started: datetime,
 ) -> RunResult:
     folder = plan.out / plan.shop
     building, shown = folder / publishing.BUILDING, folder / publishing.LATEST
-    index = render_index(records, shop=plan.shop, origin=plan.origin)
+    before = _before(records, tuple(latest.values()), shown)
+    index = render_index(
+        records, shop=plan.shop, origin=plan.origin, before=before, left_out=left_out, promises=plan.promises
+    )
     is_same = set(latest) == {r.name for r in records} and not any(r.why_run for r in records)
     is_same = is_same and (shown / "index.html").read_text(encoding="utf-8") == index
     if is_same:
@@ -102,7 +112,13 @@ def _published(
         manifest.write_text(building / "index.html", index)
         times = [t.isoformat(timespec="seconds") for t in (started, datetime.now(UTC))]
         manifest.write_manifest(
-            building, run=name, shop=plan.shop, times=times, records=records, fingerprint=plan.fingerprint
+            building,
+            run=name,
+            shop=plan.shop,
+            times=times,
+            records=records,
+            fingerprint=plan.fingerprint,
+            before=before,
         )
         target = publishing.publish(folder, name)
     return RunResult(
@@ -112,6 +128,15 @@ def _published(
         is_new=not is_same,
         failed=failed,
     )
+
+
+def _before(records: tuple[PageRecord, ...], latest: tuple[PageRecord, ...], shown: Path) -> Mapping[str, Any] | None:
+    """What this report is compared with: the published one, or what that was compared with where the data are the same.
+
+    So the same data made again give the same bytes, however often, and whatever was pruned.
+    """
+    past = snapshot(latest)
+    return past if latest and past["state"] != snapshot(records)["state"] else manifest.read_before(shown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,13 +165,7 @@ class _Work:
         return tuple(done[page.name] for page in self.plan.pages)
 
     def _make(self, page: Page, board: ProgressBoard) -> PageRecord:
-        key = manifest.page_key(
-            page.content,
-            parameters=page.parameters,
-            fingerprint=self.plan.fingerprint,
-            options={"is_code_shown": self.plan.is_code_shown, **self.plan.origin},
-            beside=self.plan.beside,
-        )
+        key = self._key(page.content, page.parameters)
         previous, source = self._previous(page.name, key)
         why = "it was asked for" if self.is_forced else manifest.reason_to_run(previous, key)
         if previous is not None and not why:
@@ -157,6 +176,52 @@ class _Work:
         manifest.write_record(record, self.building)
         board.finished(page.name, status=record.status if record.why_run else "unchanged", seconds=record.seconds)
         return record
+
+    def keep_others(self) -> tuple[tuple[PageRecord, ...], dict[str, str]]:
+        """Pages of notebooks that were not asked for: carried over where they hold, else named with the reason."""
+        names, folder = {page.name for page in self.plan.pages}, self.plan.pages[0].notebook.parent
+        kept: list[PageRecord] = []
+        left_out: dict[str, str] = {}
+        others = {path.name: path for path in sorted(folder.glob("[0-9]*_*.ipynb"))}
+        for notebook in {page.notebook.name for page in self.plan.pages}:
+            others.pop(notebook, None)
+        for record in (r for r in self.latest.values() if r.name not in names):
+            path = others.get(record.notebook) or folder / record.notebook
+            why = self._why_not_kept(record, path)
+            if why:
+                left_out.setdefault(record.notebook, why)
+                continue
+            for end in (".html", ".json"):
+                publishing.carry_over(
+                    self.building.parent / publishing.LATEST / f"{record.name}{end}",
+                    self.building / f"{record.name}{end}",
+                )
+            kept.append(replace(record, why_run=""))
+        missing = [n for n in others if n not in left_out and n not in {r.notebook for r in self.latest.values()}]
+        left_out |= dict.fromkeys(missing, "no earlier report has it")
+        titles = {name: first_heading(load_notebook(others[name])) for name in left_out if name in others}
+        return tuple(kept), {titles.get(name, name): why for name, why in sorted(left_out.items())}
+
+    def _why_not_kept(self, record: PageRecord, path: Path) -> str:
+        """Why an earlier page does not hold beside the new ones: it is about other data, another period, or failed."""
+        if not path.is_file():
+            return "its notebook is gone"
+        key = self._key(load_notebook(path), record.parameters)
+        asked = [page.parameters for page in self.plan.pages if "proposal" not in page.parameters]
+        if record.status == "failed" or not key["data"]:
+            return manifest.reason_to_run(record, key)
+        if asked and not record.harvest.proposals and any(record.parameters[p] != asked[0][p] for p in PERIOD):
+            return "it is about another period"
+        return "; ".join(manifest.WHY[part] for part in ("data", "beside") if record.key.get(part) != key[part])
+
+    def _key(self, content: Any, parameters: Mapping[str, Any]) -> dict[str, str]:
+        return manifest.page_key(
+            content,
+            parameters=parameters,
+            fingerprint=self.plan.fingerprint,
+            options={"is_code_shown": self.plan.is_code_shown, **self.plan.origin},
+            beside=self.plan.beside,
+        )
 
     def _previous(self, name: str, key: Mapping[str, str]) -> tuple[PageRecord | None, Path]:
         """The page as a cut-off run left it if that still holds, else as it is published."""

@@ -9,6 +9,7 @@ from typing import Any
 from opslib.reporting.cleaning import image_source
 from opslib.reporting.manifest import PageRecord, versions
 from opslib.reporting.render import PageExporter, estimate, period_label
+from opslib.reporting.since import alarms, changes
 
 SPARK_WIDTH, SPARK_HEIGHT = 160, 36
 
@@ -25,7 +26,15 @@ class Tile:
     page: str  # page that argues it
 
 
-def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[str, Any]) -> str:
+def render_index(
+    records: Sequence[PageRecord],
+    *,
+    shop: str,
+    origin: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+    left_out: Mapping[str, str] | None = None,
+    promises: str = "",
+) -> str:
     """Render the index of a run.
 
     Parameters
@@ -36,12 +45,19 @@ def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[st
         Name of the shop.
     origin : mapping
         What is known of the shop before any page; a page's provenance adds to it.
+    before : mapping or None
+        From `since.snapshot`: the newest report on other data, another period or other proposals; None for a first one.
+    left_out : mapping of str to str
+        Title of each notebook that was not run this time and has no page that still holds, and why.
+    promises : str
+        How good the promises were, in one sentence.
 
     Returns
     -------
     str
         ``index.html``; like the pages, it holds no clock, so equal pages give equal bytes.
     """
+    records = sorted(records, key=lambda r: r.notebook)
     provenance = dict(origin)
     for record in records:
         provenance |= record.harvest.provenance
@@ -60,6 +76,12 @@ def render_index(records: Sequence[PageRecord], *, shop: str, origin: Mapping[st
             waiting=[p for p in proposals if not p.get("decision")],
             decided=[p for p in proposals if p.get("decision")],
             pages=[r for r in records if r.status != "not available" and not r.harvest.proposals],
+            alarms=alarms(records),
+            before=before,
+            changes=changes(records, before) if before else [],
+            promises=promises,
+            promises_page=next((r.name for r in records if r.notebook.endswith("_follow_up.ipynb")), ""),
+            left_out=left_out or {},
             missing_pages=[r for r in records if r.status == "not available"],
             versions=versions(),
         )

@@ -138,7 +138,14 @@ def read_records(folder: Path) -> dict[str, PageRecord]:
 
 
 def write_manifest(
-    folder: Path, *, run: str, shop: str, times: Sequence[str], records: Sequence[PageRecord], fingerprint: str | None
+    folder: Path,
+    *,
+    run: str,
+    shop: str,
+    times: Sequence[str],
+    records: Sequence[PageRecord],
+    fingerprint: str | None,
+    before: Mapping[str, Any] | None = None,
 ) -> None:
     """Write ``manifest.json``: the only place of a run that knows the time.
 
@@ -154,6 +161,8 @@ def write_manifest(
         The run's pages.
     fingerprint : str or None
         Of the shop's data.
+    before : mapping or None
+        From `since.snapshot`: the report that this one was compared with.
     """
     pages = [asdict(r) | {"queries": r.harvest.provenance.get("queries", [])} for r in records]
     for page in pages:
@@ -167,8 +176,15 @@ def write_manifest(
         "library": library_fingerprint(),
         "versions": versions(),
         "pages": pages,
+        "before": before,
     }
     write_text(folder / "manifest.json", json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def read_before(folder: Path) -> dict[str, Any] | None:
+    """What the run in a folder was compared with; None for a first report."""
+    path = folder / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("before") if path.is_file() else None
 
 
 @cache

@@ -42,6 +42,8 @@ class RunPlan:
     timeout: float = 1800.0  # seconds a notebook
     n_workers: int = 1  # notebooks at a time
     is_code_shown: bool = False  # whether pages carry their code, folded
+    is_partial: bool = False  # some notebooks were asked for: pages of the others are carried over where they hold
+    promises: str = ""  # how good the promises were, for the index; '' where none was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from opslib.periods import Period
 from opslib.proposals.evidence import read_estimate
 from opslib.reporting.cleaning import keep_together, render_markdown, render_output
 from opslib.reporting.harvest import Harvest, harvest, is_harvested, tags
+from opslib.reporting.since import finding_anchor
 
 TEMPLATES = Path(__file__).parent / "templates"
 N_FIRST = 5  # findings in full on the first screen; the others fold
@@ -65,6 +66,12 @@ class PageView:
     def actions(self) -> list[dict[str, Any]]:
         """Findings from which something follows."""
         return [item for item in self.found.evidence if item.get("action")]
+
+    def id_of(self, item: Mapping[str, Any]) -> str:
+        """Id under which the index finds a finding; '' where an earlier one of the page has it."""
+        own = finding_anchor(item["key"])
+        first = next(e for e in self.found.evidence if finding_anchor(e["key"]) == own)
+        return own if first is item else ""
 
     def anchor_of(self, item: Mapping[str, Any]) -> str:
         """Id of the section that argues a finding; '' where none on the page does."""

@@ -211,6 +211,75 @@ def test_fewer_pages_make_a_run_of_their_own(shop) -> None:
     assert sorted(p.name for p in result.index_path.parent.glob("*.html")) == ["10_a.html", "index.html"]
 
 
+def test_some_pages_alone_keep_the_others_while_they_hold(shop) -> None:
+    first = run(shop.plan())
+    shop.play["10_a"] = ("ok", [displayed("evidence", evidence("k", "A is 4."))])
+    save(shop.paths[0], notebook("2", title="Page 10_a?"))
+    shop.ran.clear()
+    second = run(shop.plan(names=1, is_partial=True))
+    assert shop.ran == ["10_a"]
+    assert [p.name for p in second.pages] == ["10_a", "20_b", "30_c"]
+    for name in ("20_b", "30_c"):
+        assert (second.index_path.parent / f"{name}.html").read_bytes() == (
+            first.index_path.parent / f"{name}.html"
+        ).read_bytes()
+    index = second.index_path.read_text()
+    assert "A is 4." in index
+    assert 'href="20_b.html"' in index
+    assert "Not run this time" not in index
+    shop.ran.clear()
+    assert not run(shop.plan(names=1, is_partial=True)).is_new
+    run(shop.plan())
+    assert shop.ran == []  # what was carried over still counts as made
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"fingerprint": "data-2"}, "the data changed"),
+        ({"fingerprint": None}, "its data carry no fingerprint"),
+        ({"start": "2026-10-01", "end": "2026-10-31"}, "it is about another period"),
+    ],
+)
+def test_pages_that_do_not_hold_beside_the_new_one_are_named(change, why, shop) -> None:
+    run(shop.plan())
+    result = run(shop.plan(names=1, is_partial=True, **change))
+    assert [p.name for p in result.pages] == ["10_a"]
+    assert not (result.index_path.parent / "20_b.html").exists()
+    index = result.index_path.read_text()
+    assert index.index("Not run this time") < index.index("Page 20_b?") < index.index(why)
+
+
+def test_a_first_run_of_some_pages_says_what_was_not_run(shop) -> None:
+    shop.play["10_a"] = ("failed", [])
+    index = run(shop.plan(names=1, is_partial=True)).index_path.read_text()
+    assert index.count("no earlier report has it") == 2
+    again = run(shop.plan()).exit_code
+    assert again == 1  # the failed page failed again
+    kept = run(batch.plan_run("demo", shop.paths[1:2], out=shop.folder.parent, fingerprint="data-1", is_partial=True))
+    assert [p.name for p in kept.pages] == ["20_b", "30_c"]
+    assert "it failed last time" in kept.index_path.read_text()
+
+
+def test_a_report_is_compared_with_the_newest_one_on_other_data(shop) -> None:
+    first = run(shop.plan())
+    assert "First report: nothing to compare with." in first.index_path.read_text()
+    shop.play["10_a"] = ("ok", [displayed("evidence", evidence("k2", "A is new."))])
+    second = run(shop.plan(fingerprint="data-2"))
+    index = second.index_path.read_bytes()
+    assert b"What changed since last time (2)" in index  # one new finding, one gone
+    forced = run(shop.plan(fingerprint="data-2"), is_forced=True)
+    assert forced.index_path.read_bytes() == index  # the same data made again: the same bytes
+    publishing.prune(shop.folder, keep=1)
+    assert len(publishing.runs(shop.folder)) == 1
+    save(shop.paths[2], notebook("3", title="Page 30_c?"))
+    newer = run(shop.plan(fingerprint="data-2"))
+    assert newer.is_new
+    assert newer.index_path.read_bytes() == index  # other code on the same data, the run it is compared with pruned
+    third = run(shop.plan(fingerprint="data-3"))
+    assert "No finding, verdict or decision changed." in third.index_path.read_text()
+
+
 def test_a_second_run_at_the_same_time_is_refused(shop) -> None:
     with publishing.locked(shop.folder), pytest.raises(ReportError, match="is being written by another run"):
         run(shop.plan())

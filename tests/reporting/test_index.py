@@ -7,6 +7,7 @@ import base64
 from opslib.reporting.harvest import Harvest
 from opslib.reporting.index import headline_tiles, render_index, sparkline
 from opslib.reporting.manifest import PageRecord
+from opslib.reporting.since import snapshot
 from tests.reporting.notebooks import PROVENANCE, estimate, evidence
 
 
@@ -94,3 +95,52 @@ def test_proposals_wait_until_decided() -> None:
 def test_the_index_alone_marks_a_simulated_shop() -> None:
     failed = record(status="failed", reason="x")
     assert '<span class="tag">simulated</span>' in render_index([failed], shop="d", origin={"is_simulated": True})
+
+
+def test_alarms_changes_and_promises_say_what_is_and_what_is_not() -> None:
+    calm = render_index([record()], shop="demo", origin={})
+    for part in ("Alarms (0)", "<p>No alarms.</p>", "First report: nothing to compare with."):
+        assert part in calm
+    assert "Promises we made" not in calm
+    assert "Not run this time" not in calm
+    bad = record(evidence=[evidence("undo-p-1", "P-1 made <it> worse.")])
+    before = snapshot([record(evidence=[evidence(f"k{i}", f"Was {i}.") for i in range(9)])])
+    follow = record("90_follow_up")
+    text = render_index(
+        [bad, follow],
+        shop="demo",
+        origin={},
+        before=before,
+        promises="4 of 12.",
+        left_out={"Where?": "the data changed"},
+    )
+    assert "Alarms (1)" in text
+    assert "What changed since last time (10)" in text  # one new, nine gone
+    assert "<summary>2 more</summary>" in text
+    assert '10_a.html#f-undo-p-1">why' in text
+    assert "made &lt;it&gt; worse" in text
+    assert '4 of 12. <a href="90_follow_up.html">' in text
+    assert text.index("Not run this time") < text.index("the data changed")
+    same = render_index([record()], shop="demo", origin={}, before=snapshot([record()]))
+    assert "No finding, verdict or decision changed." in same
+
+
+def test_a_decided_proposal_shows_its_decision_and_a_waiting_one_its_obstacles() -> None:
+    waiting = {
+        "id": "P-1",
+        "title": "A",
+        "verdict": "partly",
+        "notes": ["sample out of reach: long", "no answer: Web is silent"],
+    }
+    decided = {
+        "id": "P-2",
+        "title": "B",
+        "verdict": "partly",
+        "notes": ["over capacity: long"],
+        "decision": "launch (Ada, 1 Oct)",
+    }
+    text = render_index([record("81_proposal", proposals=[waiting, decided])], shop="demo", origin={})
+    assert "<small>sample out of reach</small>" in text
+    assert "<small>no answer: Web is silent</small>" in text
+    assert "over capacity" not in text
+    assert "<td>launch (Ada, 1 Oct)</td>" in text
