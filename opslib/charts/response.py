@@ -49,7 +49,10 @@ def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: 
     ax.set_ylim(max(len(rows), 1) - 0.4, -0.6)
     ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
     theme.horizontal(ax)
-    n_usable = sum(r.is_usable and r.upper < 0 for r in rows)
+    n_clear = sum(r.is_usable and r.upper < 0 for r in rows)
+    n_refused = sum(not r.is_usable for r in rows)
+    plain = f"In {n_clear or 'none'} of {plural(len(rows), 'group')} a higher list price clearly sells fewer units"
+    plain += f"; {n_refused} cannot be used" if n_refused else ""
     parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.lower:.1f} to {r.upper:.1f})" for r in rows)
     what = (
         "change of units in % for 1 % more of the list price (blue); grey: prices followed demand or depend on quantity"
@@ -57,7 +60,7 @@ def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: 
     what += "; green: price paid in promotions" if has_promotions else ""
     return finish(
         ax,
-        title=title or f"In {n_usable} of {plural(len(rows), 'group')} a higher price clearly sells fewer units",
+        title=title or plain,
         subtitle=f"{what}; {theme.level_words(response.level)}; dashed: revenue stays",
         alt=f"Points with intervals: {parts or 'none'}.",
     )
@@ -103,7 +106,7 @@ def draw_price_response(found: WhatIf, *, currency: str, title: str | None = Non
     ends = [price for price in (*band, now, then) if np.isfinite(price)]
     room = 0.12 * (max(ends) - min(ends)) or 0.1 * now
     low, high = min(ends) - room, max(ends) + room
-    curve = found.consequence.curve if found.consequence else pd.DataFrame(columns=["price"])
+    curve = found.curve
     lines = [
         name for name in ("revenue", "margin") if f"{name}_value" in curve and curve[f"{name}_value"].notna().all()
     ]
@@ -113,8 +116,8 @@ def draw_price_response(found: WhatIf, *, currency: str, title: str | None = Non
             curve["price"], curve[f"{name}_lower"], curve[f"{name}_upper"], color=colour, alpha=0.16, linewidth=0
         )
         ax.plot(curve["price"], curve[f"{name}_value"], color=colour)
-    bounds = band if np.isfinite(band[0]) else (high, high)
-    for start, stop in ((low, bounds[0]), (bounds[1], high)) if np.isfinite(band[0]) else ((low, high),):
+    unseen = [(low, band[0]), (band[1], high)] if len(curve) else [(low, high)]
+    for start, stop in unseen:
         ax.axvspan(start, stop, facecolor=theme.PALE, edgecolor=theme.LIGHT, hatch="////", linewidth=0, zorder=0)
     ax.axhline(0, color=theme.GREY, linewidth=1, zorder=1)
     ax.axvline(now, color=theme.INK, linewidth=1)
@@ -157,10 +160,12 @@ def _curve_labels(
 ) -> None:
     """Names of the lines where they are widest apart, and of the two prices above the axes' floor."""
     low, high = ax.get_ylim()
-    for rank, (price, colour) in enumerate(marks):
+    first = min(price for price, _ in marks)
+    for price, colour in marks:
+        is_left = price == first and len(marks) > 1
         ax.annotate(
-            names[colour], (price, low + (0.03 + 0.07 * rank) * (high - low)), xytext=(4, 0), textcoords="offset points",
-            color=colour, fontsize=9.5, fontweight="bold",
+            names[colour], (price, low + 0.03 * (high - low)), xytext=(-5 if is_left else 5, 0), textcoords="offset points",
+            ha="right" if is_left else "left", color=colour, fontsize=9.5, fontweight="bold",
         )  # fmt: skip
     if not lines:
         return

@@ -67,8 +67,6 @@ class Consequence:
         Change of the margin; None where the cost is not known.
     p_gain : float
         Probability (0-1) that the margin (the revenue where the cost is not known) rises.
-    curve : pandas.DataFrame
-        Along the band: price; revenue_value, revenue_lower, revenue_upper, and the same for margin (change a month).
     """
 
     units_now: Estimate
@@ -76,7 +74,6 @@ class Consequence:
     revenue: Estimate
     margin: Estimate | None
     p_gain: float
-    curve: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +88,9 @@ class WhatIf:
         Before and after the move.
     band : (float, float)
         Prices that it has had, beyond which nothing is said about sales; NaN where its response is not known.
+    curve : pandas.DataFrame
+        Along the band: price; revenue_value, revenue_lower, revenue_upper, and the same for margin (change a month); no
+        rows where the slope is no effect.
     consequence : Consequence or None
         None where nothing is said about sales.
     refusal, reason : str
@@ -104,6 +104,7 @@ class WhatIf:
     now: Place
     then: Place
     band: tuple[float, float]
+    curve: pd.DataFrame
     consequence: Consequence | None
     refusal: str
     reason: str
@@ -173,6 +174,8 @@ def what_if(
     price = float(own["price"] if row is None else row["price"])
     others = shelf[(shelf["category"] == own["category"]) & (shelf["product_id"] != product_id)]
     rival, moved = _rival_price(indices, product_id), own | _known(attributes, model)
+    is_told = row is not None and refusal in ("", "band")
+    sales = _Sales(row, cost=float(own["cost"]), level=response.level) if is_told and row is not None else None
     return WhatIf(
         product_id=product_id,
         name=str(own["name"]),
@@ -180,9 +183,8 @@ def what_if(
         now=_place(others, own, price, rival=rival, model=model),
         then=_place(others, moved, price * (1 + price_change), rival=rival, model=model),
         band=(math.nan, math.nan) if row is None else (float(row["lower_price"]), float(row["upper_price"])),
-        consequence=None
-        if row is None or refusal
-        else _Sales(row, cost=float(own["cost"]), level=response.level).at(price * (1 + price_change)),
+        curve=sales.curve() if sales else pd.DataFrame(columns=["price"]),
+        consequence=sales.at(price * (1 + price_change)) if sales and not refusal else None,
         refusal=refusal,
         reason=reason,
     )
@@ -293,7 +295,7 @@ class _Sales:
         return Consequence(
             units_now=self.estimate(self.now, "units/month"), units=self.estimate(sold, "units/month"),
             revenue=self.estimate(self.gain(price, 0.0)), margin=self.estimate(margin) if is_known else None,
-            p_gain=float(((margin if is_known else self.gain(price, 0.0)) > 0).mean()), curve=self.curve(),
+            p_gain=float(((margin if is_known else self.gain(price, 0.0)) > 0).mean()),
         )  # fmt: skip
 
     def curve(self) -> pd.DataFrame:

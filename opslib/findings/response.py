@@ -1,0 +1,216 @@
+"""How sales answer to prices, and what another price would bring, in sentences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
+from opslib.positioning import PriceResponse, WhatIf
+from opslib.proposals.evidence import Evidence
+from opslib.stats.estimates import Estimate
+
+SECTION, MOVED = "How sales answer to the price", "If a price moved"
+NAMED = 3
+UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well. Other products' sales are taken to stay."
+
+
+def response_findings(
+    response: PriceResponse, moves: pd.DataFrame, *, price_change: float, currency: str
+) -> tuple[Evidence, ...]:
+    """Which groups could bear another price, how promotions answer, and which slopes are no effect.
+
+    Parameters
+    ----------
+    response : PriceResponse
+        From `positioning.price_response`.
+    moves : pandas.DataFrame
+        From `positioning.price_moves`, by group, for the same change.
+    price_change : float
+        Relative change of prices.
+    currency : str
+        ISO code of prices.
+
+    Returns
+    -------
+    tuple of Evidence
+    """
+    found = [_group(row, response, price_change, currency) for _, row in _clearest(moves).iterrows()]
+    if not found:
+        found = [_nothing_clear(response, moves, price_change)]
+    return tuple(found + _promotions(response) + _refused(response))
+
+
+def _clearest(moves: pd.DataFrame) -> pd.DataFrame:
+    clear = moves[moves["is_clear"]]
+    return clear.reindex(clear["change_amount"].abs().sort_values(ascending=False, kind="stable").index).head(NAMED)
+
+
+def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str) -> Evidence:
+    slope = response.groups.set_index("group").loc[row["group"]]
+    worth = Estimate(
+        value=float(row["change_amount"]), lower=float(row["lower"]), upper=float(row["upper"]), n=int(row["n_products"]),
+        unit=f"{currency}/month", level=response.level, method="price response of the group, Poisson pseudo-likelihood",
+    )  # fmt: skip
+    is_gain = worth.value > 0
+    answer = Estimate(
+        value=float(slope["slope"]), lower=float(slope["lower"]), upper=float(slope["upper"]), n=int(slope["n_products"]),
+        unit="% per %", level=response.level, method=worth.method,
+    )  # fmt: skip
+    change = format_change(price_change)
+    return Evidence(
+        key=f"price-response-{row['group']}".lower().replace(" ", "-"),
+        sentence=f"{row['group']}: list prices {change} would {'add' if is_gain else 'cost'} "
+        f"{format_estimate(worth if is_gain else worth.scaled(-1, unit=worth.unit))} of {row['counted']}, since 1 % more "
+        f"of the price goes with {answer.value:.1f} % units ({answer.lower:.1f} to {answer.upper:.1f}).",
+        kind="estimated",
+        grade="Low",
+        estimate=answer,
+        worth=worth if is_gain else None,
+        section=SECTION,
+        action=f"test it: {change} on half of the products of {row['group']}, drawn by lot, for eight weeks"
+        if is_gain
+        else f"leave the prices of {row['group']} as they are, or test {format_change(-price_change)} on half of its products",
+        owner="Pricing",
+        caveat=UNCONFOUNDED,
+        metric="units_sold",
+        scope=(("category", str(row["group"])),),
+    )
+
+
+def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: float) -> Evidence:
+    answered = int((moves["refusal"] == "").sum()) if len(moves) else 0
+    n = len(response.groups)
+    return Evidence(
+        key="price-response",
+        sentence=f"No group is known well enough to say that prices {format_change(price_change)} would bring more or less: "
+        f"{answered} of {count_of(n, 'group')} can be answered for at all, none of them clear of zero.",
+        kind="estimated",
+        section=SECTION,
+        action="move prices on purpose: half of the products of one group, drawn by lot, for eight weeks",
+        owner="Pricing",
+    )
+
+
+def _promotions(response: PriceResponse) -> list[Evidence]:
+    known = response.groups.dropna(subset=["promotion_slope"])
+    clear = known[known["promotion_upper"] < 0]
+    if clear.empty:
+        return []
+    names = ", ".join(
+        f"{r['group']} {r['promotion_slope']:.1f} ({r['promotion_lower']:.1f} to {r['promotion_upper']:.1f})"
+        for _, r in clear.head(NAMED).iterrows()
+    )
+    return [
+        Evidence(
+            key="promotion-response",
+            sentence=f"Promotions move units in {len(clear)} of {count_of(len(known), 'group')} where they can be told from the "
+            f"week: % more units for a price paid 1 % lower is, with its sign turned, {names}.",
+            kind="estimated",
+            grade="Low",
+            section=SECTION,
+            caveat="It holds display and advertising as well as the price, and units that were only bought earlier.",
+        )
+    ]
+
+
+def _refused(response: PriceResponse) -> list[Evidence]:
+    """Groups whose slope is no effect, by reason."""
+    found = []
+    words = {
+        "followed": "prices followed demand",
+        "tiers": "the price depends on how much is bought",
+        "variation": "prices hardly moved",
+        "clusters": "too few products moved",
+    }
+    for name, why in words.items():
+        rows = response.groups[response.groups["refusal"] == name]
+        if len(rows):
+            shown = ", ".join(map(str, rows["group"].head(NAMED))) + (" and others" if len(rows) > NAMED else "")
+            found.append(
+                Evidence(
+                    key=f"price-response-{name}",
+                    sentence=f"In {count_of(len(rows), 'group')} ({shown}) {why}, so no effect of a price is claimed.",
+                    kind="estimated",
+                    grade="Very low" if name in ("followed", "tiers") else None,
+                    section=SECTION,
+                    action="set prices there by lot for a while" if name == "followed" else None,
+                    owner="Pricing" if name == "followed" else None,
+                )
+            )
+    return found
+
+
+def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, ...]:
+    """What moving one product would bring, or why it cannot be told.
+
+    Parameters
+    ----------
+    found : WhatIf or None
+        From `positioning.what_if`.
+    currency : str
+        ISO code of prices.
+
+    Returns
+    -------
+    tuple of Evidence
+    """
+    if found is None:
+        return ()
+    now, then = found.now, found.then
+    moved = f"{found.name} from {format_money(now.price, currency)} to {format_money(then.price, currency)}"
+    place = _place(found)
+    if found.consequence is None:
+        text = f"What {moved} would sell cannot be told ({found.reason.removeprefix(found.refusal + ': ')}).{place}"
+        return (
+            Evidence(
+                key="what-if", sentence=text, kind="described", section=MOVED, action="test it first", owner="Pricing"
+            ),
+        )
+    told = found.consequence.margin or found.consequence.revenue
+    worth = told.scaled(1.0, unit=f"{currency}/month")
+    what = "margin" if found.consequence.margin else "revenue"
+    return (
+        Evidence(
+            key="what-if",
+            sentence=f"{moved}: {what} {format_estimate(worth, signed=True)}, more than now with a probability of "
+            f"{_chance(found.consequence.p_gain)}, at {found.consequence.units.value:+.1f} units a month.{place}",
+            kind="estimated",
+            grade="Low",
+            section=MOVED,
+            estimate=worth,
+            worth=worth,
+            action="test it: the new price for half of the customers or stores, drawn by lot",
+            owner="Pricing",
+            caveat=UNCONFOUNDED,
+            metric="units_sold",
+            scope=(("product_id", found.product_id),),
+        ),
+    )
+
+
+def _chance(probability: float) -> str:
+    """Never certain."""
+    return (
+        "over 99 %"
+        if probability > 0.99
+        else "under 1 %"
+        if probability < 0.01
+        else format_share(probability, step=1.0)
+    )
+
+
+def _place(found: WhatIf) -> str:
+    """Its place then: against competitors, on the ladder, against the going rate."""
+    now, then, parts = found.now, found.then, []
+    if then.price_index == then.price_index:
+        parts.append(f"its index against competitors goes from {now.price_index:.2f} to {then.price_index:.2f}")
+    if then.cheaper_share == then.cheaper_share:
+        parts.append(
+            f"{format_share(then.cheaper_share, step=1.0)} of the others in {found.group} are cheaper (now "
+            f"{format_share(now.cheaper_share, step=1.0)})"
+        )
+    if then.premium:
+        parts.append(
+            f"its price is {format_estimate(then.premium, signed=True)} against the going rate of what it offers"
+        )
+    return f" Then {'; '.join(parts)}." if parts else ""
