@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from functools import reduce
+from operator import add
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -15,7 +18,7 @@ from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, require_columns
 from opslib.positioning.candidates import FEATURES, TELLING, THEIRS, compared_pairs, own_products, their_products
 from opslib.stats.estimates import Estimate
-from opslib.stats.linkage import KNOWN_MATCH, KNOWN_OTHER, UNKNOWN, LinkageModel, fit_linkage
+from opslib.stats.linkage import CLASSES, KNOWN_MATCH, KNOWN_OTHER, UNKNOWN, LinkageModel, fit_linkage
 from opslib.stats.shares import share
 
 N_FOLDS, N_BINS = 5, 10
@@ -215,9 +218,9 @@ def _odds(pairs: ir.Table, model: LinkageModel) -> ir.FloatingValue:
             out = out + ibis.cases(*((pairs[name] == level, _millionths(p)) for level, p in told), else_=0)
         return out
 
-    match, variant, unrelated = map(log_likelihood, ("match", "variant", "unrelated"), model.shares)
-    against = [((other - match).cast("float64") / 1e6).exp() for other in (variant, unrelated)]
-    return engine.ratio(ibis.literal(1), against[0] + against[1])
+    match, *others = map(log_likelihood, CLASSES, model.shares)
+    against = [((other - match).cast("float64") / 1e6).exp() for other in others]
+    return engine.ratio(ibis.literal(1), reduce(add, against))
 
 
 def _millionths(probability: float) -> int:

@@ -10,7 +10,10 @@ import pandas as pd
 
 from opslib.errors import ParameterError
 
-MATCH, VARIANT, UNRELATED = range(3)
+CLASSES = ("match", "variant", "relative", "unrelated")
+MATCH, VARIANT, RELATIVE, UNRELATED = range(4)
+#: Shares of the classes that the fit starts from.
+START_SHARES = np.array([0.01, 0.01, 0.08, 0.90])
 KNOWN_MATCH, KNOWN_OTHER, UNKNOWN = 1, 0, -1
 MISSING = -1
 #: Pairs that the starting values count for, a class and feature: keeps a level that was never seen from being impossible.
@@ -22,20 +25,20 @@ MAX_ROUNDS, CONVERGED = 500, 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkageModel:
-    """Three classes of pairs: the same thing, a variant of it (alike in most, not the same), unrelated.
+    """Four classes of pairs: the same thing, a variant of it, a relative (of one make, else different), unrelated.
 
     Parameters
     ----------
     shares : tuple of float
-        Shares of the classes among pairs of unknown status: match, variant, unrelated; they sum to one.
+        Shares of the classes among pairs of unknown status, in the order of `CLASSES`; they sum to one.
     levels : pandas.DataFrame
-        feature, level (0 = disagrees, larger = agrees more), match, variant, unrelated: the probability of the level in
-        each class. Within a class, features are taken as independent; a missing one says nothing.
+        feature, level (0 = disagrees, larger = agrees more), and one column a class: the probability of the level in it.
+        Within a class, features are taken as independent; a missing one says nothing.
     n_pairs, n_known : int
         Pairs used, and how many of them were known to match.
     """
 
-    shares: tuple[float, float, float]
+    shares: tuple[float, ...]
     levels: pd.DataFrame
     n_pairs: int
     n_known: int
@@ -69,7 +72,7 @@ def fit_linkage(
     References
     ----------
     Fellegi and Sunter (1969) for the weights; Winkler (1988) for fitting them without known pairs; Larsen and Rubin (2001)
-    for known pairs beside unknown ones and for the third class, without which variants pass as matches.
+    for known pairs beside unknown ones and for classes between, without which variants pass as matches.
 
     Examples
     --------
@@ -79,69 +82,67 @@ def fit_linkage(
     True
     """
     codes, counts, labels = _arrays(patterns, features)
-    starts = tables = _starts(features)
-    prior = shares = np.array([0.01, 0.01, 0.98])
-    allowed = np.ones((len(counts), 3))
-    allowed[labels == KNOWN_MATCH] = [1, 0, 0]
-    allowed[labels == KNOWN_OTHER] = [0, 1, 1]
+    telling = features.keys() if telling is None else telling
+    # One column a level of a feature; a missing feature has none, so it says nothing.
+    places = [(name, level) for name, n_levels in features.items() for level in range(n_levels)]
+    of = np.array([name for name, _ in places])
+    seen = np.column_stack([codes[name] == level for name, level in places]).astype("float64")
+    tied = ~np.isin(of, list(telling))
+    prior = np.hstack(_starts(features, telling))
+    table, shares = _per_feature(prior, of), START_SHARES
+    allowed = np.ones((len(counts), len(CLASSES)))
+    allowed[labels == KNOWN_MATCH] = [1, 0, 0, 0]
+    allowed[labels == KNOWN_OTHER] = [0, 1, 1, 1]
     is_open = (labels == UNKNOWN) if (labels == UNKNOWN).any() else np.ones(len(labels), dtype=bool)
     n_known = int(counts[labels == KNOWN_MATCH].sum())
-    teaches = (labels == KNOWN_MATCH) if n_known >= ENOUGH_KNOWN else np.ones(len(labels), dtype=bool)
+    known_teach = n_known >= ENOUGH_KNOWN
     for _ in range(MAX_ROUNDS):
-        joint = allowed * shares * _likelihood(codes, tables)
+        joint = allowed * shares * np.exp(seen @ np.log(table).T)
         weights = counts[:, None] * joint / joint.sum(axis=1, keepdims=True)
-        before, shares = shares, weights[is_open].sum(axis=0) + PRIOR_PAIRS * prior
+        before, shares = shares, weights[is_open].sum(axis=0) + PRIOR_PAIRS * START_SHARES
         shares = shares / shares.sum()
-        weights[~teaches, MATCH] = 0.0
-        tables = []
-        for place, (name, start) in enumerate(zip(features, starts, strict=True)):
-            totals = _level_totals(codes[:, place], weights, start.shape[1]) + PRIOR_PAIRS * start * start.shape[1]
-            if telling is not None and name not in telling:
-                totals[VARIANT] = totals[MATCH] + (0.0 if n_known >= ENOUGH_KNOWN else totals[VARIANT])
-                totals[MATCH] = totals[VARIANT]
-            tables.append(totals / totals.sum(axis=1, keepdims=True))
+        if known_teach:
+            weights[labels != KNOWN_MATCH, MATCH] = 0.0
+        totals = weights.T @ seen + PRIOR_PAIRS * prior
+        totals[VARIANT, tied] = totals[MATCH, tied] + (0.0 if known_teach else totals[VARIANT, tied])
+        totals[MATCH, tied] = totals[VARIANT, tied]
+        table = _per_feature(totals, of)
         if np.abs(shares - before).max() < CONVERGED:
             break
-    rows = [(name, level, *table[:, level]) for name, table in zip(features, tables, strict=True) for level in range(table.shape[1])]  # fmt: skip
+    levels = pd.DataFrame(places, columns=["feature", "level"]).assign(**dict(zip(CLASSES, table, strict=True)))
     return LinkageModel(
-        shares=(float(shares[0]), float(shares[1]), float(shares[2])),
-        levels=pd.DataFrame(rows, columns=["feature", "level", "match", "variant", "unrelated"]),
-        n_pairs=int(counts.sum()),
-        n_known=n_known,
+        shares=tuple(float(each) for each in shares), levels=levels, n_pairs=int(counts.sum()), n_known=n_known
     )
 
 
-def _arrays(patterns: pd.DataFrame, features: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _arrays(patterns: pd.DataFrame, features: Mapping[str, int]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Levels, numbers of pairs and labels, in an order that does not depend on that of the rows."""
     rows = patterns[patterns["n"] > 0].sort_values([*features, "label"], kind="stable")
     if not len(rows):
         raise ParameterError("linkage: no pair to learn from; widen the blocking, so that some pairs are compared")
-    codes = rows[list(features)].to_numpy(dtype="int64")
-    for place, (name, n_levels) in enumerate(features.items()):
-        if codes[:, place].min() < MISSING or codes[:, place].max() >= n_levels:
+    for name, n_levels in features.items():
+        if rows[name].min() < MISSING or rows[name].max() >= n_levels:
             raise ParameterError(f"linkage: levels of '{name}' run from -1 (missing) to {n_levels - 1}")
-    return codes, rows["n"].to_numpy(dtype="float64"), rows["label"].to_numpy(dtype="int64")
+    rows = rows.groupby([*features, "label"], as_index=False)["n"].sum()
+    return rows[list(features)], rows["n"].to_numpy(dtype="float64"), rows["label"].to_numpy(dtype="int64")
 
 
-def _starts(features: Mapping[str, int]) -> list[np.ndarray]:
-    """Where the fit begins: matches agree, unrelated pairs do not, variants agree but for the first feature."""
-    tables = []
-    for place, n_levels in enumerate(features.values()):
+def _starts(features: Mapping[str, int], telling: Collection[str]) -> list[np.ndarray]:
+    """Where the fit begins: matches agree, variants but for the first feature, relatives in what does not tell, others not.
+
+    One block a feature: rows are classes, columns levels; each row counts for as many pairs as there are levels.
+    """
+    blocks = []
+    for place, (name, n_levels) in enumerate(features.items()):
         rising = 4.0 ** np.arange(n_levels)
         middle = np.where(np.arange(n_levels) < n_levels - 1, rising, 1.0)
-        table = np.vstack([rising, middle if place == 0 else rising, rising[::-1]])
-        tables.append(table / table.sum(axis=1, keepdims=True))
-    return tables
+        falling = rising[::-1]
+        block = np.vstack([rising, middle if place == 0 else rising, falling if name in telling else rising, falling])
+        blocks.append(block / block.sum(axis=1, keepdims=True) * n_levels)
+    return blocks
 
 
-def _likelihood(codes: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
-    out = np.ones((len(codes), 3))
-    for place, table in enumerate(tables):
-        out = out * np.where(codes[:, [place]] == MISSING, 1.0, table.T[np.maximum(codes[:, place], 0)])
-    return out
-
-
-def _level_totals(codes: np.ndarray, weights: np.ndarray, n_levels: int) -> np.ndarray:
-    """Pairs of each class at each level (three rows)."""
-    seen = codes >= 0
-    return np.vstack([np.bincount(codes[seen], weights=w[seen], minlength=n_levels) for w in weights.T])
+def _per_feature(totals: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Totals of each class as probabilities that sum to one within each feature."""
+    same = (of[:, None] == of[None, :]).astype("float64")
+    return totals / (totals @ same)
