@@ -136,13 +136,13 @@ def _outside(failed: pd.DataFrame) -> Evidence:
     )
 
 
-def visit_findings(sizes: pd.DataFrame, *, horizon_days: int) -> tuple[Evidence, ...]:
+def visit_findings(sizes: pd.DataFrame | None, *, horizon_days: int) -> tuple[Evidence, ...]:
     """Findings on what visits are for.
 
     Parameters
     ----------
-    sizes : pandas.DataFrame
-        From `segmentation.intent_sizes`; withheld intents have missing measures.
+    sizes : pandas.DataFrame or None
+        From `segmentation.intent_sizes`; withheld intents have missing measures. None where no visit was seen.
     horizon_days : int
         Days in which a later order counts.
 
@@ -151,7 +151,9 @@ def visit_findings(sizes: pd.DataFrame, *, horizon_days: int) -> tuple[Evidence,
     tuple of Evidence
         The largest intent, and the intent without an order that is most often followed by one; none without visits.
     """
-    seen = sizes[(sizes["intent"] != "unseen")].dropna(subset=["visit_share"])
+    if sizes is None:
+        return ()
+    seen = sizes[sizes["intent"] != "unseen"].dropna(subset=["visit_share"])
     if seen.empty:
         return ()
     top = seen.sort_values(["visit_share", "intent"], ascending=[False, True]).iloc[0]

@@ -3,7 +3,7 @@
 from opslib.segmentation.clusters import SegmentClusters, segment_clusters
 from opslib.segmentation.features import FEATURES, Feature, customer_features
 from opslib.segmentation.grid import rfm_grid
-from opslib.segmentation.histories import customer_summary
+from opslib.segmentation.histories import customer_summary, repeat_customers
 from opslib.segmentation.holdout import HoldoutCheck, holdout_check, lifetime_checks
 from opslib.segmentation.life_stage import STAGES, life_stages, stage_sizes
 from opslib.segmentation.lifetime import (
@@ -52,6 +52,7 @@ __all__ = [
     "intent_sizes",
     "life_stages",
     "lifetime_checks",
+    "repeat_customers",
     "rfm_coverage",
     "rfm_cut_points",
     "rfm_grid",

@@ -75,6 +75,27 @@ def customer_summary(order_lines: Table, *, end: date, start: date | None = None
     )
 
 
+def repeat_customers(summary: Table) -> int:
+    """How many customers came back: below a hundred a lifetime model says little, below twenty it is not asked.
+
+    Parameters
+    ----------
+    summary : table
+        From `customer_summary`.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> repeat_customers(pd.DataFrame({"customer_id": ["x", "y"], "frequency": [0, 3]}))
+    1
+    """
+    table = engine.as_table(summary)
+    return int(engine.collect(table.filter(table["frequency"] > 0).count()).iloc[0, 0])
+
+
 def purchases(order_lines: Table, *, first: date | None, last: date, step: int, anchor: date) -> ir.Table:
     """One row a customer and purchase: customer_id, ago (steps of days before the anchor, 0 on it), amount.
 

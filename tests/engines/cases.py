@@ -395,6 +395,11 @@ def _(w: World) -> Any:
             for grain in ("day", "week")}  # fmt: skip
 
 
+@case("segmentation.repeat_customers")
+def _(w: World) -> Any:
+    return {"all": segmentation.repeat_customers(summary_of(w))}
+
+
 @case("segmentation.fit_lifetime")
 def _(w: World) -> Any:
     found = segmentation.fit_lifetime(summary_of(w))

@@ -99,6 +99,7 @@ def test_visits_by_hand():
 
 
 def test_no_visits_no_findings():
+    assert visit_findings(None, horizon_days=30) == ()
     assert visit_findings(SIZES.head(1), horizon_days=30) == ()
     assert visit_findings(SIZES.head(0), horizon_days=30) == ()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opslib import engine
 from opslib.errors import ContractError, ParameterError
-from opslib.segmentation import customer_summary, fit_lifetime
+from opslib.segmentation import customer_summary, fit_lifetime, repeat_customers
 from tests.conftest import real_data
 from tests.segmentation.lifetimes import bought
 
@@ -64,7 +64,14 @@ def test_an_unknown_grain_and_a_missing_column_are_named():
 
 
 def test_nobody_gives_an_empty_table():
-    assert summary(bought("x", ["2026-02-01"], [5])).empty
+    nobody = bought("x", ["2026-02-01"], [5])
+    assert summary(nobody).empty
+    assert repeat_customers(customer_summary(nobody, end=END)) == 0
+
+
+def test_who_came_back_is_counted():
+    lines = bought("xxyz", ["2026-01-01", "2026-01-02", "2026-01-02", "2026-01-03"], [5, 6, 7, 8])
+    assert repeat_customers(customer_summary(lines, end=END)) == 1
 
 
 @given(st.permutations(range(5)))
