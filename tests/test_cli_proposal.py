@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from opslib.cli import app, common
+from opslib.data import deciding
 from opslib.errors import OpslibError
 from opslib.proposals.evidence import Evidence
 from tests.conftest import ROOT
@@ -135,6 +136,11 @@ def test_a_launch_is_decided_and_followed_up_when_it_is_due(undecided):
     assert kept["payload"]["predictive"] is not None
     assert "D-21: decided on 2025-06-30 (launch with hold-out, Mara Lind)" in refused("decide", "D-21", "--what", "reject", *DECIDED)  # fmt: skip
 
+    shop = SimpleNamespace(name="demo")
+    said = "launch with hold-out (Mara Lind, 2025-06-30)"
+    assert deciding.standing(shop, "D-21") == {"decision": said, "ledger_head": kept["hash"]}
+    assert deciding.standing(shop, "D-22")["decision"] is None
+
     assert "nothing is due on 2025-07-15" in typed("follow-up", "--on", "2025-07-15")
     early = RUN.invoke(app, ["proposal", "follow-up", "D-21", "--on", "2025-07-15"])
     assert early.exit_code == 1
@@ -162,6 +168,8 @@ def test_against_the_recommendation_is_said_and_reasoned(undecided):
     assert not any(row["kind"] == "decision" for row in ledger(undecided))
     assert "D-23: launch, against 'reject'" in typed(*told, "--what", "launch", "--why", "fashion", "--against")
     assert ledger(undecided)[-1]["payload"]["is_with_recommendation"] is False
+    said = deciding.standing(SimpleNamespace(name="demo"), "D-23")["decision"]
+    assert said == "launch (Ruth, 2025-11-28, against the recommendation to reject)"
 
 
 def test_what_is_not_given_is_asked_for_after_the_recommendation(undecided):

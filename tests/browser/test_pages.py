@@ -76,7 +76,12 @@ def hostile_notebook() -> Any:
         nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": words}),
         *(
             shown({f"application/vnd.opslib.{k}+json": v})
-            for k, v in (("evidence", finding), ("limits", limits), ("provenance", origin))
+            for k, v in (
+                ("evidence", finding),
+                ("evidence", evidence(f"undo-{HOSTILE[1]}", HOSTILE[6])),
+                ("limits", limits),
+                ("provenance", origin),
+            )
         ),
     ]
     return content
@@ -129,8 +134,23 @@ def site(tmp_path_factory) -> Path:
                 harvest=found,
             )
         )
-    (folder / "index.html").write_text(render_index(records, shop="demo", origin={}), encoding="utf-8")
+    text = render_index(
+        records, shop="demo", origin={}, before=before(), left_out={HOSTILE[1]: HOSTILE[0]}, promises=HOSTILE[0]
+    )
+    (folder / "index.html").write_text(text, encoding="utf-8")
     return folder
+
+
+def before() -> dict[str, Any]:
+    """An earlier report whose findings are gone, and whose proposal is another."""
+    gone = {str(i): {"sentence": payload, "estimate": None} for i, payload in enumerate(HOSTILE)}
+    asked = {"shop": "demo", "where": PARAMETERS["where"]}
+    card = {"title": HOSTILE[1], "verdict": HOSTILE[0], "decision": None}
+    return {
+        "data_until": "2026-09-30T23:59:00",
+        "pages": {"hostile": {"asked": asked, "findings": gone}},
+        "proposals": {"P-1": card},
+    }
 
 
 @pytest.fixture(scope="module")

@@ -135,6 +135,8 @@ def test_a_cut_tail_is_found_in_pages_and_in_git(tmp_path: Path) -> None:
     git("commit", "-q", "-m", "ledger")
     page = {"index.html": f"<p>ledger head: <code>{head(whole)[:16]}</code></p>"}
     assert files.check_ledger(tmp_path, pages=page) == ()
+    rendered = {"81.html": "<dt>Ledger head</dt><dd><code>" + "0a" * 32 + "</code></dd>"}  # as a page prints it
+    assert "81.html shows the head 0a0a0a0a0a0a" in files.check_ledger(tmp_path, pages=rendered)[0]
     path.write_text("".join(whole.splitlines(keepends=True)[:2]))
     faults = files.check_ledger(tmp_path, pages=page)
     assert "index.html shows the head" in faults[0]

@@ -12,12 +12,14 @@ from opslib.findings.follow_up import (
     follow_up_findings,
     follow_up_limits,
     outcomes_frame,
+    promises_sentence,
     scores_frame,
     scores_sentence,
     waiting_frame,
 )
 from opslib.proposals.follow_up import PromiseScores, promises
 from opslib.stats.scoring import brier
+from tests.proposals.test_follow_up import _ledger
 
 #: (interval found, outcome) for a promise of 10 % and m 0, by the verdict rule: the first that matches.
 CASES = (
@@ -92,3 +94,14 @@ def test_calibration_bins_hold_their_share() -> None:
         pytest.approx([0.9, 0.875, 8]),
     ]
     assert ((bins["lower"] <= bins["observed"]) & (bins["observed"] <= bins["upper"])).all()
+
+
+def test_promises_in_one_sentence_count_first_and_score_from_ten_on() -> None:
+    many = _ledger(12)
+    inside = int(promises(many)["is_inside"].sum())
+    said = promises_sentence(many)
+    assert said.startswith(f"{inside} of 12 promises inside the predicted 90\xa0% interval, Brier score 0.")
+    assert promises_sentence(_ledger(9)).endswith("of 9 promises inside the predicted 90\xa0% interval.")
+    assert promises_sentence(_ledger(9, is_replay=True)).endswith("interval; replayed on history.")
+    assert promises_sentence([r for r in many if r.kind == "decision"]) == "None was looked at again yet."
+    assert promises_sentence(()) == ""
