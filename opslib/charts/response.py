@@ -138,8 +138,7 @@ def draw_price_response(found: WhatIf, *, currency: str, title: str | None = Non
         title=title or _what_if_title(found, currency),
         subtitle=f"{currency} a month against the present price, by list price; ribbons: 95 % intervals; hatched: no evidence "
         "beyond the prices that were seen",
-        alt=f"{_what_if_title(found, currency)}. Prices seen run from {band[0]:.2f} to {band[1]:.2f} {currency}; now {now:.2f}, "
-        f"then {then:.2f}.",
+        alt=f"{seen}; now {now:.2f}, then {then:.2f} {currency}.",
         label=lambda: _curve_labels(ax, curve, lines, marks, names),
     )
 
@@ -160,12 +159,12 @@ def _curve_labels(
 ) -> None:
     """Names of the lines where they are widest apart, and of the two prices above the axes' floor."""
     low, high = ax.get_ylim()
-    first = min(price for price, _ in marks)
-    for price, colour in marks:
-        is_left = price == first and len(marks) > 1
+    left, right = ax.get_xlim()
+    for rank, (price, colour) in enumerate(marks):
+        is_left = price > left + 0.85 * (right - left) or (rank == 0 and price == min(marks)[0] and len(marks) > 1)
         ax.annotate(
-            names[colour], (price, low + 0.03 * (high - low)), xytext=(-5 if is_left else 5, 0), textcoords="offset points",
-            ha="right" if is_left else "left", color=colour, fontsize=9.5, fontweight="bold",
+            names[colour], (price, low + (0.03 + 0.07 * rank) * (high - low)), xytext=(-5 if is_left else 5, 0),
+            textcoords="offset points", ha="right" if is_left else "left", color=colour, fontsize=9.5, fontweight="bold",
         )  # fmt: skip
     if not lines:
         return
