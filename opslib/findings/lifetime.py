@@ -58,7 +58,7 @@ def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency
     ends = f"{_money(whole['lower'], currency)} to {_money(whole['upper'], currency)}"
     sentence = (
         f"{count_of(whole['n_customers'], 'known customer')} are expected to bring {_money(whole['value_amount'], currency)} "
-        f"in the next {format_days(days)} (95 %: {ends}), {_money(whole['value_per_customer'], currency)} each"
+        f"in the next {format_days(days)} (95 %: {ends}), {_money(whole['customer_value_amount'], currency)} each"
     )
     action, owner = None, None
     if len(shown):
@@ -77,12 +77,12 @@ def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency
 
 
 def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Evidence:
-    target = shown.sort_values(["dormant_amount", "segment"], ascending=[False, True]).iloc[0]
-    each = target["dormant_amount"] / target["n_customers"]
+    shown = shown.assign(each=shown["dormant_amount"] / shown["n_customers"])
+    target = shown.sort_values(["each", "segment"], ascending=[False, True]).iloc[0]
     ends = f"{format_share(target['alive_lower'])}–{format_share(target['alive_upper'])}"
     return Evidence(
         key="win-back",
-        sentence=f"Most is to be won back in '{target['segment']}': {count_of(target['n_customers'], 'customer')} of whom "
+        sentence=f"Most a customer is to be won back in '{target['segment']}': of {count_of(target['n_customers'], 'customer')} "
         f"{format_share(target['alive_share'])} ({ends}) are expected to be still active; those who stopped would bring "
         f"{_money(target['dormant_amount'], currency)} in {format_days(days)} if all came back.",
         kind="estimated",
@@ -91,7 +91,7 @@ def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Evidence:
             value=float(target["alive_share"]), lower=float(target["alive_lower"]), upper=float(target["alive_upper"]),
             n=int(target["n_customers"]), unit="share", method="BG/NBD, mean chance to be active",
         ),
-        action=f"Try a win-back on a random half of '{target['segment']}', at well under {_money(each, currency)} a customer",
+        action=f"Try a win-back on a random half of '{target['segment']}', at well under {_money(target['each'], currency)} a customer",
         owner="Customer relations",
         caveat="That is the most there is: few of those who stopped answer an offer, and some would return without one.",
         scope=(("segment", str(target["segment"])),),

@@ -224,9 +224,10 @@ def segment_lifetime_value(
     DataFrame
         One row a segment, most valuable first: segment (``without a segment`` for customers not in ``segments``),
         n_customers, alive_share with alive_lower and alive_upper (mean chance to be active, 0-1), expected_orders,
-        value_amount (expected revenue), mean_lower, mean_upper (of that expectation: uncertain parameters), lower, upper
-        (of what will come in: parameters, each customer's own randomness, and the model's error), value_per_customer, dormant_amount (what those who
-        have stopped would bring if they were still active: the most that winning them back could).
+        value_amount (expected revenue), lower, upper (of what will come in: parameters, each customer's own randomness,
+        and the model's error), mean_lower, mean_upper (of the expectation: uncertain parameters), customer_value_amount
+        (of one), dormant_amount (what those who have stopped would bring if they were still active: the most that
+        winning them back could).
 
     Raises
     ------
@@ -264,9 +265,9 @@ def segment_lifetime_value(
         known = z * np.nan_to_num(amount_error / amount, nan=np.inf)
         realised = z * np.nan_to_num(np.sqrt(amount_error**2 + chance) / amount, nan=np.inf)
     realised = np.hypot(realised, z * model_error)
-    for (low, high), half in ((("mean_lower", "mean_upper"), known), (("lower", "upper"), realised)):
+    for (low, high), half in ((("lower", "upper"), realised), (("mean_lower", "mean_upper"), known)):
         frame[low], frame[high] = amount * np.exp(-half), amount * np.exp(half)
-    frame = frame.assign(value_per_customer=frame["value_amount"] / frame["n_customers"], dormant_amount=dormant)
+    frame = frame.assign(customer_value_amount=frame["value_amount"] / frame["n_customers"], dormant_amount=dormant)
     return frame.sort_values(["value_amount", "segment"], ascending=[False, True], ignore_index=True)
 
 

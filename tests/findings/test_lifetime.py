@@ -16,11 +16,11 @@ from tests.segmentation.lifetimes import day_after, shop
 VALUES = pd.DataFrame({
     "segment": ["champions", "at risk", "tiny"], "n_customers": [100, 400, np.nan], "alive_share": [0.9, 0.25, np.nan],
     "alive_lower": [0.88, 0.2, np.nan], "alive_upper": [0.92, 0.3, np.nan], "value_amount": [8000.0, 1600.0, np.nan],
-    "lower": [7000.0, 1200.0, np.nan], "upper": [9000.0, 2100.0, np.nan], "value_per_customer": [80.0, 4.0, np.nan],
+    "lower": [7000.0, 1200.0, np.nan], "upper": [9000.0, 2100.0, np.nan], "customer_value_amount": [80.0, 4.0, np.nan],
     "dormant_amount": [500.0, 4800.0, np.nan],
 })  # fmt: skip
 ALL = pd.DataFrame({"segment": ["all customers"], "n_customers": [520], "value_amount": [10_000.0], "lower": [8500.0],
-                    "upper": [11_800.0], "value_per_customer": [19.23]})  # fmt: skip
+                    "upper": [11_800.0], "customer_value_amount": [19.23]})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_worth_win_back_and_trust(check):
     )
     assert "80 % of it from 100 customers in 'champions'" in worth
     back = found["win-back"]
-    assert "Most is to be won back in 'at risk': 400 customers of whom 25" in back.sentence
+    assert "Most a customer is to be won back in 'at risk': of 400 customers 25" in back.sentence
     assert "£12.00 a customer" in back.action  # 4,800 of 400
     assert back.owner == "Customer relations"
     trust = found["lifetime-holdout"].sentence.replace("\xa0", " ")
