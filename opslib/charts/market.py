@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,8 +15,8 @@ from opslib.charts.display import finish
 from opslib.charts.frames import plural, require, rows_of, short
 from opslib.charts.labels import label_points
 
-MOST_ITEMS, MOST_RIVALS = 36, 3
-"""Products on the map, and rivals of a linked product that are named beside it."""
+MOST_ITEMS, MOST_RIVALS, MOST_ARCS = 36, 3, 2
+"""Products on the map, rivals of a linked product that are named beside it, and arcs of one block."""
 BLOCK_GAP = 0.7
 
 
@@ -74,7 +76,11 @@ def _chosen(pairs: pd.DataFrame, known: dict[str, int]) -> tuple[list[list[str]]
         members.setdefault(group, []).append(item)
     shown: dict[object, list[str]] = {}
     drawn: list[int] = []
+    ends: Counter[object] = Counter()
     for position, pair in enumerate(rows_of(pairs)):
+        keys = [known.get(item, item) for item in (pair.item_a, pair.item_b)]
+        if max(ends[key] for key in keys) >= MOST_ARCS:
+            continue
         wanted = {key: list(items) for key, items in shown.items()}
         for item in (pair.item_a, pair.item_b):
             block = wanted.setdefault(known.get(item, item), [])
@@ -82,6 +88,7 @@ def _chosen(pairs: pd.DataFrame, known: dict[str, int]) -> tuple[list[list[str]]
             block += [name for name in (item, *rivals) if name not in block]
         if sum(map(len, wanted.values())) <= MOST_ITEMS:
             shown, drawn = wanted, [*drawn, position]
+            ends.update(keys)
     if not shown:
         for group, items in members.items():
             if sum(map(len, shown.values())) + len(items) <= MOST_ITEMS:

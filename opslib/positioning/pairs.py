@@ -231,6 +231,8 @@ def _together(items: ir.Table, frequent: ir.Table) -> ir.Table:
 def _pair_sums(items: ir.Table, frequent: ir.Table, least: ir.FloatingScalar) -> ir.Table:
     """Baskets, people and clustering of each pair; ``n_both`` leaves out baskets in which both were bought after a look."""
     both = _together(items, frequent)
+    often = both.group_by("item_a", "item_b").aggregate(n=both.count())
+    both = both.semi_join(often.filter(often["n"].cast("float64") >= least), ["item_a", "item_b"])
     bought = {}
     if "bought" in items.columns:
         one, two = both["bought_a"], both["bought_b"]
@@ -242,7 +244,7 @@ def _pair_sums(items: ir.Table, frequent: ir.Table, least: ir.FloatingScalar) ->
         squares=(own["n_both"].cast("float64") * own["n_both"].cast("float64")).sum(),
         n_customers=(own["n_both"] > 0).ifelse(1, 0).sum(),
     )
-    return pairs.filter(pairs["n_viewed"].cast("float64") >= least).order_by("item_a", "item_b")
+    return pairs.order_by("item_a", "item_b")
 
 
 def _beyond_chance(rows: ir.Table, *, min_support: float) -> pd.DataFrame:
