@@ -123,7 +123,7 @@ def _arrays(patterns: pd.DataFrame, features: Mapping[str, int]) -> tuple[pd.Dat
     for name, n_levels in features.items():
         if rows[name].min() < MISSING or rows[name].max() >= n_levels:
             raise ParameterError(f"linkage: levels of '{name}' run from -1 (missing) to {n_levels - 1}")
-    rows = rows.groupby([*features, "label"], as_index=False)["n"].sum()
+    rows = rows.groupby([*features, "label"])["n"].sum().reset_index()
     return rows[list(features)], rows["n"].to_numpy(dtype="float64"), rows["label"].to_numpy(dtype="int64")
 
 
