@@ -93,7 +93,8 @@ def repeat_customers(summary: Table) -> int:
     1
     """
     table = engine.as_table(summary)
-    return int(engine.collect(table.filter(table["frequency"] > 0).count()).iloc[0, 0])
+    came_back = (table["frequency"] > 0).ifelse(1, 0).sum().fill_null(0)
+    return int(engine.collect(table.aggregate(n=came_back))["n"].iloc[0])
 
 
 def purchases(order_lines: Table, *, first: date | None, last: date, step: int, anchor: date) -> ir.Table:
