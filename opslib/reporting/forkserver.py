@@ -6,6 +6,7 @@ standard input closes, that is with the process that started it, and takes its k
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -31,6 +32,7 @@ def main(address: str, modules: list[str]) -> None:
     for name in modules:
         _preload(name)
     _set_duckdb_threads("SET threads TO 1")
+    gc.freeze()  # what is loaded is shared with the kernels: their collector must not touch, and so copy, it
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         os.chmod(address, 0o600)

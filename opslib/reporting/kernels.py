@@ -34,6 +34,9 @@ from opslib.errors import ReportError
 PRELOAD = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
+    "ipykernel.debugger",
+    "IPython.core.magics",
+    "sqlite3",
     "matplotlib.pyplot",
     "matplotlib.backends.backend_svg",
     "matplotlib_inline.backend_inline",
