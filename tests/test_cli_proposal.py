@@ -137,7 +137,7 @@ def test_a_launch_is_decided_and_followed_up_when_it_is_due(undecided):
     assert "D-21: decided on 2025-06-30 (launch with hold-out, Mara Lind)" in refused("decide", "D-21", "--what", "reject", *DECIDED)  # fmt: skip
 
     shop = SimpleNamespace(name="demo")
-    said = "launch with hold-out (Mara Lind, 2025-06-30)"
+    said = "launch with hold-out (Mara Lind, 30 Jun 2025)"
     assert deciding.standing(shop, "D-21") == {"decision": said, "ledger_head": kept["hash"]}
     assert deciding.standing(shop, "D-22")["decision"] is None
 
@@ -169,7 +169,7 @@ def test_against_the_recommendation_is_said_and_reasoned(undecided):
     assert "D-23: launch, against 'reject'" in typed(*told, "--what", "launch", "--why", "fashion", "--against")
     assert ledger(undecided)[-1]["payload"]["is_with_recommendation"] is False
     said = deciding.standing(SimpleNamespace(name="demo"), "D-23")["decision"]
-    assert said == "launch (Ruth, 2025-11-28, against the recommendation to reject)"
+    assert said == "launch (Ruth, 28 Nov 2025, against the recommendation to reject)"
 
 
 def test_what_is_not_given_is_asked_for_after_the_recommendation(undecided):

@@ -11,6 +11,7 @@ from typing import Any
 from opslib.data import judging, proposal_files
 from opslib.data.sources import Shop, last_day
 from opslib.errors import ProposalError
+from opslib.formats import format_date
 from opslib.metrics import shop_metrics
 from opslib.proposals.after_launch import expected_error, measured_follow_up
 from opslib.proposals.desirability import Desirability, prior_of
@@ -159,7 +160,8 @@ def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
     if past:
         last = past[-1].payload
         advice = "" if last["is_with_recommendation"] else f", against the recommendation to {last['recommendation']}"
-        said = f"{last['decision']} ({last['person']}, {_day_of(past[-1])}{advice})"
+        day = format_date(date.fromisoformat(_day_of(past[-1])))
+        said = f"{last['decision']} ({last['person']}, {day}{advice})"
     return {"decision": said, "ledger_head": records[-1].hash if records else None}
 
 
