@@ -175,6 +175,40 @@ def withhold_small(
     return plan_withholding(frame, people=people, dimensions=dimensions, minimum=minimum).apply(frame)
 
 
+def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = MINIMUM) -> pd.DataFrame:
+    """Ordered groups in which a small one joins the group before it, so that no other has to be withheld for it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a group, in an order in which neighbours can stand together; numbers must be sums or shares of one whole.
+    people : str
+        Column with the distinct people of a group.
+    name : str
+        Column with the group's name.
+    minimum : int
+        Fewest people of a group of its own; empty groups stay.
+
+    Returns
+    -------
+    DataFrame
+        The same columns; a joined group is called "light or zero".
+
+    Examples
+    --------
+    >>> tiers = pd.DataFrame({"tier": ["heavy", "light", "zero"], "n_customers": [20, 70, 3]})
+    >>> merge_small(tiers, people="n_customers", name="tier").to_numpy().tolist()
+    [['heavy', 20], ['light or zero', 73]]
+    """
+    _require_columns(frame, (people, name))
+    small = frame[people].between(1, minimum - 1).to_numpy(copy=True)
+    small[:1] = False  # nothing stands before the first
+    groups = np.cumsum(~small)
+    sums = {column: "sum" for column in frame.columns if column != name}
+    merged = frame.groupby(groups, sort=False).agg({name: " or ".join, **sums})
+    return merged[list(frame.columns)].reset_index(drop=True)
+
+
 def _require_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
     missing = [name for name in names if name not in frame.columns]
     if missing:

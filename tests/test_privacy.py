@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from opslib.errors import ParameterError
-from opslib.privacy import plan_withholding, redact, withhold_small
+from opslib.privacy import merge_small, plan_withholding, redact, withhold_small
 
 SECONDS_FOR_HOSTILE_TEXT = 3.0
 """Linear patterns need a fraction of a second of processor time for 30,000 characters; a quadratic one minutes."""
@@ -212,3 +212,24 @@ def test_hostile_text_takes_no_time(text):
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_an_address_is_found_in_any_surroundings(before, after):
     assert "jo.bloggs@example.org" not in redact(f"{before} jo.bloggs@example.org {after}")
+
+
+def test_a_small_group_joins_its_neighbour():
+    tiers = pd.DataFrame(
+        {
+            "tier": ["heavy", "medium", "light", "zero"],
+            "n_customers": [226, 930, 3138, 4],
+            "share": [0.25, 0.25, 0.25, 0.25],
+        }
+    )
+    merged = merge_small(tiers, people="n_customers", name="tier")
+    assert merged["tier"].tolist() == ["heavy", "medium", "light or zero"]
+    assert merged["n_customers"].tolist() == [226, 930, 3142] and merged["share"].tolist() == [0.25, 0.25, 0.5]
+    shown = withhold_small(merged, people="n_customers", dimensions=["tier"])
+    assert not shown["is_withheld"].any()
+
+
+def test_a_first_small_group_and_empty_ones_stay():
+    tiers = pd.DataFrame({"tier": ["heavy", "medium", "light"], "n_customers": [3, 0, 40]})
+    merged = merge_small(tiers, people="n_customers", name="tier")
+    assert merged["tier"].tolist() == ["heavy", "medium", "light"]

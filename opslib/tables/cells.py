@@ -101,10 +101,12 @@ def column_step(kind: Kind, values: np.ndarray, widths: np.ndarray, *, is_days: 
     widths = widths[np.isfinite(widths) & (widths > 0)]
     if kind == "count":
         return 1.0
+    largest = float(sizes.max()) if len(sizes) else 0.0
     if len(widths):
         step = 10.0 ** math.floor(math.log10(float(np.median(widths)) / 6) + 1e-9)
+        if kind in PER_CENT and largest >= 1:
+            step = max(step, 0.01)  # a share near all or a half is not told to a millionth
         return min(step, 1.0) if kind != "money" or step >= 1 else 0.01
-    largest = float(sizes.max()) if len(sizes) else 0.0
     if kind == "money":
         return 0.01 if 0 < largest < 1000 else 1.0
     if kind in PER_CENT:
