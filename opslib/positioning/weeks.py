@@ -53,7 +53,7 @@ def product_weeks(
         product_id, group, week, units, n_lines, n_days (in stock), price, discount_share (of the list value; in unsold
         weeks the group's), is_promotion, low_units, low_lines (sold 5 % or more below the week's usual price). Products
         with at least 20 units in at least 13 weeks (half of their weeks, unless list prices are recorded), from their first week with a sale (the next one where that was a
-        launch within the period) to their last.
+        launch within the period) to their last; a week in which nothing at all was sold counts as not observed.
 
     Examples
     --------
