@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import ibis
 import ibis.expr.types as ir
@@ -25,7 +26,7 @@ from opslib.stats.texts import plain_text, words_of
 MONTH_DAYS = 365.25 / 12
 MIN_VISITS = 10
 """Visits that a query or a theme needs before it is shown."""
-MOST_QUERIES = 20_000
+MOST_QUERIES, MOST_THEMES = 20_000, 50
 MISSED_AT = 0.05
 """False-discovery rate at which a query's clicks are called fewer than those of other queries with results."""
 FILLERS = frozenset("and for from in of on the to with without".split())
@@ -40,8 +41,8 @@ class UnmetSearches:
     ----------
     themes : pandas.DataFrame
         theme (its most typed query), query (the others, most typed first), n_queries, n_visits (that searched in vain),
-        n_without_result (of those, to no result at all), n_products (of ours whose name has the theme's word: then search
-        may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_lower,
+        n_without_result (of those, to no result at all), n_products (of ours whose name
+        has all words that half of the theme's searches share: then search may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_lower,
         worth_upper (a month; missing where ``visit_value`` is), top_three_share (chance of being among the best three).
         Best first.
     unmet_share : Estimate
@@ -112,13 +113,13 @@ def unmet_searches(
     if not len(queries):
         raise ParameterError(f"white space: no search with text from {period.label}; choose a period that has some")
     queries, click_share = _unmet_queries(queries)
-    named = _themes(queries, _query_words(rows))
+    named, cores = _themes(queries, _query_words(rows))
     failed = rows.filter(rows["is_vain"] | rows["text"].isin(queries.loc[queries["is_missed"], "text"].tolist()))
     counted = _theme_visits(failed, named, click_share)
     value, is_margin = _visit_value(rows, failed, order_lines, unit=unit) if order_lines is not None else (None, False)
     weighed = _weighed(counted, value, factor=MONTH_DAYS / period.n_days, seed=seed)
     total, n_failed = (int(engine.collect(t.aggregate(n=t.count()))["n"].iloc[0]) for t in (rows, failed))
-    themes = weighed.merge(_offered(products, named), on="head", how="left") if products is not None else weighed
+    themes = weighed.assign(n_products=_offered(products, cores).reindex(weighed["head"]).to_numpy())
     return UnmetSearches(
         themes=_in_words(themes, named, queries),
         unmet_share=share(n_failed, total),
@@ -183,23 +184,26 @@ def _query_words(rows: ir.Table) -> pd.DataFrame:
     )
 
 
-def _themes(queries: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
-    """The theme of each unmet query: head (the word that unites it), text, unmet; the largest theme first."""
+def _themes(queries: pd.DataFrame, words: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """The theme of each unmet query (head: the word that unites it, text), the largest first, and each theme's main words."""
     unmet = queries[queries["unmet"] > 0][["text", "unmet"]]
-    pairs = {a + b: (a, b) for text in unmet["text"] for a, b in zip(text.split(), text.split()[1:], strict=False)}
+    pairs = {a + b: (a, b) for text in unmet["text"] for a, b in pairwise(text.split())}
     split = words["word"].map(lambda word: pairs.get(word, (word,)))
     known = words.assign(word=split).explode("word").drop_duplicates().merge(unmet, on="text")
     known = known[~known["word"].isin(FILLERS)]
-    found = []
-    while len(known):
+    cores: dict[str, list[str]] = {}
+    found = [pd.DataFrame(columns=["text", "head"])]
+    while len(known) and len(cores) < MOST_THEMES:
         totals = known.groupby("word")["unmet"].sum()
         head = str(totals.sort_index().idxmax())
-        members = known[known["word"] == head][["text", "unmet"]]
         if totals[head] < MIN_VISITS:
             break
-        found.append(members.assign(head=head))
-        known = known[~known["text"].isin(members["text"])]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["text", "unmet", "head"])
+        is_member = known["text"].isin(known.loc[known["word"] == head, "text"])
+        inside = known[is_member].groupby("word")["unmet"].sum()
+        cores[head] = sorted(inside.index[inside >= totals[head] / 2])
+        found.append(pd.DataFrame({"text": sorted(set(known.loc[is_member, "text"])), "head": head}))
+        known = known[~is_member]
+    return pd.concat(found, ignore_index=True), cores
 
 
 def _theme_visits(failed: ir.Table, named: pd.DataFrame, click_share: float) -> pd.DataFrame:
@@ -279,15 +283,17 @@ def _weighed(counted: pd.DataFrame, value: Estimate | None, *, factor: float, se
     return out.sort_values(["excess", "head"], ascending=[False, True], ignore_index=True)
 
 
-def _offered(products: Table, named: pd.DataFrame) -> pd.DataFrame:
-    """Products of ours whose name has a theme's word."""
+def _offered(products: Table | None, cores: dict[str, list[str]]) -> pd.Series:
+    """Products of ours whose name has all main words of a theme."""
+    if products is None or not cores:
+        return pd.Series(dtype="float64")
     table = engine.as_table(products)
     require_columns(table, "product_id", "name", name="products")
     words = words_of(table, key=["product_id"], text="name")
-    words = words.filter(words["word"].isin(sorted(set(named["head"])) or [""]))
-    return engine.collect(
-        words.group_by(head=words["word"]).aggregate(n_products=words["product_id"].nunique()).order_by("head")
-    )
+    has = {f"n_{n}": engine.flag(words["word"].isin(core)).sum() for n, core in enumerate(cores.values())}
+    each = words.group_by("product_id").aggregate(**has)
+    full = {f"n_{n}": engine.flag(each[f"n_{n}"] == len(core)).sum() for n, core in enumerate(cores.values())}
+    return pd.Series(engine.collect(each.aggregate(**full)).iloc[0].fillna(0).to_numpy(), index=list(cores))
 
 
 def _in_words(themes: pd.DataFrame, named: pd.DataFrame, queries: pd.DataFrame) -> pd.DataFrame:
@@ -301,7 +307,6 @@ def _in_words(themes: pd.DataFrame, named: pd.DataFrame, queries: pd.DataFrame) 
         theme=[often[head][0] if head in often.index else head for head in themes["head"]],
         query=["; ".join(often.get(head, [])[1:5]) for head in themes["head"]],
         n_queries=[len(members[head]) for head in themes["head"]],
-        n_products=themes["n_products"].fillna(0) if "n_products" in themes else np.nan,
     )
     return out[[
         "theme", "query", "n_queries", "n_visits", "n_without_result", "n_products", "visits_per_month", "worth_amount",
