@@ -224,7 +224,8 @@ def test_a_small_group_joins_its_neighbour():
     )
     merged = merge_small(tiers, people="n_customers", name="tier")
     assert merged["tier"].tolist() == ["heavy", "medium", "light or zero"]
-    assert merged["n_customers"].tolist() == [226, 930, 3142] and merged["share"].tolist() == [0.25, 0.25, 0.5]
+    assert merged["n_customers"].tolist() == [226, 930, 3142]
+    assert merged["share"].tolist() == [0.25, 0.25, 0.5]
     shown = withhold_small(merged, people="n_customers", dimensions=["tier"])
     assert not shown["is_withheld"].any()
 
