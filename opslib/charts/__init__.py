@@ -21,6 +21,7 @@ from opslib.charts.market import draw_market_map
 from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
 from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
+from opslib.charts.profiles import draw_segment_profile
 from opslib.charts.response import draw_price_response, draw_price_slopes
 from opslib.charts.segments import draw_segment_sizes
 from opslib.charts.series import draw_series
@@ -52,6 +53,7 @@ __all__ = [
     "draw_price_response",
     "draw_price_slopes",
     "draw_rfm_grid",
+    "draw_segment_profile",
     "draw_segment_sizes",
     "draw_series",
     "draw_truth",

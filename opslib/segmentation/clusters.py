@@ -25,6 +25,8 @@ ALPHA = 0.01
 """Chance of finding groups in a shop that has one kind of customer."""
 STABLE = 0.75
 """Mean Jaccard similarity from which a group counts as one that comes again (Hennig: "valid")."""
+RIDGE_ALPHA = 0.05
+"""A cut counts only if customers are thinner there than at the mean of its larger side, at this level."""
 MOST_FITTED = 20_000
 FEWEST_FITTED = 100
 _NAMED, _DISTINCT = 3, 0.5
@@ -43,7 +45,8 @@ class SegmentClusters:
         Why so many, in a sentence.
     trials : DataFrame
         One row a number of groups tried: n_groups, p_value (no valley in at least one split), adjusted_p_value (Holm),
-        is_parted, least_jaccard (of its groups; missing where none is parted), is_chosen.
+        is_parted, least_jaccard (of its groups; missing where none is parted), ridge_p_value (a cut runs where
+        customers are densest), is_chosen.
     segments : DataFrame
         One row a group, the largest first: cluster (1, 2, ...), segment (name), n_customers, customer_share (of those
         fitted), jaccard.
@@ -103,7 +106,8 @@ def segment_clusters(
     SegmentClusters
         There are segments if, for some number of groups, every split shows a valley among customers who did not choose
         where it lies (`stats.groups.valley_test`, Holm over the numbers tried, 1 %). Then the number is the largest of
-        which every group comes again in draws of 600 customers (`stats.partitions.replication`, .85).
+        which every group comes again in draws of 600 customers (`stats.partitions.replication`, .75) and no cut runs
+        along a ridge.
 
     Raises
     ------
@@ -158,7 +162,9 @@ def segment_clusters(
     )  # fmt: skip
 
 
-_TRIAL = ("n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "is_chosen")
+_TRIAL = (
+    "n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "ridge_p_value", "is_chosen"
+)  # fmt: skip
 _NO_TRIALS = pd.DataFrame(columns=list(_TRIAL))
 _NO_SEGMENTS = pd.DataFrame(columns=["cluster", "segment", "n_customers", "customer_share", "jaccard"])
 _PROFILE = [
@@ -234,21 +240,21 @@ def _chosen(
     spread = _without_ties(frame, points, scale, names=names, seed=seed)
     precision = frame["n_orders"].to_numpy(dtype="float64")
     labels = {number: group_labels(points, number, seed=seed) for number in numbers}
-    p_values: dict[Hashable, float] = {
-        number: valley_test(spread, own, precision=precision, seed=seed).p_value for number, own in labels.items()
-    }
+    tests = {number: valley_test(spread, own, precision=precision, seed=seed) for number, own in labels.items()}
+    p_values: dict[Hashable, float] = {number: test.p_value for number, test in tests.items()}
     trials = adjusted(p_values, alpha=ALPHA).rename(columns={"name": "n_groups", "is_rejected": "is_parted"})
     least = (
         [float(replication(points, own, seed=seed).min()) for own in labels.values()]
         if trials["is_parted"].any()
         else np.nan
     )
-    trials = trials.assign(least_jaccard=least)
-    stable = trials.loc[trials["least_jaccard"] >= STABLE, "n_groups"]
+    trials = trials.assign(least_jaccard=least, ridge_p_value=[test.ridge_p_value for test in tests.values()])
+    is_stable = (trials["least_jaccard"] >= STABLE) & (trials["ridge_p_value"] < RIDGE_ALPHA)
+    stable = trials.loc[is_stable, "n_groups"]
     number = int(stable.max()) if len(stable) else 1
     parted = trials.loc[trials["is_parted"], "n_groups"]
     if not len(parted):
-        reason = "customers differ by degrees: no number of groups is parted by valleys beyond chance"
+        reason = "no number of groups is parted by valleys beyond chance: customers differ by degrees"
     elif not len(stable):
         reason = "there are valleys, but no number of groups comes again when customers are drawn anew"
     else:

@@ -22,6 +22,8 @@ from opslib.stats.shares import share_difference
 KIND = "opslib segment model 1"
 TOO_FEW = "too few orders"
 FAR_SHARE = 0.01
+#: Edges are values of the data, which differ between engines in their last digits.
+_EDGE = 1e-9
 _READINGS = ((0.1, "as at fitting"), (0.25, "moved"), (float("inf"), "another shop: fit again"))
 
 
@@ -257,7 +259,7 @@ def bin_counts(table: ir.Table, *, edges: dict[str, tuple[float, ...]]) -> dict[
     for name, points in edges.items():
         value = table[name].cast("float64")
         for number, point in enumerate(points):
-            sums[f"{name}|{number}"] = engine.flag(value <= point).sum()
+            sums[f"{name}|{number}"] = engine.flag(value <= point + _EDGE).sum()
         sums[f"{name}|{len(points)}"] = engine.flag(value.notnull()).sum()
     row = engine.collect(table.aggregate(n=table.count(), **sums)).iloc[0].fillna(0)
     found = {}

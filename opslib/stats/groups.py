@@ -18,7 +18,7 @@ _Split = tuple[tuple[int, ...], tuple[int, ...]]
 _FOLDS = 5
 #: k-means on few points waits for its own threads on a busy machine.
 one_thread = ThreadpoolController().wrap(limits=1)
-_STARTS, _SHRINKAGE = 10, 0.1
+_STARTS, _SHRINKAGE, _HALF = 10, 0.1, 1 / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +29,17 @@ class ValleyTest:
     ----------
     p_value : float
         Of "at least one of the splits has no valley" (0-1): the largest of the splits.
+    ridge_p_value : float
+        Of "at least one cut runs along a ridge", that is where points are as dense as at the mean of its larger side
+        (0-1): weaker than a valley, as groups of unequal size that overlap have a shoulder and no valley.
     splits : DataFrame
         One row a split, from the whole down: left, right (tuples of group numbers), n_left, n_valley, n_right (points of
-        windows of equal width, none of which had a say in where they lie), p_value.
+        windows of equal width, none of which had a say in where they lie), p_value; n_cut, n_home (the same half-way and
+        at the mean of the larger side), ridge_p_value.
     """
 
     p_value: float
+    ridge_p_value: float
     splits: pd.DataFrame
 
 
@@ -123,15 +128,17 @@ def valley_test(points: Floats, labels: Floats, *, precision: Floats | None = No
     tree = _merges(_means(points, labels, n_groups), np.bincount(labels, minlength=n_groups).astype(float))
     least = np.unique(np.quantile(known, (0.0, 0.25, 0.5, 0.75), method="lower"))
     order = np.random.default_rng(seed).permutation(len(points)) % _FOLDS
-    counts = np.zeros((len(tree), 3), dtype=np.int64)
+    counts = np.zeros((len(tree), 5), dtype=np.int64)
     for fold in range(_FOLDS):
         train = order != fold
         if np.unique(labels[train]).size == n_groups:
             counts += _held_out(points, known, train, labels, tree, least)
-    p_values = np.exp(_log_p(counts))
+    p_values = np.exp(_log_p(counts[:, :3]))
+    ridges = stats.binom.cdf(counts[:, 3], counts[:, 3] + counts[:, 4], 0.5)
     splits = pd.DataFrame({"left": [a for a, _ in tree], "right": [b for _, b in tree]})
-    splits[["n_left", "n_valley", "n_right"]] = counts
-    return ValleyTest(p_value=float(p_values.max()), splits=splits.assign(p_value=p_values))
+    splits[["n_left", "n_valley", "n_right", "n_cut", "n_home"]] = counts
+    splits = splits.assign(p_value=p_values, ridge_p_value=ridges)
+    return ValleyTest(p_value=float(p_values.max()), ridge_p_value=float(ridges.max()), splits=splits)
 
 
 def _means(points: Floats, labels: Floats, n_groups: int) -> Floats:
@@ -189,7 +196,7 @@ def _held_out(
     start = _means(points[train], labels[train], n_groups)
     own = KMeans(n_groups, init=start, n_init=1).fit(points[train]).labels_
     if np.unique(own).size < n_groups:
-        return np.zeros((len(tree), 3), dtype=np.int64)
+        return np.zeros((len(tree), 5), dtype=np.int64)
     scatter = np.atleast_2d(np.cov((points[train] - _means(points[train], own, n_groups)[own]).T, ddof=0))
     scatter = (1 - _SHRINKAGE) * scatter + _SHRINKAGE * np.diag(np.diag(scatter)) + 1e-12 * np.eye(len(scatter))
     inside = {tuple(range(n_groups)): np.ones(len(points), dtype=bool)}
@@ -200,7 +207,10 @@ def _held_out(
         direction = np.linalg.solve(scatter, high - low)
         place = (points @ direction - direction @ (low + high) / 2) / (direction @ (high - low) / 2)
         window, at_least = _chosen(place[members & train], known[members & train], least)
-        counts.append(_counted(place[members & ~train & (known >= at_least)], window[None])[0])
+        valley = _counted(place[members & ~train & (known >= at_least)], window[None])[0]
+        home = -1.0 if np.isin(own, left).sum() >= np.isin(own, right).sum() else 1.0
+        ridge = _counted(place[members & ~train], np.array([[0.0, home, home, _HALF]]))[0, :2]
+        counts.append([*valley, *ridge])
         is_left = place <= window[1]
         inside[tuple(sorted(left))], inside[tuple(sorted(right))] = members & is_left, members & ~is_left
     return np.array(counts)

@@ -1,0 +1,79 @@
+"""What sets groups of customers apart: every habit of every group against all other customers, with intervals."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+from opslib.charts import theme
+from opslib.charts.display import finish
+from opslib.charts.frames import plural, require, rows_of, top_row
+from opslib.charts.heat import heat_axes
+from opslib.segmentation.features import feature_named
+
+_RAMP = LinearSegmentedColormap.from_list("apart", [theme.ORANGE, "#FBEBCB", "white", "#CFE3F1", theme.BLUE])
+_STRONG = 2.0
+"""Standard deviations at which the colour is full."""
+
+
+def draw_segment_profile(profiles: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Standardised difference of each habit and group to all others; what is not distinct stays empty.
+
+    Parameters
+    ----------
+    profiles : DataFrame
+        ``profiles`` of `segmentation.segment_clusters`: ``cluster``, ``segment``, ``feature``, ``difference``, ``lower``,
+        ``upper``, ``is_distinct``.
+    title : str or None
+        The finding.
+    ax : Axes or None
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    require(profiles, "profiles", "cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct")
+    features, groups = list(dict.fromkeys(profiles["feature"])), list(dict.fromkeys(profiles["cluster"]))
+    names = [profiles.loc[profiles["cluster"] == number, "segment"].iloc[0] for number in groups]
+    ax = theme.new_axes(ax, height=theme.height_for(len(features), per_row=0.4, around=2.1))
+    values = np.zeros((len(features), len(groups)))
+    norm = Normalize(-_STRONG, _STRONG, clip=True)
+    shown = [row for row in rows_of(profiles) if row.is_distinct]
+    for row in shown:
+        values[features.index(row.feature), groups.index(row.cluster)] = row.difference
+    edges = [np.arange(n + 1) - 0.5 for n in values.shape[::-1]]
+    ax.pcolormesh(*edges, values, cmap=_RAMP, norm=norm, edgecolors=theme.PALE, linewidth=1)
+    for row in shown:
+        at = (groups.index(row.cluster), features.index(row.feature))
+        ink = theme.ink_on(_RAMP(norm(row.difference)))
+        ax.annotate(f"{row.difference:+.1f}", at, xytext=(0, 4), textcoords="offset points", ha="center", va="center",
+                    fontsize=9, color=ink)  # fmt: skip
+        ax.annotate(f"{row.lower:+.1f} to {row.upper:+.1f}", at, xytext=(0, -6), textcoords="offset points", ha="center",
+                    va="center", fontsize=7, color=ink)  # fmt: skip
+    width = max(10, 66 // max(len(groups), 1))
+    heads = [textwrap.fill(f"{number}: {name}", width) for number, name in zip(groups, names, strict=True)]
+    heat_axes(ax, heads, [feature_named(name).high for name in features])
+    ax.tick_params(axis="x", labelsize=7.5)
+    return finish(ax, title=title or _most_distinct(profiles), alt=_said(profiles, len(groups), len(features)),
+                  subtitle="difference to all other customers in standard deviations, below it the 95 % interval; "
+                           "empty: not distinct")  # fmt: skip
+
+
+def _most_distinct(profiles: pd.DataFrame) -> str:
+    known = profiles[profiles["is_distinct"]]
+    if known.empty:
+        return "No habit sets a group apart"
+    row = top_row(known.assign(size=known["difference"].abs()), "size")
+    feature = feature_named(str(row["feature"]))
+    return f"Group {row['cluster']} stands out most: {feature.high if row['difference'] > 0 else feature.low}"
+
+
+def _said(profiles: pd.DataFrame, n_groups: int, n_features: int) -> str:
+    parts = dict.fromkeys(zip(profiles["cluster"], profiles["segment"], strict=True))
+    who = "; ".join(f"group {number} is {name}" for number, name in parts)
+    return f"A grid of {plural(n_features, 'habit')} by {plural(n_groups, 'group')}: {who or 'none'}."

@@ -1,0 +1,166 @@
+"""What groups of customers by habit say, or that there are none."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from opslib.formats import count_of, format_estimate, format_share
+from opslib.proposals.evidence import Evidence
+from opslib.segmentation import Drift, SegmentClusters
+from opslib.segmentation.clusters import STABLE
+from opslib.segmentation.features import feature_named
+from opslib.stats.estimates import Estimate
+from opslib.stats.shares import share
+
+SECTION = "Are there groups beyond these rules?"
+#: What to try with a group that stands out by a habit, and who would: (feature, more of it).
+_ACTIONS: dict[tuple[str, bool], tuple[str, str]] = {
+    ("discount", True): ("test fewer discounts on a random half: do they buy at full price?", "Pricing"),
+    ("discount", False): ("leave this group out of discount mailings, and measure what that costs", "Pricing"),
+    ("units", True): ("offer packs and quantity prices", "Merchandising"),
+    ("lines", True): ("offer lists to order again from", "Website"),
+    ("gap", True): ("a reminder at their own rhythm instead of a weekly letter", "Customer relations"),
+    ("gap", False): ("early access and re-order lists instead of offers", "Customer relations"),
+    ("price", True): ("show the better range first", "Merchandising"),
+    ("price", False): ("show the entry range first", "Merchandising"),
+}
+_CAVEAT = "Groups describe what customers did; what an offer would change has to be tested on a random half of a group."
+
+
+def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Evidence, ...]:
+    """Findings about groups of customers by habit.
+
+    Parameters
+    ----------
+    found : SegmentClusters
+        From `segmentation.segment_clusters`.
+    segments : pandas.DataFrame
+        Its ``segments``, small ones withheld (counts missing).
+
+    Returns
+    -------
+    tuple of Evidence
+        Whether there are groups, then each group with what to try.
+    """
+    if not found.has_segments:
+        return (_none(found),)
+    parts = [_whether(found)]
+    for _, row in segments.dropna(subset=["n_customers"]).iterrows():
+        parts.append(_group(row, found))
+    return tuple(parts)
+
+
+def _none(found: SegmentClusters) -> Evidence:
+    own = found.habits.sort_values(["customer_share", "feature"], ascending=[False, True], kind="stable").head(1)
+    by_degrees = "".join(
+        f" What is most a customer's own is whether it is {feature_named(row['feature']).low} or {feature_named(row['feature']).high} "
+        f"({format_share(row['customer_share'], step=1.0)} of its variance between orders lies between customers)."
+        for _, row in own.iterrows()
+    )
+    return Evidence(
+        key="no-groups",
+        sentence=f"There are no segments beyond the rules above: among {count_of(found.n_fitted, 'customer')} with "
+        f"{found.min_orders} orders or more, {found.reason}.{by_degrees}",
+        kind="described",
+        section=SECTION,
+        caveat="Groups that overlap widely, or of few customers, would not be seen.",
+        action="do not name personas from these data; use the rule segments, and address customers by degree",
+        owner="Customer relations",
+    )
+
+
+def _whether(found: SegmentClusters) -> Evidence:
+    left_out = found.n_customers - found.n_fitted
+    return Evidence(
+        key="groups",
+        sentence=f"Customers fall into {found.n_groups} groups by habit: {found.reason} "
+        f"(fitted on {count_of(found.n_fitted, 'customer')}; {left_out:,} with fewer than {found.min_orders} orders left out).",
+        kind="described",
+        section=SECTION,
+        caveat=_CAVEAT,
+    )
+
+
+def _group(row: pd.Series, found: SegmentClusters) -> Evidence:
+    part = share(round(row["n_customers"]), found.n_fitted)
+    action, owner = _action(found.profiles[found.profiles["cluster"] == row["cluster"]])
+    comes_again = "comes again clearly" if row["jaccard"] >= STABLE else "does not come again reliably"
+    return Evidence(
+        key=f"group-{row['cluster']}",
+        sentence=f"Group {row['cluster']}, {row['segment']}: {format_estimate(part)} of the customers; it {comes_again} when customers are drawn anew (similarity {row['jaccard']:.2f}).",
+        kind="measured",
+        estimate=part,
+        section=SECTION,
+        action=f"{row['segment']}: {action}",
+        owner=owner,
+        scope=(("segment", str(row["segment"])),),
+    )
+
+
+def _action(profile: pd.DataFrame) -> tuple[str, str]:
+    """What to try with the strongest habit for which there is something to try."""
+    apart = profile[profile["is_distinct"]].assign(size=profile["difference"].abs())
+    for _, row in apart.sort_values(["size", "feature"], ascending=[False, True], kind="stable").iterrows():
+        known = _ACTIONS.get((row["feature"], row["difference"] > 0))
+        if known is None and row["feature"].startswith("share_") and row["difference"] > 0:
+            words = feature_named(row["feature"]).high.removeprefix("more ")
+            known = (f"lead with {words}, and test whether they take up a second category", "Merchandising")
+        if known is not None:
+            return known
+    return "no treatment of their own", "Customer relations"
+
+
+def drift_findings(drift: Drift) -> tuple[Evidence, ...]:
+    """Findings about how customers moved since a model was fitted.
+
+    Parameters
+    ----------
+    drift : Drift
+        From `SegmentModel.drift`.
+
+    Returns
+    -------
+    tuple of Evidence
+        Whether the model still fits, then each segment whose share moved beyond chance.
+    """
+    moved = drift.features[drift.features["reading"] != "as at fitting"]
+    names = ", ".join(feature_named(name).meaning for name in moved["feature"])
+    far = format_share(drift.n_far / drift.n_customers)
+    found = [
+        Evidence(
+            key="model-fit",
+            sentence=(
+                f"Habits have moved since the model was fitted: {names}. "
+                if len(moved)
+                else "No habit has moved beyond chance since the model was fitted. "
+            )
+            + f"{far} of {count_of(drift.n_customers, 'customer')} lie further from every group than 99 % did at fitting.",
+            kind="measured",
+            section=SECTION,
+            action="fit the groups again" if len(moved) or drift.far_lower > 0 else "keep the model",
+            owner="Data analysis",
+        )
+    ]
+    for _, row in drift.segments.iterrows():
+        if row["change_lower"] > 0 or row["change_upper"] < 0:
+            found.append(_moved(row, drift.n_customers))
+    return tuple(found)
+
+
+def _moved(row: pd.Series, n: int) -> Evidence:
+    change = Estimate(
+        value=row["change_share"],
+        lower=row["change_lower"],
+        upper=row["change_upper"],
+        n=n,
+        unit="share",
+        method="Newcombe",
+    )
+    return Evidence(
+        key=f"group-{row['cluster']}-moved",
+        sentence=f"Group {row['cluster']}, {row['segment']}, went from {format_share(row['share_then'])} to "
+        f"{format_share(row['share_now'])} of the customers, a change of {format_estimate(change, signed=True)}.",
+        kind="measured",
+        estimate=change,
+        section=SECTION,
+    )
