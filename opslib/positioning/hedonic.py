@@ -42,7 +42,7 @@ class HedonicModel:
         Level of the intervals.
     terms : pandas.DataFrame
         column, level, coefficient on log price (the first is the constant), for the going rate of any bundle.
-    covariance : numpy.ndarray
+    covariance : pandas.DataFrame
         Of the coefficients, in the order of ``terms``.
     levels : dict of str to tuple of str
         Levels of each attribute that the model knows, rare ones pooled.
@@ -54,7 +54,7 @@ class HedonicModel:
     n_products: int
     level: float
     terms: pd.DataFrame
-    covariance: np.ndarray
+    covariance: pd.DataFrame
     levels: dict[str, tuple[str, ...]]
 
 
@@ -116,7 +116,7 @@ def hedonic_prices(
         n_products=n_products,
         level=level,
         terms=pd.DataFrame(names, columns=["column", "level"]).assign(coefficient=coefficients),
-        covariance=covariance,
+        covariance=pd.DataFrame(covariance),
         levels={name: tuple(sorted(cells[name].unique())) for name in attributes},
     )
 
@@ -159,7 +159,7 @@ def going_rate(model: HedonicModel, *, bundle: Mapping[str, object]) -> Estimate
         level = _known_level(name, known, bundle)
         place[(model.terms["column"] == name) & (model.terms["level"] == level)] = 1.0
     value = float(place @ model.terms["coefficient"])
-    error = float(np.sqrt(max(place @ model.covariance @ place, 0.0)))
+    error = float(np.sqrt(max(place @ model.covariance.to_numpy() @ place, 0.0)))
     half = error * float(student.ppf(0.5 + model.level / 2, model.n_products - len(place)))
     return Estimate(
         value=float(np.exp(value)), lower=float(np.exp(value - half)), upper=float(np.exp(value + half)),

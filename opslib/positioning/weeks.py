@@ -87,7 +87,9 @@ def product_weeks(
     is_on = (grid["week"] >= grid["first"]) & (grid["week"] <= grid["last"])
     grid = grid.filter(is_on & ((grid["first"] == start) | (grid["week"] > grid["first"]))).drop("first", "last")
     joined = grid.left_join(totals, ["product_id", "week"]).drop("product_id_right", "week_right")
-    counts = {name: joined[name].fill_null(0) for name in ("units", "n_lines", "low_units", "low_lines")}
+    counts = {
+        name: joined[name].cast("float64").fill_null(0) for name in ("units", "n_lines", "low_units", "low_lines")
+    }
     rows = _with_promotions(joined.mutate(**counts))
     rows = _on_shelf(_listed(rows, price_history, weeks), stock_levels)
     return rows.filter(rows["price"] > 0).select(
@@ -143,7 +145,9 @@ def _with_promotions(rows: ir.Table) -> ir.Table:
     within = ibis.window(group_by=["group", "week"])
     of_group = engine.ratio(rows["discount"].sum().over(within), rows["listed"].sum().over(within))
     own = engine.ratio(rows["discount"], rows["listed"])
-    return rows.mutate(discount_share=ibis.coalesce(own, of_group, 0.0)).drop("discount", "listed")
+    return rows.mutate(discount_share=ibis.coalesce(own, of_group, ibis.literal(0).cast("float64"))).drop(
+        "discount", "listed"
+    )
 
 
 def _listed(rows: ir.Table, price_history: Table | None, weeks: Period) -> ir.Table:
@@ -175,7 +179,7 @@ def _recorded(price_history: Table, mondays: ir.Table, weeks: Period) -> ir.Tabl
     pairs = spells.cross_join(days)
     pairs = pairs.filter((pairs["start"] <= pairs["sunday"]) & (pairs["end"] >= pairs["week"]))
     first, last = ibis.greatest(pairs["start"], pairs["week"]), ibis.least(pairs["end"], pairs["sunday"])
-    pairs = pairs.mutate(n=engine.days_between(last, first).cast("float64") + 1.0)
+    pairs = pairs.mutate(n=engine.days_between(last, first).cast("float64") + 1)
     summed = pairs.group_by("product_id", "week").aggregate(
         total=(pairs["price"] * pairs["n"]).sum(), n=pairs["n"].sum()
     )
@@ -185,7 +189,7 @@ def _recorded(price_history: Table, mondays: ir.Table, weeks: Period) -> ir.Tabl
 def _on_shelf(rows: ir.Table, stock_levels: Table | None) -> ir.Table:
     """With the days in stock; weeks without one and without a sale go."""
     if stock_levels is None:
-        return rows.mutate(n_days=ibis.literal(7.0))
+        return rows.mutate(n_days=ibis.literal(7).cast("float64"))
     table = engine.as_table(stock_levels)
     require_columns(table, "product_id", "date", "n_on_hand", name="stock_levels")
     days = table.select(
@@ -195,6 +199,6 @@ def _on_shelf(rows: ir.Table, stock_levels: Table | None) -> ir.Table:
     )
     stocked = days.group_by("product_id", "week").aggregate(n_days=days["is_there"].sum())
     joined = rows.left_join(stocked, ["product_id", "week"]).drop("product_id_right", "week_right")
-    n_days = joined["n_days"].fill_null(7.0)
-    joined = joined.mutate(n_days=ibis.greatest(n_days, (joined["units"] > 0).ifelse(1.0, 0.0)))
+    n_days = ibis.coalesce(joined["n_days"], ibis.literal(7).cast("float64"))
+    joined = joined.mutate(n_days=ibis.greatest(n_days, engine.flag(joined["units"] > 0)))
     return joined.filter(joined["n_days"] > 0)

@@ -9,6 +9,7 @@ import pkgutil
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +20,21 @@ import pandas as pd
 from opslib import classification, engine, kpis, metrics, segmentation, sessions
 from opslib.data import checks, coverage, loading
 from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_local_days
-from opslib.positioning import hedonic, perception, prices
+from opslib.periods import Period
+from opslib.positioning import (
+    gaps,
+    hedonic,
+    market,
+    matching,
+    moves,
+    pairs,
+    perception,
+    prices,
+    response,
+    weeks,
+    what_if,
+    white_space,
+)
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from tests.conftest import ROOT
@@ -359,6 +374,31 @@ def _(w: World) -> Any:
     return segmentation.tier_sizes(segmentation.value_tiers(lines_of(w), as_of=w.as_of))
 
 
+#: Two groups on two habits, by hand: no fit, so that every engine scores with the same numbers.
+KEPT_MODEL = segmentation.SegmentModel(
+    version="0", as_of="2026-01-31", seed=1, n_fitted=50, min_orders=1, features=("lines", "price"), centre=(0.5, 0.0),
+    scale=(0.7, 0.2), centroids=((-0.5, 0.1), (0.8, -0.1)), segments=("small", "large"), sizes=(30, 20), reach=1.5,
+    edges=((0.0, 0.6), (-0.1, 0.1)), bins=((20, 20, 10, 0), (10, 20, 18, 2)),
+)  # fmt: skip
+
+
+def habits_of(w: World) -> ibis.Table:
+    return segmentation.customer_features(lines_of(w), as_of=w.as_of, products=w.table("products"))
+
+
+@case("segmentation.customer_features")
+def _(w: World) -> Any:
+    alone = segmentation.customer_features(lines_of(w), as_of=w.as_of)
+    return {"with categories": habits_of(w), "without": alone}
+
+
+@case("segmentation.segment_clusters")
+def _(w: World) -> Any:
+    found = segmentation.segment_clusters(habits_of(w), as_of=w.as_of, min_orders=2)
+    return {"found": found, "scored": KEPT_MODEL.score(habits_of(w)),
+            "moved": KEPT_MODEL.drift(habits_of(w))}  # fmt: skip
+
+
 @case("segmentation.segment_migration")
 def _(w: World) -> Any:
     return segmentation.segment_migration(scores_of(w, before=True), scores_of(w))
@@ -532,6 +572,60 @@ def _(w: World) -> Any:
     return hedonic.hedonic_prices(w.table("products"), attributes=["category"])
 
 
+def their_products(w: World) -> ibis.Table:
+    """What competitors sell: as recorded, or our own products under shouted names."""
+    if w.shop.has("competitor_products"):
+        return w.table("competitor_products")
+    own = w.table("products")
+    name = ibis.literal("ÄRMEL 1,5 L (").concat(own["name"].upper(), ")")
+    price = (own["price"].cast("float64") * 1.05).cast("decimal(18, 4)")
+    return own.select(
+        "brand", competitor=ibis.literal("Ann"), competitor_product_id=own["product_id"], name=name, price=price
+    )
+
+
+def matches_of(w: World) -> matching.ProductMatches:
+    theirs = their_products(w)
+    known = theirs.select("competitor", "competitor_product_id", product_id="competitor_product_id")
+    known = w.table("competitor_prices") if w.shop.has("competitor_products") else known
+    return matching.match_products(w.table("products"), theirs, known=known, accept=0.5)
+
+
+@case("positioning.match_products")
+def _(w: World) -> Any:
+    found = matches_of(w)
+    return {"pairs": found.pairs, "review": found.review, "levels": found.model.levels, "n_compared": found.n_compared,
+            "n_known": found.n_known, "brier": found.brier}  # fmt: skip
+
+
+@case("positioning.matched_prices")
+def _(w: World) -> Any:
+    return matching.matched_prices(w.table("competitor_prices"), matches_of(w))
+
+
+@case("positioning.unmet_searches")
+def _(w: World) -> Any:
+    searches, known = w.table("searches"), {"order_lines": lines_of(w), "products": w.table("products")}
+    more = ibis.union(*(searches.mutate(search_id=searches["search_id"].concat(f"-{n}")) for n in range(12)))
+    more = more.mutate(session_id=more["search_id"])
+    found = {"as found": white_space.unmet_searches(searches, period=w.period, **known),
+             "often": white_space.unmet_searches(more, period=w.period)}  # fmt: skip
+    return {
+        name: {"themes": each.themes, "share": each.unmet_share, "value": each.visit_value}
+        for name, each in found.items()
+    }
+
+
+@case("positioning.demand_gaps")
+def _(w: World) -> Any:
+    known = {"events": w.table("events"), "stock_levels": w.table("stock_levels")}
+    return {"views": white_gaps(w, by=["category", "price_band"], **known), "sales": white_gaps(w, by=["brand"])}
+
+
+def white_gaps(w: World, **choices: Any) -> pd.DataFrame:
+    return gaps.demand_gaps(w.table("products"), lines_of(w), period=Period(w.baseline.start, w.period.end), **choices)
+
+
 @case("positioning.word_counts")
 def _(w: World) -> Any:
     lines = lines_of(w)
@@ -539,6 +633,55 @@ def _(w: World) -> Any:
     text = words[0].concat(" 12x & ", words[1], "\t", words[2], " - ", words[3], ".")
     said = lines.select("product_id", review_id=lines["order_id"].concat("-", lines["line_id"]), text=text)
     return perception.word_counts(said, w.table("products"))
+
+
+#: Twenty weeks in which the shop's lines are sold again, at prices and in numbers that move in two ways.
+TWENTY_WEEKS = Period.parse("2026-01-05", "2026-05-24")
+
+
+def weekly_lines(w: World) -> ibis.Table:
+    lines, parts = lines_of(w), []
+    is_even = lines["product_id"].right(1).isin(list("02468"))
+    for k in range(20):
+        factor, times = is_even.ifelse(20 + k * k % 7, 20 + k * 3 % 5), is_even.ifelse(1 + k * 3 % 4, 2 + k * k % 5)
+        price, quantity = lines["unit_price"].cast("decimal(18, 4)"), lines["quantity"].cast("decimal(18, 4)")
+        parts.append(lines.select(
+            "product_id", "status", order_id=lines["order_id"].concat(f"-{k}"), discount_amount=price * (k % 3),
+            ordered_on=ibis.literal(TWENTY_WEEKS.start + timedelta(days=7 * k + 2)),
+            unit_price=(price * factor).cast("decimal(18, 4)"), quantity=(quantity * times).cast("decimal(18, 4)"),
+        ))  # fmt: skip
+    return ibis.union(*parts)
+
+
+def responses_of(w: World, **choices: Any) -> response.PriceResponse:
+    return response.price_response(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
+
+
+@case("positioning.product_weeks")
+def _(w: World) -> Any:
+    known = {"price_history": w.table("price_history"), "stock_levels": w.table("stock_levels")}
+    return {
+        name: weeks.product_weeks(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
+        for name, choices in {"sales": {}, "recorded": known}.items()
+    }
+
+
+@case("positioning.price_response")
+def _(w: World) -> Any:
+    return responses_of(w)
+
+
+@case("positioning.price_moves")
+def _(w: World) -> Any:
+    return {"groups": moves.price_moves(responses_of(w), w.table("products"), by="group")}
+
+
+@case("positioning.what_if")
+def _(w: World) -> Any:
+    first = engine.collect(w.table("products").select("product_id").order_by("product_id").limit(1))["product_id"].iloc[
+        0
+    ]
+    return what_if(responses_of(w), w.table("products"), product_id=first, indices=indices_of(w))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -630,3 +773,55 @@ def settled(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: settled(item) for key, item in value.items()}
     return value
+
+
+# --- market structure -------------------------------------------------------------------------------------------------
+
+
+@case("positioning.product_pairs")
+def _(w: World) -> Any:
+    named = pairs.product_pairs(lines_of(w), min_support=0.01, products=w.table("products"), by="name")
+    return {"id": pairs.product_pairs(lines_of(w), period=w.period), "name": named}
+
+
+@case("positioning.co_bought")
+def _(w: World) -> Any:
+    return pairs.co_bought(lines_of(w))
+
+
+@case("positioning.co_viewed")
+def _(w: World) -> Any:
+    return pairs.co_viewed(w.table("events"), min_support=0.001)
+
+
+def weekly_market(w: World) -> tuple[ibis.Table, ibis.Table, pd.DataFrame]:
+    """Lines of twenty weeks by one customer, products of one category, and every two of them a group; one is launched."""
+    products = w.table("products")
+    names = sorted(products["product_id"].execute())
+    launched = (products["product_id"] == names[0]).ifelse(
+        ibis.literal(date(2026, 3, 17)), ibis.literal(date(2020, 1, 1))
+    )
+    groups = pd.DataFrame({"item": names, "group": [n // 2 + 1 for n in range(len(names))]})
+    return (
+        weekly_lines(w).mutate(customer_id=ibis.literal("x")),
+        products.mutate(category=ibis.literal("all"), launched_at=launched),
+        groups,
+    )
+
+
+@case("positioning.substitutes")
+def _(w: World) -> Any:
+    lines, products, _ = weekly_market(w)
+    return market.substitutes(lines, products, period=TWENTY_WEEKS)
+
+
+@case("positioning.substitute_groups")
+def _(w: World) -> Any:
+    found = pairs.co_viewed(w.table("events"), min_support=0.001)
+    return market.substitute_groups(found.assign(is_beyond_chance=found["ratio"] > 1))
+
+
+@case("positioning.cannibalisation")
+def _(w: World) -> Any:
+    lines, products, groups = weekly_market(w)
+    return market.cannibalisation(lines, products, groups=groups, period=TWENTY_WEEKS)
