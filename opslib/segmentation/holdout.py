@@ -19,6 +19,8 @@ from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from opslib.stats.lifetime_moments import event_moments, future_moments
 
+#: Customers of a group on average at least: fewer say nothing, and could be recognised in a picture.
+LEAST_GROUP = 20
 _Z = float(norm.ppf(0.975))
 
 
@@ -110,7 +112,7 @@ def holdout_check(
     grain : {"day", "week"}
         As for `customer_summary`.
     n_groups : int
-        Groups of customers; those with equal forecasts stay together.
+        Groups of customers at most; those with equal forecasts stay together, and a group holds twenty or so at least.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def holdout_check(
         anchor=calibration_end,
     )  # fmt: skip
     histories = _forecasts(_with_outcomes(summary, later), model, n_days / 7)
-    n_groups = min(n_groups, len(histories))
+    n_groups = max(1, min(n_groups, len(histories), model.n_customers // LEAST_GROUP))
     total, groups = (_groups(histories, model, n_days / 7, n) for n in (1, n_groups))
     return HoldoutCheck(
         calibration_end=calibration_end, holdout_end=holdout_end, model=model, orders=_total(total, "orders", "purchases"),

@@ -124,6 +124,12 @@ def test_a_stretch_without_a_day_is_refused(lines):
         holdout_check(lines, calibration_end=FITTED, holdout_end=FITTED + timedelta(days=6), grain="week")
 
 
+def test_groups_are_never_a_handful_of_people():
+    check = holdout_check(shop(90, seed=4), calibration_end=FITTED, holdout_end=CHECKED)
+    assert len(check.groups) <= 4
+    assert check.groups["n_customers"].min() >= 10
+
+
 def test_nobody_came_back(lines):
     before = lines[lines["ordered_at"].dt.date <= FITTED]
     check = holdout_check(before, calibration_end=FITTED, holdout_end=CHECKED)
