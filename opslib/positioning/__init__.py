@@ -1,6 +1,6 @@
 """Positioning: where our products stand in price, quality and perception, and where there is free space."""
 
-from opslib.positioning.demand_gaps import demand_gaps
+from opslib.positioning.gaps import demand_gaps
 from opslib.positioning.hedonic import HedonicModel, going_rate, hedonic_prices
 from opslib.positioning.market import cannibalisation, substitute_groups, substitutes
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
