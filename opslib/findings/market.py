@@ -27,7 +27,7 @@ def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
     clear = pairs[pairs["is_beyond_chance"].astype(bool)]
     shown = clear[clear["n_customers"] >= privacy.MINIMUM]
     if not len(shown):
-        text = f"None of {count_of(len(pairs), 'frequent pair')} is bought together more often than chance."
+        text = f"None of {count_of(len(pairs), 'pair')} in enough orders is bought together more often than chance."
         return (Evidence(key="complements", sentence=text, kind="estimated", section=_TOGETHER),)
     first = shown.iloc[0]
     estimate = _times_chance(first, "orders")
@@ -36,8 +36,8 @@ def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
         Evidence(
             key="complements",
             sentence=f"{first['item_a']} and {first['item_b']} are bought together {_times(estimate)} as often as chance, by "
-            f"{count_of(first['n_customers'], 'customer')}; {format_number(len(clear))} of {count_of(len(pairs), 'frequent pair')} "
-            f"go beyond chance" + (f", next {others}." if others else "."),
+            f"{count_of(first['n_customers'], 'customer')}; {format_number(len(clear))} of {count_of(len(pairs), 'pair')} "
+            f"in enough orders go beyond chance" + (f", next {others}." if others else "."),
             kind="estimated",
             estimate=estimate,
             section=_TOGETHER,
@@ -72,11 +72,12 @@ def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views
     first = shown.iloc[0]
     estimate = _times_chance(first, "visits" if from_views else "orders")
     rivals = groups[groups["group"] == groups.set_index("item")["group"][first["item_a"]]]["item"]
+    n_groups = groups["group"].nunique()
     how = "looked at in one visit without both being bought" if from_views else "in one order"
     return (
         Evidence(
             key="substitutes",
-            sentence=f"{count_of(groups['group'].nunique(), 'group')} of products compete; clearest are {first['item_a']} and "
+            sentence=f"{count_of(n_groups, 'group')} of products compete{'s' if n_groups == 1 else ''}; clearest are {first['item_a']} and "
             f"{first['item_b']}, {how} {_times(estimate)} as often as chance.",
             kind="estimated",
             estimate=estimate,

@@ -225,6 +225,8 @@ def cannibalisation(
     catalogue = engine.as_table(products)
     require_columns(catalogue, "product_id", "category", by, name="products")
     lines = in_period(paid(order_lines), period)
+    if not len(groups):
+        return pd.DataFrame(columns=_TAKEN)
     labels = catalogue.select(key="product_id", item=catalogue[by].cast("string"), category=catalogue["category"])
     sold = lines.select("product_id", day=order_day(lines)).inner_join(labels, lines["product_id"] == labels["key"])
     weekly = _weekly_lines(sold, groups, period)
@@ -245,11 +247,12 @@ _TAKEN = (
 
 def _weekly_lines(sold: ir.Table, groups: pd.DataFrame, period: Period) -> pd.DataFrame:
     """Lines of each category and week, by grouped item; the rest of the category has no item."""
-    members = engine.as_table(pd.DataFrame({"member": groups["item"].astype(str)}))
-    joined = sold.left_join(members, sold["item"] == members["member"])
-    week = engine.days_between(joined["day"], ibis.literal(period.start)) // 7
-    sums = joined.group_by("category", item=joined["member"], week=week).aggregate(n=joined.count())
-    weekly = engine.collect(sums.order_by("category", "item", "week"), max_rows=MAX_PAIRS)
+    item = sold["item"].isin(sorted(groups["item"].astype(str))).ifelse(sold["item"], ibis.null("string"))
+    week = engine.days_between(sold["day"], ibis.literal(period.start)) // 7
+    sums = sold.group_by("category", member=item, week=week).aggregate(n=sold.count())
+    weekly = engine.collect(sums.order_by("category", "member", "week"), max_rows=MAX_PAIRS).rename(
+        columns={"member": "item"}
+    )
     weekly["group"] = weekly["item"].map(groups.set_index("item")["group"])
     return weekly[weekly["week"] < period.n_days // 7]
 

@@ -255,19 +255,13 @@ def _beyond_chance(rows: ir.Table, *, min_support: float) -> pd.DataFrame:
     pairs = engine.collect(_pair_sums(items, frequent, least), max_rows=MAX_PAIRS)
     sized = items.mutate(size=items.count().over(ibis.window(group_by="basket")))
     stratum = ibis.cases(*((sized["size"] < high, low) for low, high in pairwise(SIZE_BOUNDS)), else_=SIZE_BOUNDS[-1])
-    per = sized.group_by("item", stratum=stratum).aggregate(n=sized.count(), others=(sized["size"] - 1).sum())
+    per = sized.group_by("item", stratum=stratum).aggregate(n=sized.count(), n_others=(sized["size"] - 1).sum())
     strata = engine.collect(
-        per.group_by("stratum")
-        .aggregate(
-            total=per["n"].sum(),
-            squares=(per["n"].cast("float64") * per["n"].cast("float64")).sum(),
-            n_pairs=per["others"].sum(),
-        )
+        sized.group_by(stratum=stratum)
+        .aggregate(n_baskets=sized["basket"].nunique(), n_items=sized.count(), n_others=(sized["size"] - 1).sum())
         .order_by("stratum")
     )
-    counts = engine.collect(
-        per.semi_join(frequent, "item").drop("others").order_by("item", "stratum"), max_rows=MAX_PAIRS
-    )
+    counts = engine.collect(per.semi_join(frequent, "item").order_by("item", "stratum"), max_rows=MAX_PAIRS)
     n_all = int(engine.collect(_total(items))["n_all"].iloc[0])
     return _tested(pairs, counts, strata, n_all)
 

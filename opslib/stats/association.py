@@ -13,23 +13,25 @@ from scipy.special import gammainc, gammaincc, gammaincinv
 from opslib.errors import ParameterError
 
 Side = Literal["more", "less"]
+N_FITTING_STEPS = 60
 LINKED_SHARE = 0.5
 """Two groups become one where at least this share of the pairs between them is linked."""
 
 
 def expected_together(counts: pd.DataFrame, strata: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
-    """Baskets that would hold both items of a pair if items fell into baskets independently, given how large each basket is.
+    """Baskets that would hold both items of a pair if items fell into baskets by chance, given how large each basket is.
 
-    Within a stratum of basket sizes a basket of size k holds an item with a chance proportional to k and to the item's
-    frequency there (configuration model), so that neither large baskets nor items of large baskets look associated.
+    In a stratum of basket sizes items are drawn independently, conditional on the size; weights are fitted such that every
+    item meets as many others as it did. So neither large baskets nor items of large baskets look associated.
 
     Parameters
     ----------
     counts : DataFrame
-        ``item``, ``stratum``, ``n`` (baskets of the stratum that hold it): of every item that occurs in ``pairs``.
+        ``item``, ``stratum``, ``n`` (baskets of the stratum that hold it), ``n_others`` (other items in these baskets,
+        summed): of every item that occurs in ``pairs``.
     strata : DataFrame
-        ``stratum``, ``total`` and ``squares`` (sum over all items of their counts and squared counts), ``n_pairs`` (sum
-        of k(k - 1) over its baskets).
+        ``stratum``, ``n_baskets``, ``n_items`` and ``n_others`` (sums of k and of k(k - 1) over baskets of k items, rare
+        items too).
     pairs : DataFrame
         ``item_a``, ``item_b``.
 
@@ -40,28 +42,37 @@ def expected_together(counts: pd.DataFrame, strata: pd.DataFrame, pairs: pd.Data
 
     Notes
     -----
-    Chung and Lu (2002); weights n / (1 - n/total) leave out an item paired with itself, and the expected counts of all
-    pairs sum to the pairs that the baskets hold.
+    Joint chances of conditional Bernoulli draws: Hajek (1964), Annals of Mathematical Statistics 35:1491-1523; margins by
+    iterative proportional fitting (Deming and Stephan 1940). Items not in ``counts`` are taken as many and each rare.
 
     Examples
     --------
-    >>> counts = pd.DataFrame({"item": ["a", "b", "c"], "stratum": 2, "n": [20, 20, 20]})  # 30 baskets of two
-    >>> strata = pd.DataFrame({"stratum": [2], "total": [60], "squares": [1200], "n_pairs": [60]})
+    >>> counts = pd.DataFrame({"item": ["a", "b", "c"], "stratum": 2, "n": 20, "n_others": 20})
+    >>> strata = pd.DataFrame({"stratum": [2], "n_baskets": [30], "n_items": [60], "n_others": [60]})
     >>> expected_together(counts, strata, pd.DataFrame({"item_a": ["a"], "item_b": ["b"]})).round(6).tolist()
     [10.0]
     """
-    sizes = strata[strata["n_pairs"] > 0].set_index("stratum").sort_index()
-    wide = counts.pivot_table(index="item", columns="stratum", values="n", aggfunc="sum", fill_value=0)
-    wide = wide.reindex(columns=sizes.index, fill_value=0)
-    n, total = wide.to_numpy(dtype="float64"), sizes["total"].to_numpy(dtype="float64")
-    weight = n / (1 - n / total)
-    sums = total + (weight - n).sum(axis=0)
-    squares = sizes["squares"].to_numpy(dtype="float64") + (weight**2 - n**2).sum(axis=0)
-    scale = np.divide(
-        sizes["n_pairs"].to_numpy(dtype="float64"), sums**2 - squares, where=sums**2 > squares, out=sums * 0
+    sizes = strata[strata["n_others"] > 0].set_index("stratum").sort_index()
+    n, items, others = (sizes[name].to_numpy(dtype="float64") for name in ("n_baskets", "n_items", "n_others"))
+    held, met = (
+        counts.pivot_table(index="item", columns="stratum", values=name, aggfunc="sum", fill_value=0).reindex(
+            columns=sizes.index, fill_value=0
+        )
+        for name in ("n", "n_others")
     )
-    left, right = (weight[wide.index.get_indexer(pd.Index(pairs[name]))] for name in ("item_a", "item_b"))
-    return np.asarray((left * right) @ scale)
+    without = 1 - held.to_numpy(dtype="float64") / n
+    spread = np.maximum(items / n - ((1 - without) ** 2).sum(axis=0), 1e-3)
+    target = met.to_numpy(dtype="float64") / n
+    rest = np.maximum(others / n - target.sum(axis=0), 0.0)
+    weight, rare = 1 - without, np.sqrt(rest)
+    for _ in range(N_FITTING_STEPS):
+        total, apart = weight.sum(axis=0) + rare, (without * weight).sum(axis=0) + rare
+        reach = total - weight - without * (apart - without * weight) / spread
+        rare = np.sqrt(rare * rest / np.maximum(total - apart / spread, 1e-9))
+        weight = np.sqrt(weight * target / np.maximum(reach, 1e-9))
+    one, two = (held.index.get_indexer(pd.Index(pairs[name])) for name in ("item_a", "item_b"))
+    bound = np.maximum(1 - without[one] * without[two] / spread, 0.0)
+    return np.asarray((weight[one] * weight[two] * bound) @ n)
 
 
 def pair_tests(

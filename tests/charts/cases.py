@@ -152,6 +152,22 @@ PREMIUMS = pd.DataFrame({
 })  # fmt: skip
 
 
+def complements(n: int = 12) -> pd.DataFrame:
+    names = [f"{word} of a long name" for word in ("lamp", "rug", "chair", "table", "mug", "tray", "vase", "sofa")]
+    pairs = [(names[i % 8], names[(i + 1 + i // 8) % 8]) for i in range(n)]
+    frame = pd.DataFrame(pairs, columns=["item_a", "item_b"])
+    ratio = [12.0 / (i + 1) + 1 for i in range(n)]
+    return frame.assign(
+        ratio=ratio, ratio_lower=[0.8 * r for r in ratio], n_customers=[9, *[40] * (n - 1)][:n], is_beyond_chance=True
+    )
+
+
+def rivals() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"item": [f"{w} of a long name" for w in ("lamp", "mug", "stool", "rug", "mat")], "group": [1, 1, 1, 2, 2]}
+    )
+
+
 def density() -> pd.DataFrame:
     amount = np.linspace(-10e3, 50e3, 121)
     return pd.DataFrame({"amount": amount, "density": np.exp(-0.5 * ((amount - 18e3) / 11e3) ** 2)})
@@ -195,6 +211,10 @@ CASES: dict[str, Callable[[], Axes]] = {
     "premiums": lambda: charts.draw_intervals(PREMIUMS, value="premium_share", unit="relative change", reference=0),
     "price ladder": lambda: charts.draw_price_ladder(ladder(), currency="GBP"),
     "perceptual map": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts(), n_resamples=50)),
+    "market map": lambda: charts.draw_market_map(complements(), rivals()),
+    "market map without rivals": lambda: charts.draw_market_map(complements()),
+    "market map of nothing": lambda: charts.draw_market_map(complements().iloc[:1], rivals()),
+    "market map of nothing at all": lambda: charts.draw_market_map(complements(0)),
     "map of nothing": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts() * 0 + 9, n_resamples=50)),
     "posterior": lambda: charts.draw_posterior(density(), estimate=MONEY, p_positive=0.95),
     "calibration": lambda: charts.draw_calibration(BINS),

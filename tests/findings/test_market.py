@@ -1,0 +1,58 @@
+"""Sentences about pairs, rivals and launches."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from opslib.findings.market import complement_findings, launch_findings, substitute_findings
+
+PAIRS = pd.DataFrame({
+    "item_a": ["frosting", "soap", "pen"], "item_b": ["cake mix", "towel", "ink"], "n_customers": [653, 4, 90],
+    "lift": [50.0, 9.0, 1.0], "ratio": [18.69, 9.0, 1.1], "ratio_lower": [16.93, 3.0, 0.9], "ratio_upper": [20.59, 20.0, 1.3],
+    "is_beyond_chance": [True, True, False],
+})  # fmt: skip
+LAUNCHES = pd.DataFrame({
+    "item": ["new lamp", "new rug", "late mat"], "lost_share": [0.46, 0.1, None], "lost_lower": [0.2, -0.3, None],
+    "lost_upper": [0.6, 0.4, None], "taken_share": [1.5, 0.2, None], "taken_lower": [0.5, -0.5, None], "taken_upper": [3.0, 1.0, None],
+    "q_value": [0.01, 0.6, None], "n_placebos": [40, 40, 3], "reason": ["", "", "3 whole weeks"],
+})  # fmt: skip
+
+
+def test_the_clearest_pair_is_named_with_its_interval_and_small_groups_are_not():
+    (found,) = complement_findings(PAIRS)
+    assert found.sentence.startswith(
+        "frosting and cake mix are bought together 18.7 times (16.9 to 20.6) as often as chance, by 653 customers"
+    )
+    assert "soap" not in found.sentence
+    assert found.estimate is not None
+    assert (found.estimate.lower, found.estimate.n) == (16.93, 653)
+    (none,) = complement_findings(PAIRS.iloc[2:])
+    assert none.sentence == "None of 1 pair in enough orders is bought together more often than chance."
+
+
+def test_rivals_are_named_with_their_group():
+    groups = pd.DataFrame({"item": ["frosting", "cake mix", "icing"], "group": [1, 1, 1]})
+    (found,) = substitute_findings(PAIRS, groups, from_views=True)
+    assert found.sentence.startswith(
+        "1 group of products competes; clearest are frosting and cake mix, looked at in one visit"
+    )
+    assert found.action == "review together whether each is needed or can be told apart: cake mix, frosting, icing"
+    (weak,) = substitute_findings(PAIRS, groups, from_views=False)
+    assert "in one order 18.7 times" in weak.sentence
+    (none,) = substitute_findings(PAIRS, groups.iloc[:0], from_views=True)
+    assert "No products compete clearly" in none.sentence
+
+
+def test_launches_that_took_are_named_and_the_others_counted():
+    (found,) = launch_findings(LAUNCHES)
+    assert found.sentence.startswith(
+        "Of 2 launches with enough sales around, 1 took from its neighbours: after new lamp came, its group lost 46"
+    )
+    assert "1.5 lines for each line that it sold (0.5 to 3.0)" in found.sentence
+    assert found.grade == "Low"
+    (none,) = launch_findings(LAUNCHES.iloc[1:])
+    assert (
+        none.sentence
+        == "Of 1 launch with enough sales around, none took clearly from the products that it competes with."
+    )
+    assert launch_findings(LAUNCHES.iloc[2:]) == ()
