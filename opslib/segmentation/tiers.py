@@ -12,7 +12,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import MONEY, running_shares
 from opslib.metrics.blocks import Table
-from opslib.segmentation.rfm import customer_totals
+from opslib.segmentation.rfm import customer_lines
 
 TIERS: tuple[str, ...] = ("heavy", "medium", "light", "zero")
 
@@ -60,7 +60,8 @@ def value_tiers(
     low, high = shares
     if not 0 < low < high < 1:
         raise ParameterError(f"shares: {shares} do not rise between 0 and 1; e.g. (0.5, 0.8)")
-    totals = customer_totals(order_lines, as_of=as_of).select("customer_id", "revenue_amount")
+    lines = customer_lines(order_lines, as_of=as_of)
+    totals = lines.group_by("customer_id").aggregate(revenue_amount=lines["amount"].sum())
     if customers is not None:
         known = engine.as_table(customers).select("customer_id").distinct()
         joined = known.outer_join(totals, "customer_id")
