@@ -25,7 +25,7 @@ ALPHA = 0.01
 """Chance of finding groups in a shop that has one kind of customer."""
 STABLE = 0.75
 """Mean Jaccard similarity from which a group counts as one that comes again (Hennig: "valid")."""
-RIDGE_ALPHA = 0.05
+RIDGE_ALPHA = 0.1
 """A cut counts only if customers are thinner there than at the mean of its larger side, at this level."""
 MOST_FITTED = 20_000
 FEWEST_FITTED = 100
@@ -44,7 +44,7 @@ class SegmentClusters:
     reason : str
         Why so many, in a sentence.
     trials : DataFrame
-        One row a number of groups tried: n_groups, p_value (no valley in at least one split), adjusted_p_value (Holm),
+        One row a number of groups tried: n_groups, p_value (none of its splits has a valley), adjusted_p_value (Holm),
         is_parted, least_jaccard (of its groups; missing where none is parted), ridge_p_value (a cut runs where
         customers are densest), is_chosen.
     segments : DataFrame
@@ -104,7 +104,7 @@ def segment_clusters(
     Returns
     -------
     SegmentClusters
-        There are segments if, for some number of groups, every split shows a valley among customers who did not choose
+        There are segments if, for some number of groups, a split shows a valley among customers who did not choose
         where it lies (`stats.groups.valley_test`, Holm over the numbers tried, 1 %). Then the number is the largest of
         which every group comes again in draws of 600 customers (`stats.partitions.replication`, .75) and no cut runs
         along a ridge.
@@ -252,14 +252,13 @@ def _chosen(
     is_stable = (trials["least_jaccard"] >= STABLE) & (trials["ridge_p_value"] < RIDGE_ALPHA)
     stable = trials.loc[is_stable, "n_groups"]
     number = int(stable.max()) if len(stable) else 1
-    parted = trials.loc[trials["is_parted"], "n_groups"]
-    if not len(parted):
-        reason = "no number of groups is parted by valleys beyond chance: customers differ by degrees"
+    if not trials["is_parted"].any():
+        reason = f"no valley beyond chance parts customers, whether into 2 or into {max(numbers)} groups: they differ by degrees"
     elif not len(stable):
-        reason = "there are valleys, but no number of groups comes again when customers are drawn anew"
+        reason = "valleys part customers, but no number of groups comes again when customers are drawn anew"
     else:
-        reason = (f"{int(parted.max())} groups are parted by valleys beyond chance; {number} is the largest number of which "
-                  "every group comes again when customers are drawn anew")  # fmt: skip
+        reason = (f"valleys beyond chance part customers, and {number} is the largest number of groups of which every one "
+                  "comes again when customers are drawn anew")  # fmt: skip
     return trials.assign(is_chosen=trials["n_groups"] == number)[list(_TRIAL)], number, reason
 
 

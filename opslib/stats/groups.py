@@ -28,7 +28,7 @@ class ValleyTest:
     Parameters
     ----------
     p_value : float
-        Of "at least one of the splits has no valley" (0-1): the largest of the splits.
+        Of "none of the splits has a valley" (0-1): the smallest of the splits, times their number.
     ridge_p_value : float
         Of "at least one cut runs along a ridge", that is where points are as dense as at the mean of its larger side
         (0-1): weaker than a valley, as groups of unequal size that overlap have a shoulder and no valley.
@@ -98,7 +98,7 @@ def valley_test(points: Floats, labels: Floats, *, precision: Floats | None = No
         Groups are merged two by two (Ward), which gives a tree of splits. For each split, four fifths of the points give
         a direction (Fisher's) and three windows of equal width on it, left of, in and right of the thinnest place; the
         last fifth is counted in them, each fifth in turn. Of a density with one peak the middle window cannot hold less
-        than both others; p is the larger of two exact binomial tests, and all splits must show a valley.
+        than both others; p of a split is the larger of two exact binomial tests.
 
     Raises
     ------
@@ -138,7 +138,9 @@ def valley_test(points: Floats, labels: Floats, *, precision: Floats | None = No
     splits = pd.DataFrame({"left": [a for a, _ in tree], "right": [b for _, b in tree]})
     splits[["n_left", "n_valley", "n_right", "n_cut", "n_home"]] = counts
     splits = splits.assign(p_value=p_values, ridge_p_value=ridges)
-    return ValleyTest(p_value=float(p_values.max()), ridge_p_value=float(ridges.max()), splits=splits)
+    return ValleyTest(
+        p_value=min(float(p_values.min()) * len(tree), 1.0), ridge_p_value=float(ridges.max()), splits=splits
+    )
 
 
 def _means(points: Floats, labels: Floats, n_groups: int) -> Floats:

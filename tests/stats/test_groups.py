@@ -56,15 +56,18 @@ def test_every_split_of_four_corners_has_its_valley():
     points = corners + np.random.default_rng(1).normal(size=corners.shape)
     found = valley_test(points, np.repeat(range(4), 80))
     assert len(found.splits) == 3
-    assert found.p_value == found.splits["p_value"].max() < 1e-6
+    assert found.splits["p_value"].max() < 1e-6
+    assert found.p_value == 3 * found.splits["p_value"].min()
+    assert found.ridge_p_value < 1e-6
 
 
-def test_a_group_cut_in_two_is_not_parted():
+def test_a_group_cut_in_two_is_cut_along_a_ridge():
     points, labels = _two(8.0)
     cut = labels + (labels == 1) * (points[:, 1] > 0)
     found = valley_test(points, cut)
-    assert found.p_value > 0.05
-    assert found.splits["p_value"].min() < 1e-9
+    assert found.p_value < 1e-9
+    assert found.splits["p_value"].max() > 0.05
+    assert found.ridge_p_value > 0.2
 
 
 CLOUDS = {
