@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from opslib.charts.labels import label_points
 MOST_ITEMS, MOST_RIVALS, MOST_ARCS = 36, 3, 2
 """Products on the map, rivals of a linked product that are named beside it, and arcs of one block."""
 BLOCK_GAP = 0.7
+_NEEDED = ("item_a", "item_b", "ratio", "ratio_lower", "ratio_upper", "n_customers", "is_beyond_chance")
 
 
 def draw_market_map(
@@ -28,8 +30,8 @@ def draw_market_map(
     Parameters
     ----------
     complements : DataFrame
-        From `positioning.co_bought`: ``item_a``, ``item_b``, ``ratio``, ``ratio_lower``, ``n_customers``,
-        ``is_beyond_chance``, strongest first; pairs of fewer people than `privacy.MINIMUM` are not drawn.
+        From `positioning.co_bought`: ``item_a``, ``item_b``, ``ratio``, ``ratio_lower``, ``ratio_upper``,
+        ``n_customers``, ``is_beyond_chance``, strongest first; pairs of fewer people than `privacy.MINIMUM` are not drawn.
     groups : DataFrame or None
         From `positioning.substitute_groups`: ``item``, ``group``.
     title : str or None
@@ -41,7 +43,7 @@ def draw_market_map(
     -------
     Axes
     """
-    require(complements, "market map", "item_a", "item_b", "ratio", "ratio_lower", "n_customers", "is_beyond_chance")
+    require(complements, "market map", *_NEEDED)
     known = {} if groups is None else dict(zip(groups["item"], groups["group"], strict=True))
     clear = complements[complements["is_beyond_chance"].astype(bool) & (complements["n_customers"] >= privacy.MINIMUM)]
     across = [known.get(a, a) != known.get(b, b) for a, b in zip(clear["item_a"], clear["item_b"], strict=True)]
@@ -52,7 +54,7 @@ def draw_market_map(
     points = [_arc(ax, place, arc, widest=float(arcs["ratio_lower"].max())) for arc in rows_of(arcs)]
     bottom = max(place.values(), default=0.0)
     reach = max((x for x, _, _ in points), default=1.0)
-    ax.set(xlim=(-0.3, reach * 1.12 + 0.4), ylim=(bottom + 0.8, -0.8))
+    ax.set(xlim=(-0.3, reach * 1.22 + 0.4), ylim=(bottom + 0.8, -0.8))
     ax.set_yticks(list(place.values()), [short(item, 40) for item in place], fontsize=8.5)
     theme.horizontal(ax)
     ax.set_xticks([])
@@ -62,10 +64,10 @@ def draw_market_map(
     return finish(
         ax,
         title=title or _title(arcs, n_groups),
-        subtitle="one block: products that compete; arcs: bought together, times chance (width: lower end of the 95 % interval)",
+        subtitle="blue block: products that compete; arc: bought together, times chance with 95\u00a0% interval (width: lower end)",
         alt=f"{plural(len(place), 'product')} in {plural(len(blocks), 'block')}, {plural(n_groups, 'group')} of rivals among them. "
         f"{plural(len(arcs), 'arc')}: {_said(arcs) or 'none'}.",
-        label=lambda: label_points(ax, points, sizes=[0.0] * len(points), size=8.0),
+        label=lambda: _label(ax, points),
     )
 
 
@@ -114,16 +116,24 @@ def _blocks(ax: Axes, blocks: list[list[str]], place: dict[str, float]) -> None:
         ax.plot([0, 0], [low, high], color=colour, linewidth=5, solid_capstyle="butt", zorder=3)
 
 
-def _arc(ax: Axes, place: dict[str, float], arc: object, *, widest: float) -> tuple[float, float, str]:
+def _arc(ax: Axes, place: dict[str, float], arc: Any, *, widest: float) -> tuple[float, float, str]:
     """Draw one arc; its farthest point with its label."""
-    top, bottom = sorted((place[arc.item_a], place[arc.item_b]))  # type: ignore[attr-defined]
+    top, bottom = sorted((place[arc.item_a], place[arc.item_b]))
     middle, tall = (top + bottom) / 2, bottom - top
     reach = np.sqrt(tall)
-    width = 0.8 + 3.0 * float(arc.ratio_lower) / widest  # type: ignore[attr-defined]
+    width = 0.8 + 3.0 * float(arc.ratio_lower) / widest
     ax.add_patch(
         Arc((0.12, middle), 2 * reach, tall, theta1=-90, theta2=90, color=theme.ORANGE, linewidth=width, zorder=2)
     )
-    return 0.12 + reach, middle, f"{formats.format_number(float(arc.ratio), step=0.1)}x"  # type: ignore[attr-defined]
+    value, low, high = (
+        formats.format_number(float(x), step=0.1) for x in (arc.ratio, arc.ratio_lower, arc.ratio_upper)
+    )
+    return 0.12 + reach, middle, f"{value}x ({low} to {high})"
+
+
+def _label(ax: Axes, points: list[tuple[float, float, str]]) -> None:
+    for text in label_points(ax, points, sizes=[0.0] * len(points), size=8.0):
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
 
 
 def _said(arcs: pd.DataFrame) -> str:

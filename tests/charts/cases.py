@@ -158,7 +158,11 @@ def complements(n: int = 12) -> pd.DataFrame:
     frame = pd.DataFrame(pairs, columns=["item_a", "item_b"])
     ratio = [12.0 / (i + 1) + 1 for i in range(n)]
     return frame.assign(
-        ratio=ratio, ratio_lower=[0.8 * r for r in ratio], n_customers=[9, *[40] * (n - 1)][:n], is_beyond_chance=True
+        ratio=ratio,
+        ratio_lower=[0.8 * r for r in ratio],
+        ratio_upper=[1.3 * r for r in ratio],
+        n_customers=[9, *[40] * (n - 1)][:n],
+        is_beyond_chance=True,
     )
 
 
