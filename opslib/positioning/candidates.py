@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from operator import add
 
 import ibis
 import ibis.expr.types as ir
@@ -13,7 +14,9 @@ from opslib.metrics.blocks import Table, require_columns
 from opslib.stats.linkage import MISSING
 from opslib.stats.texts import measures_of, plain_text, words_of
 
-THEIRS = ("competitor", "competitor_product_id")
+OURS, THEIRS = ["product_id"], ("competitor", "competitor_product_id")
+DIMENSIONS = ("volume", "mass", "length", "number")
+FIELDS = ("name", "attributes", *DIMENSIONS)
 #: Levels of each compared feature; name first, since that is where variants differ.
 FEATURES = {"name": 5, "measures": 3, "brand": 2, "attributes": 4, "price": 4}
 TELLING = ("name", "measures", "price")
@@ -63,106 +66,99 @@ def _described(table: ir.Table, *, key: list[str], attributes: ir.StringValue) -
     )
 
 
-def _name_words(table: ir.Table, key: list[str]) -> ir.Table:
-    """Words of the name that are not the product's own brand."""
-    words = words_of(table, key=key, text="name")
-    return words.anti_join(words_of(table, key=key, text="brand"), [*key, "word"])
-
-
-def _with_rarity(own: ir.Table, theirs: ir.Table, *, n_items: int) -> tuple[ir.Table, ir.Table]:
-    """Both sides' words with their inverse document frequency over both."""
-    both = ibis.union(own.select("word"), theirs.select("word")).group_by("word").aggregate(n=_.count())
-    rare = both.mutate(idf=(engine.ratio(ibis.literal(n_items), both["n"]) + 1.0).ln()).drop("n")
-    return engine.held(own.inner_join(rare, "word")), engine.held(theirs.inner_join(rare, "word"))
-
-
-def _keys(words: ir.Table, brands: ir.Table, key: list[str]) -> ir.Table:
-    """What a product can be found by: its rarest words and brand, alone and two together."""
-    order = ibis.window(group_by=key, order_by=[ibis.desc("idf"), "word"])
-    rarest = words.mutate(place=ibis.row_number().over(order)).filter(_.place < RAREST_WORDS).select(*key, "word")
-    named = brands.filter(brands["brand"].notnull()).select(*key, word=ibis.literal("=").concat(brands["brand"]))
-    parts = ibis.union(rarest, named)
-    other = parts.rename(second="word")
-    two = parts.inner_join(other, key).filter(lambda t: t["word"] < t["second"])
-    return ibis.union(parts, two.select(*key, word=two["word"].concat(" ", two["second"])))
-
-
 def compared_pairs(own: ir.Table, theirs: ir.Table, *, n_items: int, max_block: int) -> ir.Table:
-    """Pairs that share a key which few of our products have, with the level of each feature."""
-    their_key = list(THEIRS)
-    own_words, their_words = _with_rarity(
-        _name_words(own, ["product_id"]), _name_words(theirs, their_key), n_items=n_items
+    """Pairs that share a key which few of our products have, with the level of each feature.
+
+    Every product is a set of tokens (words of the name, words of the attributes, sizes), so one join on tokens gives all that
+    two products share.
+    """
+    ours, others = _weighted(_tokens(own, OURS), _tokens(theirs, list(THEIRS)), n_items=n_items)
+    own_keys, their_keys = _keys(ours, own, OURS), _keys(others, theirs, list(THEIRS))
+    few = own_keys.group_by("key").aggregate(n=_.count()).filter(_.n <= max_block)
+    pairs = own_keys.semi_join(few, "key").inner_join(their_keys, "key").select(*OURS, *THEIRS).distinct()
+    same = pairs.inner_join(ours, OURS).inner_join(others.drop("weight"), [*THEIRS, "field", "token"])
+    shared = same.group_by([*OURS, *THEIRS]).aggregate(**_sums(same, "shared"))
+    out = pairs.inner_join(_profile(ours, own, OURS, side="own"), OURS)
+    out = out.inner_join(_profile(others, theirs, list(THEIRS), side="their"), list(THEIRS))
+    return _levels(out.left_join(shared, [*OURS, *THEIRS]).select(out, *(f"{field}_shared" for field in FIELDS)))
+
+
+def _tokens(table: ir.Table, key: list[str]) -> ir.Table:
+    """What each product is told by: field and token; its own brand's words are not part of its name."""
+    name = words_of(table, key=key, text="name").anti_join(words_of(table, key=key, text="brand"), [*key, "word"])
+    told = table.mutate(told=table["name"].concat(" ", table["attributes"].fill_null("")))
+    sizes = measures_of(told, key=key, text="told")
+    return ibis.union(
+        name.select(*key, field=ibis.literal("name"), token=name["word"]),
+        words_of(table, key=key, text="attributes").select(*key, field=ibis.literal("attributes"), token=_.word),
+        sizes.select(*key, field=sizes["dimension"], token=sizes["amount"].cast("string")),
     )
-    own_keys, their_keys = _keys(own_words, own, ["product_id"]), _keys(their_words, theirs, their_key)
-    few = own_keys.group_by("word").aggregate(n=_.count()).filter(_.n <= max_block)
-    pairs = own_keys.semi_join(few, "word").inner_join(their_keys, "word").select("product_id", *THEIRS).distinct()
-    own_attributes, their_attributes = _with_rarity(
-        words_of(own, key=["product_id"], text="attributes"),
-        words_of(theirs, key=their_key, text="attributes"),
-        n_items=n_items,
-    )
-    out = pairs.left_join(_similarity(pairs, own_words, their_words).rename(name_share="similarity"), pairs.columns)
-    out = out.select(pairs, "name_share")
-    alike = _similarity(pairs, own_attributes, their_attributes)
-    out = out.left_join(alike, pairs.columns).select(out, attributes_share=alike["similarity"])
-    numbers = _number_agreement(pairs, own, theirs)
-    out = out.left_join(numbers, pairs.columns).select(out, numbers["needed"], numbers["agreed"])
-    left = own.select("product_id", own_brand="brand", own_price="price")
-    right = theirs.select(*THEIRS, their_brand="brand", their_price="price", their_name=plain_text(theirs["name"]))
-    return _levels(out.inner_join(left, "product_id").inner_join(right, their_key))
 
 
-def _similarity(pairs: ir.Table, own: ir.Table, theirs: ir.Table) -> ir.Table:
-    """Weighted Jaccard of two sets of words: the rarity they share over the rarity of all; missing where one has none."""
-    mine = own.group_by("product_id").aggregate(own_total=_.idf.sum())
-    other = theirs.group_by(list(THEIRS)).aggregate(their_total=_.idf.sum())
-    same = pairs.inner_join(own, "product_id").inner_join(theirs.drop("idf"), [*THEIRS, "word"])
-    shared = same.group_by(pairs.columns).aggregate(shared=_.idf.sum())
-    totals = pairs.inner_join(mine, "product_id").inner_join(other, list(THEIRS))
-    found = totals.left_join(shared, pairs.columns).select(totals, shared=shared["shared"].fill_null(0.0))
-    union = found["own_total"] + found["their_total"] - found["shared"]
-    return found.select(*pairs.columns, similarity=engine.ratio(found["shared"], union))
+def _weighted(own: ir.Table, theirs: ir.Table, *, n_items: int) -> tuple[ir.Table, ir.Table]:
+    """Both sides' tokens with their weight: rarity over both (inverse document frequency) of words, one of sizes."""
+    both = ibis.union(own.select("field", "token"), theirs.select("field", "token"))
+    counted = both.group_by("field", "token").aggregate(n=_.count())
+    rarity = (engine.ratio(ibis.literal(n_items), counted["n"]) + 1.0).ln()
+    is_size = counted["field"].isin(DIMENSIONS)
+    weights = counted.mutate(weight=is_size.ifelse(ibis.literal(1).cast("float64"), rarity)).drop("n")
+    return tuple(engine.held(side.inner_join(weights, ["field", "token"])) for side in (own, theirs))  # type: ignore[return-value]
 
 
-def _number_agreement(pairs: ir.Table, own: ir.Table, theirs: ir.Table) -> ir.Table:
-    """Of the sizes and numbers in dimensions that both name: how many could agree, and how many do."""
+def _keys(tokens: ir.Table, brands: ir.Table, key: list[str]) -> ir.Table:
+    """What a product can be found by: the rarest words of its name and its brand, alone and two together."""
+    order = ibis.window(group_by=key, order_by=[ibis.desc("weight"), "token"])
+    named = tokens.filter(tokens["field"] == "name").mutate(place=ibis.row_number().over(order))
+    rarest = named.filter(named["place"] < RAREST_WORDS).select(*key, key=_.token)
+    brand = brands.filter(brands["brand"].notnull()).select(*key, key=ibis.literal("=").concat(brands["brand"]))
+    parts = ibis.union(rarest, brand)
+    two = parts.inner_join(parts.rename(second="key"), key).filter(_.key < _.second)
+    return ibis.union(parts, two.select(*key, key=two["key"].concat(" ", two["second"])))
 
-    def measured(table: ir.Table, key: list[str]) -> ir.Table:
-        told = table.mutate(told=table["name"].concat(" ", table["attributes"].fill_null("")))
-        return measures_of(told, key=key, text="told")
 
-    mine, other = measured(own, ["product_id"]), measured(theirs, list(THEIRS))
-    n_mine = mine.group_by("product_id", "dimension").aggregate(n_own=_.count())
-    n_other = other.group_by(*THEIRS, "dimension").aggregate(n_their=_.count())
-    places = pairs.inner_join(n_mine, "product_id").inner_join(n_other, [*THEIRS, "dimension"])
-    same = pairs.inner_join(mine, "product_id").inner_join(other, [*THEIRS, "dimension", "amount"])
-    agreed = same.group_by(*pairs.columns, "dimension").aggregate(n_same=_.count())
-    joined = places.left_join(agreed, [*pairs.columns, "dimension"]).select(places, agreed["n_same"])
-    return joined.group_by(pairs.columns).aggregate(
-        needed=ibis.least(_.n_own, _.n_their).sum(), agreed=_.n_same.fill_null(0).sum()
-    )
+def _sums(tokens: ir.Table, side: str) -> dict[str, ir.FloatingValue]:
+    """Weight of each field's tokens."""
+    return {f"{field}_{side}": tokens["weight"].sum(where=tokens["field"] == field).fill_null(0.0) for field in FIELDS}
+
+
+def _profile(tokens: ir.Table, table: ir.Table, key: list[str], *, side: str) -> ir.Table:
+    """One row a product: brand, price, plain name, and the weight of each field."""
+    sums = tokens.group_by(key).aggregate(**_sums(tokens, side))
+    told = {f"{field}_{side}": sums[f"{field}_{side}"].fill_null(0.0) for field in FIELDS}
+    plain = {
+        f"brand_{side}": table["brand"],
+        f"price_{side}": table["price"],
+        f"text_{side}": plain_text(table["name"]),
+    }
+    return table.left_join(sums, key).select(*(table[name] for name in key), **plain, **told)
 
 
 def _levels(pairs: ir.Table) -> ir.Table:
     """Agreement in few levels, so that patterns can be counted; -1 where one side says nothing."""
 
+    def of(field: str, side: str) -> ir.FloatingValue:
+        return pairs[f"{field}_{side}"].fill_null(0.0)
+
+    def similarity(field: str) -> ir.FloatingValue:
+        """Weighted Jaccard: the rarity that both share over the rarity of all."""
+        share = engine.ratio(of(field, "shared"), of(field, "own") + of(field, "their") - of(field, "shared"))
+        return ((of(field, "own") > 0) & (of(field, "their") > 0)).ifelse(share, ibis.null("float64"))
+
     def steps(value: ir.NumericValue, ends: tuple[float, ...]) -> ir.IntegerValue:
-        level = reduce(lambda a, b: a + b, [(value >= end - EDGE).ifelse(1, 0) for end in ends])
+        level = reduce(add, [(value >= end - EDGE).ifelse(1, 0) for end in ends])
         return value.isnull().ifelse(MISSING, level)
 
-    distance = (pairs["own_price"].ln() - pairs["their_price"].ln()).abs()
-    is_named = (
-        ibis.literal(" ").concat(pairs["their_name"], " ").contains(ibis.literal(" ").concat(pairs["own_brand"], " "))
-    )
-    brand = ibis.cases(
-        ((pairs["own_brand"] == pairs["their_brand"]) | is_named, 1),
-        (pairs["own_brand"].notnull() & pairs["their_brand"].notnull(), 0),
-        else_=MISSING,
-    )
-    measures = ibis.cases(
-        (pairs["needed"].isnull(), MISSING), (pairs["agreed"] >= pairs["needed"], 2), (pairs["agreed"] > 0, 1), else_=0
-    )
+    needed = reduce(add, [ibis.least(of(name, "own"), of(name, "their")) for name in DIMENSIONS])
+    agreed = reduce(add, [of(name, "shared") for name in DIMENSIONS])
+    distance = (pairs["price_own"].ln() - pairs["price_their"].ln()).abs()
+    blank = ibis.literal(" ")
+    is_named = blank.concat(pairs["text_their"], " ").contains(blank.concat(pairs["brand_own"], " "))
     return pairs.select(
-        "product_id", *THEIRS, name=steps(pairs["name_share"], SIMILAR), measures=measures, brand=brand,
-        attributes=steps(pairs["attributes_share"], ALIKE), price=steps(-distance, tuple(-end for end in PRICE_STEPS)),
+        *OURS, *THEIRS, name=steps(similarity("name"), SIMILAR),
+        measures=ibis.cases((needed < 1, MISSING), (agreed >= needed, 2), (agreed > 0, 1), else_=0),
+        brand=ibis.cases(
+            ((pairs["brand_own"] == pairs["brand_their"]) | is_named, 1),
+            (pairs["brand_own"].notnull() & pairs["brand_their"].notnull(), 0), else_=MISSING,
+        ),
+        attributes=steps(similarity("attributes"), ALIKE), price=steps(-distance, tuple(-end for end in PRICE_STEPS)),
     )  # fmt: skip

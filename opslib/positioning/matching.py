@@ -138,7 +138,7 @@ def match_products(
     precision, recall = _quality(tested, n_known=n_known) if n_found else (None, None)
     totals = _totals(judged)
     return ProductMatches(
-        pairs=judged.drop("label", "fold"), review=_to_review(judged, own, theirs), model=model,
+        pairs=judged.select(*THEIRS, "product_id", "probability", "decision", *FEATURES), review=_to_review(judged, own, theirs), model=model,
         n_possible=n_own * n_theirs, n_compared=int(counted["n"].sum()),
         n_known=n_known, n_known_lost=n_known - n_found,
         n_matched=int(totals["match"]), n_review=int(totals["review"]), expected_wrong=float(totals["wrong"]),
@@ -244,9 +244,7 @@ def _judged(scored: ir.Table, *, accept: float, review: float) -> ir.Table:
         (counted["label"] == KNOWN_MATCH, "known"), (counted["label"] == KNOWN_OTHER, "no"),
         ((counted["probability"] >= accept) & wins, "match"), (counted["probability"] >= review, "review"), else_="no",
     )  # fmt: skip
-    return counted.mutate(decision=decision).select(
-        *THEIRS, "product_id", "probability", "decision", *FEATURES, "label", "fold"
-    )
+    return counted.mutate(decision=decision).drop("contest", "best", "n_best")
 
 
 def _totals(judged: ir.Table) -> dict[str, float]:
@@ -281,10 +279,9 @@ def _tested(pairs: ir.Table, counted: pd.DataFrame, *, accept: float, review: fl
     known = pairs.filter(pairs["label"] != UNKNOWN).mutate(truth=_.label, label=UNKNOWN)
     odds = ibis.cases(*((known["fold"] == fold, _odds(known, model)) for fold, model in enumerate(models)))
     judged = _judged(known.mutate(odds=odds), accept=accept, review=review)
-    joined = judged.inner_join(known.select(*THEIRS, "product_id", "truth"), [*THEIRS, "product_id"])
-    p = joined["probability"]
-    rows = joined.select(
-        "decision", "truth", p=p, squared=(p - joined["truth"].cast("float64")) * (p - joined["truth"].cast("float64")),
+    p = judged["probability"]
+    rows = judged.select(
+        "decision", "truth", p=p, squared=(p - judged["truth"].cast("float64")) * (p - judged["truth"].cast("float64")),
         bin=ibis.least((p * N_BINS).floor().cast("int64"), N_BINS - 1),
     )  # fmt: skip
     groups = rows.group_by("bin", "truth", "decision")
