@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Arc
+from matplotlib.transforms import Bbox
 
 from opslib import formats, privacy
 from opslib.charts import theme
 from opslib.charts.display import finish
 from opslib.charts.frames import plural, require, rows_of, short
-from opslib.charts.labels import label_points
 
 MOST_ITEMS, MOST_RIVALS, MOST_ARCS = 36, 3, 2
 """Products on the map, rivals of a linked product that are named beside it, and arcs of one block."""
@@ -54,8 +54,8 @@ def draw_market_map(
     points = [_arc(ax, place, arc, widest=float(arcs["ratio_lower"].max())) for arc in rows_of(arcs)]
     bottom = max(place.values(), default=0.0)
     reach = max((x for x, _, _ in points), default=1.0)
-    ax.set(xlim=(-0.3, reach * 1.22 + 0.4), ylim=(bottom + 0.8, -0.8))
-    ax.set_yticks(list(place.values()), [short(item, 40) for item in place], fontsize=8.5)
+    ax.set(xlim=(-0.3, reach * 1.4 + 0.4), ylim=(bottom + 0.8, -0.8))
+    ax.set_yticks(list(place.values()), [short(item, 34) for item in place], fontsize=8.5)
     theme.horizontal(ax)
     ax.set_xticks([])
     ax.grid(False)
@@ -132,8 +132,16 @@ def _arc(ax: Axes, place: dict[str, float], arc: Any, *, widest: float) -> tuple
 
 
 def _label(ax: Axes, points: list[tuple[float, float, str]]) -> None:
-    for text in label_points(ax, points, sizes=[0.0] * len(points), size=8.0):
+    """Each arc's label right of it, strongest first; one that would lie on another stays away."""
+    taken: list[Bbox] = []
+    for x, y, words in points:
+        text = ax.annotate(words, (x, y), xytext=(5, 0), textcoords="offset points", fontsize=8.0, va="center")
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
+        box = text.get_window_extent()
+        if any(box.overlaps(other) for other in taken):
+            text.remove()
+        else:
+            taken.append(box)
 
 
 def _said(arcs: pd.DataFrame) -> str:
