@@ -60,12 +60,14 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> E
         money += "" if worth.lower > 0 else ", which does not exclude nothing" if worth.upper > 0 else ": no gain"
     n_ours = 0 if is_missing(row["n_products"]) else int(row["n_products"])
     is_named = n_ours > 0
+    certain = float(row["top_three_share"]) > 0.99
+    chance = f"over {format_share(0.99)}" if certain else format_share(float(row["top_three_share"]))
     return Evidence(
         key=f"unmet-{place}",
         kind="estimated",
         section=SEARCHES,
         sentence=f"“{name}” was looked for in vain in {count_of(int(row['n_visits']), 'visit')}; {money} "
-        f"(among the best three themes with a chance of {format_share(float(row['top_three_share']))}).",
+        f"(among the best three themes with a chance of {chance}).",
         estimate=worth,
         worth=worth,
         grade="Low",
@@ -114,7 +116,7 @@ def gap_findings(gaps: pd.DataFrame, *, by: str, currency: str) -> tuple[Evidenc
             key=f"gap-{by.removeprefix('attr_').replace('_', '-')}",
             kind="estimated",
             section=GAPS,
-            sentence=f"By {word}, {name} draws {format_estimate(pressure)} times its share of the offer; "
+            sentence=f"By {word}, {name} draws {format_estimate(pressure)} its share of the offer; "
             f"{format_estimate(amount)} rests on that excess.",
             estimate=pressure,
             grade="Low",
