@@ -132,6 +132,7 @@ def draw_price_response(found: WhatIf, *, currency: str, title: str | None = Non
         theme.INK: f"now {formats.format_money(now, currency)}",
         theme.ORANGE: f"then {formats.format_money(then, currency)}",
     }
+    seen = f"Prices seen run from {band[0]:.2f} to {band[1]:.2f}" if np.isfinite(band[0]) else "No prices are known"
     marks = [(now, theme.INK), *([(then, theme.ORANGE)] if then != now else [])]
     return finish(
         ax,
@@ -161,7 +162,8 @@ def _curve_labels(
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
     for rank, (price, colour) in enumerate(marks):
-        is_left = price > left + 0.85 * (right - left) or (rank == 0 and price == min(marks)[0] and len(marks) > 1)
+        at = (price - left) / (right - left)
+        is_left = at > 0.8 or (at > 0.2 and price == min(marks)[0] and len(marks) > 1)
         ax.annotate(
             names[colour], (price, low + (0.03 + 0.07 * rank) * (high - low)), xytext=(-5 if is_left else 5, 0),
             textcoords="offset points", ha="right" if is_left else "left", color=colour, fontsize=9.5, fontweight="bold",

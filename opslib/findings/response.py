@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
-from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
+from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
 from opslib.proposals.evidence import Evidence
 from opslib.stats.estimates import Estimate
@@ -58,10 +60,10 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
     )  # fmt: skip
     change = format_change(price_change)
     return Evidence(
-        key=f"price-response-{row['group']}".lower().replace(" ", "-"),
+        key="price-response-" + "-".join(re.findall(r"\w+", str(row["group"]).lower())),
         sentence=f"{row['group']}: list prices {change} would {'add' if is_gain else 'cost'} "
         f"{format_estimate(worth if is_gain else worth.scaled(-1, unit=worth.unit))} of {row['counted']}, since 1 % more "
-        f"of the price goes with {answer.value:.1f} % units ({answer.lower:.1f} to {answer.upper:.1f}).",
+        f"of the price goes with {_slope(answer.value)} % units ({_slope(answer.lower)} to {_slope(answer.upper)}).",
         kind="estimated",
         grade="Low",
         estimate=answer,
@@ -77,13 +79,21 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
     )
 
 
+def _slope(value: float) -> str:
+    return format_number(value, step=0.1)
+
+
 def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: float) -> Evidence:
     answered = int((moves["refusal"] == "").sum()) if len(moves) else 0
     n = len(response.groups)
     return Evidence(
         key="price-response",
-        sentence=f"No group is known well enough to say that prices {format_change(price_change)} would bring more or less: "
-        f"{answered} of {count_of(n, 'group')} can be answered for at all, none of them clear of zero.",
+        sentence=f"No group is known well enough to say whether list prices {format_change(price_change)} would bring more or less: "
+        + (
+            f"{answered} of {count_of(n, 'group')} can be answered for, none of them clear of zero."
+            if answered
+            else f"none of {count_of(n, 'group')} can be answered for."
+        ),
         kind="estimated",
         section=SECTION,
         action="move prices on purpose: half of the products of one group, drawn by lot, for eight weeks",
@@ -97,14 +107,14 @@ def _promotions(response: PriceResponse) -> list[Evidence]:
     if clear.empty:
         return []
     names = ", ".join(
-        f"{r['group']} {r['promotion_slope']:.1f} ({r['promotion_lower']:.1f} to {r['promotion_upper']:.1f})"
+        f"{r['group']} {_slope(r['promotion_slope'])} ({_slope(r['promotion_lower'])} to {_slope(r['promotion_upper'])})"
         for _, r in clear.head(NAMED).iterrows()
     )
     return [
         Evidence(
             key="promotion-response",
             sentence=f"Promotions move units in {len(clear)} of {count_of(len(known), 'group')} where they can be told from the "
-            f"week: % more units for a price paid 1 % lower is, with its sign turned, {names}.",
+            f"week; change of units in % for a price paid 1 % higher: {names}.",
             kind="estimated",
             grade="Low",
             section=SECTION,

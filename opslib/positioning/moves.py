@@ -38,9 +38,10 @@ def price_moves(
     -------
     pandas.DataFrame
         group, product_id (products only), n_products, counted ("margin", or "revenue" where a cost is not known),
-        now_amount (a month), change_amount, lower, upper, p_gain (0-1), refusal ("band", "followed", "tiers" or empty), is_clear
-        (answered, and the interval clear of zero). Surest gains first. The slope is uncertain here, present sales are taken as they are: they do not change the
-        sign.
+        now_amount (a month), change_amount, lower, upper, p_gain (0-1; all four missing where refused), refusal ("band",
+        "followed", "tiers" or empty), is_clear (the interval is clear of zero, and so is the
+        slope: who has not been seen to sell less at a higher price is not known to bear one). Surest gains first. The slope is uncertain
+        here; present sales are taken as they are, which does not change the sign.
 
     Raises
     ------
@@ -87,7 +88,9 @@ def price_moves(
         "change_amount": by_key.mean(axis=1), "lower": lower, "upper": upper, "p_gain": (by_key > 0).mean(axis=1),
     })  # fmt: skip
     out["refusal"] = _refusals(out, rows, groups, price_change=price_change, by=by)
-    out["is_clear"] = (out["refusal"] == "") & ((out["lower"] > 0) | (out["upper"] < 0))
+    told = ["change_amount", "lower", "upper", "p_gain"]
+    out[told] = out[told].where(out["refusal"] == "")
+    out["is_clear"] = (first["upper"].first() < 0) & ((out["lower"] > 0) | (out["upper"] < 0))
     out = out.rename_axis("product_id").reset_index() if by == "product" else out.reset_index(drop=True)
     return out.sort_values(["p_gain", "change_amount", "group"], ascending=[False, False, True], ignore_index=True)
 

@@ -156,7 +156,9 @@ def test_prices_that_followed_demand_are_no_effect():
     assert found.groups["refusal"].tolist() == ["followed"]
     with pytest.raises(DesignError, match="followed: prices followed demand"):
         expected_change(found, product_id="p00", price=float(found.product("p00")["price"]))
-    assert price_moves(found, own)["refusal"].tolist() == ["followed"]
+    moves = price_moves(found, own)
+    assert moves["refusal"].tolist() == ["followed"]
+    assert moves["change_amount"].isna().all()
 
 
 def test_prices_that_depend_on_the_quantity_are_no_effect():
@@ -224,6 +226,12 @@ def test_moves_are_sales_times_margin():
     assert alone[["product_id", "refusal"]].values.tolist() == [["a", ""]]
     without = price_moves(exact(), own[["product_id"]], price_change=0.1).iloc[0]
     assert (without["counted"], without["p_gain"]) == ("revenue", 0.0)
+
+
+def test_a_slope_that_may_be_none_bears_no_price():
+    found = price_moves(exact(slope=-0.2, width=0.3), OWN.assign(cost=5.0), price_change=0.05).iloc[0]
+    assert found["lower"] > 0
+    assert not found["is_clear"]
 
 
 def test_moves_ask_for_a_change_and_a_grain():
