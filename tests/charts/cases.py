@@ -139,6 +139,23 @@ def ladder() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def themes() -> pd.DataFrame:
+    visits = np.array([24.0, 17.0, 9.5, 3.25])
+    return pd.DataFrame({
+        "theme": ["air fryer", "dog bed", LONG, "rug"], "n_visits": [288, 204, 114, 39], "visits_per_month": visits,
+        "worth_amount": 2 * visits, "worth_lower": -visits, "worth_upper": 5 * visits, "top_three_share": [1.0, 0.99, 0.9, 0.11],
+    })  # fmt: skip
+
+
+def gaps() -> pd.DataFrame:
+    pressure = np.array([2.8, 1.6, 1.2, 0.9, np.inf, 0.4])
+    return pd.DataFrame({
+        "category": ["rugs", "rugs", "rugs", LONG, LONG, LONG], "price_band": ["lower", "middle", "upper"] * 2,
+        "pressure": pressure, "pressure_lower": pressure * 0.9, "pressure_upper": pressure * 1.1,
+        "excess_amount": [12_345.0, 830.0, 45.5, -12.0, 0.0, -2_300.0],
+    })  # fmt: skip
+
+
 def brand_counts(n: int = 7) -> pd.DataFrame:
     brands, themes = np.arange(n), np.arange(6)
     counts = np.round(40 + 30 * np.cos(brands[:, None] * 1.3 - themes[None, :] * 1.1))
@@ -215,6 +232,14 @@ CASES: dict[str, Callable[[], Axes]] = {
     "premiums": lambda: charts.draw_intervals(PREMIUMS, value="premium_share", unit="relative change", reference=0),
     "price ladder": lambda: charts.draw_price_ladder(ladder(), currency="GBP"),
     "perceptual map": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts(), n_resamples=50)),
+    "unmet searches": lambda: charts.draw_unmet_searches(themes(), currency="GBP"),
+    "unmet searches without money": lambda: charts.draw_unmet_searches(
+        themes().assign(worth_amount=np.nan), currency="GBP"
+    ),
+    "unmet searches, none": lambda: charts.draw_unmet_searches(themes().head(0), currency="GBP"),
+    "white space": lambda: charts.draw_white_space(gaps(), currency="GBP"),
+    "white space, one row": lambda: charts.draw_white_space(gaps().head(1), currency="GBP"),
+    "white space, none": lambda: charts.draw_white_space(gaps().head(0), currency="GBP"),
     "market map": lambda: charts.draw_market_map(complements(), rivals()),
     "market map without rivals": lambda: charts.draw_market_map(complements()),
     "market map of nothing": lambda: charts.draw_market_map(complements().iloc[:1], rivals()),
