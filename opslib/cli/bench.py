@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,26 +117,44 @@ def _write(out: Path | None, text: str, *, picture: pd.DataFrame | None = None) 
 
 @bench_app.command("speed")
 def speed(
-    shop: Annotated[str, typer.Option(autocompletion=complete_shops, help="Shop whose staged table is used.")] = "demo",
+    shop: Annotated[
+        list[str] | None,
+        typer.Option(
+            autocompletion=complete_shops,
+            help="Shop whose orders are used; several times for several. Default: ten million simulated lines, made in a "
+            "temporary folder (about 4 minutes, 3 GB), and complete_journey where it is described.",
+        ),
+    ] = None,
     pairs: Annotated[int, typer.Option(min=3, help="Interleaved pairs a case.")] = 15,
+    only: Annotated[str, typer.Option(help="Cases, several with commas, e.g. RFM,cohorts.")] = "",
     out: Out = None,
 ) -> None:
-    """Time the rooms against hand-written SQL on one staged table, ours and theirs in turn.
+    """Time the rooms against hand-written SQL on one table in DuckDB, ours and theirs in turn, answers compared.
 
-    Examples: opslib bench speed | opslib bench speed --shop my_shop --pairs 15 --out docs/bench_speed.md
+    Examples: opslib bench speed | opslib bench speed --shop demo --pairs 5 | opslib bench speed --out docs/bench_speed.md
     """
-    from opslib.bench.speed import Setting, run_speed
+    from opslib.bench.speed import run_speed, setting_of, speed_markdown
+    from opslib.bench.speed_sql import SQL
     from opslib.data.choices import choose_period
+    from opslib.data.simulation import orders_only
+    from opslib.data.sources import shop_names
 
-    opened = open_with_progress(shop)
-    lines = opened.table("order_lines")
-    assert opened.coverage is not None
-    period = choose_period(opened, default="year")
-    table = run_speed(Setting(lines=lines, coverage=opened.coverage, period=period), n_pairs=pairs)
-    head = f"# Speed against hand-written SQL\n\n`opslib bench speed --shop {shop} --pairs {pairs}`; {_origin()}.\n\n"
-    rows = ["| case | rows | seconds | SQL seconds | ratio (median) | 95 % bound |", "|---|---:|---:|---:|---:|---:|"]
-    rows += [
-        f"| {r.case} | {r.n_rows:,} | {r.seconds:.3f} | {r.sql_seconds:.3f} | {r.ratio:.2f} | {r.ratio_upper:.2f} |"
-        for r in table.itertuples()
-    ]
-    _write(out, head + "\n".join(rows) + "\n")
+    asked = f"{''.join(f' --shop {name}' for name in shop or ())} --pairs {pairs}{f' --only {only}' if only else ''}"
+    text = f"# Speed against hand-written SQL\n\n`opslib bench speed{asked}`; {_origin()}, {_machine()}.\n"
+    with tempfile.TemporaryDirectory(prefix="opslib-speed-") as folder:
+        names = shop or [n for n in ("complete_journey",) if n in shop_names()]
+        made = [] if shop else [str(orders_only(Path(folder), preset="10m"))]
+        for name in (*made, *names):
+            opened = open_with_progress(name)
+            setting = setting_of(opened, period=choose_period(opened, default="year"))
+            cases = [case for case in only.split(",") if case] or list(SQL)
+            text += f"\n## {opened.title}: {setting.n_lines:,} lines\n\n"
+            text += speed_markdown(run_speed(setting, cases=cases, n_pairs=pairs))
+    _write(out, text)
+
+
+def _machine() -> str:
+    """What the seconds depend on."""
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("duckdb", "ibis-framework", "sqlglot"))
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{os.cpu_count()} cores, {packages}{load}"

@@ -6,6 +6,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import yaml
+
 from opslib.contracts import CONTRACTS
 from opslib.data import simulate, staging
 from opslib.data.adapters.base import Progress
@@ -61,3 +63,32 @@ def generator_version() -> str:
 def tables_of(folder: Path) -> dict[str, TableSource]:
     """The contract tables that lie in a simulated shop's folder."""
     return {name: TableSource(files=str(folder / name / "*.parquet")) for name in CONTRACTS if (folder / name).is_dir()}
+
+
+def orders_only(folder: Path, *, preset: str, seed: int = 1) -> Path:
+    """A simulated shop seen as one of orders, customers and products alone, for measuring at a size that is not kept.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty folder to write to.
+    preset : str
+        Size: demo, 10m or 100m.
+    seed : int
+        Seed of the shop.
+
+    Returns
+    -------
+    Path
+        Its ``shop.yml``.
+    """
+    kept = ("order_lines", "customers", "products")
+    simulate.simulate_shop(folder / "tables", config=simulate.preset(preset), seed=seed)
+    tables = {name: {"files": str(folder / "tables" / name / "*.parquet")} for name in kept}
+    described = {
+        "name": f"orders_{preset}", "title": f"Simulated orders, {preset}", "currency": "GBP", "time_zone": "Europe/London",
+        "simulated": True, "tables": tables,
+    }  # fmt: skip
+    path = folder / "shop.yml"
+    path.write_text(yaml.safe_dump(described), encoding="utf-8")
+    return path
