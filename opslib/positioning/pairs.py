@@ -118,10 +118,12 @@ def co_bought(
 
     Examples
     --------
-    >>> orders = [(f"{i}", item) for i in range(60) for item in (("tea", "pot") if i % 3 else ("ink", "nib" if i % 2 else "pad"))]
+    >>> others = "abcdefgh"
+    >>> pairs = [("pot", "tea") if i % 3 else (others[i % 8], others[(i // 3 + 5 * i) % 7]) for i in range(96)]
+    >>> orders = [(str(i), item) for i, pair in enumerate(pairs) for item in pair]
     >>> lines = pd.DataFrame(orders, columns=["order_id", "product_id"]).assign(ordered_at=pd.Timestamp("2026-10-05"))
-    >>> co_bought(lines)[["item_a", "item_b", "is_beyond_chance"]].values.tolist()[0]
-    ['pot', 'tea', True]
+    >>> co_bought(lines).head(1)[["item_a", "item_b", "n_both", "is_beyond_chance"]].values.tolist()
+    [['pot', 'tea', 64, True]]
     """
     items = _bought(order_lines, period=period, products=products, by=by)
     found = _beyond_chance(items, min_support=_checked(min_support))
@@ -157,10 +159,12 @@ def co_viewed(
 
     Examples
     --------
-    >>> views = [(f"s{i}", item) for i in range(60) for item in (("oak", "fir") if i % 3 else ("ink", "nib" if i % 2 else "pad"))]
+    >>> others = "abcdefgh"
+    >>> pairs = [("fir", "oak") if i % 3 else (others[i % 8], others[(i // 3 + 5 * i) % 7]) for i in range(96)]
+    >>> views = [(str(i), item) for i, pair in enumerate(pairs) for item in pair]
     >>> seen = pd.DataFrame(views, columns=["session_id", "product_id"]).assign(event_name="view_item")
-    >>> co_viewed(seen)[["item_a", "item_b", "is_beyond_chance"]].values.tolist()[:1]
-    [['fir', 'oak', True]]
+    >>> co_viewed(seen).head(1)[["item_a", "item_b", "n_viewed", "is_beyond_chance"]].values.tolist()
+    [['fir', 'oak', 64, True]]
     """
     seen = engine.as_table(events)
     require_columns(seen, "session_id", "event_name", "product_id", name="events")
