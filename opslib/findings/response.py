@@ -143,7 +143,9 @@ def _refused(response: PriceResponse) -> list[Evidence]:
                     kind="estimated",
                     grade="Very low" if name in ("followed", "tiers") else None,
                     section=SECTION,
-                    action="set prices there by lot for a while" if name == "followed" else None,
+                    action=f"learn what prices do in {shown}: draw by lot which products move"
+                    if name == "followed"
+                    else None,
                     owner="Pricing" if name == "followed" else None,
                 )
             )
@@ -170,7 +172,7 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, 
     moved = f"{found.name} from {format_money(now.price, currency)} to {format_money(then.price, currency)}"
     place = _place(found)
     if found.consequence is None:
-        text = f"What {moved} would sell cannot be told ({found.reason.removeprefix(found.refusal + ': ')}).{place}"
+        text = f"What {moved} would sell cannot be told ({found.reason}).{place}"
         return (
             Evidence(
                 key="what-if", sentence=text, kind="described", section=MOVED, action="test it first", owner="Pricing"
@@ -189,7 +191,7 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, 
             section=MOVED,
             estimate=worth,
             worth=worth,
-            action="test it: the new price for half of the customers or stores, drawn by lot",
+            action=f"test it: {moved} for half of the weeks or stores, drawn by lot",
             owner="Pricing",
             caveat=UNCONFOUNDED,
             metric="units_sold",

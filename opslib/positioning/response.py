@@ -272,7 +272,13 @@ def expected_change(response: PriceResponse, *, product_id: str, price: float) -
     name, reason = response.refusal(product_id)
     if name:
         raise DesignError(name, reason)
-    require_band(row, price)
+    low, high = float(row["lower_price"]), float(row["upper_price"])
+    if not low * (1 - 1e-9) <= price <= high * (1 + 1e-9):
+        raise DesignError(
+            "band",
+            f"a price of {price:g} for product '{product_id}' lies outside the evidence ({low:g} to {high:g}); "
+            "test it on some customers first",
+        )
     step = math.log(price / row["price"])
     ends = sorted(math.expm1(step * row[end]) for end in ("lower", "upper"))
     value = math.expm1(step * row["slope"])
@@ -281,14 +287,3 @@ def expected_change(response: PriceResponse, *, product_id: str, price: float) -
         method="price response of the product, shrunk towards its group",
         std_error=abs(step) * float(row["std_error"]) * (1 + value),
     )  # fmt: skip
-
-
-def require_band(row: pd.Series, price: float) -> None:
-    """Refuse a price outside those that a product has had (a penny's rounding aside)."""
-    low, high = float(row["lower_price"]), float(row["upper_price"])
-    if not low * (1 - 1e-9) <= price <= high * (1 + 1e-9):
-        raise DesignError(
-            "band",
-            f"a price of {price:g} for product '{row['product_id']}' lies outside the evidence ({low:g} to {high:g}); "
-            "test it on some customers first",
-        )

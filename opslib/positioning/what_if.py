@@ -15,7 +15,7 @@ from opslib import engine
 from opslib.errors import DesignError, ParameterError
 from opslib.metrics.blocks import Table, require_columns
 from opslib.positioning.hedonic import OTHER, HedonicModel, going_rate
-from opslib.positioning.response import RECENT_WEEKS, PriceResponse, require_band
+from opslib.positioning.response import RECENT_WEEKS, PriceResponse, expected_change
 from opslib.stats.estimates import Estimate
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
@@ -209,12 +209,11 @@ def _answer(response: PriceResponse, product_id: str, price_change: float) -> tu
         row = response.product(product_id)
     except ParameterError as error:
         return None, "unknown", str(error)
-    refusal, reason = response.refusal(product_id)
     try:
-        require_band(row, float(row["price"]) * (1 + price_change))
+        expected_change(response, product_id=product_id, price=float(row["price"]) * (1 + price_change))
     except DesignError as error:
-        refusal, reason = refusal or error.gate, reason or str(error)
-    return row, refusal, reason
+        return row, error.gate, str(error).removeprefix(f"{error.gate}: ")
+    return row, "", ""
 
 
 def _known(attributes: Mapping[str, object] | None, model: HedonicModel | None) -> dict[Any, Any]:
