@@ -15,7 +15,10 @@ _LETTERS = {
     if (plain := unicodedata.normalize("NFKD", letter)[0].lower()) != letter and plain.isascii() and plain.isalnum()
 }
 #: What separates words: blanks, controls and punctuation, but for full stop and comma, which may be decimal.
-_BETWEEN = "".join(map(chr, (*range(1, 33), *range(127, 192), *range(0x2000, 0x2070), 0x3000, 0xFEFF))) + "!\"#$%&'()*+-/:;<=>?@[\\]^_`{|}~×"
+_BETWEEN = (
+    "".join(map(chr, (*range(1, 33), *range(127, 192), *range(0x2000, 0x2070), 0x3000, 0xFEFF)))
+    + "!\"#$%&'()*+-/:;<=>?@[\\]^_`{|}~×"
+)
 _COMBINING = "".join(map(chr, range(0x300, 0x370)))
 _NUMBER = r"^[0-9]{1,9}([.,][0-9]{1,6})?[a-z]{0,6}$"
 #: Unit as written -> (dimension, thousandths of its smallest unit).
