@@ -156,10 +156,11 @@ def _moved(row: pd.Series, n: int) -> Evidence:
         unit="share",
         method="Newcombe",
     )
+    points = f"{change.value * 100:+.0f} points ({change.lower * 100:+.0f} to {change.upper * 100:+.0f})"
     return Evidence(
         key=f"group-{row['cluster']}-moved",
         sentence=f"Group {row['cluster']}, {row['segment']}, went from {format_share(row['share_then'])} to "
-        f"{format_share(row['share_now'])} of the customers, a change of {format_estimate(change, signed=True)}.",
+        f"{format_share(row['share_now'])} of the customers, a change of {points}.",
         kind="measured",
         estimate=change,
         section=SECTION,

@@ -81,6 +81,15 @@ def cohorts(n: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cohort", "age", "retention_share"])
 
 
+def profiles() -> pd.DataFrame:
+    rows = [
+        (cluster, f"group {cluster}", name, d, d - 0.2, d + 0.2, abs(d) > 0.5)
+        for cluster in (1, 2, 3)
+        for name, d in (("gap", 1.4 - cluster), ("discount", cluster - 2.0), ("share_kitchen", 0.8 * (cluster == 3)))
+    ]
+    return pd.DataFrame(rows, columns=["cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct"])
+
+
 def segments() -> pd.DataFrame:
     return pd.DataFrame({
         "segment": ["champions", "loyal", LONG, "hibernating", "tiny"],
@@ -251,6 +260,8 @@ CASES: dict[str, Callable[[], Axes]] = {
     "thirty cohorts": lambda: charts.draw_cohorts(cohorts(30)),
     "one cohort": lambda: charts.draw_cohorts(cohorts(1)),
     "rfm grid": lambda: charts.draw_rfm_grid(grid()),
+    "segment profile": lambda: charts.draw_segment_profile(profiles()),
+    "profile of nothing": lambda: charts.draw_segment_profile(profiles().assign(is_distinct=False)),
     "segments": lambda: charts.draw_segment_sizes(segments()),
     "one segment": lambda: charts.draw_segment_sizes(segments().head(1)),
     "segments withheld": lambda: charts.draw_segment_sizes(segments().tail(1)),

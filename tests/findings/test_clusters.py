@@ -1,0 +1,64 @@
+"""Sentences about groups of customers: the numbers in them, and what is left unsaid."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from opslib.findings.clusters import cluster_findings, drift_findings
+from opslib.privacy import withhold_small
+from opslib.segmentation import segment_clusters
+
+AS_OF = date(2026, 10, 31)
+
+
+def _habits(*, gap: float, n: int = 250) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    often = np.arange(n) < 0.6 * n
+    return pd.DataFrame({
+        "customer_id": [f"c{number:03d}" for number in range(n)], "n_orders": 9,
+        "gap": gap * ~often + rng.normal(size=n) * 0.3, "gap_variance": 1.0,
+        "lines": rng.normal(size=n) * 0.3, "lines_variance": 1.0,
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    return segment_clusters(_habits(gap=4.0), as_of=AS_OF, max_k=3)
+
+
+def test_groups_are_told_with_their_share_and_what_to_try(found):
+    whether, often, seldom = cluster_findings(found, found.segments)
+    assert "fall into 2 groups by habit" in whether.sentence
+    assert "random half" in whether.caveat
+    assert often.sentence.startswith("Group 1, often: 60\N{NO-BREAK SPACE}% (54–66)")
+    assert (often.estimate.value, often.estimate.n) == (0.6, 250)
+    assert seldom.action == "seldom: a reminder at their own rhythm instead of a weekly letter"
+    assert seldom.owner == "Customer relations"
+
+
+def test_no_groups_is_a_finding():
+    none = segment_clusters(_habits(gap=0.0), as_of=AS_OF, max_k=3)
+    (only,) = cluster_findings(none, none.segments)
+    assert only.key == "no-groups"
+    assert "no segments beyond the rules" in only.sentence
+    assert "do not name personas" in only.action
+
+
+def test_a_withheld_group_is_not_told(found):
+    small = found.segments.assign(n_customers=[246, 4])
+    kept = withhold_small(small, people="n_customers", dimensions=["segment"])
+    assert [finding.key for finding in cluster_findings(found, kept)] == ["groups"]
+
+
+def test_drift_is_told_only_beyond_chance(found):
+    same = drift_findings(found.model.drift(_habits(gap=4.0)))
+    assert [finding.key for finding in same] == ["model-fit"]
+    assert same[0].action == "keep the model"
+    moved = drift_findings(found.model.drift(_habits(gap=0.0)))
+    assert [finding.key for finding in moved] == ["model-fit", "group-1-moved", "group-2-moved"]
+    assert moved[0].action == "fit the groups again"
+    assert "a change of +40 points (+34 to +46)" in moved[1].sentence
