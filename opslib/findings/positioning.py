@@ -159,13 +159,15 @@ def quality_findings(model: HedonicModel | None) -> tuple[Evidence, ...]:
     )
 
 
-def perception_findings(drawn: CorrespondenceMap | None) -> tuple[Evidence, ...]:
+def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool = True) -> tuple[Evidence, ...]:
     """What the perceptual map shows, or that it shows nothing.
 
     Parameters
     ----------
     drawn : CorrespondenceMap or None
         From `stats.correspondence.correspondence_map`.
+    from_reviews : bool
+        Whether words of reviews were mapped, or what brands are bought for.
 
     Returns
     -------
@@ -173,23 +175,26 @@ def perception_findings(drawn: CorrespondenceMap | None) -> tuple[Evidence, ...]
     """
     if drawn is None:
         return ()
+    source = "Reviews" if from_reviews else "Purchases"
     if drawn.n_axes_beyond_chance == 0:
-        text = "Reviews do not tell the brands apart: what is said differs no more than chance allows."
+        what = "what is said" if from_reviews else "what they are bought for"
+        text = f"{source} do not tell the brands apart: {what} differs no more than chance allows."
     else:
         first = drawn.columns["axis_1"]
         text = (
-            f"Reviews tell brands apart along {count_of(drawn.n_axes_beyond_chance, 'axis').replace('axiss', 'axes')}; the "
+            f"{source} tell brands apart along {count_of(drawn.n_axes_beyond_chance, 'axis').replace('axiss', 'axes')}; the "
             f"first ({format_share(drawn.shares[0])} of the differences) runs from "
             f"“{first.idxmin()}” ({drawn.rows['axis_1'].idxmin()}) to “{first.idxmax()}” ({drawn.rows['axis_1'].idxmax()})."
         )
-    return (Evidence(key="perception", sentence=text, kind="estimated", section="What is said about brands"),)
+    return (Evidence(key="perception", sentence=text, kind="estimated", section="How buyers see the brands"),)
 
 
 def positioning_limits(*, currency: str, smallest: float | None) -> tuple[str, ...]:
     """What the positioning page cannot say."""
     seen = f" Prices below {format_money(smallest, currency)} are not on the ladder." if smallest else ""
     return (
-        "How demand would answer to another price: positions describe, they do not test." + seen,
+        "What happens at prices that were never seen, and how competitors would answer: only a test of prices shows that."
+        + seen,
         "Competitors that are not watched, and what their customers pay after coupons and delivery.",
         "Buyers who never write: reviews come from some customers, mostly pleased or disappointed ones.",
     )

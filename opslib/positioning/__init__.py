@@ -6,7 +6,7 @@ from opslib.positioning.market import cannibalisation, substitute_groups, substi
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
 from opslib.positioning.moves import price_moves
 from opslib.positioning.pairs import co_bought, co_viewed, product_pairs
-from opslib.positioning.perception import word_counts
+from opslib.positioning.perception import buyer_counts, word_counts
 from opslib.positioning.prices import (
     STALE_AFTER_DAYS,
     latest_competitor_prices,
@@ -27,6 +27,7 @@ __all__ = [
     "ProductMatches",
     "UnmetSearches",
     "WhatIf",
+    "buyer_counts",
     "cannibalisation",
     "co_bought",
     "co_viewed",

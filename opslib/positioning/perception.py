@@ -1,13 +1,14 @@
-"""What customers say about brands or products: words of their reviews, counted, for a perceptual map."""
+"""How customers see brands: words of their reviews, or what each brand is bought for, counted for a map."""
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, require_columns
+from opslib.metrics.blocks import Table, paid, require_columns
 
 #: Words that carry no judgement; shorter words than four letters are left out anyway.
 STOP_WORDS = frozenset(
@@ -79,6 +80,62 @@ def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: 
     frequent = frequent.filter(frequent["total"] >= least)
     found = engine.collect(counts.semi_join(frequent, "word").order_by(["group", "word"]))
     return _telling(found, sizes, n_words)
+
+
+def buyer_counts(
+    order_lines: Table,
+    products: Table,
+    *,
+    by: str = "brand",
+    across: str = "category",
+    n_groups: int = 12,
+    n_columns: int = 16,
+) -> pd.DataFrame:
+    """What each group is bought for: customers by what they buy most of it.
+
+    Parameters
+    ----------
+    order_lines : table
+        product_id, customer_id; with status, only paid lines.
+    products : table
+        product_id and the columns ``by`` and ``across``.
+    by, across : str
+        Groups that are compared (brand, supplier), and what they are bought for (category, an attribute).
+    n_groups, n_columns : int
+        Groups with the most customers; of their columns, those that tell groups apart most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a group, one column a value of ``across``: customers, each counted once a group, where they bought most
+        lines of it (the first by name of equals). Empty where fewer than three groups or three columns are left.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame([(f"{n}", p) for p in "abc" for n in range(30)], columns=["customer_id", "product_id"])
+    >>> products = pd.DataFrame({"product_id": list("abc"), "brand": list("ABC"), "category": ["tea", "mug", "pot"]})
+    >>> buyer_counts(lines, products)["tea"].tolist()
+    [30, 0, 0]
+    """
+    lines, catalogue = engine.as_table(order_lines), engine.as_table(products)
+    require_columns(lines, "product_id", "customer_id", name="order_lines")
+    require_columns(catalogue, "product_id", by, across, name="products")
+    lines = lines.filter(paid(lines) & lines["customer_id"].notnull()).select("product_id", "customer_id")
+    labels = catalogue.select("product_id", group=catalogue[by].cast("string"), value=catalogue[across].cast("string"))
+    bought = lines.inner_join(labels.filter(labels["group"].notnull() & labels["value"].notnull()), "product_id")
+    sizes = bought.group_by("group").aggregate(n=bought["customer_id"].nunique())
+    sizes = engine.collect(sizes.order_by(sizes["n"].desc(), "group").limit(n_groups))
+    sizes = sizes[sizes["n"] >= MIN_REVIEWS].sort_values("group")
+    if len(sizes) < 3:
+        return pd.DataFrame()
+    kept = bought.filter(bought["group"].isin(sizes["group"].tolist()))
+    each = kept.group_by("customer_id", "group", "value").aggregate(n=kept.count())
+    first = ibis.window(group_by=("customer_id", "group"), order_by=(each["n"].desc(), each["value"]))
+    most = each.mutate(place=ibis.row_number().over(first))
+    most = most.filter(most["place"] == 0)
+    counts = most.group_by("group", "value").aggregate(n=most.count())
+    found = engine.collect(counts.order_by("group", "value")).rename(columns={"value": "word"})
+    return _telling(found, sizes, n_columns)
 
 
 def _telling(found: pd.DataFrame, sizes: pd.DataFrame, n_words: int) -> pd.DataFrame:

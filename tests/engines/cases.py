@@ -635,6 +635,15 @@ def _(w: World) -> Any:
     return perception.word_counts(said, w.table("products"))
 
 
+@case("positioning.buyer_counts")
+def _(w: World) -> Any:
+    lines, products = lines_of(w), w.table("products")
+    many = lines.mutate(customer_id=lines["order_id"].concat("-", lines["line_id"]))
+    return perception.buyer_counts(
+        many, products.mutate(group=products["product_id"].right(1)), by="group", across="category"
+    )
+
+
 #: Twenty weeks in which the shop's lines are sold again, at prices and in numbers that move in two ways.
 TWENTY_WEEKS = Period.parse("2026-01-05", "2026-05-24")
 

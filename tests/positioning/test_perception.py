@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ContractError, ParameterError
-from opslib.positioning.perception import MIN_REVIEWS, word_counts
+from opslib.positioning.perception import MIN_REVIEWS, buyer_counts, word_counts
 from opslib.stats.correspondence import correspondence_map
 
 PRODUCTS = pd.DataFrame({"product_id": list("abcd"), "brand": ["A", "B", "C", None]})
@@ -66,3 +66,26 @@ def test_missing_text_and_too_few_words_are_refused():
 def test_the_order_of_reviews_does_not_matter(order):
     frame = reviews(SAID)
     pd.testing.assert_frame_equal(word_counts(frame.iloc[list(order)], PRODUCTS), word_counts(frame, PRODUCTS))
+
+
+def test_a_buyer_counts_once_a_brand_where_most_is_bought():
+    products = pd.DataFrame(
+        {"product_id": list("abcd"), "brand": ["A", "A", "B", "C"], "category": ["tea", "mug", "mug", "pot"]}
+    )
+    rows = [(f"c{n}", product) for n in range(30) for product in "abcd"]  # everybody buys everything once ...
+    rows += [(f"c{n}", "a") for n in range(12)] + [
+        (f"c{n}", "b") for n in range(12, 20)
+    ]  # ... 12 more tea, 8 more mugs
+    lines = pd.DataFrame(rows, columns=["customer_id", "product_id"])
+    counts = buyer_counts(lines, products)
+    # brand A: 8 bought most mugs, 12 most tea; the ten others as many of both: "mug" comes first by name
+    assert counts.loc["A"].to_dict() == {"mug": 18, "pot": 0, "tea": 12}
+    assert counts.loc[["B", "C"]].sum(axis=1).tolist() == [30, 30]
+    shuffled = buyer_counts(lines.sample(frac=1, random_state=3), products)
+    pd.testing.assert_frame_equal(shuffled, counts)
+
+
+def test_two_brands_make_no_map():
+    products = pd.DataFrame({"product_id": list("ab"), "brand": ["A", "B"], "category": ["tea", "mug"]})
+    lines = pd.DataFrame([(f"c{n}", p) for n in range(30) for p in "ab"], columns=["customer_id", "product_id"])
+    assert buyer_counts(lines, products).empty
