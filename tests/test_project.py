@@ -120,7 +120,7 @@ def test_a_notebook_is_an_argument(path):
 
 
 #: docs/adr/0008: lines of code without docstrings, comments and blank lines; adapters and simulation apart.
-MOST_CODE_LINES = 19_500
+MOST_CODE_LINES = 24_500
 LONGEST_MODULE = 600
 
 
