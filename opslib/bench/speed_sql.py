@@ -57,15 +57,16 @@ SQL: Mapping[str, str] = {
     "co-purchase": f"""
         WITH u AS (SELECT DISTINCT order_id, product_id FROM order_lines WHERE {_PAID} AND product_id IS NOT NULL),
         n AS (SELECT count(DISTINCT order_id) AS n FROM u),
-        o AS (SELECT product_id, count(*) AS c FROM u GROUP BY 1 HAVING count(*) >= {{min_support}} * (SELECT n FROM n)),
-        f AS (SELECT order_id, product_id FROM u SEMI JOIN o USING (product_id)),
-        p AS (SELECT a.product_id AS item_a, b.product_id AS item_b, count(*) AS n_both
-              FROM f AS a JOIN f AS b ON a.order_id = b.order_id AND a.product_id < b.product_id
+        o AS (SELECT product_id, count(*) AS c, row_number() OVER (ORDER BY product_id)::INTEGER AS k
+              FROM u GROUP BY 1 HAVING count(*) >= {{min_support}} * (SELECT n FROM n)),
+        f AS (SELECT order_id, k FROM u JOIN o USING (product_id)),
+        p AS (SELECT a.k AS x, b.k AS y, count(*) AS n_both
+              FROM f AS a JOIN f AS b ON a.order_id = b.order_id AND a.k < b.k
               GROUP BY 1, 2 HAVING count(*) >= {{min_support}} * (SELECT n FROM n))
-        SELECT item_a, item_b, n_both, a.c AS n_a, b.c AS n_b, n AS n_orders, n_both / n AS support_share,
-               n_both / a.c AS confidence_share, n_both / b.c AS reverse_confidence_share,
+        SELECT a.product_id AS item_a, b.product_id AS item_b, n_both, a.c AS n_a, b.c AS n_b, n AS n_orders,
+               n_both / n AS support_share, n_both / a.c AS confidence_share, n_both / b.c AS reverse_confidence_share,
                n_both::DOUBLE * n / (a.c::DOUBLE * b.c) AS lift
-        FROM p JOIN o AS a ON a.product_id = item_a JOIN o AS b ON b.product_id = item_b CROSS JOIN n""",
+        FROM p JOIN o AS a ON a.k = x JOIN o AS b ON b.k = y CROSS JOIN n""",
     "migration": f"""
         WITH {_scores("a", "{before}", "{middle}")}, {_scores("b", "{after}", "{end}")},
         j AS (SELECT coalesce(a.segment, 'not a customer') AS segment_before, coalesce(b.segment, 'not a customer') AS segment_after,
