@@ -49,11 +49,14 @@ class _Watch:
     is_late: bool = False
 
     def kill(self) -> None:
-        """End the kernel, which ends the run."""
+        """End the kernel, which ends the run; one that is just being started is waited for."""
         self.is_late = True
-        provisioner = self.manager.provisioner
-        if provisioner is not None and provisioner.process is not None:
-            provisioner.process.kill()
+        while self in _running:
+            provisioner = self.manager.provisioner
+            if provisioner is not None and provisioner.process is not None:
+                provisioner.process.kill()
+                return
+            time.sleep(0.05)
 
 
 class _Client(PapermillNotebookClient):
