@@ -24,7 +24,7 @@ def found(function, texts, columns):
 
 def test_spelling_case_accents_and_punctuation_do_not_count():
     # The second is the first with combining accents, the third with full-width letters.
-    same = plain("  Crème-Brûlée", "cre\u0300me bru\u0302le\u0301e", "ＣＲＥＭＥ　brulee!")  # noqa: RUF001
+    same = plain("  Crème-Brûlée", "cre\u0300me bru\u0302le\u0301e", "ＣＲＥＭＥ　brulee!")
     assert same == ["creme brulee"] * 3
 
 
