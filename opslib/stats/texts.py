@@ -14,9 +14,10 @@ _LETTERS = {
     for letter in map(chr, (*range(0xE0, 0x180), *range(0x1E00, 0x1F00), *range(0xFF01, 0xFF5F)))
     if (plain := unicodedata.normalize("NFKD", letter)[0].lower()) != letter and plain.isascii() and plain.isalnum()
 }
-#: What separates words: blanks, controls and punctuation, but for full stop and comma, which may be decimal.
+#: What separates words: blanks and punctuation, but for full stop and comma, which may be decimal. Of the controls only
+#: tab and line ends: Spark reads the escapes of bell, form feed and vertical tab as the letters a, f and v.
 _BETWEEN = (
-    "".join(map(chr, (*range(1, 33), *range(127, 192), *range(0x2000, 0x2070), 0x3000, 0xFEFF)))
+    "".join(map(chr, (9, 10, 13, 32, *range(127, 192), *range(0x2000, 0x2070), 0x3000, 0xFEFF)))
     + "!\"#$%&'()*+-/:;<=>?@[\\]^_`{|}~×"
 )
 _COMBINING = "".join(map(chr, range(0x300, 0x370)))

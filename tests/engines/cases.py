@@ -703,6 +703,12 @@ def _(w: World) -> Any:
     return [finding for finding in checks.check_shop(w.shop) if finding not in read]
 
 
+@case("data.checks.known_findings")
+def _(w: World) -> Any:
+    read = w.shop.staged.findings if w.shop.staged else ()
+    return [finding for finding in checks.known_findings(w.shop) if finding not in read]
+
+
 def broken_lines(w: World) -> ibis.Table:
     """Order lines that break every kind of rule, twice over."""
     lines = lines_of(w).drop("ordered_on", "revenue_amount")
