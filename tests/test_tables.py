@@ -314,7 +314,7 @@ def test_provenance_is_the_same_at_every_run(shell):
     data = shown[0]["application/vnd.opslib.provenance+json"]
     assert shown[0] == shown[1]
     assert data["tables"] == [{"table": "order_lines", "n_rows": 3}]
-    assert data["data_until"] == "2026-10-12"
+    assert (data["start"], data["end"], data["data_until"]) == ("2026-10-01", "2026-10-31", "2026-10-12")
     assert [q["n_rows"] for q in data["queries"]] == [2]
     assert "seconds" not in data["queries"][0]
     assert "Harbour Lane (simulated) · Oct 2026 · data until 12 Oct 2026" in shown[0]["text/html"]

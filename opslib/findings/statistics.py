@@ -48,7 +48,8 @@ def statistics_findings(
     -------
     tuple of Evidence
         Revenue and why it moved first; each figure names its metric, so that the index can show it; a change that is
-        known stands beside its figure under the key ``<metric>-change``.
+        known stands beside its figure under the key ``<metric>-change``, and under ``<metric>-change-year`` against the
+        year before.
     """
     found = [_revenue(kpis, currency)]
     if len(factors):
@@ -58,7 +59,12 @@ def statistics_findings(
             found.append(_figure(kpis, metric, currency))
     if (one := _retention(retention)) is not None:
         found.append(one)
-    changes = [_change(kpis, metric) for metric in ("revenue", *_TOLD)]
+    keys = {"previous": "change", "year_before": "change-year"}
+    changes = [
+        _change(kpis, metric, side, key=f"{metric}-{key}")
+        for side, key in keys.items()
+        for metric in ("revenue", *_TOLD)
+    ]
     return (*found, *(change for change in changes if change is not None))
 
 
@@ -167,8 +173,8 @@ def _is_worse(kpis: pd.DataFrame, metric: str) -> bool:
     return bool(row["change_upper"] < 0 if METRICS[metric].direction > 0 else row["change_lower"] > 0)
 
 
-def _change(kpis: pd.DataFrame, metric: str) -> Evidence | None:
-    row = _row(kpis, metric, "previous")
+def _change(kpis: pd.DataFrame, metric: str, comparison: str, *, key: str) -> Evidence | None:
+    row = _row(kpis, metric, comparison)
     if row is None or math.isnan(float(row["change_share"])):
         return None
     ends = (row["change_lower"], row["change_upper"])
@@ -178,7 +184,7 @@ def _change(kpis: pd.DataFrame, metric: str) -> Evidence | None:
         method="delta method, buyers as clusters, both periods",
     )  # fmt: skip
     return Evidence(
-        key=f"{metric}-change",
+        key=key,
         sentence=f"{row['title']} against {row['period']}: {_moved(row).removesuffix(',')}.",
         kind="estimated",
         estimate=estimate,

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opslib.periods import Period
 from opslib.reporting.cleaning import image_source
 from opslib.reporting.manifest import PageRecord, versions
-from opslib.reporting.render import PageExporter, estimate, period_label
+from opslib.reporting.render import PageExporter, estimate, page_period
 from opslib.reporting.since import alarms, changes
 
 SPARK_WIDTH, SPARK_HEIGHT = 160, 36
+#: End of the key of a finding that is the change of a metric, and the period that it changed from.
+CHANGES = {"-change": Period.previous, "-change-year": Period.year_before}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Tile:
     name: str  # the metric, in words
     value: str  # formatted, without its interval
     interval: str  # formatted; '' where there is none
-    change: str  # change against an earlier period; '' where none was displayed
+    changes: Mapping[str, str]  # earlier period -> change from it, formatted; empty where none was displayed
     spark: str  # data: address of a small line; '' without a series
     page: str  # page that argues it
 
@@ -61,8 +64,10 @@ def render_index(
     provenance = dict(origin)
     for record in records:
         provenance |= record.harvest.provenance
-    periods = {r.name: period_label(r.parameters) or r.harvest.provenance.get("period", "") for r in records}
-    labels = set(periods.values()) - {""}
+    spoken = {r.name: page_period(r.parameters, r.harvest) for r in records}
+    periods = {name: period.label for name, period in spoken.items() if period}
+    tiles = headline_tiles(records, currency=provenance.get("currency"))
+    labels = {periods[name] for name in ({tile.page for tile in tiles} or spoken) if name in periods}
     proposals = [item | {"page": r.name} for r in records for item in r.harvest.proposals]
     return (
         PageExporter()
@@ -71,8 +76,9 @@ def render_index(
             origin=provenance,
             parameters={"shop": shop},
             period=labels.pop() if len(labels) == 1 else "",
-            periods=periods if len(labels) > 1 else {},
-            tiles=headline_tiles(records, currency=provenance.get("currency")),
+            compared=list(dict.fromkeys(label for tile in tiles for label in tile.changes)),
+            periods=periods if len(set(periods.values())) > 1 else {},
+            tiles=tiles,
             waiting=[p for p in proposals if not p.get("decision")],
             decided=[p for p in proposals if p.get("decision")],
             pages=[r for r in records if r.status != "not available" and not r.harvest.proposals],
@@ -101,16 +107,17 @@ def headline_tiles(records: Sequence[PageRecord], *, currency: str | None) -> li
     Returns
     -------
     list of Tile
-        A finding whose key ends in ``-change`` gives the change of the metric's tile, not a tile of its own.
+        A finding whose key ends as in `CHANGES` is a change on the metric's tile, not a tile of its own.
     """
-    # A proposal's evidence speaks of its test, not of the shop.
-    about_shop = [(r, item) for r in records if not r.harvest.proposals for item in r.harvest.evidence]
-    found = [(r, e) for r, e in about_shop if e.get("metric") and e.get("estimate") and not e.get("scope")]
-    changes = {item["metric"]: item["estimate"] for _, item in found if item["key"].endswith("-change")}
     tiles: dict[str, Tile] = {}
-    for record, item in found:
-        if not item["key"].endswith("-change"):
-            tiles.setdefault(item["metric"], _tile(record, item, changes=changes, currency=currency))
+    for record in records:
+        # A proposal's evidence speaks of its test, not of the shop.
+        found = () if record.harvest.proposals else record.harvest.evidence
+        figures = [e for e in found if e.get("metric") and e.get("estimate") and not e.get("scope")]
+        moved = [e for e in figures if e["key"].endswith(tuple(CHANGES))]
+        for item in figures:
+            if item not in moved:
+                tiles.setdefault(item["metric"], _tile(record, item, moved=moved, currency=currency))
     return list(tiles.values())
 
 
@@ -150,14 +157,21 @@ def sparkline(values: Sequence[float | None]) -> str:
     return image_source(svg, kind="image/svg+xml")
 
 
-def _tile(record: PageRecord, item: Mapping[str, Any], *, changes: Mapping[str, Any], currency: str | None) -> Tile:
+def _tile(
+    record: PageRecord, item: Mapping[str, Any], *, moved: Sequence[Mapping[str, Any]], currency: str | None
+) -> Tile:
     value, _, interval = estimate(item["estimate"], currency).partition(" (")
-    metric = item["metric"]
+    metric, period = item["metric"], page_period(record.parameters, record.harvest)
     return Tile(
         name=metric.replace("_", " "),
         value=value,
         interval=interval.removesuffix(")"),
-        change=estimate(changes[metric], currency) if metric in changes else "",
+        changes={
+            earlier(period).label: estimate(change["estimate"])
+            for end, earlier in CHANGES.items()
+            for change in moved
+            if period and change["metric"] == metric and change["key"].endswith(end)
+        },
         spark=sparkline(record.harvest.series.get(metric, ())),
         page=record.name,
     )

@@ -64,8 +64,12 @@ class PageView:
 
     @property
     def actions(self) -> list[dict[str, Any]]:
-        """Findings from which something follows."""
-        return [item for item in self.found.evidence if item.get("action")]
+        """Findings from which something follows, each action once: first what is surely worth most, then as on the page."""
+        once: dict[str, dict[str, Any]] = {}
+        for item in self.found.evidence:
+            if item.get("action"):
+                once.setdefault(item["action"], item)
+        return sorted(once.values(), key=lambda item: -max((item.get("worth") or {}).get("lower") or 0.0, 0.0))
 
     def id_of(self, item: Mapping[str, Any]) -> str:
         """Id under which the index finds a finding; '' where an earlier one of the page has it."""
@@ -155,7 +159,7 @@ def render_page(
         found=found,
         origin={**(origin or {}), **found.provenance},
         parameters=parameters,
-        period=period_label(parameters) or found.provenance.get("period", ""),
+        period=period.label if (period := page_period(parameters, found)) else "",
         status=status,
         reason=reason.rstrip("."),
         versions=versions,
@@ -180,10 +184,10 @@ def first_heading(notebook: Mapping[str, Any]) -> str:
     return "Untitled"
 
 
-def period_label(parameters: Mapping[str, Any]) -> str:
-    """The period as people write it; '' where the parameters leave it to the shop."""
-    start, end = parameters.get("start"), parameters.get("end")
-    return Period.parse(start, end).label if start and end else ""
+def page_period(parameters: Mapping[str, Any], found: Harvest) -> Period | None:
+    """The days that a page speaks of: as it says, else as it was asked; None where it never said."""
+    known = {**parameters, **found.provenance}
+    return Period.parse(known["start"], known["end"]) if known.get("start") and known.get("end") else None
 
 
 def format_day(value: str) -> str:

@@ -54,6 +54,13 @@ def test_changes_stand_apart_for_the_index():
     found = page(LINES)
     assert found["revenue-change"].estimate.value == pytest.approx(0.5)
     assert found["revenue-change"].metric == "revenue"
+    # The data begin in January: a year before was not seen.
+    assert "revenue-change-year" not in found
+    old = page(
+        lines([("z", "c1", "2025-03-10", 1.0, 60.0), ("b", "c1", "2026-03-10", 1.0, 30.0)]),
+        Coverage(date(2025, 1, 1), date(2026, 3, 31)),
+    )
+    assert old["revenue-change-year"].estimate.value == pytest.approx(-0.5)
 
 
 def test_an_unfinished_month_is_never_called_a_fall():

@@ -36,6 +36,7 @@ def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
     found = [
         metric("revenue", "revenue", estimate(412e3, 412e3, 412e3, "GBP")),
         metric("revenue-change", "revenue", estimate(0.031, 0.004, 0.059, "change")),
+        metric("revenue-change-year", "revenue", estimate(-0.02, -0.03, -0.01, "change")),
         metric("conversion", "conversion", estimate(0.0231, 0.0224, 0.0238, "share")),
         metric("conversion-fr", "conversion", estimate(0.01, 0.01, 0.01, "share"), scope=[["country", "FR"]]),
         evidence("words", "No metric here."),
@@ -45,7 +46,8 @@ def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
     )
     tiles = headline_tiles([record(evidence=found, series={"revenue": [1.0, 2.0]}), tested], currency="GBP")
     assert [t.name for t in tiles] == ["revenue", "conversion"]
-    assert (tiles[0].value, tiles[0].interval, tiles[0].change) == ("£412k", "", "+3.1\u00a0% (0.4–5.9)")
+    assert (tiles[0].value, tiles[0].interval) == ("£412k", "")
+    assert tiles[0].changes == {"Sep 2026": "+3.1\u00a0% (0.4–5.9)", "Oct 2025": "−2.0\u00a0% (−3.0 to −1.0)"}
     assert (tiles[1].value, tiles[1].interval, tiles[1].spark) == ("2.31\u00a0%", "2.24–2.38", "")
     assert tiles[0].spark.startswith("data:image/svg+xml;base64,")
 
