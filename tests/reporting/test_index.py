@@ -145,4 +145,4 @@ def test_a_decided_proposal_shows_its_decision_and_a_waiting_one_its_obstacles()
     assert "<small>sample out of reach</small>" in text
     assert "<small>no answer: Web is silent</small>" in text
     assert "over capacity" not in text
-    assert "<td>launch (Ada, 1 Oct)</td>" in text
+    assert ">launch (Ada, 1 Oct)</td>" in text
