@@ -151,10 +151,8 @@ def _forest(
         at, lefts, rights, values, shades = zip(*bars, strict=True)
         ax.hlines(at, lefts, rights, colors=shades, linewidth=2.4, alpha=0.55, zorder=2)
         ax.scatter(values, at, c=list(shades), s=42, zorder=3, linewidths=0)
-    ax.set_yticks(range(len(names)), labels)
-    ax.set_ylim(len(names) - 0.4, -0.6)
+    theme.row_axis(ax, labels)
     ax.set_xlim(low - margin, high + margin)
-    theme.horizontal(ax)
     return ax
 
 

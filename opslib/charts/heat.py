@@ -78,9 +78,18 @@ def _per_cent(value: float) -> str:
     return f"{value * 100:.0f}" if value >= 0.0995 or value == 0 else f"{value * 100:.1f}"
 
 
+def write_cell(ax: Axes, at: tuple[float, float], text: str, below: str, *, ink: str, is_bold: bool = False) -> None:
+    """A cell's number, and its interval or amount smaller under it."""
+    for words, rise, size in ((text, 5, 9.5), (below, -7, 7.5)):
+        weight = "bold" if is_bold and words is text else "normal"
+        ax.annotate(words, at, xytext=(0, rise), textcoords="offset points", ha="center", va="center", fontsize=size,
+                    color=ink, fontweight=weight, parse_math=False)  # fmt: skip
+
+
 def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
-    ax.set_xlim(-0.5, len(columns) - 0.5)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    """Names of columns below and of rows beside a grid whose cells are one apart; every so many where there are too many."""
+    ax.set_xlim(-0.5, max(len(columns), 1) - 0.5)
+    ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     step = max(1, -(-len(columns) // 20))
     ax.set_xticks(range(0, len(columns), step), columns[::step])
     step = max(1, -(-len(rows) // 30))

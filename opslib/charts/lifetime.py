@@ -183,11 +183,9 @@ def _flow_labels(ax: Axes, flows: pd.DataFrame, rows: list[str], columns: list[s
     for r in rows_of(flows.dropna(subset=["flow_share"])):
         row, column = rows.index(r.segment_before), columns.index(r.segment_after)
         ink = theme.ink_on(heat.RAMP(norm(float(r.flow_share))))
-        weight = "bold" if r.segment_before == r.segment_after else "normal"
-        ax.annotate(f"{r.flow_share * 100:.0f}", (column, row), xytext=(0, 5), textcoords="offset points", ha="center",
-                    va="center", fontsize=9.5, color=ink, fontweight=weight)  # fmt: skip
-        ax.annotate(f"{r.lower * 100:.0f}–{r.upper * 100:.0f}", (column, row), xytext=(0, -7),
-                    textcoords="offset points", ha="center", va="center", fontsize=7.5, color=ink)  # fmt: skip
+        ends = f"{r.lower * 100:.0f}–{r.upper * 100:.0f}"
+        is_bold = r.segment_before == r.segment_after
+        heat.write_cell(ax, (column, row), f"{r.flow_share * 100:.0f}", ends, ink=ink, is_bold=is_bold)
 
 
 def _largest_loss(flows: pd.DataFrame, currency: str | None) -> str:

@@ -55,9 +55,7 @@ def draw_price_ladder(ladder: pd.DataFrame, *, currency: str, title: str | None 
     for row, _, low, high in gaps:
         ax.plot([low, high], [row, row], color=theme.ORANGE, linewidth=5, solid_capstyle="butt", zorder=3)
     ax.set_xscale("log")
-    ax.set_yticks(range(len(names)), [short(name, 28) for name in names])
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    theme.horizontal(ax)
+    theme.row_axis(ax, [short(name, 28) for name in names])
     theme.format_axis(ax.xaxis, currency)
     left_out = len(order) - len(names)
     what = "price (log scale); grey above: products offered, blue below: revenue, orange: a gap"

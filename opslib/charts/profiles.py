@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from opslib.charts import theme
 from opslib.charts.display import finish
 from opslib.charts.frames import plural, require, rows_of, top_row
-from opslib.charts.heat import heat_axes
+from opslib.charts.heat import heat_axes, write_cell
 from opslib.segmentation.features import feature_named
 
 _RAMP = LinearSegmentedColormap.from_list("apart", [theme.ORANGE, "#FBEBCB", "white", "#CFE3F1", theme.BLUE])
@@ -51,10 +51,7 @@ def draw_segment_profile(profiles: pd.DataFrame, *, title: str | None = None, ax
     for row in shown:
         at = (groups.index(row.cluster), features.index(row.feature))
         ink = theme.ink_on(_RAMP(norm(row.difference)))
-        ax.annotate(f"{row.difference:+.1f}", at, xytext=(0, 4), textcoords="offset points", ha="center", va="center",
-                    fontsize=9, color=ink)  # fmt: skip
-        ax.annotate(f"{row.lower:+.1f} to {row.upper:+.1f}", at, xytext=(0, -6), textcoords="offset points", ha="center",
-                    va="center", fontsize=7, color=ink)  # fmt: skip
+        write_cell(ax, at, f"{row.difference:+.1f}", f"{row.lower:+.1f} to {row.upper:+.1f}", ink=ink)
     width = max(10, 66 // max(len(groups), 1))
     heads = [textwrap.fill(f"{number}: {name}", width) for number, name in zip(groups, names, strict=True)]
     heat_axes(ax, heads, [feature_named(name).high for name in features])

@@ -44,14 +44,12 @@ def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: 
             _interval(ax, place + 0.3, (r.promotion_slope, r.promotion_lower, r.promotion_upper), theme.GREEN, "D")
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
     ax.axvline(-1, color=theme.LIGHT, linewidth=1, linestyle="--", zorder=1)
-    names = [short(r.group, 26) + ("" if r.is_usable else f" ({r.refusal})") for r in rows]
-    ax.set_yticks(range(len(rows)), names)
-    ax.set_ylim(max(len(rows), 1) - 0.4, -0.6)
+    theme.row_axis(ax, [short(r.group, 26) + ("" if r.is_usable else f" ({r.refusal})") for r in rows])
     ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
-    theme.horizontal(ax)
     n_clear = sum(r.is_usable and r.upper < 0 for r in rows)
     n_refused = sum(not r.is_usable for r in rows)
     plain = f"In {n_clear or 'none'} of {plural(len(rows), 'group')} a higher list price clearly sells fewer units"
+    plain = plain if rows else "No group's price moved enough to tell"
     plain += f"; {n_refused} cannot be used" if n_refused else ""
     parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.lower:.1f} to {r.upper:.1f})" for r in rows)
     what = (

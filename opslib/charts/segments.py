@@ -48,12 +48,10 @@ def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axe
         ax.plot(people, row, marker="o", color=theme.GREY, markersize=7, zorder=2)
         ax.plot(money, row, marker="o", color=theme.BLUE, markersize=7, zorder=3)
         _pair_labels(ax, row, people, money)
-    ax.set_yticks(range(len(frame)), [short(name) for name in frame["segment"]])
-    ax.set_ylim(len(frame) - 0.4, -0.6)
+    theme.row_axis(ax, [short(name) for name in frame["segment"]])
     known = frame[["customer_share", "revenue_share"]].to_numpy(dtype="float64")
     low, high = min(np.nanmin(known, initial=0.0), 0.0), np.nanmax(known, initial=0.05)
     ax.set_xlim(low - 0.12 * (high - low), high * 1.14)
-    theme.horizontal(ax)
     theme.format_axis(ax.xaxis, "share", n_ticks=5)
     parts = "; ".join(
         f"{r.segment} {_share(r.customer_share)} of customers, {_share(r.revenue_share)} of revenue"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import matplotlib as mpl
@@ -279,6 +279,13 @@ def level_words(level: float) -> str:
     '95\\xa0% intervals'
     """
     return f"{formats.format_share(level)} intervals"
+
+
+def row_axis(ax: Axes, names: Sequence[str]) -> None:
+    """One line a thing, the first on top, its name beside it."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    horizontal(ax)
 
 
 def horizontal(ax: Axes) -> None:

@@ -14,6 +14,7 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import finish
 from opslib.charts.frames import plural, require, rows_of, short
+from opslib.charts.heat import heat_axes, write_cell
 from opslib.stats.estimates import Estimate
 
 MOST_THEMES, MOST_ROWS = 12, 14
@@ -57,9 +58,7 @@ def draw_unmet_searches(
             va="center", fontsize=9, color=theme.GREY,
         )  # fmt: skip
     ax.axvline(0, color=theme.GREY, linewidth=0.8)
-    ax.set_yticks(range(len(shown)), [short(name, 28) for name in shown["theme"]])
-    ax.set_ylim(len(shown) - 0.4, -0.6)
-    theme.horizontal(ax)
+    theme.row_axis(ax, [short(name, 28) for name in shown["theme"]])
     theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
     left = len(themes) - len(shown)
     names = ", ".join(shown["theme"].head(3))
@@ -114,22 +113,14 @@ def draw_white_space(
     ax = theme.new_axes(ax, height=theme.height_for(len(names), per_row=0.5, around=1.8))
     for r in gaps[gaps[rows].isin(names)].to_dict("records"):
         _cell(ax, heads.index(r[columns]), names.index(r[rows]), r, currency)
-    ax.set_xlim(-0.5, max(len(heads), 1) - 0.5)
-    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
-    ax.set_xticks(
-        range(len(heads)), [f"{head} price third" if columns == "price_band" else str(head) for head in heads]
-    )
-    ax.set_yticks(range(len(names)), [short(name, 26) for name in names])
-    ax.tick_params(length=0, labelcolor=theme.INK)
-    ax.xaxis.tick_bottom()
-    ax.grid(False)
-    for side in ax.spines.values():
-        side.set_visible(False)
+    of_band = " price third" if columns == "price_band" else ""
+    heat_axes(ax, [f"{head}{of_band}" for head in heads], [short(name, 26) for name in names])
+    ax.tick_params(labelcolor=theme.INK)
     clear = gaps[gaps["pressure_lower"] > 1].dropna(subset=["pressure"])
     best = clear.iloc[0] if len(clear) else None
     plain = None
     if best is not None:
-        where = f"{best[rows]}, {best[columns]}{' price third' if columns == 'price_band' else ''},"
+        where = f"{best[rows]}, {best[columns]}{of_band},"
         plain = f"{where} draws {best['pressure']:.1f} times its share of the offer"
     left = gaps[rows].nunique() - len(names)
     return finish(
@@ -154,8 +145,7 @@ def _cell(ax: Axes, x: int, y: int, r: dict[Hashable, Any], currency: str) -> No
         return
     ink = theme.ink_on(colour) if is_clear else theme.GREY
     text = f"{ratio:.2f}x ({r['pressure_lower']:.2f}–{r['pressure_upper']:.2f})"
-    ax.annotate(text, (x, y - 0.16), ha="center", va="center", fontsize=9, color=ink)
     money = formats.format_money(
         r["excess_amount"], currency, step=None if abs(r["excess_amount"]) >= 1e4 else 1.0, signed=True
     )
-    ax.annotate(money, (x, y + 0.2), ha="center", va="center", fontsize=8.5, color=ink)
+    write_cell(ax, (x, y), text, money, ink=ink)

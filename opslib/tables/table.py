@@ -15,6 +15,8 @@ from opslib.tables.cells import NUMERIC, WITHHELD_TEXT, Cell, Head, ends_of, for
 
 MAX_COLUMNS = 7
 """Columns at first sight; the rest is folded."""
+LONG_TEXT = 24
+"""A text of more letters is given room: in a table wider than its page it would stand in a column of single words."""
 MAX_TABLE_ROWS = 1_000
 """Rows that a page carries at most; a table this long should have been aggregated."""
 
@@ -213,7 +215,8 @@ def _row_html(row: tuple[Cell, ...], heads: tuple[Head, ...], *, is_marked: bool
         sort = f' data-sort="{escape(cell.sort)}"' if cell.sort else ""
         tag = "th" if position == 0 and not head.is_number else "td"
         scope = ' scope="row"' if tag == "th" else ""
-        cells.append(f"<{tag}{scope}{_class(head)}{sort}>{escape(cell.text)}</{tag}>")
+        words = ' class="long"' if not head.is_number and len(cell.text) > LONG_TEXT else _class(head)
+        cells.append(f"<{tag}{scope}{words}{sort}>{escape(cell.text)}</{tag}>")
     return f"<tr{' class=' + chr(34) + 'marked' + chr(34) if is_marked else ''}>{''.join(cells)}</tr>"
 
 

@@ -53,7 +53,9 @@ def test_promotions_have_their_own_points():
 
 
 def test_no_slope_at_all_is_still_a_figure():
-    readable(charts.draw_price_slopes(groups(slope=np.nan)))
+    ax = charts.draw_price_slopes(groups(slope=np.nan))
+    assert readable(ax) == "No group's price moved enough to tell"
+    assert ax.get_yticklabels() == []
 
 
 def test_a_move_shows_the_money_and_where_evidence_ends():

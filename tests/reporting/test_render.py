@@ -94,6 +94,20 @@ def test_the_answer_comes_first() -> None:
     assert text.count("<h1") == 1
 
 
+def test_an_action_stands_once_and_what_is_surely_worth_most_first() -> None:
+    def acting(key: str, action: str, **more: object) -> dict:
+        return shown("evidence", evidence(key, f"Finding {key}.", action=action, **more))
+
+    worth = estimate(100, 50, 150, "GBP/month")
+    said = [acting("a", "plain"), acting("b", "doubtful", worth=estimate(900, -50, 2000, "GBP/month")),
+            acting("c", "plain"), acting("d", "sure", worth=worth), *(acting(f"e{n}", f"later {n}") for n in range(4))]  # fmt: skip
+    text = page(("%md ## Findings", []), ("y", [*said, shown("provenance", PROVENANCE)]))
+    places = [text.index(f'<th scope="row">{action}</th>') for action in ("sure", "plain", "doubtful", "later 0")]
+    assert places == sorted(places)
+    assert text.count('<th scope="row">plain</th>') == 1
+    assert "<summary>2 more to do</summary>" in text
+
+
 def test_code_is_shown_only_when_asked_for() -> None:
     assert "<summary>Code</summary><pre><code>secret_code = 1" in page(*CELLS, is_code_shown=True)
 
