@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
@@ -187,6 +187,47 @@ def allocation_of(tables: Mapping[str, Table], design: Experiment | ClusterExper
         starts.append(pd.Timestamp(str(start)))
         shares.append(dict(now))
     return Allocation(starts=tuple(starts), shares=tuple(shares))
+
+
+def recorded_values(
+    tables: Mapping[str, Table],
+    design: Experiment | ClusterExperiment,
+    metrics: Sequence[Any],
+    *,
+    period: Period,
+    units: ir.Table,
+) -> ir.Table:
+    """Outcomes recorded per unit: their sum over the period is the numerator, every unit counts once.
+
+    Parameters
+    ----------
+    tables, design, period
+        As for `assigned_units`.
+    metrics : sequence of RecordedMetric
+    units : ibis.Table
+        unit_id and what else is kept of a unit.
+
+    Returns
+    -------
+    ibis.Table
+        The units with ``<metric>_numerator``, ``<metric>_denominator`` (1) and, where it was recorded,
+        ``<metric>_covariate``.
+    """
+    rows = require(tables, "unit_outcomes")
+    rows = rows.filter(rows["unit"] == design.randomised, rows["date"] >= period.start, rows["date"] < period.until)
+    columns: dict[str, ir.Value] = {}
+    for metric in metrics:
+        own = rows["metric"] == metric.name
+        columns[f"{metric.name}_numerator"] = rows["value"].sum(where=own).cast("float64")
+        if "covariate" in rows.columns:
+            columns[f"{metric.name}_covariate"] = rows["covariate"].max(where=own).cast("float64")
+    sums = rows.group_by("unit_id").aggregate(**columns).rename(outcome_id="unit_id")
+    joined = units.left_join(sums, units["unit_id"] == sums["outcome_id"]).drop("outcome_id")
+    one = joined["epoch"].notnull().ifelse(1, 1).cast("float64")
+    return joined.mutate(
+        **{name: joined[name].fill_null(0.0) for name in columns},
+        **{f"{metric.name}_denominator": one for metric in metrics},
+    )
 
 
 def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, float]:

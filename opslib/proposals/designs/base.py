@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -20,6 +20,8 @@ from opslib.stats.ratios import Comparison
 from opslib.stats.verdict_rule import towards
 
 Table: TypeAlias = ir.Table | pd.DataFrame
+Key = TypeVar("Key")
+Read = TypeVar("Read")
 #: Share of a window's days without data that costs a grade, and that forbids a verdict.
 MISSING_WARNING, MISSING_FAILED = 0.02, 0.2
 #: Units of each side below which the large-sample intervals are not to be trusted.
@@ -185,6 +187,29 @@ def _measured_together(evaluator: Evaluator, plans: Sequence[Plan], context: Con
             }
         gate = _GATES.get(getattr(error, "gate", ""), "measurable")
         return {plans[0].key: refused(Gate(name=gate, status="failed", sentence=str(error)))}
+
+
+def in_batches(
+    plans: Sequence[Plan],
+    context: Context,
+    *,
+    key: Callable[[Plan, Period], Key],
+    read: Callable[[Key, list[Plan], Context], Read],
+    judge: Callable[[Plan, Period, Read, Context], Measured],
+) -> dict[str, Measured]:
+    """Measure the plans whose look is due, those of one key on what was read once; the others are pending."""
+    found: dict[str, Measured] = {}
+    batches: dict[Key, list[tuple[Plan, Period]]] = {}
+    for plan in plans:
+        look = look_of(plan.claim, as_of=context.as_of)
+        if look.period is None:
+            found[plan.key] = pending(look)
+        else:
+            batches.setdefault(key(plan, look.period), []).append((plan, look.period))
+    for batch, members in batches.items():
+        data = read(batch, [plan for plan, _ in members], context)
+        found |= {plan.key: judge(plan, period, data, context) for plan, period in members}
+    return found
 
 
 def look_of(claim: Claim, *, as_of: date) -> Look:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
@@ -16,7 +16,7 @@ from opslib.proposals.designs.arms import (
     before_assignment,
     crossing_gate,
     ratio_gate,
-    require,
+    recorded_values,
 )
 from opslib.proposals.designs.base import (
     Context,
@@ -24,8 +24,7 @@ from opslib.proposals.designs.base import (
     evaluates,
     from_comparison,
     health_gate,
-    look_of,
-    pending,
+    in_batches,
     refused,
     units_gate,
     where_of,
@@ -54,19 +53,13 @@ def measure_cluster_experiments(plans: Sequence[Plan], context: Context) -> dict
     dict of plan key to Measured
         Claims that share test, window and scope are answered by one scan of each source.
     """
-    found: dict[str, Measured] = {}
-    batches: dict[tuple[ClusterExperiment, Period, Scope], list[Plan]] = {}
-    for plan in plans:
-        look = look_of(plan.claim, as_of=context.as_of)
-        if look.period is None:
-            found[plan.key] = pending(look)
-        else:
-            batches.setdefault((plan.claim.design, look.period, plan.claim.scope), []).append(plan)  # type: ignore[arg-type]
-    for (design, period, scope), members in batches.items():
-        clusters = _clusters(design, period, scope, members, context)
-        for plan in members:
-            found[plan.key] = _measured(plan, period, clusters, context)
-    return found
+    return in_batches(
+        plans,
+        context,
+        key=lambda plan, period: (plan.claim.design, period, plan.claim.scope),
+        read=_clusters,
+        judge=_measured,
+    )
 
 
 def _measured(plan: Plan, period: Period, clusters: pd.DataFrame, context: Context) -> Measured:
@@ -111,14 +104,9 @@ def _measured(plan: Plan, period: Period, clusters: pd.DataFrame, context: Conte
     )
 
 
-def _clusters(
-    design: ClusterExperiment,
-    period: Period,
-    scope: Scope,
-    plans: Sequence[Plan],
-    context: Context,
-) -> pd.DataFrame:
+def _clusters(batch: tuple[Any, Period, Scope], plans: Sequence[Plan], context: Context) -> pd.DataFrame:
     """One row a cluster with every metric's numerator, denominator and value before."""
+    design, period, scope = batch
     metrics = list({plan.metric.name: plan.metric for plan in plans}.values())
     units = assigned_units(context.tables, design, period=period)
     before = None
@@ -129,7 +117,7 @@ def _clusters(
     if design.randomised == "week":
         units = units.mutate(unit_id=units["unit_id"].cast("date"))
     if design.source == "unit_outcomes":
-        values = _recorded(units, design, period, metrics, context)
+        values = recorded_values(context.tables, design, metrics, period=period, units=units)
     else:
         values = unit_values(
             context.tables,
@@ -157,28 +145,3 @@ def _clusters(
         )
         values = values.left_join(side, values["unit_id"] == side["before_id"]).drop("before_id")
     return engine.collect(values.order_by("unit_id"), max_rows=MAX_CLUSTERS)
-
-
-def _recorded(
-    units: ir.Table,
-    design: ClusterExperiment,
-    period: Period,
-    metrics: Sequence[object],
-    context: Context,
-) -> ir.Table:
-    rows = require(context.tables, "unit_outcomes")
-    rows = rows.filter(rows["unit"] == design.randomised, rows["date"] >= period.start, rows["date"] < period.until)
-    names = [metric.name for metric in metrics]  # type: ignore[attr-defined]
-    sums = (
-        rows.group_by("unit_id")
-        .aggregate(
-            **{f"{name}_numerator": rows["value"].sum(where=rows["metric"] == name).cast("float64") for name in names}
-        )
-        .rename(outcome_id="unit_id")
-    )
-    joined = units.left_join(sums, units["unit_id"] == sums["outcome_id"]).drop("outcome_id")
-    one = joined["epoch"].notnull().ifelse(1, 1).cast("float64")
-    return joined.mutate(
-        **{f"{name}_numerator": joined[f"{name}_numerator"].fill_null(0.0) for name in names},
-        **{f"{name}_denominator": one for name in names},
-    )

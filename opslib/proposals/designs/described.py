@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from opslib.proposals.designs.base import (
     evaluates,
     from_comparison,
     health_gate,
+    in_batches,
     look_of,
     pending,
     refused,
@@ -27,7 +28,7 @@ from opslib.proposals.designs.base import (
 )
 from opslib.proposals.model import Comparison, Outside, Trend
 from opslib.proposals.results import Gate, Measured
-from opslib.proposals.scope import Filter
+from opslib.proposals.scope import Filter, Scope
 from opslib.stats.estimates import Estimate
 from opslib.stats.moments import Moments
 from opslib.stats.ratios import compare
@@ -42,14 +43,8 @@ DAYS_IN = {"week": 7.0, "month": 365.25 / 12}
 BIAS_SD = {"comparison": 0.20, "outside": 0.10}
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Level claims that one scan answers: the groups of equality filters are told apart afterwards."""
-
-    unit: str
-    period: Period
-    columns: tuple[str, ...]
-    others: tuple[Filter, ...]
+#: Level claims that one scan answers: unit, period, columns of equality filters (told apart afterwards), other filters.
+_Scan: TypeAlias = tuple[str, Period, tuple[str, ...], tuple[Filter, ...]]
 
 
 @evaluates("level")
@@ -65,35 +60,24 @@ def measure_levels(plans: Sequence[Plan], context: Context) -> dict[str, Measure
     -------
     dict of plan key to Measured
     """
-    found: dict[str, Measured] = {}
-    batches: dict[_Batch, list[Plan]] = {}
-    for plan in plans:
-        look = look_of(plan.claim, as_of=context.as_of)
-        if look.period is None:
-            found[plan.key] = pending(look)
-            continue
-        groups, others = _split(plan)
-        batches.setdefault(_Batch(plan.unit, look.period, tuple(sorted(groups)), others), []).append(plan)
-    for batch, members in batches.items():
-        metrics = metrics_of(members)
-        values = unit_values(
-            context.tables,
-            metrics,
-            unit=(batch.unit, *batch.columns),
-            period=batch.period,
-            where=where_of(batch.others),
-        )
-        moments = unit_moments(values, metrics, by=batch.columns).set_index(["metric", *batch.columns]).sort_index()
-        for plan in members:
-            found[plan.key] = _level(plan, batch, moments, context)
-    return found
+    return in_batches(plans, context, key=_scan_of, read=_scanned, judge=_level)
 
 
-def _level(plan: Plan, batch: _Batch, moments: pd.DataFrame, context: Context) -> Measured:
-    group = _split(plan)[0]
-    key = (plan.metric.name, *(group[column] for column in batch.columns))
-    arm = _moments_at(moments, key if batch.columns else plan.metric.name)
-    gates = (health_gate(plan, context, batch.period), units_gate(arm.n, arm.n, unit=f"{batch.unit}s"))
+def _scan_of(plan: Plan, period: Period) -> _Scan:
+    groups, others = _split(plan)
+    return plan.unit, period, tuple(sorted(groups)), others
+
+
+def _scanned(scan: _Scan, plans: Sequence[Plan], context: Context) -> pd.DataFrame:
+    (unit, period, columns, others), metrics = scan, metrics_of(plans)
+    values = unit_values(context.tables, metrics, unit=(unit, *columns), period=period, where=where_of(others))
+    return unit_moments(values, metrics, by=columns).set_index(["metric", *columns]).sort_index()
+
+
+def _level(plan: Plan, period: Period, moments: pd.DataFrame, context: Context) -> Measured:
+    group = [value for _, value in sorted(_split(plan)[0].items())]
+    arm = _moments_at(moments, (plan.metric.name, *group) if group else plan.metric.name)
+    gates = (health_gate(plan, context, period), units_gate(arm.n, arm.n, unit=f"{plan.unit}s"))
     if any(gate.status == "failed" for gate in gates) or not arm.d > 0:
         empty = Gate(name="measurable", status="failed", sentence=f"nothing to divide {plan.metric.name} by")
         return Measured(effect=None, gates=gates if arm.d > 0 else (*gates, empty))
@@ -114,7 +98,7 @@ def _level(plan: Plan, batch: _Batch, moments: pd.DataFrame, context: Context) -
         outcome=level.value,
         n_control=0,
         n_treated=level.n,
-        n_days=batch.period.n_days,
+        n_days=period.n_days,
         doubt="A description of these days; it names no cause.",
     )
 
@@ -132,21 +116,12 @@ def measure_trends(plans: Sequence[Plan], context: Context) -> dict[str, Measure
     -------
     dict of plan key to Measured
     """
-    found: dict[str, Measured] = {}
-    batches: dict[tuple[Period, tuple[Filter, ...]], list[Plan]] = {}
-    for plan in plans:
-        look = look_of(plan.claim, as_of=context.as_of)
-        if look.period is None:
-            found[plan.key] = pending(look)
-        else:
-            batches.setdefault((look.period, plan.claim.scope), []).append(plan)
-    for (period, scope), members in batches.items():
-        days = daily_values(
-            context.tables, metrics_of(members), period=period, coverage=context.coverage, where=where_of(scope)
-        )
-        for plan in members:
-            found[plan.key] = _trend(plan, period, days, context)
-    return found
+
+    def days_of(batch: tuple[Period, Scope], members: Sequence[Plan], context: Context) -> pd.DataFrame:
+        period, where = batch[0], where_of(batch[1])
+        return daily_values(context.tables, metrics_of(members), period=period, coverage=context.coverage, where=where)
+
+    return in_batches(plans, context, key=lambda plan, period: (period, plan.claim.scope), read=days_of, judge=_trend)
 
 
 def _trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> Measured:

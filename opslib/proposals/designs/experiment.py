@@ -19,6 +19,7 @@ from opslib.proposals.designs.arms import (
     before_assignment,
     crossing_gate,
     ratio_gate,
+    recorded_values,
     require,
 )
 from opslib.proposals.designs.base import (
@@ -29,8 +30,8 @@ from opslib.proposals.designs.base import (
     evaluates,
     from_comparison,
     health_gate,
+    in_batches,
     look_of,
-    pending,
     refused,
     units_gate,
     where_of,
@@ -125,23 +126,14 @@ def measure_experiments(plans: Sequence[Plan], context: Context) -> dict[str, Me
     dict of plan key to Measured
         Claims that share test, period and scope are answered by one scan of each source.
     """
-    found: dict[str, Measured] = {}
-    batches: dict[_Batch, list[tuple[Plan, Look]]] = {}
-    for plan in plans:
-        design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
-        assert isinstance(design, Experiment)
-        gate = unit_gate(design)
-        if gate.status == "failed":
-            found[plan.key] = refused(gate)
-        elif look.period is None:
-            found[plan.key] = pending(look)
-        else:
-            batches.setdefault(_Batch(design, look.period, plan.claim.scope), []).append((plan, look))
-    for batch, members in batches.items():
-        sums = _sums(batch, [plan for plan, _ in members], context)
-        for plan, look in members:
-            found[plan.key] = _measured(plan, look, sums, context)
-    return found
+    gates = {plan.key: unit_gate(plan.claim.design) for plan in plans}  # type: ignore[arg-type]
+    whole = [plan for plan in plans if gates[plan.key].status != "failed"]
+    wrong = {key: refused(gate) for key, gate in gates.items() if gate.status == "failed"}
+    return wrong | in_batches(whole, context, key=_batch_of, read=_sums, judge=_measured)
+
+
+def _batch_of(plan: Plan, period: Period) -> _Batch:
+    return _Batch(plan.claim.design, period, plan.claim.scope)  # type: ignore[arg-type]
 
 
 def unit_gate(design: Experiment) -> Gate:
@@ -193,10 +185,9 @@ def compare_at_look(
     return compare(control, treated, unit=plan.metric.unit, level=level).at_level(plan.level)
 
 
-def _measured(plan: Plan, look: Look, sums: ArmSums, context: Context) -> Measured:
-    design, period = plan.claim.design, look.period
+def _measured(plan: Plan, period: Period, sums: ArmSums, context: Context) -> Measured:
+    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
     assert isinstance(design, Experiment)
-    assert period is not None
     gates = [health_gate(plan, context, period), *sums.crossing, sums.ratio, *_ramp_gates(design, sums.allocation)]
     arms = sums.arms.get(plan.metric.name, ({}, {}))
     sizes = [sum(m.n for m in arm.values()) for arm in arms]
@@ -296,7 +287,7 @@ def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
     days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
     assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
     values = (
-        _recorded_values(units, batch, metrics, context)
+        recorded_values(context.tables, design, metrics, period=batch.period, units=units)
         if design.source == "unit_outcomes"
         else _metric_values(units, batch, metrics, context, before=before_assignment(batch.period, assigned, design))
     )
@@ -329,26 +320,6 @@ def _metric_values(
     covariates = {f"{metric.name}_covariate": earlier[f"{metric.name}_numerator"] for metric in metrics}
     side = earlier.select("covariate_id", **covariates)
     return values.left_join(side, values["unit_id"] == side["covariate_id"]).drop("covariate_id")
-
-
-def _recorded_values(units: ir.Table, batch: _Batch, metrics: list[Any], context: Context) -> ir.Table:
-    """Outcomes recorded per unit: their sum over the window is the numerator, every unit counts once."""
-    rows = require(context.tables, "unit_outcomes")
-    rows = rows.filter(
-        rows["unit"] == batch.design.randomised, rows["date"] >= batch.period.start, rows["date"] < batch.period.until
-    )
-    has_covariate = "covariate" in rows.columns
-    columns: dict[str, ir.Value] = {}
-    for metric in metrics:
-        own = rows["metric"] == metric.name
-        columns[f"{metric.name}_numerator"] = rows["value"].sum(where=own).cast("float64")
-        if has_covariate:
-            columns[f"{metric.name}_covariate"] = rows["covariate"].max(where=own).cast("float64")
-    sums = rows.group_by("unit_id").aggregate(**columns).rename(outcome_id="unit_id")
-    joined = units.left_join(sums, units["unit_id"] == sums["outcome_id"])
-    filled = joined.mutate(**{name: joined[name].fill_null(0.0) for name in columns})
-    one = filled["epoch"].notnull().ifelse(1, 1).cast("float64")
-    return filled.mutate(**{f"{metric.name}_denominator": one for metric in metrics})
 
 
 def _with_segment(units: ir.Table, design: Experiment, context: Context) -> ir.Table:
