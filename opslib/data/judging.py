@@ -13,7 +13,8 @@ from opslib.data.sources import Shop, last_day, project_root
 from opslib.errors import NotAvailableError, ProposalError, nearest
 from opslib.metrics import shop_metrics, with_local_days
 from opslib.periods import Period
-from opslib.proposals.desirability import Desirability, desirability, economics_of, stated_base_rate
+from opslib.proposals.desirability import Desirability, desirability, stated_base_rate
+from opslib.proposals.economics import economics_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposals, plans_of
 from opslib.proposals.follow_up import learned_base_rates
 from opslib.proposals.model import Proposal

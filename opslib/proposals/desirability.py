@@ -1,4 +1,4 @@
-"""What a proposal is worth: posterior lift x reach x margin over the horizon, less its cost, and what to do about it."""
+"""What to do about a proposal: posterior lift x what a lift is worth, less its cost, beside a further test."""
 
 from __future__ import annotations
 
@@ -7,24 +7,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats as distributions
-
-from opslib.errors import NotAvailableError
-from opslib.metrics import METRICS, unit_moments, unit_values
-from opslib.periods import Period
 from opslib.proposals import words
 from opslib.proposals.designs import Plan
-from opslib.proposals.designs.base import Table
+from opslib.proposals.economics import (
+    Economics,
+    amount_per_lift,
+    cost_of,
+    economics_of,
+    effective_months,
+    relative_bias,
+    relative_effect,
+    relative_error,
+)
 from opslib.proposals.model import RANDOMISED, Proposal
 from opslib.proposals.results import ClaimResult, ProposalResult
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import arms_of
 from opslib.stats.shrinkage import SITE_LIFTS, Mixture, Shrunk, sample_information_value, shrink
+
+__all__ = [
+    "Desirability",
+    "Economics",
+    "Recommendation",
+    "TestOption",
+    "amount_per_lift",
+    "cost_of",
+    "desirability",
+    "economics_of",
+    "effective_months",
+    "prior_of",
+    "relative_bias",
+    "relative_effect",
+    "relative_error",
+    "stated_base_rate",
+]
 
 Recommendation = Literal["launch", "launch with hold-out", "test first", "gather data", "reject"]
 #: Stated base rate of designs that are no randomised site test: normal around 0, in relative terms.
 OTHER_LIFTS = Mixture(weights=(1.0,), means=(0.0,), sds=(0.03,))
-DAYS_A_MONTH = 365.25 / 12
 TEST_WEEKS = (2, 4, 8)
 #: Probability of a gain from which a change that is easily undone goes to everybody at once.
 SURE = 0.95
@@ -34,24 +53,6 @@ WORTH_A_TEST = 0.01
 #: Distance from the base rate, in standard deviations, from which a mistake is likelier than the effect (Twyman's law).
 SURPRISING = 3.0
 FORBIDDING = ("over capacity", "over budget", "prerequisite missing", "excluded", "objection")
-_FACTORS = {
-    "margin share": "margin_share",
-    "margin an order": "margin_per_order",
-    "margin a buyer": "margin_per_buyer",
-    "margin an item": "margin_per_item",
-    "margin of a repeat order": "margin_per_order",
-    "margin a customer": "margin_per_buyer",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Economics:
-    """What one more order, buyer or item leaves, in the shop's currency; shares 0-1."""
-
-    margin_share: float
-    margin_per_order: float
-    margin_per_buyer: float
-    margin_per_item: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,46 +124,6 @@ class Desirability:
     tests: tuple[TestOption, ...]
     recommendation: Recommendation
     sentences: tuple[str, ...]
-
-
-def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
-    """Margin per order, buyer and item in a period.
-
-    Parameters
-    ----------
-    tables : mapping of name to table
-        ``order_lines`` with ``cost_amount``.
-    period : Period
-
-    Returns
-    -------
-    Economics
-
-    Raises
-    ------
-    NotAvailableError
-        No costs are known.
-    """
-    if "order_lines" not in tables or "cost_amount" not in tables["order_lines"].columns:
-        raise NotAvailableError(
-            "order_lines.cost_amount", "what a further order leaves, hence what a proposal is worth"
-        )
-    metrics = [METRICS[name] for name in ("margin_share", "average_order_value", "items_per_order")]
-    values = unit_values(tables, metrics, unit="buyer", period=period)
-    sums = arms_of(unit_moments(values, metrics), arm="metric")
-    margin, orders, items = (sums[metric.name] for metric in metrics)
-    if not (margin.d > 0 and orders.d > 0 and items.y > 0):
-        raise NotAvailableError(
-            "order_lines", f"what an order leaves: there is no paid order with a cost in {period.label}"
-        )
-    share = float(margin.y / margin.d)
-    revenue = float(orders.y)
-    return Economics(
-        margin_share=share,
-        margin_per_order=share * revenue / float(orders.d),
-        margin_per_buyer=share * revenue / float(orders.n),
-        margin_per_item=share * revenue / float(items.y),
-    )
 
 
 def desirability(
@@ -256,111 +217,12 @@ def stated_base_rate(sd: float) -> Mixture:
     return Mixture(weights=(1.0,), means=(0.0,), sds=(sd,))
 
 
-def cost_of(proposal: Proposal) -> float:
-    """One-off cost, and running cost over the horizon."""
-    return proposal.one_off_cost_amount + proposal.running_cost_amount * proposal.horizon_days / DAYS_A_MONTH
-
-
-def effective_months(proposal: Proposal) -> float:
-    """Months of full effect that the horizon holds, decay taken off: the integral of (1 - decay)^t.
-
-    Parameters
-    ----------
-    proposal : Proposal
-
-    Returns
-    -------
-    float
-    """
-    months = proposal.horizon_days / DAYS_A_MONTH
-    if proposal.decay == 0:
-        return months
-    rate = -math.log1p(-proposal.decay)
-    return -math.expm1(-rate * months) / rate
-
-
-def amount_per_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics: Economics) -> float | None:
-    """Money over the horizon for a relative effect of 1 in the wished-for direction; None without a money path."""
-    baseline, path = claim.measured.baseline, plan.metric.money_path
-    if not path or not baseline or proposal.reach is None:
-        return None
-    if path == "the change itself":
-        factor = 1.0
-    else:
-        name = _FACTORS.get(path.rpartition(" x ")[2])
-        if name is None:
-            return None
-        factor = float(getattr(economics, name))
-    # A total was counted over the whole window; the reach is a month's.
-    per_month = DAYS_A_MONTH / claim.measured.n_days if getattr(plan.metric, "is_total", False) else 1.0
-    return abs(baseline) * proposal.reach * effective_months(proposal) * factor * per_month
-
-
 def _money_claim(result: ProposalResult, plans: Mapping[str, Plan]) -> ClaimResult:
     """The first confirmatory claim with a money path and an effect; else the first."""
     for claim in result.claims:
         if claim.is_confirmatory and plans[claim.claim_id].metric.money_path and relative_effect(claim) is not None:
             return claim
     return result.claims[0]
-
-
-def relative_bias(claim: ClaimResult) -> float:
-    """The design's stated bias as a share of the baseline (standard deviation)."""
-    return claim.measured.bias_sd * _per_baseline(claim)
-
-
-def relative_error(claim: ClaimResult) -> float | None:
-    """Error of a claim's relative effect as money and base rates take it: half the interval over z, with the stated bias.
-
-    Parameters
-    ----------
-    claim : ClaimResult
-
-    Returns
-    -------
-    float or None
-        None without an effect, or without an error.
-    """
-    effect = relative_effect(claim)
-    if effect is None or not effect.std_error:
-        return None
-    half = effect.width / 2 / float(distributions.norm.ppf((1 + effect.level) / 2))
-    return math.hypot(max(effect.std_error, half if math.isfinite(half) else 0.0), relative_bias(claim))
-
-
-def _per_baseline(claim: ClaimResult) -> float:
-    """Factor from the claim's scale to the relative one."""
-    baseline = claim.measured.baseline
-    return 1 / abs(baseline) if claim.scale == "absolute" and baseline else 1.0
-
-
-def relative_effect(claim: ClaimResult) -> Estimate | None:
-    """The effect as a relative change; None for a level or trend.
-
-    A test's error does not depend on when one looked, and keeps what units lost unseen may have moved.
-    """
-    measured, effect = claim.measured, claim.measured.effect
-    if effect is None or claim.design in ("level", "trend"):
-        return None
-    if claim.scale == "absolute":
-        if not measured.baseline:
-            return None
-        effect = effect.scaled(1 / abs(measured.baseline), unit="relative")
-    if claim.design == "experiment" and effect.std_error:
-        half = float(
-            distributions.norm.ppf((1 + effect.level) / 2)
-        ) * effect.std_error + measured.missing_bound * _per_baseline(claim)
-        return Estimate(
-            value=effect.value,
-            lower=effect.value - half,
-            upper=effect.value + half,
-            n=effect.n,
-            unit="relative",
-            level=effect.level,
-            method=effect.method,
-            std_error=effect.std_error,
-        )
-    return effect
 
 
 def _tests(

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from opslib.errors import LedgerError, ProposalError
-from opslib.proposals.desirability import Desirability, relative_effect, relative_error
+from opslib.proposals.desirability import Desirability
+from opslib.proposals.economics import relative_effect, relative_error
 from opslib.proposals.ledger import Record
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
