@@ -132,8 +132,8 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
 
     opened, folder = open_with_progress(shop), _folder(shop)
     loaded = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal))
-    own = judging.shop_data(opened, proposals={}).own_metrics
-    record = freeze_claims(loaded, definitions=frozen_definitions(loaded, own=own), at=datetime.now(UTC))
+    definitions = frozen_definitions(loaded, own=judging.own_metrics(opened))
+    record = freeze_claims(loaded, definitions=definitions, at=datetime.now(UTC))
     proposal_files.write_freeze(folder, record)
     typer.echo(f"frozen {proposal}: {record.sha256}")
     if record.frozen_at >= first_outcome_of(loaded, zone=opened.time_zone):
@@ -166,13 +166,11 @@ def respond(
 
     from opslib.data import proposal_files
     from opslib.errors import ProposalError
-    from opslib.periods import parse_date
     from opslib.proposals.model import Consultation
 
     path = proposal_files.find_proposal(_folder(shop), proposal)
-    day: date = parse_date(on, name="on") if on else datetime.now(UTC).date()
     try:
-        said = Consultation(department=department, person=person, date=day, answer=answer,  # type: ignore[arg-type]
+        said = Consultation(department=department, person=person, date=_day(on), answer=answer,  # type: ignore[arg-type]
                             note=note, effort_person_days=effort)  # fmt: skip
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
@@ -239,7 +237,7 @@ def decide(
     proposal_files.find_proposal(folder, proposal)
     records = proposal_files.read_records(folder)
     deciding.require_open(records, proposal)
-    weighed = deciding.weigh(open_with_progress(shop), proposal, on=day, folder=folder)
+    weighed = deciding.weigh(open_with_progress(shop), proposal, on=day)
     advice = weighed.desirable.recommendation
     typer.echo(f"{proposal}: {weighed.result.label}, {weighed.result.grade.lower()} grade; recommended: {advice}")
     if not choice:
@@ -283,7 +281,7 @@ def follow_up(
     n_faults = 0
     for name in chosen:
         try:
-            payload = deciding.followed(opened, name, on=day, folder=folder)
+            payload = deciding.followed(opened, name, on=day)
         except ProposalError as error:
             n_faults += 1
             typer.secho(str(error), fg="red")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import cache, reduce
 from pathlib import Path
+from typing import TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -15,7 +16,7 @@ import pandas as pd
 
 from opslib import contracts, engine
 from opslib.contracts import CONTRACTS, ColumnContract, Finding, Severity, TableContract
-from opslib.data.coverage import daily_counts
+from opslib.data import coverage
 from opslib.data.sources import Shop
 from opslib.data.staging import remembered
 from opslib.engine import as_table, collect, unlogged
@@ -27,6 +28,8 @@ IMPLAUSIBLE_DAYS, IMPLAUSIBLE_SHARE = 366, 0.01
 #: Values of these columns stand for people: they are counted, never shown.
 PERSONAL = ("customer_id", "visitor_id", "session_id", "unit_id")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+#: Column, rule, severity, the condition under which a row breaks it, and what names such a row.
+_Rule: TypeAlias = tuple[str, str, Severity, ir.BooleanValue, ir.StringValue]
 _FIELDS = ("table", "column", "rule", "severity", "n_rows", "share", "example")
 
 
@@ -81,7 +84,7 @@ def known_findings(shop: Shop) -> tuple[Finding, ...]:
 def _rules_version() -> str:
     """First 8 hex digits of the SHA-256 of the code that checks: other rules, other findings."""
     digest = hashlib.sha256()
-    for module in (__file__, contracts.__file__, engine.__file__):
+    for module in (__file__, contracts.__file__, coverage.__file__, engine.__file__):
         digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:8]
 
@@ -110,19 +113,27 @@ def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, .
     absent = [column for column in contract.required if column not in table.columns]
     found = [Finding(name, column, "required column", "error", 0, 1.0, "") for column in absent]
     rules = [
-        (column, *rule) for column in contract.columns if column.name in table.columns for rule in _rules(table, column)
+        (column.name, *rule, table[column.name].cast("string"))
+        for column in contract.columns
+        if column.name in table.columns
+        for rule in _rules(table, column)
     ]
-    if rules:
-        measures: dict[str, ir.Scalar] = {"n": table.count()}
-        for i, (column, _, _, bad) in enumerate(rules):
-            measures[f"n_{i}"] = bad.ifelse(1, 0).sum().fill_null(0)
-            measures[f"x_{i}"] = table[column.name].cast("string").min(where=bad)
-        row = collect(table.aggregate(**measures)).iloc[0]
-        found += [
-            Finding(name, column.name, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
-            for i, (column, rule, severity, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
-        ]  # fmt: skip
-    return (*found, *_key(table, contract))
+    return (*found, *_broken(table, rules, name=name), *_key(table, contract))
+
+
+def _broken(table: ir.Table, rules: Sequence[_Rule], *, name: str) -> list[Finding]:
+    """One query for all rules: how many rows break each, and the first example."""
+    if not rules:
+        return []
+    measures: dict[str, ir.Scalar] = {"n": table.count()}
+    for i, (_, _, _, bad, example) in enumerate(rules):
+        measures[f"n_{i}"] = bad.fill_null(False).ifelse(1, 0).sum().fill_null(0)
+        measures[f"x_{i}"] = example.min(where=bad)
+    row = collect(table.aggregate(**measures)).iloc[0]
+    return [
+        Finding(name, column, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
+        for i, (column, rule, severity, _, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
+    ]  # fmt: skip
 
 
 def _rules(table: ir.Table, column: ColumnContract) -> Iterable[tuple[str, Severity, ir.BooleanValue]]:
@@ -131,11 +142,11 @@ def _rules(table: ir.Table, column: ColumnContract) -> Iterable[tuple[str, Sever
     if column.is_required:
         yield "not null", "error", value.isnull()
     if column.minimum is not None:
-        yield f"at least {column.minimum:g}", "error", (value < int(column.minimum)).fill_null(False)
+        yield f"at least {column.minimum:g}", "error", value < int(column.minimum)
     if column.maximum is not None:
-        yield f"at most {column.maximum:g}", "error", (value > int(column.maximum)).fill_null(False)
+        yield f"at most {column.maximum:g}", "error", value > int(column.maximum)
     if column.allowed:
-        yield f"one of {', '.join(column.allowed)}", "error", (~value.isin(column.allowed)).fill_null(False)
+        yield f"one of {', '.join(column.allowed)}", "error", ~value.isin(column.allowed)
 
 
 def _text(value: object) -> str:
@@ -195,7 +206,7 @@ def _implausible_dates(shop: Shop, name: str) -> tuple[Finding, ...]:
         or name in ("price_history", "pages", "changes", "experiment_arms")
     ):
         return ()
-    days = daily_counts(table, time_column=column, time_zone=shop.time_zone)
+    days = coverage.daily_counts(table, time_column=column, time_zone=shop.time_zone)
     if days.empty:
         return ()
     # Days before a silence of a year with next to no rows before it, and after one with next to none after it.
@@ -222,7 +233,7 @@ def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
         ("quantity", "quantity 0", "note", lines["quantity"] == 0),
         ("unit_price", "price 0", "note", lines["unit_price"] == 0),
         ("customer_id", "without customer: left out of customer figures", "warning", lines["customer_id"].isnull()),
-        ("status", "not paid: no revenue", "note", (lines["status"] != "paid").fill_null(False)),
+        ("status", "not paid: no revenue", "note", lines["status"] != "paid"),
         ("revenue_amount", "revenue below 0", "warning", lines["revenue_amount"] < 0),
         (
             "quantity",
@@ -231,15 +242,7 @@ def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
             quantity > OUTLIER_TIMES * max(top, 1.0),
         ),
     ]
-    measures: dict[str, ir.Scalar] = {"n": lines.count()}
-    for i, (_, _, _, odd) in enumerate(rules):
-        measures[f"n_{i}"] = odd.fill_null(False).ifelse(1, 0).sum().fill_null(0)
-        measures[f"x_{i}"] = which.min(where=odd)
-    row = collect(lines.aggregate(**measures)).iloc[0]
-    found = [
-        Finding("order_lines", column, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
-        for i, (column, rule, severity, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
-    ]  # fmt: skip
+    found = _broken(lines, [(*rule, which) for rule in rules], name="order_lines")
     return (*found, *_identical(lines))
 
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from opslib.data import judging, proposal_files
 from opslib.data.sources import Shop, last_day
 from opslib.errors import ProposalError
 from opslib.formats import format_date
-from opslib.metrics import shop_metrics
+from opslib.metrics import Metric
 from opslib.proposals.after_launch import expected_error, measured_follow_up
 from opslib.proposals.desirability import Desirability, prior_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposal, frozen_definitions, plans_of
-from opslib.proposals.follow_up import decision_payload, follow_up_payload
-from opslib.proposals.freezing import changes_since, require_finished
+from opslib.proposals.follow_up import LAUNCHES, decision_payload, follow_up_payload
+from opslib.proposals.freezing import FrozenRecord, changes_since, require_finished
 from opslib.proposals.ledger import Record, records_of
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
 
-LAUNCHES = ("launch", "launch with hold-out")
 OPEN = ("test first", "gather data")
 
 
@@ -47,7 +45,7 @@ class Weighed:
     follow_up_error: float | None
 
 
-def weigh(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> Weighed:
+def weigh(shop: Shop, proposal_id: str, *, on: date) -> Weighed:
     """Judge a proposal and turn it into money as of a day.
 
     Parameters
@@ -56,19 +54,18 @@ def weigh(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> Weighed:
     proposal_id : str
     on : date
         Later data are not looked at.
-    folder : Path
-        Where proposals and ledger lie.
 
     Returns
     -------
     Weighed
     """
+    folder = judging.proposals_folder(shop)
     proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
     require_finished(proposal)
-    data = _known_on(shop, folder, on)
+    data = _known_on(shop, on)
     result = evaluate_proposal(proposal, shop=data, frozen=proposal_files.frozen_records(folder).get(proposal.id))
     plans = plans_of(proposal, own=data.own_metrics)
-    desirable = judging.weigh(shop, proposal, result, as_of=data.as_of, folder=folder)
+    desirable = judging.weigh(shop, proposal, result, as_of=data.as_of)
     claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
     error = expected_error(proposal, plans[claim.claim_id], claim, context=data.context)
     return Weighed(proposal=proposal, result=result, desirable=desirable, follow_up_error=error)
@@ -165,7 +162,7 @@ def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
     return {"decision": said, "ledger_head": records[-1].hash if records else None}
 
 
-def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[str, Any]:
+def followed(shop: Shop, proposal_id: str, *, on: date) -> dict[str, Any]:
     """Measure what became of a launched proposal, by the design named at freezing, and score the promise.
 
     Parameters
@@ -174,7 +171,6 @@ def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[st
     proposal_id : str
     on : date
         Later data are not looked at.
-    folder : Path
 
     Returns
     -------
@@ -187,10 +183,11 @@ def followed(shop: Shop, proposal_id: str, *, on: date, folder: Path) -> dict[st
         Nothing was launched or frozen, what was frozen is changed, the follow-up is not due, was made already, or a
         gate failed.
     """
+    folder = judging.proposals_folder(shop)
     proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
     decision = launch_of(proposal_files.read_records(folder), proposal_id)
-    _require_as_frozen(shop, proposal, folder)
-    data = _known_on(shop, folder, on)
+    _require_as_frozen(proposal, proposal_files.frozen_records(folder).get(proposal.id), own=judging.own_metrics(shop))
+    data = _known_on(shop, on)
     plan = plans_of(proposal, own=data.own_metrics)[decision["claim"]]
     estimate, bias_sd = measured_follow_up(proposal, plan, context=data.context)
     assert plan.claim.follow_up is not None
@@ -233,14 +230,12 @@ def is_frozen(records: Sequence[Record], proposal_id: str) -> bool:
     return bool(records_of(records, proposal=proposal_id, kind="freeze"))
 
 
-def _require_as_frozen(shop: Shop, proposal: Proposal, folder: Path) -> None:
+def _require_as_frozen(proposal: Proposal, record: FrozenRecord | None, *, own: Mapping[str, Metric]) -> None:
     """A follow-up measures what was named before the result, or nothing."""
-    record = proposal_files.frozen_records(folder).get(proposal.id)
     if record is None:
         raise ProposalError(
             f"{proposal.id}: it was never frozen, so nobody named its follow-up before the result, and none is scored"
         )
-    own = shop_metrics(shop.settings.get("metrics", {}))
     changes = changes_since(record, proposal, definitions=frozen_definitions(proposal, own=own))
     if changes:
         raise ProposalError(
@@ -276,8 +271,8 @@ def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) 
     return tuple(dict.fromkeys(found))
 
 
-def _known_on(shop: Shop, folder: Path, on: date) -> ShopData:
-    data = judging.shop_data(shop, proposals=proposal_files.load_proposals(folder))
+def _known_on(shop: Shop, on: date) -> ShopData:
+    data = judging.shop_data(shop, proposals=proposal_files.load_proposals(judging.proposals_folder(shop)))
     return replace(data, as_of=min(on, last_day(shop)))
 
 

@@ -11,7 +11,7 @@ from opslib.data.checks import known_findings
 from opslib.data.proposal_files import frozen_records, load_proposals, read_records
 from opslib.data.sources import Shop, last_day, project_root
 from opslib.errors import NotAvailableError, ProposalError, nearest
-from opslib.metrics import shop_metrics, with_local_days
+from opslib.metrics import Metric, shop_metrics, with_local_days
 from opslib.periods import Period
 from opslib.proposals.desirability import Desirability, desirability, stated_base_rate
 from opslib.proposals.economics import economics_of
@@ -25,9 +25,14 @@ PLANTED = ("experiment", "cluster_experiment", "rollout")
 PLANTED_SD = 0.3
 
 
-def proposals_folder(shop: Shop, *, root: Path | None = None) -> Path:
+def proposals_folder(shop: Shop) -> Path:
     """Folder of a shop's proposals and of their ledger."""
-    return (root or project_root()) / "data" / "proposals" / shop.name
+    return project_root() / "data" / "proposals" / shop.name
+
+
+def own_metrics(shop: Shop) -> dict[str, Metric]:
+    """Metrics that ``shop.yml`` defines."""
+    return shop_metrics(shop.settings.get("metrics", {}))
 
 
 def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
@@ -49,21 +54,14 @@ def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
     decided = {record.proposal for record in read_records(proposals_folder(shop)) if record.kind == "decision"}
     return ShopData(
         tables=shop.tables, as_of=last_day(shop), time_zone=shop.time_zone, coverage=shop.coverage,
-        own_metrics=shop_metrics(shop.settings.get("metrics", {})),
+        own_metrics=own_metrics(shop),
         findings=known_findings(shop),
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
         proposals={name: "running" if name in decided else "open" for name in proposals},
     )  # fmt: skip
 
 
-def weigh(
-    shop: Shop,
-    proposal: Proposal,
-    result: ProposalResult,
-    *,
-    as_of: date | None = None,
-    folder: Path | None = None,
-) -> Desirability:
+def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date | None = None) -> Desirability:
     """Money and recommendation of a judged proposal.
 
     Parameters
@@ -75,8 +73,6 @@ def weigh(
         From `judge`.
     as_of : date or None
         Later data are not looked at; all are unless given.
-    folder : Path or None
-        Where the ledger lies; the shop's unless given.
 
     Returns
     -------
@@ -90,11 +86,11 @@ def weigh(
         economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period)
     except NotAvailableError:
         economics = None
-    own = shop_metrics(shop.settings.get("metrics", {}))
-    priors = learned_base_rates(read_records(folder or proposals_folder(shop)))
+    priors = learned_base_rates(read_records(proposals_folder(shop)))
     if shop.is_simulated:
         priors |= dict.fromkeys(PLANTED, stated_base_rate(PLANTED_SD))
-    found = desirability(proposal, result, plans=plans_of(proposal, own=own), economics=economics, priors=priors)
+    plans = plans_of(proposal, own=own_metrics(shop))
+    found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
 
 

@@ -122,7 +122,7 @@ def find_proposal(folder: Path, proposal_id: str) -> Path:
 
 
 def write_new_proposal(folder: Path, proposal_id: str, *, start: str, deadline: str) -> Path:
-    """Write a file to fill in; an existing one is never touched.
+    """Write a file to fill in; neither a file nor an id is ever used twice.
 
     Parameters
     ----------
@@ -138,12 +138,7 @@ def write_new_proposal(folder: Path, proposal_id: str, *, start: str, deadline: 
     """
     text = _NEW.format(id=proposal_id, start=start, deadline=deadline)
     parse_proposal(text, source=f"{proposal_id}.yml")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{proposal_id}.yml"
-    if path.exists():
-        raise ProposalError(f"{path.name} exists; choose another id, or edit it")
-    path.write_text(text, encoding="utf-8")
-    return path
+    return _write_new(folder / f"{proposal_id}.yml", proposal_id, text)
 
 
 def write_draft(folder: Path, draft: ProposalDraft) -> Path:
@@ -159,11 +154,14 @@ def write_draft(folder: Path, draft: ProposalDraft) -> Path:
     -------
     Path
     """
-    path = folder / f"{draft.id}-draft.yml"
-    if path.exists() or draft.id in load_proposals(folder):
-        raise ProposalError(f"proposal '{draft.id}' exists in {folder}; edit it, or give this one another id (--id)")
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(draft.text, encoding="utf-8")
+    return _write_new(folder / f"{draft.id}-draft.yml", draft.id, draft.text)
+
+
+def _write_new(path: Path, proposal_id: str, text: str) -> Path:
+    if path.exists() or proposal_id in load_proposals(path.parent):
+        raise ProposalError(f"proposal '{proposal_id}' exists; choose another id, or edit its file in {path.parent}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -285,7 +283,7 @@ def check_ledger(folder: Path, *, pages: Mapping[str, str] | None = None) -> tup
     faults = ledger_faults(text)
     if faults:
         return faults
-    heads = {f"{name}": match for name, html in (pages or {}).items() for match in _HEAD.findall(html)}
+    heads = {name: match for name, html in (pages or {}).items() for match in _HEAD.findall(html)}
     return history_faults(text, heads=heads, earlier=committed_versions(ledger_path(folder)))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from opslib.formats import count_of, format_number, format_share
 from opslib.proposals.evidence import Evidence
-from opslib.proposals.follow_up import BAND, MIN_SCORED, PromiseScores, promises, scored_promises
+from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises, scored_promises
 from opslib.proposals.ledger import Record
 from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import BrierScore
@@ -21,7 +21,6 @@ _OUTCOMES = {
     "confirmed": "came true", "supported": "came true in direction", "partly": "less than promised",
     "inconclusive": "cannot be told yet", "refuted": "did not come true", "harmful": "made it worse",
 }  # fmt: skip
-_LAUNCHES = ("launch", "launch with hold-out")
 CAME_TRUE = ("came true", "came true in direction")
 
 
@@ -156,8 +155,8 @@ def promises_sentence(records: Sequence[Record]) -> str:
     known = followed["is_inside"].dropna()
     band = format_share(BAND, step=1.0)
     said = f"{int(known.sum())} of {count_of(len(known), 'promise')} inside the predicted {band} interval"
-    if followed.empty:
-        said = "None was looked at again yet"
+    if known.empty:
+        said = "None was looked at again yet" if followed.empty else "None had a prediction to compare with"
     scores = next(iter(scored_promises(records, is_replay=is_replay)), None)
     if scores is not None and scores.brier is not None:
         mean = format_number(scores.brier.uncertainty, step=0.01)
@@ -270,7 +269,7 @@ def _against(every: pd.DataFrame) -> Evidence | None:
     rows = every[~every["is_with_recommendation"].astype(bool)]
     if rows.empty:
         return None
-    launched = rows[rows["decision"].isin(_LAUNCHES)]
+    launched = rows[rows["decision"].isin(LAUNCHES)]
     seen = launched[launched["outcome"].notna()] if "outcome" in launched else launched.head(0)
     true = int(seen["outcome"].isin(CAME_TRUE).sum()) if len(seen) else 0
     tail = f"; of {len(seen)} looked at again, {true} came true at least in direction" if len(seen) else ""

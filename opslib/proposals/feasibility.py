@@ -255,7 +255,8 @@ def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Feasib
                     f"of {len(history.values)} windows was {best:.3g}",
                 )
             continue
-        promise = claim.promise if claim.scale == "relative" else claim.promise / history.values[-1]
+        base = 1.0 if claim.scale == "relative" else history.values[-1]
+        promise = claim.promise / base if base else 0.0  # of nothing, no share can be said
         if promise > history.largest_change:
             yield _finding(
                 "promise outside history",

@@ -21,7 +21,8 @@ from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import BrierScore, brier, crps
 from opslib.stats.shrinkage import MIN_LEARNED, Mixture, learned_prior, posterior, predictive
 
-DECISIONS = ("launch", "launch with hold-out", "test first", "gather data", "reject")
+LAUNCHES = ("launch", "launch with hold-out")
+DECISIONS = (*LAUNCHES, "test first", "gather data", "reject")
 #: Promises below which only their count is shown.
 MIN_SCORED = 10
 BAND = 0.9

@@ -67,7 +67,8 @@ def _why_alarming(item: Mapping[str, Any]) -> str:
     metric = METRICS.get(item.get("metric") or "")
     if key.endswith("-change") and metric and item.get("estimate") and not item.get("scope"):
         change = read_estimate(item["estimate"])
-        return "key figure" if (change.upper < 0 if metric.direction > 0 else change.lower > 0) else ""
+        is_worse = change.upper < 0 if metric.direction > 0 else change.lower > 0
+        return "key figure" if is_worse and not _is_counted(change) else ""
     return ""
 
 

@@ -52,6 +52,9 @@ def test_a_new_file_is_valid_and_never_overwrites(tmp_path: Path) -> None:
     assert files.load_proposal(path).id == "P-010"
     with pytest.raises(ProposalError, match="exists; choose another id"):
         files.write_new_proposal(tmp_path / "demo", "P-010", start="2026-12-01", deadline="2026-12-28")
+    path.rename(path.with_name("P-010-draft.yml"))  # an id that another file holds is taken too
+    with pytest.raises(ProposalError, match="'P-010' exists"):
+        files.write_new_proposal(tmp_path / "demo", "P-010", start="2026-12-01", deadline="2026-12-28")
 
 
 @pytest.mark.parametrize(

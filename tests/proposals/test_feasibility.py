@@ -70,6 +70,14 @@ def test_promise_outside_history() -> None:
     assert "promise outside history" not in _names(proposal(), history={"c1": HistoryRange(values=(0.1, 0.12) * 4)})
 
 
+def test_a_promise_in_units_is_a_share_of_the_last_window_where_that_is_not_zero() -> None:
+    claim = proposal().claims[0].model_copy(update={"scale": "absolute", "promise": 0.05})
+    given = proposal().model_copy(update={"claims": (claim,)})
+    # .05 on .1 is 50 %, beyond the largest step of 20 %; on 0 it is no share of anything.
+    assert "promise outside history" in _names(given, history={"c1": HistoryRange(values=(0.12, 0.1) * 4)})
+    assert "promise outside history" not in _names(given, history={"c1": HistoryRange(values=(0.12, 0.1) * 4 + (0.0,))})
+
+
 def test_a_level_never_reached_is_outside_history() -> None:
     level = proposal(design="{kind: level}", promise="0.2")
     assert "promise outside history" in _names(level, history={"c1": HistoryRange(values=(0.1, 0.12, 0.15, 0.11, 0.1))})

@@ -27,6 +27,7 @@ def card(number: int = 1, verdict: str = "harmful", decision: str | None = None)
         (moved("repeat_rate", -0.2, 0.01), ""),  # zero is inside
         (moved("repeat_rate", 0.01, 0.2), ""),  # better
         (moved("return_rate", 0.01, 0.2), "key figure"),  # more returns are worse
+        (moved("repeat_rate", -0.2, -0.2), ""),  # without an interval nobody knows whether it is chance
         (moved("return_rate", -0.2, -0.01), ""),
         (moved("repeat_rate", -0.2, -0.01, scope=[["country", "FR"]]), ""),  # of a part of the shop
         (evidence("rule-order_lines-price", "Prices are missing.", action="mend it"), "data"),
