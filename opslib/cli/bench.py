@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opslib.cli.common import complete_shops, open_with_progress, project_root
+from opslib.cli.common import complete_shops, open_with_progress
+from opslib.data.root import project_root
 from opslib.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -11,21 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from opslib.data.root import project_root
 from opslib.errors import ParameterError, nearest
 
 _ID = re.compile(r"^id:\s*['\"]?([\w-]+)", re.MULTILINE)
 
 if TYPE_CHECKING:
     from opslib.data.sources import Shop
-
-
-def project_root() -> Path:
-    """The project around the working directory, found without loading an engine."""
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / "data" / "shops").is_dir() and (folder / "notebooks").is_dir():
-            return folder
-    return Path(__file__).resolve().parents[2]
 
 
 def complete_shops(incomplete: str) -> list[str]:

@@ -15,8 +15,8 @@ from opslib.cli.common import (
     echo_table,
     findings_of,
     open_with_progress,
-    project_root,
 )
+from opslib.data.root import project_root
 
 if TYPE_CHECKING:
     from opslib.proposals.results import ProposalResult

@@ -14,9 +14,9 @@ from opslib.cli.common import (
     complete_notebooks,
     complete_shops,
     open_with_progress,
-    project_root,
     read_pairs,
 )
+from opslib.data.root import project_root
 from opslib.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from opslib.cli.common import complete_shops, echo_table, open_with_progress, project_root
+from opslib.cli.common import complete_shops, echo_table, open_with_progress
+from opslib.data.root import project_root
 from opslib.errors import ShopFileError
 
 shop_app = typer.Typer(help="Describe a shop's data, and check that they are fit to be evidence.", no_args_is_help=True)

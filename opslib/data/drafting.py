@@ -11,8 +11,8 @@ import yaml
 
 from opslib.contracts import CONTRACTS
 from opslib.data import adapters
+from opslib.data.root import project_root
 from opslib.data.sniff import files_in, header_of
-from opslib.data.sources import project_root
 from opslib.errors import ShopFileError, SourceError
 
 _ENDINGS = (".csv", ".csv.gz", ".tsv", ".txt", ".xlsx", ".parquet", ".ndjson", ".jsonl")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from opslib.data.checks import known_findings
 from opslib.data.proposal_files import frozen_records, load_proposals, read_records
-from opslib.data.sources import Shop, last_day, project_root
+from opslib.data.root import project_root
+from opslib.data.sources import Shop, last_day
 from opslib.errors import NotAvailableError, ProposalError, nearest
 from opslib.metrics import Metric, shop_metrics, with_local_days
 from opslib.periods import Period

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opslib.data.sources import project_root
+from opslib.data.root import project_root
 from opslib.errors import ParameterError
 from opslib.segmentation import SegmentModel
 

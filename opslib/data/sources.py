@@ -21,6 +21,7 @@ from opslib.data.adapters import columns
 from opslib.data.adapters.base import Extract, Progress, Reading, quote
 from opslib.data.adapters.files import expand
 from opslib.data.coverage import coverage_of, observed_days
+from opslib.data.root import project_root
 from opslib.data.shopfile import ShopFile, TableSource, closed_days, read_shop_file
 from opslib.errors import NotAvailableError, ShopFileError, SourceError, nearest
 from opslib.periods import Coverage
@@ -90,30 +91,6 @@ class Shop:
         if name not in self.tables:
             raise NotAvailableError(name, contract.would_answer)
         return self.tables[name]
-
-
-def project_root(start: Path | None = None) -> Path:
-    """Folder of the project: the nearest one upwards with ``data/shops`` and ``notebooks``, else the one that holds the package.
-
-    Parameters
-    ----------
-    start : Path or None
-        Where to start; the working directory unless given.
-
-    Returns
-    -------
-    Path
-
-    Examples
-    --------
-    >>> (project_root() / "opslib").exists() or (project_root() / "data").exists()
-    True
-    """
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "data" / "shops").is_dir() and (folder / "notebooks").is_dir():
-            return folder
-    return Path(__file__).resolve().parents[2]
 
 
 def shop_names(root: Path | None = None) -> tuple[str, ...]:
