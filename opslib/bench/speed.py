@@ -54,13 +54,14 @@ class Setting:
     def halves(self) -> tuple[Period, Period]:
         """The period's first and second half."""
         middle = self.period.start + (self.period.end - self.period.start) // 2
-        return Period(self.period.start, middle), Period(Period(self.period.start, middle).until, self.period.end)
+        first = Period(self.period.start, middle)
+        return first, Period(first.until, self.period.end)
 
     def sql(self, case: str) -> str:
         """The hand-written query of a case, with its dates."""
         before, after = self.halves
         months = [piece for piece in self.period.split("month") if self.coverage.status(piece) == "complete"]
-        whole = [piece.start for piece in months if piece.start.day == 1 and piece.until.day == 1]
+        whole = [piece.start for piece in months if piece.n_months]
         return SQL[case].format(
             as_of=self.coverage.last, first=self.coverage.first, start=self.period.start, end=self.period.end,
             before=before.start, middle=before.end, after=after.start, min_support=self.min_support, n_full=len(whole),
@@ -68,7 +69,7 @@ class Setting:
         )  # fmt: skip
 
 
-def setting_of(shop: Shop, *, period: Period, min_support: float = 0.001) -> Setting:
+def setting_of(shop: Shop, *, period: Period) -> Setting:
     """A shop's order lines copied into a table of its engine, so that no file is read while the clock runs.
 
     Parameters
@@ -77,8 +78,6 @@ def setting_of(shop: Shop, *, period: Period, min_support: float = 0.001) -> Set
         An open shop in DuckDB.
     period : Period
         Days of the cases that take one.
-    min_support : float
-        Of co-purchase.
 
     Returns
     -------
@@ -95,7 +94,7 @@ def setting_of(shop: Shop, *, period: Period, min_support: float = 0.001) -> Set
     backend = shop.connection
     backend.raw_sql(f"CREATE OR REPLACE TEMP TABLE order_lines AS {backend.compile(rows)}")
     lines = backend.table("order_lines", database=("temp", "main"))
-    return Setting(lines=lines, coverage=shop.coverage, period=period, min_support=min_support)
+    return Setting(lines=lines, coverage=shop.coverage, period=period)
 
 
 def _migration(setting: Setting) -> pd.DataFrame:
@@ -108,14 +107,10 @@ def _migration(setting: Setting) -> pd.DataFrame:
     return segmentation.segment_migration(*scores)
 
 
-def _cohorts(setting: Setting) -> pd.DataFrame:
-    return kpis.cohort_retention(setting.lines, coverage=setting.coverage)
-
-
 OURS: Mapping[str, Callable[[Setting], ir.Table | pd.DataFrame]] = {
     "RFM": lambda s: segmentation.rfm_scores(s.lines, as_of=s.coverage.last),
     "value tiers": lambda s: segmentation.value_tiers(s.lines, as_of=s.coverage.last),
-    "cohorts": _cohorts,
+    "cohorts": lambda s: kpis.cohort_retention(s.lines, coverage=s.coverage),
     "co-purchase": lambda s: positioning.product_pairs(s.lines, min_support=s.min_support),
     "migration": _migration,
     "ABC-XYZ": lambda s: classification.abc_xyz(s.lines, period=s.period, coverage=s.coverage),
@@ -202,8 +197,9 @@ def _kept(name: str, query: str) -> str:
 
 def _timed(case: str, setting: Setting, backend: Any, n_pairs: int) -> dict[str, Any]:
     n_rows = require_same(case, setting)
-    is_small = isinstance(OURS[case](setting), pd.DataFrame)
-    sent = [engine.query_log()[-1].sql] if is_small else [backend.compile(OURS[case](setting))]
+    found = OURS[case](setting)
+    is_small = isinstance(found, pd.DataFrame)
+    sent = engine.query_log()[-1].sql if is_small else backend.compile(found)
 
     def run(query: str) -> None:
         if is_small:
@@ -216,7 +212,7 @@ def _timed(case: str, setting: Setting, backend: Any, n_pairs: int) -> dict[str,
         if not isinstance(found, pd.DataFrame):
             run(backend.compile(found))
 
-    ways = (ask, lambda: run(sent[0]), lambda: run(setting.sql(case)))
+    ways = (ask, lambda: run(sent), lambda: run(setting.sql(case)))
     taken = np.array([[_seconds(way) for way in ways] for _ in range(n_pairs)])
     (whole, execute, sql), (cpu, execute_cpu, sql_cpu) = taken[:, :, 0].T, taken[:, :, 1].T
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ from opslib.cli.common import (
     findings_of,
     open_with_progress,
 )
-from opslib.data.root import project_root
+from opslib.data.root import project_root, proposals_of
 
 if TYPE_CHECKING:
     from opslib.proposals.results import ProposalResult
@@ -26,10 +25,6 @@ proposal_app = typer.Typer(help="Proposals: claims before the result, verdicts a
 Id = Annotated[str, typer.Argument(autocompletion=complete_proposals, help="Id of the proposal.")]
 Ids = Annotated[list[str] | None, typer.Argument(autocompletion=complete_proposals, help="Ids; all unless given.")]
 OfShop = Annotated[str, typer.Option("--shop", autocompletion=complete_shops, help="Shop that the proposal is for.")]
-
-
-def _folder(shop: str) -> Path:
-    return project_root() / "data" / "proposals" / shop
 
 
 @proposal_app.command("new")
@@ -48,7 +43,7 @@ def new(
 
     first = parse_date(start, name="start") if start else datetime.now(UTC).date() + timedelta(weeks=4)
     last = parse_date(deadline, name="deadline") if deadline else first + timedelta(weeks=12)
-    path = write_new_proposal(_folder(shop), proposal, start=first.isoformat(), deadline=last.isoformat())
+    path = write_new_proposal(proposals_of(shop), proposal, start=first.isoformat(), deadline=last.isoformat())
     typer.echo(f"wrote {path}")
     typer.echo(f"fill it in (docs/proposals.md says how), then: opslib proposal check {proposal} --shop {shop}")
 
@@ -83,7 +78,7 @@ def draft(
         page=found["page"],
         proposal_id=proposal or None,
     )
-    typer.echo(f"wrote {write_draft(_folder(shop), made)}\nstill to be said before it can be frozen:")
+    typer.echo(f"wrote {write_draft(proposals_of(shop), made)}\nstill to be said before it can be frozen:")
     for item in made.to_do:
         typer.echo(f"- {item}")
     typer.echo(f"then: opslib proposal check {made.id} --shop {shop}")
@@ -98,7 +93,7 @@ def check(proposals: Ids = None, shop: OfShop = "demo") -> None:
     from opslib.data import judging, proposal_files
     from opslib.proposals.evaluate import check_proposal
 
-    opened, folder = open_with_progress(shop), _folder(shop)
+    opened, folder = open_with_progress(shop), proposals_of(shop)
     known = proposal_files.load_proposals(folder)
     data, frozen = judging.shop_data(opened, proposals=known), proposal_files.frozen_records(folder)
     n_errors = 0
@@ -130,7 +125,7 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
     from opslib.proposals.evaluate import claim_outcome_of, first_outcome_of, frozen_definitions
     from opslib.proposals.freezing import freeze as freeze_claims
 
-    opened, folder = open_with_progress(shop), _folder(shop)
+    opened, folder = open_with_progress(shop), proposals_of(shop)
     loaded = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal))
     definitions = frozen_definitions(loaded, own=judging.own_metrics(opened))
     record = freeze_claims(loaded, definitions=definitions, at=datetime.now(UTC))
@@ -168,7 +163,7 @@ def respond(
     from opslib.errors import ProposalError
     from opslib.proposals.model import Consultation
 
-    path = proposal_files.find_proposal(_folder(shop), proposal)
+    path = proposal_files.find_proposal(proposals_of(shop), proposal)
     try:
         said = Consultation(department=department, person=person, date=_day(on), answer=answer,  # type: ignore[arg-type]
                             note=note, effort_person_days=effort)  # fmt: skip
@@ -204,7 +199,7 @@ def evaluate(
             "first_estimates": first_estimates(result),
         }  # fmt: skip
         proposal_files.append_record(
-            _folder(shop),
+            proposals_of(shop),
             kind="evaluation",
             proposal=result.proposal_id,
             at=datetime.now(UTC),
@@ -233,7 +228,7 @@ def decide(
     """
     from opslib.data import deciding, proposal_files
 
-    day, folder, choice = _day(on), _folder(shop), _decision(what) if what else ""
+    day, folder, choice = _day(on), proposals_of(shop), _decision(what) if what else ""
     proposal_files.find_proposal(folder, proposal)
     records = proposal_files.read_records(folder)
     deciding.require_open(records, proposal)
@@ -275,7 +270,7 @@ def follow_up(
     from opslib.data import deciding, proposal_files
     from opslib.errors import ProposalError
 
-    opened, day, folder = open_with_progress(shop), _day(on), _folder(shop)
+    opened, day, folder = open_with_progress(shop), _day(on), proposals_of(shop)
     records, known = proposal_files.read_records(folder), proposal_files.load_proposals(folder)
     chosen = tuple(proposals or deciding.due(records, known, on=day))
     n_faults = 0
@@ -306,7 +301,7 @@ def list_proposals(
     """
     from opslib.data import judging, proposal_files
 
-    folder = _folder(shop)
+    folder = proposals_of(shop)
     if judge:
         _echo_results(judging.judge(open_with_progress(shop))[1])
         return

@@ -16,7 +16,7 @@ from opslib.cli.common import (
     open_with_progress,
     read_pairs,
 )
-from opslib.data.root import project_root
+from opslib.data.root import project_root, proposals_of
 from opslib.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     others: list[Path] = []
     for path in chosen_notebooks(wish.only):
         (about if path.stem.split("_", 1)[1] == PROPOSAL_NOTEBOOK else others).append(path)
-    folder = project_root() / "data" / "proposals" / shop.name
+    folder = proposals_of(shop.name)
     common = {
         "out": wish.out, "fingerprint": shop.fingerprint, "origin": batch.shop_origin(shop),
         "beside": dict.fromkeys(READS_PROPOSALS, folder), "is_partial": bool(wish.only),

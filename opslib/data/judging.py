@@ -9,7 +9,7 @@ from pathlib import Path
 
 from opslib.data.checks import known_findings
 from opslib.data.proposal_files import frozen_records, load_proposals, read_records
-from opslib.data.root import project_root
+from opslib.data.root import proposals_of
 from opslib.data.sources import Shop, last_day
 from opslib.errors import NotAvailableError, ProposalError, nearest
 from opslib.metrics import Metric, shop_metrics, with_local_days
@@ -28,7 +28,7 @@ PLANTED_SD = 0.3
 
 def proposals_folder(shop: Shop) -> Path:
     """Folder of a shop's proposals and of their ledger."""
-    return project_root() / "data" / "proposals" / shop.name
+    return proposals_of(shop.name)
 
 
 def own_metrics(shop: Shop) -> dict[str, Metric]:

@@ -18,3 +18,8 @@ def project_root() -> Path:
         if (folder / "data" / "shops").is_dir() and (folder / "notebooks").is_dir():
             return folder
     return Path(__file__).resolve().parents[2]
+
+
+def proposals_of(shop: str) -> Path:
+    """Folder of the proposals, and of their ledger, of the shop of that name."""
+    return project_root() / "data" / "proposals" / shop
