@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import ibis
@@ -32,6 +31,7 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 
 from opslib.errors import EngineError, RowCapError
+from opslib.periods import zone_shifts
 
 #: Rows that leave the engine unless a caller says otherwise: results are per group, not per customer.
 MAX_ROWS = 100_000
@@ -452,21 +452,10 @@ def _spark_local(at: datetime, zone: str) -> datetime: ...  # type: ignore[empty
 
 def _by_transitions(column: ir.TimestampValue, zone: str, *, first: int = 1995, last: int = 2040) -> ir.TimestampValue:
     """Local time on an engine whose zone function is not known: offsets from the zone's own change-overs."""
-    info = ZoneInfo(zone)
-
-    def offset(at: int) -> int:
-        return int(datetime.fromtimestamp(at, UTC).astimezone(info).utcoffset().total_seconds())  # type: ignore[union-attr]
-
-    start = int(datetime(first, 1, 1, tzinfo=UTC).timestamp())
-    steps = range(start, int(datetime(last, 1, 1, tzinfo=UTC).timestamp()), 3_600)
-    changes, current = [], offset(start)
-    for at in steps:
-        if (new := offset(at)) != current:
-            changes.append((at, new))
-            current = new
+    (_, before), *changes = zone_shifts(zone, datetime(first, 1, 1), datetime(last, 1, 1))
     epoch = column.epoch_seconds()
-    cases = [(epoch >= at, seconds) for at, seconds in reversed(changes)]
-    shift = ibis.cases(*cases, else_=offset(start)) if cases else ibis.literal(offset(start))
+    cases = [(epoch >= int(at.replace(tzinfo=UTC).timestamp()), seconds) for at, seconds in reversed(changes)]
+    shift = ibis.cases(*cases, else_=before) if cases else ibis.literal(before)
     return (epoch + shift).as_timestamp("s")
 
 

@@ -7,6 +7,7 @@ A no-break space parts a number from its unit, an en dash joins the ends of an i
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -157,11 +158,11 @@ def count_of(number: float, word: str) -> str:
 
     Examples
     --------
-    >>> count_of(1, "product"), count_of(1_318, "product"), count_of(2, "category")
-    ('1 product', '1,318 products', '2 categories')
+    >>> count_of(1, "product"), count_of(1_318, "product"), count_of(2, "category"), count_of(2, "launch"), count_of(2, "axis")
+    ('1 product', '1,318 products', '2 categories', '2 launches', '2 axes')
     """
-    plural = f"{word[:-1]}ies" if word.endswith("y") and word[-2] not in "aeiou" else f"{word}s"
-    return f"{format_number(number, step=1)} {word if number == 1 else plural}"
+    stem = re.sub(r"(?<![aeiou])y$", "ie", re.sub(r"is$", "e", re.sub(r"(ch|sh|ss|x)$", r"\1e", word)))
+    return f"{format_number(number, step=1)} {word if number == 1 else stem + 's'}"
 
 
 def format_share(value: float | None, *, step: float | None = None, signed: bool = False) -> str:

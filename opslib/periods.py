@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from opslib.errors import ParameterError
 
@@ -177,6 +178,33 @@ class Period:
     def contains(self, day: date) -> bool:
         """Whether ``day`` lies in the period."""
         return self.start <= day <= self.end
+
+
+def zone_shifts(zone: str, first: datetime, last: datetime) -> list[tuple[datetime, int]]:
+    """Shift of a zone from UTC in seconds at ``first`` and at each change-over until ``last``, to the minute.
+
+    Examples
+    --------
+    >>> [(str(at), seconds) for at, seconds in zone_shifts("Europe/London", datetime(2026, 1, 1), datetime(2026, 6, 1))]
+    [('2026-01-01 00:00:00', 0), ('2026-03-29 01:00:00', 3600)]
+    """
+    info = ZoneInfo(zone)
+
+    def shift(at: datetime) -> int:
+        return int(at.replace(tzinfo=UTC).astimezone(info).utcoffset().total_seconds())  # type: ignore[union-attr]
+
+    at = first.replace(second=0, microsecond=0)
+    changes = [(at, shift(at))]
+    while at <= last:
+        low, high = at, at + timedelta(days=1)
+        at = high
+        if shift(high) == changes[-1][1]:
+            continue
+        while high - low > timedelta(minutes=1):
+            middle = low + timedelta(minutes=(high - low) // timedelta(minutes=2))
+            low, high = (middle, high) if shift(middle) == changes[-1][1] else (low, middle)
+        changes.append((high, shift(high)))
+    return changes
 
 
 def require_grain(grain: str) -> None:

@@ -16,6 +16,7 @@ METHODS = (ROOT / "docs" / "methods.md").read_text()
 #: Functions of `stats` that give no number a page can show: they read, sort, check or choose.
 HELPERS = {
     "as_frame",
+    "panel_frame",
     "daily_frame",
     "arms_of",
     "strata_of",

@@ -12,11 +12,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -24,6 +22,7 @@ from opslib.contracts import CONTRACTS, Finding
 from opslib.data.adapters.base import Accounted, Extract, Reading, identifier, quote
 from opslib.data.adapters.columns import SQL_TYPES
 from opslib.errors import ContractError, SourceError
+from opslib.periods import zone_shifts
 
 #: Staged contents of one shop that are kept.
 KEEP = 2
@@ -375,27 +374,7 @@ def local_time(con: duckdb.DuckDBPyConnection, column: str, *, query: str, zone:
     first, last = con.sql(f"SELECT min({column}), max({column}) FROM ({query})").fetchone() or (None, None)
     if first is None or (last - first).days > 366 * 30:
         return f"timezone({quote(zone)}, timezone('UTC', {column}))"
-    changes = _changes(ZoneInfo(zone), first, last)
+    changes = zone_shifts(zone, first, last)
     cases = "".join(f" WHEN {column} >= TIMESTAMP '{at}' THEN {seconds}" for at, seconds in reversed(changes[1:]))
     shift = f"CASE{cases} ELSE {changes[0][1]} END" if cases else str(changes[0][1])
     return f"({column} + to_seconds({shift}))"
-
-
-def _changes(info: ZoneInfo, first: datetime, last: datetime) -> list[tuple[datetime, int]]:
-    """Shift from UTC in seconds at ``first`` and at each change-over until ``last``, to the minute."""
-
-    def shift(at: datetime) -> int:
-        return int(at.replace(tzinfo=UTC).astimezone(info).utcoffset().total_seconds())  # type: ignore[union-attr]
-
-    at = first.replace(second=0, microsecond=0)
-    changes = [(at, shift(at))]
-    while at <= last:
-        low, high = at, at + timedelta(days=1)
-        at = high
-        if shift(high) == changes[-1][1]:
-            continue
-        while high - low > timedelta(minutes=1):
-            middle = low + timedelta(minutes=(high - low) // timedelta(minutes=2))
-            low, high = (middle, high) if shift(middle) == changes[-1][1] else (low, middle)
-        changes.append((high, shift(high)))
-    return changes

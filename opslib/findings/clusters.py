@@ -40,14 +40,12 @@ def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Ev
     Returns
     -------
     tuple of Evidence
-        Whether there are groups, then each group with what to try.
+        Whether there are groups, then each group for which there is something to try.
     """
     if not found.has_segments:
         return (_none(found),)
-    parts = [_whether(found)]
-    for _, row in segments.dropna(subset=["n_customers"]).iterrows():
-        parts.append(_group(row, found))
-    return tuple(parts)
+    groups = [_group(row, found) for _, row in segments.dropna(subset=["n_customers"]).iterrows()]
+    return (_whether(found), *(group for group in groups if group is not None))
 
 
 def _none(found: SegmentClusters) -> Evidence:
@@ -81,9 +79,12 @@ def _whether(found: SegmentClusters) -> Evidence:
     )
 
 
-def _group(row: pd.Series, found: SegmentClusters) -> Evidence:
+def _group(row: pd.Series, found: SegmentClusters) -> Evidence | None:
+    known = _action(found.profiles[found.profiles["cluster"] == row["cluster"]])
+    if known is None:
+        return None
+    action, owner = known
     part = share(round(row["n_customers"]), found.n_fitted)
-    action, owner = _action(found.profiles[found.profiles["cluster"] == row["cluster"]])
     comes_again = "comes again clearly" if row["jaccard"] >= STABLE else "does not come again reliably"
     return Evidence(
         key=f"group-{row['cluster']}",
@@ -97,9 +98,9 @@ def _group(row: pd.Series, found: SegmentClusters) -> Evidence:
     )
 
 
-def _action(profile: pd.DataFrame) -> tuple[str, str]:
-    """What to try with the strongest habit for which there is something to try."""
-    apart = profile[profile["is_distinct"]].assign(size=profile["difference"].abs())
+def _action(profile: pd.DataFrame) -> tuple[str, str] | None:
+    """What to try with the strongest habit for which there is something to try, and who."""
+    apart = profile[profile["is_distinct"]].assign(size=lambda rows: rows["difference"].abs())
     for _, row in apart.sort_values(["size", "feature"], ascending=[False, True], kind="stable").iterrows():
         known = _ACTIONS.get((row["feature"], row["difference"] > 0))
         if known is None and row["feature"].startswith("share_") and row["difference"] > 0:
@@ -107,7 +108,7 @@ def _action(profile: pd.DataFrame) -> tuple[str, str]:
             known = (f"lead with {words}, and test whether they take up a second category", "Merchandising")
         if known is not None:
             return known
-    return "no treatment of their own", "Customer relations"
+    return None
 
 
 def drift_findings(drift: Drift) -> tuple[Evidence, ...]:

@@ -5,11 +5,36 @@ from __future__ import annotations
 import pandas as pd
 
 from opslib import privacy
-from opslib.formats import count_of, format_number, format_share
+from opslib.findings.rows import estimate_of
+from opslib.formats import count_of, format_estimate, format_number
 from opslib.proposals.evidence import Evidence
 from opslib.stats.estimates import Estimate
 
 _TOGETHER, _COMPETE, _LAUNCHED = "What is bought together", "What competes", "What launches took"
+
+
+def clear_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs beyond chance that enough people stand behind, by the lower end of the ratio.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From `positioning.co_bought`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns and ``is_variant``: the two names differ in one word, so they are looks or sizes of one thing.
+    """
+    kept = pairs[pairs["is_beyond_chance"].astype(bool) & (pairs["n_customers"] >= privacy.MINIMUM)]
+    names = zip(kept["item_a"], kept["item_b"], strict=True)
+    kept = kept.assign(is_variant=[_is_variant(str(a), str(b)) for a, b in names])
+    return kept.sort_values(["ratio_lower", "item_a", "item_b"], ascending=[False, True, True], ignore_index=True)
+
+
+def _is_variant(one: str, two: str) -> bool:
+    a, b = set(one.lower().split()), set(two.lower().split())
+    return len(a & b) >= 2 and len(a - b) <= 1 and len(b - a) <= 1
 
 
 def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
@@ -24,20 +49,24 @@ def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
     -------
     tuple of Evidence
     """
-    clear = pairs[pairs["is_beyond_chance"].astype(bool)]
-    shown = clear[clear["n_customers"] >= privacy.MINIMUM]
+    clear = clear_pairs(pairs)
+    shown = clear[~clear["is_variant"].astype(bool)]
     if not len(shown):
         text = f"None of {count_of(len(pairs), 'pair')} in enough orders is bought together more often than chance."
+        if len(clear):
+            text = f"What is bought together beyond chance, {count_of(len(clear), 'pair')}, is looks or sizes of one thing."
         return (Evidence(key="complements", sentence=text, kind="estimated", section=_TOGETHER),)
     first = shown.iloc[0]
-    estimate = _times_chance(first, "orders")
+    estimate = _times_chance(first)
     others = ", ".join(f"{r['item_a']} with {r['item_b']}" for _, r in shown.iloc[1:3].iterrows())
+    n_variants = len(clear) - len(shown)
+    apart = f" ({format_number(n_variants)} of them looks or sizes of one thing)" if n_variants else ""
     return (
         Evidence(
             key="complements",
-            sentence=f"{first['item_a']} and {first['item_b']} are bought together {_times(estimate)} as often as chance, by "
-            f"{count_of(first['n_customers'], 'customer')}; {format_number(len(clear))} of {count_of(len(pairs), 'pair')} "
-            f"in enough orders go beyond chance" + (f", next {others}." if others else "."),
+            sentence=f"{first['item_a']} and {first['item_b']} are bought together {format_estimate(estimate)} as often as "
+            f"chance, by {count_of(first['n_customers'], 'customer')}; {format_number(len(clear))} of "
+            f"{count_of(len(pairs), 'pair')} in enough orders go beyond chance{apart}{f', next {others}' if others else ''}.",
             kind="estimated",
             estimate=estimate,
             section=_TOGETHER,
@@ -70,7 +99,7 @@ def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views
         text = "No products compete clearly: none are chosen in turn more than chance allows."
         return (Evidence(key="substitutes", sentence=text, kind="estimated", section=_COMPETE),)
     first = shown.iloc[0]
-    estimate = _times_chance(first, "visits" if from_views else "orders")
+    estimate = _times_chance(first)
     rivals = groups[groups["group"] == groups.set_index("item")["group"][first["item_a"]]]["item"]
     n_groups = groups["group"].nunique()
     how = "looked at in one visit without both being bought" if from_views else "in one order"
@@ -78,7 +107,7 @@ def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views
         Evidence(
             key="substitutes",
             sentence=f"{count_of(n_groups, 'group')} of products compete{'s' if n_groups == 1 else ''}; clearest are {first['item_a']} and "
-            f"{first['item_b']}, {how} {_times(estimate)} as often as chance.",
+            f"{first['item_b']}, {how} {format_estimate(estimate)} as often as chance.",
             kind="estimated",
             estimate=estimate,
             section=_COMPETE,
@@ -106,24 +135,23 @@ def launch_findings(launches: pd.DataFrame) -> tuple[Evidence, ...]:
     answered = launches[launches["q_value"].notna()]
     if not len(answered):
         return ()
-    clear = answered[(answered["q_value"] <= 0.05) & (answered["lost_lower"] > 0)]
-    counted = f"Of {count_of(len(answered), 'launch').replace('launchs', 'launches')} with enough sales around, "
+    clear = answered[answered["is_taken"].astype(bool)]
+    counted = f"Of {count_of(len(answered), 'launch')} with enough sales around, "
     if not len(clear):
         text = counted + "none took clearly from the products that it competes with."
         return (Evidence(key="launches", sentence=text, kind="estimated", section=_LAUNCHED),)
     first = clear.sort_values(["q_value", "item"]).iloc[0]
-    estimate = Estimate(
-        value=float(first["lost_share"]), lower=float(first["lost_lower"]), upper=float(first["lost_upper"]),
-        n=int(first["n_placebos"]), unit="share", method="difference-in-differences, groups without a launch as yardstick",
-    )  # fmt: skip
+    method = "difference-in-differences, groups without a launch as yardstick"
+    estimate, taken = (
+        estimate_of(first, (value, f"{stem}_lower", f"{stem}_upper"), n=first["n_placebos"], unit=unit, method=method)
+        for value, stem, unit in (("lost_share", "lost", "share"), ("taken_ratio", "taken", "lines"))
+    )
     return (
         Evidence(
             key="launches",
             sentence=f"{counted}{format_number(len(clear))} took from {'its' if len(clear) == 1 else 'their'} neighbours: after "
-            f"{first['item']} came, its group lost {format_share(first['lost_share'])} of its sales "
-            f"({format_share(first['lost_lower'])} to {format_share(first['lost_upper'])}), "
-            f"{format_number(first['taken_share'], step=0.1)} lines for each line that it sold "
-            f"({format_number(first['taken_lower'], step=0.1)} to {format_number(first['taken_upper'], step=0.1)}).",
+            f"{first['item']} came, its group lost {format_estimate(estimate)} of its sales, {format_estimate(taken)} for "
+            "each line that it sold.",
             kind="estimated",
             estimate=estimate,
             grade="Low",
@@ -135,19 +163,7 @@ def launch_findings(launches: pd.DataFrame) -> tuple[Evidence, ...]:
     )
 
 
-def _times_chance(row: pd.Series, unit: str) -> Estimate:
-    value, lower, upper = (float(row[name]) for name in ("ratio", "ratio_lower", "ratio_upper"))
-    method = (
-        "observed over expected, clustered on customers"
-        if unit != "orders" or "lift" in row.index
-        else "Mantel-Haenszel"
-    )
-    return Estimate(value=value, lower=lower, upper=upper, n=int(row["n_customers"]), unit="ratio", method=method)
-
-
-def _times(estimate: Estimate) -> str:
-    value, lower, upper = (
-        format_number(x, step=0.01 if estimate.value < 1 else 0.1)
-        for x in (estimate.value, estimate.lower, estimate.upper)
-    )
-    return f"{value} times ({lower} to {upper})"
+def _times_chance(row: pd.Series) -> Estimate:
+    method = "observed over expected, clustered on customers" if "lift" in row.index else "Mantel-Haenszel"
+    names = ("ratio", "ratio_lower", "ratio_upper")
+    return estimate_of(row, names, n=row["n_customers"], unit="ratio", method=method)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.formats import count_of, format_estimate, format_share
+from opslib.formats import count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches
 from opslib.proposals.evidence import Evidence
 
@@ -31,7 +31,8 @@ def match_findings(
             f"{format_estimate(matches.precision)} of what it accepts is right and it finds {format_estimate(matches.recall)}"
         )
     else:
-        how = "no pair is known yet, so nothing tests it but its own probabilities"
+        why = "no known pair could test it" if matches.n_known else "no pair is known yet"
+        how = f"{why}, so nothing stands behind it but its own probabilities"
     found = [
         Evidence(
             key="matching",
@@ -40,7 +41,7 @@ def match_findings(
             sentence=f"{count_of(matches.n_matched, 'product')} of competitors {'is' if matches.n_matched == 1 else 'are'} "
             f"newly matched to ours, beside {count_of(matches.n_known, 'pair')} known before; {how}.",
             estimate=matches.precision,
-            caveat=f"About {matches.expected_wrong:.1f} of the new matches are expected to be wrong; known pairs count as a "
+            caveat=f"About {format_number(matches.expected_wrong, step=0.1)} of the new matches are expected to be wrong; known pairs count as a "
             "fair sample of all, and precision is that among products that have a match.",
         )
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
+from opslib.findings.rows import estimate_of
+from opslib.formats import count_of, format_estimate, format_money, format_share
 from opslib.positioning import HedonicModel
 from opslib.proposals.evidence import Evidence
 from opslib.stats.correspondence import CorrespondenceMap
@@ -38,15 +39,8 @@ def price_findings(
 
 
 def _change(row: pd.Series) -> Estimate:
-    value, lower, upper = (float(row[name]) - 1 for name in ("price_index", "lower", "upper"))
-    return Estimate(
-        value=value,
-        lower=lower,
-        upper=upper,
-        n=int(row["n_covered"]),
-        unit="relative change",
-        method="Student's t on log price ratios, products as units",
-    )
+    names, method = ("price_index", "lower", "upper"), "Student's t on log price ratios, products as units"
+    return estimate_of(row[list(names)] - 1, names, n=row["n_covered"], unit="relative change", method=method)
 
 
 def _against_rivals(position: pd.DataFrame) -> list[Evidence]:
@@ -102,9 +96,7 @@ def _gap(ladder: pd.DataFrame, currency: str) -> list[Evidence]:
             section="The price ladder",
             sentence=f"In {row['category']}, the band from {low} to {high} takes "
             f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
-            action=f"look for products between {low} and {high} in {row['category']}",
-            owner="Merchandising",
-            caveat="Demand is what was bought: what is not offered cannot show here.",
+            caveat="Demand is what was bought, without an interval: what is not offered cannot show here.",
         )
     ]
 
@@ -140,10 +132,14 @@ def quality_findings(model: HedonicModel | None) -> tuple[Evidence, ...]:
     if model is None:
         return ()
     clear = model.groups[model.groups["is_dear"] | model.groups["is_cheap"]]
-    names = ", ".join(
-        f"{r['group']} {format_change(float(r['premium_share']))} ({format_change(float(r['lower']))} to "
-        f"{format_change(float(r['upper']))})"
+    ends = ("premium_share", "lower", "upper")
+    premiums = [
+        estimate_of(r, ends, n=r["n_products"], unit="relative change", method="hedonic price, HC3", level=model.level)
         for _, r in clear.iterrows()
+    ]
+    names = ", ".join(
+        f"{group} {format_estimate(premium, signed=True)}"
+        for group, premium in zip(clear["group"], premiums, strict=True)
     )
     said = (
         f"for what they offer, clear of the others: {names}" if len(clear) else "no brand stands out for what it offers"
@@ -182,7 +178,7 @@ def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool =
     else:
         first = drawn.columns["axis_1"]
         text = (
-            f"{source} tell brands apart along {count_of(drawn.n_axes_beyond_chance, 'axis').replace('axiss', 'axes')}; the "
+            f"{source} tell brands apart along {count_of(drawn.n_axes_beyond_chance, 'axis')}; the "
             f"first ({format_share(drawn.shares[0])} of the differences) runs from "
             f"“{first.idxmin()}” ({drawn.rows['axis_1'].idxmin()}) to “{first.idxmax()}” ({drawn.rows['axis_1'].idxmax()})."
         )

@@ -6,13 +6,15 @@ import re
 
 import pandas as pd
 
+from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
 from opslib.proposals.evidence import Evidence
-from opslib.stats.estimates import Estimate
+from opslib.proposals.words import probability
 
 SECTION, MOVED = "How sales answer to the price", "If a price moved"
 NAMED = 3
+"""Groups that are named; the others are counted."""
 UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well. Other products' sales are taken to stay."
 
 
@@ -36,34 +38,37 @@ def response_findings(
     -------
     tuple of Evidence
     """
-    found = [_group(row, response, price_change, currency) for _, row in _clearest(moves).iterrows()]
+    clear = moves[moves["is_clear"].astype(bool)]
+    largest = clear.sort_values("change_amount", key=abs, ascending=False, kind="stable").head(NAMED)
+    n_more = len(clear) - len(largest)
+    more = (
+        f" {count_of(n_more, 'more group')} {'is' if n_more == 1 else 'are'} as clear, with less money."
+        if n_more
+        else ""
+    )
+    found = [
+        _group(row, response, price_change, currency, more if place == len(largest) else "")
+        for place, (_, row) in enumerate(largest.iterrows(), 1)
+    ]
     if not found:
         found = [_nothing_clear(response, moves, price_change)]
     return tuple(found + _promotions(response) + _refused(response))
 
 
-def _clearest(moves: pd.DataFrame) -> pd.DataFrame:
-    clear = moves[moves["is_clear"]]
-    return clear.reindex(clear["change_amount"].abs().sort_values(ascending=False, kind="stable").index).head(NAMED)
-
-
-def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str) -> Evidence:
+def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str, more: str) -> Evidence:
     slope = response.groups.set_index("group").loc[row["group"]]
-    worth = Estimate(
-        value=float(row["change_amount"]), lower=float(row["lower"]), upper=float(row["upper"]), n=int(row["n_products"]),
-        unit=f"{currency}/month", level=response.level, method="price response of the group, Poisson pseudo-likelihood",
-    )  # fmt: skip
+    method = "price response of the group, Poisson pseudo-likelihood"
+    worth, answer = (
+        estimate_of(of, (name, "lower", "upper"), n=of["n_products"], unit=unit, method=method, level=response.level)
+        for of, name, unit in ((row, "change_amount", f"{currency}/month"), (slope, "slope", "% per %"))
+    )
     is_gain = worth.value > 0
-    answer = Estimate(
-        value=float(slope["slope"]), lower=float(slope["lower"]), upper=float(slope["upper"]), n=int(slope["n_products"]),
-        unit="% per %", level=response.level, method=worth.method,
-    )  # fmt: skip
     change = format_change(price_change)
     return Evidence(
         key="price-response-" + "-".join(re.findall(r"\w+", str(row["group"]).lower())),
         sentence=f"{row['group']}: list prices {change} would {'add' if is_gain else 'cost'} "
         f"{format_estimate(worth if is_gain else worth.scaled(-1, unit=worth.unit))} of {row['counted']}, since 1 % more "
-        f"of the price goes with {_slope(answer.value)} % units ({_slope(answer.lower)} to {_slope(answer.upper)}).",
+        f"of the price goes with {_slope(answer.value)} % units ({_slope(answer.lower)} to {_slope(answer.upper)}).{more}",
         kind="estimated",
         grade="Low",
         estimate=answer,
@@ -143,10 +148,6 @@ def _refused(response: PriceResponse) -> list[Evidence]:
                     kind="estimated",
                     grade="Very low" if name in ("followed", "tiers") else None,
                     section=SECTION,
-                    action=f"learn what prices do in {shown}: draw by lot which products move"
-                    if name == "followed"
-                    else None,
-                    owner="Pricing" if name == "followed" else None,
                 )
             )
     return found
@@ -185,7 +186,8 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, 
         Evidence(
             key="what-if",
             sentence=f"{moved}: {what} {format_estimate(worth, signed=True)}, more than now with a probability of "
-            f"{_chance(found.consequence.p_gain)}, at {found.consequence.units.value:+.1f} units a month.{place}",
+            f"{probability(found.consequence.p_gain)}, at "
+            f"{format_number(found.consequence.units.value, step=0.1, signed=True)} units a month.{place}",
             kind="estimated",
             grade="Low",
             section=MOVED,
@@ -200,22 +202,14 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, 
     )
 
 
-def _chance(probability: float) -> str:
-    """Never certain."""
-    return (
-        "over 99 %"
-        if probability > 0.99
-        else "under 1 %"
-        if probability < 0.01
-        else format_share(probability, step=1.0)
-    )
-
-
 def _place(found: WhatIf) -> str:
     """Its place then: against competitors, on the ladder, against the going rate."""
     now, then, parts = found.now, found.then, []
     if then.price_index == then.price_index:
-        parts.append(f"its index against competitors goes from {now.price_index:.2f} to {then.price_index:.2f}")
+        parts.append(
+            f"its index against competitors goes from {format_number(now.price_index, step=0.01)} to "
+            f"{format_number(then.price_index, step=0.01)}"
+        )
     if then.cheaper_share == then.cheaper_share:
         parts.append(
             f"{format_share(then.cheaper_share, step=1.0)} of the others in {found.group} are cheaper (now "

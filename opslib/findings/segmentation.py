@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from opslib.formats import count_of, format_days, format_money, format_share
@@ -21,7 +23,7 @@ def segmentation_findings(
     sizes : pandas.DataFrame
         From `segmentation.segment_sizes`.
     tiers : pandas.DataFrame
-        From `segmentation.tier_sizes`.
+        From `segmentation.tier_sizes`; small tiers may have joined the one before ("heavy or medium").
     coverage : pandas.DataFrame
         From `segmentation.rfm_coverage`.
     currency : str
@@ -41,9 +43,9 @@ def segmentation_findings(
     >>> segmentation_findings(empty, tiers, left, currency="GBP")[0].key
     'concentration'
     """
-    filled = sizes[sizes["n_customers"] > 0] if len(sizes) else sizes
-    heavy = tiers[tiers["tier"] == "heavy"].iloc[0]
-    found = [_concentration(heavy, currency)] if heavy["n_customers"] > 0 else []
+    filled = sizes[sizes["n_customers"] > 0]
+    top = tiers.iloc[0]
+    found = [_concentration(top, currency)] if top["n_customers"] > 0 else []
     rows = {name: filled[filled["segment"] == name] for name in _ACTED_ON}
     found += [_segment(name, part.iloc[0], currency) for name, part in rows.items() if len(part)]
     unknown = coverage[coverage["part"] == "without a customer"].iloc[0]
@@ -52,12 +54,12 @@ def segmentation_findings(
     return tuple(found)
 
 
-def _concentration(heavy: pd.Series, currency: str) -> Evidence:
-    amount = format_money(heavy["revenue_amount"], currency)
+def _concentration(top: pd.Series, currency: str) -> Evidence:
+    amount = format_money(top["revenue_amount"], currency)
     return Evidence(
         key="concentration",
-        sentence=f"{format_share(heavy['customer_share'])} of the customers bring {format_share(heavy['revenue_share'])} "
-        f"of the revenue: {count_of(heavy['n_customers'], 'heavy customer')}, {amount}.",
+        sentence=f"{format_share(top['customer_share'])} of the customers bring {format_share(top['revenue_share'])} "
+        f"of the revenue: {count_of(top['n_customers'], top['tier'] + ' customer')}, {amount}.",
         kind="measured",
         section="A few customers carry the revenue",
     )
@@ -94,6 +96,26 @@ def _left_out(row: pd.Series, currency: str) -> Evidence:
         section="Who is counted, and who is not",
         caveat="Guests may behave differently from customers who are known.",
     )
+
+
+#: What bears most on the month's decisions; the first few stand on a page's first screen.
+_FIRST = ("concentration", "lifetime-worth", "win-back", "segment-at-risk", "left-carts")
+
+
+def strongest_first(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Findings in the order in which a manager needs them: the money and whom to win back, then all others as they came.
+
+    Parameters
+    ----------
+    found : sequence of Evidence
+        Of the segmentation page.
+
+    Returns
+    -------
+    tuple of Evidence
+    """
+    places = {key: place for place, key in enumerate(_FIRST)}
+    return tuple(sorted(found, key=lambda finding: places.get(finding.key, len(_FIRST))))
 
 
 def segmentation_limits(*, n_days: int) -> tuple[str, ...]:

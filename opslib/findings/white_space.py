@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from opslib.formats import count_of, format_estimate, format_money, format_share, is_missing
+from opslib.findings.rows import estimate_of
+from opslib.formats import count_of, format_estimate, format_money, is_missing
 from opslib.positioning import UnmetSearches
 from opslib.privacy import redact
 from opslib.proposals.evidence import Evidence
-from opslib.stats.estimates import Estimate
+from opslib.proposals.words import probability
 
 SEARCHES, GAPS = "Looked for in vain", "Demand against offer"
+NAMED = 2
+"""Themes and gaps that call for an action; the others are counted."""
 
 
 def unmet_findings(unmet: UnmetSearches | None, *, currency: str) -> tuple[Evidence, ...]:
-    """The share of searches in vain, and the three themes that matter most.
+    """The share of searches in vain, and the themes that matter most.
 
     Parameters
     ----------
@@ -29,19 +34,18 @@ def unmet_findings(unmet: UnmetSearches | None, *, currency: str) -> tuple[Evide
     """
     if unmet is None:
         return ()
-    found = [
-        Evidence(
-            key="unmet-share",
-            kind="estimated",
-            section=SEARCHES,
-            estimate=unmet.unmet_share,
-            sentence=f"{format_estimate(unmet.unmet_share)} of searches are in vain: no result, or one that is clicked clearly "
-            "less than others.",
-            caveat="Some fail because the word is misspelt or unknown to the search, not because nothing is offered.",
-        )
-    ]
-    best = unmet.themes[unmet.themes["top_three_share"] >= 0.5].head(3)
-    return (*found, *(_theme(row, place, unmet, currency) for place, (_, row) in enumerate(best.iterrows(), 1)))
+    best = unmet.themes[unmet.themes["top_three_share"] >= 0.5].head(NAMED)
+    n_more = len(unmet.themes) - len(best)
+    whole = Evidence(
+        key="unmet-share",
+        kind="estimated",
+        section=SEARCHES,
+        estimate=unmet.unmet_share,
+        sentence=f"{format_estimate(unmet.unmet_share)} of searches are in vain: no result, or one that is clicked clearly "
+        "less than others" + (f"; {count_of(n_more, 'more theme')} beside those named here." if n_more else "."),
+        caveat="Some fail because the word is misspelt or unknown to the search, not because nothing is offered.",
+    )
+    return (whole, *(_theme(row, place, unmet, currency) for place, (_, row) in enumerate(best.iterrows(), 1)))
 
 
 def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> Evidence:
@@ -51,23 +55,22 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> E
     worth = None
     money = "its worth cannot be told: orders do not name the visit they came from"
     if value is not None:
-        worth = Estimate(
-            value=float(row["worth_amount"]), lower=float(row["worth_lower"]), upper=float(row["worth_upper"]),
-            n=int(row["n_visits"]), unit=f"{currency}/month", method="visits in vain x value of a visit that found; draws",
-        )  # fmt: skip
+        names, method = (
+            ("worth_amount", "worth_lower", "worth_upper"),
+            "visits in vain x value of a visit that found; draws",
+        )
+        worth = estimate_of(row, names, n=row["n_visits"], unit=f"{currency}/month", method=method)
         kind = "margin" if unmet.is_margin else "revenue"
         money = f"meeting it is worth about {format_estimate(worth)} of {kind}"
         money += "" if worth.lower > 0 else ", which does not exclude nothing" if worth.upper > 0 else ": no gain"
     n_ours = 0 if is_missing(row["n_products"]) else int(row["n_products"])
     is_named = n_ours > 0
-    certain = float(row["top_three_share"]) > 0.99
-    chance = f"over {format_share(0.99)}" if certain else format_share(float(row["top_three_share"]))
     return Evidence(
         key=f"unmet-{place}",
         kind="estimated",
         section=SEARCHES,
         sentence=f"“{name}” was looked for in vain in {count_of(int(row['n_visits']), 'visit')}; {money} "
-        f"(among the best three themes with a chance of {chance}).",
+        f"(among the best three themes with a chance of {probability(float(row['top_three_share']))}).",
         estimate=worth,
         worth=worth,
         grade="Low",
@@ -80,15 +83,13 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> E
     )
 
 
-def gap_findings(gaps: pd.DataFrame, *, by: str, currency: str) -> tuple[Evidence, ...]:
-    """The group whose demand exceeds its offer most clearly.
+def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Evidence, ...]:
+    """The groups whose demand exceeds their offer most clearly: the best of each grouping, those on which most money rests.
 
     Parameters
     ----------
-    gaps : pandas.DataFrame
-        From `positioning.demand_gaps`; may be empty.
-    by : str
-        Its first column: category, attr_colour, ...
+    gaps : mapping of str to pandas.DataFrame
+        From `positioning.demand_gaps`, by its first column: category, attr_colour, ...; tables may be empty.
     currency : str
         ISO code.
 
@@ -96,32 +97,37 @@ def gap_findings(gaps: pd.DataFrame, *, by: str, currency: str) -> tuple[Evidenc
     -------
     tuple of Evidence
     """
-    clear = gaps[gaps["pressure_lower"] > 1] if len(gaps) else gaps
-    if not len(clear):
-        return ()
-    row = clear.iloc[0]
+    clear = {by: table[table["pressure_lower"] > 1] for by, table in gaps.items() if len(table)}
+    best = {by: table.iloc[0] for by, table in clear.items() if len(table)}
+    ranked = sorted(best, key=lambda by: (-float(best[by]["excess_lower"]), by))
+    n_more = sum(map(len, clear.values())) - min(NAMED, len(ranked))
+    more = f" {count_of(n_more, 'more group')} {'is' if n_more == 1 else 'are'} as clear, by another cut or with less money."
+    last = min(NAMED, len(ranked)) - 1
+    return tuple(
+        _gap(best[by], by, currency, more if n_more and place == last else "")
+        for place, by in enumerate(ranked[:NAMED])
+    )
+
+
+def _gap(row: pd.Series, by: str, currency: str, more: str) -> Evidence:
+    method = "compound Poisson by visit; draws"
     pressure, amount = (
-        Estimate(
-            value=float(row[value]), lower=float(row[f"{stem}_lower"]), upper=float(row[f"{stem}_upper"]),
-            n=int(row["n_demand"]), unit=unit, method="compound Poisson by visit; draws",
-        )
+        estimate_of(row, (value, f"{stem}_lower", f"{stem}_upper"), n=row["n_demand"], unit=unit, method=method)
         for value, stem, unit in (("pressure", "pressure", "ratio"), ("excess_amount", "excess", f"{currency}/month"))
-    )  # fmt: skip
+    )
     name, word = str(row[by]), by.removeprefix("attr_").replace("_", " ")
     if "price_band" in row:
         low, high = (format_money(row[end], currency) for end in ("lower_price", "upper_price"))
         name += f" from {low} to {high}"
-    return (
-        Evidence(
-            key=f"gap-{by.removeprefix('attr_').replace('_', '-')}",
-            kind="estimated",
-            section=GAPS,
-            sentence=f"By {word}, {name} draws {format_estimate(pressure)} its share of the offer; "
-            f"{format_estimate(amount)} rests on that excess.",
-            estimate=pressure,
-            grade="Low",
-            action=f"look for more choice: {name}",
-            owner="Buying",
-            caveat="That money is earned today: it bounds what more choice could win, and some would come from neighbours.",
-        ),
+    return Evidence(
+        key=f"gap-{by.removeprefix('attr_').replace('_', '-')}",
+        kind="estimated",
+        section=GAPS,
+        sentence=f"By {word}, {name} draws {format_estimate(pressure)} its share of the offer; "
+        f"{format_estimate(amount)} rests on that excess.{more}",
+        estimate=pressure,
+        grade="Low",
+        action=f"look for more choice: {name}",
+        owner="Buying",
+        caveat="That money is earned today: it bounds what more choice could win, and some would come from neighbours.",
     )

@@ -16,8 +16,8 @@ from opslib.positioning.prices import (
     promotion_depths,
 )
 from opslib.positioning.response import PriceResponse, expected_change, price_response
+from opslib.positioning.scenario import WhatIf, what_if
 from opslib.positioning.weeks import product_weeks
-from opslib.positioning.what_if import WhatIf, what_if
 from opslib.positioning.white_space import UnmetSearches, unmet_searches
 
 __all__ = [

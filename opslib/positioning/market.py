@@ -16,7 +16,8 @@ from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, order_day, paid, require_columns
 from opslib.periods import Period
 from opslib.positioning.pairs import MAX_PAIRS, SIGNIFICANT, in_period
-from opslib.stats.association import false_discovery_rates, linked_groups, pair_tests
+from opslib.stats.association import linked_groups, pair_tests
+from opslib.stats.multiplicity import false_discovery_rates
 
 #: Classes of order sizes (different items) within which a customer's orders are compared.
 SIZE_CLASSES = (4, 16)
@@ -194,10 +195,10 @@ def cannibalisation(
     pandas.DataFrame
         One row a product launched in the period, by day: item, launched_on, group, n_weeks_before, n_weeks_after,
         n_lines_new (of the launch), n_lines_before and n_lines_after (of the group without it), lost_share (of the
-        group's sales, a week) with lost_lower and lost_upper, taken_share (lines the group lost over lines the launch
+        group's sales, a week) with lost_lower and lost_upper, taken_ratio (lines the group lost over lines the launch
         sold; above 1 the launch cost more than it sold) with taken_lower and taken_upper, p_value, q_value (over the
-        launches with an answer), n_placebos, reason (why there is
-        no answer, else empty).
+        launches with an answer), n_placebos, reason (why there is no answer, else empty), is_taken (q at most 0.05, and
+        the interval of what was lost is above zero).
 
     Raises
     ------
@@ -236,12 +237,13 @@ def cannibalisation(
     answered = found["p_value"].notna()
     p_values = found.loc[answered, "p_value"].to_numpy(dtype="float64")
     found.loc[answered, "q_value"] = false_discovery_rates(p_values, n_tested=len(p_values))
-    return found
+    return found.assign(is_taken=(found["q_value"] <= SIGNIFICANT) & (found["lost_lower"] > 0))
 
 
 _TAKEN = (
     "item", "launched_on", "group", "n_weeks_before", "n_weeks_after", "n_lines_new", "n_lines_before",
-    "n_lines_after", "lost_share", "lost_lower", "lost_upper", "taken_share", "taken_lower", "taken_upper", "p_value", "q_value", "n_placebos", "reason",
+    "n_lines_after", "lost_share", "lost_lower", "lost_upper", "taken_ratio", "taken_lower", "taken_upper", "p_value",
+    "q_value", "n_placebos", "reason", "is_taken",
 )  # fmt: skip
 
 
@@ -290,8 +292,11 @@ def _taken(
         "n_weeks_after": after, "n_lines_new": int(sides.loc[is_new & (sides["side"] == 1), "n"].sum()),
         "n_lines_before": int(own[0]), "n_lines_after": int(own[1]),
     }  # fmt: skip
-    home = settled.dropna(subset=["group"]).groupby("group")["category"].first()
-    others = rest.loc[home.reindex(sums.index)].to_numpy() - sums.to_numpy()
+    # A group's home is the category of most of its lines; those that it sold elsewhere are no part of the category's rest.
+    parts = settled.groupby(["group", "category"], as_index=False).agg({"n": "sum"}).sort_values("n", kind="stable")
+    home = parts.drop_duplicates("group", keep="last").set_index("group")["category"]
+    inside = _by_side(settled[settled["category"] == settled["group"].map(home)], "group")
+    others = rest.reindex(home.reindex(sums.index)).to_numpy() - inside.reindex(sums.index).to_numpy()
     enough = (sums.to_numpy() >= MIN_LINES).all(axis=1) & (others >= MIN_LINES).all(axis=1)
     both = np.column_stack([sums.to_numpy(), others])[enough]
     gaps = pd.DataFrame(
@@ -314,10 +319,10 @@ def _loss(own: pd.Series, placebos: pd.DataFrame, row: dict[str, Any], level: fl
     error = float(np.sqrt(drift + own["noise"] + placebos["change"].var() / n))
     effect, half = float(own["change"] - placebos["change"].mean()), student.ppf(0.5 + level / 2, df) * error
     out = {"p_value": float(2 * student.sf(abs(effect) / error, df))}
-    for end, change in {"share": effect, "lower": effect + half, "upper": effect - half}.items():
-        out[f"lost_{end}"] = -float(np.expm1(change))
+    for end, change in {"": effect, "lower": effect + half, "upper": effect - half}.items():
+        out[f"lost_{end or 'share'}"] = -float(np.expm1(change))
         lost = row["n_lines_after"] * float(np.expm1(-change))
-        out[f"taken_{end}"] = lost / row["n_lines_new"] if row["n_lines_new"] else float("nan")
+        out[f"taken_{end or 'ratio'}"] = lost / row["n_lines_new"] if row["n_lines_new"] else float("nan")
     return out
 
 

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, require_columns
+from opslib.metrics.blocks import Table
 from opslib.positioning.response import PriceResponse
-from opslib.positioning.what_if import MAX_PRODUCTS, WEEKS_A_MONTH
+from opslib.positioning.scenario import WEEKS_A_MONTH, shelf_of, slope_error
 
 _POINTS = 401
 
@@ -40,8 +39,9 @@ def price_moves(
         group, product_id (products only), n_products, counted ("margin", or "revenue" where a cost is not known),
         now_amount (a month), change_amount, lower, upper, p_gain (0-1; all four missing where refused), refusal ("band",
         "followed", "tiers" or empty), is_clear (the interval is clear of zero, and so is the
-        slope: who has not been seen to sell less at a higher price is not known to bear one). Surest gains first. The slope is uncertain
-        here; present sales are taken as they are, which does not change the sign.
+        slope: who has not been seen to sell less at a higher price is not known to bear one). Groups: surest gains first;
+        products: clear gains first, of equals those that earn most now, refused ones last. The slope is uncertain here;
+        present sales are taken as they are, which does not change the sign.
 
     Raises
     ------
@@ -67,7 +67,8 @@ def price_moves(
         raise ParameterError(
             f"price_change: {price_change} is not a small change of a price; 0.05 is five per cent more"
         )
-    rows = response.products.merge(_costs(products), on="product_id", how="left").sort_values(["group", "product_id"])
+    costs = shelf_of(products)[["product_id", "cost"]]
+    rows = response.products.merge(costs, on="product_id", how="left").sort_values(["group", "product_id"])
     groups = response.groups.set_index("group")
     if by == "group":
         rows = rows.drop(columns=["slope", "lower", "upper"]).join(groups[["slope", "lower", "upper"]], on="group")
@@ -75,7 +76,7 @@ def price_moves(
     is_known = rows["cost"].notna().groupby(key).transform("all")
     cost, price = rows["cost"].where(is_known, 0.0).to_numpy(float), rows["price"].to_numpy(float)
     units = rows["units_a_week"].to_numpy(float) * WEEKS_A_MONTH
-    error = (rows["upper"] - rows["lower"]).to_numpy(float) / 2 / stats.norm.ppf(0.5 + response.level / 2)
+    error = slope_error(rows, level=response.level).to_numpy(float)
     tails = stats.norm.ppf((np.arange(_POINTS) + 0.5) / _POINTS)
     factor = np.exp((rows["slope"].to_numpy(float)[:, None] + error[:, None] * tails) * math.log1p(price_change))
     gains = units[:, None] * (factor * (price * (1 + price_change) - cost)[:, None] - (price - cost)[:, None])
@@ -91,16 +92,16 @@ def price_moves(
     told = ["change_amount", "lower", "upper", "p_gain"]
     out[told] = out[told].where(out["refusal"] == "")
     out["is_clear"] = (first["upper"].first() < 0) & ((out["lower"] > 0) | (out["upper"] < 0))
-    out = out.rename_axis("product_id").reset_index() if by == "product" else out.reset_index(drop=True)
-    return out.sort_values(["p_gain", "change_amount", "group"], ascending=[False, False, True], ignore_index=True)
+    return _in_order(out, by=by)
 
 
-def _costs(products: Table) -> pd.DataFrame:
-    table = engine.as_table(products)
-    require_columns(table, "product_id", name="products")
-    cost = {"cost": table["cost"].cast("float64")} if "cost" in table.columns else {}
-    frame = engine.collect(table.select("product_id", **cost).order_by("product_id"), max_rows=MAX_PRODUCTS)
-    return frame if cost else frame.assign(cost=math.nan)
+def _in_order(out: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    if by == "group":
+        return out.sort_values(["p_gain", "change_amount", "group"], ascending=[False, False, True], ignore_index=True)
+    out = out.rename_axis("product_id").reset_index()
+    rank = (out["refusal"] == "").astype(int) + (out["is_clear"] & (out["lower"] > 0))
+    keys = out.assign(rank=rank).sort_values(["rank", "now_amount", "product_id"], ascending=[False, False, True])
+    return keys.drop(columns="rank").reset_index(drop=True)
 
 
 def _refusals(

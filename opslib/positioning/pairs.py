@@ -223,12 +223,8 @@ def _frequent(items: ir.Table, min_support: float) -> tuple[ir.Table, ir.Floatin
     return counts.filter(counts["n_baskets"].cast("float64") >= least), least
 
 
-def _together(items: ir.Table, frequent: ir.Table) -> ir.Table:
-    """Every basket's pairs of frequent items: one self-join of what is left."""
-    return _paired(items.semi_join(frequent, "item"))
-
-
 def _paired(kept: ir.Table) -> ir.Table:
+    """Every basket's pairs of items: one self-join."""
     others = [name for name in kept.columns if name not in ("basket", "item", "who")]
     one = kept.select(
         "basket", item_a="item", **({"who": "who"} if "who" in kept.columns else {}), **{f"{n}_a": n for n in others}
@@ -239,7 +235,7 @@ def _paired(kept: ir.Table) -> ir.Table:
 
 def _pair_sums(items: ir.Table, frequent: ir.Table, least: ir.FloatingScalar) -> ir.Table:
     """Baskets, people and clustering of each pair; ``n_both`` leaves out baskets in which both were bought after a look."""
-    both = _together(items, frequent)
+    both = _paired(items.semi_join(frequent, "item"))
     often = both.group_by("item_a", "item_b").aggregate(n=both.count())
     both = both.semi_join(often.filter(often["n"].cast("float64") >= least), ["item_a", "item_b"])
     bought = {}
@@ -267,7 +263,7 @@ def _beyond_chance(rows: ir.Table, *, min_support: float) -> pd.DataFrame:
     per = sized.group_by("item", stratum=stratum).aggregate(n=sized.count(), n_others=(sized["size"] - 1).sum())
     strata = engine.collect(
         sized.group_by(stratum=stratum)
-        .aggregate(n_baskets=sized["basket"].nunique(), n_items=sized.count(), n_others=(sized["size"] - 1).sum())
+        .aggregate(n_sets=sized["basket"].nunique(), n_items=sized.count(), n_others=(sized["size"] - 1).sum())
         .order_by("stratum")
     )
     counts = engine.collect(per.semi_join(frequent, "item").order_by("item", "stratum"), max_rows=MAX_PAIRS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -18,8 +21,8 @@ STOP_WORDS = frozenset(
     "when where which while will with would your yours because little looks look didn doesn isn wasn aren couldn good great nice "
     "bought order ordered item product".split()
 )
-#: Reviews that a group needs before its words say anything.
-MIN_REVIEWS = 20
+#: Reviews, or customers, that a group needs before it has a place on a map.
+MIN_VOICES = 20
 
 
 def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: int = 24) -> pd.DataFrame:
@@ -40,7 +43,7 @@ def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: 
     Returns
     -------
     pandas.DataFrame
-        One row a group with at least `MIN_REVIEWS` reviews, one column a word, reviews counted once a word. Empty where
+        One row a group with at least `MIN_VOICES` reviews, one column a word, reviews counted once a word. Empty where
         fewer than three groups or three words are left.
 
     Raises
@@ -66,15 +69,13 @@ def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: 
     texts = said.filter(said["text"].notnull()).inner_join(labels, "product_id")
     texts = texts.filter(texts["group"].notnull())
     sizes = engine.collect(texts.group_by("group").aggregate(n=texts.count()).order_by("group"))
-    sizes = sizes[sizes["n"] >= MIN_REVIEWS]
+    sizes = sizes[sizes["n"] >= MIN_VOICES]
     if len(sizes) < 3:
         return pd.DataFrame()
-    numbered = texts.select("group", review=texts["review_id"] if "review_id" in texts.columns else texts["text"],
-                            words=texts["text"].lower().re_replace(r"[^a-zà-ÿ]+", " ").split(" "))  # fmt: skip
-    words = numbered.select("group", "review", word=numbered["words"].unnest())
-    words = words.filter(words["word"].length() >= 4)
-    is_unique = "review_id" in texts.columns
-    counts = words.group_by("group", "word").aggregate(n=words["review"].nunique() if is_unique else words.count())
+    said_words = texts["text"].lower().re_replace(r"[^a-zà-ÿ]+", " ").split(" ").unique()
+    words = texts.select("group", word=said_words.unnest())
+    words = words.filter((words["word"].length() >= 4) & words["word"].notin(sorted(STOP_WORDS)))
+    counts = words.group_by("group", "word").aggregate(n=words.count())
     least = max(int(sizes["n"].sum() // 200), 2)
     frequent = counts.group_by("word").aggregate(total=counts["n"].sum())
     frequent = frequent.filter(frequent["total"] >= least)
@@ -86,7 +87,7 @@ def buyer_counts(
     order_lines: Table,
     products: Table,
     *,
-    by: str = "brand",
+    by: str | Sequence[str] = ("brand", "supplier"),
     across: str = "category",
     n_groups: int = 12,
     n_columns: int = 16,
@@ -98,9 +99,11 @@ def buyer_counts(
     order_lines : table
         product_id, customer_id; with status, only paid lines.
     products : table
-        product_id and the columns ``by`` and ``across``.
-    by, across : str
-        Groups that are compared (brand, supplier), and what they are bought for (category, an attribute).
+        product_id, the columns ``across`` and, of ``by``, those that there are.
+    by : str or sequence of str
+        Groups that are compared; of several columns the first that makes a table.
+    across : str
+        What they are bought for (category, an attribute).
     n_groups, n_columns : int
         Groups with the most customers; of their columns, those that tell groups apart most.
 
@@ -117,15 +120,27 @@ def buyer_counts(
     >>> buyer_counts(lines, products)["tea"].tolist()
     [30, 0, 0]
     """
-    lines, catalogue = engine.as_table(order_lines), engine.as_table(products)
+    lines, catalogue = paid(order_lines), engine.as_table(products)
     require_columns(lines, "product_id", "customer_id", name="order_lines")
-    require_columns(catalogue, "product_id", by, across, name="products")
-    lines = lines.filter(paid(lines) & lines["customer_id"].notnull()).select("product_id", "customer_id")
+    wanted = [by] if isinstance(by, str) else list(by)
+    there = [name for name in wanted if name in catalogue.columns] or wanted[:1]
+    require_columns(catalogue, "product_id", *there, across, name="products")
+    lines = lines.filter(lines["customer_id"].notnull()).select("product_id", "customer_id")
+    tables = (
+        _buyers(lines, catalogue, by=name, across=across, n_groups=n_groups, n_columns=n_columns) for name in there
+    )
+    return next((table for table in tables if len(table)), pd.DataFrame())
+
+
+def _buyers(
+    lines: ir.Table, catalogue: ir.Table, *, by: str, across: str, n_groups: int, n_columns: int
+) -> pd.DataFrame:
+    """Customers of each group by what they buy most of it; empty where too few groups are left."""
     labels = catalogue.select("product_id", group=catalogue[by].cast("string"), value=catalogue[across].cast("string"))
     bought = lines.inner_join(labels.filter(labels["group"].notnull() & labels["value"].notnull()), "product_id")
     sizes = bought.group_by("group").aggregate(n=bought["customer_id"].nunique())
     sizes = engine.collect(sizes.order_by(sizes["n"].desc(), "group").limit(n_groups))
-    sizes = sizes[sizes["n"] >= MIN_REVIEWS].sort_values("group")
+    sizes = sizes[sizes["n"] >= MIN_VOICES].sort_values("group")
     if len(sizes) < 3:
         return pd.DataFrame()
     kept = bought.filter(bought["group"].isin(sizes["group"].tolist()))
@@ -140,7 +155,7 @@ def buyer_counts(
 
 def _telling(found: pd.DataFrame, sizes: pd.DataFrame, n_words: int) -> pd.DataFrame:
     """The table of groups and words, with the words that tell the groups apart."""
-    kept = found[found["group"].isin(sizes["group"]) & ~found["word"].isin(STOP_WORDS)]
+    kept = found[found["group"].isin(sizes["group"])]
     table = kept.pivot_table(index="group", columns="word", values="n", aggfunc="sum", fill_value=0)
     if min(table.shape) < 3:
         return pd.DataFrame()

@@ -12,8 +12,9 @@ from scipy.stats import t as student
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, line_revenue, money, order_day, paid, require_columns
+from opslib.metrics.blocks import Table, line_revenue, money, paid, require_columns
 from opslib.periods import Period
+from opslib.positioning.pairs import in_period
 
 #: A competitor's price older than this says what was, not what is.
 STALE_AFTER_DAYS = 14
@@ -225,8 +226,7 @@ def price_ladder(products: Table, order_lines: Table, *, period: Period, n_bands
     """
     if n_bands < 2:
         raise ParameterError(f"price ladder: n_bands {n_bands} is not allowed; at least 2")
-    sold = paid(order_lines)
-    sold = sold.filter(order_day(sold).between(ibis.literal(period.start), ibis.literal(period.end)))
+    sold = in_period(paid(order_lines), period)
     sold = sold.mutate(revenue_amount=line_revenue(sold)).group_by("product_id")
     revenue = sold.aggregate(revenue_amount=lambda t: t["revenue_amount"].sum().cast("float64"))
     table = engine.as_table(products)
@@ -306,9 +306,8 @@ def promotion_depths(order_lines: Table, products: Table, *, period: Period, by:
     >>> promotion_depths(sold, own, period=Period.parse("2026-10-01", "2026-10-31")).iloc[0, 1:].tolist()
     [20.0, 18.0, 0.5, 0.2]
     """
-    sold = paid(order_lines)
+    sold = in_period(paid(order_lines), period)
     require_columns(sold, "discount_amount", name="order_lines")
-    sold = sold.filter(order_day(sold).between(ibis.literal(period.start), ibis.literal(period.end)))
     labels = engine.as_table(products).select("product_id", group=ibis._[by].fill_null("(none)"))
     priced = sold.select(
         "product_id",

@@ -11,6 +11,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import MONEY, Table, money, order_day, paid, require_columns
 from opslib.periods import Period, floor_date
+from opslib.positioning.pairs import in_period
 from opslib.stats.count_response import MIN_COUNT, MIN_PERIODS
 
 PROMOTION_DISCOUNT = 0.1
@@ -110,7 +111,7 @@ def whole_weeks(period: Period) -> Period:
 
 
 def _sold(order_lines: Table, weeks: Period) -> ir.Table:
-    lines = paid(order_lines)
+    lines = in_period(paid(order_lines), weeks)
     require_columns(lines, "product_id", "quantity", "unit_price", name="order_lines")
     quantity, price = lines["quantity"].cast(MONEY), lines["unit_price"].cast(MONEY)
     discount = (
@@ -118,7 +119,6 @@ def _sold(order_lines: Table, weeks: Period) -> ir.Table:
     )
     rows = lines.select("product_id", day=order_day(lines), quantity=quantity, price=price,
                         listed=money(quantity * price), discount=discount)  # fmt: skip
-    rows = rows.filter(rows["day"].between(ibis.literal(weeks.start), ibis.literal(weeks.end)))
     rows = rows.filter((rows["quantity"] > 0) & (rows["price"] > 0))
     return rows.mutate(week=rows["day"].truncate("W").cast("date")).drop("day")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -68,6 +68,12 @@ class Anytime(Part):
 Stopping = Annotated[Fixed | GroupSequential | Anytime, Field(discriminator="kind")]
 
 
+def _two_arms(design: Any) -> Any:
+    if design.control == design.treatment:
+        raise ValueError(f"control and treatment are both '{design.control}'")
+    return design
+
+
 class Experiment(Part):
     """Customers, visitors or sessions randomised."""
 
@@ -84,10 +90,10 @@ class Experiment(Part):
     ) = None
     is_ramp_pooled: bool = False
 
+    _arms = model_validator(mode="after")(_two_arms)
+
     @model_validator(mode="after")
-    def _two_arms(self) -> Experiment:
-        if self.control == self.treatment:
-            raise ValueError(f"control and treatment are both '{self.control}'")
+    def _known(self) -> Experiment:
         if self.segment is not None:
             kind_of(*self.segment.partition(".")[::2])
         return self
@@ -103,6 +109,8 @@ class ClusterExperiment(Part):
     randomised: Literal["store", "region", "week"]
     source: Literal["experiments", "unit_outcomes"] = "experiments"
     covariate_days: Annotated[int, Field(ge=0, le=365)] = 0
+
+    _arms = model_validator(mode="after")(_two_arms)
 
 
 class Rollout(Part):
@@ -159,6 +167,8 @@ class Comparison(Part):
     group: Annotated[str, Field(description="table.column that tells the groups apart")]
     control: Text
     treatment: Text
+
+    _arms = model_validator(mode="after")(_two_arms)
 
     @model_validator(mode="after")
     def _known(self) -> Comparison:

@@ -3,7 +3,7 @@
 from opslib.segmentation.clusters import SegmentClusters, segment_clusters
 from opslib.segmentation.features import FEATURES, Feature, customer_features
 from opslib.segmentation.grid import rfm_grid
-from opslib.segmentation.histories import customer_summary, repeat_customers
+from opslib.segmentation.histories import FEWEST_REPEATERS, customer_summary, repeat_customers
 from opslib.segmentation.holdout import HoldoutCheck, holdout_check, lifetime_checks
 from opslib.segmentation.life_stage import STAGES, life_stages, stage_sizes
 from opslib.segmentation.lifetime import (
@@ -11,6 +11,7 @@ from opslib.segmentation.lifetime import (
     customer_lifetime_value,
     fit_lifetime,
     segment_lifetime_value,
+    value_quantiles,
 )
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
 from opslib.segmentation.model import Drift, SegmentModel
@@ -29,6 +30,7 @@ from opslib.segmentation.visits import INTENTS, intent_sizes, visit_intents
 
 __all__ = [
     "FEATURES",
+    "FEWEST_REPEATERS",
     "INTENTS",
     "NOBODY",
     "SEGMENTS",
@@ -64,6 +66,7 @@ __all__ = [
     "segment_sizes",
     "stage_sizes",
     "tier_sizes",
+    "value_quantiles",
     "value_tiers",
     "visit_intents",
 ]

@@ -11,11 +11,13 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import line_revenue, order_day, paid, require_columns
 from opslib.metrics.blocks import Table
+from opslib.segmentation.rfm import customer_lines
 
 Grain = Literal["day", "week"]
 DAYS_IN: dict[str, int] = {"day": 1, "week": 7}
+FEWEST_REPEATERS = 20
+"""Customers who came back at least, for a forecast to be asked: seven parameters are fitted, three customers to each."""
 MAX_HISTORIES = 2_000_000
 """Most distinct histories; a shop of any size has fewer in weeks."""
 
@@ -76,7 +78,7 @@ def customer_summary(order_lines: Table, *, end: date, start: date | None = None
 
 
 def repeat_customers(summary: Table) -> int:
-    """How many customers came back: below a hundred a lifetime model says little, below twenty it is not asked.
+    """How many customers came back: below a hundred a lifetime model says little, below `FEWEST_REPEATERS` it is not asked.
 
     Parameters
     ----------
@@ -93,8 +95,7 @@ def repeat_customers(summary: Table) -> int:
     1
     """
     table = engine.as_table(summary)
-    came_back = (table["frequency"] > 0).ifelse(1, 0).sum().fill_null(0)
-    return int(engine.collect(table.aggregate(n=came_back))["n"].iloc[0])
+    return int(engine.collect(table.filter(table["frequency"] > 0).count()).to_numpy()[0, 0])
 
 
 def purchases(order_lines: Table, *, first: date | None, last: date, step: int, anchor: date) -> ir.Table:
@@ -102,11 +103,7 @@ def purchases(order_lines: Table, *, first: date | None, last: date, step: int, 
 
     Days after the anchor count up from 0 as well: a stretch lies on one side of it.
     """
-    lines = engine.as_table(order_lines)
-    require_columns(lines, "customer_id", name="order_lines")
-    lines = paid(lines)
-    rows = lines.select(customer_id=lines["customer_id"], day=order_day(lines), amount=line_revenue(lines))
-    rows = rows.filter(rows["customer_id"].notnull(), rows["day"] <= last)
+    rows = customer_lines(order_lines, as_of=last)
     rows = rows if first is None else rows.filter(rows["day"] >= first)
     behind = engine.days_between(ibis.literal(anchor), rows["day"])
     ago = (behind < 0).ifelse(-behind - 1, behind) // step

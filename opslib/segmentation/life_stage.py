@@ -10,8 +10,9 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import line_revenue, order_day, paid, require_columns
 from opslib.metrics.blocks import Table
+from opslib.segmentation.rfm import customer_lines
+from opslib.segmentation.sizes import group_sizes
 
 STAGES: dict[str, tuple[str, str]] = {
     "new": ("a welcome that leads to the second order", "customer relations"),
@@ -111,11 +112,7 @@ def life_stages(
 
 
 def _rhythm(order_lines: Table, *, as_of: date) -> ir.Table:
-    lines = engine.as_table(order_lines)
-    require_columns(lines, "customer_id", name="order_lines")
-    lines = paid(lines)
-    rows = lines.select(customer_id=lines["customer_id"], day=order_day(lines), amount=line_revenue(lines))
-    rows = rows.filter(rows["customer_id"].notnull(), rows["day"] <= as_of)
+    rows = customer_lines(order_lines, as_of=as_of)
     return rows.group_by("customer_id").aggregate(
         first_on=rows["day"].min(),
         last_on=rows["day"].max(),
@@ -138,33 +135,6 @@ def stage_sizes(stages: Table) -> pd.DataFrame:
         One row a stage, empty ones too: stage, n_customers, customer_share, revenue_amount, revenue_share,
         median_gap_days, action, owner.
     """
-    table = engine.as_table(stages)
-    found = engine.collect(
-        table.group_by("stage")
-        .aggregate(
-            n_customers=table.count(),
-            revenue_amount=table["revenue_amount"].sum(),
-            median_gap_days=table["gap_days"].median(),
-        )
-        .order_by("stage")
-    )
-    sizes = pd.DataFrame({"stage": list(STAGES)}).merge(found, how="left", on="stage")
-    sizes = sizes.fillna({"n_customers": 0, "revenue_amount": 0.0}).astype({"n_customers": "int64"})
-    total = sizes["revenue_amount"].sum()
-    return sizes.assign(
-        customer_share=sizes["n_customers"] / max(sizes["n_customers"].sum(), 1),
-        revenue_share=sizes["revenue_amount"] / total if total else float("nan"),
-        action=[action for action, _ in STAGES.values()],
-        owner=[owner for _, owner in STAGES.values()],
-    )[
-        [
-            "stage",
-            "n_customers",
-            "customer_share",
-            "revenue_amount",
-            "revenue_share",
-            "median_gap_days",
-            "action",
-            "owner",
-        ]
-    ]
+    sizes = group_sizes(stages, "stage", list(STAGES), median_gap_days=lambda t: t["gap_days"].median())
+    actions, owners = zip(*STAGES.values(), strict=True)
+    return sizes.assign(action=actions, owner=owners)

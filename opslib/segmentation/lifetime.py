@@ -17,7 +17,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from opslib import engine
-from opslib.errors import ContractError, ParameterError
+from opslib.errors import ParameterError
+from opslib.metrics import require_columns
 from opslib.metrics.blocks import Table
 from opslib.segmentation.histories import MAX_HISTORIES, histories_of
 from opslib.stats.estimates import Estimate
@@ -187,6 +188,29 @@ def _exp(exponent: ir.FloatingValue) -> ir.FloatingValue:
     return ibis.least(ibis.greatest(exponent, ibis.literal(-_MOST)), ibis.literal(_MOST)).exp()
 
 
+def value_quantiles(values: Table) -> pd.DataFrame:
+    """What half, and nine tenths, of the customers are expected to bring at most.
+
+    Parameters
+    ----------
+    values : table
+        From `customer_lifetime_value`.
+
+    Returns
+    -------
+    DataFrame
+        Two rows: quantile (0.5, 0.9), expected_revenue_amount.
+
+    Examples
+    --------
+    >>> value_quantiles(pd.DataFrame({"expected_revenue_amount": [1.0, 2.0, 12.0]}))["expected_revenue_amount"].tolist()
+    [2.0, 10.0]
+    """
+    column = engine.as_table(values)["expected_revenue_amount"]
+    found = engine.collect(column.as_table().aggregate(half=column.quantile(0.5), most=column.quantile(0.9)))
+    return pd.DataFrame({"quantile": [0.5, 0.9], "expected_revenue_amount": found.iloc[0].to_numpy(dtype="float64")})
+
+
 def require_horizon(horizon_days: int) -> None:
     """Refuse a future without days."""
     if horizon_days <= 0:
@@ -275,9 +299,7 @@ def _with_segment(summary: ir.Table, segments: Table | None, by: str) -> ir.Tabl
     if segments is None:
         return summary.mutate(segment=ibis.literal("all customers"))
     table = engine.as_table(segments)
-    for column in ("customer_id", by):
-        if column not in table.columns:
-            raise ContractError(f"segments: no column '{column}'; it has {', '.join(table.columns)}")
+    require_columns(table, "customer_id", by, name="segments")
     named = table.select(segment_customer=table["customer_id"], segment=table[by].cast("string"))
     joined = summary.left_join(named, summary["customer_id"] == named["segment_customer"])
     return joined.mutate(segment=joined["segment"].fill_null(UNSEGMENTED)).drop("segment_customer")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.errors import ContractError
+from opslib.metrics import require_columns
 from opslib.metrics.blocks import Table
 from opslib.periods import Grain, require_grain
 from opslib.segmentation.rfm import customer_totals
@@ -64,28 +64,20 @@ def segment_migration(before: Table, after: Table, *, by: str = "segment", level
         )
         .order_by("segment_before", ibis.desc("n_customers"), "segment_after")
     )
-    flows["n_before"] = flows.groupby("segment_before")["n_customers"].transform("sum")
-    estimates = [
-        share(int(n), int(all_), level=level) for n, all_ in zip(flows["n_customers"], flows["n_before"], strict=True)
-    ]
-    flows["flow_share"] = [estimate.value for estimate in estimates]
-    flows["lower"] = [estimate.lower for estimate in estimates]
-    flows["upper"] = [estimate.upper for estimate in estimates]
-    flows["revenue_change"] = flows["revenue_after"] - flows["revenue_before"]
-    return flows[
-        [
-            "segment_before",
-            "segment_after",
-            "n_customers",
-            "n_before",
-            "flow_share",
-            "lower",
-            "upper",
-            "revenue_before",
-            "revenue_after",
-            "revenue_change",
-        ]
-    ]
+    flows = _with_shares(flows, of="segment_before", whole="n_before", name="flow_share", level=level)
+    return flows.assign(revenue_change=flows["revenue_after"] - flows["revenue_before"])
+
+
+def _with_shares(frame: pd.DataFrame, *, of: str, whole: str, name: str, level: float) -> pd.DataFrame:
+    """Customers of the whole that a row is part of, and its share of them with Wilson's interval, behind its customers."""
+    n_whole = frame.groupby(of)["n_customers"].transform("sum")
+    estimates = [share(n, k, level=level) for n, k in zip(frame["n_customers"], n_whole, strict=True)]
+    columns = list(frame.columns)
+    place = columns.index("n_customers") + 1
+    ends = [(estimate.value, estimate.lower, estimate.upper) for estimate in estimates]
+    shares = pd.DataFrame(ends, columns=[name, "lower", "upper"], dtype="float64")
+    both = pd.concat([frame, n_whole.rename(whole), shares], axis=1)
+    return both[[*columns[:place], whole, *shares.columns, *columns[place:]]]
 
 
 def _pairs(before: Table, after: Table, by: str) -> ir.Table:
@@ -93,9 +85,7 @@ def _pairs(before: Table, after: Table, by: str) -> ir.Table:
     sides = {}
     for side, data in (("before", before), ("after", after)):
         table = engine.as_table(data)
-        for column in ("customer_id", by):
-            if column not in table.columns:
-                raise ContractError(f"{side}: no column '{column}'; it has {', '.join(table.columns)}")
+        require_columns(table, "customer_id", by, name=side)
         revenue = table["revenue_amount"] if "revenue_amount" in table.columns else ibis.literal(0)
         sides[side] = table.select(
             **{
@@ -128,7 +118,8 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     DataFrame
         One row a segment, largest change first: segment, n_before, n_after, revenue_before, revenue_after,
         change_amount, growth_share (of the whole change; missing if that is 0), volume_amount (customers in all),
-        mix_amount (the segment's share of them), rate_amount (revenue a customer). The three sum to the change of the
+        mix_amount (the segment's share of them), rate_amount (revenue a customer), n_least (the smaller number of its
+        customers that is not 0: fewest people that the row speaks of). The three amounts sum to the change of the
         segment, the segments to that of the shop.
 
     Examples
@@ -158,6 +149,9 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
         for a0, a1, b0, b1 in zip(n0, n1, r0, r1, strict=True)
     ]
     growth[["volume_amount", "mix_amount", "rate_amount"]] = np.array(effects).reshape(-1, 3)
+    growth["n_least"] = (
+        growth[["n_before", "n_after"]].replace(0, np.inf).min(axis=1).replace(np.inf, 0).astype("int64")
+    )
     order = growth["change_amount"].abs().sort_values(ascending=False, kind="stable").index
     return growth.loc[order].reset_index(drop=True)
 
@@ -220,22 +214,4 @@ def cohort_segments(
         .order_by("cohort", ibis.desc("n_customers"), "segment")
     )
     found["cohort"] = pd.to_datetime(found["cohort"])
-    found["n_cohort"] = found.groupby("cohort")["n_customers"].transform("sum")
-    estimates = [
-        share(int(n), int(k), level=level) for n, k in zip(found["n_customers"], found["n_cohort"], strict=True)
-    ]
-    found["segment_share"] = [estimate.value for estimate in estimates]
-    found["lower"] = [estimate.lower for estimate in estimates]
-    found["upper"] = [estimate.upper for estimate in estimates]
-    return found[
-        [
-            "cohort",
-            "segment",
-            "n_customers",
-            "n_cohort",
-            "segment_share",
-            "lower",
-            "upper",
-            "revenue_amount",
-        ]
-    ]
+    return _with_shares(found, of="cohort", whole="n_cohort", name="segment_share", level=level)

@@ -13,6 +13,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, paid, require_columns
 from opslib.metrics.blocks import Table
+from opslib.segmentation.sizes import group_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,38 +281,15 @@ def segment_sizes(scores: Table) -> pd.DataFrame:
     >>> len(sizes), sizes.loc[sizes["segment"] == "new", "revenue_share"].tolist()
     (7, [1.0])
     """
-    table = engine.as_table(scores)
-    found = engine.collect(
-        table.group_by("segment")
-        .aggregate(
-            n_customers=table.count(),
-            n_orders=table["n_orders"].sum(),
-            revenue_amount=table["revenue_amount"].sum(),
-            mean_recency_days=table["recency_days"].cast("float64").mean(),
-        )
-        .order_by("segment")
+    sizes = group_sizes(
+        scores,
+        "segment",
+        [segment.name for segment in SEGMENTS],
+        n_orders=lambda t: t["n_orders"].sum(),
+        mean_recency_days=lambda t: t["recency_days"].cast("float64").mean(),
     )
-    order = pd.DataFrame({"segment": [segment.name for segment in SEGMENTS]})
-    sizes = order.merge(found, how="left", on="segment")
-    counts = ["n_customers", "n_orders", "revenue_amount"]
-    sizes[counts] = sizes[counts].fillna(0)
-    sizes = sizes.astype({"n_customers": "int64", "n_orders": "int64", "revenue_amount": "float64"})
-    sizes["customer_share"] = sizes["n_customers"] / max(sizes["n_customers"].sum(), 1)
-    total = sizes["revenue_amount"].sum()
-    sizes["revenue_share"] = sizes["revenue_amount"] / total if total else float("nan")
-    words = {field: [getattr(s, field) for s in SEGMENTS] for field in ("meaning", "action", "owner")}
-    return sizes.assign(**words)[
-        [
-            "segment",
-            "n_customers",
-            "customer_share",
-            "n_orders",
-            "revenue_amount",
-            "revenue_share",
-            "mean_recency_days",
-            *words,
-        ]
-    ]
+    sizes.insert(3, "n_orders", sizes.pop("n_orders").fillna(0).astype("int64"))
+    return sizes.assign(**{word: [getattr(s, word) for s in SEGMENTS] for word in ("meaning", "action", "owner")})
 
 
 def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from opslib.errors import ParameterError
 from opslib.metrics import MONEY, running_shares
 from opslib.metrics.blocks import Table
 from opslib.segmentation.rfm import customer_lines
+from opslib.segmentation.sizes import group_sizes
 
 TIERS: tuple[str, ...] = ("heavy", "medium", "light", "zero")
 
@@ -94,28 +95,6 @@ def tier_sizes(tiers: Table) -> pd.DataFrame:
         One row a tier, heaviest first, empty ones too: tier, n_customers, customer_share, revenue_amount,
         revenue_share.
     """
-    table = engine.as_table(tiers)
-    found = engine.collect(
-        table.group_by("tier")
-        .aggregate(
-            n_customers=table.count(),
-            revenue_amount=table["revenue_amount"].sum(),
-            revenue_share=table["revenue_share"].sum(),
-        )
-        .order_by("tier")
-    )
-    sizes = (
-        pd.DataFrame({"tier": list(TIERS)})
-        .merge(found, how="left", on="tier")
-        .fillna(
-            {
-                "n_customers": 0,
-                "revenue_amount": 0.0,
-                "revenue_share": 0.0,
-            }
-        )
-        .astype({"n_customers": "int64"})
-    )
-    share = sizes["n_customers"] / max(sizes["n_customers"].sum(), 1)
-    sizes.insert(2, "customer_share", share)
-    return sizes
+    sizes = group_sizes(tiers, "tier", TIERS, share=lambda t: t["revenue_share"].sum())
+    # Of the revenue of those who brought any, like the tiers themselves.
+    return sizes.assign(revenue_share=sizes.pop("share").fillna(0.0))

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.errors import ContractError, ParameterError
+from opslib.errors import ParameterError
+from opslib.metrics import local_day, require_columns
 from opslib.metrics.blocks import MONEY, Table
+from opslib.periods import Period
 from opslib.stats.moments import Moments
 from opslib.stats.shares import share
 from opslib.stats.skewed import level_interval
@@ -39,6 +41,7 @@ def visit_intents(
     products: Table | None = None,
     service_sections: tuple[str, ...] = SERVICE_SECTIONS,
     horizon_days: int = 30,
+    period: Period | None = None,
 ) -> ir.Table:
     """Intent of each visit, from its events in GA4's names, and whether the visitor bought in a later visit.
 
@@ -54,6 +57,8 @@ def visit_intents(
         Sections of the site that are service, in lower case.
     horizon_days : int
         How long a later order counts as one of this visitor.
+    period : Period or None
+        Local days whose events and sessions count; all unless given.
 
     Returns
     -------
@@ -81,12 +86,17 @@ def visit_intents(
     if horizon_days <= 0:
         raise ParameterError(f"horizon_days: {horizon_days} is not positive; e.g. 30")
     table = engine.as_table(events)
-    for column in ("session_id", "event_name", "occurred_at"):
-        if column not in table.columns:
-            raise ContractError(f"events: no column '{column}'; it has {', '.join(table.columns)}")
-    visits = _counts(_with_category(table, products), service_sections)
-    visits = _named(visits) if sessions is None else _with_sessions(visits, engine.as_table(sessions))
+    require_columns(table, "session_id", "event_name", "occurred_at", name="events")
+    visits = _counts(_with_category(_within(table, "occurred_at", period), products), service_sections)
+    if sessions is None:
+        visits = _named(visits)
+    else:
+        visits = _with_sessions(visits, _within(engine.as_table(sessions), "started_at", period))
     return _with_later(visits.mutate(intent=_intent(visits)), horizon_days)
+
+
+def _within(rows: ir.Table, column: str, period: Period | None) -> ir.Table:
+    return rows if period is None else rows.filter(local_day(rows, column).between(period.start, period.end))
 
 
 def _with_category(events: ir.Table, products: Table | None) -> ir.Table:
@@ -219,8 +229,8 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     [['buy', 1, 0.0], ['browse', 2, 0.5]]
     """
     table = engine.as_table(intents)
-    if by is not None and by not in table.columns:
-        raise ContractError(f"intents: no column '{by}'; it has {', '.join(table.columns)}")
+    if by is not None:
+        require_columns(table, by, name="intents")
     group = ibis.literal("all") if by is None else table[by].cast("string").fill_null("unknown")
     people = table.group_by(group=group, visitor_id=table["visitor_id"], intent=table["intent"]).aggregate(
         y=table.count().cast("float64"),

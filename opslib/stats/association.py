@@ -11,6 +11,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import gammainc, gammaincc, gammaincinv
 
 from opslib.errors import ParameterError
+from opslib.stats.multiplicity import false_discovery_rates
 
 Side = Literal["more", "less"]
 N_FITTING_STEPS = 60
@@ -19,19 +20,19 @@ LINKED_SHARE = 0.5
 
 
 def expected_together(counts: pd.DataFrame, strata: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
-    """Baskets that would hold both items of a pair if items fell into baskets by chance, given how large each basket is.
+    """Sets that would hold both items of a pair if items fell into sets by chance, given how large each set is.
 
-    In a stratum of basket sizes items are drawn independently, conditional on the size; weights are fitted such that every
-    item meets as many others as it did. So neither large baskets nor items of large baskets look associated.
+    In a stratum of set sizes items are drawn independently, conditional on the size; weights are fitted such that every
+    item meets as many others as it did. So neither large sets nor items of large sets look associated.
 
     Parameters
     ----------
     counts : DataFrame
-        ``item``, ``stratum``, ``n`` (baskets of the stratum that hold it), ``n_others`` (other items in these baskets,
+        ``item``, ``stratum``, ``n`` (sets of the stratum that hold it), ``n_others`` (other items in these sets,
         summed): of every item that occurs in ``pairs``.
     strata : DataFrame
-        ``stratum``, ``n_baskets``, ``n_items`` and ``n_others`` (sums of k and of k(k - 1) over baskets of k items, rare
-        items too).
+        ``stratum``, ``n_sets``, ``n_items`` and ``n_others`` (sums of k and of k(k - 1) over sets of k items, rare items
+        too).
     pairs : DataFrame
         ``item_a``, ``item_b``.
 
@@ -48,12 +49,12 @@ def expected_together(counts: pd.DataFrame, strata: pd.DataFrame, pairs: pd.Data
     Examples
     --------
     >>> counts = pd.DataFrame({"item": ["a", "b", "c"], "stratum": 2, "n": 20, "n_others": 20})
-    >>> strata = pd.DataFrame({"stratum": [2], "n_baskets": [30], "n_items": [60], "n_others": [60]})
+    >>> strata = pd.DataFrame({"stratum": [2], "n_sets": [30], "n_items": [60], "n_others": [60]})
     >>> expected_together(counts, strata, pd.DataFrame({"item_a": ["a"], "item_b": ["b"]})).round(6).tolist()
     [10.0]
     """
     sizes = strata[strata["n_others"] > 0].set_index("stratum").sort_index()
-    n, items, others = (sizes[name].to_numpy(dtype="float64") for name in ("n_baskets", "n_items", "n_others"))
+    n, items, others = (sizes[name].to_numpy(dtype="float64") for name in ("n_sets", "n_items", "n_others"))
     held, met = (
         counts.pivot_table(index="item", columns="stratum", values=name, aggfunc="sum", fill_value=0).reindex(
             columns=sizes.index, fill_value=0
@@ -92,7 +93,7 @@ def pair_tests(
         Times that both occurred, and that chance would give.
     dispersion : ndarray, shape (n_pairs,)
         Variance of the count over its mean: 1 where occurrences are independent, the sum of squares over the sum
-        where they come in clusters (several of one person).
+        where they come in clusters (several of one unit).
     n_tested : int
         Pairs that were looked at, those not in the arrays included (they count as unassociated).
     side : {"more", "less"}
@@ -130,21 +131,6 @@ def pair_tests(
         lower = np.where(n > 0, gammaincinv(n, tail), 0.0) / mean
     out = {"ratio": n / mean, "ratio_lower": lower, "ratio_upper": gammaincinv(n + 1, 1 - tail) / mean}
     return pd.DataFrame({**out, "p_value": p, "q_value": false_discovery_rates(p, n_tested=n_tested)})
-
-
-def false_discovery_rates(p_values: np.ndarray, *, n_tested: int) -> np.ndarray:
-    """Benjamini-Hochberg q-values where only some of the tests are at hand; the others count as p = 1.
-
-    Examples
-    --------
-    >>> false_discovery_rates(np.array([0.01, 0.001]), n_tested=10).round(6).tolist()
-    [0.05, 0.01]
-    """
-    order = np.argsort(p_values, kind="stable")
-    stepped = p_values[order] * n_tested / np.arange(1, len(p_values) + 1)
-    q = np.empty(len(p_values))
-    q[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
-    return q
 
 
 def linked_groups(links: Sequence[tuple[Hashable, Hashable]]) -> dict[Hashable, int]:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from opslib.errors import DesignError, ParameterError
 from opslib.stats.estimates import Estimate
-from opslib.stats.frames import as_frame
-from opslib.stats.response import FOLLOWED_LEVEL, MIN_CHANGES, MIN_CLUSTERS
+from opslib.stats.frames import panel_frame
+from opslib.stats.response import FOLLOWED_LEVEL, MIN_CHANGES, MIN_CLUSTERS, slope_estimate, slope_p_value
 
 LEAST_MOVE = 0.01
 """Relative change of the driver from which it counts as a move."""
@@ -90,6 +89,19 @@ class _Fit:
     information: np.ndarray
     grid: _Grid
 
+    @property
+    def freedom(self) -> float:
+        """Effective number of units, less one: those that move much and count much carry a slope."""
+        return float(self.information.sum() ** 2 / max((self.information**2).sum(), _NEAR)) - 1
+
+    def estimate(self, driver: int, *, level: float) -> Estimate:
+        """Slope on one of the drivers."""
+        error = float(self.covariance[driver, driver]) ** 0.5
+        method = "Poisson pseudo-likelihood with unit and period effects, jackknife by unit"
+        return slope_estimate(
+            float(self.slopes[driver]), error, df=self.freedom, n=len(self.information), level=level, method=method
+        )
+
 
 def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level: float = 0.95) -> CountResponse:
     """Response of counts to a driver, units' levels and common periods taken out, periods without a count kept.
@@ -115,7 +127,7 @@ def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level
     DesignError
         gate "variation": fewer than six moves, or thirteen periods; gate "clusters": fewer than six units that move.
     ParameterError
-        A column is missing, a driver is not positive, or a unit has two rows for a period.
+        A column is missing, a driver is not positive, a count negative, or a unit has two rows for a period.
 
     Source: Poisson pseudo-likelihood, Santos Silva, Tenreyro (2006), REStat 88; cluster jackknife, MacKinnon, Nielsen,
     Webb (2023), JoE 232 (one Newton step a unit); effective clusters, Carter, Schnepel, Steigerwald (2017), REStat 99;
@@ -136,21 +148,12 @@ def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level
     moves = _moves(grid)
     _require_variation(moves, grid)
     fit = _fitted(grid)
-    weight = fit.information
-    effective = weight.sum() ** 2 / (weight**2).sum()
-    slopes = {
-        name: _estimate(
-            fit.slopes[k], fit.covariance[k, k] ** 0.5, freedom=effective - 1, n=len(weight), level=level,
-            method="Poisson pseudo-likelihood with unit and period effects, jackknife by unit",
-        )
-        for k, name in enumerate(drivers)
-    }  # fmt: skip
     common, common_p = _common(fit, level=level)
     ahead, ahead_p = _ahead(grid, level=level)
     return CountResponse(
-        slopes=slopes,
+        slopes={name: fit.estimate(k, level=level) for k, name in enumerate(drivers)},
         units=_units(fit, grid, moves, labels),
-        n_units=len(weight),
+        n_units=len(fit.information),
         n_moves=int(moves.sum()),
         common=common,
         ahead=ahead,
@@ -158,24 +161,15 @@ def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level
     )
 
 
-def _estimate(value: float, error: float, *, freedom: float, n: int, level: float, method: str) -> Estimate:
-    half = float(stats.t.ppf(0.5 + level / 2, max(freedom, 1.0))) * float(error)
-    return Estimate(
-        value=float(value), lower=float(value) - half, upper=float(value) + half, n=n, unit="% per %", level=level,
-        method=method, std_error=float(error),
-    )  # fmt: skip
-
-
 def _grid(panel: object, drivers: Sequence[str]) -> tuple[np.ndarray, _Grid]:
     optional = ("exposure",) if "exposure" in getattr(panel, "columns", ()) else ()
-    frame = as_frame(panel, columns=("unit", "period", "outcome", *drivers, *optional))
-    if frame.duplicated(["unit", "period"]).any():
-        unit, period = frame.loc[frame.duplicated(["unit", "period"]), ["unit", "period"]].iloc[0]
-        raise ParameterError(f"panel: unit {unit} has two rows for period {period}; one is needed (sum them first)")
-    exposure = frame["exposure"].to_numpy(float) if "exposure" in frame else np.ones(len(frame))
-    for name, values in [*((each, frame[each].to_numpy(float)) for each in drivers), ("exposure", exposure)]:
-        if not (values > 0).all():
-            raise ParameterError(f"panel: {name} has {int((~(values > 0)).sum())} values that are not positive")
+    frame = panel_frame(panel, columns=("outcome", *drivers, *optional))
+    for name, n_wrong in (~(frame[[*drivers, *optional]] > 0)).sum().items():
+        if n_wrong:
+            raise ParameterError(f"panel: {name} has {n_wrong} values that are not positive")
+    if not (frame["outcome"] >= 0).all():
+        raise ParameterError(f"panel: outcome has {(~(frame['outcome'] >= 0)).sum()} values that are no count")
+    exposure = frame["exposure"].to_numpy(float) if optional else np.ones(len(frame))
     unit, labels = pd.factorize(frame["unit"], sort=True)
     period, periods = pd.factorize(frame["period"], sort=True)
     shape = (len(labels), len(periods))
@@ -186,10 +180,7 @@ def _grid(panel: object, drivers: Sequence[str]) -> tuple[np.ndarray, _Grid]:
         return out
 
     logs = np.array([placed(np.log(frame[name].to_numpy(float))) for name in drivers])
-    return (
-        np.asarray(labels),
-        _Grid(placed(frame["outcome"].to_numpy(float)), placed(exposure), logs),
-    )
+    return np.asarray(labels), _Grid(placed(frame["outcome"].to_numpy(float)), placed(exposure), logs)
 
 
 def _moves(grid: _Grid) -> np.ndarray:
@@ -220,6 +211,8 @@ def _require_variation(moves: np.ndarray, grid: _Grid) -> None:
 def _fitted(grid: _Grid) -> _Fit:
     """Newton steps on period effects and slopes; a unit's level follows from its total at every step."""
     grid = grid.without_empty()
+    if not len(grid.counts):
+        raise DesignError("variation", "no unit is there in two periods in a row; take longer periods")
     n_periods, n_drivers = grid.counts.shape[1], len(grid.drivers)
     weight = grid.exposure / grid.exposure.sum(axis=1, keepdims=True)
     around = (grid.drivers * weight).sum(axis=2, keepdims=True)
@@ -347,8 +340,8 @@ def _common(fit: _Fit, *, level: float) -> tuple[Estimate, float]:
     at = np.concatenate([[0.0], np.cumsum(moved)])
     slope, error, freedom = _slope_in_time(at[HORIZON:] - at[:-HORIZON], fit.periods[HORIZON:] - fit.periods[:-HORIZON])
     method = "regression of changes over four periods, equal-weighted cosine error"
-    found = _estimate(slope, error, freedom=freedom, n=len(at), level=level, method=method)
-    return found, _two_sided(found, freedom)
+    found = slope_estimate(slope, error, df=freedom, n=len(at), level=level, method=method)
+    return found, slope_p_value(found, df=freedom)
 
 
 def _slope_in_time(x: np.ndarray, y: np.ndarray) -> tuple[float, float, int]:
@@ -369,17 +362,6 @@ def _ahead(grid: _Grid, *, level: float) -> tuple[Estimate, float]:
     ready = (grid.exposure[:, 1:] > 0) & (grid.exposure[:, :-1] > 0)
     move = np.where(ready, np.diff(grid.drivers[0], axis=1), 0.0)
     drivers = np.concatenate([move[None], grid.drivers[:, :, :-1]])
-    fit = _fitted(_Grid(grid.counts[:, :-1] * ready, grid.exposure[:, :-1] * ready, drivers).without_empty())
-    freedom = fit.information.sum() ** 2 / max((fit.information**2).sum(), _NEAR) - 1
-    found = _estimate(
-        fit.slopes[0], fit.covariance[0, 0] ** 0.5, freedom=freedom, n=len(fit.information), level=level,
-        method="Poisson pseudo-likelihood, jackknife by unit",
-    )  # fmt: skip
-    return found, _two_sided(found, freedom)
-
-
-def _two_sided(estimate: Estimate, freedom: float) -> float:
-    error = estimate.std_error or 0.0
-    if not error:
-        return 1.0
-    return float(2 * stats.t.sf(abs(estimate.value) / error, max(freedom, 1.0)))
+    fit = _fitted(_Grid(grid.counts[:, :-1] * ready, grid.exposure[:, :-1] * ready, drivers))
+    found = fit.estimate(0, level=level)
+    return found, slope_p_value(found, df=fit.freedom)

@@ -43,3 +43,20 @@ def as_frame(table: object, *, columns: tuple[str, ...], max_rows: int = 1_000_0
     if isinstance(table, pd.DataFrame):
         return table.loc[:, list(columns)].reset_index(drop=True).copy()
     return engine.collect(table.select(*columns), max_rows=max_rows)  # type: ignore[attr-defined]
+
+
+def panel_frame(panel: object, *, columns: tuple[str, ...]) -> pd.DataFrame:
+    """``unit``, ``period`` and the named columns of a panel, refused where a unit has two rows for a period.
+
+    Examples
+    --------
+    >>> panel_frame(pd.DataFrame({"unit": ["a", "a"], "period": [1, 1], "y": [2, 3]}), columns=("y",))
+    Traceback (most recent call last):
+    opslib.errors.ParameterError: panel: unit a has two rows for period 1; one is needed (sum them first)
+    """
+    frame = as_frame(panel, columns=("unit", "period", *columns))
+    twice = frame.duplicated(["unit", "period"])
+    if twice.any():
+        unit, period = frame.loc[twice, ["unit", "period"]].iloc[0]
+        raise ParameterError(f"panel: unit {unit} has two rows for period {period}; one is needed (sum them first)")
+    return frame

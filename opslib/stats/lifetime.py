@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import betaln, digamma, gammaln, hyp2f1
+from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
 
 from opslib.errors import ParameterError
+from opslib.stats.frames import as_frame
 
 #: Bounds of the logarithms of the parameters: a fit that ends on them is not identified, and says so.
 LOG_BOUND = 12.0
@@ -115,15 +116,22 @@ def fit_bg_nbd(histories: pd.DataFrame) -> BgNbd:
         slopes = _bg_nbd_slopes(r, alpha, a, b, x, t_x / scale, age / scale) @ weight
         return -float(weight @ likelihood) / float(weight.sum()), -slopes * parameters / float(weight.sum())
 
-    limits, options = [(-LOG_BOUND, LOG_BOUND)] * 4, {"ftol": 1e-14, "gtol": 1e-9}
-    fits = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options=options) for start in _STARTS]
-    best = min(fits, key=lambda fit: float(fit.fun))
-    r, alpha, a, b = np.exp(best.x)
+    logs = _lowest(loss, _STARTS, has_slopes=True)
+    r, alpha, a, b = np.exp(logs)
     total = float(weight @ _bg_nbd_log_likelihood(r, alpha * scale, a, b, x, t_x, age))
     return BgNbd(
         r=float(r), alpha=float(alpha * scale), a=float(a), b=float(b), log_likelihood=total,
-        n_units=int(weight.sum()), is_identified=bool(np.all(np.abs(best.x) < LOG_BOUND - 2)),
+        n_units=int(weight.sum()), is_identified=bool(np.all(np.abs(logs) < LOG_BOUND - 2)),
     )  # fmt: skip
+
+
+def _lowest(loss: Callable[..., object], starts: tuple[tuple[float, ...], ...], *, has_slopes: bool) -> np.ndarray:
+    """Logarithms of the parameters with the smallest loss, over all starts."""
+    limits, options = [(-LOG_BOUND, LOG_BOUND)] * len(starts[0]), {"ftol": 1e-14, "gtol": 1e-9}
+    fits = [
+        minimize(loss, start, jac=has_slopes, method="L-BFGS-B", bounds=limits, options=options) for start in starts
+    ]
+    return np.asarray(min(fits, key=lambda fit: float(fit.fun)).x)
 
 
 def _bg_nbd_log_likelihood(
@@ -131,18 +139,19 @@ def _bg_nbd_log_likelihood(
 ) -> np.ndarray:
     """Log-likelihood of each history; equation 6 of the paper in a form that neither over- nor underflows."""
     common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
-    alive = -(r + x) * np.log(alpha + age)
-    gone = np.where(x > 0, np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x), -np.inf)
-    return common + np.logaddexp(alive, gone)
+    return common + np.logaddexp(-(r + x) * np.log(alpha + age), _gone(r, alpha, a, b, x, t_x))
+
+
+def _gone(r: float, alpha: float, a: float, b: float, x: np.ndarray, t_x: np.ndarray) -> np.ndarray:
+    """Logarithm of the part of the likelihood in which the last event seen was the last; impossible without one."""
+    return np.where(x > 0, np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x), -np.inf)
 
 
 def _bg_nbd_slopes(
     r: float, alpha: float, a: float, b: float, x: np.ndarray, t_x: np.ndarray, age: np.ndarray
 ) -> np.ndarray:
     """Derivatives of each history's log-likelihood by r, alpha, a and b, one row each."""
-    alive = -(r + x) * np.log(alpha + age)
-    gone = np.where(x > 0, np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x), -np.inf)
-    stayed = np.exp(alive - np.logaddexp(alive, gone))
+    stayed = expit(-(r + x) * np.log(alpha + age) - _gone(r, alpha, a, b, x, t_x))
     left = 1 - stayed
     both = digamma(a + b) - digamma(a + b + x)
     return np.stack([
@@ -178,8 +187,8 @@ def probability_alive(model: BgNbd, *, frequency: np.ndarray, recency: np.ndarra
     0.7266
     """
     x, t_x, span = (np.asarray(v, dtype=float) for v in (frequency, recency, age))
-    odds = model.a / (model.b + np.maximum(x, 1) - 1) * ((model.alpha + span) / (model.alpha + t_x)) ** (model.r + x)
-    return np.where(x > 0, 1 / (1 + odds), 1.0)
+    stayed = -(model.r + x) * np.log(model.alpha + span)
+    return np.asarray(expit(stayed - _gone(model.r, model.alpha, model.a, model.b, x, t_x)))
 
 
 def expected_events(
@@ -212,11 +221,10 @@ def expected_events(
     """
     x, t_x, span = (np.asarray(v, dtype=float) for v in (frequency, recency, age))
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
-    z = horizon / (alpha + span + horizon)
-    series = hyp2f1(r + x, b + x, a + b + x - 1, z)
-    growth = ((alpha + span) / (alpha + span + horizon)) ** (r + x) * series
     if abs(a - 1) < 1e-9:
         raise ParameterError("BG/NBD: the expectation is not defined at a = 1; refit with another period")
+    z = horizon / (alpha + span + horizon)
+    growth = (1 - z) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z)
     expected = (a + b + x - 1) / (a - 1) * (1 - growth)
     return expected * probability_alive(model, frequency=x, recency=t_x, age=span)
 
@@ -259,14 +267,7 @@ def fit_gamma_gamma(histories: pd.DataFrame) -> GammaGamma:
         p, q, gamma = np.exp(log_parameters)
         return -float(weight @ _gamma_gamma_log_likelihood(p, q, gamma, x, value / scale)) / float(weight.sum())
 
-    fits = [
-        minimize(
-            loss, start, method="L-BFGS-B", bounds=[(-LOG_BOUND, LOG_BOUND)] * 3, options={"ftol": 1e-14, "gtol": 1e-9}
-        )
-        for start in ((0.0, 1.0, 0.0), (1.5, 1.2, 0.0), (-1.0, 1.5, 1.0))
-    ]
-    best = min(fits, key=lambda fit: float(fit.fun))
-    p, q, gamma = np.exp(best.x)
+    p, q, gamma = np.exp(_lowest(loss, ((0.0, 1.0, 0.0), (1.5, 1.2, 0.0), (-1.0, 1.5, 1.0)), has_slopes=False))
     total = float(weight @ _gamma_gamma_log_likelihood(p, q, gamma * scale, x, value))
     return GammaGamma(
         p=float(p), q=float(q), gamma=float(gamma * scale), log_likelihood=total, n_units=int(weight.sum())
@@ -376,7 +377,5 @@ def _likelihood_of(
 
 
 def _columns(frame: pd.DataFrame, *names: str) -> tuple[np.ndarray, ...]:
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        raise ParameterError(f"histories: column {', '.join(missing)} is missing; needed are {', '.join(names)}")
-    return tuple(frame[name].to_numpy(dtype=float) for name in names)
+    rows = as_frame(frame, columns=names)
+    return tuple(rows[name].to_numpy(dtype=float) for name in names)

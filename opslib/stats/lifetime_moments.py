@@ -112,7 +112,8 @@ def event_moments(
     mean, pairs = np.empty(len(x)), np.empty(len(x))
     for block in (slice(i, i + _BLOCK) for i in range(0, len(x), _BLOCK)):
         shape, rate = (model.r + x[block])[:, None], (model.alpha + span[block])[:, None]
-        odds = weight * np.exp(x[block][:, None] * np.log1p(-p))
+        stayed = x[block][:, None] * np.log1p(-p)
+        odds = weight * np.exp(stayed - stayed.max(axis=1, keepdims=True))
         odds = odds / odds.sum(axis=1, keepdims=True)
         silent = -shape * np.log1p(p * horizon / rate)
         one = -np.expm1(silent) / p

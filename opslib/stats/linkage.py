@@ -117,13 +117,12 @@ def fit_linkage(
 
 def _arrays(patterns: pd.DataFrame, features: Mapping[str, int]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Levels, numbers of pairs and labels, in an order that does not depend on that of the rows."""
-    rows = patterns[patterns["n"] > 0].sort_values([*features, "label"], kind="stable")
-    if not len(rows):
+    rows = patterns[patterns["n"] > 0].groupby([*features, "label"])["n"].sum().reset_index()
+    if rows.empty:
         raise ParameterError("linkage: no pair to learn from; widen the blocking, so that some pairs are compared")
     for name, n_levels in features.items():
         if rows[name].min() < MISSING or rows[name].max() >= n_levels:
             raise ParameterError(f"linkage: levels of '{name}' run from -1 (missing) to {n_levels - 1}")
-    rows = rows.groupby([*features, "label"])["n"].sum().reset_index()
     return rows[list(features)], rows["n"].to_numpy(dtype="float64"), rows["label"].to_numpy(dtype="int64")
 
 

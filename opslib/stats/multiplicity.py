@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from opslib.errors import ParameterError
 
@@ -57,10 +56,8 @@ def adjusted(
     if not np.all((values >= 0) & (values <= 1)):
         bad = next(name for name, p in p_values.items() if not 0 <= p <= 1)
         raise ParameterError(f"p-value of '{bad}' is {p_values[bad]}: needed a number between 0 and 1")
-    if values.size == 0:
-        corrected = values
-    elif method == "benjamini_hochberg":
-        corrected = stats.false_discovery_control(values)
+    if method == "benjamini_hochberg":
+        corrected = false_discovery_rates(values, n_tested=values.size)
     elif method == "bonferroni":
         corrected = np.minimum(values * values.size, 1.0)
     else:
@@ -73,6 +70,21 @@ def adjusted(
             "is_rejected": corrected <= alpha,
         }
     )
+
+
+def false_discovery_rates(p_values: np.ndarray, *, n_tested: int) -> np.ndarray:
+    """Benjamini-Hochberg q-values where only some of the tests are at hand; the others count as p = 1.
+
+    Examples
+    --------
+    >>> false_discovery_rates(np.array([0.01, 0.001]), n_tested=10).round(6).tolist()
+    [0.05, 0.01]
+    """
+    order = np.argsort(p_values, kind="stable")
+    stepped = p_values[order] * n_tested / np.arange(1, len(p_values) + 1)
+    q = np.empty(len(p_values))
+    q[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
+    return q
 
 
 def bonferroni_level(n_claims: int, *, level: float = 0.95) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from opslib.errors import DesignError, ParameterError
-from opslib.stats.frames import as_frame
+from opslib.stats.frames import panel_frame
 
 Scale = Literal["relative", "absolute"]
 
@@ -59,13 +59,10 @@ class Panel:
         """
         if scale not in ("relative", "absolute"):
             raise ParameterError(f"scale: '{scale}'; allowed: relative, absolute")
-        frame = as_frame(table, columns=("unit", "period", "value", "treated_from"))
+        frame = panel_frame(table, columns=("value", "treated_from"))
         if not pd.api.types.is_numeric_dtype(frame["period"]):
             frame["period"] = pd.to_datetime(frame["period"])
             frame["treated_from"] = pd.to_datetime(frame["treated_from"])
-        if frame.duplicated(["unit", "period"]).any():
-            unit, period = frame.loc[frame.duplicated(["unit", "period"]), ["unit", "period"]].iloc[0]
-            raise ParameterError(f"panel: unit {unit} has two rows for period {period}; one is needed (sum them first)")
         begun = frame[["unit", "treated_from"]].drop_duplicates()
         if begun["unit"].duplicated().any():
             unit = begun.loc[begun["unit"].duplicated(), "unit"].iloc[0]

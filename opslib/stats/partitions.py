@@ -12,7 +12,7 @@ from opslib.stats.groups import one_thread
 Floats = np.ndarray
 #: Points of which two cuts are compared: with more, even an arbitrary cut through one cloud comes again.
 REPLICATE_SIZE = 600
-_STARTS = 5
+_STARTS, _STILL = 5, 1e-12
 
 
 @one_thread
@@ -105,8 +105,9 @@ def standardised_differences(points: Floats, labels: Floats, *, level: float = 0
     Returns
     -------
     DataFrame
-        One row a group and dimension: group, dimension, mean, others_mean, difference (over the pooled standard
-        deviation; 0 where nothing varies), lower, upper, p_value.
+        One row a group and dimension with two values on either side: group, dimension, mean, others_mean, difference
+        (over the pooled standard deviation; over that of all values where the sides do not vary, 0 where nothing
+        does), lower, upper, p_value.
 
     Notes
     -----
@@ -129,7 +130,10 @@ def standardised_differences(points: Floats, labels: Floats, *, level: float = 0
             squares = ((inside - inside.mean()) ** 2).sum() + ((outside - outside.mean()) ** 2).sum()
             spread = float(np.sqrt(squares / (n + m - 2)))
             gap = float(inside.mean() - outside.mean())
-            d = gap / spread if spread > 0 else 0.0
+            both = np.r_[inside, outside]
+            # Equal values have a mean that is theirs but for the last digit: no spread to divide by.
+            spread = spread if spread > _STILL * np.abs(both).max() else float(both.std())
+            d = gap / spread if np.ptp(both) > 0 else 0.0
             error = float(np.sqrt((n + m) / (n * m) + d**2 / (2 * (n + m))))
             reach = float(stats.norm.ppf((1 + level) / 2)) * error
             p_value = float(2 * stats.norm.sf(abs(d) / error))

@@ -73,40 +73,40 @@ def pool_towards(
     [-1.9, -2.0, -2.2, -2.0, -2.1, -2.0]
     """
     own, errors = np.asarray(values, dtype=float), np.asarray(std_errors, dtype=float)
-    known = np.isfinite(own) & np.isfinite(errors)
     if len(own) != len(errors):
         raise ParameterError(f"pooling: {len(own)} values and {len(errors)} standard errors; one for each is needed")
+    known = np.isfinite(own) & np.isfinite(errors)
     if not centre.std_error or (errors[known] <= 0).any():
         raise ParameterError("pooling: every estimate and the centre need a standard error above 0")
     z = float(stats.t.ppf(0.5 + level / 2, max(known.sum() - 1, 1)))
     if known.sum() < MIN_POOLED:
-        half = z * errors
-        frame = pd.DataFrame({"value": own, "lower": own - half, "upper": own + half, "std_error": errors})
         return Pooled(
-            units=frame.assign(kept_share=known.astype(float)), between_sd=_spread(np.zeros(1), np.ones(1), level, 0)
+            units=_units(own, errors, known.astype(float), z=z),
+            between_sd=_spread(np.zeros(1), np.ones(1), n=0, unit=centre.unit, level=level),
         )
-    spread = np.linspace(0, 3 * float(np.std(own[known] - centre.value)) + 1e-9, _GRID)[:, None]
-    noise = errors[known] ** 2
-    fits = -0.5 * (np.log(noise + spread**2) + (own[known] - centre.value) ** 2 / (noise + spread**2)).sum(axis=1)
+    apart, noise = np.where(known, own - centre.value, 0.0), np.where(known, errors, np.inf) ** 2
+    spread = np.linspace(0, 3 * float(np.sqrt(np.mean(apart[known] ** 2))) + 1e-9, _GRID)[:, None]
+    total = noise[known] + spread**2
+    fits = -0.5 * (np.log(total) + apart[known] ** 2 / total).sum(axis=1)
     weight = np.exp(fits - fits.max())
     weight /= weight.sum()
-    noise, value = np.where(known, errors, np.inf) ** 2, np.where(known, own, centre.value)
     keep = spread**2 / (spread**2 + noise)
-    mean = centre.value + keep * (value - centre.value)
-    variance = np.where(known, keep * np.where(known, noise, 0.0), spread**2) + (1 - keep) ** 2 * centre.std_error**2
-    shrunk = weight @ mean
-    error = np.sqrt(weight @ (variance + mean**2) - shrunk**2)
-    frame = pd.DataFrame({
-        "value": shrunk, "lower": shrunk - z * error, "upper": shrunk + z * error, "std_error": error,
-        "kept_share": weight @ keep,
-    })  # fmt: skip
-    return Pooled(units=frame, between_sd=_spread(spread[:, 0], weight, level, int(known.sum())))
+    moved = weight @ (keep * apart)
+    variance = spread**2 * (1 - keep) + (1 - keep) ** 2 * centre.std_error**2 + (keep * apart - moved) ** 2
+    units = _units(centre.value + moved, np.sqrt(weight @ variance), weight @ keep, z=z)
+    between = _spread(spread[:, 0], weight, n=int(known.sum()), unit=centre.unit, level=level)
+    return Pooled(units=units, between_sd=between)
 
 
-def _spread(grid: np.ndarray, weight: np.ndarray, level: float, n: int) -> Estimate:
+def _units(value: np.ndarray, error: np.ndarray, kept: np.ndarray, *, z: float) -> pd.DataFrame:
+    ends = {"lower": value - z * error, "upper": value + z * error}
+    return pd.DataFrame({"value": value, **ends, "std_error": error, "kept_share": kept})
+
+
+def _spread(grid: np.ndarray, weight: np.ndarray, *, n: int, unit: str, level: float) -> Estimate:
     ends = np.searchsorted(np.cumsum(weight), [0.5 - level / 2, 0.5 + level / 2]).clip(max=len(grid) - 1)
     lower, upper = grid[ends].tolist()
     return Estimate(
-        value=float(grid @ weight), lower=lower, upper=upper if n else float("inf"), n=n, unit="% per %", level=level,
+        value=float(grid @ weight), lower=lower, upper=upper if n else float("inf"), n=n, unit=unit, level=level,
         method="spread of true values, flat prior",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import rankdata
 
 from opslib.errors import ParameterError
 
@@ -20,8 +21,8 @@ def top_shares(draws: np.ndarray, *, top: int = 3) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_things,)
-        Shares of the draws (0-1); equal values share their places by order. They sum to ``top``, or to the number of things
-        where there are fewer.
+        Shares of the draws (0-1); equal values have equal shares of the places they take. They sum to ``top``, or to the
+        number of things where there are fewer.
 
     Raises
     ------
@@ -36,11 +37,13 @@ def top_shares(draws: np.ndarray, *, top: int = 3) -> np.ndarray:
     --------
     >>> top_shares(np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]]), top=2).tolist()
     [1.0, 0.5, 0.5]
+    >>> top_shares(np.array([[2.0, 1.0, 1.0]]), top=2).tolist()
+    [1.0, 0.5, 0.5]
     """
     if top < 1 or not len(draws):
         raise ParameterError(f"ranks: top {top} of {len(draws)} draws; needed at least one of both")
-    places = np.argsort(np.argsort(-draws, axis=1, kind="stable"), axis=1, kind="stable")
-    return (places < top).mean(axis=0)
+    better, up_to = (rankdata(-draws, method=ends, axis=1) for ends in ("min", "max"))
+    return np.asarray(np.clip((top + 1 - better) / (up_to + 1 - better), 0, 1).mean(axis=0))
 
 
 def count_draws(

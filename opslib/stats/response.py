@@ -14,9 +14,9 @@ import pandas as pd
 import pyfixest
 from scipy import stats
 
-from opslib.errors import DesignError, ParameterError
+from opslib.errors import DesignError
 from opslib.stats.estimates import Estimate
-from opslib.stats.frames import as_frame
+from opslib.stats.frames import panel_frame
 
 MIN_CLUSTERS = 6
 """Fewest clusters from which an error is estimated."""
@@ -122,7 +122,7 @@ def log_response(panel: object, *, level: float = 0.95) -> Response:
         level=level,
         is_jackknife=True,
     )
-    followed_p = _two_sided(followed, n_clusters)
+    followed_p = slope_p_value(followed, df=n_clusters - 1)
     found = {
         "followed": followed_p < FOLLOWED_LEVEL,
         "few_clusters": n_clusters < FEW_CLUSTERS,
@@ -176,18 +176,37 @@ def clustered_slope(
     if is_jackknife:
         error = _jackknife_error(rows, formula, cluster=cluster, value=value)
     n_clusters = min(rows[part].nunique() for part in cluster.split("+"))
-    half = float(stats.t.ppf(0.5 + level / 2, n_clusters - 1)) * error
     kind = "cluster jackknife" if is_jackknife else "cluster-robust"
+    method = f"regression with {absorbed.strip() or 'no'} effects, {kind} by {cluster}"
+    return slope_estimate(value, error, df=n_clusters - 1, n=n_clusters, level=level, method=method)
+
+
+def slope_estimate(value: float, std_error: float, *, df: float, n: int, level: float, method: str) -> Estimate:
+    """A slope of logs on logs with Student's interval (one degree of freedom at least).
+
+    Examples
+    --------
+    >>> round(slope_estimate(-2.0, 0.1, df=10, n=11, level=0.95, method="").lower, 3)
+    -2.223
+    """
+    half = float(stats.t.ppf(0.5 + level / 2, max(df, 1.0))) * std_error
     return Estimate(
-        value=value,
-        lower=value - half,
-        upper=value + half,
-        n=n_clusters,
-        unit="% per %",
-        level=level,
-        method=f"regression with {absorbed.strip() or 'no'} effects, {kind} by {cluster}",
-        std_error=error,
-    )
+        value=value, lower=value - half, upper=value + half, n=n, unit="% per %", level=level, method=method,
+        std_error=std_error,
+    )  # fmt: skip
+
+
+def slope_p_value(slope: Estimate, *, df: float) -> float:
+    """Two-sided p-value of "the slope is zero", by Student's law.
+
+    Examples
+    --------
+    >>> round(slope_p_value(slope_estimate(-0.2228, 0.1, df=10, n=11, level=0.95, method=""), df=10), 3)
+    0.05
+    """
+    if not slope.std_error:
+        return float(slope.value == 0)
+    return float(2 * stats.t.sf(abs(slope.value) / slope.std_error, max(df, 1.0)))
 
 
 def _terms(side: str) -> list[str]:
@@ -238,10 +257,7 @@ def _slope_of(products: np.ndarray) -> float:
 
 def _log_rows(panel: object) -> pd.DataFrame:
     """Positive rows in logs, sorted by unit and period, with the spell of the common driver."""
-    frame = as_frame(panel, columns=("unit", "period", "outcome", "driver"))
-    if frame.duplicated(["unit", "period"]).any():
-        unit, period = frame.loc[frame.duplicated(["unit", "period"]), ["unit", "period"]].iloc[0]
-        raise ParameterError(f"panel: unit {unit} has two rows for period {period}; one is needed (sum them first)")
+    frame = panel_frame(panel, columns=("outcome", "driver"))
     frame = frame[(frame["outcome"] > 0) & (frame["driver"] > 0)].sort_values(["unit", "period"], ignore_index=True)
     if frame.empty:
         raise DesignError("variation", "no row has a positive outcome and a positive driver; needed: both")
@@ -265,9 +281,3 @@ def _with_past(rows: pd.DataFrame) -> pd.DataFrame:
         columns={"outcome": "past_outcome", "driver": "past_driver"}
     )
     return rows.merge(past.assign(period=past["period"] + 1), on=["unit", "period"], how="inner")
-
-
-def _two_sided(estimate: Estimate, n_clusters: int) -> float:
-    if not estimate.std_error:
-        return float(estimate.value == 0)
-    return float(2 * stats.t.sf(abs(estimate.value) / estimate.std_error, n_clusters - 1))

@@ -17,7 +17,7 @@ def share(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     Parameters
     ----------
     successes, n : int
-        Units with the property, units in all; the units must be independent (one a customer, not one a row).
+        Units with the property, units in all; the units must be independent (one a person, not one a row).
     level : float
         Level of the interval (0-1).
 

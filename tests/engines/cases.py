@@ -456,6 +456,11 @@ def _(w: World) -> Any:
     return segmentation.customer_lifetime_value(summary_of(w), model=lifetimes_of(w))
 
 
+@case("segmentation.value_quantiles")
+def _(w: World) -> Any:
+    return segmentation.value_quantiles(segmentation.customer_lifetime_value(summary_of(w), model=lifetimes_of(w)))
+
+
 @case("segmentation.segment_lifetime_value")
 def _(w: World) -> Any:
     return {"all": segmentation.segment_lifetime_value(summary_of(w), model=lifetimes_of(w)),

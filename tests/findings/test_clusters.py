@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -38,6 +39,11 @@ def test_groups_are_told_with_their_share_and_what_to_try(found):
     assert (often.estimate.value, often.estimate.n) == (0.6, 250)
     assert seldom.action == "seldom: a reminder at their own rhythm instead of a weekly letter"
     assert seldom.owner == "Customer relations"
+
+
+def test_a_group_without_anything_to_try_stays_in_the_table(found):
+    nothing = replace(found, profiles=found.profiles.assign(is_distinct=found.profiles["cluster"] == 2))
+    assert [finding.key for finding in cluster_findings(nothing, found.segments)] == ["groups", "group-2"]
 
 
 def test_no_groups_is_a_finding():

@@ -48,8 +48,9 @@ def test_worth_win_back_and_trust(check):
         "520 known customers are expected to bring £10k in the next 90 days (95 %: £8,500 to £11.8k)"
     )
     assert "80 % of it from 100 customers in 'champions'" in worth
+    assert found["lifetime-worth"].action is None  # what to do with a segment is said by the segment's own finding
     back = found["win-back"]
-    assert "Most a customer is to be won back in 'at risk': of 400 customers 25" in back.sentence
+    assert "Most a customer is to be won back in 'at risk': of 400 customers 25\xa0% (20–30) are" in back.sentence
     assert "£12.00 a customer" in back.action  # 4,800 of 400
     assert back.owner == "Customer relations"
     trust = found["lifetime-holdout"].sentence.replace("\xa0", " ")
@@ -61,9 +62,12 @@ def test_worth_win_back_and_trust(check):
 
 def test_a_model_outside_its_comfort_says_so_and_names_nobody_to_win_back(check):
     found, keys = findings(check, checks_of(check, "customers stop", "repeat share"))
-    assert keys == ["lifetime-worth", "lifetime-holdout", "lifetime-outside"]
+    assert keys == ["lifetime-worth", "lifetime-holdout"]
     assert "fails 2 checks: repeat share, customers stop" in found["lifetime-worth"].caveat
-    assert found["lifetime-outside"].action.startswith("Use the forecast for the order of segments")
+    trust = found["lifetime-holdout"]
+    assert "outside what it was made for here (repeat share: nearly everybody" in trust.sentence
+    assert trust.action.startswith("Use the forecast for the order of segments")
+    assert trust.owner == "Data analysis"
 
 
 def test_no_better_than_naive(check):
@@ -87,20 +91,19 @@ SIZES = pd.DataFrame({
 
 
 def test_visits_by_hand():
-    first, second = visit_findings(SIZES, horizon_days=30)
-    assert "'bounce' (one event, and gone): 37\xa0% (36\xa0%–38\xa0%) of the visits" in first.sentence
-    assert second.key == "left-carts"
-    assert "end as 'cart'" in second.sentence
-    assert (
-        "in 17\xa0% (12\xa0%–22\xa0%) of them the visitor orders in a later visit within 30"
-        in second.sentence.replace(" days", "")
+    (left,) = visit_findings(SIZES, horizon_days=30)
+    assert left.key == "left-carts"
+    assert left.sentence.startswith(
+        "4.0\xa0% (3.0–5.0) of the visits end as 'cart' (left in the cart); in 17\xa0% (12–22) of them"
     )
-    assert second.caveat
+    assert "in a later visit within 30" in left.sentence
+    assert (left.estimate.value, left.estimate.n) == (0.17, 50)
+    assert left.caveat
 
 
 def test_no_visits_no_findings():
     assert visit_findings(None, horizon_days=30) == ()
-    assert visit_findings(SIZES.head(1), horizon_days=30) == ()
+    assert visit_findings(SIZES.head(2), horizon_days=30) == ()
     assert visit_findings(SIZES.head(0), horizon_days=30) == ()
 
 

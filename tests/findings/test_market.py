@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.findings.market import complement_findings, launch_findings, substitute_findings
+from opslib.findings.market import clear_pairs, complement_findings, launch_findings, substitute_findings
 
 PAIRS = pd.DataFrame({
     "item_a": ["frosting", "soap", "pen"], "item_b": ["cake mix", "towel", "ink"], "n_customers": [653, 4, 90],
     "lift": [50.0, 9.0, 1.0], "ratio": [18.69, 9.0, 1.1], "ratio_lower": [16.93, 3.0, 0.9], "ratio_upper": [20.59, 20.0, 1.3],
     "is_beyond_chance": [True, True, False],
 })  # fmt: skip
+#: Two colours of one thing, of which many buy both, and a pair with a higher lower end but less evidence than the first.
+MORE = pd.DataFrame({
+    "item_a": ["PINK TEA CUP", "fork"], "item_b": ["BLUE TEA CUP", "spoon set"], "n_customers": [900, 30], "lift": [90.0, 40.0],
+    "ratio": [80.0, 30.0], "ratio_lower": [70.0, 20.0], "ratio_upper": [90.0, 45.0], "is_beyond_chance": [True, True],
+})  # fmt: skip
 LAUNCHES = pd.DataFrame({
     "item": ["new lamp", "new rug", "late mat"], "lost_share": [0.46, 0.1, None], "lost_lower": [0.2, -0.3, None],
-    "lost_upper": [0.6, 0.4, None], "taken_share": [1.5, 0.2, None], "taken_lower": [0.5, -0.5, None], "taken_upper": [3.0, 1.0, None],
+    "lost_upper": [0.6, 0.4, None], "taken_ratio": [1.5, 0.2, None], "taken_lower": [0.5, -0.5, None], "taken_upper": [3.0, 1.0, None],
     "q_value": [0.01, 0.6, None], "n_placebos": [40, 40, 3], "reason": ["", "", "3 whole weeks"],
+    "is_taken": [True, False, False],
 })  # fmt: skip
 
 
 def test_the_clearest_pair_is_named_with_its_interval_and_small_groups_are_not():
     (found,) = complement_findings(PAIRS)
     assert found.sentence.startswith(
-        "frosting and cake mix are bought together 18.7 times (16.9 to 20.6) as often as chance, by 653 customers"
+        "frosting and cake mix are bought together 18.7x (16.9–20.6) as often as chance, by 653 customers; 1 of 3 pairs"
     )
     assert "soap" not in found.sentence
     assert found.estimate is not None
     assert (found.estimate.lower, found.estimate.n) == (16.93, 653)
     (none,) = complement_findings(PAIRS.iloc[2:])
     assert none.sentence == "None of 1 pair in enough orders is bought together more often than chance."
+
+
+def test_the_strongest_pair_of_two_things_leads_and_colours_of_one_are_counted():
+    (found,) = complement_findings(pd.concat([PAIRS, MORE]))
+    assert found.sentence.startswith("fork and spoon set are bought together 30x (20–45)")
+    assert (
+        "3 of 5 pairs in enough orders go beyond chance (1 of them looks or sizes of one thing), next frosting"
+        in found.sentence
+    )
+    assert clear_pairs(pd.concat([PAIRS, MORE]))["item_a"].tolist() == ["PINK TEA CUP", "fork", "frosting"]
+    (alike,) = complement_findings(MORE.iloc[:1])
+    assert alike.sentence == "What is bought together beyond chance, 1 pair, is looks or sizes of one thing."
+    assert alike.action is None
 
 
 def test_rivals_are_named_with_their_group():
@@ -38,7 +57,7 @@ def test_rivals_are_named_with_their_group():
     )
     assert found.action == "review together whether each is needed or can be told apart: cake mix, frosting, icing"
     (weak,) = substitute_findings(PAIRS, groups, from_views=False)
-    assert "in one order 18.7 times" in weak.sentence
+    assert "in one order 18.7x" in weak.sentence
     (none,) = substitute_findings(PAIRS, groups.iloc[:0], from_views=True)
     assert "No products compete clearly" in none.sentence
 
@@ -48,7 +67,7 @@ def test_launches_that_took_are_named_and_the_others_counted():
     assert found.sentence.startswith(
         "Of 2 launches with enough sales around, 1 took from its neighbours: after new lamp came, its group lost 46"
     )
-    assert "1.5 lines for each line that it sold (0.5 to 3.0)" in found.sentence
+    assert "1.5 lines (0.5–3.0) for each line that it sold" in found.sentence
     assert found.grade == "Low"
     (none,) = launch_findings(LAUNCHES.iloc[1:])
     assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
@@ -9,8 +10,9 @@ import pandas as pd
 from opslib.contracts import Finding
 from opslib.findings.classification import classification_findings, classification_limits
 from opslib.findings.health import health_findings, health_limits
-from opslib.findings.segmentation import segmentation_findings, segmentation_limits
+from opslib.findings.segmentation import segmentation_findings, segmentation_limits, strongest_first
 from opslib.periods import Coverage, Period
+from opslib.privacy import merge_small
 
 OCTOBER = Period.parse("2026-10-01", "2026-10-31")
 ROWS = pd.DataFrame({
@@ -99,6 +101,20 @@ def test_segments_without_customers_are_not_talked_about():
     found = {f.key: f for f in segmentation_findings(sizes, tiers, coverage, currency="GBP")}
     assert set(found) == {"concentration", "segment-champions", "without-customer"}
     assert "16.7\xa0% of the revenue (£100) has no customer" in found["without-customer"].sentence
+    ordered = strongest_first([replace(found["concentration"], key="win-back"), *list(found.values())[::-1]])
+    assert [f.key for f in ordered] == ["concentration", "win-back", "without-customer", "segment-champions"]
+
+
+def test_a_small_tier_that_joined_the_heavy_one_is_named_with_it():
+    sizes = pd.DataFrame({"tier": ["heavy", "medium"], "n_customers": [20, 5], "customer_share": [0.8, 0.2],
+                          "revenue_amount": [60.0, 40.0], "revenue_share": [0.6, 0.4]})  # fmt: skip
+    tiers = merge_small(sizes, people="n_customers", name="tier")
+    coverage = pd.DataFrame({"part": ["without a customer"], "revenue_amount": [0.0]})
+    none = pd.DataFrame(columns=["segment", "n_customers", "revenue_share"])
+    (only,) = segmentation_findings(none, tiers, coverage, currency="GBP")
+    assert (
+        only.sentence == "100\xa0% of the customers bring 100\xa0% of the revenue: 25 heavy or medium customers, £100."
+    )
 
 
 def test_every_page_says_what_it_cannot_say():

@@ -34,6 +34,19 @@ def test_a_clear_gain_becomes_a_test_with_its_worth():
     assert finding.worth.lower > 0
 
 
+def test_more_groups_than_a_manager_can_test_are_counted():
+    response = with_groups(exact(slope=-1.0, width=0.1))
+    moves = price_moves(response, OWN, price_change=0.05)
+    names = ["lamps", "rugs", "mugs", "pots"]
+    many = pd.concat(
+        [moves.assign(group=name, change_amount=float(n)) for n, name in enumerate(names, 1)], ignore_index=True
+    )
+    groups = pd.concat([response.groups.assign(group=name) for name in names])
+    found = response_findings(replace(response, groups=groups), many, **CHOICES)
+    assert [f.scope[0][1] for f in found] == ["pots", "mugs", "rugs"]
+    assert [f.sentence.endswith(" 1 more group is as clear, with less money.") for f in found] == [False, False, True]
+
+
 def test_a_clear_loss_is_no_gain():
     finding = found_of(with_groups(exact(slope=-4.0, width=0.1)))["price-response-lamps"]
     assert " would cost £" in finding.sentence

@@ -13,8 +13,9 @@ from opslib.stats.shares import share
 
 VALUE = Estimate(value=2.0, lower=1.0, upper=3.0, n=500, unit="GBP", method="by hand", std_error=0.5)
 THEMES = pd.DataFrame({
-    "theme": ["air fryer", "desk jo@example.org"], "n_visits": [300, 120], "n_products": [0, 4], "worth_amount": [50.0, 20.0],
-    "worth_lower": [25.0, -5.0], "worth_upper": [80.0, 45.0], "top_three_share": [1.0, 0.8],
+    "theme": ["air fryer", "desk jo@example.org", "rug"], "n_visits": [300, 120, 90], "n_products": [0, 4, 0],
+    "worth_amount": [50.0, 20.0, 9.0], "worth_lower": [25.0, -5.0, -9.0], "worth_upper": [80.0, 45.0, 30.0],
+    "top_three_share": [1.0, 0.8, 0.6],
 })  # fmt: skip
 
 
@@ -25,6 +26,7 @@ def unmet(value=VALUE):
 def test_a_theme_is_said_with_money_action_and_owner():
     whole, first, second = unmet_findings(unmet(), currency="GBP")
     assert whole.sentence.startswith("21.0\xa0% (19.3–22.8) of searches are in vain")
+    assert whole.sentence.endswith("; 1 more theme beside those named here.")
     said = "“air fryer” was looked for in vain in 300 visits; meeting it is worth about £50 a month (25–80) of margin"
     assert first.sentence.startswith(said)
     assert (first.owner, first.grade, first.worth.unit) == ("Buying", "Low", "GBP/month")
@@ -49,10 +51,24 @@ def test_only_a_gap_clear_of_one_is_named(lower, n):
         "pressure": [1.5], "pressure_lower": [lower], "pressure_upper": [1.8], "excess_amount": [300.0], "excess_lower": [200.0],
         "excess_upper": [400.0],
     })  # fmt: skip
-    found = gap_findings(gaps, by="category", currency="GBP")
+    found = gap_findings({"category": gaps}, currency="GBP")
     assert len(found) == n
     assert all("rugs from £5.00 to £9.00 draws 1.5" in f.sentence and f.worth is None for f in found)
-    assert gap_findings(pd.DataFrame(), by="category", currency="GBP") == ()
+    assert gap_findings({"category": pd.DataFrame()}, currency="GBP") == ()
+
+
+def test_of_many_cuts_those_with_the_most_money_are_named_and_the_others_counted():
+    gaps = {
+        f"attr_{name}": pd.DataFrame({
+            f"attr_{name}": ["a", "b"], "n_demand": 900, "pressure": 1.5, "pressure_lower": [1.2, 1.1], "pressure_upper": 1.8,
+            "excess_amount": 900.0, "excess_lower": money, "excess_upper": 999.0,
+        })
+        for name, money in {"size": 100.0, "colour": 300.0, "look": 200.0}.items()
+    }  # fmt: skip
+    first, second = gap_findings(gaps, currency="GBP")
+    assert [first.key, second.key] == ["gap-colour", "gap-look"]
+    assert "more" not in first.sentence
+    assert second.sentence.endswith("4 more groups are as clear, by another cut or with less money.")
 
 
 def test_matching_says_what_tests_it_and_what_is_left():

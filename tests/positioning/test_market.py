@@ -65,6 +65,7 @@ def test_planted_cannibals_are_found_and_no_other_launch_is_accused(demo, launch
     mean = rows.loc[[launch["product_id"] for launch in planted], "lost_share"].mean()
     assert mean == pytest.approx(planted[0]["taken_share"], abs=0.1)
     accused = set(rows[(rows["q_value"] <= 0.1) & (rows["lost_lower"] > 0)].index)
+    assert set(rows.index[rows["is_taken"]]) <= accused
     assert accused == {launch["product_id"] for launch in planted}
 
 
@@ -72,6 +73,26 @@ def test_each_launch_has_a_number_or_a_reason(launches):
     assert len(launches) > 20
     assert (launches["lost_share"].isna() == (launches["reason"] != "")).all()
     assert launches["reason"].str.contains("whole weeks on one side of the launch; 8 are needed").any()
+
+
+def test_a_launch_counted_by_hand_in_a_group_of_two_categories():
+    weeks = pd.date_range("2026-01-05", periods=20, freq="W-MON")
+    # Lines a week before and after: the group's own p and s, the new one, and nine steady groups of p's category.
+    sold = {"p": (40, 10), "s": (5, 10), "new": (0, 5)} | {f"{n}{x}": (10, 10) for n in range(9) for x in "ab"}
+    rows = [(day, item) for place, day in enumerate(weeks) for item, n in sold.items() for _ in range(n[place >= 10])]
+    lines = pd.DataFrame(rows, columns=["ordered_at", "product_id"]).assign(order_id=lambda t: t.index.astype(str))
+    own = pd.DataFrame({"product_id": list(sold), "launched_at": pd.Timestamp("2020-01-01")})
+    own["category"] = np.where(own["product_id"] == "s", "away", "home")
+    own.loc[own["product_id"] == "new", "launched_at"] = weeks[10]
+    groups = pd.DataFrame({"item": list(sold), "group": [0, 0, 0, *(n + 1 for n in range(9) for _ in "ab")]})
+    found = cannibalisation(lines, own, groups=groups, period=Period.parse("2026-01-05", "2026-05-24"))
+    (row,) = found.to_dict("records")
+    assert [row[n] for n in ("n_weeks_before", "n_lines_before", "n_lines_after", "n_lines_new")] == [10, 450, 200, 50]
+    # Its category's rest stays at 1,800; that of each other group falls from 2,000 to 1,700.
+    kept = 200 / 450 * 1_700 / 2_000
+    assert row["lost_share"] == pytest.approx(1 - kept)
+    assert row["taken_ratio"] == pytest.approx((200 / kept - 200) / 50)
+    assert row["is_taken"]
 
 
 def bought(rows):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ContractError, ParameterError
-from opslib.positioning.perception import MIN_REVIEWS, buyer_counts, word_counts
+from opslib.positioning.perception import MIN_VOICES, buyer_counts, word_counts
 from opslib.stats.correspondence import correspondence_map
 
 PRODUCTS = pd.DataFrame({"product_id": list("abcd"), "brand": ["A", "B", "C", None]})
@@ -34,10 +34,11 @@ def test_a_word_counts_once_a_review_and_short_words_not_at_all():
     assert counts["soft"].tolist() == [0, 25, 22]
     assert "oak" not in counts.columns  # three letters
     assert "and" not in counts.columns
+    pd.testing.assert_frame_equal(word_counts(reviews(SAID).drop(columns="review_id"), PRODUCTS), counts)
 
 
 def test_groups_with_few_reviews_and_products_without_a_group_are_left_out():
-    few = SAID | {"c": ["cheap plastic"] * (MIN_REVIEWS - 1), "d": ["cheap plastic"] * 40}
+    few = SAID | {"c": ["cheap plastic"] * (MIN_VOICES - 1), "d": ["cheap plastic"] * 40}
     assert word_counts(reviews(few), PRODUCTS).empty
 
 
@@ -83,6 +84,11 @@ def test_a_buyer_counts_once_a_brand_where_most_is_bought():
     assert counts.loc[["B", "C"]].sum(axis=1).tolist() == [30, 30]
     shuffled = buyer_counts(lines.sample(frac=1, random_state=3), products)
     pd.testing.assert_frame_equal(shuffled, counts)
+    refused = lines.assign(product_id="c", status="cancelled")
+    pd.testing.assert_frame_equal(buyer_counts(pd.concat([lines.assign(status="paid"), refused]), products), counts)
+    # One brand is no map, so the suppliers are; a category may be called what reviews say without a meaning.
+    named = products.rename(columns={"brand": "supplier"}).assign(brand="A").replace("mug", "item")
+    pd.testing.assert_frame_equal(buyer_counts(lines, named), counts.rename(columns={"mug": "item"}))
 
 
 def test_two_brands_make_no_map():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -232,6 +234,22 @@ def test_a_slope_that_may_be_none_bears_no_price():
     found = price_moves(exact(slope=-0.2, width=0.3), OWN.assign(cost=5.0), price_change=0.05).iloc[0]
     assert found["lower"] > 0
     assert not found["is_clear"]
+
+
+def test_products_with_a_clear_gain_come_first_and_those_that_cannot_be_answered_last():
+    one = exact(slope=-1.0, width=0.1)
+    big, sure, small, unseen = (
+        one.products.assign(product_id=name, **changes)
+        for name, changes in {
+            "big": {"units_a_week": 90.0, "lower": -2.9, "upper": 0.9}, "sure": {"units_a_week": 5.0},
+            "small": {"units_a_week": 4.0}, "unseen": {"units_a_week": 500.0, "upper_price": 10.0},
+        }.items()
+    )  # fmt: skip
+    response = replace(one, products=pd.concat([unseen, big, small, sure]))
+    own = pd.DataFrame({"product_id": ["big", "sure", "small", "unseen"], "cost": 2.0})
+    found = price_moves(response, own, price_change=0.05, by="product").set_index("product_id")
+    assert found.index.tolist() == ["sure", "small", "big", "unseen"]
+    assert found["refusal"].tolist() == ["", "", "", "band"]
 
 
 def test_moves_ask_for_a_change_and_a_grain():

@@ -190,6 +190,13 @@ def test_demand_against_offer_by_hand():
     assert gaps["category"].tolist() == ["lamp", "rug"]
 
 
+def test_a_group_that_was_bought_and_never_looked_at_has_no_amount_of_a_look():
+    gaps = demand_gaps(OWN, sold(a=30.0, d=50.0), period=MARCH, by=["category"], events=views(d=60))
+    assert gaps["category"].tolist() == ["lamp", "rug"]
+    assert gaps.loc[1, ["excess_amount", "excess_lower", "excess_upper"]].tolist() == [0.0, 0.0, 0.0]
+    assert gaps["top_three_share"].tolist() == [1.0, 1.0]
+
+
 def test_price_bands_hold_ties_together_and_prices_out():
     gaps = demand_gaps(OWN, sold(a=30.0), period=MARCH).set_index(["category", "price_band"])
     assert gaps["n_products"].to_dict() == {

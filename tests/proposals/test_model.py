@@ -15,6 +15,8 @@ from opslib.proposals.parsing import json_schema, parse_proposal, proposal_yaml
 from opslib.proposals.scope import Filter
 from tests.proposals.planted import TEMPLATE, proposal
 
+DESIGN = "{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor}"
+
 
 def _refused(old: str, new: str) -> str:
     assert old in TEMPLATE, "the test must change the template"
@@ -39,6 +41,12 @@ def _refused(old: str, new: str) -> str:
         ("promise: 0.1", "promise: .nan", "claims[0].promise: 'nan'"),
         ("promise: 0.1", "promise: 0.1\n    m: 0.2", "m 0.2 is larger than the promise 0.1"),
         ("treatment: b", "treatment: a", "control and treatment are both 'a'"),
+        (
+            DESIGN,
+            "{kind: cluster_experiment, experiment: E1, control: a, treatment: a, randomised: store}",
+            "are both 'a'",
+        ),
+        (DESIGN, "{kind: comparison, group: sessions.device, control: a, treatment: a}", "are both 'a'"),
         (
             "treatment: b",
             "treatment: b, experment: x",

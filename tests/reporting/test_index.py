@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from opslib.reporting.harvest import Harvest
 from opslib.reporting.index import headline_tiles, render_index, sparkline
@@ -50,6 +51,18 @@ def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
     assert tiles[0].changes == {"Sep 2026": "+3.1\u00a0% (0.4–5.9)", "Oct 2025": "−2.0\u00a0% (−3.0 to −1.0)"}
     assert (tiles[1].value, tiles[1].interval, tiles[1].spark) == ("2.31\u00a0%", "2.24–2.38", "")
     assert tiles[0].spark.startswith("data:image/svg+xml;base64,")
+
+
+def test_the_index_is_about_the_period_of_its_figures() -> None:
+    asked = {"start": "", "end": ""}
+    year = record("50_a", provenance={"start": "2026-01-01", "end": "2026-12-31"})
+    figures = record(
+        "70_b",
+        evidence=[metric("revenue", "revenue", estimate(9.0, 9.0, 9.0, "GBP"))],
+        provenance={"start": "2026-10-01", "end": "2026-10-31"},
+    )
+    text = render_index([replace(page, parameters=asked) for page in (year, figures)], shop="demo", origin={})
+    assert "State of the shop, Oct 2026" in text
 
 
 def test_a_sparkline_leaves_gaps_and_marks_the_end() -> None:

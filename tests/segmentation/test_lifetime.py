@@ -18,6 +18,7 @@ from opslib.segmentation import (
     customer_summary,
     fit_lifetime,
     segment_lifetime_value,
+    value_quantiles,
 )
 from opslib.segmentation.lifetime import UNSEGMENTED
 from opslib.stats.lifetime import expected_events, expected_value, probability_alive
@@ -54,6 +55,14 @@ def test_the_query_is_the_closed_form(known):
     value = expected_value(model.values, frequency=frame["frequency"], mean_value=frame["mean_value"].fillna(0))
     assert found["expected_value"].to_numpy() == pytest.approx(value, rel=NODES)
     assert found["expected_revenue_amount"].to_numpy() == pytest.approx(expected * value, rel=NODES)
+
+
+def test_quantiles_are_those_of_numpy(known):
+    frame, model = known
+    values = customer_lifetime_value(frame, model=model)
+    expected = np.quantile(engine.collect(values)["expected_revenue_amount"], [0.5, 0.9])
+    assert value_quantiles(values)["expected_revenue_amount"].to_numpy() == pytest.approx(expected, rel=1e-9)
+    assert value_quantiles(values.head(0))["expected_revenue_amount"].isna().all()
 
 
 def test_histories_far_outside_end_as_numbers(known):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from opslib import engine
 from opslib.errors import ContractError, ParameterError
+from opslib.periods import Period
 from opslib.segmentation import INTENTS, intent_sizes, visit_intents
 from opslib.stats.shares import share
 
@@ -60,6 +63,14 @@ def test_only_what_is_there_is_used():
     assert found["buy"] == "buy"
     assert found["compare"] == "search"  # no product, nothing to compare
     assert found["service"] == "browse"
+
+
+def test_only_days_of_the_period_count():
+    day = Period(date(2026, 1, 5), date(2026, 1, 5))
+    late = events_of({"late": LOG["browse"]}, at="2026-01-06 00:00")
+    sessions = pd.DataFrame({"session_id": ["buy", "z"], "started_at": pd.to_datetime(["2026-01-05", "2026-01-06"])})
+    assert set(intents(pd.concat([events_of(LOG), late]), period=day).index) == set(LOG)
+    assert intents(events_of(LOG), sessions=sessions, period=day).index.tolist() == ["buy"]
 
 
 def test_sessions_without_events_are_unseen():

@@ -119,6 +119,8 @@ def test_refusals_name_the_gate(table):
         count_response(table.assign(driver=2.0))
     with pytest.raises(DesignError, match=rf"variation: 6 periods with a count; needed: {MIN_PERIODS}"):
         count_response(table[table["period"] < 6])
+    with pytest.raises(DesignError, match=r"variation: no unit is there in two periods in a row"):
+        count_response(table[(table["unit"] + table["period"]) % 2 == 0])
     with pytest.raises(DesignError, match=r"clusters: 4 units move and count; needed: 6"):
         count_response(table[table["unit"] < 4])
 
@@ -128,6 +130,8 @@ def test_panels_that_cannot_be_read_are_refused(table):
         count_response(pd.concat([table, table.head(1)]))
     with pytest.raises(ParameterError, match="driver has 960 values that are not positive"):
         count_response(table.assign(driver=-1.0))
+    with pytest.raises(ParameterError, match="outcome has 2 values that are no count"):
+        count_response(table.assign(outcome=table["outcome"].astype(float).mask(table.index < 2, [-1.0, np.nan] * 480)))
     with pytest.raises(ParameterError, match="lacks column 'outcome'"):
         count_response(table.drop(columns="outcome"))
 

@@ -50,6 +50,15 @@ def test_a_chance_to_stop_of_nothing_is_the_smallest_that_counts():
     assert mean[0] == pytest.approx(4.5 / 13 * 13, rel=1e-4)  # nobody stops: rate (r + x) / (alpha + age) times 13
 
 
+def test_so_many_events_that_no_unit_should_be_left_still_give_a_number():
+    # .77 to the power of 5,000 is no floating point number. Chance to stop p: a / (a + b + x) = 30 / 135; an active unit
+    # of rate 78 a week goes on to its last event, 1 / p on average; just after an event it is active with 1 - p.
+    many = model(0.9, 14.0, 3e4, 1e5)
+    mean, variance = event_moments(many, frequency=[5_000], recency=[50.0], age=[50.0], horizon=13.0)
+    assert mean[0] == pytest.approx((1 - 30 / 135) * 135 / 30, rel=0.01)
+    assert variance[0] > 0
+
+
 def test_nodes_have_the_moments_of_the_beta_law():
     p, weight = dropout_nodes(CDNOW)
     a, b = CDNOW.a, CDNOW.b

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from opslib.errors import ParameterError
-from opslib.stats.multiplicity import adjusted, bonferroni_level
+from opslib.stats.multiplicity import adjusted, bonferroni_level, false_discovery_rates
 
 #: Benjamini and Hochberg (1995), section 4.
 PUBLISHED = (
@@ -66,3 +67,10 @@ def test_edges():
         adjusted({"a": 0.1}, method="sidak")
     with pytest.raises(ParameterError, match="at least one claim"):
         bonferroni_level(0)
+
+
+def test_rates_equal_scipy_and_count_the_tests_that_are_not_there():
+    p = np.array([0.001, 0.2, 0.03, 0.03])
+    assert false_discovery_rates(p, n_tested=4) == pytest.approx(stats.false_discovery_control(p))
+    padded = stats.false_discovery_control(np.append(p, np.ones(16)))
+    assert false_discovery_rates(p, n_tested=20) == pytest.approx(padded[:4])

@@ -64,3 +64,10 @@ def test_missing_and_constant_values():
     found = standardised_differences(points, np.array([0, 0, 0, 1, 1, 1]))
     assert found["mean"].tolist()[0] == 1.5
     assert found.loc[found["dimension"] == 1, "difference"].tolist() == [0.0, 0.0]
+
+
+def test_sides_that_do_not_vary_are_apart_only_if_they_differ():
+    # The mean of three times .1 is not .1 to the last digit; all and nothing, three each, lie two deviations of 1/2 apart.
+    points = np.array([[0.1, 1.0]] * 3 + [[0.1, 0.0]] * 3)
+    found = standardised_differences(points, np.array([0, 0, 0, 1, 1, 1]))
+    assert found["difference"].tolist() == [0.0, 2.0, 0.0, -2.0]

@@ -61,6 +61,25 @@ def test_who_has_no_estimate_gets_the_centre_and_the_spread_around_it():
     assert last["std_error"] > found.between_sd.value
 
 
+def test_values_that_agree_with_each_other_and_not_with_the_centre_are_not_pulled_to_it():
+    # Five at -1 within .05: around a centre of -2 true values lie 1 apart, so each keeps 1 / (1 + .05^2) of its distance.
+    found = pool_towards(centre(), [-1.0] * 5, [0.05] * 5)
+    assert found.between_sd.lower > 0.5
+    assert found.units["value"].tolist() == pytest.approx([-1.0] * 5, abs=0.01)
+
+
+def test_errors_do_not_drown_in_large_values():
+    near = pool_towards(centre(), [-1.0, -2.0, -3.0, -4.0], [0.2] * 4)
+    far = pool_towards(centre(1e9 - 2.0), [1e9 - 1.0, 1e9 - 2.0, 1e9 - 3.0, 1e9 - 4.0], [0.2] * 4)
+    assert far.units["std_error"].tolist() == pytest.approx(near.units["std_error"].tolist())
+    assert far.units["value"].to_numpy() - 1e9 == pytest.approx(near.units["value"].to_numpy(), abs=1e-6)
+
+
+def test_the_spread_has_the_unit_of_the_centre():
+    days = Estimate(value=3.0, lower=2.0, upper=4.0, n=9, unit="days", method="", std_error=0.5)
+    assert pool_towards(days, [2.0, 3.0, 4.0], [0.5] * 3).between_sd.unit == "days"
+
+
 def test_two_estimates_keep_their_own():
     found = pool_towards(centre(), [-1.0, -3.0], [0.2, 0.4])
     assert found.units["value"].tolist() == [-1.0, -3.0]
@@ -71,6 +90,8 @@ def test_two_estimates_keep_their_own():
 def test_what_cannot_be_pooled_is_refused():
     with pytest.raises(ParameterError, match="2 values and 1 standard errors"):
         pool_towards(centre(), [1.0, 2.0], [0.1])
+    with pytest.raises(ParameterError, match="3 values and 2 standard errors"):
+        pool_towards(centre(), [1.0, 2.0, 3.0], [0.1, 0.1])
     with pytest.raises(ParameterError, match="need a standard error above 0"):
         pool_towards(centre(), [1.0, 2.0, 3.0], [0.1, 0.0, 0.1])
     with pytest.raises(ParameterError, match="need a standard error above 0"):

@@ -16,6 +16,13 @@ def test_clear_and_open_ranks_by_hand():
     assert top_shares(draws, top=2).tolist() == [1.0, 0.5, 0.5, 0.0]
 
 
+def test_equal_values_have_equal_shares_whatever_their_order():
+    # One place is the 9's, two are left for three equals; then all four share three places.
+    draws = np.array([[5.0, 9.0, 5.0, 5.0]])
+    assert top_shares(draws).tolist() == pytest.approx([2 / 3, 1.0, 2 / 3, 2 / 3])
+    assert top_shares(np.zeros((3, 4))).tolist() == [0.75] * 4
+
+
 def test_fewer_things_than_places_are_all_in():
     assert top_shares(np.ones((5, 2))).tolist() == [1.0, 1.0]
 

@@ -165,7 +165,7 @@ def what_if(
     """
     if price_change <= -1:
         raise ParameterError(f"what-if: a price change of {price_change:+.0%} leaves no price; -0.1 is a tenth less")
-    shelf = _shelf(products, model)
+    shelf = shelf_of(products, model)
     found = shelf[shelf["product_id"] == product_id].to_dict("records")
     if not found:
         raise ParameterError(f"what-if: no product '{product_id}' among {len(shelf)} products")
@@ -190,7 +190,7 @@ def what_if(
     )
 
 
-def _shelf(products: Table, model: HedonicModel | None) -> pd.DataFrame:
+def shelf_of(products: Table, model: HedonicModel | None = None) -> pd.DataFrame:
     """What is known about every product: name, category, price, cost and the attributes that the model prices."""
     table = engine.as_table(products)
     require_columns(table, "product_id", *(model.levels if model else ()), name="products")
@@ -201,6 +201,11 @@ def _shelf(products: Table, model: HedonicModel | None) -> pd.DataFrame:
     for column, empty in (("category", ""), ("price", math.nan), ("cost", math.nan), ("name", "")):
         frame[column] = frame.get(column, empty)
     return frame.assign(name=frame["name"].where(frame["name"].fillna("") != "", frame["product_id"]))
+
+
+def slope_error(rows: Any, *, level: float) -> Any:
+    """Standard deviation of the normal whose interval is a slope's: few clusters make it wider than the standard error."""
+    return (rows["upper"] - rows["lower"]) / 2 / stats.norm.ppf(0.5 + level / 2)
 
 
 def _answer(response: PriceResponse, product_id: str, price_change: float) -> tuple[pd.Series | None, str, str]:
@@ -268,7 +273,7 @@ class _Sales:
 
     def __init__(self, row: pd.Series, *, cost: float, level: float) -> None:
         tails = (np.arange(_POINTS) + 0.5) / _POINTS
-        error = float(row["upper"] - row["lower"]) / 2 / float(stats.norm.ppf(0.5 + level / 2))
+        error = float(slope_error(row, level=level))
         n_weeks = min(int(row["n_weeks"]), RECENT_WEEKS)
         self.row, self.cost, self.level, self.price = row, cost, level, float(row["price"])
         self.slopes = (float(row["slope"]) + error * stats.norm.ppf(tails))[:, None]
