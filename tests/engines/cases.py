@@ -644,8 +644,9 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     lines, products = lines_of(w), w.table("products")
     many = lines.mutate(customer_id=lines["order_id"].concat("-", lines["line_id"]))
+    number = products["product_id"]
     return perception.buyer_counts(
-        many, products.mutate(group=products["product_id"].right(1)), by="group", across="category"
+        many, products.mutate(group=number.right(1), kind=number.substr(0, number.length() - 1)), by="group", across="kind"
     )
 
 
