@@ -100,6 +100,29 @@ def test_an_unfinished_month_does_not_count_as_weak_demand(lines: pd.DataFrame) 
     assert naive.loc["a", "demand_variation"] > 0.4  # what it would look like without the coverage
 
 
+@pytest.mark.parametrize("grain", ["week", "month", "quarter"])
+def test_pieces_are_those_after_the_first_sale_that_were_seen(grain) -> None:
+    """An outage in March: counted piece by piece, for a product first sold on each of 200 days."""
+    period = Period.parse("2025-06-15", "2026-06-14")
+    seen = Coverage(date(2025, 1, 1), date(2026, 6, 14), missing=frozenset({date(2026, 3, 4)}))
+    days = pd.date_range("2025-05-20", periods=200, freq="2D")
+    sold = pd.DataFrame({"order_id": days.astype(str), "product_id": days.strftime("%Y-%m-%d"), "ordered_at": days})
+    lines = sold.assign(quantity=1.0, unit_price=1.0)
+    lines = pd.concat([lines, lines.assign(order_id="last", ordered_at=pd.Timestamp("2026-06-12"))])
+    found = engine.collect(abc_xyz(lines, period=period, grain=grain, coverage=seen).order_by("product_id"))
+    whole = [
+        piece
+        for piece in Period.parse("2025-04-01", "2026-06-30").split(grain)
+        if period.start <= piece.start and piece.end <= period.end and seen.status(piece) == "complete"
+    ]
+    for product, n in zip(found["product_id"], found["n_pieces"], strict=True):
+        first = date.fromisoformat(product)
+        after = sum(piece.start > first for piece in whole)
+        assert n == (len(whole) if first < whole[0].until else after), product
+    # 52 weeks, July to May, three quarters; the one with the outage is out.
+    assert len(whole) == {"week": 51, "month": 10, "quarter": 2}[grain]
+
+
 def test_a_period_that_cuts_a_month_leaves_it_out(lines: pd.DataFrame) -> None:
     found = classes_of(lines, period=Period.parse("2026-01-15", "2026-06-30"))
     assert found.loc["a", "n_pieces"] == 5

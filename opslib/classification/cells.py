@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -221,7 +222,12 @@ def _product_totals(
     first = pieces["piece"].min().over(ibis.window(group_by="product_id"))
     pieces = pieces.mutate(first=first)
     # The piece of the first sale is cut by the launch, unless the product is older than the period.
-    is_life = pieces["piece"].isin(full) & ((pieces["piece"] > pieces["first"]) | (pieces["first"] <= full[0]))
+    unseen = [start for start in _starts(full[0], full[-1], grain) if start not in full]
+    is_life = pieces["piece"].between(full[0], full[-1]) & (
+        (pieces["piece"] > pieces["first"]) | (pieces["first"] <= full[0])
+    )
+    if unseen:
+        is_life &= pieces["piece"].notin(unseen)
     totals = pieces.group_by("product_id").aggregate(
         amount=pieces["amount"].sum().fill_null(ibis.literal(0).cast(MONEY)),
         first=pieces["first"].min(),
@@ -230,9 +236,24 @@ def _product_totals(
         n_inside=pieces["n_inside"].sum(),
     )
     totals = totals.filter(totals["n_inside"] > 0)
-    ages = [(totals["first"] <= full[0], len(full))]
-    ages += [(totals["first"] < start, len(full) - i) for i, start in enumerate(full) if i]
-    return totals.mutate(n_pieces=ibis.cases(*ages, else_=0))
+    younger = ibis.greatest(_pieces_since(totals["first"], full[-1], grain), 0)
+    for start in unseen:
+        younger -= (totals["first"] < start).ifelse(1, 0)
+    return totals.mutate(n_pieces=(totals["first"] <= full[0]).ifelse(len(full), younger))
+
+
+def _starts(start: date, last: date, grain: Grain) -> Iterator[date]:
+    while start <= last:
+        yield start
+        start = next_start(start, grain)
+
+
+def _pieces_since(first: ir.DateValue, last: date, grain: Grain) -> ir.IntegerValue:
+    """Calendar pieces after the one that begins on ``first``, up to the one that begins on ``last``."""
+    if grain == "week":
+        return engine.days_between(ibis.literal(last), first) // 7
+    months = last.year * 12 + last.month - first.year() * 12 - first.month()
+    return months if grain == "month" else months // 3
 
 
 def cell_summary(classes: Table) -> pd.DataFrame:
