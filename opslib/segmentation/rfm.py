@@ -164,15 +164,13 @@ def rfm_scores(
     if cut_points is not None and cut_points.bins != bins:
         raise ParameterError(f"bins: {bins} differs from the {cut_points.bins} scores of the cut points")
     totals = customer_totals(order_lines, as_of=as_of)
-    totals = totals.mutate(recency_days=engine.days_between(ibis.literal(as_of), totals["last_on"]))
-    scores = _by_rank(totals, bins) if cut_points is None else _by_cut_points(totals, cut_points)
-    scored = totals.select(
-        "customer_id",
-        "recency_days",
-        "n_orders",
-        revenue_amount=totals["revenue_amount"].cast("float64"),
-        **scores,
-    )
+    values: dict[str, ir.NumericValue] = {
+        "recency_days": engine.days_between(ibis.literal(as_of), totals["last_on"]),
+        "n_orders": totals["n_orders"],
+        "revenue_amount": totals["revenue_amount"].cast("float64"),
+    }
+    scores = _by_rank(totals, bins) if cut_points is None else _by_cut_points(values, cut_points)
+    scored = totals.select("customer_id", **values, **scores)
     return scored.mutate(segment=_segment_of(scored, bins))
 
 
@@ -186,11 +184,11 @@ def _by_rank(totals: ir.Table, bins: int) -> dict[str, ir.IntegerValue]:
     return {"r_score": score("last_on"), "f_score": score("n_orders"), "m_score": score("revenue_amount")}
 
 
-def _by_cut_points(totals: ir.Table, cut_points: RfmCutPoints) -> dict[str, ir.IntegerValue]:
+def _by_cut_points(values: dict[str, ir.NumericValue], cut_points: RfmCutPoints) -> dict[str, ir.IntegerValue]:
     """Scores by numbers: one, and one more for each cut point reached."""
     scores = {}
     for name, column in SCORES.items():
-        value = totals[column].cast("float64")
+        value = values[column].cast("float64")
         points = [point for point in getattr(cut_points, column) if abs(point) != float("inf")]
         reached = [value <= p if name == "r_score" else value >= p for p in points]
         total: ir.IntegerValue = ibis.literal(1)

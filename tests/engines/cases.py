@@ -646,7 +646,10 @@ def _(w: World) -> Any:
     many = lines.mutate(customer_id=lines["order_id"].concat("-", lines["line_id"]))
     number = products["product_id"]
     return perception.buyer_counts(
-        many, products.mutate(group=number.right(1), kind=number.substr(0, number.length() - 1)), by="group", across="kind"
+        many,
+        products.mutate(group=number.right(1), kind=number.substr(0, number.length() - 1)),
+        by="group",
+        across="kind",
     )
 
 
