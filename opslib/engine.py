@@ -290,7 +290,7 @@ def collect(expr: ir.Table | ir.Scalar | ir.Column, *, max_rows: int = MAX_ROWS)
 
 
 def held(table: ir.Table) -> ir.Table:
-    """The table computed once and kept while somebody uses it; on engines that may be read-only it stays a query.
+    """The table computed once and kept in the engine while somebody uses it; PostgreSQL, where only reading is asked, computes it again.
 
     Examples
     --------
@@ -299,7 +299,7 @@ def held(table: ir.Table) -> ir.Table:
     [2, 3]
     """
     backend = backend_of(table)
-    return backend._cached_table(table) if backend.name == "duckdb" else table
+    return table if backend.name == "postgres" else backend._cached_table(table)
 
 
 def _run(backend: BaseBackend, table: ir.Table) -> tuple[str, pa.Table]:

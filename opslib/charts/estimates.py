@@ -163,6 +163,7 @@ def draw_intervals(
     unit: str,
     title: str | None = None,
     reference: float | None = None,
+    of: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """A forest of any table with ``lower`` and ``upper``; with a reference, grey where the interval holds it.
@@ -179,6 +180,8 @@ def draw_intervals(
         The finding.
     reference : float or None
         Value to compare with (0 for changes, 1 for ratios).
+    of : str or None
+        Without a title or a reference: what the values are of ("of the visits"); the title then names the largest.
     ax : Axes or None
         Where to draw.
 
@@ -198,6 +201,9 @@ def draw_intervals(
         title = (
             f"{len(clear) or 'None'} of {len(rows)} differ from {formats.format_value(reference, unit)} beyond chance"
         )
+    elif title is None and of is not None and rows:
+        name, most = max(rows.items(), key=lambda row: row[1].value)
+        title = f"{name}: {formats.format_value(most.value, unit)} {of}, more than any other"
     return draw_estimates(
         rows, title=title, reference=reference, highlight=clear if reference is None else clear or [""], ax=ax
     )

@@ -46,6 +46,7 @@ def draw_market_map(
     require(complements, "market map", *_NEEDED)
     known = {} if groups is None else dict(zip(groups["item"], groups["group"], strict=True))
     clear = complements[complements["is_beyond_chance"].astype(bool) & (complements["n_customers"] >= privacy.MINIMUM)]
+    clear = clear.sort_values(["ratio_lower", "item_a", "item_b"], ascending=[False, True, True], ignore_index=True)
     across = [known.get(a, a) != known.get(b, b) for a, b in zip(clear["item_a"], clear["item_b"], strict=True)]
     blocks, arcs = _chosen(clear[across], known)
     place = _places(blocks)

@@ -213,11 +213,10 @@ def _product_totals(
         amount = amount - lines["cost_amount"].cast(MONEY)
     rows = lines.select(product_id=lines["product_id"], day=order_day(lines), units=lines["quantity"], amount=amount)
     rows = rows.filter(rows["day"] < period.until)
-    inside = rows["day"] >= period.start
     pieces = rows.group_by("product_id", piece=rows["day"].truncate(grain[0].upper())).aggregate(
-        amount=rows["amount"].sum(where=inside),
+        amount=rows["amount"].sum(where=rows["day"] >= period.start),
         units=rows["units"].sum().cast("float64"),
-        n_inside=inside.sum(),
+        last=rows["day"].max(),
     )
     first = pieces["piece"].min().over(ibis.window(group_by="product_id"))
     pieces = pieces.mutate(first=first)
@@ -233,9 +232,9 @@ def _product_totals(
         first=pieces["first"].min(),
         demand=pieces["units"].sum(where=is_life).fill_null(0.0),
         squares=(pieces["units"] * pieces["units"]).sum(where=is_life).fill_null(0.0),
-        n_inside=pieces["n_inside"].sum(),
+        last=pieces["last"].max(),
     )
-    totals = totals.filter(totals["n_inside"] > 0)
+    totals = totals.filter(totals["last"] >= period.start)
     younger = ibis.greatest(_pieces_since(totals["first"], full[-1], grain), 0)
     for start in unseen:
         younger -= (totals["first"] < start).ifelse(1, 0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from opslib.formats import count_of, format_days, format_money, format_share
@@ -96,26 +94,6 @@ def _left_out(row: pd.Series, currency: str) -> Evidence:
         section="Who is counted, and who is not",
         caveat="Guests may behave differently from customers who are known.",
     )
-
-
-#: What bears most on the month's decisions; the first few stand on a page's first screen.
-_FIRST = ("concentration", "lifetime-worth", "win-back", "segment-at-risk", "left-carts")
-
-
-def strongest_first(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Findings in the order in which a manager needs them: the money and whom to win back, then all others as they came.
-
-    Parameters
-    ----------
-    found : sequence of Evidence
-        Of the segmentation page.
-
-    Returns
-    -------
-    tuple of Evidence
-    """
-    places = {key: place for place, key in enumerate(_FIRST)}
-    return tuple(sorted(found, key=lambda finding: places.get(finding.key, len(_FIRST))))
 
 
 def segmentation_limits(*, n_days: int) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from opslib import formats
 from opslib.privacy import FREE_TEXT_COLUMNS, redact
 from opslib.stats.estimates import Estimate
 
-Kind = Literal["text", "flag", "date", "count", "number", "share", "change", "money", "estimate", "by_unit"]
-NUMERIC: frozenset[Kind] = frozenset({"count", "number", "share", "change", "money", "estimate", "by_unit"})
+Kind = Literal["text", "flag", "date", "count", "number", "share", "change", "money", "chance", "estimate", "by_unit"]
+NUMERIC: frozenset[Kind] = frozenset({"count", "number", "share", "change", "money", "chance", "estimate", "by_unit"})
 PER_CENT: frozenset[Kind] = frozenset({"share", "change"})
 WITHHELD_TEXT = "withheld"
 
@@ -71,6 +71,8 @@ def kind_of(name: str, column: pd.Series, *, has_unit: bool = False) -> Kind:
         return "money"
     if name == "amount" or name.endswith(("_amount", "_price", "_cost")):
         return "money"
+    if name.startswith("p_") or name.endswith(("p_value", "q_value")):
+        return "chance"
     if has_unit:
         return "by_unit"
     whole = pd.to_numeric(column, errors="coerce").dropna().astype("float64")
@@ -90,7 +92,12 @@ def head_of(name: str, kind: Kind, *, label: str | None, currency: str | None) -
         unit = "days"
     if kind == "count" and name.endswith("_days"):
         unit = "days"
-    words = name.removeprefix("n_").removeprefix("is_").removesuffix("_days" if unit == "days" else "_amount")
+    words = (
+        name.removeprefix("n_")
+        .removeprefix("is_")
+        .removeprefix("attr_")
+        .removesuffix("_days" if unit == "days" else "_amount")
+    )
     words = words.replace("_", " ").strip() or name
     return Head(label or words[:1].upper() + words[1:], unit, kind in NUMERIC)
 
@@ -126,6 +133,8 @@ def format_column(frame: pd.DataFrame, name: str, kind: Kind, *, currency: str |
         return [_estimate_cell(value, currency) for value in column]
     lower, upper = _ends(frame, name)
     values = _floats(column)
+    if kind == "chance":
+        return [_chance_cell(value) for value in values]
     if kind == "by_unit":
         units = frame["unit"].astype("string").fillna("")
         return [
@@ -188,6 +197,14 @@ def _number_cell(number: float, ends: tuple[float, float], write: Callable[[floa
         joint = " to " if ends[0] < 0 else formats.DASH
         text += f" ({write(ends[0], True)}{joint}{write(ends[1], True)})"
     return Cell(text, f"{number:.12g}")
+
+
+def _chance_cell(value: float) -> Cell:
+    """A probability, p- or q-value: three digits, and never a plain 0."""
+    if math.isnan(value):
+        return Cell(formats.UNKNOWN)
+    text = "under 0.001" if value < 0.001 else "over 0.999" if 0.999 < value < 1 else f"{value:.3f}"
+    return Cell(text, f"{value:.12g}")
 
 
 def _by_unit(value: float, ends: tuple[float, float], unit: str, *, currency: str | None) -> Cell:

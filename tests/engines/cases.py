@@ -589,6 +589,7 @@ def their_products(w: World) -> ibis.Table:
     )
 
 
+@functools.cache
 def matches_of(w: World) -> matching.ProductMatches:
     theirs = their_products(w)
     known = theirs.select("competitor", "competitor_product_id", product_id="competitor_product_id")

@@ -27,7 +27,7 @@ ENGINES = ("duckdb file", "postgres", "spark")
 ROLE, PASSWORD, ADDRESS = "analyst", "pa55-of-the-parity-tests", "OPSLIB_PARITY_DATABASE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class World:
     """A shop on one engine, and the days that its questions are about."""
 

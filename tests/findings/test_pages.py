@@ -10,7 +10,8 @@ import pandas as pd
 from opslib.contracts import Finding
 from opslib.findings.classification import classification_findings, classification_limits
 from opslib.findings.health import health_findings, health_limits
-from opslib.findings.segmentation import segmentation_findings, segmentation_limits, strongest_first
+from opslib.findings.order import strongest_first
+from opslib.findings.segmentation import segmentation_findings, segmentation_limits
 from opslib.periods import Coverage, Period
 from opslib.privacy import merge_small
 
@@ -101,7 +102,9 @@ def test_segments_without_customers_are_not_talked_about():
     found = {f.key: f for f in segmentation_findings(sizes, tiers, coverage, currency="GBP")}
     assert set(found) == {"concentration", "segment-champions", "without-customer"}
     assert "16.7\xa0% of the revenue (£100) has no customer" in found["without-customer"].sentence
-    ordered = strongest_first([replace(found["concentration"], key="win-back"), *list(found.values())[::-1]])
+    ordered = strongest_first(
+        [replace(found["concentration"], key="win-back"), *list(found.values())[::-1]], page="segmentation"
+    )
     assert [f.key for f in ordered] == ["concentration", "win-back", "without-customer", "segment-champions"]
 
 
