@@ -27,10 +27,10 @@ $(VENV)/.opslib-run: $(VENV)/bin/python pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q -e .
 	@touch $@
 
-$(STAMP): $(VENV)/.opslib-run
-	@echo "-- installing what tests need: $(EXTRAS)"
+$(STAMP): $(VENV)/bin/python pyproject.toml
+	@echo "-- installing opslib and what its tests need: $(EXTRAS) (two minutes, once)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q -e ".[$(EXTRAS)]"
-	@touch $@
+	@touch $@ $(VENV)/.opslib-run
 
 report: $(VENV)/.opslib-run  ## management report of a shop (SHOP=demo unless given)
 	@$(BIN)/opslib run $(SHOP)

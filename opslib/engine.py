@@ -166,7 +166,12 @@ def _postgres(url: str, *, memory_limit: str, spill: Path, threads: int | None) 
     import psycopg
 
     try:
-        return ibis.connect(url.replace("postgresql://", "postgres://", 1))
+        backend = ibis.connect(url.replace("postgresql://", "postgres://", 1))
+        # Of a query's inner results PostgreSQL knows no statistics, takes them for a few rows and joins them row by row:
+        # measured, 97 s instead of .5 s on 26,000 lines. Joins by hash are never far from the best for whole tables.
+        backend.con.execute("SET enable_nestloop = off")
+        backend.con.commit()
+        return backend
     except psycopg.Error as error:
         raise EngineError(f"engine {hide_password(url)}: cannot connect: {hide_password(str(error))}") from None
 

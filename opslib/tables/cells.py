@@ -99,7 +99,8 @@ def head_of(name: str, kind: Kind, *, label: str | None, currency: str | None) -
         .removesuffix("_days" if unit == "days" else "_amount")
     )
     words = words.replace("_", " ").strip() or name
-    return Head(label or words[:1].upper() + words[1:], unit, kind in NUMERIC)
+    words = label or words
+    return Head(words[:1].upper() + words[1:], unit, kind in NUMERIC)
 
 
 def column_step(kind: Kind, values: np.ndarray, widths: np.ndarray, *, is_days: bool = False) -> float:

@@ -658,6 +658,7 @@ def _(w: World) -> Any:
 TWENTY_WEEKS = Period.parse("2026-01-05", "2026-05-24")
 
 
+@functools.cache
 def weekly_lines(w: World) -> ibis.Table:
     lines, parts = lines_of(w), []
     is_even = lines["product_id"].right(1).isin(list("02468"))
@@ -669,9 +670,10 @@ def weekly_lines(w: World) -> ibis.Table:
             ordered_on=ibis.literal(TWENTY_WEEKS.start + timedelta(days=7 * k + 2)),
             unit_price=(price * factor).cast("decimal(18, 4)"), quantity=(quantity * times).cast("decimal(18, 4)"),
         ))  # fmt: skip
-    return ibis.union(*parts)
+    return engine.held(ibis.union(*parts))
 
 
+@functools.cache
 def responses_of(w: World, **choices: Any) -> response.PriceResponse:
     return response.price_response(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
 

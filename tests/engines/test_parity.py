@@ -98,6 +98,13 @@ def test_a_shop_file_opens_the_same_shop_on_every_engine(shop: str, engine_name:
 
 
 @pytest.mark.engine("postgres")
+def test_inner_results_are_never_joined_row_by_row() -> None:
+    connection = world("nasty", "postgres").shop.connection
+    connection.con.rollback()
+    assert connection.raw_sql("SHOW enable_nestloop").fetchall() == [("off",)]
+
+
+@pytest.mark.engine("postgres")
 def test_the_role_of_the_postgres_tests_can_only_read() -> None:
     import psycopg
 
