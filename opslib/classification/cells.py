@@ -209,14 +209,14 @@ def _product_totals(
     amount = line_revenue(lines)
     if value == "margin":
         require_columns(lines, "cost_amount", name="order_lines")
-        # A line without a cost has no margin; as null it is left out of the sum.
         amount = amount - lines["cost_amount"].cast(MONEY)
+    # A line without a cost has no margin and adds nothing; a sum is missing only where nothing was sold in the period.
+    amount = amount.fill_null(ibis.literal(0).cast(MONEY))
     rows = lines.select(product_id=lines["product_id"], day=order_day(lines), units=lines["quantity"], amount=amount)
     rows = rows.filter(rows["day"] < period.until)
     pieces = rows.group_by("product_id", piece=rows["day"].truncate(grain[0].upper())).aggregate(
         amount=rows["amount"].sum(where=rows["day"] >= period.start),
         units=rows["units"].sum().cast("float64"),
-        last=rows["day"].max(),
     )
     first = pieces["piece"].min().over(ibis.window(group_by="product_id"))
     pieces = pieces.mutate(first=first)
@@ -228,13 +228,12 @@ def _product_totals(
     if unseen:
         is_life &= pieces["piece"].notin(unseen)
     totals = pieces.group_by("product_id").aggregate(
-        amount=pieces["amount"].sum().fill_null(ibis.literal(0).cast(MONEY)),
+        amount=pieces["amount"].sum(),
         first=pieces["first"].min(),
         demand=pieces["units"].sum(where=is_life).fill_null(0.0),
         squares=(pieces["units"] * pieces["units"]).sum(where=is_life).fill_null(0.0),
-        last=pieces["last"].max(),
     )
-    totals = totals.filter(totals["last"] >= period.start)
+    totals = totals.filter(totals["amount"].notnull())
     younger = ibis.greatest(_pieces_since(totals["first"], full[-1], grain), 0)
     for start in unseen:
         younger -= (totals["first"] < start).ifelse(1, 0)
