@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -221,7 +220,7 @@ def _product_totals(
     first = pieces["piece"].min().over(ibis.window(group_by="product_id"))
     pieces = pieces.mutate(first=first)
     # The piece of the first sale is cut by the launch, unless the product is older than the period.
-    unseen = [start for start in _starts(full[0], full[-1], grain) if start not in full]
+    unseen = [piece.start for piece in Period(full[0], full[-1]).split(grain) if piece.start not in full]
     is_life = pieces["piece"].between(full[0], full[-1]) & (
         (pieces["piece"] > pieces["first"]) | (pieces["first"] <= full[0])
     )
@@ -238,12 +237,6 @@ def _product_totals(
     for start in unseen:
         younger -= (totals["first"] < start).ifelse(1, 0)
     return totals.mutate(n_pieces=(totals["first"] <= full[0]).ifelse(len(full), younger))
-
-
-def _starts(start: date, last: date, grain: Grain) -> Iterator[date]:
-    while start <= last:
-        yield start
-        start = next_start(start, grain)
 
 
 def _pieces_since(first: ir.DateValue, last: date, grain: Grain) -> ir.IntegerValue:

@@ -55,10 +55,8 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> E
     worth = None
     money = "its worth cannot be told: orders do not name the visit they came from"
     if value is not None:
-        names, method = (
-            ("worth_amount", "worth_lower", "worth_upper"),
-            "visits in vain x value of a visit that found; draws",
-        )
+        names = ("worth_amount", "worth_lower", "worth_upper")
+        method = "visits in vain x value of a visit that found; draws"
         worth = estimate_of(row, names, n=row["n_visits"], unit=f"{currency}/month", method=method)
         kind = "margin" if unmet.is_margin else "revenue"
         money = f"meeting it is worth about {format_estimate(worth)} of {kind}"
