@@ -39,8 +39,8 @@ test: $(STAMP)   ## all tests and doctests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(TESTS)
 
 lint: $(STAMP)   ## style, types, directions of import
-	@$(BIN)/ruff check opslib tests
-	@$(BIN)/ruff format --check opslib tests
+	@$(BIN)/ruff check opslib benchmarks tests
+	@$(BIN)/ruff format --check opslib benchmarks tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
@@ -51,11 +51,11 @@ lab: $(VENV)/.opslib-run     ## JupyterLab on the notebooks
 bench: bench-speed           ## speed against hand-written SQL
 
 bench-speed: $(STAMP)        ## the same, results to docs/bench_speed.md
-	@$(BIN)/opslib bench speed --out docs/bench_speed.md
+	@$(BIN)/python -m benchmarks speed --out docs/bench_speed.md
 
 bench-truth: $(STAMP)        ## 1,000 replicates of every cell of the truth bench, results to docs/bench_truth.md
-	@$(BIN)/opslib bench regret --out docs/bench_regret.md
-	@$(BIN)/opslib bench truth --replicates 1000 --out docs/bench_truth.md
+	@$(BIN)/python -m benchmarks regret --out docs/bench_regret.md
+	@$(BIN)/python -m benchmarks truth --replicates 1000 --out docs/bench_truth.md
 
 faults: $(STAMP)             ## broken inputs, killed kernels, tampered ledgers: every fault must be named
 	@$(BIN)/python -m pytest -q -m "fault" tests

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
+from opslib.casework import decide as deciding
 from opslib.cli import app, common
-from opslib.data import deciding
 from opslib.errors import OpslibError
-from opslib.proposals.evidence import Evidence
+from opslib.finding import Evidence
 from tests.conftest import ROOT
 
 RUN = CliRunner()

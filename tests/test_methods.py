@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from opslib.bench.truth import CELLS
+from benchmarks.truth import CELLS
 from opslib.metrics import METRICS
 from tests.conftest import ROOT
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from opslib import proposals
+from opslib.casework import judge as judging
 from opslib.cli import common
-from opslib.data import judging
-from opslib.data.sources import open_shop
+from opslib.finding import Evidence
 from opslib.proposals.evaluate import check_proposal
-from opslib.proposals.evidence import Evidence
 from opslib.proposals.parsing import parse_proposal
 from opslib.reporting import batch
 from opslib.reporting.plans import shop_origin
+from opslib.shop.sources import open_shop
 from tests.conftest import ROOT, real_data
 
 ABOUT_SHOPS = ("00_data_health", "20_positioning", "30_classification", "31_segmentation", "70_statistics")

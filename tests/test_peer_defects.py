@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from opslib import engine, kpis, metrics, positioning, segmentation
-from opslib.data import sources
 from opslib.periods import Coverage, Period
+from opslib.shop import sources
 from tests.conftest import ROOT, skip_or_fail
 
 PACKAGE = ROOT / "opslib"

@@ -19,10 +19,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from opslib import engine, proposals, tables
 from opslib.contracts import Finding
 from opslib.errors import NotAvailableError, ParameterError
+from opslib.finding import Evidence, Limits
 from opslib.formats import DASH, MINUS, NBSP
 from opslib.periods import Coverage, Period
 from opslib.privacy import withhold_small
-from opslib.proposals.evidence import Evidence, Limits
 from opslib.reporting.cleaning import clean_html
 from opslib.stats.estimates import Estimate
 from opslib.tables import show

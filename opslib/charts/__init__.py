@@ -5,7 +5,6 @@ and an optional ``ax``, and returns the Axes. Each figure carries alt text and s
 :func:`register` was called.
 """
 
-from opslib.charts.bench import draw_truth
 from opslib.charts.display import alt_of, describe, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
@@ -56,7 +55,6 @@ __all__ = [
     "draw_segment_profile",
     "draw_segment_sizes",
     "draw_series",
-    "draw_truth",
     "draw_unmet_searches",
     "draw_white_space",
     "register",

@@ -1,4 +1,4 @@
-"""The command line: shops, runs, proposals, benches. Heavy libraries load only where a command needs them."""
+"""The command line: shops, runs, proposals. Heavy libraries load only where a command needs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 import opslib
-from opslib.cli.bench import bench_app
 from opslib.cli.proposal import proposal_app
 from opslib.cli.run import demo, prune, run
 from opslib.cli.shop import shop_app
@@ -27,7 +26,6 @@ app.command()(demo)
 app.command()(prune)
 app.add_typer(shop_app, name="shop")
 app.add_typer(proposal_app, name="proposal")
-app.add_typer(bench_app, name="bench")
 
 
 def _version(is_asked: bool) -> None:
@@ -45,10 +43,10 @@ def _options(
     """Options before the command."""
 
 
-def main() -> None:
+def main(command: typer.Typer = app) -> None:
     """Run the command line: an error that opslib raised on purpose is one sentence, without a traceback."""
     try:
-        app()
+        command()
     except OpslibError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(2)

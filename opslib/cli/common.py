@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from opslib.data.root import project_root
 from opslib.errors import ParameterError, nearest
+from opslib.shop.root import project_root
 
 _ID = re.compile(r"^id:\s*['\"]?([\w-]+)", re.MULTILINE)
 
 if TYPE_CHECKING:
-    from opslib.data.sources import Shop
+    from opslib.shop.sources import Shop
 
 
 def complete_shops(incomplete: str) -> list[str]:
@@ -121,7 +121,7 @@ def progress_sentences() -> Iterator[Callable[[str, float], None]]:
 
 def open_with_progress(shop: str, *, verify: bool = False) -> Shop:
     """Open a shop, showing what takes time."""
-    from opslib.data.sources import open_shop
+    from opslib.shop.sources import open_shop
 
     with progress_sentences() as progress:
         return open_shop(shop, verify=verify, progress=progress)

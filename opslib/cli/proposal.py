@@ -15,7 +15,7 @@ from opslib.cli.common import (
     findings_of,
     open_with_progress,
 )
-from opslib.data.root import project_root, proposals_of
+from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
     from opslib.proposals.results import ProposalResult
@@ -38,7 +38,7 @@ def new(
 
     Example: opslib proposal new P-014 --shop my_shop
     """
-    from opslib.data.proposal_files import write_new_proposal
+    from opslib.casework.files import write_new_proposal
     from opslib.periods import parse_date
 
     first = parse_date(start, name="start") if start else datetime.now(UTC).date() + timedelta(weeks=4)
@@ -63,8 +63,8 @@ def draft(
     | opslib proposal draft my_shop repeat-rate --page 70 --id P-014
     """
     from opslib import proposals
-    from opslib.data.proposal_files import write_draft
-    from opslib.proposals.evidence import Evidence
+    from opslib.casework.files import write_draft
+    from opslib.finding import Evidence
 
     known = findings_of(shop)
     if not finding:
@@ -90,7 +90,8 @@ def check(proposals: Ids = None, shop: OfShop = "demo") -> None:
 
     Examples: opslib proposal check P-014 --shop my_shop | opslib proposal check --shop demo
     """
-    from opslib.data import judging, proposal_files
+    from opslib.casework import files as proposal_files
+    from opslib.casework import judge as judging
     from opslib.proposals.evaluate import check_proposal
 
     opened, folder = open_with_progress(shop), proposals_of(shop)
@@ -121,7 +122,8 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
 
     Example: opslib proposal freeze P-014 --shop my_shop
     """
-    from opslib.data import judging, proposal_files
+    from opslib.casework import files as proposal_files
+    from opslib.casework import judge as judging
     from opslib.proposals.evaluate import claim_outcome_of, first_outcome_of, frozen_definitions
     from opslib.proposals.freezing import freeze as freeze_claims
 
@@ -159,7 +161,7 @@ def respond(
     """
     from pydantic import ValidationError
 
-    from opslib.data import proposal_files
+    from opslib.casework import files as proposal_files
     from opslib.errors import ProposalError
     from opslib.proposals.model import Consultation
 
@@ -184,8 +186,9 @@ def evaluate(
 
     Examples: opslib proposal evaluate P-014 --shop my_shop | opslib proposal evaluate --shop demo --dry
     """
-    from opslib.data import judging, proposal_files
-    from opslib.proposals.evidence import jsonable
+    from opslib.casework import files as proposal_files
+    from opslib.casework import judge as judging
+    from opslib.finding import jsonable
     from opslib.proposals.follow_up import first_estimates
 
     opened = open_with_progress(shop)
@@ -226,7 +229,8 @@ def decide(
     Examples: opslib proposal decide P-014 | opslib proposal decide P-014 --who "Ana R." --what launch_with_hold_out --why
     "pays on average" | opslib proposal decide P-015 --who "Ana R." --what launch --why "the law asks for it" --against
     """
-    from opslib.data import deciding, proposal_files
+    from opslib.casework import decide as deciding
+    from opslib.casework import files as proposal_files
 
     day, folder, choice = _day(on), proposals_of(shop), _decision(what) if what else ""
     proposal_files.find_proposal(folder, proposal)
@@ -267,7 +271,8 @@ def follow_up(
 
     Examples: opslib proposal follow-up P-014 --shop my_shop | opslib proposal follow-up
     """
-    from opslib.data import deciding, proposal_files
+    from opslib.casework import decide as deciding
+    from opslib.casework import files as proposal_files
     from opslib.errors import ProposalError
 
     opened, day, folder = open_with_progress(shop), _day(on), proposals_of(shop)
@@ -299,7 +304,8 @@ def list_proposals(
 
     Example: opslib proposal list --shop demo --judge
     """
-    from opslib.data import judging, proposal_files
+    from opslib.casework import files as proposal_files
+    from opslib.casework import judge as judging
 
     folder = proposals_of(shop)
     if judge:

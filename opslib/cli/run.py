@@ -16,12 +16,12 @@ from opslib.cli.common import (
     open_with_progress,
     read_pairs,
 )
-from opslib.data.root import project_root, proposals_of
 from opslib.errors import ParameterError
+from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
-    from opslib.data.sources import Shop as OpenShop
     from opslib.reporting.plans import RunPlan
+    from opslib.shop.sources import Shop as OpenShop
 
 #: Word of the notebook that is run once a proposal.
 PROPOSAL_NOTEBOOK = "proposal"
@@ -141,7 +141,7 @@ def _run_shop(shop: str, wish: Wish) -> int:
 
 def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     """Pages of the run; a notebook about proposals is one page a proposal, drafts apart, and none where there are none."""
-    from opslib.data.proposal_files import load_proposals
+    from opslib.casework.files import load_proposals
     from opslib.reporting import batch
 
     about: list[Path] = []
@@ -170,7 +170,7 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
 
 def _promises(folder: Path) -> str:
     """How good a shop's promises were; a ledger that cannot be read is said, and stops no page."""
-    from opslib.data.proposal_files import read_records
+    from opslib.casework.files import read_records
     from opslib.errors import LedgerError
     from opslib.findings.follow_up import promises_sentence
 
@@ -217,8 +217,8 @@ def demo(
     Examples: opslib demo | opslib demo --seed 7 | opslib demo --preset 10m --out /data/big
     """
     from opslib.cli.common import progress_sentences
-    from opslib.data.simulate import preset as preset_of
-    from opslib.data.simulate import simulate_shop
+    from opslib.simulate import preset as preset_of
+    from opslib.simulate import simulate_shop
 
     folder = out or project_root() / "data" / "raw" / "demo"
     with progress_sentences() as progress:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from opslib.cli.common import complete_shops, echo_table, open_with_progress
-from opslib.data.root import project_root
 from opslib.errors import ShopFileError
+from opslib.shop.root import project_root
 
 shop_app = typer.Typer(help="Describe a shop's data, and check that they are fit to be evidence.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ def init(
 
     Examples: opslib shop init my_shop --from exports/orders.csv | opslib shop init uk --from ../uci --currency GBP
     """
-    from opslib.data.drafting import draft_shop_file
+    from opslib.shop.init import draft_shop_file
 
     target = project_root() / "data" / "shops" / f"{name}.yml"
     if target.exists() and not force:
@@ -51,7 +51,7 @@ def check(
 
     Examples: opslib shop check demo | opslib shop check ../exports/shopify
     """
-    from opslib.data import checks
+    from opslib.shop import checks
 
     opened = open_with_progress(shop, verify=verify)
     typer.echo(f"{opened.title} ({opened.name}): {len(opened.tables)} tables, {opened.currency}, {opened.time_zone}")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
 from opslib.periods import Period
-from opslib.proposals.evidence import Evidence
 from opslib.stats.estimates import Estimate
 
 #: Cells whose treatment is worth a line of its own, most urgent first.

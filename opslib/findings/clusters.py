@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.formats import count_of, format_estimate, format_share
-from opslib.proposals.evidence import Evidence
 from opslib.segmentation import Drift, SegmentClusters
 from opslib.segmentation.clusters import STABLE
 from opslib.segmentation.features import feature_named

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.formats import count_of, format_number, format_share
-from opslib.proposals.evidence import Evidence
 from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises, scored_promises
 from opslib.proposals.ledger import Record
 from opslib.stats.estimates import Estimate

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from opslib.contracts import Finding
+from opslib.finding import Evidence
 from opslib.formats import count_of, format_date, format_number, format_share
 from opslib.periods import Coverage, Period
-from opslib.proposals.evidence import Evidence
 
 #: Share of revenue without a customer from which customer figures are about a part only.
 MANY_GUESTS = 0.05

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_date, format_days, format_estimate, format_money, format_share
-from opslib.proposals.evidence import Evidence
 from opslib.segmentation import HoldoutCheck
 
 WORTH, TRUST, VISITS = "What the customers are worth", "How far to trust the forecast", "What visits are for"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from opslib import privacy
+from opslib.finding import Evidence
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_estimate, format_number
-from opslib.proposals.evidence import Evidence
 from opslib.stats.estimates import Estimate
 
 _TOGETHER, _COMPETE, _LAUNCHED = "What is bought together", "What competes", "What launches took"

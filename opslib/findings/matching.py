@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.formats import count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches
-from opslib.proposals.evidence import Evidence
 
 
 def match_findings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from opslib.proposals.evidence import Evidence
+from opslib.finding import Evidence
 
 FIRST: Mapping[str, tuple[str, ...]] = {
     "positioning": ("price-dearer", "price-response-", "price-cheaper", "unmet-1", "gap-"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_estimate, format_money, format_share
 from opslib.positioning import HedonicModel
-from opslib.proposals.evidence import Evidence
 from opslib.stats.correspondence import CorrespondenceMap
 from opslib.stats.estimates import Estimate
 

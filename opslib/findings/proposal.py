@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from opslib.formats import format_days, format_number
+from opslib.proposals.card import VerdictCard
 from opslib.proposals.desirability import Desirability
-from opslib.proposals.evidence import VerdictCard
 from opslib.proposals.feasibility import latest_answers
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ClaimResult, ProposalResult

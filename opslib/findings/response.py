@@ -6,10 +6,10 @@ import re
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
-from opslib.proposals.evidence import Evidence
 from opslib.proposals.words import probability
 
 SECTION, MOVED = "How sales answer to the price", "If a price moved"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.formats import count_of, format_days, format_money, format_share
-from opslib.proposals.evidence import Evidence
 
 #: Segments that call for an action on this page, most urgent first.
 _ACTED_ON = ("at risk", "new", "champions")

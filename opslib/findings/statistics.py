@@ -6,9 +6,9 @@ import math
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
 from opslib.metrics import METRICS
-from opslib.proposals.evidence import Evidence
 from opslib.stats.estimates import Estimate
 
 #: Figures that get a sentence each after the revenue, most important first.

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from opslib.finding import Evidence
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_estimate, format_money, is_missing
 from opslib.positioning import UnmetSearches
 from opslib.privacy import redact
-from opslib.proposals.evidence import Evidence
 from opslib.proposals.words import probability
 
 SEARCHES, GAPS = "Looked for in vain", "Demand against offer"

@@ -10,8 +10,8 @@ from typing import Any
 
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, ProposalError
+from opslib.finding import Evidence
 from opslib.metrics import METRICS
-from opslib.proposals.evidence import Evidence
 from opslib.proposals.model import Proposal
 from opslib.proposals.parsing import proposal_yaml
 

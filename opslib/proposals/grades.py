@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from opslib.proposals.evidence import Grade
+from opslib.finding import Grade
 from opslib.proposals.model import Claim
 from opslib.proposals.results import Measured
 

@@ -1,6 +1,6 @@
 """The chain of what was frozen, found, answered and decided: each record carries the hash of the one before.
 
-Text in, text out: `opslib.data.proposal_files` does the writing, the locking and the reading of git's history.
+Text in, text out: `opslib.casework.files` does the writing, the locking and the reading of git's history.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from opslib.proposals.evidence import Evidence, Grade
+from opslib.finding import Evidence, Grade
 from opslib.stats.estimates import Estimate
 
 State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refuted", "inconclusive"]

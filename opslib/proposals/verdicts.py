@@ -9,8 +9,8 @@ from datetime import date
 
 from scipy import stats as distributions
 
+from opslib.finding import Grade
 from opslib.proposals import words
-from opslib.proposals.evidence import Grade
 from opslib.proposals.grades import grade_of, is_association_only, lowest
 from opslib.proposals.model import DESCRIPTIVE, Claim, Guardrail
 from opslib.proposals.results import ClaimResult, GuardrailResult, Measured, ProposalResult, State

@@ -15,9 +15,9 @@ from typing import Any
 from markupsafe import Markup
 from nbconvert.exporters import TemplateExporter
 
+from opslib.finding import read_estimate
 from opslib.formats import format_between, format_estimate
 from opslib.periods import Period
-from opslib.proposals.evidence import read_estimate
 from opslib.reporting.cleaning import keep_together, render_markdown, render_output
 from opslib.reporting.harvest import Harvest, harvest, is_harvested, tags
 from opslib.reporting.since import finding_anchor

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opslib.finding import read_estimate
 from opslib.metrics import METRICS
-from opslib.proposals.evidence import read_estimate
 from opslib.reporting.manifest import PageRecord, digest
 from opslib.stats.estimates import Estimate
 

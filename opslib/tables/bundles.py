@@ -18,10 +18,11 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import NotAvailableError
+from opslib.finding import Evidence, Limits, jsonable
 from opslib.formats import format_date, format_estimate, format_number, format_share
 from opslib.periods import Coverage, Period
+from opslib.proposals.card import VerdictCard
 from opslib.proposals.drafting import ProposalDraft
-from opslib.proposals.evidence import Evidence, Limits, VerdictCard, jsonable
 from opslib.stats.estimates import Estimate
 from opslib.tables.table import Table, show, to_html, to_text
 

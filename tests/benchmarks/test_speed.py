@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.speed import Setting, require_same, run_speed, setting_of, speed_markdown
+from benchmarks.speed_sql import SQL
 from opslib import engine
-from opslib.bench.speed import Setting, require_same, run_speed, setting_of, speed_markdown
-from opslib.bench.speed_sql import SQL
 from opslib.errors import EngineError, ParameterError
 from opslib.periods import Coverage, Period
 
@@ -53,7 +53,7 @@ def test_both_sides_give_the_same_answer(setting, case):
 @pytest.mark.parametrize("case", list(SQL))
 def test_a_wrong_answer_stops_the_bench(setting, case, monkeypatch):
     dropped = SQL[case].replace("COALESCE(status, 'paid') = 'paid'", "order_id <> 'o7'")
-    monkeypatch.setattr("opslib.bench.speed.SQL", {case: dropped})
+    monkeypatch.setattr("benchmarks.speed.SQL", {case: dropped})
     with pytest.raises(EngineError, match=f"speed: {case}: of [0-9,]+ rows"):
         run_speed(setting, cases=(case,), n_pairs=3)
 

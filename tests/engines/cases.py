@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from opslib import classification, engine, kpis, metrics, segmentation, sessions
-from opslib.data import checks, coverage, loading
 from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_local_days
 from opslib.periods import Period
 from opslib.positioning import (
@@ -35,6 +34,7 @@ from opslib.positioning import (
     what_if,
     white_space,
 )
+from opslib.shop import checks, coverage, loading
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from tests.conftest import ROOT

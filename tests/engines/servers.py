@@ -18,7 +18,7 @@ from types import MappingProxyType
 from ibis.backends import BaseBackend
 
 from opslib import engine
-from opslib.data.sources import Shop
+from opslib.shop.sources import Shop
 from tests.conftest import skip_or_fail
 
 #: PostgreSQL types of the Ibis types that contract tables use.

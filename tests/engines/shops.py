@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 
 from opslib.contracts import CONTRACTS
-from opslib.data import sources
-from opslib.data.simulate import preset, simulate_shop
-from opslib.data.sources import Shop
 from opslib.periods import Coverage, Period
-from tests.data.builders import write_csv, write_shop
+from opslib.shop import sources
+from opslib.shop.sources import Shop
+from opslib.simulate import preset, simulate_shop
 from tests.engines.servers import into_duckdb, into_parquet, into_postgres, postgres_url, spark_backend
+from tests.shop.builders import write_csv, write_shop
 
 SHOPS = ("simulated", "nasty")
 #: DuckDB on files is what the others are compared with.

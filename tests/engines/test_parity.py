@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from opslib import engine
-from opslib.data import sources
 from opslib.errors import EngineError, ShopFileError
 from opslib.proposals.evaluate import ShopData, evaluate_proposal
 from opslib.proposals.parsing import parse_proposal
+from opslib.shop import sources
 from tests.conftest import ROOT
 from tests.engines import shops
 from tests.engines.cases import CASES, EXCEPTIONS, asked, expected, public_functions

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from opslib.data.simulate import preset, price_panel
+from opslib.simulate import preset, price_panel
 from opslib.stats.count_response import count_response
 from opslib.stats.pooling import pool_towards
 from opslib.stats.response import log_response

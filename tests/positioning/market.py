@@ -12,7 +12,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from opslib.data.simulate import preset, simulate_shop
+from opslib.simulate import preset, simulate_shop
 
 _kept: list[Any] = []
 NOUNS = (

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from opslib.data.simulate import preset, simulate_shop
 from opslib.errors import ContractError, ParameterError
 from opslib.periods import Period
 from opslib.positioning import cannibalisation, co_bought, co_viewed, substitute_groups, substitutes
-from tests.data.simulate.conftest import open_simulated
+from opslib.simulate import preset, simulate_shop
+from tests.simulate.conftest import open_simulated
 
 WHOLE = Period.parse("2025-05-01", "2026-10-31")
 

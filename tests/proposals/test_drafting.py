@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from opslib import proposals
 from opslib.errors import ParameterError, ProposalError
+from opslib.finding import Evidence
 from opslib.metrics import METRICS
 from opslib.proposals.drafting import SOMEDAY
 from opslib.proposals.evaluate import frozen_definitions
-from opslib.proposals.evidence import Evidence
 from opslib.proposals.feasibility import Surroundings, feasibility
 from opslib.proposals.freezing import freeze
 from opslib.proposals.model import Proposal

@@ -6,11 +6,13 @@ from datetime import date
 
 import pytest
 
-from opslib.data import judging, proposal_files, sources
+from opslib.casework import files as proposal_files
+from opslib.casework import judge as judging
 from opslib.proposals.evaluate import frozen_definitions
 from opslib.proposals.follow_up import promises, scored_promises
 from opslib.proposals.freezing import changes_since
 from opslib.proposals.results import ProposalResult
+from opslib.shop import sources
 from tests.conftest import ROOT, real_data
 
 FOLDER = ROOT / "data" / "proposals"

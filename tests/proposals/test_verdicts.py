@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ProposalError
+from opslib.finding import Evidence
 from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions
-from opslib.proposals.evidence import Evidence
 from opslib.proposals.freezing import freeze
 from opslib.proposals.grades import grade_of, start_points
 from opslib.proposals.model import Guardrail, Proposal

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from opslib.data import judging
-from opslib.data.sources import open_shop
+from opslib.casework import judge as judging
 from opslib.findings.proposal import money_density, worth_sentences
+from opslib.shop.sources import open_shop
 from opslib.stats.shrinkage import SITE_LIFTS, shrink
 from tests.conftest import ROOT
 from tests.proposals.test_desirability import _desirable

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.data.simulate import preset
-from opslib.data.simulate.baskets import PAID
-from opslib.data.simulate.config import WARM_UP_DAYS, ShopConfig
-from opslib.data.simulate.planted import CATEGORIES
-from opslib.data.simulate.shop import count_people, new_simulator
 from opslib.segmentation import customer_features
+from opslib.simulate import preset
+from opslib.simulate.baskets import PAID
+from opslib.simulate.config import WARM_UP_DAYS, ShopConfig
+from opslib.simulate.planted import CATEGORIES
+from opslib.simulate.shop import count_people, new_simulator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from opslib import engine
-from opslib.data.simulate import preset, simulate_shop
 from opslib.errors import ContractError, ParameterError
 from opslib.segmentation import (
     customer_lifetime_value,
@@ -21,6 +20,7 @@ from opslib.segmentation import (
     value_quantiles,
 )
 from opslib.segmentation.lifetime import UNSEGMENTED
+from opslib.simulate import preset, simulate_shop
 from opslib.stats.lifetime import expected_events, expected_value, probability_alive
 from tests.segmentation.lifetimes import PLANTED, day_after, shop
 

@@ -1,0 +1,106 @@
+"""Scenarios of roll-outs: few units, few treated, units of unequal noise, common shocks, staggered starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.cells import POWER_FLOOR, Cell, Replicates, over_effects
+from benchmarks.series_cells import autoregression
+from opslib.stats.rollouts import rollout
+
+N_BEFORE, N_AFTER = 16, 8
+_PHI = 0.5
+
+
+def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+    """Runs of weekly panels, some units treated from week 16, analysed by the collapsed design; see `Family`."""
+    settings, n = cell.settings, cell.settings["units"]
+    n_periods = N_BEFORE + N_AFTER
+    starts = np.full(n, n_periods)
+    starts[: settings["treated"]] = N_BEFORE
+    if settings.get("is_staggered"):
+        starts[: settings["treated"] // 2] = N_BEFORE - 4
+    exposure = np.arange(n_periods) >= starts[:, None]
+    spread = np.exp(settings.get("unequal", 0.0) * rng.standard_normal((n_replicates, n, 1)))
+    noise = autoregression(rng, (n_replicates * n, n_periods), phi=_PHI).reshape(n_replicates, n, n_periods)
+    noise = settings["noise"] * noise * spread
+    common = 0.1 * autoregression(rng, (n_replicates, n_periods), phi=0.7)[:, None, :]
+    levels = 4 + 0.5 * rng.standard_normal((n_replicates, n, 1))
+    values = np.exp(levels + common + noise) * (1 + cell.true_effect * exposure)
+    results = [_one(values[i], starts) for i in range(n_replicates)]
+    value, lower, upper = np.array(results).T
+    is_known = not settings.get("unequal") and not settings.get("is_staggered")
+    return Replicates(
+        value=value,
+        lower=lower,
+        upper=upper,
+        is_invalid=np.zeros(n_replicates, bool),
+        oracle=_oracle(cell, noise) if is_known else None,
+    )
+
+
+def _one(values: np.ndarray, starts: np.ndarray) -> tuple[float, float, float]:
+    n, n_periods = values.shape
+    table = pd.DataFrame(
+        {
+            "unit": np.repeat(np.arange(n), n_periods),
+            "period": np.tile(np.arange(n_periods), n),
+            "value": values.ravel(),
+            "treated_from": np.repeat(np.where(starts < n_periods, starts, np.nan), n_periods),
+        }
+    )
+    effect = rollout(table).effect
+    return effect.value, effect.lower, effect.upper
+
+
+def _oracle(cell: Cell, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best linear estimate of every unit's change where covariance and common shocks' weights are known."""
+    weeks = np.arange(noise.shape[2])
+    covariance = _PHI ** np.abs(weeks[:, None] - weeks)
+    design = np.column_stack([np.ones(len(weeks)), weeks >= N_BEFORE]).astype(float)
+    solved = np.linalg.solve(covariance, design)
+    spread = np.linalg.inv(design.T @ solved)
+    changes = noise @ (solved @ spread)[:, 1]
+    n, n_treated = noise.shape[1], cell.settings["treated"]
+    difference = changes[:, :n_treated].mean(axis=1) - changes[:, n_treated:].mean(axis=1)
+    error = cell.settings["noise"] * np.sqrt(spread[1, 1] * (1 / n_treated + 1 / (n - n_treated)))
+    return np.expm1(difference + np.log1p(cell.true_effect)), np.full(len(noise), error)
+
+
+#: Few degrees of freedom cost power that an oracle, which knows the noise, need not pay.
+_FLOOR = {6: 0.5, 12: 0.6}
+_REASON = {
+    6: "the oracle knows the noise and how it remembers; Student's t with 4 degrees of freedom has a critical value of 2.78 "
+    "for its 1.96, and means of the weeks before and after do not weigh them by their memory",
+    12: "the oracle knows the noise and how it remembers; with two treated the spread is read off ten units, and means of the "
+    "weeks before and after do not weigh them by their memory",
+}
+_SIZES = ((6, 2, 0.05), (6, 3, 0.05), (12, 2, 0.07), (12, 6, 0.09), (20, 2, 0.07), (40, 2, 0.07), (40, 20, 0.16))
+CELLS: tuple[Cell, ...] = (
+    *(
+        cell
+        for units, treated, noise in _SIZES
+        for cell in over_effects(
+            ("-promise", "0", "promise", "twice"),
+            design="rollout",
+            nuisance=f"{treated} of {units}",
+            pair=str(units),
+            power_floor=_FLOOR.get(units, POWER_FLOOR),
+            floor_reason=_REASON.get(units, ""),
+            settings={"units": units, "treated": treated, "noise": noise},
+        )
+    ),
+    *over_effects(
+        ("0", "promise"),
+        design="rollout",
+        nuisance="6 of 24, staggered",
+        settings={"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True},
+    ),
+    *over_effects(
+        ("0", "promise"),
+        design="rollout",
+        nuisance="10 of 20, unequal noise",
+        settings={"units": 20, "treated": 10, "noise": 0.09, "unequal": 0.5},
+    ),
+)

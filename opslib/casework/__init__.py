@@ -1,0 +1,1 @@
+"""Proposals of a shop on disk: read, judge, decide, follow up, draft."""

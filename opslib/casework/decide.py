@@ -1,0 +1,281 @@
+"""Decisions and follow-ups of a shop's proposals, from its data and its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from opslib.casework import files as proposal_files
+from opslib.casework import judge as judging
+from opslib.errors import ProposalError
+from opslib.formats import format_date
+from opslib.metrics import Metric
+from opslib.proposals.after_launch import expected_error, measured_follow_up
+from opslib.proposals.desirability import Desirability, prior_of
+from opslib.proposals.evaluate import ShopData, evaluate_proposal, frozen_definitions, plans_of
+from opslib.proposals.follow_up import LAUNCHES, decision_payload, follow_up_payload
+from opslib.proposals.freezing import FrozenRecord, changes_since, require_finished
+from opslib.proposals.ledger import Record, records_of
+from opslib.proposals.model import Proposal
+from opslib.proposals.results import ProposalResult
+from opslib.shop.sources import Shop, last_day
+
+OPEN = ("test first", "gather data")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """A proposal as it stands on the day of its decision.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    result : ProposalResult
+        Judged on what was known on that day.
+    desirable : Desirability
+        Money and recommendation.
+    follow_up_error : float or None
+        Standard error that the follow-up will have (relative).
+    """
+
+    proposal: Proposal
+    result: ProposalResult
+    desirable: Desirability
+    follow_up_error: float | None
+
+
+def weigh(shop: Shop, proposal_id: str, *, on: date) -> Weighed:
+    """Judge a proposal and turn it into money as of a day.
+
+    Parameters
+    ----------
+    shop : Shop
+    proposal_id : str
+    on : date
+        Later data are not looked at.
+
+    Returns
+    -------
+    Weighed
+    """
+    folder = judging.proposals_folder(shop)
+    proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
+    require_finished(proposal)
+    data = _known_on(shop, on)
+    result = evaluate_proposal(proposal, shop=data, frozen=proposal_files.frozen_records(folder).get(proposal.id))
+    plans = plans_of(proposal, own=data.own_metrics)
+    desirable = judging.weigh(shop, proposal, result, as_of=data.as_of)
+    claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
+    error = expected_error(proposal, plans[claim.claim_id], claim, context=data.context)
+    return Weighed(proposal=proposal, result=result, desirable=desirable, follow_up_error=error)
+
+
+def decided(weighed: Weighed, *, person: str, decision: str, reason: str, is_against: bool, on: date) -> dict[str, Any]:
+    """The decision's payload; a decision against the recommendation is one that says so.
+
+    Parameters
+    ----------
+    weighed : Weighed
+    person, decision, reason : str
+        Who, one of `follow_up.DECISIONS`, and why.
+    is_against : bool
+        Whether the person knows that it goes against the recommendation.
+    on : date
+        Day of the decision.
+
+    Returns
+    -------
+    dict
+        JSON values for the ledger.
+
+    Raises
+    ------
+    ProposalError
+        The decision goes against the recommendation and nobody said so, or the other way round.
+    """
+    payload = decision_payload(
+        weighed.proposal,
+        weighed.result,
+        weighed.desirable,
+        person=person,
+        decision=decision,
+        reason=reason,
+        follow_up_error=weighed.follow_up_error,
+    )
+    advice = weighed.desirable.recommendation
+    if not payload["is_with_recommendation"] and not is_against:
+        raise ProposalError(
+            f"{weighed.proposal.id}: '{decision}' goes against the recommendation '{advice}' "
+            f"({weighed.desirable.sentences[-1]}); add --against, or decide '{advice}'"
+        )
+    if payload["is_with_recommendation"] and is_against:
+        raise ProposalError(f"{weighed.proposal.id}: '{decision}' is what is recommended; leave out --against")
+    worth = weighed.desirable.net
+    return {
+        **payload,
+        "on": on.isoformat(),
+        "verdict": weighed.result.label,
+        "grade": weighed.result.grade,
+        "net_amount": None if worth is None else worth.value,
+        "p_net_positive": weighed.desirable.p_net_positive,
+    }
+
+
+def require_open(records: Sequence[Record], proposal_id: str) -> None:
+    """Refuse a second decision after a launch or a rejection.
+
+    Raises
+    ------
+    ProposalError
+        It was decided for good; what can be done instead is said.
+    """
+    past = records_of(records, proposal=proposal_id, kind="decision")
+    if past and past[-1].payload["decision"] not in OPEN:
+        last = past[-1].payload
+        raise ProposalError(
+            f"{proposal_id}: decided on {_day_of(past[-1])} ({last['decision']}, {last['person']}); the ledger "
+            "replaces nothing, so write a new proposal that names this one"
+        )
+
+
+def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
+    """What the ledger says of a proposal today, as its card takes it.
+
+    Parameters
+    ----------
+    shop : Shop
+    proposal_id : str
+
+    Returns
+    -------
+    dict
+        ``decision`` (the last one: what, who, when, against what advice) and ``ledger_head``; None where there is none.
+    """
+    records = proposal_files.read_records(judging.proposals_folder(shop))
+    past, said = records_of(records, proposal=proposal_id, kind="decision"), None
+    if past:
+        last = past[-1].payload
+        advice = "" if last["is_with_recommendation"] else f", against the recommendation to {last['recommendation']}"
+        day = format_date(date.fromisoformat(_day_of(past[-1])))
+        said = f"{last['decision']} ({last['person']}, {day}{advice})"
+    return {"decision": said, "ledger_head": records[-1].hash if records else None}
+
+
+def followed(shop: Shop, proposal_id: str, *, on: date) -> dict[str, Any]:
+    """Measure what became of a launched proposal, by the design named at freezing, and score the promise.
+
+    Parameters
+    ----------
+    shop : Shop
+    proposal_id : str
+    on : date
+        Later data are not looked at.
+
+    Returns
+    -------
+    dict
+        JSON values for the ledger.
+
+    Raises
+    ------
+    ProposalError
+        Nothing was launched or frozen, what was frozen is changed, the follow-up is not due, was made already, or a
+        gate failed.
+    """
+    folder = judging.proposals_folder(shop)
+    proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
+    decision = launch_of(proposal_files.read_records(folder), proposal_id)
+    _require_as_frozen(proposal, proposal_files.frozen_records(folder).get(proposal.id), own=judging.own_metrics(shop))
+    data = _known_on(shop, on)
+    plan = plans_of(proposal, own=data.own_metrics)[decision["claim"]]
+    estimate, bias_sd = measured_follow_up(proposal, plan, context=data.context)
+    assert plan.claim.follow_up is not None
+    payload = follow_up_payload(
+        decision, estimate, design=plan.claim.follow_up.design, bias_sd=bias_sd, prior=prior_of(decision["design"])
+    )
+    return {
+        **payload,
+        "on": on.isoformat(),
+        "promise": decision["promise"],
+        "m": decision["m"],
+        "window": plan.claim.follow_up.window.model_dump(mode="json"),
+    }
+
+
+def launch_of(records: Sequence[Record], proposal_id: str) -> dict[str, Any]:
+    """Payload of the decision that launched a proposal and was not followed up yet.
+
+    Raises
+    ------
+    ProposalError
+        It was not decided, not launched, or followed up already.
+    """
+    past = records_of(records, proposal=proposal_id, kind="decision")
+    if not past:
+        raise ProposalError(f"{proposal_id}: nothing was decided; opslib proposal decide {proposal_id} comes first")
+    if past[-1].payload["decision"] not in LAUNCHES:
+        raise ProposalError(
+            f"{proposal_id}: the decision was '{past[-1].payload['decision']}'; only a launch is followed up"
+        )
+    if records_of(records, proposal=proposal_id, kind="follow_up"):
+        raise ProposalError(
+            f"{proposal_id}: followed up already; a second look at the same promise would count it twice"
+        )
+    return past[-1].payload
+
+
+def is_frozen(records: Sequence[Record], proposal_id: str) -> bool:
+    """Whether the ledger holds a freeze of a proposal."""
+    return bool(records_of(records, proposal=proposal_id, kind="freeze"))
+
+
+def _require_as_frozen(proposal: Proposal, record: FrozenRecord | None, *, own: Mapping[str, Metric]) -> None:
+    """A follow-up measures what was named before the result, or nothing."""
+    if record is None:
+        raise ProposalError(
+            f"{proposal.id}: it was never frozen, so nobody named its follow-up before the result, and none is scored"
+        )
+    changes = changes_since(record, proposal, definitions=frozen_definitions(proposal, own=own))
+    if changes:
+        raise ProposalError(
+            f"{proposal.id}: {changes[0].sentence}; a follow-up measures what was frozen, so take the change back"
+        )
+
+
+def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) -> tuple[str, ...]:
+    """Frozen and launched proposals whose follow-up window has ended and that were not looked at again.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    proposals : dict of id to Proposal
+    on : date
+
+    Returns
+    -------
+    tuple of str
+        Ids in order.
+    """
+    done = {record.proposal for record in records if record.kind == "follow_up"}
+    found = []
+    for record in records:
+        if record.kind != "decision" or record.payload["decision"] not in LAUNCHES or record.proposal in done:
+            continue
+        if not is_frozen(records, record.proposal):
+            continue
+        claims = proposals[record.proposal].claims if record.proposal in proposals else ()
+        ends = [c.follow_up.window.end for c in claims if c.id == record.payload["claim"] and c.follow_up is not None]
+        if ends and ends[0] <= on:
+            found.append(record.proposal)
+    return tuple(dict.fromkeys(found))
+
+
+def _known_on(shop: Shop, on: date) -> ShopData:
+    data = judging.shop_data(shop, proposals=proposal_files.load_proposals(judging.proposals_folder(shop)))
+    return replace(data, as_of=min(on, last_day(shop)))
+
+
+def _day_of(record: Record) -> str:
+    return str(record.payload.get("on") or record.at.split("T")[0])

@@ -1,0 +1,127 @@
+"""From an open shop and its proposals folder to what proposals are judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from opslib.casework.files import frozen_records, load_proposals, read_records
+from opslib.errors import NotAvailableError, ProposalError, nearest
+from opslib.metrics import Metric, shop_metrics, with_local_days
+from opslib.periods import Period
+from opslib.proposals.desirability import Desirability, desirability, stated_base_rate
+from opslib.proposals.economics import economics_of
+from opslib.proposals.evaluate import ShopData, evaluate_proposals, plans_of
+from opslib.proposals.follow_up import learned_base_rates
+from opslib.proposals.model import Proposal
+from opslib.proposals.results import ProposalResult
+from opslib.shop.checks import known_findings
+from opslib.shop.root import proposals_of
+from opslib.shop.sources import Shop, last_day
+
+#: Designs of a simulated shop whose effects are planted, far outside what public tests show, and their base rate.
+PLANTED = ("experiment", "cluster_experiment", "rollout")
+PLANTED_SD = 0.3
+
+
+def proposals_folder(shop: Shop) -> Path:
+    """Folder of a shop's proposals and of their ledger."""
+    return proposals_of(shop.name)
+
+
+def own_metrics(shop: Shop) -> dict[str, Metric]:
+    """Metrics that ``shop.yml`` defines."""
+    return shop_metrics(shop.settings.get("metrics", {}))
+
+
+def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
+    """What the proposals of a shop are judged on.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    proposals : mapping of str to Proposal
+        All of the shop's, so that prerequisites can be looked up.
+
+    Returns
+    -------
+    ShopData
+        With the checks' findings; ``replay`` is allowed for a simulated shop and where ``shop.yml`` says
+        ``options: {historical: true}``.
+    """
+    decided = {record.proposal for record in read_records(proposals_folder(shop)) if record.kind == "decision"}
+    return ShopData(
+        tables=shop.tables, as_of=last_day(shop), time_zone=shop.time_zone, coverage=shop.coverage,
+        own_metrics=own_metrics(shop),
+        findings=known_findings(shop),
+        allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
+        proposals={name: "running" if name in decided else "open" for name in proposals},
+    )  # fmt: skip
+
+
+def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date | None = None) -> Desirability:
+    """Money and recommendation of a judged proposal.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    proposal : Proposal
+    result : ProposalResult
+        From `judge`.
+    as_of : date or None
+        Later data are not looked at; all are unless given.
+
+    Returns
+    -------
+    Desirability
+        With the margin of as many days as the first claim's window, up to its end; none where no costs are known.
+    """
+    window = proposal.claims[0].window
+    end = min(window.end, as_of or last_day(shop))
+    period = Period(end - timedelta(days=window.period.n_days - 1), end)
+    try:
+        economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period)
+    except NotAvailableError:
+        economics = None
+    priors = learned_base_rates(read_records(proposals_folder(shop)))
+    if shop.is_simulated:
+        priors |= dict.fromkeys(PLANTED, stated_base_rate(PLANTED_SD))
+    plans = plans_of(proposal, own=own_metrics(shop))
+    found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
+    return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
+
+
+def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tuple[ProposalResult, ...]]:
+    """Judge a shop's proposals, or some of them.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    ids : sequence of str
+        Which; all but drafts unless given.
+
+    Returns
+    -------
+    (tuple of Proposal, tuple of ProposalResult)
+        In the order of ids.
+
+    Raises
+    ------
+    ProposalError
+        If an id is unknown, or a file breaks the schema.
+    """
+    folder = proposals_folder(shop)
+    known = load_proposals(folder)
+    for name in ids:
+        if name not in known:
+            raise ProposalError(
+                f"no proposal '{name}' for {shop.name}; {nearest(name, known) if known else 'none yet'}"
+            )
+    chosen = tuple(known[name] for name in (ids or [n for n, p in known.items() if not p.to_do]))
+    data = shop_data(shop, proposals=known)
+    return chosen, evaluate_proposals(chosen, shop=data, frozen=frozen_records(folder))

@@ -1,0 +1,372 @@
+"""Run the contracts over a shop's tables: what breaks a rule comes back as rows, and nothing is repaired here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import timedelta
+from functools import cache, reduce
+from pathlib import Path
+from typing import TypeAlias
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import contracts, engine
+from opslib.contracts import CONTRACTS, ColumnContract, Finding, Severity, TableContract
+from opslib.engine import as_table, collect, unlogged
+from opslib.shop import coverage
+from opslib.shop.sources import Shop
+from opslib.shop.staging import remembered
+
+#: A line is unusually large above this many times the 99th percentile.
+OUTLIER_TIMES = 50
+#: Dates are implausible when a silence of so many days parts them from the rest, and they hold less than this share of the rows.
+IMPLAUSIBLE_DAYS, IMPLAUSIBLE_SHARE = 366, 0.01
+#: Values of these columns stand for people: they are counted, never shown.
+PERSONAL = ("customer_id", "visitor_id", "session_id", "unit_id")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+#: Column, rule, severity, the condition under which a row breaks it, and what names such a row.
+_Rule: TypeAlias = tuple[str, str, Severity, ir.BooleanValue, ir.StringValue]
+_FIELDS = ("table", "column", "rule", "severity", "n_rows", "share", "example")
+
+
+def check_shop(shop: Shop) -> tuple[Finding, ...]:
+    """Everything that the contracts, the days and the adapter have to say about a shop's tables.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+
+    Returns
+    -------
+    tuple of Finding
+        Errors first, then warnings, then notes; by table, column and rule. Empty if nothing is to be said.
+    """
+    found: list[Finding] = list(shop.staged.findings) if shop.staged else []
+    for name, table in shop.tables.items():
+        found += check_table(table, name=name)
+        found += _references(shop, name)
+        found += _implausible_dates(shop, name)
+    if shop.has("order_lines"):
+        found += _suspicious(shop.table("order_lines"))
+        found += _unlinked(shop)
+        found += _days(shop)
+    shown = (replace(f, example="") if f.column in PERSONAL or f.table == "customers" else f for f in found)
+    return tuple(sorted(shown, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
+
+
+def known_findings(shop: Shop) -> tuple[Finding, ...]:
+    """What `check_shop` says, worked out once for the same content and the same rules.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop; of a database nothing is remembered.
+
+    Returns
+    -------
+    tuple of Finding
+        Read from beside the staged tables; the queries are not logged, whether they were needed or not.
+    """
+    with unlogged():
+        if shop.staged is None:
+            return check_shop(shop)
+        memory = shop.staged.folder / f"findings-{_rules_version()}.json"
+        kept = remembered(memory, lambda: [asdict(finding) for finding in check_shop(shop)])
+    return tuple(Finding(**row) for row in kept)
+
+
+@cache
+def _rules_version() -> str:
+    """First 8 hex digits of the SHA-256 of the code that checks: other rules, other findings."""
+    digest = hashlib.sha256()
+    for module in (__file__, contracts.__file__, coverage.__file__, engine.__file__):
+        digest.update(Path(module).read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, ...]:
+    """Null rule, range, allowed values and key of one contract table.
+
+    Parameters
+    ----------
+    rows : ibis.Table or pandas.DataFrame
+        The table.
+    name : str
+        Its contract.
+
+    Returns
+    -------
+    tuple of Finding
+
+    Examples
+    --------
+    >>> reviews = pd.DataFrame({"review_id": ["1", "1"], "rating": [5.0, 6.0]})
+    >>> [(f.column, f.rule, f.n_rows) for f in check_table(reviews, name="reviews")]
+    [('rating', 'at most 5', 1), ('review_id', 'unique key', 2)]
+    """
+    table, contract = as_table(rows), CONTRACTS[name]
+    absent = [column for column in contract.required if column not in table.columns]
+    found = [Finding(name, column, "required column", "error", 0, 1.0, "") for column in absent]
+    rules = [
+        (column.name, *rule, table[column.name].cast("string"))
+        for column in contract.columns
+        if column.name in table.columns
+        for rule in _rules(table, column)
+    ]
+    return (*found, *_broken(table, rules, name=name), *_key(table, contract))
+
+
+def _broken(table: ir.Table, rules: Sequence[_Rule], *, name: str) -> list[Finding]:
+    """One query for all rules: how many rows break each, and the first example."""
+    if not rules:
+        return []
+    measures: dict[str, ir.Scalar] = {"n": table.count()}
+    for i, (_, _, _, bad, example) in enumerate(rules):
+        measures[f"n_{i}"] = bad.fill_null(False).ifelse(1, 0).sum().fill_null(0)
+        measures[f"x_{i}"] = example.min(where=bad)
+    row = collect(table.aggregate(**measures)).iloc[0]
+    return [
+        Finding(name, column, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
+        for i, (column, rule, severity, _, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
+    ]  # fmt: skip
+
+
+def _rules(table: ir.Table, column: ColumnContract) -> Iterable[tuple[str, Severity, ir.BooleanValue]]:
+    """The rules of one column, each with the condition under which a row breaks it."""
+    value = table[column.name]
+    if column.is_required:
+        yield "not null", "error", value.isnull()
+    if column.minimum is not None:
+        yield f"at least {column.minimum:g}", "error", value < int(column.minimum)
+    if column.maximum is not None:
+        yield f"at most {column.maximum:g}", "error", value > int(column.maximum)
+    if column.allowed:
+        yield f"one of {', '.join(column.allowed)}", "error", ~value.isin(column.allowed)
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value is pd.NA or value != value else str(value)
+
+
+def _key(table: ir.Table, contract: TableContract) -> tuple[Finding, ...]:
+    key = [column for column in contract.key if column in table.columns]
+    if len(key) < len(contract.key):
+        return ()
+    repeated = table.group_by(key).aggregate(n=table.count())
+    text = reduce(lambda a, b: a + " " + b, [repeated[column].cast("string").fill_null("") for column in key])
+    several = repeated["n"] > 1
+    row = collect(
+        repeated.aggregate(
+            n_rows=repeated["n"].sum(where=several).fill_null(0),
+            total=repeated["n"].sum(),
+            example=text.min(where=several),
+        )
+    ).iloc[0]
+    if not row["n_rows"]:
+        return ()
+    share = float(row["n_rows"] / row["total"])
+    return (
+        Finding(contract.name, ", ".join(key), "unique key", "error", int(row["n_rows"]), share, _text(row["example"])),
+    )
+
+
+def _references(shop: Shop, name: str) -> tuple[Finding, ...]:
+    """Values that the table they point to does not hold."""
+    table, found = shop.tables[name], []
+    for column in CONTRACTS[name].columns:
+        target, _, key = (column.references or "").partition(".")
+        if column.name not in table.columns or target not in shop.tables or key not in shop.tables[target].columns:
+            continue
+        known = shop.tables[target].select(known=shop.tables[target][key]).distinct()
+        used = table.filter(table[column.name].notnull()).group_by(column.name).aggregate(n=lambda t: t.count())
+        lost = used.anti_join(known, used[column.name] == known["known"])
+        row = collect(lost.aggregate(n=lost["n"].sum().fill_null(0), example=lost[column.name].min())).iloc[0]
+        if row["n"]:
+            total = int(collect(table.aggregate(n=table.count()))["n"][0])
+            rule = f"found in {column.references}"
+            found.append(
+                Finding(
+                    name, column.name, rule, "warning", int(row["n"]), float(row["n"] / total), _text(row["example"])
+                )
+            )
+    return tuple(found)
+
+
+def _implausible_dates(shop: Shop, name: str) -> tuple[Finding, ...]:
+    """Rows dated more than a year outside nearly all others: a clock set wrong, a year mistyped."""
+    column, table = CONTRACTS[name].time_column, shop.tables[name]
+    if (
+        column is None
+        or column not in table.columns
+        or name in ("price_history", "pages", "changes", "experiment_arms")
+    ):
+        return ()
+    days = coverage.daily_counts(table, time_column=column, time_zone=shop.time_zone)
+    if days.empty:
+        return ()
+    # Days before a silence of a year with next to no rows before it, and after one with next to none after it.
+    gap = days["day"].diff() > timedelta(IMPLAUSIBLE_DAYS)
+    block = gap.cumsum()
+    share = days.groupby(block)["n_rows"].transform("sum") / days["n_rows"].sum()
+    far = days[(share < IMPLAUSIBLE_SHARE) & bool(gap.any())]
+    if far.empty:
+        return ()
+    n, example = int(far["n_rows"].sum()), str(far["day"].iloc[0].date())
+    rule = "within a year of nearly all other rows"
+    return (Finding(name, column, rule, "warning", n, float(n / days["n_rows"].sum()), example),)
+
+
+def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
+    """Order lines that are allowed and still worth a look."""
+    quantity = lines["quantity"].cast("float64")
+    head = collect(lines.aggregate(n=lines.count(), q=quantity.quantile(0.99))).iloc[0]
+    if not head["n"]:
+        return ()
+    top = float(head["q"])
+    which = lines["order_id"] + " " + lines["product_id"]
+    rules: list[tuple[str, str, Severity, ir.BooleanValue]] = [
+        ("quantity", "quantity 0", "note", lines["quantity"] == 0),
+        ("unit_price", "price 0", "note", lines["unit_price"] == 0),
+        ("customer_id", "without customer: left out of customer figures", "warning", lines["customer_id"].isnull()),
+        ("status", "not paid: no revenue", "note", lines["status"] != "paid"),
+        ("revenue_amount", "revenue below 0", "warning", lines["revenue_amount"] < 0),
+        (
+            "quantity",
+            f"over {OUTLIER_TIMES} times the 99th percentile",
+            "warning",
+            quantity > OUTLIER_TIMES * max(top, 1.0),
+        ),
+    ]
+    found = _broken(lines, [(*rule, which) for rule in rules], name="order_lines")
+    return (*found, *_identical(lines))
+
+
+def _unlinked(shop: Shop) -> tuple[Finding, ...]:
+    """Visits and orders are both known, and no order names its visit: every conversion would read zero."""
+    lines = shop.table("order_lines")
+    if not shop.has("sessions"):
+        return ()
+    named = lines["session_id"].notnull().ifelse(1, 0).sum() if "session_id" in lines.columns else ibis.literal(0)
+    row = collect(lines.aggregate(n=lines.count(), named=named)).iloc[0]
+    if not row["n"] or row["named"]:
+        return ()
+    rule = "names the visit of an order: without it conversion reads 0"
+    return (Finding("order_lines", "session_id", rule, "warning", int(row["n"]), 1.0, ""),)
+
+
+def _identical(lines: ir.Table) -> tuple[Finding, ...]:
+    """Lines equal in everything but their number: a double export, or two units rung up apart."""
+    same = [column for column in lines.columns if column != "line_id"]
+    # Few orders name a product twice: only their lines are compared in every column.
+    pairs = lines.group_by(["order_id", "product_id"]).aggregate(n=lambda t: t.count())
+    again = lines.semi_join(pairs.filter(pairs["n"] > 1), ["order_id", "product_id"])
+    grouped = again.group_by(same).aggregate(n=lambda t: t.count())
+    extra = (grouped["n"] - 1).sum().fill_null(0)
+    example = (grouped["order_id"] + " " + grouped["product_id"]).min(where=grouped["n"] > 1)
+    row = collect(grouped.aggregate(extra=extra, example=example)).iloc[0]
+    if not row["extra"]:
+        return ()
+    n = int(collect(lines.aggregate(n=lines.count()))["n"][0])
+    rule = "identical lines: kept, numbered apart"
+    return (
+        Finding(
+            "order_lines",
+            "order_id, product_id",
+            rule,
+            "note",
+            int(row["extra"]),
+            float(row["extra"] / n),
+            _text(row["example"]),
+        ),
+    )
+
+
+def _days(shop: Shop) -> tuple[Finding, ...]:
+    """Days that the export lost, and days that are not whole."""
+    severities: dict[str, tuple[str, Severity]] = {
+        "missing": ("days without a line while neighbours sell: not counted as zero", "warning"),
+        "part of a day": ("first or last day seen in part: left out of comparisons", "note"),
+        "holiday closure": ("closed over a public holiday", "note"),
+        "closed weekday": ("weekday on which the shop does not sell", "note"),
+        "closed": ("closed, says the shop", "note"),
+    }
+    found = []
+    for kind, (rule, severity) in severities.items():
+        days = shop.days.loc[shop.days["kind"] == kind, "day"]
+        if len(days):
+            found.append(
+                Finding(
+                    "order_lines",
+                    "ordered_on",
+                    rule,
+                    severity,
+                    len(days),
+                    len(days) / len(shop.days),
+                    str(days.iloc[0].date()),
+                )
+            )
+    return tuple(found)
+
+
+def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Findings as rows.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        In the order wanted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        table, column, rule, severity, n_rows, share (0-1 of the table's rows; of the days for day rules), example.
+
+    Examples
+    --------
+    >>> list(findings_frame([]).columns)
+    ['table', 'column', 'rule', 'severity', 'n_rows', 'share', 'example']
+    """
+    return pd.DataFrame([asdict(finding) for finding in findings], columns=list(_FIELDS))
+
+
+def health_accounting(shop: Shop) -> pd.DataFrame:
+    """Where every raw row went: kept and set aside add up to the source, in rows and in money.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+
+    Returns
+    -------
+    pandas.DataFrame
+        source, outcome (kept or set aside), table, reason, rule, n_rows, row_share (0-1 of the source), n_units,
+        amount (money as it came; missing where the source has none), example. Tables that are read as they are
+        count as kept.
+    """
+    rows = [
+        {
+            "source": item.source, "outcome": "kept" if item.table else "set aside", "table": item.table or "", "reason": item.reason,
+            "rule": item.rule, "n_rows": item.n_rows, "n_units": _number(item.n_units), "amount": _number(item.amount), "example": item.example,
+        }
+        for item in (shop.staged.accounting if shop.staged else ())
+    ]  # fmt: skip
+    accounted = {row["table"] for row in rows} | set(shop.staged.tables if shop.staged else ())
+    for name, table in shop.tables.items():
+        if name not in accounted:
+            n = int(collect(table.aggregate(n=table.count()))["n"][0])
+            rows.append({"source": name, "outcome": "kept", "table": name, "reason": "kept", "rule": "read as it is", "n_rows": n,
+                         "n_units": None, "amount": None, "example": ""})  # fmt: skip
+    columns = ["source", "outcome", "table", "reason", "rule", "n_rows", "row_share", "n_units", "amount", "example"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["row_share"] = frame["n_rows"] / frame.groupby("source")["n_rows"].transform("sum")
+    return frame.astype({"n_rows": "int64", "row_share": "float64", "n_units": "float64", "amount": "float64"})
+
+
+def _number(value: object) -> float | None:
+    return None if value is None else float(str(value))

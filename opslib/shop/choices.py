@@ -1,0 +1,264 @@
+"""What a notebook's common parameters mean for a shop: which days, which rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import ibis.expr.types as ir
+
+from opslib.errors import NotAvailableError, ParameterError, nearest
+from opslib.metrics import Filter, with_column, with_local_days
+from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
+from opslib.shop.sources import Shop
+
+Default = Literal["month", "year", "all"]
+
+_CONDITION = re.compile(
+    r"""\s*(?P<column>[a-z_][a-z0-9_]*)\s*(?P<operator><=|>=|!=|=|<|>|not\s+in\b|in\b)\s*
+        (?P<value>\([^)]*\)|"[^"]*"|'[^']*'|.*?)\s*(?=$|\s+and\s)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_FORM = 'write it as column = value, joined by "and", e.g. country = Germany and channel in (email, search)'
+
+
+def choose_period(shop: Shop, *, start: str = "", end: str = "", default: Default = "month") -> Period:
+    """The period that a page is about.
+
+    Parameters
+    ----------
+    shop : Shop
+        Its coverage gives what is not said.
+    start, end : str
+        ISO dates; empty for the default's.
+    default : {"month", "year", "all"}
+        Last whole calendar month seen; the twelve months up to its end; every day seen.
+
+    Returns
+    -------
+    Period
+
+    Raises
+    ------
+    NotAvailableError
+        If the shop has no dated table.
+    ParameterError
+        If the dates are none, or lie wholly outside the data.
+    """
+    if shop.coverage is None:
+        raise NotAvailableError("order_lines", "what was sold, when, to whom and for how much")
+    seen = shop.coverage
+    fallback = _default_period(seen, default)
+    if start and not end:
+        fallback = Period(min(parse_date(start), seen.last), seen.last)
+    if end and not start:
+        last = parse_date(end, name="end")
+        fallback = Period(seen.first if default == "all" else min(fallback.start, floor_date(last, "month")), last)
+    period = Period(
+        parse_date(start, name="start") if start else fallback.start,
+        parse_date(end, name="end") if end else fallback.end,
+    )
+    if seen.status(period) == "unobserved":
+        raise ParameterError(
+            f"period {period.label}: {shop.name} has no data there; it was seen from {seen.first} to {seen.last}"
+        )
+    return period
+
+
+def _default_period(seen: Coverage, default: Default) -> Period:
+    if default == "all":
+        return Period(seen.first, seen.last)
+    until = seen.last + timedelta(days=1)
+    end = floor_date(until, "month") - timedelta(days=1)
+    if end < seen.first:  # less than one whole month of data
+        return Period(seen.first, seen.last)
+    start = floor_date(end, "month") if default == "month" else shift_months(end + timedelta(days=1), -12)
+    return Period(max(start, seen.first), end)
+
+
+def read_where(text: str) -> tuple[Filter, ...]:
+    """Read the ``where`` parameter: typed conditions, never evaluated.
+
+    Parameters
+    ----------
+    text : str
+        ``column operator value`` joined by ``and``; operators =, !=, <, <=, >, >=, in, not in.
+
+    Returns
+    -------
+    tuple of Filter
+
+    Raises
+    ------
+    ParameterError
+        If the text is not of that form.
+
+    Examples
+    --------
+    >>> [(f.column, f.operator, f.value) for f in read_where("country = Germany and channel in (email, 'paid search')")]
+    [('country', '=', 'Germany'), ('channel', 'in', ('email', 'paid search'))]
+    """
+    if re.search(r"\sand\s*$", text, re.IGNORECASE):
+        raise ParameterError(f"where: a condition is missing after 'and'; {_FORM}")
+    conditions, place = [], 0
+    while text[place:].strip():
+        match = _CONDITION.match(text, place)
+        if match is None or not match["value"]:
+            raise ParameterError(f"where: '{text[place:].strip()}' is not understood; {_FORM}")
+        operator = re.sub(r"\s+", " ", match["operator"].lower())
+        conditions.append(Filter(match["column"].lower(), operator, _value_of(match["value"], operator)))
+        place = match.end()
+        joint = re.compile(r"\s+and\s+", re.IGNORECASE).match(text, place)
+        place = joint.end() if joint else place
+    return tuple(conditions)
+
+
+def _value_of(text: str, operator: str) -> Any:
+    if operator in ("in", "not in"):
+        if not text.startswith("("):
+            raise ParameterError(f"where: '{operator}' needs a list in brackets, e.g. {operator} (a, b), not {text}")
+        return tuple(part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip())
+    return text.strip("'\"")
+
+
+#: Columns that a change is split by where nobody asks for another, first that the data have.
+GROUPS = ("country", "category", "channel", "store", "device", "brand")
+
+
+def choose_group(tables: Mapping[str, ir.Table], *, by: str = "", among: Sequence[str] = GROUPS) -> str:
+    """The column that figures are split by.
+
+    Parameters
+    ----------
+    tables : mapping of str to ibis.Table
+        A shop's tables.
+    by : str
+        Column of order lines or products; empty for the first of ``among`` that the data have.
+    among : sequence of str
+        Candidates; ``product_id`` is the last resort.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ParameterError
+        If the column is asked for and not there; the nearest is named.
+    """
+    known = {column for name in ("order_lines", "products") if name in tables for column in tables[name].columns}
+    if by and by not in known:
+        raise ParameterError(f"by: neither order lines nor products have a column '{by}'; {nearest(by, known)}")
+    return by or next((column for column in among if column in known), "product_id")
+
+
+def choose_baseline(shop: Shop, *, period: Period) -> tuple[Period, Period] | None:
+    """Two periods of equal length that can be compared.
+
+    Parameters
+    ----------
+    shop : Shop
+        Its coverage decides.
+    period : Period
+        The period of interest.
+
+    Returns
+    -------
+    (Period, Period) or None
+        The period and the same dates a year before, where those were seen as a whole; else the later and the earlier
+        half of the period; None if neither was.
+    """
+    seen = shop.coverage
+    if seen is None:
+        return None
+    if seen.status(period.year_before()) == "complete":
+        return period, period.year_before()
+    half = timedelta(days=period.n_days // 2 - 1)
+    if half.days < 0:
+        return None
+    later = Period(period.end - half, period.end)
+    pair = later, later.previous()
+    if period.n_months and period.n_months % 2 == 0:
+        middle = shift_months(period.start, period.n_months // 2)
+        pair = Period(middle, period.end), Period(period.start, middle - timedelta(days=1))
+    return pair if all(seen.status(part) != "unobserved" for part in pair) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A shop's tables, cut by ``where``.
+
+    Parameters
+    ----------
+    tables : mapping of str to ibis.Table
+        With local days; rows that pass every condition that the table can be linked to.
+    sentence : str
+        What was cut, and which tables could not be, in words; empty without a condition.
+    """
+
+    tables: Mapping[str, ir.Table]
+    sentence: str
+
+
+def choose_rows(shop: Shop, *, where: str = "") -> Rows:
+    """The rows that a page is about.
+
+    Parameters
+    ----------
+    shop : Shop
+        Its tables.
+    where : str
+        As for :func:`read_where`.
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    ParameterError
+        If no table of the shop has a column of the condition, or the value is not of its type.
+    """
+    tables = with_local_days(shop.tables, zone=shop.time_zone)
+    conditions = read_where(where)
+    if not conditions:
+        return Rows(tables, "")
+    kept, whole = {}, set()
+    for name, table in tables.items():
+        rows = table
+        for condition in conditions:
+            linked = with_column(rows, condition.column, tables, is_required=False)
+            if condition.column in linked.columns:
+                rows = linked.filter(_typed(condition, linked, name).on(linked)).select(*rows.columns)
+            else:
+                whole.add(name)
+        kept[name] = rows
+    if whole == set(tables):
+        columns = sorted({column for table in tables.values() for column in table.columns})
+        raise ParameterError(
+            f"where: no table of {shop.name} has the column of '{where}'; columns are {', '.join(columns)}"
+        )
+    uncut = f" Not cut, since nothing links them to it: {', '.join(sorted(whole))}." if whole else ""
+    return Rows(kept, f"Only rows where {where}.{uncut}")
+
+
+def _typed(condition: Filter, table: ir.Table, name: str) -> Filter:
+    """The condition with its value in the type of the column."""
+    kind = table[condition.column].type()
+    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    try:
+        if kind.is_numeric():
+            values = tuple(float(value) for value in values)
+        elif kind.is_boolean():
+            values = tuple({"true": True, "false": False}[str(value).lower()] for value in values)
+        elif kind.is_date() or kind.is_timestamp():
+            values = tuple(parse_date(str(value), name=f"where {condition.column}") for value in values)
+    except (ValueError, KeyError):
+        raise ParameterError(
+            f"where: {name}.{condition.column} holds {kind}; '{condition.value}' is no such value"
+        ) from None
+    value = values if isinstance(condition.value, tuple) else values[0]
+    return Filter(condition.column, condition.operator, value)

@@ -1,0 +1,143 @@
+"""Tables that stay where they are: DuckDB files, PostgreSQL, Spark. Casts and derived columns are computed on the fly."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import import_module
+from importlib.util import find_spec
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+from ibis.backends import BaseBackend
+from ibis.common.exceptions import TableNotFound
+
+from opslib import engine
+from opslib.contracts import CONTRACTS, IBIS_TYPES, ColumnContract
+from opslib.errors import EngineError, ShopFileError, SourceError, nearest
+from opslib.metrics import line_revenue
+from opslib.shop.shopfile import ColumnSource, ShopFile, TableSource
+
+
+def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop: ShopFile) -> ir.Table:
+    """A table of a database under our names and types, still lazy.
+
+    Parameters
+    ----------
+    backend : ibis backend
+        The database; read-only access is enough.
+    name : str
+        Contract table.
+    source : TableSource
+        ``table:`` (schema.name, or a Parquet path on Spark) and the column map.
+    shop : ShopFile
+        Time zone and tax rule.
+
+    Returns
+    -------
+    ibis.Table
+
+    Raises
+    ------
+    ShopFileError
+        If the table is not given by ``table:``.
+    SourceError
+        If table or column do not exist.
+    """
+    if source.table is None:
+        raise ShopFileError(
+            f"shop {shop.name}: table {name}: a database shop cannot read files as well; load them first, use 'table:'"
+        )
+    theirs = _find(backend, source.table)
+    contract = CONTRACTS[name]
+    mapped = {ours: _value(theirs, item, ours=f"{name}.{ours}") for ours, item in source.columns.items()}
+    if not mapped:
+        known = (*contract.names, *(("ordered_on", "revenue_amount") if name == "order_lines" else ()))
+        mapped = {c: theirs[c] for c in theirs.columns if c in known or c.startswith(contract.prefixes or "\0")}
+    missing = [column for column in contract.required if column not in mapped]
+    if missing:
+        raise SourceError(
+            f"{name}: column '{missing[0]}' is required and not in the map; {source.table} has: {', '.join(theirs.columns)}"
+        )
+    zone = source.time_zone or "UTC"
+    typed = {
+        ours: _typed(value, contract.column(ours), zone=zone) if ours in contract.names else value
+        for ours, value in mapped.items()
+    }
+    table = theirs.select(**typed)
+    return _derived(table, shop=shop) if name == "order_lines" else table
+
+
+def _find(backend: BaseBackend, name: str) -> ir.Table:
+    if backend.name == "pyspark" and name.endswith(".parquet"):
+        return backend.read_parquet(name)
+    schema, _, table = name.rpartition(".")
+    try:
+        return backend.table(table, database=schema or None)
+    except TableNotFound:
+        known = backend.list_tables(database=schema or None)
+        raise SourceError(f"no table '{name}' in the database; {nearest(table, known)}") from None
+
+
+def _value(theirs: ir.Table, item: str | ColumnSource, *, ours: str) -> ir.Value:
+    source = item if isinstance(item, ColumnSource) else ColumnSource(source=item)
+    if source.value is not None:
+        return ibis.literal(source.value)
+    if source.source not in theirs.columns:
+        raise SourceError(
+            f"{ours}: the database table has no column '{source.source}'; {nearest(str(source.source), theirs.columns)}"
+        )
+    column = theirs[source.source]
+    return column.cast("string").substitute(source.values) if source.values else column
+
+
+def _typed(value: ir.Value, contract: ColumnContract, *, zone: str) -> ir.Value:
+    wanted = IBIS_TYPES[contract.kind]
+    if contract.kind == "timestamp" and zone not in ("UTC", "Etc/UTC"):
+        raise SourceError(
+            f"{contract.name}: times of a database must be stored in UTC, not in {zone}; convert them in a view, or leave time_zone out"
+        )
+    return value if str(value.type()) == wanted else value.cast(wanted)
+
+
+def _derived(lines: ir.Table, *, shop: ShopFile) -> ir.Table:
+    """The columns that every reader of order lines may count on."""
+    columns: dict[str, ir.Value] = {}
+    zero = ibis.literal(0).cast("decimal(18, 4)")
+    discount = lines["discount_amount"].fill_null(zero) if "discount_amount" in lines.columns else zero
+    columns["discount_amount"] = discount
+    columns["status"] = lines["status"].fill_null("paid") if "status" in lines.columns else ibis.literal("paid")
+    if "customer_id" not in lines.columns:
+        columns["customer_id"] = ibis.null("string")
+    if "line_id" not in lines.columns:
+        order = [lines[c] for c in lines.columns if c != "order_id"]
+        number = ibis.row_number().over(group_by=lines["order_id"], order_by=order) + 1
+        columns["line_id"] = number.cast("string").lpad(4, "0")
+    if "revenue_amount" not in lines.columns:
+        columns["revenue_amount"] = line_revenue(lines, prices_include_tax=shop.prices_include_tax)
+    if "ordered_on" not in lines.columns:
+        columns["ordered_on"] = engine.local_day(lines["ordered_at"], shop.time_zone)
+    return lines.mutate(**columns)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What the engines raise when a query of the shop's own is wrong."""
+    found: list[type[Exception]] = [ibis.IbisError, EngineError, duckdb.Error]
+    if find_spec("psycopg"):
+        found.append(import_module("psycopg").Error)
+    if find_spec("pyspark"):
+        found.append(import_module("pyspark.errors").PySparkException)
+    return tuple(found)
+
+
+def watermark(backend: BaseBackend, shop: ShopFile) -> str | None:
+    """Fingerprint of a database from the shop's ``watermark`` query; None without one, so that pages always run again."""
+    if shop.watermark is None:
+        return None
+    try:
+        row = engine.collect(backend.sql(shop.watermark), max_rows=1)
+    except _errors() as error:
+        raise ShopFileError(
+            f"shop {shop.name}: watermark: {engine.hide_password(str(error))}; give a query that returns one row"
+        ) from None
+    return hashlib.sha256(f"{shop.name}|{row.to_json(date_format='iso')}".encode()).hexdigest()

@@ -1,0 +1,57 @@
+"""Segment models as files: written once, read again next month."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from opslib.errors import ParameterError
+from opslib.segmentation import SegmentModel
+from opslib.shop.root import project_root
+
+
+def save_segment_model(model: SegmentModel, path: Path | str) -> Path:
+    """Write a model as JSON; the same model gives the same bytes.
+
+    Parameters
+    ----------
+    model : SegmentModel
+        From `segmentation.segment_clusters`.
+    path : Path or str
+        File to write, from the project's root unless absolute; folders are made.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    target = project_root() / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(target.name + ".part")
+    beside.write_text(model.to_json(), encoding="utf-8")
+    return beside.replace(target)
+
+
+def load_segment_model(path: Path | str) -> SegmentModel:
+    """Read a model that `save_segment_model` wrote.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file, from the project's root unless absolute.
+
+    Returns
+    -------
+    SegmentModel
+
+    Raises
+    ------
+    ParameterError
+        There is no such file, or it holds something else.
+    """
+    source = project_root() / path
+    if not source.is_file():
+        raise ParameterError(f"segment model '{path}': no such file; leave the parameter empty to fit one")
+    try:
+        return SegmentModel.from_json(source.read_text(encoding="utf-8"))
+    except (ParameterError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: {error}") from error

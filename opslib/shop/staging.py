@@ -1,0 +1,380 @@
+"""Typed tables, written once per content of the files and read in milliseconds ever after."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from opslib.contracts import CONTRACTS, Finding
+from opslib.errors import ContractError, SourceError
+from opslib.periods import zone_shifts
+from opslib.shop.adapters.base import Accounted, Extract, Reading, identifier, quote
+from opslib.shop.adapters.columns import SQL_TYPES
+
+#: Staged contents of one shop that are kept.
+KEEP = 2
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """Tables of one shop on disk.
+
+    Parameters
+    ----------
+    tables : mapping of str to str
+        Table -> path or pattern of its Parquet files.
+    folder : Path
+        Where they lie, with what was worked out from them once.
+    fingerprint : str
+        SHA-256 of what they were made from.
+    accounting, findings : tuple
+        Where raw rows went, and what the adapter saw.
+    raw_totals : mapping of str to str
+        Totals of the source as it came.
+    """
+
+    tables: Mapping[str, str]
+    folder: Path
+    fingerprint: str
+    accounting: tuple[Accounted, ...]
+    findings: tuple[Finding, ...]
+    raw_totals: Mapping[str, str]
+
+
+def file_hashes(files: Sequence[Path], *, memory: Path, verify: bool = False) -> dict[str, str]:
+    """SHA-256 of each file's content, remembered by size, time and inode.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files to hash.
+    memory : Path
+        JSON file that remembers.
+    verify : bool
+        Hash again whatever is remembered.
+
+    Returns
+    -------
+    dict of str to str
+        Path -> hex digest.
+    """
+    known: dict[str, list[Any]] = {}
+    if memory.exists() and not verify:
+        with contextlib.suppress(json.JSONDecodeError):
+            known = json.loads(memory.read_text(encoding="utf-8"))
+    hashes: dict[str, str] = {}
+    is_new = verify
+    for path in files:
+        stat = path.stat()
+        mark = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        entry = known.get(str(path))
+        if entry is None or entry[:3] != mark:
+            entry, is_new = [*mark, _hash(path)], True
+            known[str(path)] = entry
+        hashes[str(path)] = str(entry[3])
+    if is_new:
+        write_whole(memory, json.dumps(known))
+    return hashes
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that readers see the old or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as sink:
+        sink.write(text)
+    Path(name).replace(path)
+
+
+def remembered(path: Path, work_out: Callable[[], Any]) -> Any:
+    """What was worked out once, as JSON; worked out and written now if the file is not there.
+
+    Parameters
+    ----------
+    path : Path
+        File whose name says all that the value depends on; where it cannot be written, nothing is remembered.
+    work_out : callable
+        Gives the value: lists, mappings, text and numbers only.
+
+    Returns
+    -------
+    object
+    """
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    value = work_out()
+    with contextlib.suppress(OSError):  # a full or read-only disk costs time only
+        write_whole(path, json.dumps(value))
+    return value
+
+
+def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any], readers: Sequence[Path] = ()) -> str:
+    """SHA-256 of the files' contents and of everything that decides how they are read.
+
+    Parameters
+    ----------
+    hashes : mapping of str to str
+        Path -> SHA-256; only the file's name counts, so that the folder may move.
+    settings : mapping
+        What ``shop.yml`` says about reading.
+    readers : sequence of Path
+        Python files that do the reading: other code, other tables.
+
+    Returns
+    -------
+    str
+        64 hex digits.
+
+    Examples
+    --------
+    >>> a = fingerprint({"/here/x.csv": "00"}, settings={"currency": "EUR"})
+    >>> a == fingerprint({"/elsewhere/x.csv": "00"}, settings={"currency": "EUR"})
+    True
+    """
+    content = sorted((Path(name).name, digest) for name, digest in hashes.items())
+    code = [_hash(path) for path in sorted(readers)]
+    return hashlib.sha256(json.dumps([content, code, settings], sort_keys=True, default=str).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time in a folder; the others wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def stage(folder: Path, digest: str, *, reading: Reading, build: Callable[[Reading], Extract]) -> Staged:
+    """Tables of this fingerprint: from disk if they are there, else made now.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/staged/<shop>``.
+    digest : str
+        Fingerprint of the content.
+    reading : Reading
+        Connection, files, zone and tax rule.
+    build : callable
+        Reads the files; called only if needed.
+
+    Returns
+    -------
+    Staged
+    """
+    target = folder / digest[:16]
+    if not (target / "manifest.json").exists():
+        with locked(folder):
+            if not (target / "manifest.json").exists():
+                _write(target, digest, reading=reading, extract=build(reading))
+                _forget_old(folder, keep=target)
+                _drop_raw(reading.con)
+    return _read(target)
+
+
+def _write(target: Path, digest: str, *, reading: Reading, extract: Extract) -> None:
+    """All tables and the manifest in a folder that gets its name only when it is complete."""
+    con, folder = reading.con, target.parent
+    scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".making-"))
+    try:
+        for done, (name, query) in enumerate(extract.tables.items()):
+            reading.progress(f"writing {name}", done / len(extract.tables))
+            path, typed = scratch / f"{name}.parquet", query
+            if name == "order_lines":
+                typed = order_lines_query(con, query, time_zone=reading.time_zone, tax=reading.prices_include_tax)
+            con.execute(
+                f"COPY ({typed} ORDER BY {_order(con, typed, name)}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+            if name == "order_lines":
+                _require_unique(con, path)
+        manifest = {
+            "fingerprint": digest,
+            "tables": list(extract.tables),
+            "accounting": [asdict(item) for item in extract.accounting],
+            "findings": [asdict(item) for item in extract.findings],
+            "raw_totals": dict(extract.raw_totals),
+        }
+        (scratch / "manifest.json").write_text(json.dumps(manifest, default=str, indent=1), encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        scratch.rename(target)
+    except duckdb.Error as error:
+        raise SourceError(f"staging to {folder.name}: {str(error).splitlines()[0]}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        reading.progress("ready", 1.0)
+
+
+def _drop_raw(con: duckdb.DuckDBPyConnection) -> None:
+    """Give back the memory of the raw tables."""
+    for kind, listing in (("VIEW", "duckdb_views()"), ("TABLE", "duckdb_tables()")):
+        name = "view_name" if kind == "VIEW" else "table_name"
+        for (found,) in con.sql(f"SELECT {name} FROM {listing} WHERE temporary AND NOT internal").fetchall():
+            con.execute(f"DROP {kind} IF EXISTS {identifier(found)}")
+
+
+def _order(con: duckdb.DuckDBPyConnection, query: str, name: str) -> str:
+    contract = CONTRACTS[name]
+    columns = [row[0] for row in con.sql(f"DESCRIBE {query}").fetchall()]
+    first = [contract.time_column] if contract.time_column else []
+    ordered = [c for c in dict.fromkeys([*first, *contract.key]) if c in columns]
+    return ", ".join(identifier(c) for c in [*ordered, *(c for c in columns if c not in ordered)])
+
+
+def order_lines_query(con: duckdb.DuckDBPyConnection, query: str, *, time_zone: str, tax: bool) -> str:
+    """Order lines with the columns that every reader may count on.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Where ``query`` runs.
+    query : str
+        SELECT of contract columns.
+    time_zone : str
+        Of the shop: decides ``ordered_on``.
+    tax : bool
+        Whether ``unit_price`` includes tax, so that ``tax_amount`` comes off.
+
+    Returns
+    -------
+    str
+        The columns of ``query`` plus line_id, customer_id, discount_amount, status (where they were not there),
+        ``ordered_on`` (local day) and ``revenue_amount`` (line revenue without tax after discount).
+    """
+    columns = [row[0] for row in con.sql(f"DESCRIBE {query}").fetchall()]
+    added = {}
+    if "line_id" not in columns:
+        key = ["product_id", "ordered_at", "quantity", "unit_price"]
+        order = ", ".join(identifier(c) for c in [*key, *sorted(c for c in columns if c not in key)])
+        added["line_id"] = f"lpad(CAST(row_number() OVER (PARTITION BY order_id ORDER BY {order}) AS VARCHAR), 4, '0')"
+    defaults = {
+        "customer_id": "CAST(NULL AS VARCHAR)",
+        "discount_amount": "CAST(0 AS DECIMAL(18,4))",
+        "status": "'paid'",
+    }
+    added |= {name: sql for name, sql in defaults.items() if name not in columns}
+    replaced = [f"coalesce({c}, {defaults[c]}) AS {c}" for c in ("discount_amount", "status") if c in columns]
+    discount = "coalesce(discount_amount, 0)" if "discount_amount" in columns else "0"
+    less_tax = " - coalesce(tax_amount, 0)" if tax and "tax_amount" in columns else ""
+    if "revenue_amount" not in columns:
+        added["revenue_amount"] = f"CAST(quantity * unit_price - {discount}{less_tax} AS DECIMAL(18,4))"
+    if "ordered_on" not in columns:
+        added["ordered_on"] = f"CAST({local_time(con, 'ordered_at', query=query, zone=time_zone)} AS DATE)"
+    star = f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
+    return f"SELECT {', '.join([star, *(f'{sql} AS {name}' for name, sql in added.items())])} FROM ({query})"
+
+
+def _require_unique(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    repeated = f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(str(path))}) GROUP BY ALL HAVING count(*) > 1"
+    row = con.sql(
+        f"SELECT count(*), min(order_id), min_by(line_id, (order_id, line_id)), min_by(n, (order_id, line_id)) FROM ({repeated})"
+    ).fetchone()
+    if row and row[0]:
+        raise ContractError(
+            f"order_lines: order '{row[1]}' has line '{row[2]}' {row[3]} times ({row[0]:,} such keys); (order_id, line_id) must be "
+            "unique: remove the repeated rows or files, or leave line_id out of the map if it does not number lines"
+        )
+
+
+def _forget_old(folder: Path, *, keep: Path) -> None:
+    """Leave the newest few contents; half-made folders of processes that died go after a day."""
+    ready = sorted(
+        (p for p in folder.iterdir() if (p / "manifest.json").exists() and p != keep), key=lambda p: p.stat().st_mtime
+    )
+    for old in ready[: max(0, len(ready) - KEEP + 1)]:
+        shutil.rmtree(old, ignore_errors=True)
+    for half in folder.glob(".making-*"):
+        if time.time() - half.stat().st_mtime > 86_400:
+            shutil.rmtree(half, ignore_errors=True)
+
+
+def _read(target: Path) -> Staged:
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+
+    def accounted(row: dict[str, Any]) -> Accounted:
+        numbers = {name: None if row[name] is None else Decimal(row[name]) for name in ("n_units", "amount")}
+        return Accounted(**{**row, **numbers})
+
+    return Staged(
+        tables={name: str(target / f"{name}.parquet") for name in manifest["tables"]},
+        folder=target,
+        fingerprint=manifest["fingerprint"],
+        accounting=tuple(accounted(row) for row in manifest["accounting"]),
+        findings=tuple(Finding(**row) for row in manifest["findings"]),
+        raw_totals=manifest["raw_totals"],
+    )
+
+
+def is_contract_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, table: str) -> bool:
+    """Whether Parquet files already have contract names and types, so that they are read where they lie."""
+    found = {row[0]: row[1] for row in con.sql(f"DESCRIBE SELECT * FROM {_scan(files)}").fetchall()}
+    needed = {c.name: SQL_TYPES[c.kind] for c in CONTRACTS[table].columns if c.name in found or c.is_required}
+    if table == "order_lines":
+        needed["line_id"] = "VARCHAR"
+    return all(found.get(name) == kind for name, kind in needed.items())
+
+
+def view_in_place(
+    con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, table: str, time_zone: str, tax: bool
+) -> None:
+    """A view over Parquet files that are under contract already; order lines get their derived columns on the fly."""
+    query = f"SELECT * FROM {_scan(files)}"
+    if table == "order_lines":
+        query = order_lines_query(con, query, time_zone=time_zone, tax=tax)
+    con.execute(f"CREATE OR REPLACE VIEW {table} AS {query}")
+
+
+def _scan(files: Sequence[Path]) -> str:
+    return f"read_parquet([{', '.join(quote(str(path)) for path in files)}])"
+
+
+def local_time(con: duckdb.DuckDBPyConnection, column: str, *, query: str, zone: str) -> str:
+    """SQL of the local time of a UTC column: shifts between the zone's change-overs, twenty times faster than the builtin.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Where ``query`` runs.
+    column, query : str
+        Column of naive UTC times, and the SELECT that has it.
+    zone : str
+        IANA name.
+
+    Returns
+    -------
+    str
+    """
+    if zone in ("UTC", "Etc/UTC"):
+        return column
+    first, last = con.sql(f"SELECT min({column}), max({column}) FROM ({query})").fetchone() or (None, None)
+    if first is None or (last - first).days > 366 * 30:
+        return f"timezone({quote(zone)}, timezone('UTC', {column}))"
+    changes = zone_shifts(zone, first, last)
+    cases = "".join(f" WHEN {column} >= TIMESTAMP '{at}' THEN {seconds}" for at, seconds in reversed(changes[1:]))
+    shift = f"CASE{cases} ELSE {changes[0][1]} END" if cases else str(changes[0][1])
+    return f"({column} + to_seconds({shift}))"
