@@ -24,7 +24,7 @@ IBIS_TYPES: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Violation:
     """One rule that some rows of a table break.
 
     Parameters

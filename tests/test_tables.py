@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from opslib import engine, proposals, tables
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.errors import NotAvailableError, ParameterError
 from opslib.finding import Evidence, Limits
 from opslib.formats import DASH, MINUS, NBSP
@@ -208,8 +208,8 @@ def test_identities_never_show():
 
 def test_examples_of_findings_lose_ids_and_addresses():
     findings = [
-        Finding("order_lines", "customer_id", "null", "warning", 3, 0.1, "17850"),
-        Finding("tickets", "topic", "allowed", "warning", 3, 0.1, "jo@example.org"),
+        Violation("order_lines", "customer_id", "null", "warning", 3, 0.1, "17850"),
+        Violation("tickets", "topic", "allowed", "warning", 3, 0.1, "jo@example.org"),
     ]
     text = str(show(findings, title="t"))
     assert "17850" not in text

@@ -17,7 +17,7 @@ from opslib.proposals.evaluate import ShopData, evaluate_proposals, plans_of
 from opslib.proposals.follow_up import learned_base_rates
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
-from opslib.shop.checks import known_findings
+from opslib.shop.checks import known_violations
 from opslib.shop.root import proposals_of
 from opslib.shop.sources import Shop, last_day
 
@@ -49,14 +49,14 @@ def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
     Returns
     -------
     ShopData
-        With the checks' findings; ``replay`` is allowed for a simulated shop and where ``shop.yml`` says
+        With the checks' violations; ``replay`` is allowed for a simulated shop and where ``shop.yml`` says
         ``options: {historical: true}``.
     """
     decided = {record.proposal for record in read_records(proposals_folder(shop)) if record.kind == "decision"}
     return ShopData(
         tables=shop.tables, as_of=last_day(shop), time_zone=shop.time_zone, coverage=shop.coverage,
         own_metrics=own_metrics(shop),
-        findings=known_findings(shop),
+        violations=known_violations(shop),
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
         proposals={name: "running" if name in decided else "open" for name in proposals},
     )  # fmt: skip

@@ -355,7 +355,7 @@ def _one_finding(shop: str, known: list[dict[str, Any]], *, key: str, page: str)
 
 def _echo_results(results: tuple[ProposalResult, ...]) -> None:
     rows = [
-        (r.proposal_id, r.title, r.label, r.grade, "; ".join(sorted({f.name for f in r.findings})) or "-")
+        (r.proposal_id, r.title, r.label, r.grade, "; ".join(sorted({f.name for f in r.obstacles})) or "-")
         for r in results
     ]
     echo_table(rows, ("id", "title", "verdict", "grade", "in the way"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.finding import Evidence
 from opslib.formats import count_of, format_date, format_number, format_share
 from opslib.periods import Coverage, Period
@@ -16,7 +16,7 @@ MANY_GUESTS = 0.05
 
 
 def health_findings(
-    accounting: pd.DataFrame, findings: Sequence[Finding], coverage: Coverage, *, period: Period
+    accounting: pd.DataFrame, findings: Sequence[Violation], coverage: Coverage, *, period: Period
 ) -> tuple[Evidence, ...]:
     """Findings of the data health page.
 
@@ -24,7 +24,7 @@ def health_findings(
     ----------
     accounting : pandas.DataFrame
         From `data.checks.health_accounting`.
-    findings : sequence of Finding
+    findings : sequence of Violation
         From `data.checks.check_shop`.
     coverage : Coverage
         Days seen.
@@ -55,7 +55,7 @@ def health_findings(
     )
 
 
-def _verdict(errors: Sequence[Finding], warnings: Sequence[Finding]) -> Evidence:
+def _verdict(errors: Sequence[Violation], warnings: Sequence[Violation]) -> Evidence:
     if errors:
         text = (
             f"The data are not yet fit to be evidence: {count_of(len(errors), 'rule')} "
@@ -115,7 +115,7 @@ def _days(coverage: Coverage, period: Period) -> Evidence:
     )
 
 
-def _mend(finding: Finding) -> Evidence:
+def _mend(finding: Violation) -> Evidence:
     where = f"{finding.table}.{finding.column}" if finding.column else finding.table
     return Evidence(
         key=f"rule-{finding.table}-{finding.column}-{finding.rule}"[:80].replace(" ", "-"),

@@ -47,7 +47,7 @@ def verdict_card(
     VerdictCard
     """
     last = max(claim.window.end for claim in proposal.claims)
-    notes = [f"{f.name}: {f.sentence}" for f in result.findings]
+    notes = [f"{f.name}: {f.sentence}" for f in result.obstacles]
     rest = len(notes) - _MOST_NOTES
     shown = notes[:_MOST_NOTES] + ([f"{rest} more, listed below"] if rest > 0 else [])
     return VerdictCard(

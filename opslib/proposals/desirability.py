@@ -342,7 +342,7 @@ def _shrunk_sentence(raw: Estimate, shrunk: Estimate, prior: Mixture) -> str:
 
 def _hindrances(result: ProposalResult) -> tuple[str, ...]:
     """What forbids carrying it out as written, whatever it is worth."""
-    found = [f"{item.name} ({item.place})" for item in result.findings if item.name in FORBIDDING]
+    found = [f"{item.name} ({item.place})" for item in result.obstacles if item.name in FORBIDDING]
     return (f"Not as it stands: {', '.join(found)}.",) if found else ()
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.errors import ProposalError, nearest
 from opslib.metrics import METRICS, Metric, with_local_days
 from opslib.periods import Coverage
@@ -17,7 +17,7 @@ from opslib.proposals.designs.base import Table
 from opslib.proposals.feasibility import feasibility
 from opslib.proposals.freezing import Change, FrozenRecord, changes_since, is_before
 from opslib.proposals.model import Claim, Elasticity, Guardrail, Proposal
-from opslib.proposals.results import FeasibilityFinding, Measured, ProposalResult
+from opslib.proposals.results import Measured, Obstacle, ProposalResult
 from opslib.proposals.surroundings import surroundings_of
 from opslib.proposals.verdicts import judge_claim, judge_guardrail, overall, overall_grade
 from opslib.stats.multiplicity import bonferroni_level
@@ -43,7 +43,7 @@ class ShopData:
         The shop's own, beside the registry.
     coverage : Coverage or None
         Days observed.
-    findings : tuple of Finding
+    violations : tuple of Violation
         From the data checks.
     allows_replay : bool
         A historical data set or the demo: ``replay: true`` is permitted there only.
@@ -56,7 +56,7 @@ class ShopData:
     time_zone: str = "UTC"
     own_metrics: Mapping[str, Metric] | None = None
     coverage: Coverage | None = None
-    findings: tuple[Finding, ...] = ()
+    violations: tuple[Violation, ...] = ()
     allows_replay: bool = False
     proposals: Mapping[str, str] | None = None
 
@@ -67,7 +67,7 @@ class ShopData:
             tables=with_local_days(self.tables, zone=self.time_zone),
             as_of=self.as_of,
             coverage=self.coverage,
-            findings=self.findings,
+            violations=self.violations,
         )
 
 
@@ -298,7 +298,7 @@ def _result(
         grade=overall_grade(claims),
         is_frozen=in_time,
         is_replay=proposal.replay,
-        findings=check_proposal(proposal, shop=shop, frozen=record),
+        obstacles=check_proposal(proposal, shop=shop, frozen=record),
         frozen_sha256=None if record is None else record.sha256,
     )
 
@@ -308,7 +308,7 @@ def check_proposal(
     *,
     shop: ShopData,
     frozen: FrozenRecord | None = None,
-) -> tuple[FeasibilityFinding, ...]:
+) -> tuple[Obstacle, ...]:
     """Feasibility alone, with what was changed since freezing.
 
     Parameters
@@ -320,7 +320,7 @@ def check_proposal(
 
     Returns
     -------
-    tuple of FeasibilityFinding
+    tuple of Obstacle
         Errors first.
     """
     metrics = definitions_of(proposal, own=shop.own_metrics or {})

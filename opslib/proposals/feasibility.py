@@ -14,7 +14,7 @@ from opslib.periods import Period
 from opslib.proposals import words
 from opslib.proposals.freezing import Change
 from opslib.proposals.model import RANDOMISED, Claim, Consultation, Proposal
-from opslib.proposals.results import FeasibilityFinding
+from opslib.proposals.results import Obstacle
 from opslib.stats.multiplicity import bonferroni_level
 from opslib.stats.power import minimal_detectable_change, needed_units
 
@@ -121,7 +121,7 @@ def feasibility(
     *,
     metrics: Mapping[str, MetricLike],
     around: Surroundings,
-) -> tuple[FeasibilityFinding, ...]:
+) -> tuple[Obstacle, ...]:
     """Everything that stands in a proposal's way, by name.
 
     Parameters
@@ -134,7 +134,7 @@ def feasibility(
 
     Returns
     -------
-    tuple of FeasibilityFinding
+    tuple of Obstacle
         Errors first.
     """
     found = [
@@ -156,25 +156,25 @@ def latest_answers(consultations: Iterable[Consultation]) -> dict[str, Consultat
     return {answer.department: answer for answer in sorted(consultations, key=lambda item: item.date)}
 
 
-def _finding(name: str, place: str, sentence: str, *, is_warning: bool = False) -> FeasibilityFinding:
-    return FeasibilityFinding(name=name, place=place, sentence=sentence, severity="warning" if is_warning else "error")
+def _obstacle(name: str, place: str, sentence: str, *, is_warning: bool = False) -> Obstacle:
+    return Obstacle(name=name, place=place, sentence=sentence, severity="warning" if is_warning else "error")
 
 
-def _unfinished(proposal: Proposal) -> Iterable[FeasibilityFinding]:
+def _unfinished(proposal: Proposal) -> Iterable[Obstacle]:
     for item in proposal.to_do:
         place, _, sentence = item.partition(": ")
-        yield _finding("to be filled in", place if sentence else "draft", sentence or place)
+        yield _obstacle("to be filled in", place if sentence else "draft", sentence or place)
 
 
-def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable[FeasibilityFinding]:
+def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable[Obstacle]:
     if proposal.deadline is None:
-        yield _finding(
+        yield _obstacle(
             "no deadline", "deadline", "no day is named by which the promise must have come true; set deadline"
         )
     for claim in proposal.claims:
         metric = metrics[claim.metric]
         if metric.is_total and claim.unit is None and claim.design.kind != "outside":
-            yield _finding(
+            yield _obstacle(
                 "no denominator",
                 claim.id,
                 f"'{claim.metric}' is a total: say per what with unit (visitor, "
@@ -182,7 +182,7 @@ def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable
             )
         goals = _goals(claim, metrics)
         if len(goals) > 1:
-            yield _finding(
+            yield _obstacle(
                 "two goals in one",
                 claim.id,
                 f"the sentence promises {' and '.join(goals)}; write one claim "
@@ -204,9 +204,9 @@ def _goals(claim: Claim, metrics: Mapping[str, MetricLike]) -> list[str]:
     return [f"'{part.rstrip('.')}'" for part in parts] if len(parts) > 1 else titles[:1]
 
 
-def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
+def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
     for place, obstacle in around.obstacles.items():
-        yield _finding("not measurable", place, obstacle)
+        yield _obstacle("not measurable", place, obstacle)
     level = bonferroni_level(max(len(proposal.confirmatory), 1))
     for claim in proposal.claims:
         traffic = around.traffic.get(claim.id)
@@ -224,7 +224,7 @@ def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[Feasibilit
         needed = needed_units(traffic.variation, change=contrast, treated_share=traffic.treated_share, level=level)
         there = traffic.units_per_day * days
         if needed > there:
-            yield _finding("sample out of reach", claim.id, _reach_sentence(needed, there, days, traffic, level))
+            yield _obstacle("sample out of reach", claim.id, _reach_sentence(needed, there, days, traffic, level))
 
 
 def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, level: float) -> str:
@@ -239,7 +239,7 @@ def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, leve
     )
 
 
-def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
+def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
     for claim in proposal.claims:
         history = around.history.get(claim.id)
         if history is None or len(history.values) < MIN_WINDOWS or claim.design.kind == "trend":
@@ -248,7 +248,7 @@ def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Feasib
             best, promise = max(history.values), claim.promise
             is_outside = promise > best if claim.direction != "down" else promise < min(history.values)
             if is_outside:
-                yield _finding(
+                yield _obstacle(
                     "promise outside history",
                     claim.id,
                     f"the level {promise:.3g} was never reached: the best "
@@ -258,7 +258,7 @@ def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Feasib
         base = 1.0 if claim.scale == "relative" else history.values[-1]
         promise = claim.promise / base if base else 0.0  # of nothing, no share can be said
         if promise > history.largest_change:
-            yield _finding(
+            yield _obstacle(
                 "promise outside history",
                 claim.id,
                 f"a change of {words.number(promise, relative=True)} is "
@@ -267,14 +267,14 @@ def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Feasib
             )
 
 
-def _frozen(changes: tuple[Change, ...]) -> Iterable[FeasibilityFinding]:
+def _frozen(changes: tuple[Change, ...]) -> Iterable[Obstacle]:
     for change in changes:
         swapped = change.field.startswith("metrics.") or change.field.endswith(".metric")
         name = "metric swapped after freezing" if swapped else "changed after freezing"
-        yield _finding(name, change.field, f"{change.sentence}; freeze the change as a new proposal")
+        yield _obstacle(name, change.field, f"{change.sentence}; freeze the change as a new proposal")
 
 
-def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFinding]:
+def _windows(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
     for claim in proposal.claims:
         period = claim.window.period
         is_daily = claim.design.kind != "outside" and getattr(claim.design, "source", "") not in (
@@ -282,7 +282,7 @@ def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFi
             "experiment_summaries",
         )
         if period.n_days % 7 and period.n_days < LONG_DAYS and is_daily:
-            yield _finding(
+            yield _obstacle(
                 "window of part weeks",
                 claim.id,
                 f"{period.n_days} days hold some weekdays more often than others; take whole weeks",
@@ -292,7 +292,7 @@ def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFi
             continue
         run = around.runs.get(claim.id)
         if run is not None and (period.start > run.start or period.end < run.end) and not _continues(claim, run):
-            yield _finding(
+            yield _obstacle(
                 "cherry-picked window",
                 claim.id,
                 f"the test took in units {run.label}, and the window chosen "
@@ -300,7 +300,7 @@ def _windows(proposal: Proposal, around: Surroundings) -> Iterable[FeasibilityFi
             )
         history = around.history.get(claim.id)
         if history is not None and _is_best_of(history, claim):
-            yield _finding(
+            yield _obstacle(
                 "cherry-picked window",
                 claim.id,
                 f"the window {period.label} was chosen afterwards and is the "
@@ -328,7 +328,7 @@ def _is_best_of(history: HistoryRange, claim: Claim) -> bool:
     return history.chosen < min(others) if is_down else history.chosen > max(others)
 
 
-def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Iterable[FeasibilityFinding]:
+def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Iterable[Obstacle]:
     if capacity is None:
         return
     last = proposal.deadline or proposal.start
@@ -341,19 +341,19 @@ def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Itera
         rows = there[there["department"] == effort.department]
         free = float(rows["person_days"].sum())
         if rows.empty and needed > 0:
-            yield _finding(
+            yield _obstacle(
                 "capacity unknown",
                 effort.department,
                 "the table capacity has no row of this department between start and deadline",
                 is_warning=True,
             )
         elif needed > free:
-            yield _finding(
+            yield _obstacle(
                 "over capacity", effort.department, f"needs {needed:g} person-days by {last}, and has {free:g}"
             )
     budget = there[there["department"] == proposal.owner]
     if "budget_amount" in budget and not budget.empty and proposal.one_off_cost_amount > budget["budget_amount"].sum():
-        yield _finding(
+        yield _obstacle(
             "over budget",
             proposal.owner,
             f"costs {proposal.one_off_cost_amount:,.0f} once, and has {float(budget['budget_amount'].sum()):,.0f}",
@@ -363,28 +363,28 @@ def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Itera
 def _prerequisites(
     proposal: Proposal,
     known: Mapping[str, str] | None,
-) -> Iterable[FeasibilityFinding]:
+) -> Iterable[Obstacle]:
     if known is None:
         return
     for other in proposal.depends_on:
         if known.get(other) != "done":
             status = known.get(other, "not known here")
-            yield _finding("prerequisite missing", other, f"'{other}' must be done first, and is {status}")
+            yield _obstacle("prerequisite missing", other, f"'{other}' must be done first, and is {status}")
     for other in proposal.excludes:
         if known.get(other) in ("running", "done"):
-            yield _finding("excluded", other, f"'{other}' is {known[other]} and cannot stand beside this one")
+            yield _obstacle("excluded", other, f"'{other}' is {known[other]} and cannot stand beside this one")
 
 
-def _answers(proposal: Proposal) -> Iterable[FeasibilityFinding]:
+def _answers(proposal: Proposal) -> Iterable[Obstacle]:
     answers = latest_answers(proposal.consultations)
     for department in dict.fromkeys(effort.department for effort in proposal.affected):
         answer = answers.get(department)
         if answer is None:
             if department != proposal.owner:
-                yield _finding(
+                yield _obstacle(
                     "no answer", department, f"{department} has not answered; ask them (opslib proposal respond)"
                 )
         elif answer.answer == "object":
-            yield _finding("objection", department, f"{answer.person} objects: {answer.note}")
+            yield _obstacle("objection", department, f"{answer.person} objects: {answer.note}")
         elif answer.answer == "agree_if":
-            yield _finding("condition", department, f"{answer.person} agrees if: {answer.note}", is_warning=True)
+            yield _obstacle("condition", department, f"{answer.person} agrees if: {answer.note}", is_warning=True)

@@ -174,7 +174,7 @@ class GuardrailResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeasibilityFinding:
+class Obstacle:
     """One thing that stands in a proposal's way.
 
     Parameters
@@ -211,7 +211,7 @@ class ProposalResult:
         The weakest confirmatory claim's; harmful where a guardrail is broken.
     grade : str
         The lowest of the confirmatory claims.
-    findings : tuple of FeasibilityFinding
+    obstacles : tuple of Obstacle
         Feasibility, changes since freezing, silent departments.
     is_frozen, is_replay : bool
         Claims stand as frozen; judged on history.
@@ -229,7 +229,7 @@ class ProposalResult:
     state: State
     qualifier: str
     grade: Grade
-    findings: tuple[FeasibilityFinding, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
     is_frozen: bool = False
     is_replay: bool = False
     frozen_sha256: str | None = None

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import contracts, engine
-from opslib.contracts import CONTRACTS, ColumnContract, Finding, Severity, TableContract
+from opslib.contracts import CONTRACTS, ColumnContract, Severity, TableContract, Violation
 from opslib.engine import as_table, collect, unlogged
 from opslib.shop import coverage
 from opslib.shop.sources import Shop
@@ -33,7 +33,7 @@ _Rule: TypeAlias = tuple[str, str, Severity, ir.BooleanValue, ir.StringValue]
 _FIELDS = ("table", "column", "rule", "severity", "n_rows", "share", "example")
 
 
-def check_shop(shop: Shop) -> tuple[Finding, ...]:
+def check_shop(shop: Shop) -> tuple[Violation, ...]:
     """Everything that the contracts, the days and the adapter have to say about a shop's tables.
 
     Parameters
@@ -43,10 +43,10 @@ def check_shop(shop: Shop) -> tuple[Finding, ...]:
 
     Returns
     -------
-    tuple of Finding
+    tuple of Violation
         Errors first, then warnings, then notes; by table, column and rule. Empty if nothing is to be said.
     """
-    found: list[Finding] = list(shop.staged.findings) if shop.staged else []
+    found: list[Violation] = list(shop.staged.violations) if shop.staged else []
     for name, table in shop.tables.items():
         found += check_table(table, name=name)
         found += _references(shop, name)
@@ -59,7 +59,7 @@ def check_shop(shop: Shop) -> tuple[Finding, ...]:
     return tuple(sorted(shown, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
 
 
-def known_findings(shop: Shop) -> tuple[Finding, ...]:
+def known_violations(shop: Shop) -> tuple[Violation, ...]:
     """What `check_shop` says, worked out once for the same content and the same rules.
 
     Parameters
@@ -69,27 +69,27 @@ def known_findings(shop: Shop) -> tuple[Finding, ...]:
 
     Returns
     -------
-    tuple of Finding
+    tuple of Violation
         Read from beside the staged tables; the queries are not logged, whether they were needed or not.
     """
     with unlogged():
         if shop.staged is None:
             return check_shop(shop)
-        memory = shop.staged.folder / f"findings-{_rules_version()}.json"
+        memory = shop.staged.folder / f"violations-{_rules_version()}.json"
         kept = remembered(memory, lambda: [asdict(finding) for finding in check_shop(shop)])
-    return tuple(Finding(**row) for row in kept)
+    return tuple(Violation(**row) for row in kept)
 
 
 @cache
 def _rules_version() -> str:
-    """First 8 hex digits of the SHA-256 of the code that checks: other rules, other findings."""
+    """First 8 hex digits of the SHA-256 of the code that checks: other rules, other violations."""
     digest = hashlib.sha256()
     for module in (__file__, contracts.__file__, coverage.__file__, engine.__file__):
         digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:8]
 
 
-def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, ...]:
+def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Violation, ...]:
     """Null rule, range, allowed values and key of one contract table.
 
     Parameters
@@ -101,7 +101,7 @@ def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, .
 
     Returns
     -------
-    tuple of Finding
+    tuple of Violation
 
     Examples
     --------
@@ -111,7 +111,7 @@ def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, .
     """
     table, contract = as_table(rows), CONTRACTS[name]
     absent = [column for column in contract.required if column not in table.columns]
-    found = [Finding(name, column, "required column", "error", 0, 1.0, "") for column in absent]
+    found = [Violation(name, column, "required column", "error", 0, 1.0, "") for column in absent]
     rules = [
         (column.name, *rule, table[column.name].cast("string"))
         for column in contract.columns
@@ -121,7 +121,7 @@ def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Finding, .
     return (*found, *_broken(table, rules, name=name), *_key(table, contract))
 
 
-def _broken(table: ir.Table, rules: Sequence[_Rule], *, name: str) -> list[Finding]:
+def _broken(table: ir.Table, rules: Sequence[_Rule], *, name: str) -> list[Violation]:
     """One query for all rules: how many rows break each, and the first example."""
     if not rules:
         return []
@@ -131,7 +131,7 @@ def _broken(table: ir.Table, rules: Sequence[_Rule], *, name: str) -> list[Findi
         measures[f"x_{i}"] = example.min(where=bad)
     row = collect(table.aggregate(**measures)).iloc[0]
     return [
-        Finding(name, column, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
+        Violation(name, column, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
         for i, (column, rule, severity, _, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
     ]  # fmt: skip
 
@@ -153,7 +153,7 @@ def _text(value: object) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value)
 
 
-def _key(table: ir.Table, contract: TableContract) -> tuple[Finding, ...]:
+def _key(table: ir.Table, contract: TableContract) -> tuple[Violation, ...]:
     key = [column for column in contract.key if column in table.columns]
     if len(key) < len(contract.key):
         return ()
@@ -171,11 +171,13 @@ def _key(table: ir.Table, contract: TableContract) -> tuple[Finding, ...]:
         return ()
     share = float(row["n_rows"] / row["total"])
     return (
-        Finding(contract.name, ", ".join(key), "unique key", "error", int(row["n_rows"]), share, _text(row["example"])),
+        Violation(
+            contract.name, ", ".join(key), "unique key", "error", int(row["n_rows"]), share, _text(row["example"])
+        ),
     )
 
 
-def _references(shop: Shop, name: str) -> tuple[Finding, ...]:
+def _references(shop: Shop, name: str) -> tuple[Violation, ...]:
     """Values that the table they point to does not hold."""
     table, found = shop.tables[name], []
     for column in CONTRACTS[name].columns:
@@ -190,14 +192,14 @@ def _references(shop: Shop, name: str) -> tuple[Finding, ...]:
             total = int(collect(table.aggregate(n=table.count()))["n"][0])
             rule = f"found in {column.references}"
             found.append(
-                Finding(
+                Violation(
                     name, column.name, rule, "warning", int(row["n"]), float(row["n"] / total), _text(row["example"])
                 )
             )
     return tuple(found)
 
 
-def _implausible_dates(shop: Shop, name: str) -> tuple[Finding, ...]:
+def _implausible_dates(shop: Shop, name: str) -> tuple[Violation, ...]:
     """Rows dated more than a year outside nearly all others: a clock set wrong, a year mistyped."""
     column, table = CONTRACTS[name].time_column, shop.tables[name]
     if (
@@ -218,10 +220,10 @@ def _implausible_dates(shop: Shop, name: str) -> tuple[Finding, ...]:
         return ()
     n, example = int(far["n_rows"].sum()), str(far["day"].iloc[0].date())
     rule = "within a year of nearly all other rows"
-    return (Finding(name, column, rule, "warning", n, float(n / days["n_rows"].sum()), example),)
+    return (Violation(name, column, rule, "warning", n, float(n / days["n_rows"].sum()), example),)
 
 
-def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
+def _suspicious(lines: ir.Table) -> tuple[Violation, ...]:
     """Order lines that are allowed and still worth a look."""
     quantity = lines["quantity"].cast("float64")
     head = collect(lines.aggregate(n=lines.count(), q=quantity.quantile(0.99))).iloc[0]
@@ -246,7 +248,7 @@ def _suspicious(lines: ir.Table) -> tuple[Finding, ...]:
     return (*found, *_identical(lines))
 
 
-def _unlinked(shop: Shop) -> tuple[Finding, ...]:
+def _unlinked(shop: Shop) -> tuple[Violation, ...]:
     """Visits and orders are both known, and no order names its visit: every conversion would read zero."""
     lines = shop.table("order_lines")
     if not shop.has("sessions"):
@@ -256,10 +258,10 @@ def _unlinked(shop: Shop) -> tuple[Finding, ...]:
     if not row["n"] or row["named"]:
         return ()
     rule = "names the visit of an order: without it conversion reads 0"
-    return (Finding("order_lines", "session_id", rule, "warning", int(row["n"]), 1.0, ""),)
+    return (Violation("order_lines", "session_id", rule, "warning", int(row["n"]), 1.0, ""),)
 
 
-def _identical(lines: ir.Table) -> tuple[Finding, ...]:
+def _identical(lines: ir.Table) -> tuple[Violation, ...]:
     """Lines equal in everything but their number: a double export, or two units rung up apart."""
     same = [column for column in lines.columns if column != "line_id"]
     # Few orders name a product twice: only their lines are compared in every column.
@@ -274,7 +276,7 @@ def _identical(lines: ir.Table) -> tuple[Finding, ...]:
     n = int(collect(lines.aggregate(n=lines.count()))["n"][0])
     rule = "identical lines: kept, numbered apart"
     return (
-        Finding(
+        Violation(
             "order_lines",
             "order_id, product_id",
             rule,
@@ -286,7 +288,7 @@ def _identical(lines: ir.Table) -> tuple[Finding, ...]:
     )
 
 
-def _days(shop: Shop) -> tuple[Finding, ...]:
+def _days(shop: Shop) -> tuple[Violation, ...]:
     """Days that the export lost, and days that are not whole."""
     severities: dict[str, tuple[str, Severity]] = {
         "missing": ("days without a line while neighbours sell: not counted as zero", "warning"),
@@ -300,7 +302,7 @@ def _days(shop: Shop) -> tuple[Finding, ...]:
         days = shop.days.loc[shop.days["kind"] == kind, "day"]
         if len(days):
             found.append(
-                Finding(
+                Violation(
                     "order_lines",
                     "ordered_on",
                     rule,
@@ -313,12 +315,12 @@ def _days(shop: Shop) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
+def violations_frame(violations: Iterable[Violation]) -> pd.DataFrame:
     """Findings as rows.
 
     Parameters
     ----------
-    findings : iterable of Finding
+    violations : iterable of Violation
         In the order wanted.
 
     Returns
@@ -328,10 +330,10 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> list(findings_frame([]).columns)
+    >>> list(violations_frame([]).columns)
     ['table', 'column', 'rule', 'severity', 'n_rows', 'share', 'example']
     """
-    return pd.DataFrame([asdict(finding) for finding in findings], columns=list(_FIELDS))
+    return pd.DataFrame([asdict(finding) for finding in violations], columns=list(_FIELDS))
 
 
 def health_accounting(shop: Shop) -> pd.DataFrame:

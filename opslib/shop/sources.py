@@ -58,7 +58,7 @@ class Shop:
     days : pandas.DataFrame
         day, n_rows, kind: see :func:`opslib.shop.coverage.observed_days`.
     staged : Staged or None
-        Accounting of raw rows and the adapter's findings; None for a database.
+        Accounting of raw rows and the adapter's violations; None for a database.
     settings : mapping
         Further keys of ``shop.yml`` (``metrics``, ``options``).
     folder : Path or None
@@ -263,7 +263,7 @@ def _merge(parts: list[Extract]) -> Extract:
         tables={name: query for part in parts for name, query in part.tables.items()},
         accounting=tuple(item for part in parts for item in part.accounting),
         raw_totals={label: value for part in parts for label, value in part.raw_totals.items()},
-        findings=tuple(item for part in parts for item in part.findings),
+        violations=tuple(item for part in parts for item in part.violations),
     )
 
 

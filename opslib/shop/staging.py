@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Finding
+from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import ContractError, SourceError
 from opslib.periods import zone_shifts
 from opslib.shop.adapters.base import Accounted, Extract, Reading, identifier, quote
@@ -41,7 +41,7 @@ class Staged:
         Where they lie, with what was worked out from them once.
     fingerprint : str
         SHA-256 of what they were made from.
-    accounting, findings : tuple
+    accounting, violations : tuple
         Where raw rows went, and what the adapter saw.
     raw_totals : mapping of str to str
         Totals of the source as it came.
@@ -51,7 +51,7 @@ class Staged:
     folder: Path
     fingerprint: str
     accounting: tuple[Accounted, ...]
-    findings: tuple[Finding, ...]
+    violations: tuple[Violation, ...]
     raw_totals: Mapping[str, str]
 
 
@@ -217,7 +217,7 @@ def _write(target: Path, digest: str, *, reading: Reading, extract: Extract) -> 
             "fingerprint": digest,
             "tables": list(extract.tables),
             "accounting": [asdict(item) for item in extract.accounting],
-            "findings": [asdict(item) for item in extract.findings],
+            "violations": [asdict(item) for item in extract.violations],
             "raw_totals": dict(extract.raw_totals),
         }
         (scratch / "manifest.json").write_text(json.dumps(manifest, default=str, indent=1), encoding="utf-8")
@@ -325,7 +325,7 @@ def _read(target: Path) -> Staged:
         folder=target,
         fingerprint=manifest["fingerprint"],
         accounting=tuple(accounted(row) for row in manifest["accounting"]),
-        findings=tuple(Finding(**row) for row in manifest["findings"]),
+        violations=tuple(Violation(**row) for row in manifest["violations"]),
         raw_totals=manifest["raw_totals"],
     )
 

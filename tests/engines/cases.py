@@ -711,14 +711,14 @@ def _(w: World) -> Any:
 @case("data.checks.check_shop")
 def _(w: World) -> Any:
     # What the reading of files found out has no twin in a database.
-    read = w.shop.staged.findings if w.shop.staged else ()
+    read = w.shop.staged.violations if w.shop.staged else ()
     return [finding for finding in checks.check_shop(w.shop) if finding not in read]
 
 
-@case("data.checks.known_findings")
+@case("data.checks.known_violations")
 def _(w: World) -> Any:
-    read = w.shop.staged.findings if w.shop.staged else ()
-    return [finding for finding in checks.known_findings(w.shop) if finding not in read]
+    read = w.shop.staged.violations if w.shop.staged else ()
+    return [finding for finding in checks.known_violations(w.shop) if finding not in read]
 
 
 def broken_lines(w: World) -> ibis.Table:

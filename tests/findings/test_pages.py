@@ -7,7 +7,7 @@ from datetime import date
 
 import pandas as pd
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.findings.classification import classification_findings, classification_limits
 from opslib.findings.health import health_findings, health_limits
 from opslib.findings.order import strongest_first
@@ -23,7 +23,7 @@ ROWS = pd.DataFrame({
 
 
 def finding(severity, rule="must be filled"):
-    return Finding("order_lines", "product_id", rule, severity, 3, 0.25, "")
+    return Violation("order_lines", "product_id", rule, severity, 3, 0.25, "")
 
 
 def health(findings=(), coverage=None):

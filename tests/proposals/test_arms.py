@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.proposals.designs.arms import Allocation, ratio_gate
 from opslib.proposals.evaluate import evaluate_claims, evaluate_proposal
 from opslib.proposals.results import ClaimResult
@@ -91,12 +91,12 @@ def test_stores_of_both_arms_are_set_aside() -> None:
 
 @pytest.mark.parametrize("table", ["experiments", "experiment_arms"])
 def test_the_tables_of_the_design_are_part_of_its_health(table: str) -> None:
-    broken = Finding(table, "variant", "never empty", "error", 3, 0.1, "o1")
-    result = evaluate_proposal(proposal(), shop=shop(visitor_test(lift=0.5), findings=(broken,)))
+    broken = Violation(table, "variant", "never empty", "error", 3, 0.1, "o1")
+    result = evaluate_proposal(proposal(), shop=shop(visitor_test(lift=0.5), violations=(broken,)))
     assert result.label == "invalid (data health)"
     assert f"{table}.variant breaks" in result.claims[0].page_sentence
-    other = Finding("rollouts", "unit", "never empty", "error", 3, 0.1, "o1")
-    assert evaluate_proposal(proposal(), shop=shop(visitor_test(lift=0.5), findings=(other,))).state != "invalid"
+    other = Violation("rollouts", "unit", "never empty", "error", 3, 0.1, "o1")
+    assert evaluate_proposal(proposal(), shop=shop(visitor_test(lift=0.5), violations=(other,))).state != "invalid"
 
 
 def test_an_epoch_that_left_an_arm_empty_is_a_mismatch() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from opslib import engine
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.periods import Coverage
 from opslib.proposals.evaluate import evaluate_claims, evaluate_proposal
 from opslib.proposals.model import Guardrail
@@ -104,8 +104,8 @@ def test_no_recorded_split_costs_a_grade() -> None:
 
 def test_a_broken_table_and_missing_days_are_gates() -> None:
     tables = visitor_test(lift=0.5)
-    broken = Finding("order_lines", "order_id", "unique key", "error", 3, 0.1, "o1")
-    result = evaluate_proposal(proposal(), shop=shop(tables, findings=(broken,)))
+    broken = Violation("order_lines", "order_id", "unique key", "error", 3, 0.1, "o1")
+    result = evaluate_proposal(proposal(), shop=shop(tables, violations=(broken,)))
     assert result.label == "invalid (data health)"
     holes = frozenset(pd.date_range(START, periods=7).date)
     seen = Coverage(date(2026, 1, 1), date(2026, 4, 1), holes)

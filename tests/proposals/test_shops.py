@@ -55,7 +55,7 @@ def test_what_is_inconclusive_says_how_long_and_what_is_infeasible_is_still_judg
     demo: dict[str, ProposalResult],
 ) -> None:
     assert demo["D-06"].claims[0].days_needed > 30  # type: ignore[operator]
-    assert "over capacity" in {finding.name for finding in demo["D-09"].findings}
+    assert "over capacity" in {obstacle.name for obstacle in demo["D-09"].obstacles}
     assert demo["D-09"].claims[0].measured.effect is not None
     # The ramp of D-11 is compared within its epochs; the planted effect of +40 % lies in the interval.
     effect = demo["D-11"].claims[0].measured.effect

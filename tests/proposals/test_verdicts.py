@@ -73,7 +73,7 @@ def test_a_claim_changed_after_freezing_is_no_longer_confirmatory() -> None:
     moved = proposal(replay="false", promise="0.01")
     result = evaluate_proposal(moved, shop=shop(visitor_test(lift=0.5)), frozen=record)  # type: ignore[arg-type]
     assert result.label == "inconclusive (exploratory)"
-    assert "changed after freezing" in {finding.name for finding in result.findings}
+    assert "changed after freezing" in {obstacle.name for obstacle in result.obstacles}
 
 
 def test_replay_is_for_historical_shops_only() -> None:

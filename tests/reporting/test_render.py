@@ -96,7 +96,7 @@ def test_the_answer_comes_first() -> None:
 
 def test_an_action_stands_once_and_what_is_surely_worth_most_first() -> None:
     def acting(key: str, action: str, **more: object) -> dict:
-        return shown("evidence", evidence(key, f"Finding {key}.", action=action, **more))
+        return shown("evidence", evidence(key, f"Violation {key}.", action=action, **more))
 
     worth = estimate(100, 50, 150, "GBP/month")
     said = [acting("a", "plain"), acting("b", "doubtful", worth=estimate(900, -50, 2000, "GBP/month")),

@@ -21,12 +21,12 @@ from tests.shop.builders import COLUMNS, ORDERS, open_orders, write_csv, write_s
 Rules: TypeAlias = dict[tuple[str, str], tuple[str, int, str]]
 
 
-def rules_of(shop: Shop, *, found: Callable[[Shop], tuple[contracts.Finding, ...]] = checks.check_shop) -> Rules:
+def rules_of(shop: Shop, *, found: Callable[[Shop], tuple[contracts.Violation, ...]] = checks.check_shop) -> Rules:
     return {(f.column, f.rule): (f.severity, f.n_rows, f.example) for f in found(shop)}
 
 
 def known_rules(shop: Shop) -> Rules:
-    return rules_of(shop, found=checks.known_findings)
+    return rules_of(shop, found=checks.known_violations)
 
 
 def open_rows(folder: Path, frame: pd.DataFrame, **table: object) -> Shop:
@@ -141,7 +141,7 @@ def test_errors_come_first_and_the_frame_has_a_row_each(tmp_path: Path) -> None:
     findings = checks.check_shop(open_rows(tmp_path, frame))
     order = [checks.SEVERITIES.index(f.severity) for f in findings]
     assert order == sorted(order)
-    table = checks.findings_frame(findings)
+    table = checks.violations_frame(findings)
     assert len(table) == len(findings)
     assert table["severity"].iloc[0] == "error"
 
@@ -159,10 +159,10 @@ def test_counts_equal_pandas_and_rows_order_does_not_matter(rows: list[tuple[str
 def test_findings_are_worked_out_once_for_the_same_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = open_rows(tmp_path, ORDERS)
     engine.clear_log()
-    first = checks.known_findings(shop)
+    first = checks.known_violations(shop)
     assert engine.query_log() == ()  # what prepares the data is not what a page was computed from
     monkeypatch.setattr(checks, "check_table", lambda *rows, **name: pytest.fail("checked again"))
-    assert checks.known_findings(sources.open_shop(tmp_path / "shop.yml", root=tmp_path)) == first
+    assert checks.known_violations(sources.open_shop(tmp_path / "shop.yml", root=tmp_path)) == first
 
 
 def test_other_content_or_other_rules_are_checked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,4 +181,4 @@ def test_other_content_or_other_rules_are_checked_anew(tmp_path: Path, monkeypat
 def test_where_nothing_may_be_written_findings_are_the_same(tmp_path: Path) -> None:
     shop = open_rows(tmp_path, ORDERS)
     nowhere = replace(shop.staged, folder=Path("/proc/nowhere"))
-    assert checks.known_findings(replace(shop, staged=nowhere)) == checks.check_shop(shop)
+    assert checks.known_violations(replace(shop, staged=nowhere)) == checks.check_shop(shop)

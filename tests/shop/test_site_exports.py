@@ -229,7 +229,7 @@ def test_olist_files_join_up(tmp_path: Path) -> None:
     assert frame_of(shop, "products")["category"].fillna("").tolist() == ["perfumery", ""]
     assert shop.staged is not None
     assert {item.reason: item.n_rows for item in shop.staged.accounting} == {"item": 3, "no order": 1}
-    assert shop.staged.findings[0].rule == "orders without items: no line to keep"
+    assert shop.staged.violations[0].rule == "orders without items: no line to keep"
     (tmp_path / "olist" / "olist_products_dataset.csv").unlink()
     with pytest.raises(
         SourceError, match=r"olist_products_dataset.csv is missing in olist; the nine files belong together"

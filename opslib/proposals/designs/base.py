@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import ibis.expr.types as ir
 import pandas as pd
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.errors import ContractError, DesignError, NotAvailableError, ParameterError, ProposalError
 from opslib.metrics import Metric
 from opslib.periods import Coverage, Period
@@ -97,14 +97,14 @@ class Context:
         Last local day whose data may be looked at.
     coverage : Coverage or None
         Days observed.
-    findings : tuple of Finding
+    violations : tuple of Violation
         What the data checks found; errors in a table that a claim needs make it invalid.
     """
 
     tables: Mapping[str, Table]
     as_of: date
     coverage: Coverage | None = None
-    findings: tuple[Finding, ...] = ()
+    violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,11 +278,11 @@ def health_gate(plan: Plan, context: Context, period: Period) -> Gate:
     """
     tables = set(plan.metric.tables) | {item.table for item in plan.claim.scope} | design_tables(plan.claim.design)
     errors = [
-        finding
-        for finding in context.findings
-        if finding.table in tables
-        and finding.severity == "error"
-        and (finding.table, finding.rule) not in _COUNTED_BY_DESIGN
+        violation
+        for violation in context.violations
+        if violation.table in tables
+        and violation.severity == "error"
+        and (violation.table, violation.rule) not in _COUNTED_BY_DESIGN
     ]
     if errors:
         first = errors[0]

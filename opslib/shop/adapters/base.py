@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import duckdb
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 
 #: Called with a sentence about what is being done and the share that is done (0-1).
 Progress = Callable[[str, float], None]
@@ -89,14 +89,14 @@ class Extract:
         Where the raw rows went.
     raw_totals : mapping
         Totals of the source as it came, by label.
-    findings : tuple of Finding
+    violations : tuple of Violation
         What the adapter saw on the way.
     """
 
     tables: Mapping[str, str]
     accounting: tuple[Accounted, ...] = ()
     raw_totals: Mapping[str, str] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
+    violations: tuple[Violation, ...] = ()
 
 
 class Adapter(Protocol):
@@ -176,13 +176,13 @@ def finding(
     column: str,
     rule: str,
     severity: str = "note",
-) -> tuple[Finding, ...]:
+) -> tuple[Violation, ...]:
     """A finding from a query that gives rows concerned, all rows and one example; none if no row is concerned."""
     row = con.sql(query).fetchone()
     n, total, example = row if row else (0, 0, "")
     if not n:
         return ()
-    return (Finding(table, column, rule, severity, int(n), n / total if total else 0.0, str(example)),)  # type: ignore[arg-type]
+    return (Violation(table, column, rule, severity, int(n), n / total if total else 0.0, str(example)),)  # type: ignore[arg-type]
 
 
 def quote(text: str) -> str:

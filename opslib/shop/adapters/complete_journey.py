@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.errors import SourceError
 from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
 
@@ -67,7 +67,7 @@ def read(reading: Reading) -> Extract:
         con, "cj", source="transaction lines", rules=RULES, units="quantity", amount="revenue",
         example="basket_id || ' ' || product_id",
     )  # fmt: skip
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), findings=_findings(con))
+    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
 
 
 TABLES = {
@@ -101,7 +101,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {label: str(value) for label, value in zip(labels, row, strict=True)}
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
     fuel = "SELECT count(*) FILTER (reason = 'fuel'), count(*), min(basket_id || ': ' || quantity) FILTER (reason = 'fuel') FROM cj"
     empty = "SELECT count(*) FILTER (quantity = 0), count(*), min(basket_id || ' ' || product_id) FILTER (quantity = 0) FROM cj"
     return (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import EVENT_NAMES, Finding
+from opslib.contracts import EVENT_NAMES, Violation
 from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
 from opslib.shop.adapters.files import ROW, load_raw
 from opslib.shop.adapters.orders import require_columns, require_one_currency
@@ -66,7 +66,7 @@ def read(reading: Reading) -> Extract:
     _classify(con)
     accounting = account(con, "ga4", source="events", rules=RULES, amount="CASE WHEN event_name = 'purchase' THEN value END",
                          example="event_name || ' ' || occurred_at")  # fmt: skip
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), findings=_findings(con))
+    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
 
 
 def _flatten(con: duckdb.DuckDBPyConnection) -> None:
@@ -145,7 +145,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {label: str(value) for label, value in zip(labels, row, strict=True)}
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
     twice = "SELECT count(*) FILTER (time_sent > 1), count(*), min(order_id) FILTER (time_sent > 1) FROM ga4 WHERE event_name = 'purchase'"
     unnamed = """SELECT count(*) FILTER (order_id IS NULL), count(*), min(session_id) FILTER (order_id IS NULL) FROM ga4
         WHERE goes_to = 'events' AND event_name = 'purchase'"""

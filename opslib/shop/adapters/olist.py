@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Finding, Kind
+from opslib.contracts import CONTRACTS, Kind, Violation
 from opslib.errors import SourceError
 from opslib.shop.adapters.base import Extract, Reading, account, finding
 from opslib.shop.adapters.columns import Texts, typed_query
@@ -71,7 +71,7 @@ def read(reading: Reading) -> Extract:
     tables = dict(TABLES)
     if FILES["reviews"] in by_name:
         tables["reviews"] = _reviews(con, time_zone=reading.time_zone)
-    return Extract(tables=tables, accounting=accounting, raw_totals=_totals(con), findings=_findings(con))
+    return Extract(tables=tables, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
 
 
 def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
@@ -134,7 +134,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     }
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
     empty = """SELECT count(*) FILTER (n IS NULL), count(*), min(order_id) FILTER (n IS NULL) FROM olist_orders
         LEFT JOIN (SELECT order_id, count(*) AS n FROM olist_items GROUP BY order_id) USING (order_id)"""
     return finding(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Finding
+from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import SourceError, nearest
 from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
 from opslib.shop.adapters.columns import Texts, typed_query
@@ -77,7 +77,7 @@ def read(reading: Reading) -> Extract:
         con, "uci", source="invoice lines", rules=RULES, units="quantity", amount="quantity * unit_price",
         example="order_id || ' ' || product_id || ' ' || coalesce(name, '(no description)')",
     )  # fmt: skip
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), findings=_findings(con))
+    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
 
 
 def _type(con: duckdb.DuckDBPyConnection, names: dict[str, str], *, time_zone: str) -> None:
@@ -148,7 +148,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {label: str(value) for label, value in zip(labels, row, strict=True)}
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
     names = """SELECT count(*) FILTER (n > 1), count(*), min_by(raw_code, (-n, raw_code)) FROM (
         SELECT raw_code, count(DISTINCT name) AS n FROM uci GROUP BY raw_code)"""
     cases = """SELECT count(*) FILTER (n > 1), count(*), min(code) FILTER (n > 1) FROM (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import Finding
+from opslib.contracts import Violation
 from opslib.errors import SourceError
 from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
 from opslib.shop.adapters.columns import Texts, cast
@@ -77,7 +77,7 @@ def read(reading: Reading) -> Extract:
             f"{reading.files[0].name}: '{lost[1]}' is not a time that can be read ({lost[0]:,} documents)"
         )
     accounting = account(con, "ubi", source="documents", rules=RULES, example="coalesce(action_name, user_query)")
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), findings=_findings(con))
+    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
 
 
 TABLES = {
@@ -111,7 +111,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     }
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
     unnamed = """SELECT count(*) FILTER (product_id IS NULL), count(*), min(action_name) FILTER (product_id IS NULL) FROM ubi
         WHERE event_name = 'view_item_list'"""
     return finding(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Finding, Kind
+from opslib.contracts import CONTRACTS, Kind, Violation
 from opslib.shop.adapters.base import Extract, Reading, account, finding
 from opslib.shop.adapters.columns import Texts, typed_query
 from opslib.shop.adapters.files import load_raw
@@ -99,7 +99,7 @@ def read(reading: Reading) -> Extract:
         amount="amount",
         example="example",
     )
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), findings=_findings(con))
+    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
 
 
 def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
@@ -157,7 +157,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {label: str(value) for label, value in zip(labels, row, strict=True)}
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
     refunds = """SELECT count(DISTINCT order_id) FILTER (refunded > 0), count(DISTINCT order_id), min(order_id) FILTER (refunded > 0) FROM shopify_lines"""
     no_sku = """SELECT count(*) FILTER ("Lineitem sku" IS NULL), count(*), min("Lineitem name") FILTER ("Lineitem sku" IS NULL) FROM shopify_items"""
     return (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Finding, Kind
+from opslib.contracts import CONTRACTS, Kind, Violation
 from opslib.shop.adapters.base import Extract, Reading, account, finding, identifier
 from opslib.shop.adapters.columns import Texts, typed_query
 from opslib.shop.adapters.files import load_raw
@@ -99,7 +99,7 @@ def read(reading: Reading) -> Extract:
         amount="amount",
         example="example",
     )
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), findings=_findings(con))
+    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
 
 
 def _rename(con: duckdb.DuckDBPyConnection, found: list[str]) -> list[str]:
@@ -163,7 +163,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {label: str(value) for label, value in zip(labels, row, strict=True)}
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
     refunds = "SELECT count(*) FILTER (refunded > 0), count(*), min(order_id) FILTER (refunded > 0) FROM woo_lines"
     rule = "the export has no date of refunds: booked on the day of the order"
     return finding(con, refunds, table="returns", column="returned_at", rule=rule, severity="warning")
