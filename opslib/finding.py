@@ -11,13 +11,13 @@ from typing import Any, Literal
 from opslib.errors import ParameterError
 from opslib.stats.estimates import Estimate
 
-EvidenceKind = Literal["measured", "estimated", "described", "simulated"]
-KINDS: tuple[EvidenceKind, ...] = ("measured", "estimated", "described", "simulated")
+Kind = Literal["measured", "estimated", "described", "simulated"]
+KINDS: tuple[Kind, ...] = ("measured", "estimated", "described", "simulated")
 Grade = Literal["High", "Moderate", "Low", "Very low"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Finding:
     """One finding: a sentence with its number, how sure it is, and what follows from it.
 
     Parameters
@@ -49,13 +49,13 @@ class Evidence:
 
     Examples
     --------
-    >>> Evidence(key="returns", sentence="Returns are steady.", kind="described").to_json()["kind"]
+    >>> Finding(key="returns", sentence="Returns are steady.", kind="described").to_json()["kind"]
     'described'
     """
 
     key: str
     sentence: str
-    kind: EvidenceKind
+    kind: Kind
     estimate: Estimate | None = None
     grade: Grade | None = None
     section: str | None = None
@@ -69,14 +69,14 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ParameterError(f"evidence '{self.key}': kind '{self.kind}' is not one of {', '.join(KINDS)}")
+            raise ParameterError(f"finding '{self.key}': kind '{self.kind}' is not one of {', '.join(KINDS)}")
 
     def to_json(self) -> dict[str, Any]:
         """The finding as JSON values; numbers that JSON cannot hold become null."""
         return jsonable(asdict(self))
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Evidence:
+    def from_json(cls, values: Mapping[str, Any]) -> Finding:
         """The finding as `to_json` wrote it; null in an estimate is a number that is not known."""
         given = {name: values[name] for name in ("estimate", "worth") if values.get(name)}
         estimates = {name: read_estimate(value) for name, value in given.items()}

@@ -16,8 +16,8 @@ STYLE = """<style>
 .table .number { text-align: right; white-space: nowrap; }
 .table .unit, .table .note, .estimate small { color: #6b6b6b; font-weight: 400; }
 .table tr.marked { background: #fff4d6; }
-.evidence .dot { color: #0072b2; }
-.evidence .kind, .evidence .caveat { color: #6b6b6b; }
+.finding .dot { color: #0072b2; }
+.finding .kind, .finding .caveat { color: #6b6b6b; }
 .not-available { border-left: 3px solid #e69f00; padding-left: .7em; }
 </style>"""
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from opslib.casework import decide as deciding
 from opslib.cli import app, common
 from opslib.errors import OpslibError
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from tests.conftest import ROOT
 
 RUN = CliRunner()
@@ -43,17 +43,17 @@ def refused(*arguments: str) -> str:
     return str(done.exception)
 
 
-def report(project: Path, page: str, *findings: Evidence, **more: list) -> None:
+def report(project: Path, page: str, *findings: Finding, **more: list) -> None:
     """A page's record in the latest report, as far as `proposal draft` reads it."""
     folder = project / "reports" / "demo" / "latest"
     folder.mkdir(parents=True, exist_ok=True)
-    harvest = {"evidence": [f.to_json() for f in findings], "provenance": {"data_until": "2026-10-31"}, **more}
+    harvest = {"findings": [f.to_json() for f in findings], "provenance": {"data_until": "2026-10-31"}, **more}
     (folder / f"{page}.json").write_text(json.dumps({"name": page, "harvest": harvest}))
     (folder / "manifest.json").write_text("{}")
 
 
-RISK = Evidence(key="at-risk", sentence="204 wait.", kind="measured", action="win back", owner="Service", scope=(("segment", "at risk"),))  # fmt: skip
-STAND = Evidence(key="revenue", sentence="Revenue was 9.", kind="measured", metric="revenue")
+RISK = Finding(key="at-risk", sentence="204 wait.", kind="measured", action="win back", owner="Service", scope=(("segment", "at risk"),))  # fmt: skip
+STAND = Finding(key="revenue", sentence="Revenue was 9.", kind="measured", metric="revenue")
 
 
 def test_a_finding_becomes_a_draft_that_is_checked_and_never_overwritten(project):

@@ -15,7 +15,7 @@ import pytest
 from opslib import proposals
 from opslib.casework import judge as judging
 from opslib.cli import common
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.proposals.evaluate import check_proposal
 from opslib.proposals.parsing import parse_proposal
 from opslib.reporting import batch
@@ -69,7 +69,7 @@ def test_a_page_answers_first_and_stands_alone(demo, name):
 
 def test_every_finding_that_says_what_to_do_can_be_drafted_and_checked(demo):
     data = judging.shop_data(open_shop("demo"), proposals={})
-    found = [Evidence.from_json(item) for page in demo.pages for item in page.harvest.evidence if item["action"]]
+    found = [Finding.from_json(item) for page in demo.pages for item in page.harvest.findings if item["action"]]
     assert {"price-dearer", "cell-AX", "segment-at-risk"} <= {finding.key for finding in found}
     for finding in found:
         made = proposals.draft(finding, as_of=data.as_of)
@@ -118,10 +118,10 @@ def test_plain_papermill_from_another_folder_gives_the_same_findings(demo, name,
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
-    mime = "application/vnd.opslib.evidence+json"
+    mime = "application/vnd.opslib.finding+json"
     found = [o["data"][mime] for c in cells for o in c.get("outputs", []) if mime in o.get("data", {})]
     page = next(p for p in demo.pages if p.name == name)
-    assert found == page.harvest.evidence
+    assert found == page.harvest.findings
 
 
 def test_a_notebook_asks_for_the_data_that_it_lacks(tmp_path):
@@ -154,7 +154,7 @@ def test_online_retail_is_accounted_for_to_the_line(retail):
 def test_a_month_that_is_not_over_is_not_the_default(retail):
     # The data end on 9 December 2011: November is the last whole month.
     page = next(p for p in retail.pages if p.name == "70_statistics")
-    assert "in Nov 2011" in page.harvest.evidence[0]["sentence"]
+    assert "in Nov 2011" in page.harvest.findings[0]["sentence"]
 
 
 def test_notebooks_are_all_tested_here():

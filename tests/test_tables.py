@@ -19,7 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from opslib import engine, proposals, tables
 from opslib.contracts import Violation
 from opslib.errors import NotAvailableError, ParameterError
-from opslib.finding import Evidence, Limits
+from opslib.finding import Finding, Limits
 from opslib.formats import DASH, MINUS, NBSP
 from opslib.periods import Coverage, Period
 from opslib.privacy import withhold_small
@@ -127,8 +127,8 @@ def test_nothing_from_the_data_becomes_markup(text):
 
 
 def test_findings_are_escaped(shell):
-    evidence = Evidence(key="a", sentence=HOSTILE, kind="measured", action=HOSTILE, owner=HOSTILE, caveat=HOSTILE)
-    for value in (evidence, Limits((HOSTILE,)), NotAvailableError(HOSTILE, HOSTILE)):
+    finding = Finding(key="a", sentence=HOSTILE, kind="measured", action=HOSTILE, owner=HOSTILE, caveat=HOSTILE)
+    for value in (finding, Limits((HOSTILE,)), NotAvailableError(HOSTILE, HOSTILE)):
         tags = {tag for tag, _ in Reader(bundle(shell, value)["text/html"]).tags}
         assert tags <= {"p", "span", "small", "br", "div", "ul", "li"}
 
@@ -238,9 +238,9 @@ def test_the_same_table_gives_the_same_bytes():
     assert to_html(show(sizes(), title="t")) == to_html(show(sizes().copy(), title="t"))
 
 
-def test_evidence_carries_its_json(shell):
+def test_finding_carries_its_json(shell):
     worth = Estimate(value=3100, lower=1400, upper=5200, n=9, unit="GBP", method="t")
-    evidence = Evidence(
+    finding = Finding(
         key="rattan",
         sentence="Rattan is missing.",
         kind="estimated",
@@ -250,21 +250,21 @@ def test_evidence_carries_its_json(shell):
         owner="Assortment",
         due=date(2026, 11, 15),
     )
-    shown = bundle(shell, evidence)
-    data = shown["application/vnd.opslib.evidence+json"]
+    shown = bundle(shell, finding)
+    data = shown["application/vnd.opslib.finding+json"]
     assert json.loads(json.dumps(data, allow_nan=False))["key"] == "rattan"
     assert f"→ list 40 items · Assortment · £3,100 a month (1,400{DASH}5,200) · by 15 Nov 2026" in shown["text/html"]
     assert "estimated, grade Low" in shown["text/plain"]
 
 
-def test_evidence_with_open_ends_is_valid_json(shell):
+def test_finding_with_open_ends_is_valid_json(shell):
     open_end = Estimate(value=float("nan"), lower=0.1, upper=float("inf"), n=9, unit="share", method="t")
-    shown = bundle(shell, Evidence(key="a", sentence="s", kind="measured", estimate=open_end))
-    assert shown["application/vnd.opslib.evidence+json"]["estimate"]["upper"] is None
+    shown = bundle(shell, Finding(key="a", sentence="s", kind="measured", estimate=open_end))
+    assert shown["application/vnd.opslib.finding+json"]["estimate"]["upper"] is None
 
 
 def test_a_draft_shows_what_is_to_be_said_and_folds_its_file(shell):
-    finding = Evidence(key="a", sentence="<b>9</b>", kind="measured", action="do it")
+    finding = Finding(key="a", sentence="<b>9</b>", kind="measured", action="do it")
     shown = bundle(shell, proposals.draft(finding))
     assert "<summary>The file, as drafted</summary><pre># A draft" in shown["text/html"]
     assert "&lt;b&gt;9" in shown["text/html"]

@@ -53,7 +53,7 @@ def findings_of(shop: str) -> list[dict[str, Any]]:
         harvest = json.loads(path.read_text(encoding="utf-8")).get("harvest", {})
         if not harvest.get("proposals"):
             place = {"page": path.stem, "data_until": harvest.get("provenance", {}).get("data_until")}
-            found += [{**item, **place} for item in harvest.get("evidence", [])]
+            found += [{**item, **place} for item in harvest.get("findings", harvest.get("evidence", []))]
     return found
 
 

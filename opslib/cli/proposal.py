@@ -64,7 +64,7 @@ def draft(
     """
     from opslib import proposals
     from opslib.casework.files import write_draft
-    from opslib.finding import Evidence
+    from opslib.finding import Finding
 
     known = findings_of(shop)
     if not finding:
@@ -73,7 +73,7 @@ def draft(
     found = _one_finding(shop, known, key=finding, page=page)
     until = found.pop("data_until")
     made = proposals.draft(
-        Evidence.from_json({name: value for name, value in found.items() if name != "page"}),
+        Finding.from_json({name: value for name, value in found.items() if name != "page"}),
         as_of=date.fromisoformat(until[:10]) if until else None,
         page=found["page"],
         proposal_id=proposal or None,
@@ -198,7 +198,7 @@ def evaluate(
         payload = {
             "state": result.state, "qualifier": result.qualifier, "grade": result.grade,
             "method_version": result.method_version, "data_fingerprint": opened.fingerprint,
-            "claims": [item.to_json() for item in result.evidence()],
+            "claims": [item.to_json() for item in result.findings()],
             "first_estimates": first_estimates(result),
         }  # fmt: skip
         proposal_files.append_record(

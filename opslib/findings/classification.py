@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
 from opslib.periods import Period
 from opslib.stats.estimates import Estimate
@@ -19,7 +19,7 @@ _NAMED_GROUPS = 3
 
 def classification_findings(
     cells: pd.DataFrame, matrix: pd.DataFrame, stages: pd.DataFrame, *, currency: str
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Findings of the classification page.
 
     Parameters
@@ -35,7 +35,7 @@ def classification_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
 
     Examples
     --------
@@ -55,9 +55,9 @@ def classification_findings(
     return tuple(found)
 
 
-def _a_products(cells: pd.DataFrame, currency: str) -> Evidence:
+def _a_products(cells: pd.DataFrame, currency: str) -> Finding:
     a = cells[cells["abc_class"] == "A"]
-    return Evidence(
+    return Finding(
         key="a-products",
         sentence=f"{count_of(a['n_products'].sum(), 'product')} ({format_share(a['product_share'].sum())}) bring "
         f"{format_share(a['amount_share'].sum())} of the revenue, {format_money(a['amount'].sum(), currency)}.",
@@ -66,10 +66,10 @@ def _a_products(cells: pd.DataFrame, currency: str) -> Evidence:
     )
 
 
-def _cell(name: str, row: pd.Series, currency: str) -> Evidence:
+def _cell(name: str, row: pd.Series, currency: str) -> Finding:
     value = {"A": "high value", "B": "middling value", "C": "low value"}[name[0]]
     demand = {"X": "steady", "Y": "varying", "Z": "erratic"}[name[1]]
-    return Evidence(
+    return Finding(
         key=f"cell-{name}",
         sentence=f"{count_of(row['n_products'], 'product')} of {value} and {demand} demand ({name}) bring "
         f"{format_money(row['amount'], currency)}, {format_share(row['amount_share'])} of the revenue.",
@@ -81,7 +81,7 @@ def _cell(name: str, row: pd.Series, currency: str) -> Evidence:
     )
 
 
-def _movers(matrix: pd.DataFrame) -> list[Evidence]:
+def _movers(matrix: pd.DataFrame) -> list[Finding]:
     """Groups that grew or shrank against the shop beyond chance."""
     clear = matrix[matrix["is_clear"].astype(bool)].copy()
     clear["gap"] = clear["growth_share"] - clear["shop_growth"]
@@ -94,7 +94,7 @@ def _movers(matrix: pd.DataFrame) -> list[Evidence]:
             f"{row['group']} {format_estimate(_growth(row), signed=True)}" for row in top.to_dict("records")
         )
         found.append(
-            Evidence(
+            Finding(
                 key=f"groups-{word}",
                 sentence=f"{len(rows)} of {len(matrix)} groups grew {word} than the shop "
                 f"({format_change(float(rows['shop_growth'].iloc[0]))}) beyond chance: {names}.",
@@ -111,13 +111,13 @@ def _growth(row: dict[Hashable, Any]) -> Estimate:
     return Estimate(value=value, lower=lower, upper=upper, n=0, unit="relative change", method="")
 
 
-def _stages(stages: pd.DataFrame) -> list[Evidence]:
+def _stages(stages: pd.DataFrame) -> list[Finding]:
     declining = stages[(stages["stage"] == "decline") & (stages["n_products"] > 0)]
     if declining.empty:
         return []
     row = declining.iloc[0]
     return [
-        Evidence(
+        Finding(
             key="declining",
             sentence=f"{count_of(row['n_products'], 'product')} with {format_share(row['revenue_share'])} of the revenue: ordered less "
             "than before, beyond what the shop's own season and the number of products explain.",

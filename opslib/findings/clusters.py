@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.formats import count_of, format_estimate, format_share
 from opslib.segmentation import Drift, SegmentClusters
 from opslib.segmentation.clusters import STABLE
@@ -27,7 +27,7 @@ _ACTIONS: dict[tuple[str, bool], tuple[str, str]] = {
 _CAVEAT = "Groups describe what customers did; what an offer would change has to be tested on a random half of a group."
 
 
-def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Evidence, ...]:
+def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Finding, ...]:
     """Findings about groups of customers by habit.
 
     Parameters
@@ -39,7 +39,7 @@ def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Ev
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         Whether there are groups, then each group for which there is something to try.
     """
     if not found.has_segments:
@@ -48,14 +48,14 @@ def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Ev
     return (_whether(found), *(group for group in groups if group is not None))
 
 
-def _none(found: SegmentClusters) -> Evidence:
+def _none(found: SegmentClusters) -> Finding:
     own = found.habits.sort_values(["customer_share", "feature"], ascending=[False, True], kind="stable").head(1)
     by_degrees = "".join(
         f" What is most a customer's own is whether it is {feature_named(row['feature']).low} or {feature_named(row['feature']).high} "
         f"({format_share(row['customer_share'], step=1.0)} of its variance between orders lies between customers)."
         for _, row in own.iterrows()
     )
-    return Evidence(
+    return Finding(
         key="no-groups",
         sentence=f"There are no segments beyond the rules above: among {count_of(found.n_fitted, 'customer')} with "
         f"{found.min_orders} orders or more, {found.reason}.{by_degrees}",
@@ -67,9 +67,9 @@ def _none(found: SegmentClusters) -> Evidence:
     )
 
 
-def _whether(found: SegmentClusters) -> Evidence:
+def _whether(found: SegmentClusters) -> Finding:
     left_out = found.n_customers - found.n_fitted
-    return Evidence(
+    return Finding(
         key="groups",
         sentence=f"Customers fall into {found.n_groups} groups by habit: {found.reason} "
         f"(fitted on {count_of(found.n_fitted, 'customer')}; {left_out:,} with fewer than {found.min_orders} orders left out).",
@@ -79,14 +79,14 @@ def _whether(found: SegmentClusters) -> Evidence:
     )
 
 
-def _group(row: pd.Series, found: SegmentClusters) -> Evidence | None:
+def _group(row: pd.Series, found: SegmentClusters) -> Finding | None:
     known = _action(found.profiles[found.profiles["cluster"] == row["cluster"]])
     if known is None:
         return None
     action, owner = known
     part = share(round(row["n_customers"]), found.n_fitted)
     comes_again = "comes again clearly" if row["jaccard"] >= STABLE else "does not come again reliably"
-    return Evidence(
+    return Finding(
         key=f"group-{row['cluster']}",
         sentence=f"Group {row['cluster']}, {row['segment']}: {format_estimate(part)} of the customers; it {comes_again} when customers are drawn anew (similarity {row['jaccard']:.2f}).",
         kind="measured",
@@ -111,7 +111,7 @@ def _action(profile: pd.DataFrame) -> tuple[str, str] | None:
     return None
 
 
-def drift_findings(drift: Drift) -> tuple[Evidence, ...]:
+def drift_findings(drift: Drift) -> tuple[Finding, ...]:
     """Findings about how customers moved since a model was fitted.
 
     Parameters
@@ -121,14 +121,14 @@ def drift_findings(drift: Drift) -> tuple[Evidence, ...]:
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         Whether the model still fits, then each segment whose share moved beyond chance.
     """
     moved = drift.features[drift.features["reading"] != "as at fitting"]
     names = ", ".join(feature_named(name).meaning for name in moved["feature"])
     far = format_share(drift.n_far / drift.n_customers)
     found = [
-        Evidence(
+        Finding(
             key="model-fit",
             sentence=(
                 f"Habits have moved since the model was fitted: {names}. "
@@ -148,7 +148,7 @@ def drift_findings(drift: Drift) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-def _moved(row: pd.Series, n: int) -> Evidence:
+def _moved(row: pd.Series, n: int) -> Finding:
     change = Estimate(
         value=row["change_share"],
         lower=row["change_lower"],
@@ -158,7 +158,7 @@ def _moved(row: pd.Series, n: int) -> Evidence:
         method="Newcombe",
     )
     points = f"{change.value * 100:+.0f} points ({change.lower * 100:+.0f} to {change.upper * 100:+.0f})"
-    return Evidence(
+    return Finding(
         key=f"group-{row['cluster']}-moved",
         sentence=f"Group {row['cluster']}, {row['segment']}, went from {format_share(row['share_then'])} to "
         f"{format_share(row['share_now'])} of the customers, a change of {points}.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.formats import count_of, format_number, format_share
 from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises, scored_promises
 from opslib.proposals.ledger import Record
@@ -170,7 +170,7 @@ def follow_up_findings(
     *,
     scores: PromiseScores | None,
     is_replay: bool = False,
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Findings of the follow-up page.
 
     Parameters
@@ -186,11 +186,11 @@ def follow_up_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         What came true, what to undo (one each), how good the promises are, what was decided against the advice.
     """
     if outcomes.empty and waiting.empty:
-        return (Evidence(key="nothing-decided", kind="described", section="What came true", sentence=(
+        return (Finding(key="nothing-decided", kind="described", section="What came true", sentence=(
             "Nothing was decided here yet, so no promise can be looked at again."),
             action="write down decisions with opslib proposal decide", owner="Management"),)  # fmt: skip
     found = [_came_true(outcomes)] if len(outcomes) else []
@@ -199,7 +199,7 @@ def follow_up_findings(
         " Replayed on history: it shows how promises are scored, not how good this shop's are." if is_replay else ""
     )
     found.append(
-        Evidence(
+        Finding(
             key="how-good",
             sentence=scores_sentence(scores) + replayed,
             kind="measured",
@@ -236,11 +236,11 @@ def _estimate(row: Mapping[Hashable, Any]) -> Estimate:
     return Estimate(value=value, lower=low, upper=high, n=0, unit="relative change", method="follow-up")
 
 
-def _undo(row: Mapping[Hashable, Any]) -> Evidence:
+def _undo(row: Mapping[Hashable, Any]) -> Finding:
     change = f"{format_share(float(row['value']), signed=True, step=1.0)}"
     is_worse = row["outcome"] == "made it worse"
     promised = format_share(float(row["promise"]), signed=True, step=1.0)
-    return Evidence(
+    return Finding(
         key=f"undo-{row['proposal']}".lower(),
         kind="estimated",
         estimate=_estimate(row),
@@ -251,12 +251,12 @@ def _undo(row: Mapping[Hashable, Any]) -> Evidence:
     )
 
 
-def _came_true(outcomes: pd.DataFrame) -> Evidence:
+def _came_true(outcomes: pd.DataFrame) -> Finding:
     n, true = len(outcomes), int(outcomes["outcome"].isin(CAME_TRUE).sum())
     counts = outcomes["outcome"].value_counts()
     words = ", ".join(f"{int(counts[word])} {word}" for word in dict.fromkeys(_OUTCOMES.values()) if word in counts)
     estimate = share(true, n)
-    return Evidence(
+    return Finding(
         key="came-true",
         kind="measured",
         estimate=estimate,
@@ -265,7 +265,7 @@ def _came_true(outcomes: pd.DataFrame) -> Evidence:
     )
 
 
-def _against(every: pd.DataFrame) -> Evidence | None:
+def _against(every: pd.DataFrame) -> Finding | None:
     rows = every[~every["is_with_recommendation"].astype(bool)]
     if rows.empty:
         return None
@@ -273,7 +273,7 @@ def _against(every: pd.DataFrame) -> Evidence | None:
     seen = launched[launched["outcome"].notna()] if "outcome" in launched else launched.head(0)
     true = int(seen["outcome"].isin(CAME_TRUE).sum()) if len(seen) else 0
     tail = f"; of {len(seen)} looked at again, {true} came true at least in direction" if len(seen) else ""
-    return Evidence(
+    return Finding(
         key="against-advice",
         kind="measured",
         section="What was decided against the recommendation",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from opslib.contracts import Violation
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.formats import count_of, format_date, format_number, format_share
 from opslib.periods import Coverage, Period
 
@@ -17,7 +17,7 @@ MANY_GUESTS = 0.05
 
 def health_findings(
     accounting: pd.DataFrame, findings: Sequence[Violation], coverage: Coverage, *, period: Period
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Findings of the data health page.
 
     Parameters
@@ -33,7 +33,7 @@ def health_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         The verdict first, then rows, days, and what needs mending, worst first.
 
     Examples
@@ -55,7 +55,7 @@ def health_findings(
     )
 
 
-def _verdict(errors: Sequence[Violation], warnings: Sequence[Violation]) -> Evidence:
+def _verdict(errors: Sequence[Violation], warnings: Sequence[Violation]) -> Finding:
     if errors:
         text = (
             f"The data are not yet fit to be evidence: {count_of(len(errors), 'rule')} "
@@ -65,10 +65,10 @@ def _verdict(errors: Sequence[Violation], warnings: Sequence[Violation]) -> Evid
         text = f"The data are fit to be evidence with {count_of(len(warnings), 'reservation')}, named below."
     else:
         text = "The data are fit to be evidence: no rule of their contracts is broken."
-    return Evidence(key="verdict", sentence=text, kind="measured", section="Which rules are broken")
+    return Finding(key="verdict", sentence=text, kind="measured", section="Which rules are broken")
 
 
-def _rows(accounting: pd.DataFrame) -> tuple[Evidence, ...]:
+def _rows(accounting: pd.DataFrame) -> tuple[Finding, ...]:
     """One finding a source of which something was set aside or sent to another table."""
     found = []
     for source, rows in accounting.groupby("source", sort=False):
@@ -88,7 +88,7 @@ def _rows(accounting: pd.DataFrame) -> tuple[Evidence, ...]:
             else ""
         )
         found.append(
-            Evidence(
+            Finding(
                 key=f"rows-{str(source).replace(' ', '-')}",
                 sentence=f"Every one of {format_number(total, step=1)} {source} is accounted for: "
                 f"{', '.join(parts)}{rest}.",
@@ -99,13 +99,13 @@ def _rows(accounting: pd.DataFrame) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-def _days(coverage: Coverage, period: Period) -> Evidence:
+def _days(coverage: Coverage, period: Period) -> Finding:
     n_seen, missing = coverage.n_observed(period), sorted(d for d in coverage.missing if period.contains(d))
     gap = ""
     if missing:
         gap = f"; missing within the data: {', '.join(format_date(day) for day in missing[:3])}"
         gap += f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-    return Evidence(
+    return Finding(
         key="days",
         sentence=f"{n_seen:,} of {period.n_days:,} days were observed, {format_date(coverage.first)} to "
         f"{format_date(coverage.last)}{gap}.",
@@ -115,9 +115,9 @@ def _days(coverage: Coverage, period: Period) -> Evidence:
     )
 
 
-def _mend(finding: Violation) -> Evidence:
+def _mend(finding: Violation) -> Finding:
     where = f"{finding.table}.{finding.column}" if finding.column else finding.table
-    return Evidence(
+    return Finding(
         key=f"rule-{finding.table}-{finding.column}-{finding.rule}"[:80].replace(" ", "-"),
         sentence=f"{where}: {finding.rule} ({count_of(finding.n_rows, 'row')}, {format_share(finding.share)}).",
         kind="measured",

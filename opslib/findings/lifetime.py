@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_date, format_days, format_estimate, format_money, format_share
 from opslib.segmentation import HoldoutCheck
@@ -21,7 +21,7 @@ def lifetime_findings(
     *,
     currency: str,
     horizon_days: int,
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Findings on customer lifetime value.
 
     Parameters
@@ -39,7 +39,7 @@ def lifetime_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         The worth of all, the segment to win back (where the model can tell), and how far to trust the forecast: how it
         did, and where the model is outside what it was made for.
     """
@@ -51,7 +51,7 @@ def lifetime_findings(
     return tuple(found)
 
 
-def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency: str, days: int) -> Evidence:
+def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency: str, days: int) -> Finding:
     ends = f"{_money(whole['lower'], currency)} to {_money(whole['upper'], currency)}"
     sentence = (
         f"{count_of(whole['n_customers'], 'known customer')} are expected to bring {_money(whole['value_amount'], currency)} "
@@ -62,7 +62,7 @@ def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency
         share = format_share(top["value_amount"] / whole["value_amount"], step=1.0)
         sentence += f"; {share} of it from {count_of(top['n_customers'], 'customer')} in '{top['segment']}'"
     caveat = f"The model fails {count_of(len(failed), 'check')}: {', '.join(failed['check'])}." if len(failed) else None
-    return Evidence(
+    return Finding(
         key="lifetime-worth", sentence=f"{sentence}.", kind="estimated", section=WORTH,
         estimate=estimate_of(
             whole, ("value_amount", "lower", "upper"), n=whole["n_customers"], unit=currency, method="BG/NBD and Gamma-Gamma"
@@ -71,12 +71,12 @@ def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency
     )  # fmt: skip
 
 
-def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Evidence:
+def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Finding:
     shown = shown.assign(each=shown["dormant_amount"] / shown["n_customers"])
     target = shown.sort_values(["each", "segment"], ascending=[False, True]).iloc[0]
     names, method = ("alive_share", "alive_lower", "alive_upper"), "BG/NBD, mean chance to be active"
     alive = estimate_of(target, names, n=target["n_customers"], unit="share", method=method)
-    return Evidence(
+    return Finding(
         key="win-back",
         sentence=f"Most a customer is to be won back in '{target['segment']}': of {count_of(target['n_customers'], 'customer')} "
         f"{format_estimate(alive)} are expected to be still active; those who stopped would bring "
@@ -91,14 +91,14 @@ def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Evidence:
     )  # fmt: skip
 
 
-def _trust(holdout: HoldoutCheck, failed: pd.DataFrame) -> Evidence:
+def _trust(holdout: HoldoutCheck, failed: pd.DataFrame) -> Finding:
     days = (holdout.holdout_end - holdout.calibration_end).days
     outside = int(holdout.groups["is_outside"].sum())
     kept = holdout.orders.lower <= holdout.realised_orders <= holdout.orders.upper
     skill = holdout.skill
     better = "no better than" if skill.lower <= 0 <= skill.upper else "better than" if skill.lower > 0 else "worse than"
     outside_of = "; ".join(f"{row.check}: {row.meaning}" for row in failed.itertuples())
-    return Evidence(
+    return Finding(
         key="lifetime-holdout",
         sentence=f"Fitted up to {format_date(holdout.calibration_end)} and checked on the {format_days(days)} after, the model predicted "
         f"{holdout.orders.value:,.0f} purchases ({holdout.orders.lower:,.0f}–{holdout.orders.upper:,.0f}) and "
@@ -121,7 +121,7 @@ def _miss(error: float) -> str:
     return f"{format_share(abs(error), step=0.1 if abs(error) < 0.0995 else 1.0)} too {'low' if error < 0 else 'high'}"
 
 
-def visit_findings(sizes: pd.DataFrame | None, *, horizon_days: int) -> tuple[Evidence, ...]:
+def visit_findings(sizes: pd.DataFrame | None, *, horizon_days: int) -> tuple[Finding, ...]:
     """Findings on what visits are for.
 
     Parameters
@@ -133,7 +133,7 @@ def visit_findings(sizes: pd.DataFrame | None, *, horizon_days: int) -> tuple[Ev
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         What is left in most visits, the cart or the checkout, and how often an order follows; none without such visits.
     """
     left = sizes if sizes is None else sizes[sizes["intent"].isin(["checkout", "cart"])].dropna(subset=["later_share"])
@@ -144,7 +144,7 @@ def visit_findings(sizes: pd.DataFrame | None, *, horizon_days: int) -> tuple[Ev
     part = estimate_of(worst, ("visit_share", "lower", "upper"), n=n, unit="share", method=method)
     later = estimate_of(worst, ("later_share", "later_lower", "later_upper"), n=n, unit="share", method=method)
     return (
-        Evidence(
+        Finding(
             key="left-carts",
             sentence=f"{format_estimate(part)} of the visits end as '{worst['intent']}' ({worst['meaning']}); in "
             f"{format_estimate(later)} of them the visitor orders in a later visit within {format_days(horizon_days)}.",

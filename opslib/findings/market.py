@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from opslib import privacy
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_estimate, format_number
 from opslib.stats.estimates import Estimate
@@ -37,7 +37,7 @@ def _is_variant(one: str, two: str) -> bool:
     return len(a & b) >= 2 and len(a - b) <= 1 and len(b - a) <= 1
 
 
-def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
+def complement_findings(pairs: pd.DataFrame) -> tuple[Finding, ...]:
     """The products that belong together most clearly.
 
     Parameters
@@ -47,7 +47,7 @@ def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     clear = clear_pairs(pairs)
     shown = clear[~clear["is_variant"].astype(bool)]
@@ -55,14 +55,14 @@ def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
         text = f"None of {count_of(len(pairs), 'pair')} in enough orders is bought together more often than chance."
         if len(clear):
             text = f"What is bought together beyond chance, {count_of(len(clear), 'pair')}, is looks or sizes of one thing."
-        return (Evidence(key="complements", sentence=text, kind="estimated", section=_TOGETHER),)
+        return (Finding(key="complements", sentence=text, kind="estimated", section=_TOGETHER),)
     first = shown.iloc[0]
     estimate = _times_chance(first)
     others = ", ".join(f"{r['item_a']} with {r['item_b']}" for _, r in shown.iloc[1:3].iterrows())
     n_variants = len(clear) - len(shown)
     apart = f" ({format_number(n_variants)} of them looks or sizes of one thing)" if n_variants else ""
     return (
-        Evidence(
+        Finding(
             key="complements",
             sentence=f"{first['item_a']} and {first['item_b']} are bought together {format_estimate(estimate)} as often as "
             f"chance, by {count_of(first['n_customers'], 'customer')}; {format_number(len(clear))} of "
@@ -77,7 +77,7 @@ def complement_findings(pairs: pd.DataFrame) -> tuple[Evidence, ...]:
     )
 
 
-def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool) -> tuple[Evidence, ...]:
+def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool) -> tuple[Finding, ...]:
     """The products that compete with each other.
 
     Parameters
@@ -91,20 +91,20 @@ def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     shown = pairs[pairs["n_customers"] >= privacy.MINIMUM]
     shown = shown[shown["item_a"].isin(groups["item"]) & shown["item_b"].isin(groups["item"])]
     if not len(shown):
         text = "No products compete clearly: none are chosen in turn more than chance allows."
-        return (Evidence(key="substitutes", sentence=text, kind="estimated", section=_COMPETE),)
+        return (Finding(key="substitutes", sentence=text, kind="estimated", section=_COMPETE),)
     first = shown.iloc[0]
     estimate = _times_chance(first)
     rivals = groups[groups["group"] == groups.set_index("item")["group"][first["item_a"]]]["item"]
     n_groups = groups["group"].nunique()
     how = "looked at in one visit without both being bought" if from_views else "in one order"
     return (
-        Evidence(
+        Finding(
             key="substitutes",
             sentence=f"{count_of(n_groups, 'group')} of products compete{'s' if n_groups == 1 else ''}; clearest are {first['item_a']} and "
             f"{first['item_b']}, {how} {format_estimate(estimate)} as often as chance.",
@@ -120,7 +120,7 @@ def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views
     )
 
 
-def launch_findings(launches: pd.DataFrame) -> tuple[Evidence, ...]:
+def launch_findings(launches: pd.DataFrame) -> tuple[Finding, ...]:
     """What the launches of the period took from their neighbours.
 
     Parameters
@@ -130,7 +130,7 @@ def launch_findings(launches: pd.DataFrame) -> tuple[Evidence, ...]:
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     answered = launches[launches["q_value"].notna()]
     if not len(answered):
@@ -139,7 +139,7 @@ def launch_findings(launches: pd.DataFrame) -> tuple[Evidence, ...]:
     counted = f"Of {count_of(len(answered), 'launch')} with enough sales around, "
     if not len(clear):
         text = counted + "none took clearly from the products that it competes with."
-        return (Evidence(key="launches", sentence=text, kind="estimated", section=_LAUNCHED),)
+        return (Finding(key="launches", sentence=text, kind="estimated", section=_LAUNCHED),)
     first = clear.sort_values(["q_value", "item"]).iloc[0]
     method = "difference-in-differences, groups without a launch as yardstick"
     estimate, taken = (
@@ -147,7 +147,7 @@ def launch_findings(launches: pd.DataFrame) -> tuple[Evidence, ...]:
         for value, stem, unit in (("lost_share", "lost", "share"), ("taken_ratio", "taken", "lines"))
     )
     return (
-        Evidence(
+        Finding(
             key="launches",
             sentence=f"{counted}{format_number(len(clear))} took from {'its' if len(clear) == 1 else 'their'} neighbours: after "
             f"{first['item']} came, its group lost {format_estimate(estimate)} of its sales, {format_estimate(taken)} for "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.formats import count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches
 
 
 def match_findings(
     matches: ProductMatches, *, before: pd.DataFrame | None = None, after: pd.DataFrame | None = None
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """How many pairs were matched, how well, what is left to look at, and what it does to the price comparison.
 
     Parameters
@@ -23,7 +23,7 @@ def match_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     if matches.precision is not None and matches.recall is not None:
         how = (
@@ -34,7 +34,7 @@ def match_findings(
         why = "no known pair could test it" if matches.n_known else "no pair is known yet"
         how = f"{why}, so nothing stands behind it but its own probabilities"
     found = [
-        Evidence(
+        Finding(
             key="matching",
             kind="estimated",
             section="The same products at competitors",
@@ -48,7 +48,7 @@ def match_findings(
     if matches.n_review:
         first = matches.review.iloc[0]
         found.append(
-            Evidence(
+            Finding(
                 key="matching-review",
                 kind="measured",
                 section="The same products at competitors",
@@ -62,7 +62,7 @@ def match_findings(
     if before is not None and after is not None and len(before) and len(after):
         shares = [frame["n_covered"].sum() / frame["n_products"].sum() for frame in (before, after)]
         found.append(
-            Evidence(
+            Finding(
                 key="matching-coverage",
                 kind="measured",
                 section="The same products at competitors",

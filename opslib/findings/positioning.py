@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_estimate, format_money, format_share
 from opslib.positioning import HedonicModel
@@ -14,7 +14,7 @@ from opslib.stats.estimates import Estimate
 
 def price_findings(
     position: pd.DataFrame, ladder: pd.DataFrame, promotions: pd.DataFrame, *, currency: str
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Findings about prices against competitors, gaps of the ladder and discounts.
 
     Parameters
@@ -30,7 +30,7 @@ def price_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     found = _against_rivals(position) if len(position) else []
     found += _gap(ladder, currency) if len(ladder) else []
@@ -43,7 +43,7 @@ def _change(row: pd.Series) -> Estimate:
     return estimate_of(row[list(names)] - 1, names, n=row["n_covered"], unit="relative change", method=method)
 
 
-def _against_rivals(position: pd.DataFrame) -> list[Evidence]:
+def _against_rivals(position: pd.DataFrame) -> list[Finding]:
     known = position.dropna(subset=["price_index", "lower", "upper"])
     found = []
     for word, rows in (("dearer", known[known["lower"] > 1]), ("cheaper", known[known["upper"] < 1].iloc[::-1])):
@@ -53,7 +53,7 @@ def _against_rivals(position: pd.DataFrame) -> list[Evidence]:
             f"{r['group']} {format_estimate(_change(r), signed=True)}" for _, r in rows.head(3).iterrows()
         )
         found.append(
-            Evidence(
+            Finding(
                 key=f"price-{word}",
                 sentence=f"{len(rows)} of {len(position)} groups {'is' if len(rows) == 1 else 'are'} clearly {word} than "
                 f"competitors: {names}.",
@@ -69,7 +69,7 @@ def _against_rivals(position: pd.DataFrame) -> list[Evidence]:
     share = position["n_covered"].sum() / position["n_products"].sum()
     stale = int(position["n_stale"].sum())
     found.append(
-        Evidence(
+        Finding(
             key="coverage",
             kind="measured",
             section="Against competitors",
@@ -80,7 +80,7 @@ def _against_rivals(position: pd.DataFrame) -> list[Evidence]:
     return found
 
 
-def _gap(ladder: pd.DataFrame, currency: str) -> list[Evidence]:
+def _gap(ladder: pd.DataFrame, currency: str) -> list[Finding]:
     """The price band whose share of demand exceeds its share of offer most."""
     rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"]).sort_values(
         ["excess", "category", "band"], ascending=[False, True, True], kind="stable"
@@ -90,7 +90,7 @@ def _gap(ladder: pd.DataFrame, currency: str) -> list[Evidence]:
         return []
     low, high = (format_money(row[end], currency) for end in ("lower_price", "upper_price"))
     return [
-        Evidence(
+        Finding(
             key="ladder-gap",
             kind="measured",
             section="The price ladder",
@@ -101,13 +101,13 @@ def _gap(ladder: pd.DataFrame, currency: str) -> list[Evidence]:
     ]
 
 
-def _promotion(promotions: pd.DataFrame) -> list[Evidence]:
+def _promotion(promotions: pd.DataFrame) -> list[Finding]:
     total, shared = promotions["list_amount"].sum(), (promotions["promoted_share"] * promotions["list_amount"]).sum()
     deepest = promotions.dropna(subset=["depth_share"])
     if not len(deepest) or total <= 0:
         return []
     return [
-        Evidence(
+        Finding(
             key="promotion",
             kind="measured",
             section="Sold below list price",
@@ -117,7 +117,7 @@ def _promotion(promotions: pd.DataFrame) -> list[Evidence]:
     ]
 
 
-def quality_findings(model: HedonicModel | None) -> tuple[Evidence, ...]:
+def quality_findings(model: HedonicModel | None) -> tuple[Finding, ...]:
     """Who is dear or cheap for what it offers.
 
     Parameters
@@ -127,7 +127,7 @@ def quality_findings(model: HedonicModel | None) -> tuple[Evidence, ...]:
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     if model is None:
         return ()
@@ -145,7 +145,7 @@ def quality_findings(model: HedonicModel | None) -> tuple[Evidence, ...]:
         f"for what they offer, clear of the others: {names}" if len(clear) else "no brand stands out for what it offers"
     )
     return (
-        Evidence(
+        Finding(
             key="quality-adjusted",
             kind="estimated",
             section="Price for what is offered",
@@ -155,7 +155,7 @@ def quality_findings(model: HedonicModel | None) -> tuple[Evidence, ...]:
     )
 
 
-def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool = True) -> tuple[Evidence, ...]:
+def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool = True) -> tuple[Finding, ...]:
     """What the perceptual map shows, or that it shows nothing.
 
     Parameters
@@ -167,7 +167,7 @@ def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool =
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     if drawn is None:
         return ()
@@ -182,7 +182,7 @@ def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool =
             f"first ({format_share(drawn.shares[0])} of the differences) runs from "
             f"“{first.idxmin()}” ({drawn.rows['axis_1'].idxmin()}) to “{first.idxmax()}” ({drawn.rows['axis_1'].idxmax()})."
         )
-    return (Evidence(key="perception", sentence=text, kind="estimated", section="How buyers see the brands"),)
+    return (Finding(key="perception", sentence=text, kind="estimated", section="How buyers see the brands"),)
 
 
 def positioning_limits(*, currency: str, smallest: float | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
@@ -20,7 +20,7 @@ UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sal
 
 def response_findings(
     response: PriceResponse, moves: pd.DataFrame, *, price_change: float, currency: str
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Which groups could bear another price, how promotions answer, and which slopes are no effect.
 
     Parameters
@@ -36,7 +36,7 @@ def response_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     clear = moves[moves["is_clear"].astype(bool)]
     largest = clear.sort_values("change_amount", key=abs, ascending=False, kind="stable").head(NAMED)
@@ -55,7 +55,7 @@ def response_findings(
     return tuple(found + _promotions(response) + _refused(response))
 
 
-def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str, more: str) -> Evidence:
+def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str, more: str) -> Finding:
     slope = response.groups.set_index("group").loc[row["group"]]
     method = "price response of the group, Poisson pseudo-likelihood"
     worth, answer = (
@@ -64,7 +64,7 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
     )
     is_gain = worth.value > 0
     change = format_change(price_change)
-    return Evidence(
+    return Finding(
         key="price-response-" + "-".join(re.findall(r"\w+", str(row["group"]).lower())),
         sentence=f"{row['group']}: list prices {change} would {'add' if is_gain else 'cost'} "
         f"{format_estimate(worth if is_gain else worth.scaled(-1, unit=worth.unit))} of {row['counted']}, since 1 % more "
@@ -88,10 +88,10 @@ def _slope(value: float) -> str:
     return format_number(value, step=0.1)
 
 
-def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: float) -> Evidence:
+def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: float) -> Finding:
     answered = int((moves["refusal"] == "").sum()) if len(moves) else 0
     n = len(response.groups)
-    return Evidence(
+    return Finding(
         key="price-response",
         sentence=f"No group is known well enough to say whether list prices {format_change(price_change)} would bring more or less: "
         + (
@@ -106,7 +106,7 @@ def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: f
     )
 
 
-def _promotions(response: PriceResponse) -> list[Evidence]:
+def _promotions(response: PriceResponse) -> list[Finding]:
     known = response.groups.dropna(subset=["promotion_slope"])
     clear = known[known["promotion_upper"] < 0]
     if clear.empty:
@@ -116,7 +116,7 @@ def _promotions(response: PriceResponse) -> list[Evidence]:
         for _, r in clear.head(NAMED).iterrows()
     )
     return [
-        Evidence(
+        Finding(
             key="promotion-response",
             sentence=f"Promotions move units in {len(clear)} of {count_of(len(known), 'group')} where they can be told from the "
             f"week; change of units in % for a price paid 1 % higher: {names}.",
@@ -128,7 +128,7 @@ def _promotions(response: PriceResponse) -> list[Evidence]:
     ]
 
 
-def _refused(response: PriceResponse) -> list[Evidence]:
+def _refused(response: PriceResponse) -> list[Finding]:
     """Groups whose slope is no effect, by reason."""
     found = []
     words = {
@@ -142,7 +142,7 @@ def _refused(response: PriceResponse) -> list[Evidence]:
         if len(rows):
             shown = ", ".join(map(str, rows["group"].head(NAMED))) + (" and others" if len(rows) > NAMED else "")
             found.append(
-                Evidence(
+                Finding(
                     key=f"price-response-{name}",
                     sentence=f"In {count_of(len(rows), 'group')} ({shown}) {why}, so no effect of a price is claimed.",
                     kind="estimated",
@@ -153,7 +153,7 @@ def _refused(response: PriceResponse) -> list[Evidence]:
     return found
 
 
-def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, ...]:
+def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Finding, ...]:
     """What moving one product would bring, or why it cannot be told.
 
     Parameters
@@ -165,7 +165,7 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, 
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     if found is None:
         return ()
@@ -175,7 +175,7 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, 
     if found.consequence is None:
         text = f"What {moved} would sell cannot be told ({found.reason}).{place}"
         return (
-            Evidence(
+            Finding(
                 key="what-if", sentence=text, kind="described", section=MOVED, action="test it first", owner="Pricing"
             ),
         )
@@ -183,7 +183,7 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Evidence, 
     worth = told.scaled(1.0, unit=f"{currency}/month")
     what = "margin" if found.consequence.margin else "revenue"
     return (
-        Evidence(
+        Finding(
             key="what-if",
             sentence=f"{moved}: {what} {format_estimate(worth, signed=True)}, more than now with a probability of "
             f"{probability(found.consequence.p_gain)}, at "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.formats import count_of, format_days, format_money, format_share
 
 #: Segments that call for an action on this page, most urgent first.
@@ -13,7 +13,7 @@ _ACTED_ON = ("at risk", "new", "champions")
 
 def segmentation_findings(
     sizes: pd.DataFrame, tiers: pd.DataFrame, coverage: pd.DataFrame, *, currency: str
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Findings of the segmentation page.
 
     Parameters
@@ -29,7 +29,7 @@ def segmentation_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         Concentration first, then each segment that calls for an action, then what is left out.
 
     Examples
@@ -52,9 +52,9 @@ def segmentation_findings(
     return tuple(found)
 
 
-def _concentration(top: pd.Series, currency: str) -> Evidence:
+def _concentration(top: pd.Series, currency: str) -> Finding:
     amount = format_money(top["revenue_amount"], currency)
-    return Evidence(
+    return Finding(
         key="concentration",
         sentence=f"{format_share(top['customer_share'])} of the customers bring {format_share(top['revenue_share'])} "
         f"of the revenue: {count_of(top['n_customers'], top['tier'] + ' customer')}, {amount}.",
@@ -70,10 +70,10 @@ _SAID = {
 }
 
 
-def _segment(name: str, row: pd.Series, currency: str) -> Evidence:
+def _segment(name: str, row: pd.Series, currency: str) -> Finding:
     said = _SAID[name].format(days=format_days(round(row["mean_recency_days"])))
     amount = format_money(row["revenue_amount"], currency)
-    return Evidence(
+    return Finding(
         key=f"segment-{name.replace(' ', '-')}",
         sentence=f"{count_of(row['n_customers'], 'customer')} ({format_share(row['customer_share'])}) {said}; "
         f"they brought {amount}, {format_share(row['revenue_share'])} of the revenue.",
@@ -85,9 +85,9 @@ def _segment(name: str, row: pd.Series, currency: str) -> Evidence:
     )
 
 
-def _left_out(row: pd.Series, currency: str) -> Evidence:
+def _left_out(row: pd.Series, currency: str) -> Finding:
     amount = format_money(row["revenue_amount"], currency)
-    return Evidence(
+    return Finding(
         key="without-customer",
         sentence=f"{format_share(row['revenue_share'])} of the revenue ({amount}) has no customer and is in no segment.",
         kind="measured",

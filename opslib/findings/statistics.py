@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
 from opslib.metrics import METRICS
 from opslib.stats.estimates import Estimate
@@ -30,7 +30,7 @@ _COUNTED = {"orders": "orders", "customers": "customers", "items_per_order": "it
 
 def statistics_findings(
     kpis: pd.DataFrame, factors: pd.DataFrame, retention: pd.DataFrame, *, currency: str
-) -> tuple[Evidence, ...]:
+) -> tuple[Finding, ...]:
     """Findings of the statistics page.
 
     Parameters
@@ -46,7 +46,7 @@ def statistics_findings(
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
         Revenue and why it moved first; each figure names its metric, so that the index can show it; a change that is
         known stands beside its figure under the key ``<metric>-change``, and under ``<metric>-change-year`` against the
         year before.
@@ -114,12 +114,12 @@ def _moved(row: pd.Series) -> str:
     return text if estimate.excludes(0.0) else f"{text}, no change beyond chance,"
 
 
-def _revenue(kpis: pd.DataFrame, currency: str) -> Evidence:
+def _revenue(kpis: pd.DataFrame, currency: str) -> Finding:
     row = _row(kpis, "revenue", "current")
     assert row is not None
     against = _against(kpis, "revenue", currency)
     note = f" ({row['note']})" if row["note"] else ""
-    return Evidence(
+    return Finding(
         key="revenue",
         sentence=f"Revenue was {_said(row, currency)} in {row['period']}{note}{': ' if against else ''}{against}.",
         kind="measured",
@@ -129,7 +129,7 @@ def _revenue(kpis: pd.DataFrame, currency: str) -> Evidence:
     )
 
 
-def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Evidence:
+def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Finding:
     ordered = factors.reindex(factors["effect_amount"].abs().sort_values(ascending=False, kind="stable").index)
     first, total = ordered.iloc[0], float(factors["effect_amount"].sum())
     words = [
@@ -138,7 +138,7 @@ def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Evidenc
     ]
     before = _row(kpis, "revenue", "previous")
     against = f"against {before['period']}" if before is not None else ""
-    return Evidence(
+    return Finding(
         key="why-revenue-moved",
         sentence=f"Of the {format_money(total, currency, signed=True)} {against}, most came from "
         f"{FACTOR_WORDS[str(first['factor'])]}: {', '.join(words)}.",
@@ -148,12 +148,12 @@ def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Evidenc
     )
 
 
-def _figure(kpis: pd.DataFrame, metric: str, currency: str) -> Evidence:
+def _figure(kpis: pd.DataFrame, metric: str, currency: str) -> Finding:
     row = _row(kpis, metric, "current")
     assert row is not None
     against = _against(kpis, metric, currency)
     action, owner = _OWNERS.get(metric, (None, None)) if _is_worse(kpis, metric) else (None, None)
-    return Evidence(
+    return Finding(
         key=metric.replace("_", "-"),
         sentence=f"{row['title']}: {_said(row, currency)}{'; ' if against else ''}{against}.",
         kind="measured" if math.isnan(float(row["lower"])) else "estimated",
@@ -173,7 +173,7 @@ def _is_worse(kpis: pd.DataFrame, metric: str) -> bool:
     return bool(row["change_upper"] < 0 if METRICS[metric].direction > 0 else row["change_lower"] > 0)
 
 
-def _change(kpis: pd.DataFrame, metric: str, comparison: str, *, key: str) -> Evidence | None:
+def _change(kpis: pd.DataFrame, metric: str, comparison: str, *, key: str) -> Finding | None:
     row = _row(kpis, metric, comparison)
     if row is None or math.isnan(float(row["change_share"])):
         return None
@@ -183,7 +183,7 @@ def _change(kpis: pd.DataFrame, metric: str, comparison: str, *, key: str) -> Ev
         value=float(row["change_share"]), lower=low, upper=high, n=int(row["n"]), unit="relative change",
         method="delta method, buyers as clusters, both periods",
     )  # fmt: skip
-    return Evidence(
+    return Finding(
         key=key,
         sentence=f"{row['title']} against {row['period']}: {_moved(row).removesuffix(',')}.",
         kind="estimated",
@@ -193,7 +193,7 @@ def _change(kpis: pd.DataFrame, metric: str, comparison: str, *, key: str) -> Ev
     )
 
 
-def _retention(retention: pd.DataFrame) -> Evidence | None:
+def _retention(retention: pd.DataFrame) -> Finding | None:
     """How many of the youngest cohort that can be judged ordered again in the period after their first."""
     if not len(retention):
         return None
@@ -206,7 +206,7 @@ def _retention(retention: pd.DataFrame) -> Evidence | None:
         n=int(row["n_customers"]), unit="share", method="Wilson",
     )  # fmt: skip
     oldest = f" The oldest cohort: {format_share(float(known['retention_share'].iloc[0]))}." if len(known) > 3 else ""
-    return Evidence(
+    return Finding(
         key="retention",
         sentence=f"Of the {format_number(row['n_customers'])} customers who first ordered in {row['cohort']:%b %Y}, "
         f"{format_estimate(estimate)} ordered again in the month after.{oldest}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_estimate, format_money, is_missing
 from opslib.positioning import UnmetSearches
@@ -18,7 +18,7 @@ NAMED = 2
 """Themes and gaps that call for an action; the others are counted."""
 
 
-def unmet_findings(unmet: UnmetSearches | None, *, currency: str) -> tuple[Evidence, ...]:
+def unmet_findings(unmet: UnmetSearches | None, *, currency: str) -> tuple[Finding, ...]:
     """The share of searches in vain, and the themes that matter most.
 
     Parameters
@@ -30,13 +30,13 @@ def unmet_findings(unmet: UnmetSearches | None, *, currency: str) -> tuple[Evide
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     if unmet is None:
         return ()
     best = unmet.themes[unmet.themes["top_three_share"] >= 0.5].head(NAMED)
     n_more = len(unmet.themes) - len(best)
-    whole = Evidence(
+    whole = Finding(
         key="unmet-share",
         kind="estimated",
         section=SEARCHES,
@@ -48,7 +48,7 @@ def unmet_findings(unmet: UnmetSearches | None, *, currency: str) -> tuple[Evide
     return (whole, *(_theme(row, place, unmet, currency) for place, (_, row) in enumerate(best.iterrows(), 1)))
 
 
-def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> Evidence:
+def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> Finding:
     """One theme: visits, money, what to do."""
     name = redact(str(row["theme"]))
     value = unmet.visit_value
@@ -63,7 +63,7 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> E
         money += "" if worth.lower > 0 else ", which does not exclude nothing" if worth.upper > 0 else ": no gain"
     n_ours = 0 if is_missing(row["n_products"]) else int(row["n_products"])
     is_named = n_ours > 0
-    return Evidence(
+    return Finding(
         key=f"unmet-{place}",
         kind="estimated",
         section=SEARCHES,
@@ -81,7 +81,7 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> E
     )
 
 
-def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Evidence, ...]:
+def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Finding, ...]:
     """The groups whose demand exceeds their offer most clearly: the best of each grouping, those on which most money rests.
 
     Parameters
@@ -93,7 +93,7 @@ def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Ev
 
     Returns
     -------
-    tuple of Evidence
+    tuple of Finding
     """
     clear = {by: table[table["pressure_lower"] > 1] for by, table in gaps.items() if len(table)}
     best = {by: table.iloc[0] for by, table in clear.items() if len(table)}
@@ -107,7 +107,7 @@ def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Ev
     )
 
 
-def _gap(row: pd.Series, by: str, currency: str, more: str) -> Evidence:
+def _gap(row: pd.Series, by: str, currency: str, more: str) -> Finding:
     method = "compound Poisson by visit; draws"
     pressure, amount = (
         estimate_of(row, (value, f"{stem}_lower", f"{stem}_upper"), n=row["n_demand"], unit=unit, method=method)
@@ -117,7 +117,7 @@ def _gap(row: pd.Series, by: str, currency: str, more: str) -> Evidence:
     if "price_band" in row:
         low, high = (format_money(row[end], currency) for end in ("lower_price", "upper_price"))
         name += f" from {low} to {high}"
-    return Evidence(
+    return Finding(
         key=f"gap-{by.removeprefix('attr_').replace('_', '-')}",
         kind="estimated",
         section=GAPS,

@@ -10,7 +10,7 @@ from typing import Any
 
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, ProposalError
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.metrics import METRICS
 from opslib.proposals.model import Proposal
 from opslib.proposals.parsing import proposal_yaml
@@ -48,13 +48,13 @@ class ProposalDraft:
 
 
 def draft(
-    finding: Evidence, *, as_of: date | None = None, page: str | None = None, proposal_id: str | None = None
+    finding: Finding, *, as_of: date | None = None, page: str | None = None, proposal_id: str | None = None
 ) -> ProposalDraft:
     """Draft a proposal from a finding that says what to do.
 
     Parameters
     ----------
-    finding : Evidence
+    finding : Finding
         With an action.
     as_of : date or None
         Last day of the data, from which the start is proposed; the finding's own ``due``, else nothing, unless given.
@@ -75,7 +75,7 @@ def draft(
 
     Examples
     --------
-    >>> finding = Evidence(key="segment-at-risk", sentence="204 customers have not ordered for 127 days.", kind="measured",
+    >>> finding = Finding(key="segment-at-risk", sentence="204 customers have not ordered for 127 days.", kind="measured",
     ...     action="at risk: a personal win-back", owner="Customer service", scope=(("segment", "at risk"),))
     >>> made = draft(finding, as_of=date(2026, 10, 31))
     >>> print(made.text.splitlines()[2])
@@ -118,7 +118,7 @@ def draft(
     return ProposalDraft(id=name, text=head + proposal_yaml(proposal), to_do=to_do)
 
 
-def _metric(finding: Evidence) -> str:
+def _metric(finding: Finding) -> str:
     if finding.metric:
         if finding.metric not in METRICS:
             raise ParameterError(
@@ -133,11 +133,11 @@ def _metric(finding: Evidence) -> str:
     return "units_sold" if _is_about_price(finding) else "revenue"
 
 
-def _is_about_price(finding: Evidence) -> bool:
+def _is_about_price(finding: Finding) -> bool:
     return finding.key.startswith("price-") or bool(_PRICE.search(finding.action or ""))
 
 
-def _scope(finding: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
+def _scope(finding: Finding) -> tuple[list[dict[str, Any]], list[str]]:
     """Filters on columns of the contracts, and what no table can express."""
     found, left = [], []
     for column, value in finding.scope:
@@ -150,13 +150,13 @@ def _scope(finding: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
     return found, left
 
 
-def _start(finding: Evidence, as_of: date | None) -> date:
+def _start(finding: Finding, as_of: date | None) -> date:
     """The Monday from which on the change can be there."""
     day = finding.due or (as_of + timedelta(days=LEAD_DAYS) if as_of else SOMEDAY)
     return day + timedelta(days=-day.weekday() % 7)
 
 
-def _design(finding: Evidence, metric: str, *, start: date, name: str) -> dict[str, Any]:
+def _design(finding: Finding, metric: str, *, start: date, name: str) -> dict[str, Any]:
     """A segment can be treated by lot; a price has a response; what is done on the site can be tested; else own history."""
     unit = METRICS[metric].unit_of_analysis
     is_segment = unit == "customer" and any(column in _PEOPLE for column, _ in finding.scope)
@@ -174,7 +174,7 @@ def _design(finding: Evidence, metric: str, *, start: date, name: str) -> dict[s
     return {"kind": "before_after", "changed_on": start}
 
 
-def _promise(finding: Evidence, metric: str) -> tuple[float, str]:
+def _promise(finding: Finding, metric: str) -> tuple[float, str]:
     """Size of the promise, and where it comes from."""
     worth, estimate = finding.worth, finding.estimate
     same_unit = worth and estimate and worth.unit.partition("/")[0] == estimate.unit.partition("/")[0]
@@ -196,7 +196,7 @@ def _follow_up(kind: str, end: date) -> dict[str, Any]:
 
 
 def _to_do(
-    finding: Evidence, *, metric: str, left: list[str], design: dict[str, Any], promise: str, start: date
+    finding: Finding, *, metric: str, left: list[str], design: dict[str, Any], promise: str, start: date
 ) -> Iterator[str]:
     if not finding.metric:
         yield f"claims.metric: the finding names none; '{metric}' is proposed for what the action is about"

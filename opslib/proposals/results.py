@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from opslib.finding import Evidence, Grade
+from opslib.finding import Finding, Grade
 from opslib.stats.estimates import Estimate
 
 State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refuted", "inconclusive"]
@@ -240,10 +240,10 @@ class ProposalResult:
         """The verdict as it is written."""
         return f"{self.state} ({self.qualifier})" if self.qualifier else self.state
 
-    def evidence(self) -> tuple[Evidence, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """One finding a claim, for display and for the ledger."""
         return tuple(
-            Evidence(
+            Finding(
                 key=f"{self.proposal_id}-{claim.claim_id}".lower(),
                 sentence=claim.page_sentence,
                 kind="described" if claim.measured.effect is None else "estimated",

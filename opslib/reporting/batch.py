@@ -250,7 +250,7 @@ class _Work:
             name=page.name,
             notebook=page.notebook.name,
             title=page_title(done.notebook),
-            answer=found.evidence[0]["sentence"] if found.evidence and status == "ok" else "",
+            answer=found.findings[0]["sentence"] if found.findings and status == "ok" else "",
             status=status,
             reason=reason,
             why_run=why,
@@ -264,7 +264,7 @@ class _Work:
     def _rendered(self, page: Page, done: Execution) -> tuple[str, str, str]:
         """The page's text, with the status that it shows: a page that cannot be rendered has failed too."""
         found = harvest(done.notebook)
-        is_empty = done.status == "ok" and found.not_available and not found.evidence
+        is_empty = done.status == "ok" and found.not_available and not found.findings
         status = "not available" if is_empty else done.status
         render = partial(
             render_page,

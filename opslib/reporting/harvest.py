@@ -11,7 +11,7 @@ PREFIX = "application/vnd.opslib."
 MIME = {
     name: f"{PREFIX}{name}+json"
     for name in (
-        "evidence",
+        "finding",
         "limits",
         "provenance",
         "notavailable",
@@ -26,7 +26,7 @@ _MISSING_TABLE = re.compile(r"this shop has no table '([^']+)' \(it would answer
 class Harvest:
     """Everything machine-readable that one page's notebook displayed, in the order of its cells."""
 
-    evidence: list[dict[str, Any]] = field(default_factory=list)  # `Evidence.to_json()` each
+    findings: list[dict[str, Any]] = field(default_factory=list)  # `Finding.to_json()` each
     limits: list[str] = field(default_factory=list)  # what the page cannot say, one sentence each
     provenance: dict[str, Any] = field(default_factory=dict)  # shop title, currency, fingerprint, queries
     not_available: list[dict[str, str]] = field(default_factory=list)  # table, would_answer
@@ -99,7 +99,7 @@ def _keep(found: Harvest, name: str, value: dict[str, Any]) -> None:
     elif name == "series":
         found.series[value["metric"]] = value["values"]
     else:
-        target = {"evidence": found.evidence, "notavailable": found.not_available, "proposal": found.proposals}
+        target = {"finding": found.findings, "notavailable": found.not_available, "proposal": found.proposals}
         target[name].append(value)
 
 

@@ -112,7 +112,7 @@ def headline_tiles(records: Sequence[PageRecord], *, currency: str | None) -> li
     tiles: dict[str, Tile] = {}
     for record in records:
         # A proposal's evidence speaks of its test, not of the shop.
-        found = () if record.harvest.proposals else record.harvest.evidence
+        found = () if record.harvest.proposals else record.harvest.findings
         figures = [e for e in found if e.get("metric") and e.get("estimate") and not e.get("scope")]
         moved = [e for e in figures if e["key"].endswith(tuple(CHANGES))]
         for item in figures:

@@ -59,8 +59,11 @@ class PageRecord:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> PageRecord:
-        """Read a record as `asdict` wrote it."""
-        return cls(**{**values, "harvest": Harvest(**values["harvest"])})
+        """Read a record as `asdict` wrote it; findings were once called evidence."""
+        found = dict(values["harvest"])
+        if "evidence" in found:
+            found["findings"] = found.pop("evidence")
+        return cls(**{**values, "harvest": Harvest(**found)})
 
 
 def page_key(

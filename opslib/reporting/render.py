@@ -66,7 +66,7 @@ class PageView:
     def actions(self) -> list[dict[str, Any]]:
         """Findings from which something follows, each action once: first what is surely worth most, then as on the page."""
         once: dict[str, dict[str, Any]] = {}
-        for item in self.found.evidence:
+        for item in self.found.findings:
             if item.get("action"):
                 once.setdefault(item["action"], item)
         return sorted(once.values(), key=lambda item: -max((item.get("worth") or {}).get("lower") or 0.0, 0.0))
@@ -74,7 +74,7 @@ class PageView:
     def id_of(self, item: Mapping[str, Any]) -> str:
         """Id under which the index finds a finding; '' where an earlier one of the page has it."""
         own = finding_anchor(item["key"])
-        first = next(e for e in self.found.evidence if finding_anchor(e["key"]) == own)
+        first = next(e for e in self.found.findings if finding_anchor(e["key"]) == own)
         return own if first is item else ""
 
     def anchor_of(self, item: Mapping[str, Any]) -> str:

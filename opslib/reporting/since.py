@@ -41,7 +41,7 @@ def alarms(records: Sequence[PageRecord]) -> list[Notice]:
     -------
     list of Notice
     """
-    undone = {item["key"] for r in records for item in r.harvest.evidence if item["key"].startswith("undo-")}
+    undone = {item["key"] for r in records for item in r.harvest.findings if item["key"].startswith("undo-")}
     found = []
     for record in records:
         if record.status == "failed":
@@ -51,7 +51,7 @@ def alarms(records: Sequence[PageRecord]) -> list[Notice]:
             if is_bad and not str(card.get("decision") or "").startswith("reject"):
                 text = f"{card['id']} {card['title']}: {card['verdict']}, {card.get('decision') or 'not decided'}."
                 found.append(Notice("proposal", text, f"{record.name}.html"))
-        for item in () if record.harvest.proposals else record.harvest.evidence:
+        for item in () if record.harvest.proposals else record.harvest.findings:
             why = _why_alarming(item)
             if why:
                 found.append(Notice(why, item["sentence"], _address(record.name, item["key"])))
@@ -113,7 +113,7 @@ def snapshot(records: Sequence[PageRecord]) -> dict[str, Any]:
         "pages": {
             r.name: {
                 "asked": {k: v for k, v in r.parameters.items() if k not in PERIOD},
-                "findings": {e["key"]: {n: e.get(n) for n in ("sentence", "estimate")} for e in r.harvest.evidence},
+                "findings": {e["key"]: {n: e.get(n) for n in ("sentence", "estimate")} for e in r.harvest.findings},
             }
             for r in about
             if r.status == "ok"

@@ -18,7 +18,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import NotAvailableError
-from opslib.finding import Evidence, Limits, jsonable
+from opslib.finding import Finding, Limits, jsonable
 from opslib.formats import format_date, format_estimate, format_number, format_share
 from opslib.periods import Coverage, Period
 from opslib.proposals.card import VerdictCard
@@ -160,7 +160,7 @@ def _stable_sql(sql: str) -> str:
 def register() -> None:
     """Install the formatters in the running IPython; without one, do nothing.
 
-    Evidence, limits, provenance, missing tables, series, estimates, tables and data frames then show themselves as
+    Finding, limits, provenance, missing tables, series, estimates, tables and data frames then show themselves as
     this package writes them, never as raw floats.
     """
     from IPython import get_ipython
@@ -182,31 +182,31 @@ def unregister() -> None:
         shell.display_formatter.mimebundle_formatter.pop(kind, None)
 
 
-def evidence_bundle(evidence: Evidence) -> Bundle:
+def finding_bundle(finding: Finding) -> Bundle:
     """A finding: its dot, its sentence, what to do and who, the doubt."""
-    kind = evidence.kind + (f", grade {evidence.grade}" if evidence.grade else "")
-    parts = [f'<span class="dot {evidence.kind}" aria-hidden="true">{DOTS[evidence.kind]}</span> ']
-    parts.append(f'<span class="sentence">{escape(evidence.sentence)}</span> ')
+    kind = finding.kind + (f", grade {finding.grade}" if finding.grade else "")
+    parts = [f'<span class="dot {finding.kind}" aria-hidden="true">{DOTS[finding.kind]}</span> ']
+    parts.append(f'<span class="sentence">{escape(finding.sentence)}</span> ')
     parts.append(f'<small class="kind">{escape(kind)}</small>')
-    todo = _todo(evidence)
+    todo = _todo(finding)
     if todo:
         parts.append(f'<br><span class="todo">→ {escape(todo)}</span>')
-    if evidence.caveat:
-        parts.append(f'<br><small class="caveat">Main doubt: {escape(evidence.caveat)}</small>')
-    text = f"{DOTS[evidence.kind]} {evidence.sentence} [{kind}]" + (f"\n  → {todo}" if todo else "")
-    text += f"\n  Main doubt: {evidence.caveat}" if evidence.caveat else ""
-    return _bundle("evidence", evidence.to_json(), html=f'<p class="evidence">{"".join(parts)}</p>', text=text)
+    if finding.caveat:
+        parts.append(f'<br><small class="caveat">Main doubt: {escape(finding.caveat)}</small>')
+    text = f"{DOTS[finding.kind]} {finding.sentence} [{kind}]" + (f"\n  → {todo}" if todo else "")
+    text += f"\n  Main doubt: {finding.caveat}" if finding.caveat else ""
+    return _bundle("finding", finding.to_json(), html=f'<p class="finding">{"".join(parts)}</p>', text=text)
 
 
-def _todo(evidence: Evidence) -> str:
+def _todo(finding: Finding) -> str:
     """What to do, who, what it may bring a month, by when."""
-    parts = [evidence.action, evidence.owner]
-    if evidence.worth:
-        unit = evidence.worth.unit
-        parts.append(format_estimate(replace(evidence.worth, unit=unit if "/" in unit else f"{unit}/month")))
-    if evidence.due:
-        parts.append(f"by {format_date(evidence.due)}")
-    return " · ".join(part for part in parts if part) if evidence.action else ""
+    parts = [finding.action, finding.owner]
+    if finding.worth:
+        unit = finding.worth.unit
+        parts.append(format_estimate(replace(finding.worth, unit=unit if "/" in unit else f"{unit}/month")))
+    if finding.due:
+        parts.append(f"by {format_date(finding.due)}")
+    return " · ".join(part for part in parts if part) if finding.action else ""
 
 
 def limits_bundle(limits: Limits) -> Bundle:
@@ -301,7 +301,7 @@ def _bundle(name: str, data: Any, *, html: str, text: str) -> Bundle:
 
 
 BUNDLES: dict[type, Callable[[Any], Bundle]] = {
-    Evidence: evidence_bundle,
+    Finding: finding_bundle,
     Limits: limits_bundle,
     VerdictCard: verdict_bundle,
     ProposalDraft: draft_bundle,

@@ -17,7 +17,7 @@ from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.render import first_heading, render_page
 from tests.conftest import skip_or_fail
-from tests.reporting.notebooks import PROVENANCE, estimate, evidence, notebook, rich_notebook
+from tests.reporting.notebooks import PROVENANCE, a_finding, estimate, notebook, rich_notebook
 from tests.reporting.test_cleaning import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -65,7 +65,7 @@ def hostile_notebook() -> Any:
     content.cells[0].source += "\n\n" + "\n\n".join(HOSTILE)
     rows = "".join(f"<tr><td>{payload}</td><td>1</td></tr>" for payload in HOSTILE)
     words = "\n".join(HOSTILE)
-    finding = evidence("k", HOSTILE[0], action=HOSTILE[1], caveat=HOSTILE[2], owner=HOSTILE[3], metric=HOSTILE[1])
+    finding = a_finding("k", HOSTILE[0], action=HOSTILE[1], caveat=HOSTILE[2], owner=HOSTILE[3], metric=HOSTILE[1])
     limits = {"sentences": [HOSTILE[4], HOSTILE[0]]}
     origin = PROVENANCE | {"title": HOSTILE[1], "queries": [{"sql": HOSTILE[0], "n_rows": 1, "fingerprint": "a"}]}
     content.cells[-1].outputs = [
@@ -77,8 +77,8 @@ def hostile_notebook() -> Any:
         *(
             shown({f"application/vnd.opslib.{k}+json": v})
             for k, v in (
-                ("evidence", finding),
-                ("evidence", evidence(f"undo-{HOSTILE[1]}", HOSTILE[6])),
+                ("finding", finding),
+                ("finding", a_finding(f"undo-{HOSTILE[1]}", HOSTILE[6])),
                 ("limits", limits),
                 ("provenance", origin),
             )

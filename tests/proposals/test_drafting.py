@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opslib import proposals
 from opslib.errors import ParameterError, ProposalError
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.metrics import METRICS
 from opslib.proposals.drafting import SOMEDAY
 from opslib.proposals.evaluate import frozen_definitions
@@ -24,9 +24,9 @@ from opslib.stats.estimates import Estimate
 SATURDAY = date(2026, 10, 31)
 
 
-def finding(**fields: Any) -> Evidence:
+def finding(**fields: Any) -> Finding:
     given = {"key": "a-finding", "sentence": "It is so.", "kind": "measured", "action": "do it", "owner": "Web"}
-    return Evidence(**{**given, **fields})
+    return Finding(**{**given, **fields})
 
 
 def drafted(**fields: Any) -> Proposal:
@@ -122,8 +122,8 @@ def test_what_cannot_be_drafted_is_refused() -> None:
 def test_a_finding_survives_its_json() -> None:
     unknown = Estimate(value=1.0, lower=float("nan"), upper=float("nan"), n=1, unit="share", method="t")
     one = finding(worth=money(2), due=SATURDAY, scope=(("country", "FR"),))
-    assert Evidence.from_json(one.to_json()) == one
-    assert str(Evidence.from_json(finding(estimate=unknown).to_json()).estimate) == str(unknown)
+    assert Finding.from_json(one.to_json()) == one
+    assert str(Finding.from_json(finding(estimate=unknown).to_json()).estimate) == str(unknown)
 
 
 @given(key=st.text(min_size=1, max_size=90), said=st.text(min_size=1, max_size=1_200), todo=st.text(min_size=1))

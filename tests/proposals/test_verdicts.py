@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ProposalError
-from opslib.finding import Evidence
+from opslib.finding import Finding
 from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions
 from opslib.proposals.freezing import freeze
 from opslib.proposals.grades import grade_of, start_points
@@ -159,10 +159,10 @@ def test_q_values_never_touch_a_verdict() -> None:
     assert result.state == "confirmed"
 
 
-def test_evidence_leaves_as_json() -> None:
+def test_findings_leave_as_json() -> None:
     result = evaluate_proposal(proposal(promise="0.2"), shop=shop(visitor_test(lift=0.5)))
-    (found,) = result.evidence()
-    assert isinstance(found, Evidence)
+    (found,) = result.findings()
+    assert isinstance(found, Finding)
     assert json.loads(json.dumps(found.to_json()))["metric"] == "conversion"
     assert found.grade == "Moderate"
 

@@ -53,7 +53,7 @@ def estimate(value: float, lower: float, upper: float, unit: str) -> dict[str, A
     }
 
 
-def evidence(key: str, sentence: str, **fields: Any) -> dict[str, Any]:
+def a_finding(key: str, sentence: str, **fields: Any) -> dict[str, Any]:
     """A finding as JSON."""
     empty = dict.fromkeys(("estimate", "grade", "section", "action", "owner", "due", "worth", "caveat", "metric"))
     return {**empty, "key": key, "sentence": sentence, "kind": "measured", "scope": [], **fields}
@@ -113,10 +113,10 @@ def rich_notebook() -> Any:
         TABLE,
         "%md ## 3 Phone visitors leave at delivery\n\nThe step asks for an address that the visitor has typed before. Desktop visitors pass it; phone visitors do not.",
         "print('On phones 38 % of checkouts end at delivery, on desktop 18 %.')",
-        "%md ## Findings\n\nWhat follows is saved as evidence.",
+        "%md ## Findings\n\nWhat follows is saved as findings.",
         typed(
-            "evidence",
-            evidence(
+            "finding",
+            a_finding(
                 "zero",
                 "One search in nine ends with nothing (11.2 %, 10.8–11.6); two needs carry half of it: rattan storage and refill packs.",
                 estimate=estimate(0.112, 0.108, 0.116, "share"),
@@ -125,8 +125,8 @@ def rich_notebook() -> Any:
             ),
         ),
         typed(
-            "evidence",
-            evidence(
+            "finding",
+            a_finding(
                 "worth",
                 "Meeting “rattan storage” is worth about £3,100 a month (£1,400–5,200).",
                 kind="estimated",
@@ -140,8 +140,8 @@ def rich_notebook() -> Any:
             ),
         ),
         typed(
-            "evidence",
-            evidence(
+            "finding",
+            a_finding(
                 "phone",
                 "Phone visitors leave checkout at delivery twice as often (2.1x, 1.8–2.4).",
                 section="3",
@@ -152,8 +152,8 @@ def rich_notebook() -> Any:
             ),
         ),
         typed(
-            "evidence",
-            evidence(
+            "finding",
+            a_finding(
                 "conv",
                 "Conversion is 2.31 % (2.24–2.38).",
                 metric="conversion",
@@ -161,12 +161,12 @@ def rich_notebook() -> Any:
             ),
         ),
         typed(
-            "evidence",
-            evidence("rev", "Revenue is £412k.", metric="revenue", estimate=estimate(412e3, 412e3, 412e3, "GBP")),
+            "finding",
+            a_finding("rev", "Revenue is £412k.", metric="revenue", estimate=estimate(412e3, 412e3, 412e3, "GBP")),
         ),
         typed(
-            "evidence",
-            evidence(
+            "finding",
+            a_finding(
                 "rev-change",
                 "Revenue rose by 3.1 % (0.4–5.9).",
                 kind="estimated",

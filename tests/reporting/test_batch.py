@@ -14,7 +14,7 @@ from opslib.errors import NotAvailableError, ReportError
 from opslib.reporting import batch, execution, manifest, publishing
 from opslib.reporting.execution import Execution
 from opslib.reporting.harvest import harvest
-from tests.reporting.notebooks import PROVENANCE, evidence, notebook, rich_notebook, save, typed
+from tests.reporting.notebooks import PROVENANCE, a_finding, notebook, rich_notebook, save, typed
 
 
 def displayed(kind: str, value: dict) -> dict:
@@ -27,7 +27,7 @@ def shop(tmp_path, monkeypatch):
     """Three notebooks, and an execution that needs no kernel: it plays what the fixture says."""
     paths = [save(tmp_path / f"{n}.ipynb", notebook("1", title=f"Page {n}?")) for n in ("10_a", "20_b", "30_c")]
     play = {
-        "10_a": ("ok", [displayed("evidence", evidence("k", "A is 3.")), displayed("provenance", PROVENANCE)]),
+        "10_a": ("ok", [displayed("finding", a_finding("k", "A is 3.")), displayed("provenance", PROVENANCE)]),
         "20_b": ("ok", []),
         "30_c": (
             "not available",
@@ -213,7 +213,7 @@ def test_fewer_pages_make_a_run_of_their_own(shop) -> None:
 
 def test_some_pages_alone_keep_the_others_while_they_hold(shop) -> None:
     first = run(shop.plan())
-    shop.play["10_a"] = ("ok", [displayed("evidence", evidence("k", "A is 4."))])
+    shop.play["10_a"] = ("ok", [displayed("finding", a_finding("k", "A is 4."))])
     save(shop.paths[0], notebook("2", title="Page 10_a?"))
     shop.ran.clear()
     second = run(shop.plan(names=1, is_partial=True))
@@ -264,7 +264,7 @@ def test_a_first_run_of_some_pages_says_what_was_not_run(shop) -> None:
 def test_a_report_is_compared_with_the_newest_one_on_other_data(shop) -> None:
     first = run(shop.plan())
     assert "First report: nothing to compare with." in first.index_path.read_text()
-    shop.play["10_a"] = ("ok", [displayed("evidence", evidence("k2", "A is new."))])
+    shop.play["10_a"] = ("ok", [displayed("finding", a_finding("k2", "A is new."))])
     second = run(shop.plan(fingerprint="data-2"))
     index = second.index_path.read_bytes()
     assert b"What changed since last time (2)" in index  # one new finding, one gone
@@ -327,14 +327,14 @@ def test_an_interrupt_leaves_no_page_running(tmp_path, monkeypatch) -> None:
 
 
 def test_typed_outputs_are_harvested_in_order() -> None:
-    nb = notebook(typed("evidence", {}))
-    nb.cells[-1].outputs = [displayed("evidence", evidence(k, k)) for k in ("a", "b")] + [
+    nb = notebook(typed("finding", {}))
+    nb.cells[-1].outputs = [displayed("finding", a_finding(k, k)) for k in ("a", "b")] + [
         displayed("limits", {"sentences": ["one", "two"]}),
         displayed("series", {"metric": "orders", "values": [1, None]}),
         displayed("proposal", {"id": "P-1"}),
     ]
     found = harvest(nb)
-    assert [e["key"] for e in found.evidence] == ["a", "b"]
+    assert [e["key"] for e in found.findings] == ["a", "b"]
     assert found.limits == ["one", "two"]
     assert found.series == {"orders": [1, None]}
     assert found.proposals == [{"id": "P-1"}]

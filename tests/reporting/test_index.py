@@ -9,7 +9,7 @@ from opslib.reporting.harvest import Harvest
 from opslib.reporting.index import headline_tiles, render_index, sparkline
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.since import snapshot
-from tests.reporting.notebooks import PROVENANCE, estimate, evidence
+from tests.reporting.notebooks import PROVENANCE, a_finding, estimate
 
 
 def record(name: str = "10_a", *, status: str = "ok", reason: str = "", **found: object) -> PageRecord:
@@ -30,7 +30,7 @@ def record(name: str = "10_a", *, status: str = "ok", reason: str = "", **found:
 
 
 def metric(key: str, name: str, value: dict, **fields: object) -> dict:
-    return evidence(key, f"{name}.", metric=name, estimate=value, **fields)
+    return a_finding(key, f"{name}.", metric=name, estimate=value, **fields)
 
 
 def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
@@ -40,12 +40,12 @@ def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
         metric("revenue-change-year", "revenue", estimate(-0.02, -0.03, -0.01, "change")),
         metric("conversion", "conversion", estimate(0.0231, 0.0224, 0.0238, "share")),
         metric("conversion-fr", "conversion", estimate(0.01, 0.01, 0.01, "share"), scope=[["country", "FR"]]),
-        evidence("words", "No metric here."),
+        a_finding("words", "No metric here."),
     ]
     tested = record(
-        "81", evidence=[metric("c", "bounce", estimate(0.6, 0.5, 0.7, "change"))], proposals=[{"id": "P-1"}]
+        "81", findings=[metric("c", "bounce", estimate(0.6, 0.5, 0.7, "change"))], proposals=[{"id": "P-1"}]
     )
-    tiles = headline_tiles([record(evidence=found, series={"revenue": [1.0, 2.0]}), tested], currency="GBP")
+    tiles = headline_tiles([record(findings=found, series={"revenue": [1.0, 2.0]}), tested], currency="GBP")
     assert [t.name for t in tiles] == ["revenue", "conversion"]
     assert (tiles[0].value, tiles[0].interval) == ("£412k", "")
     assert tiles[0].changes == {"Sep 2026": "+3.1\u00a0% (0.4–5.9)", "Oct 2025": "−2.0\u00a0% (−3.0 to −1.0)"}
@@ -58,7 +58,7 @@ def test_the_index_is_about_the_period_of_its_figures() -> None:
     year = record("50_a", provenance={"start": "2026-01-01", "end": "2026-12-31"})
     figures = record(
         "70_b",
-        evidence=[metric("revenue", "revenue", estimate(9.0, 9.0, 9.0, "GBP"))],
+        findings=[metric("revenue", "revenue", estimate(9.0, 9.0, 9.0, "GBP"))],
         provenance={"start": "2026-10-01", "end": "2026-10-31"},
     )
     text = render_index([replace(page, parameters=asked) for page in (year, figures)], shop="demo", origin={})
@@ -118,8 +118,8 @@ def test_alarms_changes_and_promises_say_what_is_and_what_is_not() -> None:
         assert part in calm
     assert "Promises we made" not in calm
     assert "Not run this time" not in calm
-    bad = record(evidence=[evidence("undo-p-1", "P-1 made <it> worse.")])
-    before = snapshot([record(evidence=[evidence(f"k{i}", f"Was {i}.") for i in range(9)])])
+    bad = record(findings=[a_finding("undo-p-1", "P-1 made <it> worse.")])
+    before = snapshot([record(findings=[a_finding(f"k{i}", f"Was {i}.") for i in range(9)])])
     follow = record("90_follow_up")
     text = render_index(
         [bad, follow],

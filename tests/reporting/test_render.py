@@ -12,7 +12,7 @@ import pytest
 
 from opslib.errors import ReportError
 from opslib.reporting.render import render_page
-from tests.reporting.notebooks import PROVENANCE, estimate, evidence, notebook
+from tests.reporting.notebooks import PROVENANCE, a_finding, estimate, notebook
 
 PARAMETERS = {"shop": "demo", "start": "2026-10-01", "end": "2026-10-31", "where": "", "sku": "00123"}
 
@@ -37,8 +37,8 @@ def page(*cells: tuple[str, list[dict]], **options: object) -> str:
 
 FINDINGS = [
     shown(
-        "evidence",
-        evidence(
+        "finding",
+        a_finding(
             "a",
             "A fell (3–4).",
             section="2",
@@ -60,7 +60,7 @@ CELLS = (
     ("secret_code = 1", [printed("It is 5 <i>.")]),
     ("%md ## 2. Second claim", []),
     ("x", [printed("And 6.")]),
-    ("%md ## Findings\n\nSaved as evidence.", []),
+    ("%md ## Findings\n\nSaved as findings.", []),
     ("y", FINDINGS),
 )
 
@@ -89,14 +89,14 @@ def test_the_answer_comes_first() -> None:
     assert places == sorted(places)
     assert '<a href="#s2">why' in text
     assert "its own HTML" not in text
-    assert "Saved as evidence." not in text  # that section's findings stand at the top
+    assert "Saved as findings." not in text  # that section's findings stand at the top
     assert "secret_code" not in text
     assert text.count("<h1") == 1
 
 
 def test_an_action_stands_once_and_what_is_surely_worth_most_first() -> None:
     def acting(key: str, action: str, **more: object) -> dict:
-        return shown("evidence", evidence(key, f"Violation {key}.", action=action, **more))
+        return shown("finding", a_finding(key, f"Violation {key}.", action=action, **more))
 
     worth = estimate(100, 50, 150, "GBP/month")
     said = [acting("a", "plain"), acting("b", "doubtful", worth=estimate(900, -50, 2000, "GBP/month")),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from opslib.reporting.since import Notice, alarms, changes, finding_anchor, snapshot
-from tests.reporting.notebooks import estimate, evidence
+from tests.reporting.notebooks import a_finding, estimate
 from tests.reporting.test_index import metric, record
 
 
@@ -30,23 +30,23 @@ def card(number: int = 1, verdict: str = "harmful", decision: str | None = None)
         (moved("repeat_rate", -0.2, -0.2), ""),  # without an interval nobody knows whether it is chance
         (moved("return_rate", -0.2, -0.01), ""),
         (moved("repeat_rate", -0.2, -0.01, scope=[["country", "FR"]]), ""),  # of a part of the shop
-        (evidence("rule-order_lines-price", "Prices are missing.", action="mend it"), "data"),
-        (evidence("rule-order_lines-price", "Prices are missing."), ""),  # a warning
-        (evidence("undo-p-1", "P-1 made it worse."), "promise"),
-        (evidence("anything", "Else."), ""),
+        (a_finding("rule-order_lines-price", "Prices are missing.", action="mend it"), "data"),
+        (a_finding("rule-order_lines-price", "Prices are missing."), ""),  # a warning
+        (a_finding("undo-p-1", "P-1 made it worse."), "promise"),
+        (a_finding("anything", "Else."), ""),
     ],
 )
 def test_what_is_an_alarm(finding: dict, why: str) -> None:
     expected = [Notice(why, finding["sentence"], f"10_a.html#{finding_anchor(finding['key'])}")] if why else []
-    assert alarms([record(evidence=[finding])]) == expected
+    assert alarms([record(findings=[finding])]) == expected
 
 
 def test_a_harmful_or_invalid_proposal_is_an_alarm_until_it_is_rejected() -> None:
     cards = [card(1), card(2, "invalid (sample ratio)"), card(3, decision="reject (A, 1 Oct)"), card(4, "refuted")]
     cards += [card(5, decision="launch (A, 1 Oct)"), card(6, decision="launch (A, 1 Oct)")]
     seen = alarms([
-        record("81_p", proposals=cards, evidence=[moved("repeat_rate", -0.2, -0.1)]),
-        record("90_f", evidence=[evidence("undo-p-6", "P-6 made it worse.")]),
+        record("81_p", proposals=cards, findings=[moved("repeat_rate", -0.2, -0.1)]),
+        record("90_f", findings=[a_finding("undo-p-6", "P-6 made it worse.")]),
     ])  # fmt: skip
     assert [n.text for n in seen] == [
         "P-1 Banner: harmful, not decided.",
@@ -62,28 +62,28 @@ def test_a_page_that_could_not_be_made_is_an_alarm() -> None:
 
 def test_findings_come_go_and_move_beyond_both_intervals() -> None:
     def page(*findings: dict) -> list:
-        return [record(evidence=list(findings))]
+        return [record(findings=list(findings))]
 
     share = lambda key, low, high: metric(key, "repeat_rate", estimate((low + high) / 2, low, high, "share"))  # noqa: E731
-    before = snapshot(page(share("a", 0.2, 0.3), share("b", 0.2, 0.3), evidence("gone", "It was so.")))
+    before = snapshot(page(share("a", 0.2, 0.3), share("b", 0.2, 0.3), a_finding("gone", "It was so.")))
     # By hand: a moves by .08, both half-widths .05 give .0707; b moves by .07.
-    now = page(share("a", 0.28, 0.38), share("b", 0.27, 0.37), evidence("new", "It is so."))
+    now = page(share("a", 0.28, 0.38), share("b", 0.27, 0.37), a_finding("new", "It is so."))
     assert [(n.kind, n.address) for n in changes(now, before)] == [
         ("changed", "10_a.html#f-a"),
         ("new", "10_a.html#f-new"),
         ("gone", "10_a.html"),
     ]
-    assert changes(page(share("a", 0.2, 0.3), share("b", 0.2, 0.3), evidence("gone", "It was so.")), before) == []
+    assert changes(page(share("a", 0.2, 0.3), share("b", 0.2, 0.3), a_finding("gone", "It was so.")), before) == []
 
 
 def test_counted_figures_other_units_and_other_questions_are_not_compared() -> None:
     counted = lambda v: metric("revenue", "revenue", estimate(v, v, v, "GBP"))  # noqa: E731
-    before = snapshot([record(evidence=[counted(9.0)]), record("20_b", evidence=[evidence("x", "X.")])])
-    assert changes([record(evidence=[counted(99.0)])], before) == []
-    other = record("20_b", evidence=[evidence("y", "Y.")])
+    before = snapshot([record(findings=[counted(9.0)]), record("20_b", findings=[a_finding("x", "X.")])])
+    assert changes([record(findings=[counted(99.0)])], before) == []
+    other = record("20_b", findings=[a_finding("y", "Y.")])
     other.parameters["where"] = "country = FR"
     assert changes([other], before) == []
-    assert [n.kind for n in changes([record("20_b", evidence=[evidence("y", "Y.")])], before)] == ["new", "gone"]
+    assert [n.kind for n in changes([record("20_b", findings=[a_finding("y", "Y.")])], before)] == ["new", "gone"]
 
 
 def test_verdicts_and_decisions_since() -> None:
@@ -98,9 +98,9 @@ def test_verdicts_and_decisions_since() -> None:
 
 
 def test_a_state_is_data_period_and_proposals_and_survives_json() -> None:
-    one = record(evidence=[evidence("a", "A.")])
+    one = record(findings=[a_finding("a", "A.")])
     assert json.loads(json.dumps(snapshot([one]))) == snapshot([one])
-    again = record(evidence=[evidence("a", "Another sentence of a newer version.")])
+    again = record(findings=[a_finding("a", "Another sentence of a newer version.")])
     assert snapshot([again])["state"] == snapshot([one])["state"]
     later = record()
     later.parameters["end"] = "2026-11-30"
