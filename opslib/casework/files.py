@@ -28,6 +28,7 @@ from opslib.proposals.ledger import (
 )
 from opslib.proposals.model import Consultation, Proposal
 from opslib.proposals.parsing import parse_proposal
+from opslib.shop.reads import note
 
 LEDGER = "ledger.jsonl"
 _HEAD = re.compile(r"ledger head.{0,80}?\b([0-9a-f]{12,64})\b", re.DOTALL | re.IGNORECASE)
@@ -76,6 +77,7 @@ def load_proposal(path: Path) -> Proposal:
     ProposalError
         The file is missing or breaks the schema, each fault named.
     """
+    note("proposals", path.parent.name)
     if not path.is_file():
         raise ProposalError(
             f"{path.name}: no such proposal in {path.parent}; opslib proposal list names those there are"
@@ -104,6 +106,7 @@ def load_proposals(folder: Path) -> dict[str, Proposal]:
     ProposalError
         A file breaks the schema, or two hold the same id.
     """
+    note("proposals", folder.name)
     found: dict[str, Proposal] = {}
     for path in sorted(folder.glob("*.yml")):
         proposal = load_proposal(path)
@@ -200,6 +203,7 @@ def read_records(folder: Path) -> tuple[Record, ...]:
     LedgerError
         The chain is broken; the first fault is named.
     """
+    note("ledger", folder.name)
     return read_ledger(_text(ledger_path(folder)))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from opslib.errors import ParameterError
 from opslib.segmentation import SegmentModel
+from opslib.shop.reads import note
 from opslib.shop.root import project_root
 
 
@@ -49,6 +51,7 @@ def load_segment_model(path: Path | str) -> SegmentModel:
         There is no such file, or it holds something else.
     """
     source = project_root() / path
+    note("model", os.path.relpath(source, project_root()))
     if not source.is_file():
         raise ParameterError(f"segment model '{path}': no such file; leave the parameter empty to fit one")
     try:

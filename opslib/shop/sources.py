@@ -23,6 +23,7 @@ from opslib.shop.adapters import columns
 from opslib.shop.adapters.base import Extract, Progress, Reading, quote
 from opslib.shop.adapters.files import expand
 from opslib.shop.coverage import coverage_of, observed_days
+from opslib.shop.reads import note
 from opslib.shop.root import project_root
 from opslib.shop.shopfile import ShopFile, TableSource, closed_days, read_shop_file
 from opslib.simulate.made import ensure
@@ -84,13 +85,13 @@ class Shop:
     def has(self, name: str) -> bool:
         """Whether the shop has a table; :class:`ContractError` if no contract has that name."""
         require_table(name)
+        note("table", name)
         return name in self.tables
 
     def table(self, name: str) -> ir.Table:
         """A table of the shop; :class:`NotAvailableError` says what it would have answered."""
-        contract = require_table(name)
-        if name not in self.tables:
-            raise NotAvailableError(name, contract.would_answer)
+        if not self.has(name):
+            raise NotAvailableError(name, CONTRACTS[name].would_answer)
         return self.tables[name]
 
 
