@@ -42,6 +42,10 @@ class LedgerError(OpslibError):
     """The ledger's chain is broken: a line was edited, removed or moved."""
 
 
+class MissingColumnError(ContractError, ParameterError, SourceError):
+    """A table lacks a column that is needed: a contract's, or one that a function counts on; see `require_columns`."""
+
+
 class ReportError(OpslibError):
     """A page could not be made."""
 
@@ -79,7 +83,41 @@ class NotAvailableError(OpslibError):
         super().__init__(f"not available: this shop has no table '{table}' (it would answer: {would_answer})")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def require_columns(columns: Iterable[object], needed: Iterable[str], where: str) -> None:
+    """Refuse a table that lacks a column; the one message for it, for frames, tables and files alike.
+
+    Parameters
+    ----------
+    columns : iterable
+        Columns of the table: ``table.columns`` or ``frame.columns``.
+    needed : iterable of str
+        Columns that must be there.
+    where : str
+        Which table, figure or file it is.
+
+    Raises
+    ------
+    MissingColumnError
+        Naming the first one missing, and the nearest or all that there are. It is a :class:`ContractError`, a
+        :class:`ParameterError` and a :class:`SourceError`, whichever its reader looks for.
+
+    Examples
+    --------
+    >>> require_columns(["day", "value"], ["value"], "series")
+    >>> require_columns(["day", "value"], ["values", "x"], "series")
+    Traceback (most recent call last):
+    opslib.errors.MissingColumnError: series: no column 'values'; did you mean 'value'?
+    >>> require_columns(["day", "value"], ["country"], "series")
+    Traceback (most recent call last):
+    opslib.errors.MissingColumnError: series: no column 'country'; it has: day, value
+    """
+    found = [str(column) for column in columns]
+    for name in needed:
+        if name not in found:
+            raise MissingColumnError(f"{where}: no column '{name}'; {nearest(name, found, otherwise='it has')}")
+
+
+def nearest(name: str, known: Iterable[str], *, otherwise: str = "allowed") -> str:
     """Say which known name was probably meant, or list what is allowed.
 
     Parameters
@@ -88,6 +126,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
         The name that was not recognised.
     known : iterable of str
         The allowed names.
+    otherwise : str
+        What the list is called where none is near.
 
     Returns
     -------
@@ -103,4 +143,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     match = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{match[0]}'?" if match else f"allowed: {', '.join(names)}"
+    return f"did you mean '{match[0]}'?" if match else f"{otherwise}: {', '.join(names)}"
