@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import ibis.expr.types as ir
 
-from opslib.errors import NotAvailableError, ParameterError, nearest
+from opslib.errors import ParameterError, nearest
 from opslib.metrics import Filter, with_column, with_local_days
 from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
 from opslib.shop.sources import Shop
 
 Default = Literal["month", "year", "all"]
+#: The day that pages of a shop without dates are about.
+NO_DATES = date(1900, 1, 1)
 
 _CONDITION = re.compile(
     r"""\s*(?P<column>[a-z_][a-z0-9_]*)\s*(?P<operator><=|>=|!=|=|<|>|not\s+in\b|in\b)\s*
@@ -40,17 +42,18 @@ def choose_period(shop: Shop, *, start: str = "", end: str = "", default: Defaul
     Returns
     -------
     Period
+        A shop without any dated table has none to choose from: its pages are about the day `NO_DATES`, and say so.
 
     Raises
     ------
-    NotAvailableError
-        If the shop has no dated table.
     ParameterError
         If the dates are none, or lie wholly outside the data.
     """
-    if shop.coverage is None:
-        raise NotAvailableError("order_lines", "what was sold, when, to whom and for how much")
     seen = shop.coverage
+    if seen is None:
+        return Period(
+            parse_date(start, name="start") if start else NO_DATES, parse_date(end, name="end") if end else NO_DATES
+        )
     fallback = _default_period(seen, default)
     if start and not end:
         fallback = Period(min(parse_date(start), seen.last), seen.last)

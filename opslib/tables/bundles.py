@@ -40,8 +40,8 @@ class ShopLike(Protocol):
     currency: str
     time_zone: str
     is_simulated: bool
-    fingerprint: str
-    coverage: Coverage
+    fingerprint: str | None
+    coverage: Coverage | None
     tables: Any
 
 
@@ -55,27 +55,30 @@ class Provenance:
         Of the shop.
     is_simulated : bool
         Whether the shop is made up.
-    data_until : date
-        Last day that the data have seen within the period.
+    data_until : date or None
+        Last day that the data have seen within the period; None for a shop without dates.
     period : Period
         Days that the page speaks of.
-    fingerprint : str
-        Of the shop's data.
+    fingerprint : str or None
+        Of the shop's data; None for a database without a watermark.
     tables : tuple of dict
         ``table`` and ``n_rows`` of each table.
     queries : tuple of dict
         ``sql``, ``n_rows`` and ``fingerprint`` of each query, in order.
+    asked : tuple of (str, str)
+        Kind and name of everything that the page asked for, whether it was there or not.
     """
 
     title: str
     currency: str
     time_zone: str
     is_simulated: bool
-    data_until: date
+    data_until: date | None
     period: Period
-    fingerprint: str
+    fingerprint: str | None
     tables: tuple[dict[str, Any], ...] = ()
     queries: tuple[dict[str, Any], ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ class MetricSeries:
     values: tuple[float, ...] = field(default_factory=tuple)
 
 
-def provenance(shop: ShopLike, *, period: Period) -> Provenance:
+def provenance(shop: ShopLike, *, period: Period, asked: tuple[tuple[str, str], ...] = ()) -> Provenance:
     """Collect where the numbers so far came from: the shop, its tables and every query of this notebook.
 
     Parameters
@@ -122,6 +125,8 @@ def provenance(shop: ShopLike, *, period: Period) -> Provenance:
         The open shop.
     period : Period
         Days that the page speaks of.
+    asked : tuple of (str, str)
+        Kind and name of everything that the page asked for.
 
     Returns
     -------
@@ -138,11 +143,12 @@ def provenance(shop: ShopLike, *, period: Period) -> Provenance:
         currency=shop.currency,
         time_zone=shop.time_zone,
         is_simulated=shop.is_simulated,
-        data_until=min(shop.coverage.last, period.end),
+        data_until=min(shop.coverage.last, period.end) if shop.coverage else None,
         period=period,
         fingerprint=shop.fingerprint,
         tables=counts,
         queries=queries,
+        asked=asked,
     )
 
 
@@ -220,22 +226,24 @@ def limits_bundle(limits: Limits) -> Bundle:
 def provenance_bundle(value: Provenance) -> Bundle:
     """Shop, period, data and number of queries; the queries themselves go into the JSON."""
     simulated = " (simulated)" if value.is_simulated and "simulated" not in value.title.lower() else ""
-    until = f"data until {format_date(value.data_until)}, {value.time_zone}"
-    line = f"{value.title}{simulated} · {value.period.label} · {until} · {value.currency}"
+    until = f"data until {format_date(value.data_until)}, {value.time_zone}" if value.data_until else "no dates"
+    days = f" · {value.period.label}" if value.data_until else ""
+    line = f"{value.title}{simulated}{days} · {until} · {value.currency}"
     rows = ", ".join(f"{table['table']} {format_number(table['n_rows'])}" for table in value.tables)
     queries = "1 query" if len(value.queries) == 1 else f"{len(value.queries)} queries"
-    counts = f"{queries} on {rows}; fingerprint of the data {value.fingerprint[:16]}"
+    counts = f"{queries} on {rows}; fingerprint of the data {value.fingerprint[:16] if value.fingerprint else 'not known'}"
     data = {
         "title": value.title,
         "currency": value.currency,
         "time_zone": value.time_zone,
         "is_simulated": value.is_simulated,
         "data_until": value.data_until,
-        "start": value.period.start,
-        "end": value.period.end,
+        "start": value.period.start if value.data_until else None,
+        "end": value.period.end if value.data_until else None,
         "fingerprint": value.fingerprint,
         "tables": value.tables,
         "queries": value.queries,
+        "asked": value.asked,
     }
     html = f'<p class="provenance">{escape(line)}<br><small>{escape(counts)}</small></p>'
     return _bundle("provenance", jsonable(data), html=html, text=f"{line}\n{counts}")

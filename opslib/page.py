@@ -1,0 +1,240 @@
+"""A notebook's page: one way in, its sections, one way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ibis.expr.types as ir
+from IPython.display import display
+from matplotlib.axes import Axes
+
+from opslib import charts, engine, tables
+from opslib.contracts import require_table
+from opslib.errors import ParameterError, nearest
+from opslib.finding import Facts, Finding, Limits, in_order
+from opslib.metrics import with_local_days
+from opslib.periods import Period
+from opslib.proposals.drafting import draft
+from opslib.shop import choices, latest, reads
+from opslib.shop.sources import Shop, open_shop, with_contract_columns
+
+Need = str | tuple[str, ...]
+_PREFIX = "application/vnd.opslib."
+
+
+class _Asked(Mapping[str, ir.Table]):
+    """Tables by name that note which of them was asked for."""
+
+    def __init__(self, kept: Mapping[str, ir.Table]) -> None:
+        self._kept = kept
+
+    def __getitem__(self, name: str) -> ir.Table:
+        reads.note("table", name)
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for name in self._kept:
+            reads.note("table", name)
+            yield name
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a notebook reads its shop through, and where its results leave; made by `open_page`.
+
+    Parameters
+    ----------
+    shop : Shop
+        The open shop, for proposals and data health.
+    period : Period
+        Days that the page is about.
+    facts : Facts
+        What sentences need to know: period, currency, time zone, coverage, names of the tables that are there.
+    tables : mapping of str to ibis.Table
+        Tables that are there, cut by ``where``, with local days.
+    what_was_read : str
+        Title, days and cut in one line.
+    """
+
+    shop: Shop
+    period: Period
+    facts: Facts
+    tables: Mapping[str, ir.Table]
+    what_was_read: str
+    _sections: dict[str, bool] = field(default_factory=dict, repr=False)  # id -> whether its tables are there
+
+    def table(self, name: str) -> ir.Table:
+        """A table of the shop, cut as the page is; one that the shop lacks is empty, an optional column null.
+
+        Parameters
+        ----------
+        name : str
+            Of a contract.
+
+        Returns
+        -------
+        ibis.Table
+            With every column of the contract; `ContractError` names the nearest where none is called so.
+        """
+        require_table(name)
+        reads.note("table", name)
+        if name not in self.facts.tables:
+            return with_local_days({name: self.shop.empty_table(name)}, zone=self.shop.time_zone)[name]
+        return with_contract_columns(self.tables[name], name)
+
+    def section(self, name: str, *, needs: Sequence[Need] = (), title: str = "") -> None:
+        """Name the section under the heading above, and say what of its data the shop lacks.
+
+        Parameters
+        ----------
+        name : str
+            Id that findings name as their section.
+        needs : sequence of str or tuple of str
+            Tables, or columns as ``table.column``, without which the section leaves the page; any of a tuple will do.
+        title : str
+            Takes the place of the heading.
+        """
+        if name in self._sections:
+            raise ParameterError(f"section '{name}' stands twice on this page; give each heading an id of its own")
+        missing = [gap for need in needs if (gap := self._missing(need))]
+        self._sections[name] = not missing
+        text = "; ".join(f"{gap['table']} ({gap['would_answer']})" for gap in missing)
+        _show(
+            "section",
+            {"id": name, "title": title, "missing": missing},
+            text=f"Not available here: this shop has no {text}" if missing else "",
+        )
+
+    def _missing(self, need: Need) -> dict[str, str] | None:
+        """The first of the alternatives, with what it would answer; None where the shop has one of them."""
+        names = (need,) if isinstance(need, str) else need
+        for name in names:
+            table, _, column = name.partition(".")
+            contract = require_table(table)
+            reads.note("table", table)
+            if table in self.facts.tables and (not column or column in self.tables[table].columns):
+                return None
+        table, _, _ = names[0].partition(".")
+        contract = require_table(table)
+        return {"table": " or ".join(names), "would_answer": contract.would_answer}
+
+    def findings(self, page: str) -> tuple[Finding, ...]:
+        """Findings of another page of the same days: of this run, else of the latest report, else none, which is said.
+
+        Parameters
+        ----------
+        page : str
+            Its name, written out, since a batch reads it there: pages that are read are made first.
+
+        Returns
+        -------
+        tuple of Finding
+        """
+        reads.note("page", page)
+        found, why_none = latest.findings_of(page, shop=self.shop.name, period=self.period)
+        if why_none:
+            print(why_none)
+        return found
+
+    def column(self, *, by: str = "", among: Sequence[str] = choices.GROUPS) -> str:
+        """The column that figures are split by: the one asked for, else the first of ``among`` that the data have."""
+        return choices.choose_group(self.tables, by=by, among=among)
+
+    def baseline(self) -> tuple[Period, Period]:
+        """The period and the same days of the year before, else its later and earlier half: see `choose_baseline`."""
+        return choices.choose_baseline(self.shop.coverage, period=self.period)
+
+    def finish(
+        self,
+        *,
+        answer: str,
+        figure: Axes | None = None,
+        findings: Sequence[Finding] = (),
+        limits: Sequence[str] = (),
+    ) -> None:
+        """End the page: its answer, findings, limits, the draft of a proposal, and where everything came from.
+
+        Parameters
+        ----------
+        answer : str
+            One or two sentences; '' where nothing can be said.
+        figure : Axes or None
+            The figure of the first screen.
+        findings : sequence of Finding
+            Shown by priority.
+        limits : sequence of str
+            What the page cannot say.
+
+        Raises
+        ------
+        ParameterError
+            If a finding names a section that the page has not.
+        """
+        for found in findings:
+            if found.section is not None and found.section not in self._sections:
+                raise ParameterError(
+                    f"finding '{found.key}' names the section '{found.section}', which this page has not; "
+                    f"{nearest(found.section, self._sections)}"
+                )
+        _show("answer", {"text": answer}, text=answer)
+        if figure is not None:
+            _show("figure", {"alt": charts.alt_of(figure), "svg": charts.to_svg(charts.figure_of(figure))}, text="")
+        ordered = in_order(findings)
+        display(*ordered, Limits(tuple(limits)))
+        proposing = [found for found in ordered if found.proposes is not None]
+        display(*(draft(found, as_of=self.period.end) for found in proposing[:1]))
+        display(tables.provenance(self.shop, period=self.period, asked=reads.noted()))
+
+
+def open_page(
+    shop: str, *, start: str = "", end: str = "", where: str = "", default: choices.Default = "month"
+) -> Page:
+    """Open a shop for one page.
+
+    Parameters
+    ----------
+    shop : str
+        Name in ``data/shops``, path of a ``shop.yml``, or an export's folder.
+    start, end : str
+        ISO dates; empty for the default's.
+    where : str
+        Rows that count: conditions on columns, joined by "and".
+    default : {"month", "year", "all"}
+        Last whole calendar month seen; the twelve months up to its end; every day seen.
+
+    Returns
+    -------
+    Page
+
+    Raises
+    ------
+    NotAvailableError, ParameterError, ShopFileError, SourceError, ContractError
+        As opening, reading dates and reading conditions raise them.
+    """
+    reads.clear()
+    engine.clear_log()
+    tables.register()
+    charts.register()
+    opened = open_shop(shop)
+    reads.note("settings", opened.name)
+    reads.note("days", opened.name)
+    period = choices.choose_period(opened, start=start, end=end, default=default)
+    rows = choices.choose_rows(opened, where=where)
+    facts = Facts(
+        title=opened.title, period=period, currency=opened.currency, time_zone=opened.time_zone,
+        coverage=opened.coverage, tables=frozenset(opened.tables), is_simulated=opened.is_simulated,
+    )  # fmt: skip
+    return Page(
+        shop=opened, period=period, facts=facts, tables=_Asked(rows.tables),
+        what_was_read=" ".join(filter(None, [f"{opened.title}, {period.label if opened.coverage else 'no dates'}.", rows.sentence])),
+    )  # fmt: skip
+
+
+def _show(name: str, data: Mapping[str, Any], *, text: str) -> None:
+    """Display a value for the batch, with its text for people."""
+    display({f"{_PREFIX}{name}+json": dict(data), "text/plain": text}, raw=True)
