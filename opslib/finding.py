@@ -3,17 +3,98 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
+from opslib.departments import department_or_own
 from opslib.errors import ParameterError
+from opslib.periods import Coverage, Period
 from opslib.stats.estimates import Estimate
 
 Kind = Literal["measured", "estimated", "described", "simulated"]
 KINDS: tuple[Kind, ...] = ("measured", "estimated", "described", "simulated")
+Role = Literal["key figure", "change", "data", "promise"]
+ROLES: tuple[Role, ...] = ("key figure", "change", "data", "promise")
+Compared = Literal["previous", "year_before"]
+ProposedDesign = Literal["experiment", "elasticity", "before_after"]
 Grade = Literal["High", "Moderate", "Low", "Very low"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What findings and limits may know of their page.
+
+    Parameters
+    ----------
+    title : str
+        Of the shop.
+    period : Period
+        Days that the page is about.
+    currency : str
+        ISO code.
+    time_zone : str
+        Of the shop's days.
+    coverage : Coverage
+        Days that the data have seen.
+    tables : frozenset of str
+        Tables that the shop has.
+    is_simulated : bool
+        Whether the shop was made up.
+    departments : tuple of str
+        Departments that the shop adds to the list.
+    """
+
+    title: str
+    period: Period
+    currency: str
+    time_zone: str
+    coverage: Coverage
+    tables: frozenset[str] = frozenset()
+    is_simulated: bool = False
+    departments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a finding is about.
+
+    Parameters
+    ----------
+    metric : str or None
+        Metric of the registry.
+    scope : tuple of (str, str)
+        Filters that it holds for, as column and value; none: the whole shop.
+    objects : tuple of str
+        Ids of what it names: products, proposals.
+    compared : {"previous", "year_before"} or None
+        Period that a change counts from.
+    """
+
+    metric: str | None = None
+    scope: tuple[tuple[str, str], ...] = ()
+    objects: tuple[str, ...] = ()
+    compared: Compared | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposes:
+    """What a finding's action would move, and how that is seen: it alone decides a draft.
+
+    Parameters
+    ----------
+    metric : str
+        Metric of the registry that the action should move.
+    design : {"experiment", "elasticity", "before_after"}
+        How the claim would be judged.
+    change : float or None
+        Relative change of the price, for an elasticity; None: not known yet.
+    """
+
+    metric: str
+    design: ProposedDesign
+    change: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +114,25 @@ class Finding:
     grade : str or None
         High, Moderate, Low or Very low, where the finding claims a cause.
     section : str or None
-        Heading of the section that argues it.
-    action, owner : str or None
-        What to do, and which department.
+        Id of the section that argues it.
+    department : str or None
+        Who acts; an alias becomes the department's one name, an unknown one is refused when the page is made.
+    priority : int
+        Place on the page, 1 first.
+    role : {"key figure", "change", "data", "promise"} or None
+        A figure of the index, its change, a broken rule of the data, or what became of a promise.
+    about : About
+        Metric, part of the shop, things named.
+    proposes : Proposes or None
+        Metric and design of a draft.
+    action : str or None
+        What to do.
     due : date or None
         By when.
     worth : Estimate or None
         Money a month that the action may bring.
     caveat : str or None
         The main doubt.
-    metric : str or None
-        Metric of the registry.
-    scope : tuple of (str, str)
-        Filters that the finding holds for, as column and value.
 
     Examples
     --------
@@ -59,17 +146,23 @@ class Finding:
     estimate: Estimate | None = None
     grade: Grade | None = None
     section: str | None = None
+    department: str | None = None
+    priority: int = 3
+    role: Role | None = None
+    about: About = About()
+    proposes: Proposes | None = None
     action: str | None = None
-    owner: str | None = None
     due: date | None = None
     worth: Estimate | None = None
     caveat: str | None = None
-    metric: str | None = None
-    scope: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ParameterError(f"finding '{self.key}': kind '{self.kind}' is not one of {', '.join(KINDS)}")
+        for name, allowed in (("kind", KINDS), ("role", (*ROLES, None))):
+            if (value := getattr(self, name)) not in allowed:
+                said = ", ".join(item for item in allowed if item)
+                raise ParameterError(f"finding '{self.key}': {name} '{value}' is not one of {said}")
+        if self.department:
+            object.__setattr__(self, "department", department_or_own(self.department))
 
     def to_json(self) -> dict[str, Any]:
         """The finding as JSON values; numbers that JSON cannot hold become null."""
@@ -77,12 +170,54 @@ class Finding:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Finding:
-        """The finding as `to_json` wrote it; null in an estimate is a number that is not known."""
-        given = {name: values[name] for name in ("estimate", "worth") if values.get(name)}
-        estimates = {name: read_estimate(value) for name, value in given.items()}
-        due = date.fromisoformat(values["due"]) if values.get("due") else None
-        scope = tuple((str(column), str(value)) for column, value in values.get("scope", ()))
-        return cls(**{**values, **estimates, "due": due, "scope": scope})
+        """The finding as `to_json` wrote it, also before findings were typed; null in an estimate is a number not known."""
+        known = dict(values) if "about" in values else _typed(values)
+        about, proposes = About(**known["about"]), known.get("proposes")
+        known["about"] = replace(
+            about, scope=tuple((column, value) for column, value in about.scope), objects=tuple(about.objects)
+        )
+        known["proposes"] = Proposes(**proposes) if proposes else None
+        known["due"] = date.fromisoformat(known["due"]) if known.get("due") else None
+        for name in ("estimate", "worth"):
+            known[name] = read_estimate(known[name]) if known.get(name) else None
+        return cls(**{name: value for name, value in known.items() if name in cls.__slots__})
+
+
+def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A finding of an earlier version, whose key said its role, and whose section was a heading."""
+    key, metric, scope = values["key"], values.get("metric"), values.get("scope") or []
+    ends = {"-change": "previous", "-change-year": "year_before"}
+    compared = next((side for end, side in ends.items() if metric and key.endswith(end)), None)
+    starts = {"rule-": "data", "undo-": "promise"}
+    role = next((role for start, role in starts.items() if key.startswith(start)), None)
+    if metric and values.get("estimate") and not scope:
+        role = "change" if compared else "key figure"
+    objects = [key.removeprefix("undo-").upper()] if role == "promise" else []
+    about = {"metric": metric, "scope": scope, "objects": objects, "compared": compared}
+    return {**values, "section": None, "department": values.get("owner"), "role": role, "about": about}
+
+
+def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by priority; those of one priority stay as they came.
+
+    Examples
+    --------
+    >>> found = [Finding(key=key, sentence="", kind="measured", priority=n) for key, n in (("a", 3), ("b", 1), ("c", 3))]
+    >>> [finding.key for finding in in_order(found)]
+    ['b', 'a', 'c']
+    """
+    return tuple(sorted(found, key=lambda finding: finding.priority))
+
+
+def answer(found: Sequence[Finding]) -> str:
+    """A page's answer in one sentence: its first finding's; '' where it found nothing.
+
+    Examples
+    --------
+    >>> answer([Finding(key="a", sentence="Revenue rose.", kind="measured")]), answer([])
+    ('Revenue rose.', '')
+    """
+    return found[0].sentence if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from opslib.casework import decide as deciding
 from opslib.cli import app, common
 from opslib.errors import OpslibError
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Proposes
 from tests.conftest import ROOT
 
 RUN = CliRunner()
@@ -52,8 +52,9 @@ def report(project: Path, page: str, *findings: Finding, **more: list) -> None:
     (folder / "manifest.json").write_text("{}")
 
 
-RISK = Finding(key="at-risk", sentence="204 wait.", kind="measured", action="win back", owner="Service", scope=(("segment", "at risk"),))  # fmt: skip
-STAND = Finding(key="revenue", sentence="Revenue was 9.", kind="measured", metric="revenue")
+RISK = Finding(key="at-risk", sentence="204 wait.", kind="measured", action="win back", department="Service",
+               about=About(scope=(("segment", "at risk"),)), proposes=Proposes(metric="purchase_rate", design="experiment"))  # fmt: skip
+STAND = Finding(key="revenue", sentence="Revenue was 9.", kind="measured", about=About(metric="revenue"))
 
 
 def test_a_finding_becomes_a_draft_that_is_checked_and_never_overwritten(project):

@@ -127,7 +127,7 @@ def test_nothing_from_the_data_becomes_markup(text):
 
 
 def test_findings_are_escaped(shell):
-    finding = Finding(key="a", sentence=HOSTILE, kind="measured", action=HOSTILE, owner=HOSTILE, caveat=HOSTILE)
+    finding = Finding(key="a", sentence=HOSTILE, kind="measured", action=HOSTILE, department=HOSTILE, caveat=HOSTILE)
     for value in (finding, Limits((HOSTILE,)), NotAvailableError(HOSTILE, HOSTILE)):
         tags = {tag for tag, _ in Reader(bundle(shell, value)["text/html"]).tags}
         assert tags <= {"p", "span", "small", "br", "div", "ul", "li"}
@@ -247,13 +247,13 @@ def test_finding_carries_its_json(shell):
         grade="Low",
         worth=worth,
         action="list 40 items",
-        owner="Assortment",
+        department="Assortment",
         due=date(2026, 11, 15),
     )
     shown = bundle(shell, finding)
     data = shown["application/vnd.opslib.finding+json"]
     assert json.loads(json.dumps(data, allow_nan=False))["key"] == "rattan"
-    assert f"→ list 40 items · Assortment · £3,100 a month (1,400{DASH}5,200) · by 15 Nov 2026" in shown["text/html"]
+    assert f"→ list 40 items · Buying · £3,100 a month (1,400{DASH}5,200) · by 15 Nov 2026" in shown["text/html"]
     assert "estimated, grade Low" in shown["text/plain"]
 
 

@@ -71,9 +71,9 @@ def draft(
         _list_findings(shop, known)
         return
     found = _one_finding(shop, known, key=finding, page=page)
-    until = found.pop("data_until")
+    until = found["data_until"]
     made = proposals.draft(
-        Finding.from_json({name: value for name, value in found.items() if name != "page"}),
+        Finding.from_json(found),
         as_of=date.fromisoformat(until[:10]) if until else None,
         page=found["page"],
         proposal_id=proposal or None,
@@ -327,7 +327,10 @@ def list_proposals(
 
 
 def _list_findings(shop: str, known: list[dict[str, Any]]) -> None:
-    rows = [(item["key"], item["action"], item["owner"] or "-", item["page"]) for item in known if item["action"]]
+    from opslib.finding import Finding
+
+    found = [(Finding.from_json(item), item["page"]) for item in known if item["action"]]
+    rows = [(one.key, str(one.action), one.department or "-", page) for one, page in found]
     if rows:
         echo_table(rows, ("finding", "what to do", "owner", "page"))
     else:

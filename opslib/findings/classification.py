@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Proposes
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_share
 from opslib.periods import Period
 from opslib.stats.estimates import Estimate
@@ -76,8 +76,9 @@ def _cell(name: str, row: pd.Series, currency: str) -> Finding:
         kind="measured",
         section="Nine cells, each with its treatment",
         action=f"{name}: {row['action']}",
-        owner=str(row["owner"]).capitalize(),
-        scope=(("cell", name),),
+        department=str(row["owner"]).capitalize(),
+        about=About(scope=(("cell", name),)),
+        proposes=Proposes(metric="margin" if name[0] == "C" else "stock_out_share", design="before_after"),
     )
 
 
@@ -124,7 +125,7 @@ def _stages(stages: pd.DataFrame) -> list[Finding]:
             kind="estimated",
             section="Where products stand in their life",
             action="decide for each: renew, mark down once, or let it run out",
-            owner="Buying",
+            department="Buying",
         )
     ]
 

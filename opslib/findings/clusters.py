@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Proposes
 from opslib.formats import count_of, format_estimate, format_share
 from opslib.segmentation import Drift, SegmentClusters
 from opslib.segmentation.clusters import STABLE
@@ -63,7 +63,7 @@ def _none(found: SegmentClusters) -> Finding:
         section=SECTION,
         caveat="Groups that overlap widely, or of few customers, would not be seen.",
         action="do not name personas from these data; use the rule segments, and address customers by degree",
-        owner="Customer relations",
+        department="Customer relations",
     )
 
 
@@ -93,8 +93,9 @@ def _group(row: pd.Series, found: SegmentClusters) -> Finding | None:
         estimate=part,
         section=SECTION,
         action=f"{row['segment']}: {action}",
-        owner=owner,
-        scope=(("segment", str(row["segment"])),),
+        department=owner,
+        about=About(scope=(("segment", str(row["segment"])),)),
+        proposes=Proposes(metric="purchase_rate", design="experiment"),
     )
 
 
@@ -139,7 +140,7 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
             kind="measured",
             section=SECTION,
             action="fit the groups again" if len(moved) or drift.far_lower > 0 else "keep the model",
-            owner="Data analysis",
+            department="Data analysis",
         )
     ]
     for _, row in drift.segments.iterrows():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding
 from opslib.formats import count_of, format_number, format_share
 from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises, scored_promises
 from opslib.proposals.ledger import Record
@@ -192,7 +192,7 @@ def follow_up_findings(
     if outcomes.empty and waiting.empty:
         return (Finding(key="nothing-decided", kind="described", section="What came true", sentence=(
             "Nothing was decided here yet, so no promise can be looked at again."),
-            action="write down decisions with opslib proposal decide", owner="Management"),)  # fmt: skip
+            action="write down decisions with opslib proposal decide", department="Management"),)  # fmt: skip
     found = [_came_true(outcomes)] if len(outcomes) else []
     found += [_undo(row) for row in _worse(outcomes).to_dict("records")]
     replayed = (
@@ -243,8 +243,10 @@ def _undo(row: Mapping[Hashable, Any]) -> Finding:
     return Finding(
         key=f"undo-{row['proposal']}".lower(),
         kind="estimated",
+        role="promise",
+        about=About(objects=(str(row["proposal"]),)),
         estimate=_estimate(row),
-        owner=str(row["owner"]),
+        department=str(row["owner"]),
         sentence=f"{row['name']} {row['outcome']}: {change} where {promised} was promised.",
         action=f"undo {row['name']}" + ("" if is_worse else ", unless it costs nothing"),
         section="What to undo",

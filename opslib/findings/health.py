@@ -122,8 +122,9 @@ def _mend(finding: Violation) -> Finding:
         sentence=f"{where}: {finding.rule} ({count_of(finding.n_rows, 'row')}, {format_share(finding.share)}).",
         kind="measured",
         section="Which rules are broken",
+        role="data",
         action=f"mend {where} at its source" if finding.severity == "error" else None,
-        owner="Data" if finding.severity == "error" else None,
+        department="Data" if finding.severity == "error" else None,
     )
 
 

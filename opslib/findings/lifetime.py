@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Proposes
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_date, format_days, format_estimate, format_money, format_share
 from opslib.segmentation import HoldoutCheck
@@ -85,9 +85,10 @@ def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Finding:
         section=WORTH,
         estimate=alive,
         action=f"Try a win-back on a random half of '{target['segment']}', at well under {_money(target['each'], currency)} a customer",
-        owner="Customer relations",
+        department="Customer relations",
         caveat="That is the most there is: few of those who stopped answer an offer, and some would return without one.",
-        scope=(("segment", str(target["segment"])),),
+        about=About(scope=(("segment", str(target["segment"])),)),
+        proposes=Proposes(metric="purchase_rate", design="experiment"),
     )  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def _trust(holdout: HoldoutCheck, failed: pd.DataFrame) -> Finding:
         section=TRUST,
         estimate=skill,
         action="Use the forecast for the order of segments, not for a budget" if outside_of else None,
-        owner="Data analysis" if outside_of else None,
+        department="Data analysis" if outside_of else None,
         caveat="One stretch of days: another season would be missed by another amount.",
     )
 
@@ -150,7 +151,7 @@ def visit_findings(sizes: pd.DataFrame | None, *, horizon_days: int) -> tuple[Fi
             f"{format_estimate(later)} of them the visitor orders in a later visit within {format_days(horizon_days)}.",
             kind="measured", section=VISITS, estimate=later,
             action=f"Try a reminder after a '{worst['intent']}' visit on a random half of such visitors",
-            owner="Marketing", scope=(("intent", str(worst["intent"])),),
+            department="Marketing", about=About(scope=(("intent", str(worst["intent"])),)),
             caveat="Those who order later differ in more than the cart; the reminder's effect needs its own test.",
         ),
     )  # fmt: skip

@@ -71,7 +71,7 @@ def complement_findings(pairs: pd.DataFrame) -> tuple[Finding, ...]:
             estimate=estimate,
             section=_TOGETHER,
             action=f"show {first['item_b']} beside {first['item_a']} to half of the visitors, and measure the basket",
-            owner="Merchandising",
+            department="Merchandising",
             caveat="Bought together is not bought because of it: a bundle may only give a discount to those who buy both anyway.",
         ),
     )
@@ -112,7 +112,7 @@ def substitute_findings(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views
             estimate=estimate,
             section=_COMPETE,
             action=f"review together whether each is needed or can be told apart: {', '.join(sorted(rivals)[:4])}",
-            owner="Buying",
+            department="Buying",
             caveat="Looking at two products in one visit shows that they are compared, not that one could go without loss."
             if from_views
             else "Without views of products this rests on who buys what in turn: size of household and stock at home look alike.",
@@ -157,7 +157,7 @@ def launch_findings(launches: pd.DataFrame) -> tuple[Finding, ...]:
             grade="Low",
             section=_LAUNCHED,
             action=f"count {first['item']} net of what it takes from its group before more like it is bought",
-            owner="Buying",
+            department="Buying",
             caveat="The group may have lost for another reason at the same time; launches are not random.",
         ),
     )

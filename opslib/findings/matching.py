@@ -56,7 +56,7 @@ def match_findings(
                 f"accept or drop; the one most worth a look is “{first['their_name']}” at {first['competitor']} "
                 f"against our “{first['name']}” ({format_share(first['probability'])}).",
                 action="look through the doubtful pairs, in the order of the list",
-                owner="Merchandising",
+                department="Merchandising",
             )
         )
     if before is not None and after is not None and len(before) and len(after):

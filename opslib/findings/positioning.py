@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import Finding, Proposes
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_estimate, format_money, format_share
 from opslib.positioning import HedonicModel
@@ -63,7 +63,8 @@ def _against_rivals(position: pd.DataFrame) -> list[Finding]:
                 action=f"check whether quality or service carries it: {rows.iloc[0]['group']}"
                 if word == "dearer"
                 else None,
-                owner="Merchandising" if word == "dearer" else None,
+                department="Merchandising" if word == "dearer" else None,
+                proposes=Proposes(metric="units_sold", design="elasticity") if word == "dearer" else None,
             )
         )
     share = position["n_covered"].sum() / position["n_products"].sum()

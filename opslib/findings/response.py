@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Proposes
 from opslib.findings.rows import estimate_of
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
@@ -77,10 +77,10 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
         action=f"test it: {change} on half of the products of {row['group']}, drawn by lot, for eight weeks"
         if is_gain
         else f"leave the prices of {row['group']} as they are, or test {format_change(-price_change)} on half of its products",
-        owner="Pricing",
+        department="Pricing",
         caveat=UNCONFOUNDED,
-        metric="units_sold",
-        scope=(("category", str(row["group"])),),
+        about=About(metric="units_sold", scope=(("category", str(row["group"])),)),
+        proposes=Proposes(metric="units_sold", design="elasticity"),
     )
 
 
@@ -102,7 +102,8 @@ def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: f
         kind="estimated",
         section=SECTION,
         action="move prices on purpose: half of the products of one group, drawn by lot, for eight weeks",
-        owner="Pricing",
+        department="Pricing",
+        proposes=Proposes(metric="units_sold", design="elasticity"),
     )
 
 
@@ -176,7 +177,12 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Finding, .
         text = f"What {moved} would sell cannot be told ({found.reason}).{place}"
         return (
             Finding(
-                key="what-if", sentence=text, kind="described", section=MOVED, action="test it first", owner="Pricing"
+                key="what-if",
+                sentence=text,
+                kind="described",
+                section=MOVED,
+                action="test it first",
+                department="Pricing",
             ),
         )
     told = found.consequence.margin or found.consequence.revenue
@@ -194,10 +200,9 @@ def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Finding, .
             estimate=worth,
             worth=worth,
             action=f"test it: {moved} for half of the weeks or stores, drawn by lot",
-            owner="Pricing",
+            department="Pricing",
             caveat=UNCONFOUNDED,
-            metric="units_sold",
-            scope=(("product_id", found.product_id),),
+            about=About(metric="units_sold", scope=(("product_id", found.product_id),)),
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Proposes
 from opslib.formats import count_of, format_days, format_money, format_share
 
 #: Segments that call for an action on this page, most urgent first.
@@ -80,8 +80,9 @@ def _segment(name: str, row: pd.Series, currency: str) -> Finding:
         kind="measured",
         section="Seven segments, each with its treatment",
         action=f"{name}: {row['action']}",
-        owner=str(row["owner"]).capitalize(),
-        scope=(("segment", name),),
+        department=str(row["owner"]).capitalize(),
+        about=About(scope=(("segment", name),)),
+        proposes=Proposes(metric="purchase_rate", design="experiment"),
     )
 
 

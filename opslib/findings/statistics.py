@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Compared, Finding
 from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
 from opslib.metrics import METRICS
 from opslib.stats.estimates import Estimate
@@ -59,7 +59,7 @@ def statistics_findings(
             found.append(_figure(kpis, metric, currency))
     if (one := _retention(retention)) is not None:
         found.append(one)
-    keys = {"previous": "change", "year_before": "change-year"}
+    keys: dict[Compared, str] = {"previous": "change", "year_before": "change-year"}
     changes = [
         _change(kpis, metric, side, key=f"{metric}-{key}")
         for side, key in keys.items()
@@ -125,7 +125,8 @@ def _revenue(kpis: pd.DataFrame, currency: str) -> Finding:
         kind="measured",
         estimate=_estimate(row, currency),
         section="Where the figures stand",
-        metric="revenue",
+        role="key figure",
+        about=About(metric="revenue"),
     )
 
 
@@ -159,9 +160,10 @@ def _figure(kpis: pd.DataFrame, metric: str, currency: str) -> Finding:
         kind="measured" if math.isnan(float(row["lower"])) else "estimated",
         estimate=_estimate(row, currency),
         section="Where the figures stand",
-        metric=metric,
+        role="key figure",
+        about=About(metric=metric),
         action=action,
-        owner=owner,
+        department=owner,
     )
 
 
@@ -173,7 +175,7 @@ def _is_worse(kpis: pd.DataFrame, metric: str) -> bool:
     return bool(row["change_upper"] < 0 if METRICS[metric].direction > 0 else row["change_lower"] > 0)
 
 
-def _change(kpis: pd.DataFrame, metric: str, comparison: str, *, key: str) -> Finding | None:
+def _change(kpis: pd.DataFrame, metric: str, comparison: Compared, *, key: str) -> Finding | None:
     row = _row(kpis, metric, comparison)
     if row is None or math.isnan(float(row["change_share"])):
         return None
@@ -189,7 +191,8 @@ def _change(kpis: pd.DataFrame, metric: str, comparison: str, *, key: str) -> Fi
         kind="estimated",
         estimate=estimate,
         section="What moved beyond chance",
-        metric=metric,
+        role="change",
+        about=About(metric=metric, compared=comparison),
     )
 
 

@@ -75,7 +75,7 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         action=f"find out why search does not lead “{name}” to the {count_of(n_ours, 'product')} whose name has the word"
         if is_named
         else f"look for products for “{name}”, once it is clear that we do not sell them under another word",
-        owner="Website" if is_named else "Buying",
+        department="Website" if is_named else "Buying",
         caveat="Assumes that a visit which failed would bring, if met, what visits that found something bring beyond what "
         "failing ones buy anyway; the two may differ in other ways.",
     )
@@ -126,6 +126,6 @@ def _gap(row: pd.Series, by: str, currency: str, more: str) -> Finding:
         estimate=pressure,
         grade="Low",
         action=f"look for more choice: {name}",
-        owner="Buying",
+        department="Buying",
         caveat="That money is earned today: it bounds what more choice could win, and some would come from neighbours.",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, ProposalError
-from opslib.finding import Finding
+from opslib.finding import Finding, Proposes
 from opslib.metrics import METRICS
 from opslib.proposals.model import Proposal
 from opslib.proposals.parsing import proposal_yaml
@@ -22,10 +22,7 @@ SOMEDAY = date(2100, 1, 4)
 #: Stands where the finding gives no size.
 PLACEHOLDER = 0.05
 _SMALLEST, _LARGEST = 0.001, 1.0
-#: Names of groups of customers, which no table holds.
-_PEOPLE = ("segment", "cluster", "tier", "life_stage", "cohort")
 _COLUMN_TABLES = ("order_lines", "products", "sessions", "customers")
-_PRICE = re.compile(r"\bprices?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +72,10 @@ def draft(
 
     Examples
     --------
+    >>> from opslib.finding import About
     >>> finding = Finding(key="segment-at-risk", sentence="204 customers have not ordered for 127 days.", kind="measured",
-    ...     action="at risk: a personal win-back", owner="Customer service", scope=(("segment", "at risk"),))
+    ...     action="at risk: a personal win-back", department="Customer service",
+    ...     about=About(scope=(("segment", "at risk"),)), proposes=Proposes(metric="purchase_rate", design="experiment"))
     >>> made = draft(finding, as_of=date(2026, 10, 31))
     >>> print(made.text.splitlines()[2])
     title: 'At risk: a personal win-back'
@@ -89,58 +88,40 @@ def draft(
             "lists them under 'What to do'; opslib proposal draft SHOP names their keys)"
         )
     name = proposal_id or re.sub(r"[^A-Za-z0-9]+", "-", finding.key).strip("-")[:64].rstrip("-") or "draft"
-    metric = _metric(finding)
-    scope, left = _scope(finding)
-    start = _start(finding, as_of)
+    proposed = finding.proposes or Proposes(metric=finding.about.metric or "revenue", design="before_after")
+    if proposed.metric not in METRICS:
+        raise ParameterError(
+            f"finding '{finding.key}': metric '{proposed.metric}' is not in the registry, so no claim can be drafted"
+        )
+    metric, (scope, left), start = METRICS[proposed.metric], _scope(finding), _start(finding, as_of)
     end = start + timedelta(days=WINDOW_DAYS - 1)
-    design = _design(finding, metric, start=start, name=name)
-    promise, why = _promise(finding, metric)
-    turn = "fall" if METRICS[metric].direction < 0 else "rise"
+    promise, why = _promise(finding, metric.name)
     claim = {
         "id": "c1",
-        "sentence": f"We expect {METRICS[metric].title.lower()} to {turn} by {100 * promise:.3g} %.",
-        "metric": metric,
-        "unit": METRICS[metric].unit_of_analysis,
+        "sentence": f"We expect {metric.title.lower()} to {'fall' if metric.direction < 0 else 'rise'} by {100 * promise:.3g} %.",
+        "metric": metric.name,
+        "unit": metric.unit_of_analysis,
         "scope": scope,
-        "design": design,
+        "design": _design(proposed, metric.unit_of_analysis, start=start, name=name),
         "promise": promise,
         "window": {"start": start, "end": end},
-        "follow_up": _follow_up(design["kind"], end),
+        "follow_up": _follow_up(proposed, end),
     }
-    to_do = tuple(_to_do(finding, metric=metric, left=left, design=design, promise=why, start=start))
+    to_do = tuple(_to_do(finding, proposed, unit=metric.unit_of_analysis, left=left, promise=why, start=start))
     argued = f" on page {page}" if page else ""
     proposal = Proposal.model_validate({
         "id": name, "title": _sentence(finding.action)[:120], "change": _sentence(finding.action),
-        "need": f"{finding.sentence[:900]} (finding '{finding.key}'{argued})", "owner": finding.owner or "Somebody",
+        "need": f"{finding.sentence[:900]} (finding '{finding.key}'{argued})", "owner": finding.department or "Somebody",
         "start": start, "deadline": end, "claims": [claim], "to_do": list(to_do),
     })  # fmt: skip
     head = "# A draft: what stands under to_do is still to be said. Delete each line once it is; docs/proposals.md helps.\n"
     return ProposalDraft(id=name, text=head + proposal_yaml(proposal), to_do=to_do)
 
 
-def _metric(finding: Finding) -> str:
-    if finding.metric:
-        if finding.metric not in METRICS:
-            raise ParameterError(
-                f"finding '{finding.key}': metric '{finding.metric}' is not in the registry, so no claim can be drafted"
-            )
-        return finding.metric
-    if any(column in _PEOPLE for column, _ in finding.scope):
-        return "purchase_rate"
-    cells = [value for column, value in finding.scope if column == "cell"]
-    if cells:
-        return "margin" if cells[0].startswith("C") else "stock_out_share"
-    return "units_sold" if _is_about_price(finding) else "revenue"
-
-
-def _is_about_price(finding: Finding) -> bool:
-    return finding.key.startswith("price-") or bool(_PRICE.search(finding.action or ""))
-
-
 def _scope(finding: Finding) -> tuple[list[dict[str, Any]], list[str]]:
     """Filters on columns of the contracts, and what no table can express."""
     found, left = [], []
-    for column, value in finding.scope:
+    for column, value in finding.about.scope:
         table, _, name = column.rpartition(".")
         tables = [t for t in ([table] if table else _COLUMN_TABLES) if t in CONTRACTS and name in CONTRACTS[t].names]
         if tables and CONTRACTS[tables[0]].column(name).kind == "string":
@@ -156,12 +137,9 @@ def _start(finding: Finding, as_of: date | None) -> date:
     return day + timedelta(days=-day.weekday() % 7)
 
 
-def _design(finding: Finding, metric: str, *, start: date, name: str) -> dict[str, Any]:
-    """A segment can be treated by lot; a price has a response; what is done on the site can be tested; else own history."""
-    unit = METRICS[metric].unit_of_analysis
-    is_segment = unit == "customer" and any(column in _PEOPLE for column, _ in finding.scope)
-    if is_segment or unit in ("visitor", "session"):
-        control = "hold_back" if is_segment else "control"
+def _design(proposed: Proposes, unit: str, *, start: date, name: str) -> dict[str, Any]:
+    if proposed.design == "experiment":
+        control = "hold_back" if unit == "customer" else "control"
         return {
             "kind": "experiment",
             "experiment": name,
@@ -169,9 +147,13 @@ def _design(finding: Finding, metric: str, *, start: date, name: str) -> dict[st
             "treatment": "treated",
             "randomised": unit,
         }
-    if metric == "units_sold" and _is_about_price(finding):
-        return {"kind": "elasticity", "price_change": -PLACEHOLDER}
+    if proposed.design == "elasticity":
+        return {"kind": "elasticity", "price_change": _price_change(proposed)}
     return {"kind": "before_after", "changed_on": start}
+
+
+def _price_change(proposed: Proposes) -> float:
+    return -PLACEHOLDER if proposed.change is None else proposed.change
 
 
 def _promise(finding: Finding, metric: str) -> tuple[float, str]:
@@ -181,44 +163,46 @@ def _promise(finding: Finding, metric: str) -> tuple[float, str]:
     ratio = worth.value / estimate.value if worth and estimate and same_unit and estimate.value > 0 else 0.0
     if _SMALLEST <= ratio <= _LARGEST:
         return float(f"{ratio:.2g}"), "what it is worth, over what the figure is now"
-    is_change = estimate is not None and estimate.unit == "relative change" and finding.metric == metric
+    is_change = estimate is not None and estimate.unit == "relative change" and finding.about.metric == metric
     if estimate is not None and is_change and _SMALLEST <= abs(estimate.value) <= _LARGEST:
         return float(f"{abs(estimate.value):.2g}"), "as large as the change that was found"
     size = f"says that it is worth {worth.value:,.0f} {worth.unit}, but not" if worth else "does not say"
     return PLACEHOLDER, f"a placeholder: the finding {size} by how much the metric moves"
 
 
-def _follow_up(kind: str, end: date) -> dict[str, Any]:
+def _follow_up(proposed: Proposes, end: date) -> dict[str, Any]:
     window = {"start": end + timedelta(days=1), "end": end + timedelta(days=WINDOW_DAYS)}
-    if kind == "experiment":
+    if proposed.design == "experiment":
         return {"design": "hold_out", "hold_out_share": 0.1, "window": window}
     return {"design": "before_after", "window": window}
 
 
 def _to_do(
-    finding: Finding, *, metric: str, left: list[str], design: dict[str, Any], promise: str, start: date
+    finding: Finding, proposed: Proposes, *, unit: str, left: list[str], promise: str, start: date
 ) -> Iterator[str]:
-    if not finding.metric:
-        yield f"claims.metric: the finding names none; '{metric}' is proposed for what the action is about"
-    if left and design["kind"] == "experiment":
+    if not finding.about.metric:
+        yield f"claims.metric: the finding names none; '{proposed.metric}' is proposed for what the action is about"
+    if left and proposed.design == "experiment":
         yield (
-            f"claims.scope: {' and '.join(left)} is no column of the shop's tables; only these {design['randomised']}s may "
+            f"claims.scope: {' and '.join(left)} is no column of the shop's tables; only these {unit}s may "
             "enter the test, so say who draws them, and keep that list"
         )
     elif left:
         yield f"claims.scope: {' and '.join(left)} is no column of the shop's tables; name the products as a filter"
-    elif not finding.scope:
+    elif not finding.about.scope:
         yield "claims.scope: the finding names no part of the shop; add filters, or let the claim hold for all of it"
     yield f"claims.promise: {promise}; write what you would bet on, and m, the smallest change worth having"
+    change = _price_change(proposed)
     yield {
         "experiment": "claims.design: a random part is held back; name the experiment under which the table experiments "
         "will hold who got what",
-        "elasticity": f"claims.design: a price {100 * PLACEHOLDER:g} % lower stands there; say which price moves, and by how much",
+        "elasticity": f"claims.design: a price {100 * abs(change):g} % {'lower' if change < 0 else 'higher'} stands there; "
+        "say which price moves, and by how much",
         "before_after": "claims.design: before and after shows the least; draw lots if that can be done, or name control_scope",
-    }[design["kind"]]  # fmt: skip
+    }[proposed.design]  # fmt: skip
     chosen = "no day is known to the finding" if start == SOMEDAY else f"{start} is proposed"
     yield f"start: {chosen}; check start, deadline, and the windows of claim and follow-up"
-    if not finding.owner:
+    if not finding.department:
         yield "owner: the finding names no department"
     yield "owner_person_days: nobody but the departments knows the effort; add departments, one_off_cost_amount, running_cost_amount"
     yield "stated_probability: say how likely the change is to be worth having; it is scored later"

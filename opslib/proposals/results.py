@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from opslib.finding import Finding, Grade
+from opslib.finding import About, Finding, Grade
 from opslib.stats.estimates import Estimate
 
 State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refuted", "inconclusive"]
@@ -249,9 +249,9 @@ class ProposalResult:
                 kind="described" if claim.measured.effect is None else "estimated",
                 estimate=claim.measured.effect,
                 grade=claim.grade,
-                owner=self.owner,
+                department=self.owner,
                 caveat=claim.measured.doubt or None,
-                metric=claim.metric,
+                about=About(metric=claim.metric),
             )
             for claim in self.claims
         )

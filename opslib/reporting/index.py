@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opslib.finding import About, Compared, Finding
+from opslib.formats import format_estimate
 from opslib.periods import Period
 from opslib.reporting.cleaning import image_source
 from opslib.reporting.manifest import PageRecord, versions
-from opslib.reporting.render import PageExporter, estimate, page_period
+from opslib.reporting.render import PageExporter, page_period
 from opslib.reporting.since import alarms, changes
+from opslib.stats.estimates import Estimate
 
 SPARK_WIDTH, SPARK_HEIGHT = 160, 36
-#: End of the key of a finding that is the change of a metric, and the period that it changed from.
-CHANGES = {"-change": Period.previous, "-change-year": Period.year_before}
+#: The period that a change counts from.
+EARLIER: Mapping[Compared, Callable[[Period], Period]] = {
+    "previous": Period.previous,
+    "year_before": Period.year_before,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,7 @@ def render_index(
 
 
 def headline_tiles(records: Sequence[PageRecord], *, currency: str | None) -> list[Tile]:
-    """Figures of the findings that name a metric, one a metric, in the order of the pages.
+    """Key figures of the findings, one a metric, in the order of the pages.
 
     Parameters
     ----------
@@ -107,17 +113,19 @@ def headline_tiles(records: Sequence[PageRecord], *, currency: str | None) -> li
     Returns
     -------
     list of Tile
-        A finding whose key ends as in `CHANGES` is a change on the metric's tile, not a tile of its own.
+        A change stands on its metric's tile, not on a tile of its own.
     """
     tiles: dict[str, Tile] = {}
     for record in records:
         # A proposal's evidence speaks of its test, not of the shop.
-        found = () if record.harvest.proposals else record.harvest.findings
-        figures = [e for e in found if e.get("metric") and e.get("estimate") and not e.get("scope")]
-        moved = [e for e in figures if e["key"].endswith(tuple(CHANGES))]
-        for item in figures:
-            if item not in moved:
-                tiles.setdefault(item["metric"], _tile(record, item, moved=moved, currency=currency))
+        items = () if record.harvest.proposals else record.harvest.findings
+        told = [Finding.from_json(item) for item in items]
+        found = [(one.role, one.about, one.estimate) for one in told if one.estimate and not one.about.scope]
+        moved = [(about, change) for role, about, change in found if role == "change"]
+        for role, about, figure in found:
+            if role == "key figure" and about.metric:
+                tile = _tile(record, about.metric, figure, moved=moved, currency=currency)
+                tiles.setdefault(about.metric, tile)
     return list(tiles.values())
 
 
@@ -158,19 +166,24 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 
 def _tile(
-    record: PageRecord, item: Mapping[str, Any], *, moved: Sequence[Mapping[str, Any]], currency: str | None
+    record: PageRecord,
+    metric: str,
+    figure: Estimate,
+    *,
+    moved: Sequence[tuple[About, Estimate]],
+    currency: str | None,
 ) -> Tile:
-    value, _, interval = estimate(item["estimate"], currency).partition(" (")
-    metric, period = item["metric"], page_period(record.parameters, record.harvest)
+    period = page_period(record.parameters, record.harvest)
+    value, _, interval = format_estimate(figure, currency=currency).partition(" (")
     return Tile(
         name=metric.replace("_", " "),
         value=value,
         interval=interval.removesuffix(")"),
         changes={
-            earlier(period).label: estimate(change["estimate"])
-            for end, earlier in CHANGES.items()
-            for change in moved
-            if period and change["metric"] == metric and change["key"].endswith(end)
+            earlier(period).label: format_estimate(change)
+            for side, earlier in EARLIER.items()
+            for about, change in moved
+            if period and (about.metric, about.compared) == (metric, side)
         },
         spark=sparkline(record.harvest.series.get(metric, ())),
         page=record.name,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opslib.finding import read_estimate
+from opslib.finding import Finding, read_estimate
 from opslib.metrics import METRICS
 from opslib.reporting.manifest import PageRecord, digest
 from opslib.stats.estimates import Estimate
@@ -41,35 +41,33 @@ def alarms(records: Sequence[PageRecord]) -> list[Notice]:
     -------
     list of Notice
     """
-    undone = {item["key"] for r in records for item in r.harvest.findings if item["key"].startswith("undo-")}
+    every = {r.name: [Finding.from_json(item) for item in r.harvest.findings] for r in records}
+    undone = {
+        name for items in every.values() for item in items if item.role == "promise" for name in item.about.objects
+    }
     found = []
     for record in records:
         if record.status == "failed":
             found.append(Notice("page failed", f"{record.title} This page could not be made.", f"{record.name}.html"))
         for card in record.harvest.proposals:
-            is_bad = card["verdict"].startswith(("harmful", "invalid")) and f"undo-{card['id']}".lower() not in undone
+            is_bad = card["verdict"].startswith(("harmful", "invalid")) and card["id"] not in undone
             if is_bad and not str(card.get("decision") or "").startswith("reject"):
                 text = f"{card['id']} {card['title']}: {card['verdict']}, {card.get('decision') or 'not decided'}."
                 found.append(Notice("proposal", text, f"{record.name}.html"))
-        for item in () if record.harvest.proposals else record.harvest.findings:
-            why = _why_alarming(item)
-            if why:
-                found.append(Notice(why, item["sentence"], _address(record.name, item["key"])))
+        for item in () if record.harvest.proposals else every[record.name]:
+            if why := _why_alarming(item):
+                found.append(Notice(why, item.sentence, _address(record.name, item.key)))
     return found
 
 
-def _why_alarming(item: Mapping[str, Any]) -> str:
-    key = item["key"]
-    if key.startswith("rule-") and item.get("action"):
-        return "data"
-    if key.startswith("undo-"):
-        return "promise"
-    metric = METRICS.get(item.get("metric") or "")
-    if key.endswith("-change") and metric and item.get("estimate") and not item.get("scope"):
-        change = read_estimate(item["estimate"])
-        is_worse = change.upper < 0 if metric.direction > 0 else change.lower > 0
-        return "key figure" if is_worse and not _is_counted(change) else ""
-    return ""
+def _why_alarming(item: Finding) -> str:
+    if item.role == "promise" or (item.role == "data" and item.action):
+        return item.role
+    change, metric = item.estimate, METRICS.get(item.about.metric or "")
+    if item.role != "change" or item.about.compared != "previous" or item.about.scope or not metric or not change:
+        return ""
+    is_worse = change.upper < 0 if metric.direction > 0 else change.lower > 0
+    return "key figure" if is_worse and not _is_counted(change) else ""
 
 
 def finding_anchor(key: str) -> str:

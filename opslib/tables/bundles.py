@@ -206,7 +206,7 @@ def finding_bundle(finding: Finding) -> Bundle:
 
 def _todo(finding: Finding) -> str:
     """What to do, who, what it may bring a month, by when."""
-    parts = [finding.action, finding.owner]
+    parts = [finding.action, finding.department]
     if finding.worth:
         unit = finding.worth.unit
         parts.append(format_estimate(replace(finding.worth, unit=unit if "/" in unit else f"{unit}/month")))

@@ -65,7 +65,7 @@ def hostile_notebook() -> Any:
     content.cells[0].source += "\n\n" + "\n\n".join(HOSTILE)
     rows = "".join(f"<tr><td>{payload}</td><td>1</td></tr>" for payload in HOSTILE)
     words = "\n".join(HOSTILE)
-    finding = a_finding("k", HOSTILE[0], action=HOSTILE[1], caveat=HOSTILE[2], owner=HOSTILE[3], metric=HOSTILE[1])
+    finding = a_finding("k", HOSTILE[0], action=HOSTILE[1], caveat=HOSTILE[2], department=HOSTILE[3], metric=HOSTILE[1])
     limits = {"sentences": [HOSTILE[4], HOSTILE[0]]}
     origin = PROVENANCE | {"title": HOSTILE[1], "queries": [{"sql": HOSTILE[0], "n_rows": 1, "fingerprint": "a"}]}
     content.cells[-1].outputs = [
@@ -78,7 +78,7 @@ def hostile_notebook() -> Any:
             shown({f"application/vnd.opslib.{k}+json": v})
             for k, v in (
                 ("finding", finding),
-                ("finding", a_finding(f"undo-{HOSTILE[1]}", HOSTILE[6])),
+                ("finding", a_finding(f"undo-{HOSTILE[1]}", HOSTILE[6], role="promise")),
                 ("limits", limits),
                 ("provenance", origin),
             )

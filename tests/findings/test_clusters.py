@@ -38,7 +38,7 @@ def test_groups_are_told_with_their_share_and_what_to_try(found):
     assert often.sentence.startswith("Group 1, often: 60\N{NO-BREAK SPACE}% (54–66)")
     assert (often.estimate.value, often.estimate.n) == (0.6, 250)
     assert seldom.action == "seldom: a reminder at their own rhythm instead of a weekly letter"
-    assert seldom.owner == "Customer relations"
+    assert seldom.department == "Customer service"
 
 
 def test_a_group_without_anything_to_try_stays_in_the_table(found):

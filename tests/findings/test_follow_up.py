@@ -55,7 +55,7 @@ def test_what_to_undo_names_its_owner_and_the_count_of_what_came_true() -> None:
     by_key = {item.key: item for item in found}
     assert by_key["came-true"].sentence.startswith("Of 6 promises looked at again, 2 came true at least in direction")
     assert by_key["undo-p-5"].action == "undo P-5"
-    assert by_key["undo-p-5"].owner == "Web"
+    assert by_key["undo-p-5"].department == "Technology"
     assert by_key["undo-p-4"].action == "undo P-4, unless it costs nothing"
     # P-1, P-3, P-5 went against it; of them only P-1 came true in direction.
     assert by_key["against-advice"].sentence == (

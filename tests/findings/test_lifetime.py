@@ -52,7 +52,7 @@ def test_worth_win_back_and_trust(check):
     back = found["win-back"]
     assert "Most a customer is to be won back in 'at risk': of 400 customers 25\xa0% (20–30) are" in back.sentence
     assert "£12.00 a customer" in back.action  # 4,800 of 400
-    assert back.owner == "Customer relations"
+    assert back.department == "Customer service"
     trust = found["lifetime-holdout"].sentence.replace("\xa0", " ")
     assert "predicted 880 purchases (800–960) and 1,000 came: 12 % too low, beyond what chance allows" in trust
     assert trust.endswith(
@@ -67,7 +67,7 @@ def test_a_model_outside_its_comfort_says_so_and_names_nobody_to_win_back(check)
     trust = found["lifetime-holdout"]
     assert "outside what it was made for here (repeat share: nearly everybody" in trust.sentence
     assert trust.action.startswith("Use the forecast for the order of segments")
-    assert trust.owner == "Data analysis"
+    assert trust.department == "Data"
 
 
 def test_no_better_than_naive(check):

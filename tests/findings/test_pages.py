@@ -51,7 +51,7 @@ def test_only_an_error_has_to_be_mended():
     error, warning = (
         next(f for k, f in health([finding(s)]).items() if k.startswith("rule")) for s in ("error", "warning")
     )
-    assert (error.owner, error.action) == ("Data", "mend order_lines.product_id at its source")
+    assert (error.department, error.action) == ("Data", "mend order_lines.product_id at its source")
     assert warning.action is None
 
 
@@ -75,7 +75,7 @@ def test_groups_that_moved_are_named_with_their_interval():
         in found["groups-faster"].sentence
     )
     assert "groups-slower" not in found
-    assert found["cell-AZ"].owner == "Purchasing"
+    assert found["cell-AZ"].department == "Buying"
     assert found["declining"].sentence.startswith("2 products with 5\xa0% of the revenue: ordered less")
 
 

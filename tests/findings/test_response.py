@@ -30,7 +30,7 @@ def test_a_clear_gain_becomes_a_test_with_its_worth():
     assert finding.sentence.startswith("lamps: list prices +5.0\xa0% would add £")
     assert "1 % more of the price goes with −1.0 % units (−1.1 to −0.9)" in finding.sentence
     assert finding.action == "test it: +5.0\xa0% on half of the products of lamps, drawn by lot, for eight weeks"
-    assert (finding.owner, finding.grade, finding.scope) == ("Pricing", "Low", (("category", "lamps"),))
+    assert (finding.department, finding.grade, finding.about.scope) == ("Buying", "Low", (("category", "lamps"),))
     assert finding.worth.lower > 0
 
 
@@ -43,7 +43,7 @@ def test_more_groups_than_a_manager_can_test_are_counted():
     )
     groups = pd.concat([response.groups.assign(group=name) for name in names])
     found = response_findings(replace(response, groups=groups), many, **CHOICES)
-    assert [f.scope[0][1] for f in found] == ["pots", "mugs", "rugs"]
+    assert [f.about.scope[0][1] for f in found] == ["pots", "mugs", "rugs"]
     assert [f.sentence.endswith(" 1 more group is as clear, with less money.") for f in found] == [False, False, True]
 
 

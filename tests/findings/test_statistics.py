@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from opslib import kpis
+from opslib.finding import About
 from opslib.findings.statistics import statistics_findings, statistics_limits
 from opslib.periods import Coverage, Period
 
@@ -42,7 +43,7 @@ def test_revenue_and_its_reason_are_said_first():
     # February 20, March 30: two buyers, one order each, so the ten came from items per order.
     assert found["revenue"].sentence.startswith("Revenue was £30.00 in Mar 2026: +50")
     assert "most came from items per order: items per order +£10.00" in found["why-revenue-moved"].sentence
-    assert found["revenue"].metric == "revenue"
+    assert found["revenue"].about.metric == "revenue"
     assert found["revenue"].estimate.value == 30.0
 
 
@@ -53,7 +54,7 @@ def test_an_interval_that_holds_zero_is_said_to_be_chance():
 def test_changes_stand_apart_for_the_index():
     found = page(LINES)
     assert found["revenue-change"].estimate.value == pytest.approx(0.5)
-    assert found["revenue-change"].metric == "revenue"
+    assert found["revenue-change"].about == About(metric="revenue", compared="previous")
     # The data begin in January: a year before was not seen.
     assert "revenue-change-year" not in found
     old = page(
@@ -80,8 +81,8 @@ def test_a_worse_figure_names_who_looks_closer():
     many = [(f"a{i}", f"c{i % 50}", "2026-02-10", 1.0, 10.0) for i in range(200)]
     few = [(f"b{i}", f"c{i % 50}", "2026-03-10", 1.0, 10.0) for i in range(60)]
     found = page(lines(many + few))
-    assert found["repeat-rate"].owner == "Customer relations"
-    assert found["orders"].owner is None
+    assert found["repeat-rate"].department == "Customer service"
+    assert found["orders"].department is None
 
 
 def test_a_figure_that_fell_to_nothing_is_said_with_what_it_was():

@@ -29,10 +29,10 @@ def test_a_theme_is_said_with_money_action_and_owner():
     assert whole.sentence.endswith("; 1 more theme beside those named here.")
     said = "“air fryer” was looked for in vain in 300 visits; meeting it is worth about £50 a month (25–80) of margin"
     assert first.sentence.startswith(said)
-    assert (first.owner, first.grade, first.worth.unit) == ("Buying", "Low", "GBP/month")
+    assert (first.department, first.grade, first.worth.unit) == ("Buying", "Low", "GBP/month")
     assert "over 99" in first.sentence
     # Four products have its words: search may be at fault; the interval holds nothing; addresses do not reach the page.
-    assert second.owner == "Website"
+    assert second.department == "Technology"
     assert "which does not exclude nothing" in second.sentence
     assert "example.org" not in second.sentence + second.action
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opslib import proposals
 from opslib.errors import ParameterError, ProposalError
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Proposes
 from opslib.metrics import METRICS
 from opslib.proposals.drafting import SOMEDAY
 from opslib.proposals.evaluate import frozen_definitions
@@ -22,11 +22,13 @@ from opslib.proposals.parsing import parse_proposal
 from opslib.stats.estimates import Estimate
 
 SATURDAY = date(2026, 10, 31)
+BY_LOT = Proposes(metric="purchase_rate", design="experiment")
 
 
 def finding(**fields: Any) -> Finding:
-    given = {"key": "a-finding", "sentence": "It is so.", "kind": "measured", "action": "do it", "owner": "Web"}
-    return Finding(**{**given, **fields})
+    given = {"key": "a-finding", "sentence": "It is so.", "kind": "measured", "action": "do it", "department": "Data"}
+    about = {name: fields.pop(name) for name in ("metric", "scope") if name in fields}
+    return Finding(**{**given, **fields}, about=About(**about))
 
 
 def drafted(**fields: Any) -> Proposal:
@@ -40,7 +42,7 @@ def money(value: float, unit: str = "GBP") -> Estimate:
 def test_the_finding_gives_title_need_owner_and_the_next_monday_in_four_weeks() -> None:
     made = proposals.draft(finding(key="late parcels (DE)"), as_of=SATURDAY, page="60_product_control")
     read = parse_proposal(made.text, source="draft.yml")
-    assert (made.id, read.title, read.owner) == ("late-parcels-DE", "Do it", "Web")
+    assert (made.id, read.title, read.owner) == ("late-parcels-DE", "Do it", "Data")
     assert read.need == "It is so. (finding 'late parcels (DE)' on page 60_product_control)"
     assert (read.start, read.deadline) == (
         date(2026, 11, 30),
@@ -59,23 +61,41 @@ def test_a_due_day_is_the_start_and_no_day_is_said_to_be_none() -> None:
 @pytest.mark.parametrize(
     ("fields", "metric", "design"),
     [
-        ({"scope": (("segment", "at risk"),)}, "purchase_rate", "experiment"),
-        ({"scope": (("cell", "AX"),)}, "stock_out_share", "before_after"),
-        ({"scope": (("cell", "CZ"),)}, "margin", "before_after"),
-        ({"key": "price-dearer"}, "units_sold", "elasticity"),
-        ({"metric": "bounce_rate"}, "bounce_rate", "experiment"),
-        ({"metric": "repeat_rate"}, "repeat_rate", "before_after"),
+        ({"proposes": Proposes(metric="purchase_rate", design="experiment")}, "purchase_rate", "experiment"),
+        ({"proposes": Proposes(metric="margin", design="before_after")}, "margin", "before_after"),
+        (
+            {"proposes": Proposes(metric="units_sold", design="elasticity"), "metric": "revenue"},
+            "units_sold",
+            "elasticity",
+        ),
+        ({"metric": "bounce_rate"}, "bounce_rate", "before_after"),
+        ({"scope": (("segment", "at risk"),)}, "revenue", "before_after"),
+        ({"key": "price-dearer"}, "revenue", "before_after"),
+        ({"action": "show the delivery price on list pages"}, "revenue", "before_after"),
         ({}, "revenue", "before_after"),
     ],
 )
-def test_metric_and_design_follow_from_what_the_action_is_about(fields: dict, metric: str, design: str) -> None:
+def test_only_what_is_proposed_decides_metric_and_design(fields: dict, metric: str, design: str) -> None:
     claim = drafted(**fields).claims[0]
     assert (claim.metric, claim.design.kind) == (metric, design)
     assert claim.unit == METRICS[metric].unit_of_analysis
 
 
+def test_without_anything_proposed_the_draft_says_that_its_metric_and_design_are_the_plainest() -> None:
+    to_do = drafted(action="show the delivery price on list pages").to_do
+    assert to_do[0].startswith("claims.metric: the finding names none; 'revenue' is proposed")
+    assert any(item.startswith("claims.design: before and after shows the least") for item in to_do)
+
+
+@pytest.mark.parametrize(("change", "said"), [(None, "5 % lower"), (-0.1, "10 % lower"), (0.05, "5 % higher")])
+def test_a_price_moves_by_what_is_proposed_or_a_placeholder_stands_there(change: float | None, said: str) -> None:
+    read = drafted(proposes=Proposes(metric="units_sold", design="elasticity", change=change))
+    assert read.claims[0].design.price_change == (-0.05 if change is None else change)
+    assert any(f"a price {said} stands there" in item for item in read.to_do)
+
+
 def test_a_segment_is_held_back_by_lot_and_must_be_drawn_by_somebody() -> None:
-    made = proposals.draft(finding(scope=(("segment", "new"),)), as_of=SATURDAY)
+    made = proposals.draft(finding(scope=(("segment", "new"),), proposes=BY_LOT), as_of=SATURDAY)
     design = parse_proposal(made.text, source="d").claims[0].design
     assert (design.control, design.randomised) == ("hold_back", "customer")
     assert any(i.startswith("claims.scope: segment = new is no column") for i in made.to_do)
@@ -101,7 +121,7 @@ def test_the_promise_comes_from_worth_or_from_the_change_found() -> None:
 
 
 def test_check_says_the_same_list_and_nothing_can_be_frozen_before_it_is_empty() -> None:
-    made = proposals.draft(finding(owner=None, scope=(("segment", "new"),)), as_of=SATURDAY)
+    made = proposals.draft(finding(department=None, scope=(("segment", "new"),), proposes=BY_LOT), as_of=SATURDAY)
     read = parse_proposal(made.text, source="d")
     found = [f for f in feasibility(read, metrics=METRICS, around=Surroundings()) if f.name == "to be filled in"]
     assert [f"{f.place}: {f.sentence}" for f in found] == list(made.to_do)
@@ -117,13 +137,6 @@ def test_what_cannot_be_drafted_is_refused() -> None:
         proposals.draft(finding(action=None))
     with pytest.raises(ParameterError, match="metric 'nonsense' is not in the registry"):
         proposals.draft(finding(metric="nonsense"))
-
-
-def test_a_finding_survives_its_json() -> None:
-    unknown = Estimate(value=1.0, lower=float("nan"), upper=float("nan"), n=1, unit="share", method="t")
-    one = finding(worth=money(2), due=SATURDAY, scope=(("country", "FR"),))
-    assert Finding.from_json(one.to_json()) == one
-    assert str(Finding.from_json(finding(estimate=unknown).to_json()).estimate) == str(unknown)
 
 
 @given(key=st.text(min_size=1, max_size=90), said=st.text(min_size=1, max_size=1_200), todo=st.text(min_size=1))

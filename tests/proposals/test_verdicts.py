@@ -163,7 +163,7 @@ def test_findings_leave_as_json() -> None:
     result = evaluate_proposal(proposal(promise="0.2"), shop=shop(visitor_test(lift=0.5)))
     (found,) = result.findings()
     assert isinstance(found, Finding)
-    assert json.loads(json.dumps(found.to_json()))["metric"] == "conversion"
+    assert json.loads(json.dumps(found.to_json()))["about"]["metric"] == "conversion"
     assert found.grade == "Moderate"
 
 

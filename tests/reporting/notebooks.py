@@ -54,9 +54,13 @@ def estimate(value: float, lower: float, upper: float, unit: str) -> dict[str, A
 
 
 def a_finding(key: str, sentence: str, **fields: Any) -> dict[str, Any]:
-    """A finding as JSON."""
-    empty = dict.fromkeys(("estimate", "grade", "section", "action", "owner", "due", "worth", "caveat", "metric"))
-    return {**empty, "key": key, "sentence": sentence, "kind": "measured", "scope": [], **fields}
+    """A finding as JSON; ``metric``, ``scope``, ``objects`` and ``compared`` say what it is about."""
+    empty = dict.fromkeys(
+        ("estimate", "grade", "section", "department", "role", "proposes", "action", "due", "worth", "caveat")
+    )
+    about: dict[str, Any] = {"metric": None, "scope": [], "objects": [], "compared": None}
+    about |= {name: fields.pop(name) for name in about if name in fields}
+    return {**empty, "key": key, "sentence": sentence, "kind": "measured", "priority": 3, "about": about, **fields}
 
 
 PROVENANCE = {
@@ -121,6 +125,7 @@ def rich_notebook() -> Any:
                 "One search in nine ends with nothing (11.2 %, 10.8–11.6); two needs carry half of it: rattan storage and refill packs.",
                 estimate=estimate(0.112, 0.108, 0.116, "share"),
                 metric="zero_result_rate",
+                role="key figure",
                 section="Two needs carry half of what is not found",
             ),
         ),
@@ -133,7 +138,7 @@ def rich_notebook() -> Any:
                 grade="Low",
                 section="2",
                 action="List 40 rattan items",
-                owner="Assortment",
+                department="Assortment",
                 due="2026-11-15",
                 worth=estimate(3100, 1400, 5200, "GBP/month"),
                 caveat="It supposes that searchers buy as often as those who find something.",
@@ -146,7 +151,7 @@ def rich_notebook() -> Any:
                 "Phone visitors leave checkout at delivery twice as often (2.1x, 1.8–2.4).",
                 section="3",
                 action="Test a shorter delivery step on phones",
-                owner="Web",
+                department="Web",
                 due="2026-12-01",
                 worth=estimate(1500, 900, 2200, "GBP/month"),
             ),
@@ -157,12 +162,19 @@ def rich_notebook() -> Any:
                 "conv",
                 "Conversion is 2.31 % (2.24–2.38).",
                 metric="conversion",
+                role="key figure",
                 estimate=estimate(0.0231, 0.0224, 0.0238, "share"),
             ),
         ),
         typed(
             "finding",
-            a_finding("rev", "Revenue is £412k.", metric="revenue", estimate=estimate(412e3, 412e3, 412e3, "GBP")),
+            a_finding(
+                "rev",
+                "Revenue is £412k.",
+                role="key figure",
+                metric="revenue",
+                estimate=estimate(412e3, 412e3, 412e3, "GBP"),
+            ),
         ),
         typed(
             "finding",
@@ -171,6 +183,8 @@ def rich_notebook() -> Any:
                 "Revenue rose by 3.1 % (0.4–5.9).",
                 kind="estimated",
                 metric="revenue",
+                role="change",
+                compared="previous",
                 estimate=estimate(0.031, 0.004, 0.059, "change"),
             ),
         ),

@@ -30,14 +30,18 @@ def record(name: str = "10_a", *, status: str = "ok", reason: str = "", **found:
 
 
 def metric(key: str, name: str, value: dict, **fields: object) -> dict:
-    return a_finding(key, f"{name}.", metric=name, estimate=value, **fields)
+    return a_finding(key, f"{name}.", metric=name, estimate=value, **{"role": "key figure", **fields})
+
+
+def moved(name: str, value: dict, *, compared: str = "previous", **fields: object) -> dict:
+    return metric(f"{name} {compared}", name, value, role="change", compared=compared, **fields)
 
 
 def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
     found = [
         metric("revenue", "revenue", estimate(412e3, 412e3, 412e3, "GBP")),
-        metric("revenue-change", "revenue", estimate(0.031, 0.004, 0.059, "change")),
-        metric("revenue-change-year", "revenue", estimate(-0.02, -0.03, -0.01, "change")),
+        moved("revenue", estimate(0.031, 0.004, 0.059, "change")),
+        moved("revenue", estimate(-0.02, -0.03, -0.01, "change"), compared="year_before"),
         metric("conversion", "conversion", estimate(0.0231, 0.0224, 0.0238, "share")),
         metric("conversion-fr", "conversion", estimate(0.01, 0.01, 0.01, "share"), scope=[["country", "FR"]]),
         a_finding("words", "No metric here."),
@@ -118,7 +122,7 @@ def test_alarms_changes_and_promises_say_what_is_and_what_is_not() -> None:
         assert part in calm
     assert "Promises we made" not in calm
     assert "Not run this time" not in calm
-    bad = record(findings=[a_finding("undo-p-1", "P-1 made <it> worse.")])
+    bad = record(findings=[a_finding("undo-p-1", "P-1 made <it> worse.", role="promise", objects=["P-1"])])
     before = snapshot([record(findings=[a_finding(f"k{i}", f"Was {i}.") for i in range(9)])])
     follow = record("90_follow_up")
     text = render_index(

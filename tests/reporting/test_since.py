@@ -13,7 +13,8 @@ from tests.reporting.test_index import metric, record
 
 def moved(name: str, lower: float, upper: float, **fields: object) -> dict:
     value = (lower + upper) / 2
-    return metric(f"{name}-change", name, estimate(value, lower, upper, "relative change"), **fields)
+    number = estimate(value, lower, upper, "relative change")
+    return metric(f"{name}-moved", name, number, **{"role": "change", "compared": "previous", **fields})
 
 
 def card(number: int = 1, verdict: str = "harmful", decision: str | None = None) -> dict:
@@ -30,9 +31,12 @@ def card(number: int = 1, verdict: str = "harmful", decision: str | None = None)
         (moved("repeat_rate", -0.2, -0.2), ""),  # without an interval nobody knows whether it is chance
         (moved("return_rate", -0.2, -0.01), ""),
         (moved("repeat_rate", -0.2, -0.01, scope=[["country", "FR"]]), ""),  # of a part of the shop
-        (a_finding("rule-order_lines-price", "Prices are missing.", action="mend it"), "data"),
-        (a_finding("rule-order_lines-price", "Prices are missing."), ""),  # a warning
-        (a_finding("undo-p-1", "P-1 made it worse."), "promise"),
+        (moved("repeat_rate", -0.2, -0.01, compared="year_before"), ""),
+        (moved("repeat_rate", -0.2, -0.01, role="key figure"), ""),  # a figure, not its change
+        (a_finding("no price", "Prices are missing.", role="data", action="mend it"), "data"),
+        (a_finding("no price", "Prices are missing.", role="data"), ""),  # a warning
+        (a_finding("rule-order_lines-price", "Prices are missing.", action="mend it"), ""),  # a key decides nothing
+        (a_finding("p-1", "P-1 made it worse.", role="promise", objects=["P-1"]), "promise"),
         (a_finding("anything", "Else."), ""),
     ],
 )
@@ -46,7 +50,7 @@ def test_a_harmful_or_invalid_proposal_is_an_alarm_until_it_is_rejected() -> Non
     cards += [card(5, decision="launch (A, 1 Oct)"), card(6, decision="launch (A, 1 Oct)")]
     seen = alarms([
         record("81_p", proposals=cards, findings=[moved("repeat_rate", -0.2, -0.1)]),
-        record("90_f", findings=[a_finding("undo-p-6", "P-6 made it worse.")]),
+        record("90_f", findings=[a_finding("p6", "P-6 made it worse.", role="promise", objects=["P-6"])]),
     ])  # fmt: skip
     assert [n.text for n in seen] == [
         "P-1 Banner: harmful, not decided.",
