@@ -183,7 +183,8 @@ class Page:
                 )
         _show("answer", {"text": answer}, text=answer)
         if figure is not None:
-            _show("figure", {"alt": charts.alt_of(figure), "svg": charts.to_svg(charts.figure_of(figure))}, text="")
+            drawn, words = charts.figure_bundle(figure.get_figure(root=True))
+            display({f"{_PREFIX}figure+json": {}, **drawn}, metadata=words, raw=True)
         ordered = in_order(findings)
         display(*ordered, Limits(tuple(limits)))
         proposing = [found for found in ordered if found.proposes is not None]
@@ -228,6 +229,7 @@ def open_page(
     facts = Facts(
         title=opened.title, period=period, currency=opened.currency, time_zone=opened.time_zone,
         coverage=opened.coverage, tables=frozenset(opened.tables), is_simulated=opened.is_simulated,
+        departments=tuple(opened.settings.get("departments", ())),
     )  # fmt: skip
     return Page(
         shop=opened, period=period, facts=facts, tables=_Asked(rows.tables),

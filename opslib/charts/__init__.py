@@ -5,7 +5,7 @@ and an optional ``ax``, and returns the Axes. Each figure carries alt text and s
 :func:`register` was called.
 """
 
-from opslib.charts.display import alt_of, describe, register, to_svg, unregister
+from opslib.charts.display import alt_of, describe, figure_bundle, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
     draw_claims,
@@ -57,6 +57,7 @@ __all__ = [
     "draw_series",
     "draw_unmet_searches",
     "draw_white_space",
+    "figure_bundle",
     "register",
     "to_svg",
     "unregister",
