@@ -13,6 +13,7 @@ from opslib.cli.common import (
     chosen_notebooks,
     complete_notebooks,
     complete_shops,
+    echo_table,
     open_with_progress,
     read_pairs,
 )
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from opslib.reporting.plans import RunPlan
     from opslib.shop.sources import Shop as OpenShop
 
-#: Word of the notebook that is run once a proposal.
-PROPOSAL_NOTEBOOK = "proposal"
-#: Rooms whose name in a notebook's code says that it reads the proposals and their ledger.
-READS_PROPOSALS = ("judging", "deciding")
 
 Shop = Annotated[
     str,
@@ -72,17 +69,18 @@ def run(
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file instead of trusting size and time.")
     ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each page would be made; make none.")] = False,
 ) -> None:
     """Make the management report of a shop: one page a notebook, and an index.
 
     Examples: opslib run demo | opslib run online_retail --only 70 --start 2011-10-01 --end 2011-10-31 |
-    opslib run demo --only segmentation -p bins=4 | opslib run ../exports/shopify --each country
+    opslib run demo --only segmentation -p bins=4 | opslib run ../exports/shopify --each country | opslib run demo --explain
     """
     options: dict[str, Any] = {"timeout": timeout, "is_code_shown": code} | ({"n_workers": workers} if workers else {})
     parameters = read_pairs(parameter or [], option="-p") | ({"where": where} if where else {})
     wish = Wish(
         only=tuple(only or ()), start=start, end=end, parameters=parameters, each=tuple(each or ()),
-        out=out or project_root() / "reports", is_forced=force, verify=verify, options=options,
+        out=out or project_root() / "reports", is_forced=force, verify=verify, is_explained=explain, options=options,
     )  # fmt: skip
     if shop.endswith((".yml", ".yaml")) and "batches" in Path(shop).parts:
         codes = [_run_shop(name, wish_of) for name, wish_of in _read_batch(Path(shop), wish)]
@@ -103,6 +101,7 @@ class Wish:
     out: Path
     is_forced: bool
     verify: bool
+    is_explained: bool
     options: dict[str, Any]
 
 
@@ -127,6 +126,10 @@ def _run_shop(shop: str, wish: Wish) -> int:
     opened = open_with_progress(address, verify=wish.verify)
     parameters = wish.parameters | ({"shop": address} if opened.name != shop else {})
     plan = _plan(opened, parameters, wish)
+    if wish.is_explained:
+        why = batch.explain(plan, is_forced=wish.is_forced)
+        echo_table([(name, reason or "nothing changed") for name, reason in why.items()], ("page", "why"))
+        return 0
     result = batch.run(plan, is_forced=wish.is_forced)
     for page in result.pages:
         if page.status == "failed":
@@ -143,16 +146,16 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     """Pages of the run; a notebook about proposals is one page a proposal, drafts apart, and none where there are none."""
     from opslib.casework.files import load_proposals
     from opslib.reporting import batch
+    from opslib.reporting.parameters import load_notebook, read_parameters
 
     about: list[Path] = []
     others: list[Path] = []
     for path in chosen_notebooks(wish.only):
-        (about if path.stem.split("_", 1)[1] == PROPOSAL_NOTEBOOK else others).append(path)
+        declared = read_parameters(load_notebook(path), name=path.stem)
+        (about if batch.is_about_a_proposal(declared) else others).append(path)
     folder = proposals_of(shop.name)
     common = {
-        "out": wish.out, "fingerprint": shop.fingerprint, "origin": batch.shop_origin(shop),
-        "beside": dict.fromkeys(READS_PROPOSALS, folder), "is_partial": bool(wish.only),
-        "promises": _promises(folder), **wish.options,
+        "out": wish.out, "is_partial": bool(wish.only), "promises": _promises(folder), **batch.shop_facts(shop), **wish.options,
     }  # fmt: skip
     known = {name: value for name, value in parameters.items() if name != "proposal"}
     grid = _grid(wish.each, shop) if others else {}

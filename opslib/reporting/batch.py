@@ -15,18 +15,32 @@ import nbformat
 
 from opslib.errors import ReportError
 from opslib.reporting import kernels, manifest, publishing
+from opslib.reporting.asked import EVERYTHING, differences, fingerprints, rounds
 from opslib.reporting.execution import Execution, execute, stop_all
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.parameters import load_notebook
-from opslib.reporting.plans import BatchFile, Page, RunPlan, plan_run, read_batch, shop_origin
+from opslib.reporting.plans import BatchFile, Page, RunPlan, is_about_a_proposal, plan_run, read_batch, shop_facts
 from opslib.reporting.progress import ProgressBoard
 from opslib.reporting.publishing import prune
 from opslib.reporting.render import first_heading, page_title, render_page
 from opslib.reporting.since import PERIOD, snapshot
+from opslib.shop.latest import RUN_FOLDER
 
-__all__ = ["BatchFile", "Page", "RunPlan", "RunResult", "plan_run", "prune", "read_batch", "run", "shop_origin"]
+__all__ = [
+    "BatchFile",
+    "Page",
+    "RunPlan",
+    "RunResult",
+    "explain",
+    "is_about_a_proposal",
+    "plan_run",
+    "prune",
+    "read_batch",
+    "run",
+    "shop_facts",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +84,47 @@ def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> Run
     folder = plan.out / plan.shop
     with publishing.locked(folder):
         started = datetime.now(UTC)
-        building = folder / publishing.BUILDING
-        latest = manifest.read_records(folder / publishing.LATEST)
-        resumed = manifest.read_records(building)  # left by a run that was cut off
-        building.mkdir(exist_ok=True)
-        work = _Work(plan=plan, building=building, latest=latest, resumed=resumed, is_forced=is_forced)
-        seconds = {name: r.seconds for name, r in (latest | resumed).items()}
+        work = _work(plan, is_forced=is_forced)
+        work.building.mkdir(exist_ok=True)
+        latest = work.latest
+        seconds = {name: r.seconds for name, r in (latest | work.resumed).items()}
         with ProgressBoard(plan.pages, seconds=seconds, is_shown=progress) as board:
             records = work.make_all(board)
         kept, left_out = work.keep_others() if plan.is_partial else ((), {})
         return _published(
             plan, (*records, *kept), latest=latest, left_out=left_out, failed=work.failed, started=started
         )
+
+
+def explain(plan: RunPlan, *, is_forced: bool = False) -> dict[str, str]:
+    """Why a run would make each page; nothing is run.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        From `plan_run`.
+    is_forced : bool
+        As for `run`.
+
+    Returns
+    -------
+    dict of str to str
+        By page; '' where what is published still holds.
+    """
+    work = _work(plan, is_forced=is_forced)
+    return {page.name: work.why(page)[1] for page in plan.pages}
+
+
+def _work(plan: RunPlan, *, is_forced: bool) -> _Work:
+    folder = plan.out / plan.shop
+    building = folder / publishing.BUILDING
+    return _Work(
+        plan=plan,
+        building=building,
+        latest=manifest.read_records(folder / publishing.LATEST),
+        resumed=manifest.read_records(building),  # left by a run that was cut off
+        is_forced=is_forced,
+    )
 
 
 def _published(
@@ -149,30 +192,54 @@ class _Work:
     resumed: Mapping[str, PageRecord]
     is_forced: bool
     failed: dict[str, Path] = field(default_factory=dict)
+    done: dict[str, PageRecord] = field(default_factory=dict)
 
     def make_all(self, board: ProgressBoard) -> tuple[PageRecord, ...]:
-        """All pages, several at a time; the order of the plan in the end."""
-        done: dict[str, PageRecord] = {}
+        """All pages, several at a time, each after those whose findings it reads; the order of the plan in the end."""
+        order = rounds({page.notebook.stem: page.content for page in self.plan.pages})
         with ThreadPoolExecutor(max_workers=self.plan.n_workers) as pool:
-            waiting = {pool.submit(self._make, page, board): page.name for page in self.plan.pages}
             try:
-                for future in as_completed(waiting):
-                    done[waiting[future]] = future.result()
+                for names in order:
+                    pages = [page for page in self.plan.pages if page.notebook.stem in names]
+                    for future in as_completed([pool.submit(self._make, page, board) for page in pages]):
+                        record = future.result()
+                        self.done[record.name] = record
             except BaseException:  # Ctrl-C too: leave no page running for nobody
                 pool.shutdown(wait=False, cancel_futures=True)
                 stop_all()
                 raise
-        return tuple(done[page.name] for page in self.plan.pages)
+        return tuple(self.done[page.name] for page in self.plan.pages)
+
+    def why(self, page: Page) -> tuple[Path, str]:
+        """Folder of the page as a cut-off run left it if that still holds, else as it is published; why it does not hold."""
+        key = self._key(page.content, page.parameters)
+        if not self.is_forced and page.name in self.resumed and not self._why_again(self.resumed[page.name], key):
+            return self.building, ""
+        published = self.building.parent / publishing.LATEST
+        why = self._why_again(self.latest.get(page.name), key)
+        return published, "it was asked for" if self.is_forced else why
+
+    def _why_again(self, record: PageRecord | None, key: Mapping[str, str]) -> str:
+        reasons = [manifest.reason_to_run(record, key)]
+        if record is not None and record.status != "failed":
+            reasons.append(differences(record.asked, self._resolve))
+        return "; ".join(filter(None, reasons))
+
+    def _resolve(self, kind: str, name: str) -> str | None:
+        """Fingerprint of what a page asks for: other pages' findings as they stand in this run, the rest by the plan."""
+        if kind != "page":
+            return self.plan.resolve(kind, name)
+        record = self.done.get(name) or self.latest.get(name)
+        return manifest.digest(record.harvest.findings) if record else "absent"
 
     def _make(self, page: Page, board: ProgressBoard) -> PageRecord:
-        key = self._key(page.content, page.parameters)
-        previous, source = self._previous(page.name, key)
-        why = "it was asked for" if self.is_forced else manifest.reason_to_run(previous, key)
-        if previous is not None and not why:
-            record = replace(previous, why_run="")
-            publishing.carry_over(source / f"{page.name}.html", self.building / f"{page.name}.html")
+        source, why = self.why(page)
+        if why:
+            record = self._compute(page, board, why=why)
         else:
-            record = self._compute(page, board, key=key, why=why)
+            previous = self.resumed if source == self.building else self.latest
+            record = replace(previous[page.name], why_run="")
+            publishing.carry_over(source / f"{page.name}.html", self.building / f"{page.name}.html")
         manifest.write_record(record, self.building)
         board.finished(page.name, status=record.status if record.why_run else "unchanged", seconds=record.seconds)
         return record
@@ -207,30 +274,21 @@ class _Work:
         if not path.is_file():
             return "its notebook is gone"
         key = self._key(load_notebook(path), record.parameters)
-        asked = [page.parameters for page in self.plan.pages if "proposal" not in page.parameters]
-        if record.status == "failed" or not key["data"]:
+        asked = [page.parameters for page in self.plan.pages if not is_about_a_proposal(page.parameters)]
+        if record.status == "failed":
             return manifest.reason_to_run(record, key)
         if asked and not record.harvest.proposals and any(record.parameters[p] != asked[0][p] for p in PERIOD):
             return "it is about another period"
-        return "; ".join(manifest.WHY[part] for part in ("data", "beside") if record.key.get(part) != key[part])
+        return differences(record.asked, self._resolve)
 
     def _key(self, content: Any, parameters: Mapping[str, Any]) -> dict[str, str]:
         return manifest.page_key(
             content,
             parameters=parameters,
-            fingerprint=self.plan.fingerprint,
             options={"is_code_shown": self.plan.is_code_shown, **self.plan.origin},
-            beside=self.plan.beside,
         )
 
-    def _previous(self, name: str, key: Mapping[str, str]) -> tuple[PageRecord | None, Path]:
-        """The page as a cut-off run left it if that still holds, else as it is published."""
-        resumed = self.resumed.get(name)
-        if resumed is not None and not manifest.reason_to_run(resumed, key):
-            return resumed, self.building
-        return self.latest.get(name), self.building.parent / publishing.LATEST
-
-    def _compute(self, page: Page, board: ProgressBoard, *, key: dict[str, str], why: str) -> PageRecord:
+    def _compute(self, page: Page, board: ProgressBoard, *, why: str) -> PageRecord:
         if kernels.is_warm():
             kernels.server(kernels.imported_modules(p.content for p in self.plan.pages))
         done = execute(
@@ -239,6 +297,7 @@ class _Work:
             folder=page.notebook.parent,
             timeout=self.plan.timeout,
             on_cell=lambda n_done: board.ran_cells(page.name, n_done),
+            environment={RUN_FOLDER: str(self.building)},
         )
         text, status, reason = self._rendered(page, done)
         if status == "failed":
@@ -250,21 +309,22 @@ class _Work:
             name=page.name,
             notebook=page.notebook.name,
             title=page_title(done.notebook),
-            answer=found.findings[0]["sentence"] if found.findings and status == "ok" else "",
+            answer=found.answer if status == "ok" else "",
             status=status,
             reason=reason,
             why_run=why,
             seconds=round(done.seconds, 3),
             parameters=dict(page.parameters),
-            key=key,
+            key=self._key(page.content, page.parameters),
             sha256=manifest.sha256(text.encode()),
             harvest=found,
+            asked=fingerprints(found.provenance.get("asked") or EVERYTHING, self._resolve),
         )
 
     def _rendered(self, page: Page, done: Execution) -> tuple[str, str, str]:
         """The page's text, with the status that it shows: a page that cannot be rendered has failed too."""
         found = harvest(done.notebook)
-        is_empty = done.status == "ok" and found.not_available and not found.findings
+        is_empty = done.status == "ok" and not found.findings and found.is_without_data
         status = "not available" if is_empty else done.status
         render = partial(
             render_page,

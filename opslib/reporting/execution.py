@@ -98,6 +98,7 @@ def execute(
     folder: Path,
     timeout: float,
     on_cell: Callable[[int], None],
+    environment: Mapping[str, str] | None = None,
 ) -> Execution:
     """Run a notebook with checked parameters on a fresh kernel.
 
@@ -113,6 +114,8 @@ def execute(
         Seconds for the whole notebook.
     on_cell : callable
         Told how many code cells are done, after each.
+    environment : mapping of str to str, optional
+        Further environment variables of the kernel.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def execute(
     """
     warm_up()
     started = time.monotonic()
-    watch = _Watch(manager=kernel_manager())
+    watch = _Watch(manager=kernel_manager(environment or {}))
 
     def replied(cell: Any, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
         watch.replies[id(cell)] = execute_reply["content"]["status"]

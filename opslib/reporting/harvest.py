@@ -17,6 +17,9 @@ MIME = {
         "notavailable",
         "series",
         "proposal",
+        "section",
+        "answer",
+        "figure",
     )
 }
 _MISSING_TABLE = re.compile(r"this shop has no table '([^']+)' \(it would answer: (.*)\)\s*$", re.DOTALL)
@@ -32,6 +35,13 @@ class Harvest:
     not_available: list[dict[str, str]] = field(default_factory=list)  # table, would_answer
     series: dict[str, list[float | None]] = field(default_factory=dict)  # metric -> values in time order
     proposals: list[dict[str, Any]] = field(default_factory=list)  # verdict, grade, money, recommendation
+    sections: list[dict[str, Any]] = field(default_factory=list)  # id, title, missing (table, would_answer)
+    answer: str = ""  # in one or two sentences
+
+    @property
+    def is_without_data(self) -> bool:
+        """Whether nothing of the page could be had: no section that has its data, or a table that all of it needs."""
+        return all(section["missing"] for section in self.sections) if self.sections else bool(self.not_available)
 
 
 def harvest(notebook: Mapping[str, Any]) -> Harvest:
@@ -98,6 +108,13 @@ def _keep(found: Harvest, name: str, value: dict[str, Any]) -> None:
         found.provenance.update(value)
     elif name == "series":
         found.series[value["metric"]] = value["values"]
+    elif name == "answer":
+        found.answer = value["text"]
+    elif name == "section":
+        found.sections.append(value)
+        found.not_available.extend(gap for gap in value["missing"] if gap not in found.not_available)
+    elif name == "figure":
+        return
     else:
         target = {"finding": found.findings, "notavailable": found.not_available, "proposal": found.proposals}
         target[name].append(value)

@@ -151,12 +151,16 @@ class WarmProvisioner(LocalProvisioner):
 class _WarmSpec(KernelSpecManager):
     """Knows one kernel, which is installed nowhere."""
 
+    environment: Mapping[str, str] = {}
+
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         return KernelSpec(
             argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
             display_name=kernel_name,
             language="python",
-            env=KERNEL_ENVIRONMENT | {"TMPDIR": str(folder())},  # what a killed kernel leaves goes with it
+            env=KERNEL_ENVIRONMENT
+            | {"TMPDIR": str(folder())}
+            | dict(self.environment),  # what a killed kernel leaves goes too
             metadata={"kernel_provisioner": {"provisioner_name": "opslib-warm"}},
         )
 
@@ -230,9 +234,11 @@ def folder() -> Path:
     return path
 
 
-def kernel_manager() -> AsyncKernelManager:
+def kernel_manager(environment: Mapping[str, str]) -> AsyncKernelManager:
     """A manager for one kernel: over private Unix sockets where they exist, so that no port is contested."""
-    manager = AsyncKernelManager(kernel_name="opslib-warm", kernel_spec_manager=_WarmSpec())
+    spec = _WarmSpec()
+    spec.environment = environment
+    manager = AsyncKernelManager(kernel_name="opslib-warm", kernel_spec_manager=spec)
     if hasattr(socket, "AF_UNIX"):
         manager.transport = "ipc"
         manager.connection_file = str(folder() / f"{uuid.uuid4().hex[:12]}.json")

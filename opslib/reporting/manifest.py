@@ -30,11 +30,11 @@ PACKAGES = (
     "papermill",
     "nbconvert",
 )
+#: Of page records and manifests; 1: before pages said what they ask for.
+FORMAT = 2
 WHY = {
     "notebook": "its notebook changed",
     "parameters": "its parameters changed",
-    "data": "the data changed",
-    "beside": "the proposals changed",
     "library": "opslib changed",
     "versions": "the installed versions changed",
 }
@@ -56,25 +56,24 @@ class PageRecord:
     key: dict[str, str]  # SHA-256 of what the page depends on, by part
     sha256: str  # of the page's bytes
     harvest: Harvest = field(default_factory=Harvest)  # its findings
+    asked: dict[str, str | None] = field(
+        default_factory=dict
+    )  # kind:name -> fingerprint of what it read; None: has none
+    format: int = FORMAT  # of this record
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> PageRecord:
-        """Read a record as `asdict` wrote it; findings were once called evidence."""
+        """Read a record as `asdict` wrote it, also one of format 1: findings were called evidence, and nothing was asked."""
         found = dict(values["harvest"])
         if "evidence" in found:
             found["findings"] = found.pop("evidence")
-        return cls(**{**values, "harvest": Harvest(**found)})
+        return cls(**{"format": 1, **values, "harvest": Harvest(**found)})
 
 
 def page_key(
-    notebook: Mapping[str, Any],
-    *,
-    parameters: Mapping[str, Any],
-    fingerprint: str | None,
-    options: Mapping[str, Any],
-    beside: Mapping[str, Path],
+    notebook: Mapping[str, Any], *, parameters: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Fingerprints of everything that a page's bytes depend on.
+    """Fingerprints of what a page's bytes depend on beside what it asks for.
 
     Parameters
     ----------
@@ -82,45 +81,35 @@ def page_key(
         The notebook as committed; its outputs and execution counts do not matter.
     parameters : mapping
         The checked parameters.
-    fingerprint : str or None
-        Of the shop's data; None where it cannot be told, and the page then always runs again.
     options : mapping
         What else the page shows.
-    beside : mapping of str to Path
-        Folders that a notebook reads beside the shop's data if its code names the word.
 
     Returns
     -------
     dict of str to str
-        Parts notebook, parameters, data, beside, library, versions.
+        Parts notebook, parameters, library, versions.
     """
     cells = [[c["cell_type"], "".join(c["source"]), c.get("metadata", {}).get("tags", [])] for c in notebook["cells"]]
-    code = "\n".join(text for kind, text, _ in cells if kind == "code")
-    read = [folder for word, folder in beside.items() if word in code]
     return {
         "notebook": digest([cells, dict(options)]),
         "parameters": digest(dict(parameters)),
-        "data": fingerprint or "",
-        "beside": files_fingerprint(*read),
         "library": library_fingerprint(),
         "versions": digest(versions()),
     }
 
 
 def reason_to_run(previous: PageRecord | None, key: Mapping[str, str]) -> str:
-    """Why a page must be computed again; '' when the previous one still holds.
+    """Why a page must be computed again, whatever it asks for; '' when its notebook, parameters and library hold.
 
     Examples
     --------
-    >>> reason_to_run(None, {"data": "a"})
+    >>> reason_to_run(None, {"notebook": "a"})
     'it was not there before'
     """
     if previous is None:
         return "it was not there before"
     if previous.status == "failed":
         return "it failed last time"
-    if not key["data"]:
-        return "its data carry no fingerprint"
     return "; ".join(WHY[part] for part in WHY if previous.key.get(part) != key[part])
 
 
@@ -135,7 +124,8 @@ def read_records(folder: Path) -> dict[str, PageRecord]:
     for file in sorted(folder.glob("*.json")):
         values = json.loads(file.read_text(encoding="utf-8"))
         page = folder / f"{file.stem}.html"
-        if "sha256" in values and page.is_file() and sha256(page.read_bytes()) == values["sha256"]:
+        is_known = "sha256" in values and values.get("format", 1) <= FORMAT  # a newer opslib's is left alone
+        if is_known and page.is_file() and sha256(page.read_bytes()) == values["sha256"]:
             records[file.stem] = PageRecord.from_json(values)
     return records
 
@@ -171,6 +161,7 @@ def write_manifest(
     for page in pages:
         del page["harvest"]
     content = {
+        "format": FORMAT,
         "run": run,
         "shop": shop,
         "started_at": times[0],

@@ -14,7 +14,9 @@ from typing import Any
 import yaml
 
 from opslib.errors import ParameterError, nearest
+from opslib.reporting.asked import Resolver, resolver, rounds
 from opslib.reporting.parameters import COMMON, Parameter, check_parameters, load_notebook, read_parameters
+from opslib.shop.sources import Shop
 
 BATCH_KEYS = ("shops", "notebooks", "start", "end", "parameters", "each")
 
@@ -36,9 +38,9 @@ class RunPlan:
     shop: str
     out: Path  # absolute; the run goes to out/shop/<run>
     pages: tuple[Page, ...]
-    fingerprint: str | None = None  # of the shop's data; None = always run again
+    fingerprint: str | None = None  # of the shop's data, for the manifest
+    resolve: Resolver = lambda kind, name: None  # fingerprint of what a page asks for; None = always run again
     origin: Mapping[str, Any] = field(default_factory=dict)  # title, is_simulated, currency, time_zone, data_until
-    beside: Mapping[str, Path] = field(default_factory=dict)  # word -> folder that notebooks naming the word also read
     timeout: float = 1800.0  # seconds a notebook
     n_workers: int = 1  # notebooks at a time
     is_code_shown: bool = False  # whether pages carry their code, folded
@@ -110,12 +112,13 @@ def plan_run(
         for page in _pages(path, content, names, given=given, each=each or {})
     ]
     _check_names(shop, [page.name for page in pages])
+    rounds({path.stem: content for path, (content, _) in declared.items()})  # refuses a circle before anything runs
     options.setdefault("n_workers", max(1, min(len(pages), os.cpu_count() or 1)))
     return RunPlan(shop=shop, out=out.resolve(), pages=tuple(pages), **options)
 
 
-def shop_origin(shop: Any) -> dict[str, Any]:
-    """What every page of a shop says about it, also one whose notebook never got to say it.
+def shop_facts(shop: Shop) -> dict[str, Any]:
+    """What a plan needs to know of a shop.
 
     Parameters
     ----------
@@ -125,9 +128,16 @@ def shop_origin(shop: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        For `RunPlan.origin`: title, is_simulated, currency, time_zone.
+        Fields of `RunPlan`: origin (what every page says about the shop, also one whose notebook never got to say it),
+        fingerprint, resolve.
     """
-    return {name: getattr(shop, name) for name in ("title", "is_simulated", "currency", "time_zone")}
+    origin = {name: getattr(shop, name) for name in ("title", "is_simulated", "currency", "time_zone")}
+    return {"origin": origin, "fingerprint": shop.fingerprint, "resolve": resolver(shop)}
+
+
+def is_about_a_proposal(parameters: Mapping[str, Any]) -> bool:
+    """Whether a notebook, by its parameters, is made once a proposal."""
+    return "proposal" in parameters
 
 
 def read_batch(path: Path) -> BatchFile:

@@ -15,11 +15,12 @@ from typing import Any
 from markupsafe import Markup
 from nbconvert.exporters import TemplateExporter
 
+from opslib.errors import ReportError, nearest
 from opslib.finding import read_estimate
 from opslib.formats import format_between, format_estimate
 from opslib.periods import Period
 from opslib.reporting.cleaning import keep_together, render_markdown, render_output
-from opslib.reporting.harvest import Harvest, harvest, is_harvested, tags
+from opslib.reporting.harvest import MIME, Harvest, harvest, is_harvested, tags
 from opslib.reporting.since import finding_anchor
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,6 +44,7 @@ class Section:
     is_method: bool = False  # stands folded at the end
     n_shown: int = 0  # outputs that a reader sees
     n_harvested: int = 0  # outputs that stand elsewhere on the page
+    is_missing: bool = False  # the shop lacks its data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class PageView:
     status: str  # ok, not available, failed
     reason: str
     versions: Mapping[str, str]
+    figure: Markup = Markup("")  # of the first screen
 
     @property
     def actions(self) -> list[dict[str, Any]]:
@@ -78,12 +81,13 @@ class PageView:
         return own if first is item else ""
 
     def anchor_of(self, item: Mapping[str, Any]) -> str:
-        """Id of the section that argues a finding; '' where none on the page does."""
-        wanted = str(item.get("section") or "").strip().casefold()
-        for number, section in enumerate(self.sections, start=1):
-            if wanted in (str(number), section.title.casefold()) and wanted:
-                return section.anchor
-        return ""
+        """Id of the section that argues a finding; '' where it names none, `ReportError` where the page has no such one."""
+        wanted, there = item.get("section") or "", [section.anchor for section in self.sections]
+        if wanted and wanted not in there:
+            raise ReportError(
+                f"finding '{item['key']}' names the section '{wanted}', which this page has not; {nearest(wanted, there)}"
+            )
+        return wanted
 
 
 class PageExporter(TemplateExporter):
@@ -149,7 +153,10 @@ def render_page(
         If a figure has no alternative text.
     """
     found = harvest(notebook)
+    figure = _first_figure(notebook) if status == "ok" else Markup("")
     opening, *rest = _sections(notebook, is_code_shown=is_code_shown, is_whole=status == "ok")
+    for section in rest if figure else []:  # a picture stands once on a page
+        section.blocks = [block for block in section.blocks if block != figure]
     view = PageView(
         title=page_title(notebook),
         question=first_heading(notebook),
@@ -163,6 +170,7 @@ def render_page(
         status=status,
         reason=reason.rstrip("."),
         versions=versions,
+        figure=figure,
     )
     exporter = PageExporter()
     text, _ = exporter.from_notebook_node(notebook, resources={"view": view})
@@ -256,9 +264,16 @@ def _sections(notebook: Any, *, is_code_shown: bool, is_whole: bool) -> list[Sec
     return sections
 
 
+def _first_figure(notebook: Any) -> Markup:
+    """The figure that the notebook chose for the first screen; empty where it chose none."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    chosen = [output for output in outputs if MIME["figure"] in output.get("data", {})]
+    return render_output(chosen[-1], where="the first screen") if chosen else Markup("")
+
+
 def _argument(sections: list[Section]) -> list[Section]:
     """The sections that argue: without methods, and without a last one whose findings stand at the top anyway."""
-    argument = [s for s in sections if not s.is_method]
+    argument = [s for s in sections if not s.is_method and not s.is_missing]
     while argument and argument[-1].n_harvested and not argument[-1].n_shown:
         argument.pop()
     return argument
@@ -283,6 +298,10 @@ def _add_code(section: Section, cell: Any, *, where: str, is_shown: bool, is_who
         fold = Markup('<details class="code"><summary>Code</summary><pre><code>{}</code></pre></details>')
         section.blocks.append(fold.format("".join(cell["source"])))
     for output in cell.get("outputs", []):
+        named = output.get("data", {}).get(MIME["section"])
+        if named:
+            section.anchor, section.is_missing = named["id"], bool(named["missing"])
+            section.title = named["title"] or section.title
         if is_harvested(output):
             section.n_harvested += 1
         elif is_whole and output["output_type"] != "error":

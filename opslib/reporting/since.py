@@ -102,7 +102,7 @@ def snapshot(records: Sequence[PageRecord]) -> dict[str, Any]:
     about = [r for r in records if not r.harvest.proposals]
     cards = [card for r in records for card in r.harvest.proposals]
     parts = {
-        (r.key.get("data") or r.sha256, r.key.get("beside", ""), *(str(r.parameters.get(p, "")) for p in PERIOD))
+        (digest(r.asked) if None not in r.asked.values() else r.sha256, *(str(r.parameters.get(p, "")) for p in PERIOD))
         for r in records
     }
     return {
