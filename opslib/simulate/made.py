@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from opslib import simulate
+from opslib.simulate.config import preset as preset_of
+from opslib.simulate.shop import simulate_shop
 
 
 def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float], None]) -> Path:
@@ -26,15 +27,13 @@ def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float
     -------
     Path
     """
-    config = simulate.preset(preset)
+    config = preset_of(preset)
     target = home / f"{preset}-{seed}-{generator_version()}"
     if target.exists():
         return target
     scratch = home / f".making-{target.name}"
     shutil.rmtree(scratch, ignore_errors=True)
-    simulate.simulate_shop(
-        scratch, config=config, seed=seed, progress=lambda share, step: progress(f"simulating {step}", share)
-    )
+    simulate_shop(scratch, config=config, seed=seed, progress=lambda share, step: progress(f"simulating {step}", share))
     for old in home.glob(f"{preset}-{seed}-*"):
         shutil.rmtree(old, ignore_errors=True)
     scratch.rename(target)
@@ -44,6 +43,6 @@ def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float
 def generator_version() -> str:
     """First 8 hex digits of the SHA-256 of the generator's source: other code, other shop."""
     digest = hashlib.sha256()
-    for path in sorted(Path(simulate.__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
