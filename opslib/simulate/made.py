@@ -28,7 +28,7 @@ def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float
     Path
     """
     config = preset_of(preset)
-    target = home / f"{preset}-{seed}-{generator_version()}"
+    target = home / folder_name(preset, seed)
     if target.exists():
         return target
     scratch = home / f".making-{target.name}"
@@ -40,9 +40,9 @@ def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float
     return target
 
 
-def generator_version() -> str:
-    """First 8 hex digits of the SHA-256 of the generator's source: other code, other shop."""
+def folder_name(preset: str, seed: int) -> str:
+    """Name of a simulated shop's folder; ends in the first 8 hex digits of the SHA-256 of the generator's source: other code, other shop."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
+    return f"{preset}-{seed}-{digest.hexdigest()[:8]}"
