@@ -1,4 +1,4 @@
-"""What every table of a shop must look like, declared once; `data.checks` runs it."""
+"""What every table of a shop must look like, declared once; `shop.checks` runs it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,11 @@ class ColumnContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableContract:
-    """What one table holds: its key, its columns, and the question that it lets a shop answer."""
+    """What one table holds: its key, its columns, and the question that it lets a shop answer.
+
+    ``derived`` are the columns that every reader finds beside those of the source (ADR 0002); columns whose name starts
+    with one of ``prefixes`` are allowed as well, of any type.
+    """
 
     name: str
     key: tuple[str, ...]
@@ -89,6 +93,7 @@ class TableContract:
     would_answer: str
     time_column: str | None = None
     prefixes: tuple[str, ...] = ()
+    derived: tuple[ColumnContract, ...] = ()
 
     def column(self, name: str) -> ColumnContract:
         """The contract of one column; :class:`ContractError` if there is none of that name."""
@@ -101,6 +106,15 @@ class TableContract:
     def names(self) -> tuple[str, ...]:
         """Names of the declared columns, in order."""
         return tuple(column.name for column in self.columns)
+
+    def allows(self, name: str) -> bool:
+        """Whether a column of that name may stand in the table."""
+        return name in self.names or name.startswith(self.prefixes)
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """Ibis type of every declared and every derived column, in order."""
+        return {column.name: IBIS_TYPES[column.kind] for column in (*self.columns, *self.derived)}
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -154,6 +168,10 @@ _TABLES = (
             _column("channel string", "traffic channel that brought the order"),
             _column("device string", "device of the visit"),
             _column("session_id string", "visit in which it was ordered", references=_SESSION),
+        ),
+        derived=(
+            _column("ordered_on date", "local day"),
+            _column("revenue_amount money", "quantity x unit price - discount, without tax"),
         ),
     ),
     TableContract(

@@ -18,6 +18,10 @@ class ParameterError(OpslibError):
     """A choice handed to a function, a notebook or the command line is not one of those allowed."""
 
 
+class ProjectError(OpslibError):
+    """There is no project where one is needed, or it cannot be written."""
+
+
 class SourceError(OpslibError):
     """A file or a database cannot be read as it was described."""
 

@@ -220,8 +220,8 @@ def demo(
     Examples: opslib demo | opslib demo --seed 7 | opslib demo --preset 10m --out /data/big
     """
     from opslib.cli.common import progress_sentences
-    from opslib.simulate import preset as preset_of
-    from opslib.simulate import simulate_shop
+    from opslib.simulate.config import preset as preset_of
+    from opslib.simulate.shop import simulate_shop
 
     folder = out or project_root() / "data" / "raw" / "demo"
     with progress_sentences() as progress:

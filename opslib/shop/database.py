@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -15,11 +17,36 @@ from ibis.common.exceptions import TableNotFound
 from opslib import engine
 from opslib.contracts import CONTRACTS, IBIS_TYPES, ColumnContract
 from opslib.errors import EngineError, ShopFileError, SourceError, nearest
-from opslib.metrics import line_revenue
+from opslib.shop import derived
 from opslib.shop.shopfile import ColumnSource, ShopFile, TableSource
 
+#: Python files that decide what a database's table is turned into.
+READERS = (Path(__file__), Path(derived.__file__))
 
-def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop: ShopFile) -> ir.Table:
+
+def located_engine(url: str, *, folders: Sequence[Path]) -> str:
+    """The engine's address, with the path of a DuckDB file as seen from the project or from the ``shop.yml``.
+
+    Examples
+    --------
+    >>> located_engine("duckdb:///raw/shop.duckdb", folders=[Path("/project")])
+    'duckdb:////project/raw/shop.duckdb'
+    >>> located_engine("spark://local", folders=[Path("/project")])
+    'spark://local'
+    """
+    scheme, _, path = url.partition("://")
+    path = path.removeprefix("/")
+    return f"duckdb:///{located(path, folders=folders)}" if scheme == "duckdb" and path else url
+
+
+def located(path: str, *, folders: Sequence[Path]) -> Path:
+    """A path as seen from the first folder that has it; from the first of all where none has."""
+    return next((folder / path for folder in folders if (folder / path).exists()), folders[0] / path)
+
+
+def contract_table(
+    backend: BaseBackend, name: str, source: TableSource, *, shop: ShopFile, folders: Sequence[Path] = ()
+) -> ir.Table:
     """A table of a database under our names and types, still lazy.
 
     Parameters
@@ -32,6 +59,8 @@ def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop
         ``table:`` (schema.name, or a Parquet path on Spark) and the column map.
     shop : ShopFile
         Time zone and tax rule.
+    folders : sequence of Path
+        Where the relative path of a Parquet file starts.
 
     Returns
     -------
@@ -48,12 +77,11 @@ def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop
         raise ShopFileError(
             f"shop {shop.name}: table {name}: a database shop cannot read files as well; load them first, use 'table:'"
         )
-    theirs = _find(backend, source.table)
+    theirs = _find(backend, source.table, folders=folders)
     contract = CONTRACTS[name]
     mapped = {ours: _value(theirs, item, ours=f"{name}.{ours}") for ours, item in source.columns.items()}
     if not mapped:
-        known = (*contract.names, *(("ordered_on", "revenue_amount") if name == "order_lines" else ()))
-        mapped = {c: theirs[c] for c in theirs.columns if c in known or c.startswith(contract.prefixes or "\0")}
+        mapped = {c: theirs[c] for c in theirs.columns if c in contract.schema or contract.allows(c)}
     missing = [column for column in contract.required if column not in mapped]
     if missing:
         raise SourceError(
@@ -65,12 +93,15 @@ def contract_table(backend: BaseBackend, name: str, source: TableSource, *, shop
         for ours, value in mapped.items()
     }
     table = theirs.select(**typed)
-    return _derived(table, shop=shop) if name == "order_lines" else table
+    if name == "order_lines":
+        return derived.with_derived(table, **shop.rules)
+    return table
 
 
-def _find(backend: BaseBackend, name: str) -> ir.Table:
+def _find(backend: BaseBackend, name: str, *, folders: Sequence[Path]) -> ir.Table:
     if backend.name == "pyspark" and name.endswith(".parquet"):
-        return backend.read_parquet(name)
+        is_local = "://" not in name and any((folder / name).exists() for folder in folders)
+        return backend.read_parquet(str(located(name, folders=folders)) if is_local else name)
     schema, _, table = name.rpartition(".")
     try:
         return backend.table(table, database=schema or None)
@@ -98,26 +129,6 @@ def _typed(value: ir.Value, contract: ColumnContract, *, zone: str) -> ir.Value:
             f"{contract.name}: times of a database must be stored in UTC, not in {zone}; convert them in a view, or leave time_zone out"
         )
     return value if str(value.type()) == wanted else value.cast(wanted)
-
-
-def _derived(lines: ir.Table, *, shop: ShopFile) -> ir.Table:
-    """The columns that every reader of order lines may count on."""
-    columns: dict[str, ir.Value] = {}
-    zero = ibis.literal(0).cast("decimal(18, 4)")
-    discount = lines["discount_amount"].fill_null(zero) if "discount_amount" in lines.columns else zero
-    columns["discount_amount"] = discount
-    columns["status"] = lines["status"].fill_null("paid") if "status" in lines.columns else ibis.literal("paid")
-    if "customer_id" not in lines.columns:
-        columns["customer_id"] = ibis.null("string")
-    if "line_id" not in lines.columns:
-        order = [lines[c] for c in lines.columns if c != "order_id"]
-        number = ibis.row_number().over(group_by=lines["order_id"], order_by=order) + 1
-        columns["line_id"] = number.cast("string").lpad(4, "0")
-    if "revenue_amount" not in lines.columns:
-        columns["revenue_amount"] = line_revenue(lines, prices_include_tax=shop.prices_include_tax)
-    if "ordered_on" not in lines.columns:
-        columns["ordered_on"] = engine.local_day(lines["ordered_at"], shop.time_zone)
-    return lines.mutate(**columns)
 
 
 def _errors() -> tuple[type[Exception], ...]:

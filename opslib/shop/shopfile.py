@@ -86,6 +86,11 @@ class ShopFile(_Strict):
     metrics: dict[str, Any] = Field(default_factory=dict)
     simulate: Simulation | None = None
 
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What decides the derived columns: ``time_zone`` and ``prices_include_tax``."""
+        return {"time_zone": self.time_zone, "prices_include_tax": self.prices_include_tax}
+
     @field_validator("time_zone")
     @classmethod
     def _zone(cls, value: str) -> str:
@@ -99,8 +104,7 @@ class ShopFile(_Strict):
                 raise ValueError(f"there is no table '{name}'; {nearest(name, CONTRACTS)}")
             contract = CONTRACTS[name]
             for column in source.columns:
-                is_known = column in contract.names or column.startswith(contract.prefixes or "\0")
-                if not is_known:
+                if not contract.allows(column):
                     raise ValueError(f"table {name} has no column '{column}'; {nearest(column, contract.names)}")
             if (source.files is None) == (source.table is None):
                 raise ValueError(f"table {name} needs either files: or table:")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import duckdb
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from ibis.backends import BaseBackend
@@ -18,18 +20,20 @@ from opslib import engine
 from opslib.contracts import CONTRACTS, require_table
 from opslib.errors import NotAvailableError, ShopFileError, SourceError, nearest
 from opslib.periods import Coverage
-from opslib.shop import adapters, database, staging
+from opslib.shop import adapters, coverage, database, staging
 from opslib.shop.adapters import columns
 from opslib.shop.adapters.base import Extract, Progress, Reading, quote
 from opslib.shop.adapters.files import expand
-from opslib.shop.coverage import coverage_of, observed_days
 from opslib.shop.reads import note
-from opslib.shop.root import project_root
+from opslib.shop.root import homes_of, project_root, writable
 from opslib.shop.shopfile import ShopFile, TableSource, closed_days, read_shop_file
-from opslib.simulate.made import ensure
+from opslib.simulate.made import ensure, folder_name
 
-#: Tables that tell which days were seen, best first, where a shop has no order lines.
-_DAY_TABLES = ("order_lines", "events", "sessions", "searches", "reviews", "tickets", "unit_outcomes")
+#: Tables that tell which days were seen, best first.
+_DAY_TABLES = (
+    "order_lines", "events", "sessions", "searches", "reviews", "tickets", "unit_outcomes", "returns", "ad_spend", "stock_levels",
+    "competitor_prices", "experiments", "experiment_summaries",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,10 @@ class Shop:
         Contract tables that the shop has.
     fingerprint : str or None
         SHA-256 of the content; None for a database without a watermark, which always counts as changed.
+    fingerprints : mapping of str to (str or None)
+        The same of each table alone: its files and all that decides how they are read.
+    days_fingerprint : str or None
+        Of what ``days`` and ``coverage`` were worked out from: a table, and the closed days of ``shop.yml``.
     coverage : Coverage or None
         Days seen; None without any dated table.
     days : pandas.DataFrame
@@ -76,6 +84,8 @@ class Shop:
     connection: BaseBackend
     tables: Mapping[str, ir.Table]
     fingerprint: str | None
+    fingerprints: Mapping[str, str | None]
+    days_fingerprint: str | None
     coverage: Coverage | None
     days: pd.DataFrame
     staged: staging.Staged | None
@@ -93,6 +103,20 @@ class Shop:
         if not self.has(name):
             raise NotAvailableError(name, CONTRACTS[name].would_answer)
         return self.tables[name]
+
+    def empty_table(self, name: str) -> ir.Table:
+        """A table without rows on the shop's engine, with all columns that its contract allows or that are derived."""
+        nulls = {column: ibis.null(kind) for column, kind in require_table(name).schema.items()}
+        return next(iter(self.tables.values())).filter(ibis.literal(False)).select(**nulls)
+
+    def require_coverage(self) -> Coverage:
+        """The days seen; :class:`NotAvailableError` for a shop none of whose tables has dates."""
+        if self.coverage is None:
+            raise NotAvailableError(
+                f"{', '.join(_DAY_TABLES[:3])} or another with dates",
+                "which days were seen, and so what a period is about",
+            )
+        return self.coverage
 
 
 def shop_names(root: Path | None = None) -> tuple[str, ...]:
@@ -130,15 +154,15 @@ def open_shop(
     """
     root = root or project_root()
     described, folder = _describe(shop, root=root)
-    if any(source.table for source in described.tables.values()):
-        with engine.unlogged():
-            return _open_database(described)
-    if described.engine != "duckdb://":
-        raise ShopFileError(
-            f"shop {described.name}: engine: reads tables of a database, but none is named; give each 'table: schema.name'"
-        )
+    folders = [root, folder]
     with engine.unlogged():
-        return _open_files(described, folders=[root, folder], root=root, verify=verify, progress=progress or _silent)
+        if any(source.table for source in described.tables.values()):
+            return _open_database(described, folders=folders)
+        if described.engine != "duckdb://":
+            raise ShopFileError(
+                f"shop {described.name}: engine: reads tables of a database, but none is named; give each 'table: schema.name'"
+            )
+        return _open_files(described, folders=folders, root=root, verify=verify, progress=progress or _silent)
 
 
 def _silent(sentence: str, share: float) -> None:
@@ -175,7 +199,6 @@ class _Plan:
     files: list[Path]  # for the adapter
     mapped: dict[str, tuple[TableSource, list[Path]]]  # through a column map
     in_place: dict[str, list[Path]]  # Parquet under contract already
-    hashed: list[Path]  # decide the fingerprint
 
     def read(self, reading: Reading) -> Extract:
         """Everything that needs reading, by adapter and by column map."""
@@ -198,63 +221,78 @@ def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConne
         raise ShopFileError(
             f"shop {described.name}: 'files:' needs 'adapter:' (one of {', '.join(adapters.NAMES)}), or use 'tables:'"
         )
-    mapped = {
-        name: (source, expand(source.files, folders=folders))
-        for name, source in described.tables.items()
-        if source.files
-    }
-    in_place = {
-        name: many for name, (source, many) in mapped.items()
-        if not source.columns and {path.suffix for path in many} == {".parquet"} and staging.is_contract_parquet(con, many, table=name)
-    }  # fmt: skip
-    return _Plan(
-        adapter=adapter, files=files, mapped={name: item for name, item in mapped.items() if name not in in_place},
-        in_place=in_place, hashed=[*files, *(path for _, many in mapped.values() for path in many)],
-    )  # fmt: skip
+    mapped, in_place = {}, {}
+    for name, source in described.tables.items():
+        many = expand(source.files or [], folders=folders)
+        is_parquet = not source.columns and {path.suffix for path in many} == {".parquet"}
+        if is_parquet and staging.is_contract_parquet(con, many, table=name):
+            in_place[name] = many
+        else:
+            mapped[name] = (source, many)
+    return _Plan(adapter=adapter, files=files, mapped=mapped, in_place=in_place)
 
 
 def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify: bool, progress: Progress) -> Shop:
-    settings = described.model_dump(
-        mode="json", exclude={"title", "engine", "memory_limit", "metrics", "watermark", "files"}
-    )
-    for table in settings["tables"].values():
-        table.pop("files")
     made = _simulated(described, root=root, progress=progress) if described.simulate else None
+    given = described
     if made is not None:
         simulated = {
             name: TableSource(files=str(made / name / "*.parquet")) for name in CONTRACTS if (made / name).is_dir()
         }
         described = described.model_copy(update={"tables": {**simulated, **described.tables}})
     backend = engine.connect(described.engine, memory_limit=described.memory_limit)
-    con = backend.con
-    plan = _plan(described, folders=folders, con=con)
-    folder = root / "data" / "staged" / described.name
-    # What a seed makes is known by the seed and the generator; hashing it would only take time.
-    hashed = [path for path in plan.hashed if made is None or made not in path.parents]
-    hashes = staging.file_hashes(hashed, memory=folder / "hashes.json", verify=verify)
-    readers = adapters.readers(described.adapter)
-    digest = staging.fingerprint(hashes, settings={**settings, "made": made.name if made else ""}, readers=readers)
+    plan = _plan(described, folders=folders, con=backend.con)
+    homes = homes_of("staged", described.name, root=root)
+    prints = _fingerprints(given, plan, made=made, homes=homes, verify=verify)
+    settings = given.model_dump(mode="json", include={"name", "simulated", "week_start", "options", "closed"})
+    digest = staging.fingerprint({}, settings={**settings, "parts": prints}, readers=[Path(coverage.__file__)])
 
     reading = Reading(
-        con=con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
+        con=backend.con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
         prices_include_tax=described.prices_include_tax, options={**described.options, "tables": plan.mapped},
     )  # fmt: skip
-    staged = staging.stage(folder, digest, reading=reading, build=plan.read)
+    staged = staging.stage(homes, digest, backend=backend, reading=reading, build=plan.read)
     for name, path in staged.tables.items():
-        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({quote(path)})")
+        backend.con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({quote(path)})")
     for name, many in plan.in_place.items():
-        staging.view_in_place(con, many, table=name, time_zone=described.time_zone, tax=described.prices_include_tax)
+        staging.view_in_place(backend, many, table=name, **described.rules)
     tables = {name: backend.table(name) for name in CONTRACTS if name in staged.tables or name in plan.in_place}
-    days = _days(tables, described, memory=staged.folder / "days.json")
-    return replace(
-        _shop(described, backend=backend, tables=tables, digest=digest, days=days, staged=staged), folder=made
-    )
+    prints = {name: prints.get(name) or prints["adapter"] for name in tables}
+    return _shop(described, backend=backend, tables=tables, digest=digest, prints=prints, staged=staged, folder=made)
+
+
+def _fingerprints(
+    described: ShopFile, plan: _Plan, *, made: Path | None, homes: Sequence[Path], verify: bool
+) -> dict[str, str]:
+    """Fingerprint of each table with files of its own, and of all that the adapter reads together."""
+    by_table = {name: many for name, (_, many) in plan.mapped.items()} | plan.in_place
+    # What a seed makes is known by the seed and the generator; hashing it would only take time.
+    by_table = {name: many if name in described.tables else [] for name, many in by_table.items()}
+    hashes = staging.file_hashes([*plan.files, *chain(*by_table.values())], homes=homes, verify=verify)
+    prints = {}
+    for name, many in by_table.items():
+        source = described.tables[name].model_dump(mode="json", exclude={"files"}) if many else made and made.name
+        settings = {"table": name, "source": source, "currency": described.currency, **described.rules}
+        prints[name] = staging.fingerprint(
+            {path: hashes[path] for path in many}, settings=settings, readers=adapters.readers(None)
+        )
+    if plan.adapter:
+        settings = described.model_dump(mode="json", include={"adapter", "options", "currency"}) | described.rules
+        prints["adapter"] = staging.fingerprint(
+            {path: hashes[path] for path in plan.files}, settings=settings, readers=adapters.readers(described.adapter)
+        )
+    return prints
 
 
 def _simulated(described: ShopFile, *, root: Path, progress: Progress) -> Path:
     """Folder of the shop's simulated tables, made by one process at a time."""
     assert described.simulate is not None
-    home = root / "data" / "raw" / described.name
+    homes = homes_of("raw", described.name, root=root)
+    wanted = folder_name(described.simulate.preset, described.simulate.seed)
+    for home in homes:
+        if (home / wanted).exists():
+            return home / wanted
+    home = writable(homes)
     with staging.locked(home):
         return ensure(home, preset=described.simulate.preset, seed=described.simulate.seed, progress=progress)
 
@@ -268,34 +306,20 @@ def _merge(parts: list[Extract]) -> Extract:
     )
 
 
-def _open_database(described: ShopFile) -> Shop:
-    backend = engine.connect(described.engine, memory_limit=described.memory_limit)
+def _open_database(described: ShopFile, *, folders: list[Path]) -> Shop:
+    url = database.located_engine(described.engine, folders=folders)
+    backend = engine.connect(url, memory_limit=described.memory_limit)
     tables = {
-        name: database.contract_table(backend, name, source, shop=described)
+        name: database.contract_table(backend, name, source, shop=described, folders=folders)
         for name, source in described.tables.items()
     }
-    digest = database.watermark(backend, described)
-    return _shop(described, backend=backend, tables=tables, digest=digest, days=_days(tables, described, memory=None))
-
-
-def _days(tables: Mapping[str, ir.Table], described: ShopFile, *, memory: Path | None) -> pd.DataFrame:
-    """Days seen, remembered beside the staged tables."""
-
-    def work_out() -> dict[Any, list[Any]]:
-        for name in _DAY_TABLES:
-            column = CONTRACTS[name].time_column
-            if name in tables and column in tables[name].columns:
-                days = observed_days(
-                    tables[name],
-                    time_column=str(column),
-                    time_zone=described.time_zone,
-                    closed=closed_days(described.closed),
-                )
-                return days.assign(day=days["day"].dt.strftime("%Y-%m-%d")).to_dict("list")
-        return {"day": [], "n_rows": [], "kind": []}
-
-    kept = work_out() if memory is None else staging.remembered(memory, work_out)
-    return pd.DataFrame(kept).assign(day=pd.to_datetime(kept["day"]).astype("datetime64[us]"))
+    mark = database.watermark(backend, described)
+    prints = {}
+    for name, source in described.tables.items():
+        settings = {"table": name, "source": source.model_dump(mode="json"), "watermark": mark, **described.rules}
+        prints[name] = staging.fingerprint({}, settings=settings, readers=database.READERS) if mark else None
+    digest = staging.fingerprint({}, settings={"name": described.name, "parts": prints}) if mark else None
+    return _shop(described, backend=backend, tables=tables, digest=digest, prints=prints)
 
 
 def _shop(
@@ -304,9 +328,24 @@ def _shop(
     backend: BaseBackend,
     tables: Mapping[str, ir.Table],
     digest: str | None,
-    days: pd.DataFrame,
+    prints: Mapping[str, str | None],
     staged: staging.Staged | None = None,
+    folder: Path | None = None,
 ) -> Shop:
+    day_table = next((name for name in _DAY_TABLES if CONTRACTS[name].time_column in _columns(tables, name)), None)
+
+    def work_out() -> dict[str, list[Any]]:
+        if day_table is None:
+            return {"day": [], "n_rows": [], "kind": []}
+        column, closed = str(CONTRACTS[day_table].time_column), closed_days(described.closed)
+        days = coverage.observed_days(
+            tables[day_table], time_column=column, time_zone=described.time_zone, closed=closed
+        )
+        return days.assign(day=days["day"].dt.strftime("%Y-%m-%d")).to_dict("list")
+
+    kept = staging.remembered(staged.folder / "days.json", work_out) if staged else work_out()
+    days = pd.DataFrame(kept).assign(day=pd.to_datetime(kept["day"]).astype("datetime64[us]"))
+    seen = {"table": day_table, "print": prints.get(day_table or ""), "closed": described.closed}
     return Shop(
         name=described.name,
         title=described.title,
@@ -318,15 +357,20 @@ def _shop(
         connection=backend,
         tables=MappingProxyType(dict(tables)),
         fingerprint=digest,
-        coverage=coverage_of(days),
+        fingerprints=MappingProxyType(dict(prints)),
+        days_fingerprint=staging.fingerprint({}, settings=seen) if digest else None,
+        coverage=coverage.coverage_of(days),
         days=days,
         staged=staged,
         settings=MappingProxyType({"metrics": described.metrics, "options": described.options}),
+        folder=folder,
     )
+
+
+def _columns(tables: Mapping[str, ir.Table], name: str) -> tuple[str, ...]:
+    return tables[name].columns if name in tables else ()
 
 
 def last_day(shop: Shop) -> date:
     """Last whole day of the shop's data; :class:`NotAvailableError` for a shop without dates."""
-    if shop.coverage is None:
-        raise NotAvailableError("order_lines", CONTRACTS["order_lines"].would_answer)
-    return shop.coverage.last
+    return shop.require_coverage().last

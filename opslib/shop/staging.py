@@ -17,13 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from ibis.backends import BaseBackend
 
 from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import ContractError, SourceError
-from opslib.periods import zone_shifts
 from opslib.shop.adapters.base import Accounted, Extract, Reading, identifier, quote
 from opslib.shop.adapters.columns import SQL_TYPES
+from opslib.shop.derived import with_derived
+from opslib.shop.root import writable
 
+#: Of staged folders; what another version of opslib wrote is made again.
+FORMAT = 1
 #: Staged contents of one shop that are kept.
 KEEP = 2
 _BLOCK = 1 << 22
@@ -55,39 +59,39 @@ class Staged:
     raw_totals: Mapping[str, str]
 
 
-def file_hashes(files: Sequence[Path], *, memory: Path, verify: bool = False) -> dict[str, str]:
+def file_hashes(files: Sequence[Path], *, homes: Sequence[Path], verify: bool = False) -> dict[Path, str]:
     """SHA-256 of each file's content, remembered by size, time and inode.
 
     Parameters
     ----------
     files : sequence of Path
         Files to hash.
-    memory : Path
-        JSON file that remembers.
+    homes : sequence of Path
+        Folders whose ``hashes.json`` remembers; the first that can be written learns what is new.
     verify : bool
         Hash again whatever is remembered.
 
     Returns
     -------
-    dict of str to str
-        Path -> hex digest.
+    dict of Path to str
+        File -> hex digest.
     """
     known: dict[str, list[Any]] = {}
-    if memory.exists() and not verify:
-        with contextlib.suppress(json.JSONDecodeError):
-            known = json.loads(memory.read_text(encoding="utf-8"))
-    hashes: dict[str, str] = {}
+    for home in [] if verify else reversed(homes):
+        with contextlib.suppress(OSError, json.JSONDecodeError):
+            known |= json.loads((home / "hashes.json").read_text(encoding="utf-8"))
+    hashes: dict[Path, str] = {}
     is_new = verify
-    for path in files:
+    for path in dict.fromkeys(files):
         stat = path.stat()
         mark = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         entry = known.get(str(path))
         if entry is None or entry[:3] != mark:
             entry, is_new = [*mark, _hash(path)], True
             known[str(path)] = entry
-        hashes[str(path)] = str(entry[3])
+        hashes[path] = str(entry[3])
     if is_new:
-        write_whole(memory, json.dumps(known))
+        write_whole(writable(homes) / "hashes.json", json.dumps(known))
     return hashes
 
 
@@ -130,13 +134,13 @@ def remembered(path: Path, work_out: Callable[[], Any]) -> Any:
     return value
 
 
-def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any], readers: Sequence[Path] = ()) -> str:
-    """SHA-256 of the files' contents and of everything that decides how they are read.
+def fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any], readers: Sequence[Path] = ()) -> str:
+    """SHA-256 of files' contents and of everything that decides what is made of them.
 
     Parameters
     ----------
-    hashes : mapping of str to str
-        Path -> SHA-256; only the file's name counts, so that the folder may move.
+    hashes : mapping of Path to str
+        File -> SHA-256; only the file's name counts, so that the folder may move.
     settings : mapping
         What ``shop.yml`` says about reading.
     readers : sequence of Path
@@ -149,11 +153,11 @@ def fingerprint(hashes: Mapping[str, str], *, settings: Mapping[str, Any], reade
 
     Examples
     --------
-    >>> a = fingerprint({"/here/x.csv": "00"}, settings={"currency": "EUR"})
-    >>> a == fingerprint({"/elsewhere/x.csv": "00"}, settings={"currency": "EUR"})
+    >>> a = fingerprint({Path("/here/x.csv"): "00"}, settings={"currency": "EUR"})
+    >>> a == fingerprint({Path("/elsewhere/x.csv"): "00"}, settings={"currency": "EUR"})
     True
     """
-    content = sorted((Path(name).name, digest) for name, digest in hashes.items())
+    content = sorted((path.name, digest) for path, digest in hashes.items())
     code = [_hash(path) for path in sorted(readers)]
     return hashlib.sha256(json.dumps([content, code, settings], sort_keys=True, default=str).encode()).hexdigest()
 
@@ -170,15 +174,19 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
-def stage(folder: Path, digest: str, *, reading: Reading, build: Callable[[Reading], Extract]) -> Staged:
+def stage(
+    homes: Sequence[Path], digest: str, *, backend: BaseBackend, reading: Reading, build: Callable[[Reading], Extract]
+) -> Staged:
     """Tables of this fingerprint: from disk if they are there, else made now.
 
     Parameters
     ----------
-    folder : Path
-        ``data/staged/<shop>``.
+    homes : sequence of Path
+        Where they may lie; new ones are made in the first that can be written.
     digest : str
         Fingerprint of the content.
+    backend : ibis backend
+        DuckDB.
     reading : Reading
         Connection, files, zone and tax rule.
     build : callable
@@ -188,32 +196,37 @@ def stage(folder: Path, digest: str, *, reading: Reading, build: Callable[[Readi
     -------
     Staged
     """
+    for home in homes:
+        if staged := _read(home / digest[:16]):
+            return staged
+    folder = writable(homes)
     target = folder / digest[:16]
-    if not (target / "manifest.json").exists():
-        with locked(folder):
-            if not (target / "manifest.json").exists():
-                _write(target, digest, reading=reading, extract=build(reading))
-                _forget_old(folder, keep=target)
-                _drop_raw(reading.con)
-    return _read(target)
+    with locked(folder):
+        if _read(target) is None:  # another process may have been first
+            _write(target, digest, backend=backend, reading=reading, extract=build(reading))
+            _forget_old(folder, keep=target)
+            _drop_raw(reading.con)
+    staged = _read(target)
+    assert staged is not None, "it was written just now"
+    return staged
 
 
-def _write(target: Path, digest: str, *, reading: Reading, extract: Extract) -> None:
+def _write(target: Path, digest: str, *, backend: BaseBackend, reading: Reading, extract: Extract) -> None:
     """All tables and the manifest in a folder that gets its name only when it is complete."""
     con, folder = reading.con, target.parent
     scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".making-"))
     try:
         for done, (name, query) in enumerate(extract.tables.items()):
             reading.progress(f"writing {name}", done / len(extract.tables))
-            path, typed = scratch / f"{name}.parquet", query
+            path = str(scratch / f"{name}.parquet")
             if name == "order_lines":
-                typed = order_lines_query(con, query, time_zone=reading.time_zone, tax=reading.prices_include_tax)
-            con.execute(
-                f"COPY ({typed} ORDER BY {_order(con, typed, name)}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)"
-            )
+                query = _with_derived(backend, query, reading=reading)
+            ordered = f"{query} ORDER BY {_order(con, query, name)}"
+            con.execute(f"COPY ({ordered}) TO {quote(path)} (FORMAT parquet, COMPRESSION zstd)")
             if name == "order_lines":
                 _require_unique(con, path)
         manifest = {
+            "format": FORMAT,
             "fingerprint": digest,
             "tables": list(extract.tables),
             "accounting": [asdict(item) for item in extract.accounting],
@@ -228,6 +241,15 @@ def _write(target: Path, digest: str, *, reading: Reading, extract: Extract) -> 
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         reading.progress("ready", 1.0)
+
+
+def _with_derived(backend: BaseBackend, query: str, *, reading: Reading) -> str:
+    """A query of order lines with the columns that are derived from them."""
+    reading.con.execute(f"CREATE OR REPLACE TEMP VIEW _opslib_lines AS {query}")
+    lines = backend.table("_opslib_lines", database=("temp", "main"))
+    return backend.compile(
+        with_derived(lines, time_zone=reading.time_zone, prices_include_tax=reading.prices_include_tax)
+    )
 
 
 def _drop_raw(con: duckdb.DuckDBPyConnection) -> None:
@@ -246,51 +268,10 @@ def _order(con: duckdb.DuckDBPyConnection, query: str, name: str) -> str:
     return ", ".join(identifier(c) for c in [*ordered, *(c for c in columns if c not in ordered)])
 
 
-def order_lines_query(con: duckdb.DuckDBPyConnection, query: str, *, time_zone: str, tax: bool) -> str:
-    """Order lines with the columns that every reader may count on.
-
-    Parameters
-    ----------
-    con : duckdb.DuckDBPyConnection
-        Where ``query`` runs.
-    query : str
-        SELECT of contract columns.
-    time_zone : str
-        Of the shop: decides ``ordered_on``.
-    tax : bool
-        Whether ``unit_price`` includes tax, so that ``tax_amount`` comes off.
-
-    Returns
-    -------
-    str
-        The columns of ``query`` plus line_id, customer_id, discount_amount, status (where they were not there),
-        ``ordered_on`` (local day) and ``revenue_amount`` (line revenue without tax after discount).
-    """
-    columns = [row[0] for row in con.sql(f"DESCRIBE {query}").fetchall()]
-    added = {}
-    if "line_id" not in columns:
-        key = ["product_id", "ordered_at", "quantity", "unit_price"]
-        order = ", ".join(identifier(c) for c in [*key, *sorted(c for c in columns if c not in key)])
-        added["line_id"] = f"lpad(CAST(row_number() OVER (PARTITION BY order_id ORDER BY {order}) AS VARCHAR), 4, '0')"
-    defaults = {
-        "customer_id": "CAST(NULL AS VARCHAR)",
-        "discount_amount": "CAST(0 AS DECIMAL(18,4))",
-        "status": "'paid'",
-    }
-    added |= {name: sql for name, sql in defaults.items() if name not in columns}
-    replaced = [f"coalesce({c}, {defaults[c]}) AS {c}" for c in ("discount_amount", "status") if c in columns]
-    discount = "coalesce(discount_amount, 0)" if "discount_amount" in columns else "0"
-    less_tax = " - coalesce(tax_amount, 0)" if tax and "tax_amount" in columns else ""
-    if "revenue_amount" not in columns:
-        added["revenue_amount"] = f"CAST(quantity * unit_price - {discount}{less_tax} AS DECIMAL(18,4))"
-    if "ordered_on" not in columns:
-        added["ordered_on"] = f"CAST({local_time(con, 'ordered_at', query=query, zone=time_zone)} AS DATE)"
-    star = f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
-    return f"SELECT {', '.join([star, *(f'{sql} AS {name}' for name, sql in added.items())])} FROM ({query})"
-
-
-def _require_unique(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    repeated = f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(str(path))}) GROUP BY ALL HAVING count(*) > 1"
+def _require_unique(con: duckdb.DuckDBPyConnection, path: str) -> None:
+    repeated = (
+        f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(path)}) GROUP BY ALL HAVING count(*) > 1"
+    )
     row = con.sql(
         f"SELECT count(*), min(order_id), min_by(line_id, (order_id, line_id)), min_by(n, (order_id, line_id)) FROM ({repeated})"
     ).fetchone()
@@ -313,8 +294,14 @@ def _forget_old(folder: Path, *, keep: Path) -> None:
             shutil.rmtree(half, ignore_errors=True)
 
 
-def _read(target: Path) -> Staged:
-    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+def _read(target: Path) -> Staged | None:
+    """What lies in a folder; None if nothing does, or in another format than this version writes."""
+    try:
+        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    if manifest.get("format") != FORMAT:
+        return None
 
     def accounted(row: dict[str, Any]) -> Accounted:
         numbers = {name: None if row[name] is None else Decimal(row[name]) for name in ("n_units", "amount")}
@@ -340,41 +327,16 @@ def is_contract_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *
 
 
 def view_in_place(
-    con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, table: str, time_zone: str, tax: bool
+    backend: BaseBackend, files: Sequence[Path], *, table: str, time_zone: str, prices_include_tax: bool
 ) -> None:
     """A view over Parquet files that are under contract already; order lines get their derived columns on the fly."""
     query = f"SELECT * FROM {_scan(files)}"
     if table == "order_lines":
-        query = order_lines_query(con, query, time_zone=time_zone, tax=tax)
-    con.execute(f"CREATE OR REPLACE VIEW {table} AS {query}")
+        backend.con.execute(f"CREATE OR REPLACE VIEW _opslib_files AS {query}")
+        lines = backend.table("_opslib_files")
+        query = backend.compile(with_derived(lines, time_zone=time_zone, prices_include_tax=prices_include_tax))
+    backend.con.execute(f"CREATE OR REPLACE VIEW {table} AS {query}")
 
 
 def _scan(files: Sequence[Path]) -> str:
     return f"read_parquet([{', '.join(quote(str(path)) for path in files)}])"
-
-
-def local_time(con: duckdb.DuckDBPyConnection, column: str, *, query: str, zone: str) -> str:
-    """SQL of the local time of a UTC column: shifts between the zone's change-overs, twenty times faster than the builtin.
-
-    Parameters
-    ----------
-    con : duckdb.DuckDBPyConnection
-        Where ``query`` runs.
-    column, query : str
-        Column of naive UTC times, and the SELECT that has it.
-    zone : str
-        IANA name.
-
-    Returns
-    -------
-    str
-    """
-    if zone in ("UTC", "Etc/UTC"):
-        return column
-    first, last = con.sql(f"SELECT min({column}), max({column}) FROM ({query})").fetchone() or (None, None)
-    if first is None or (last - first).days > 366 * 30:
-        return f"timezone({quote(zone)}, timezone('UTC', {column}))"
-    changes = zone_shifts(zone, first, last)
-    cases = "".join(f" WHEN {column} >= TIMESTAMP '{at}' THEN {seconds}" for at, seconds in reversed(changes[1:]))
-    shift = f"CASE{cases} ELSE {changes[0][1]} END" if cases else str(changes[0][1])
-    return f"({column} + to_seconds({shift}))"

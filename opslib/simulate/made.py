@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from opslib import simulate
+from opslib.simulate.config import preset as preset_of
+from opslib.simulate.shop import simulate_shop
 
 
 def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float], None]) -> Path:
@@ -26,24 +27,22 @@ def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float
     -------
     Path
     """
-    config = simulate.preset(preset)
-    target = home / f"{preset}-{seed}-{generator_version()}"
+    config = preset_of(preset)
+    target = home / folder_name(preset, seed)
     if target.exists():
         return target
     scratch = home / f".making-{target.name}"
     shutil.rmtree(scratch, ignore_errors=True)
-    simulate.simulate_shop(
-        scratch, config=config, seed=seed, progress=lambda share, step: progress(f"simulating {step}", share)
-    )
+    simulate_shop(scratch, config=config, seed=seed, progress=lambda share, step: progress(f"simulating {step}", share))
     for old in home.glob(f"{preset}-{seed}-*"):
         shutil.rmtree(old, ignore_errors=True)
     scratch.rename(target)
     return target
 
 
-def generator_version() -> str:
-    """First 8 hex digits of the SHA-256 of the generator's source: other code, other shop."""
+def folder_name(preset: str, seed: int) -> str:
+    """Name of a simulated shop's folder; ends in the first 8 hex digits of the SHA-256 of the generator's source: other code, other shop."""
     digest = hashlib.sha256()
-    for path in sorted(Path(simulate.__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
+    return f"{preset}-{seed}-{digest.hexdigest()[:8]}"

@@ -17,7 +17,8 @@ from opslib.contracts import CONTRACTS
 from opslib.periods import Coverage, Period
 from opslib.shop import sources
 from opslib.shop.sources import Shop
-from opslib.simulate import preset, simulate_shop
+from opslib.simulate.config import preset
+from opslib.simulate.shop import simulate_shop
 from tests.engines.servers import into_duckdb, into_parquet, into_postgres, postgres_url, spark_backend
 from tests.shop.builders import write_csv, write_shop
 

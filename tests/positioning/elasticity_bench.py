@@ -16,7 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from opslib.simulate import preset, price_panel
+from opslib.simulate import planted
+from opslib.simulate.browsing import product_id
+from opslib.simulate.calendar import Calendar
+from opslib.simulate.catalogue import Catalogue
+from opslib.simulate.config import ShopConfig, preset
+from opslib.simulate.draws import Draws
 from opslib.stats.count_response import count_response
 from opslib.stats.pooling import pool_towards
 from opslib.stats.response import log_response
@@ -24,6 +29,49 @@ from opslib.stats.response import log_response
 ROOT = Path(__file__).parents[2]
 #: Draws on which the logarithm of weeks with a sale is tried beside the counts; one costs ten times as much.
 COMPARED = 60
+
+
+def price_panel(*, config: ShopConfig, seed: int, lines_a_day: float = 75.0) -> pd.DataFrame:
+    """Weekly sales of every product, without people: prices, stock, season and life cycle as in the whole shop.
+
+    Parameters
+    ----------
+    config : ShopConfig
+        Size, period and nuisances (``confounded_price`` is the one that matters here).
+    seed : int
+        Seed of prices and sales.
+    lines_a_day : float
+        Mean order lines a day, of all products together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a product and week on the shelf: product_id, category, week (from 0), n_days (on the shelf),
+        log_price (mean), lines (sold), elasticity (true), is_confounded.
+    """
+    draws = Draws(seed)
+    catalogue = Catalogue(Calendar(config, draws), draws)
+    n_weeks, n_products = config.days // 7, config.n_products
+    weekly = (n_weeks, 7, n_products)
+    demand = catalogue.demand[: n_weeks * 7].reshape(weekly)
+    in_stock = catalogue.in_stock[: n_weeks * 7].reshape(weekly)
+    log_price = np.log(catalogue.prices[: n_weeks * 7] / 10_000.0).reshape(weekly)
+    n_days = in_stock.sum(axis=1)
+    expected = demand.sum(axis=1) * (lines_a_day * n_weeks * 7 / demand.sum())
+    on_shelf = n_days > 0
+    week, product = np.nonzero(on_shelf)
+    category = catalogue.category[product]
+    follows = [each.is_confounded and config.confounded_price for each in planted.CATEGORIES]
+    return pd.DataFrame({
+        "product_id": np.array([product_id(number) for number in range(n_products)])[product],
+        "category": np.array([each.name for each in planted.CATEGORIES])[category],
+        "week": week,
+        "n_days": n_days[on_shelf],
+        "log_price": (log_price * in_stock).sum(axis=1)[on_shelf] / n_days[on_shelf],
+        "lines": np.random.default_rng(seed).poisson(expected)[on_shelf],
+        "elasticity": np.array([each.elasticity for each in planted.CATEGORIES])[category],
+        "is_confounded": np.array(follows)[category],
+    })  # fmt: skip
 
 
 def panel_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +139,7 @@ def report(free: pd.DataFrame, follows: pd.DataFrame, *, seconds: float) -> str:
         "# Price responses against planted elasticities",
         f"`python -m tests.positioning.elasticity_bench --draws {free['seed'].nunique()}`, commit {commit.stdout.strip()}, "
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}: {seconds:,.0f} CPU seconds. "
-        "The price module alone (`data.simulate.price_panel`): 320 products, 78 weeks, 75 lines a day, "
+        "The price module alone (`price_panel`): 320 products, 78 weeks, 75 lines a day, "
         f"{100 * free['empty'].mean():.0f} % of the product-weeks without a sale; new products, prices and demand at every draw.",
         "## Prices that move by themselves",
         f"{100 * free['is_inside'].mean():.1f} % of all 95 % intervals hold the planted elasticity (asked for: 93 to 97.5 %). "

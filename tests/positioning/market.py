@@ -12,7 +12,8 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from opslib.simulate import preset, simulate_shop
+from opslib.simulate.config import preset
+from opslib.simulate.shop import simulate_shop
 
 _kept: list[Any] = []
 NOUNS = (

@@ -9,9 +9,8 @@ import pandas as pd
 
 from opslib import engine
 from opslib.segmentation import customer_features
-from opslib.simulate import preset
 from opslib.simulate.baskets import PAID
-from opslib.simulate.config import WARM_UP_DAYS, ShopConfig
+from opslib.simulate.config import WARM_UP_DAYS, ShopConfig, preset
 from opslib.simulate.planted import CATEGORIES
 from opslib.simulate.shop import count_people, new_simulator
 

@@ -20,7 +20,8 @@ from opslib.segmentation import (
     value_quantiles,
 )
 from opslib.segmentation.lifetime import UNSEGMENTED
-from opslib.simulate import preset, simulate_shop
+from opslib.simulate.config import preset
+from opslib.simulate.shop import simulate_shop
 from opslib.stats.lifetime import expected_events, expected_value, probability_alive
 from tests.segmentation.lifetimes import PLANTED, day_after, shop
 

@@ -8,12 +8,12 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 import pytest
 
+from opslib import engine
 from opslib.errors import SourceError
-from opslib.shop import sources, staging
+from opslib.shop import derived, sources, staging
 from tests.shop.builders import COLUMNS, ORDERS, open_orders, write_csv, write_shop
 
 
@@ -86,19 +86,20 @@ def test_several_processes_may_open_at_once(tmp_path: Path) -> None:
     "zone", ["Europe/London", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]
 )
 def test_local_time_by_change_overs_equals_the_builtin(zone: str) -> None:
-    con = duckdb.connect()
-    con.execute("SET TimeZone = 'UTC'")
-    start = datetime(2017, 1, 1, 0, 7)
-    con.execute(
+    backend = engine.connect("duckdb://")
+    backend.con.execute(
         "CREATE TABLE t AS SELECT ? + to_minutes(CAST(i * 37 AS BIGINT)) AS moment FROM range(0, 90_000) AS r(i)",
-        [start],
+        [datetime(2017, 1, 1, 0, 7)],
     )
-    local = staging.local_time(con, "moment", query="SELECT * FROM t", zone=zone)
-    differ = con.sql(f"SELECT count(*) FROM t WHERE {local} <> timezone('{zone}', timezone('UTC', moment))").fetchone()
-    span = con.sql("SELECT max(moment) - min(moment) FROM t").fetchone()
-    assert differ == (0,)
-    assert span is not None
-    assert span[0] > timedelta(days=6 * 365)
+    table = backend.table("t")
+    local, builtin = derived.local_time(table, "moment", zone=zone), engine.to_local(table["moment"], zone)
+    counted = table.aggregate(
+        differ=(local != builtin).sum(), first=table["moment"].min(), last=table["moment"].max(), n=local.count()
+    )
+    row = engine.collect(counted).iloc[0]
+    assert row["differ"] == 0
+    assert row["n"] == 90_000
+    assert row["last"] - row["first"] > timedelta(days=6 * 365)
 
 
 def test_parquet_under_contract_is_read_where_it_lies(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from opslib.simulate import preset, simulate_shop
+from opslib.simulate.config import preset
+from opslib.simulate.shop import simulate_shop
 
 
 @dataclass

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from opslib.simulate import preset, simulate_shop
+from opslib.simulate.config import preset
+from opslib.simulate.shop import simulate_shop
 
 from .conftest import open_simulated
 

@@ -15,8 +15,8 @@ from scipy import stats
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 
-from opslib.simulate import preset, simulate_shop
-from opslib.simulate.shop import new_simulator
+from opslib.simulate.config import preset
+from opslib.simulate.shop import new_simulator, simulate_shop
 
 from .conftest import open_simulated
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from opslib.errors import ParameterError
-from opslib.simulate import ShopConfig, preset, simulate_shop
-from opslib.simulate.shop import count_people, new_simulator
+from opslib.simulate.config import ShopConfig, preset
+from opslib.simulate.shop import count_people, new_simulator, simulate_shop
 
 SMALL = ShopConfig(n_orders=600, n_products=64, days=150)
 

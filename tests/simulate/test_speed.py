@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from opslib.simulate import preset
+from opslib.simulate.config import preset
 from opslib.simulate.outcomes import TestTotals
 from opslib.simulate.shop import _chunk, new_simulator
 from opslib.simulate.totals import Totals

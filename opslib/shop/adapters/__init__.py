@@ -41,5 +41,5 @@ def readers(name: str | None) -> list[Path]:
     """Python files that decide what an export is turned into: part of a shop's fingerprint."""
     parts = ["base", "files", "columns", *(["orders", name] if name else [])]
     return [Path(__file__).parent / f"{part}.py" for part in parts] + [
-        Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "coverage")
+        Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "derived")
     ]

@@ -120,11 +120,7 @@ def _sources(source: TableSource, contract: TableContract, *, found: list[str], 
         for ours, theirs in source.columns.items()
     }
     if not columns:
-        columns = {
-            name: ColumnSource(source=name)
-            for name in found
-            if name in contract.names or name.startswith(contract.prefixes or "\0")
-        }
+        columns = {name: ColumnSource(source=name) for name in found if contract.allows(name)}
     for ours, theirs in columns.items():
         if theirs.source is not None and theirs.source not in found:
             raise SourceError(

@@ -1,0 +1,105 @@
+"""Columns that a table gets on the way in: what is derived from its own, and typed nulls for what its contract allows."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from opslib import engine
+from opslib.contracts import require_table
+from opslib.metrics import line_revenue
+from opslib.periods import zone_shifts
+
+#: Longer than this, a zone's change-overs are too many to list.
+_LONGEST_SPAN = 366 * 30
+
+
+def with_derived(lines: ir.Table, *, time_zone: str, prices_include_tax: bool) -> ir.Table:
+    """Order lines with the columns that every reader may count on.
+
+    Parameters
+    ----------
+    lines : ibis.Table
+        order_lines with the columns of its contract that the source has, under their types.
+    time_zone : str
+        Of the shop: decides ``ordered_on``.
+    prices_include_tax : bool
+        Whether ``unit_price`` includes tax, so that ``tax_amount`` comes off.
+
+    Returns
+    -------
+    ibis.Table
+        As given, plus line_id, customer_id, discount_amount, status (where they were not there), ``ordered_on`` (local
+        day) and ``revenue_amount`` (line revenue without tax after discount).
+    """
+    found = set(lines.columns)
+    zero, paid = ibis.literal(0).cast("decimal(18, 4)"), ibis.literal("paid")
+    columns: dict[str, ir.Value] = {
+        "discount_amount": lines["discount_amount"].fill_null(zero) if "discount_amount" in found else zero,
+        "status": lines["status"].fill_null(paid) if "status" in found else paid,
+    }
+    if "customer_id" not in found:
+        columns["customer_id"] = ibis.null("string")
+    if "line_id" not in found:
+        first = ["product_id", "ordered_at", "quantity", "unit_price"]
+        order = [lines[name] for name in (*first, *sorted(found.difference(first)))]
+        number = ibis.row_number().over(group_by=lines["order_id"], order_by=order) + 1
+        columns["line_id"] = number.cast("string").lpad(4, "0")
+    if "revenue_amount" not in found:
+        columns["revenue_amount"] = line_revenue(lines, prices_include_tax=prices_include_tax)
+    if "ordered_on" not in found:
+        columns["ordered_on"] = local_time(lines, "ordered_at", zone=time_zone).date()
+    return lines.mutate(**columns)
+
+
+def local_time(table: ir.Table, column: str, *, zone: str) -> ir.TimestampValue:
+    """Local time of a UTC column; on DuckDB by the zone's change-overs, ten times faster than the builtin.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        Has the column.
+    column : str
+        Naive UTC times.
+    zone : str
+        IANA name.
+
+    Returns
+    -------
+    ibis timestamp column
+    """
+    at = table[column]
+    if zone in ("UTC", "Etc/UTC") or engine.backend_of(table).name != "duckdb":
+        return engine.to_local(at, zone)
+    first, last = engine.collect(table.aggregate(first=at.min(), last=at.max())).iloc[0]
+    if pd.isna(first) or (last - first).days > _LONGEST_SPAN:
+        return engine.to_local(at, zone)
+    (_, before), *changes = zone_shifts(zone, first.to_pydatetime(), last.to_pydatetime())
+    cases = [(at >= ibis.literal(moment), seconds) for moment, seconds in reversed(changes)]
+    shift = ibis.cases(*cases, else_=before) if cases else ibis.literal(before)
+    return at + shift.as_interval("s")
+
+
+def with_contract_columns(table: ir.Table, name: str) -> ir.Table:
+    """The table with every column that its contract allows: those that the shop lacks as typed nulls.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        A shop's table.
+    name : str
+        Its contract.
+
+    Returns
+    -------
+    ibis.Table
+
+    Examples
+    --------
+    >>> reviews = engine.as_table(pd.DataFrame({"review_id": ["1"], "rating": [5.0]}))
+    >>> with_contract_columns(reviews, "reviews").columns
+    ('review_id', 'rating', 'product_id', 'written_at', 'title', 'text')
+    """
+    schema = require_table(name).schema
+    return table.mutate(**{column: ibis.null(kind) for column, kind in schema.items() if column not in table.columns})
