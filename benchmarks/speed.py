@@ -14,10 +14,12 @@ import pandas as pd
 import yaml
 
 from benchmarks.speed_sql import SQL
-from opslib import classification, engine, kpis, positioning, segmentation, simulate
+from opslib import classification, engine, kpis, positioning, segmentation
 from opslib.errors import EngineError, ParameterError
 from opslib.periods import Coverage, Period
 from opslib.shop.sources import Shop
+from opslib.simulate.config import preset as preset_of
+from opslib.simulate.shop import simulate_shop
 
 N_PAIRS = 15
 #: Columns of order lines that the cases read.
@@ -274,7 +276,7 @@ def orders_only(folder: Path, *, preset: str, seed: int = 1) -> Path:
         Its ``shop.yml``.
     """
     kept = ("order_lines", "customers", "products")
-    simulate.simulate_shop(folder / "tables", config=simulate.preset(preset), seed=seed)
+    simulate_shop(folder / "tables", config=preset_of(preset), seed=seed)
     tables = {name: {"files": str(folder / "tables" / name / "*.parquet")} for name in kept}
     described = {
         "name": f"orders_{preset}", "title": f"Simulated orders, {preset}", "currency": "GBP", "time_zone": "Europe/London",

@@ -36,8 +36,8 @@ class Facts:
         ISO code.
     time_zone : str
         Of the shop's days.
-    coverage : Coverage
-        Days that the data have seen.
+    coverage : Coverage or None
+        Days that the data have seen; None for a shop without dates.
     tables : frozenset of str
         Tables that the shop has.
     is_simulated : bool
@@ -50,7 +50,7 @@ class Facts:
     period: Period
     currency: str
     time_zone: str
-    coverage: Coverage
+    coverage: Coverage | None
     tables: frozenset[str] = frozenset()
     is_simulated: bool = False
     departments: tuple[str, ...] = ()

@@ -18,7 +18,8 @@ from opslib.metrics import with_local_days
 from opslib.periods import Period
 from opslib.proposals.drafting import draft
 from opslib.shop import choices, latest, reads
-from opslib.shop.sources import Shop, open_shop, with_contract_columns
+from opslib.shop.derived import with_contract_columns
+from opslib.shop.sources import Shop, open_shop
 
 Need = str | tuple[str, ...]
 _PREFIX = "application/vnd.opslib."
@@ -138,16 +139,16 @@ class Page:
         reads.note("page", page)
         found, why_none = latest.findings_of(page, shop=self.shop.name, period=self.period)
         if why_none:
-            print(why_none)
+            display({"text/plain": why_none}, raw=True)
         return found
 
     def column(self, *, by: str = "", among: Sequence[str] = choices.GROUPS) -> str:
         """The column that figures are split by: the one asked for, else the first of ``among`` that the data have."""
         return choices.choose_group(self.tables, by=by, among=among)
 
-    def baseline(self) -> tuple[Period, Period]:
+    def baseline(self) -> tuple[Period, Period] | None:
         """The period and the same days of the year before, else its later and earlier half: see `choose_baseline`."""
-        return choices.choose_baseline(self.shop.coverage, period=self.period)
+        return choices.choose_baseline(self.shop, period=self.period)
 
     def finish(
         self,
@@ -183,7 +184,7 @@ class Page:
                 )
         _show("answer", {"text": answer}, text=answer)
         if figure is not None:
-            drawn, words = charts.figure_bundle(figure.get_figure(root=True))
+            drawn, words = charts.figure_bundle(figure)
             display({f"{_PREFIX}figure+json": {}, **drawn}, metadata=words, raw=True)
         ordered = in_order(findings)
         display(*ordered, Limits(tuple(limits)))

@@ -34,7 +34,12 @@ def _statuses(folder: Path, tables: dict[str, Path], notebooks: list[Path]) -> d
     path.write_text(yaml.safe_dump(described))
     shop = open_shop(path)
     plan = batch.plan_run(
-        "partial", notebooks, out=folder / "reports", parameters={"shop": str(path)}, n_workers=2, **batch.shop_facts(shop)
+        "partial",
+        notebooks,
+        out=folder / "reports",
+        parameters={"shop": str(path)},
+        n_workers=2,
+        **batch.shop_facts(shop),
     )
     result = batch.run(plan, progress=False)
     shutil.rmtree(ROOT / "data" / "staged" / "partial", ignore_errors=True)

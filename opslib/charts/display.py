@@ -101,8 +101,9 @@ def _lean(svg: str) -> str:
     return re.sub(r">\s+<", "><", svg)
 
 
-def figure_bundle(figure: Figure) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a figure for a notebook."""
+def figure_bundle(drawn: Figure | Axes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and metadata of a figure, or of the one that axes stand in, for a notebook."""
+    figure = theme.figure_of(drawn) if isinstance(drawn, Axes) else drawn
     alt = alt_of(figure)
     return {"image/svg+xml": to_svg(figure), "text/plain": alt}, {"image/svg+xml": {"alt": alt}}
 

@@ -20,6 +20,8 @@ Resolver = Callable[[str, str], str | None]
 ABSENT = "absent"
 #: What a page is taken to have read that never came to say it.
 EVERYTHING = (("settings", ""), ("days", ""), *(("table", name) for name in CONTRACTS))
+#: More changed tables than these are not named.
+_FEW_TABLES = 3
 _WORDS = {
     "table": "the table {name} changed",
     "proposals": "the proposals changed",
@@ -92,6 +94,8 @@ def differences(before: Mapping[str, str | None], resolve: Resolver) -> str:
     if None in now.values():
         return "its data carry no fingerprint"
     changed = [place.partition(":") for place in before if now[place] != before[place]]
+    if sum(kind == "table" for kind, _, _ in changed) > _FEW_TABLES:
+        return "the data changed"
     return "; ".join(_WORDS[kind].format(name=name) for kind, _, name in changed)
 
 

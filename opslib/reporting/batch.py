@@ -87,7 +87,7 @@ def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> Run
         work = _work(plan, is_forced=is_forced)
         work.building.mkdir(exist_ok=True)
         latest = work.latest
-        seconds = {name: r.seconds for name, r in (latest | work.resumed).items()}
+        seconds = {name: r.seconds for name, r in {**latest, **work.resumed}.items()}
         with ProgressBoard(plan.pages, seconds=seconds, is_shown=progress) as board:
             records = work.make_all(board)
         kept, left_out = work.keep_others() if plan.is_partial else ((), {})
@@ -309,7 +309,7 @@ class _Work:
             name=page.name,
             notebook=page.notebook.name,
             title=page_title(done.notebook),
-            answer=found.answer if status == "ok" else "",
+            answer=" ".join(found.answer) if status == "ok" else "",
             status=status,
             reason=reason,
             why_run=why,

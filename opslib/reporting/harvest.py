@@ -36,7 +36,7 @@ class Harvest:
     series: dict[str, list[float | None]] = field(default_factory=dict)  # metric -> values in time order
     proposals: list[dict[str, Any]] = field(default_factory=list)  # verdict, grade, money, recommendation
     sections: list[dict[str, Any]] = field(default_factory=list)  # id, title, missing (table, would_answer)
-    answer: str = ""  # in one or two sentences
+    answer: list[str] = field(default_factory=list)  # one or two sentences
 
     @property
     def is_without_data(self) -> bool:
@@ -109,7 +109,7 @@ def _keep(found: Harvest, name: str, value: dict[str, Any]) -> None:
     elif name == "series":
         found.series[value["metric"]] = value["values"]
     elif name == "answer":
-        found.answer = value["text"]
+        found.answer.append(value["text"])
     elif name == "section":
         found.sections.append(value)
         found.not_available.extend(gap for gap in value["missing"] if gap not in found.not_available)

@@ -63,7 +63,7 @@ class PageView:
     status: str  # ok, not available, failed
     reason: str
     versions: Mapping[str, str]
-    figure: Markup = Markup("")  # of the first screen
+    figure: Markup  # of the first screen; may be empty
 
     @property
     def actions(self) -> list[dict[str, Any]]:

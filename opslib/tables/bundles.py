@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from html import escape
-from typing import Any, Protocol
+from typing import Any
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -20,9 +20,10 @@ from opslib import engine
 from opslib.errors import NotAvailableError
 from opslib.finding import Finding, Limits, jsonable
 from opslib.formats import format_date, format_estimate, format_number, format_share
-from opslib.periods import Coverage, Period
+from opslib.periods import Period
 from opslib.proposals.card import VerdictCard
 from opslib.proposals.drafting import ProposalDraft
+from opslib.shop.sources import Shop
 from opslib.stats.estimates import Estimate
 from opslib.tables.table import Table, show, to_html, to_text
 
@@ -31,18 +32,6 @@ DOTS = {"measured": "●", "estimated": "◐", "described": "○", "simulated": 
 _TEMPORARY = re.compile(r"\bibis_[a-z_]*?[a-z0-9]{16,}\b")
 
 Bundle = dict[str, Any]
-
-
-class ShopLike(Protocol):
-    """What :func:`provenance` reads of a shop."""
-
-    title: str
-    currency: str
-    time_zone: str
-    is_simulated: bool
-    fingerprint: str | None
-    coverage: Coverage | None
-    tables: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +105,7 @@ class MetricSeries:
     values: tuple[float, ...] = field(default_factory=tuple)
 
 
-def provenance(shop: ShopLike, *, period: Period, asked: tuple[tuple[str, str], ...] = ()) -> Provenance:
+def provenance(shop: Shop, *, period: Period, asked: tuple[tuple[str, str], ...] = ()) -> Provenance:
     """Collect where the numbers so far came from: the shop, its tables and every query of this notebook.
 
     Parameters

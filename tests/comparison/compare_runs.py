@@ -19,7 +19,11 @@ from typing import Any
 
 HERE = Path(__file__).parent
 #: Pages that were one page before.
-FAMILIES = {"21_price_response": "20_positioning", "22_market_structure": "20_positioning", "32_customer_value": "31_segmentation"}
+FAMILIES = {
+    "21_price_response": "20_positioning",
+    "22_market_structure": "20_positioning",
+    "32_customer_value": "31_segmentation",
+}
 NUMBERS = ("value", "lower", "upper", "n", "unit")
 
 
@@ -88,7 +92,9 @@ def tables_of(folder: Path) -> dict[tuple[str, str], list[list[str]]]:
     return found
 
 
-def differences(before: dict[Any, Any], after: dict[Any, Any], *, kind: str, explained: dict[str, str]) -> Iterator[str]:
+def differences(
+    before: dict[Any, Any], after: dict[Any, Any], *, kind: str, explained: dict[str, str]
+) -> Iterator[str]:
     """What differs, and what stands alone without an explanation."""
     for place, value in before.items():
         if place in after and after[place] != value:

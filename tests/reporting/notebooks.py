@@ -126,7 +126,7 @@ def rich_notebook() -> Any:
                 estimate=estimate(0.112, 0.108, 0.116, "share"),
                 metric="zero_result_rate",
                 role="key figure",
-                section="Two needs carry half of what is not found",
+                section="s1",
             ),
         ),
         typed(
@@ -136,7 +136,7 @@ def rich_notebook() -> Any:
                 "Meeting “rattan storage” is worth about £3,100 a month (£1,400–5,200).",
                 kind="estimated",
                 grade="Low",
-                section="2",
+                section="s2",
                 action="List 40 rattan items",
                 department="Assortment",
                 due="2026-11-15",
@@ -149,7 +149,7 @@ def rich_notebook() -> Any:
             a_finding(
                 "phone",
                 "Phone visitors leave checkout at delivery twice as often (2.1x, 1.8–2.4).",
-                section="3",
+                section="s3",
                 action="Test a shorter delivery step on phones",
                 department="Web",
                 due="2026-12-01",

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from opslib.errors import NotAvailableError, ReportError
+from opslib.errors import NotAvailableError, ParameterError, ReportError
 from opslib.reporting import batch, execution, manifest, publishing
 from opslib.reporting.execution import Execution
 from opslib.reporting.harvest import harvest
@@ -27,7 +27,14 @@ def shop(tmp_path, monkeypatch):
     """Three notebooks, and an execution that needs no kernel: it plays what the fixture says."""
     paths = [save(tmp_path / f"{n}.ipynb", notebook("1", title=f"Page {n}?")) for n in ("10_a", "20_b", "30_c")]
     play = {
-        "10_a": ("ok", [displayed("finding", a_finding("k", "A is 3.")), displayed("provenance", PROVENANCE)]),
+        "10_a": (
+            "ok",
+            [
+                displayed("answer", {"text": "A is 3."}),
+                displayed("finding", a_finding("k", "A is 3.")),
+                displayed("provenance", PROVENANCE),
+            ],
+        ),
         "20_b": ("ok", []),
         "30_c": (
             "not available",
@@ -43,7 +50,7 @@ def shop(tmp_path, monkeypatch):
     }
     ran: list[str] = []
 
-    def fake(content, parameters, *, folder, timeout, on_cell) -> Execution:
+    def fake(content, parameters, *, folder, timeout, on_cell, environment) -> Execution:
         name = content.cells[0].source.split()[2].rstrip("?")
         ran.append(name)
         status, outputs = play[name]
@@ -54,10 +61,13 @@ def shop(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "execute", fake)
     monkeypatch.setattr(batch.kernels, "is_warm", lambda: False)
 
-    def plan(fingerprint: str | None = "data-1", names: int = 3, **options):
+    def plan(fingerprint: str | None = "data-1", names: int = 3, now: dict | None = None, **options):
+        """A plan whose every table has the same fingerprint; ``now`` says what another thing that is asked for has."""
+        known = {"settings": "s", "days": "d", **(now or {})}
         return batch.plan_run(
-            "demo", paths[:names], out=tmp_path / "reports", fingerprint=fingerprint, n_workers=2, **options
-        )
+            "demo", paths[:names], out=tmp_path / "reports", fingerprint=fingerprint, n_workers=2,
+            resolve=lambda kind, name: known.get(kind, fingerprint), **options,
+        )  # fmt: skip
 
     return SimpleNamespace(plan=plan, play=play, ran=ran, paths=paths, folder=tmp_path / "reports" / "demo")
 
@@ -131,17 +141,75 @@ def test_a_changed_library_runs_everything_again(shop, monkeypatch) -> None:
     assert {p.why_run for p in run(shop.plan()).pages} == {"opslib changed"}
 
 
-def test_a_changed_proposal_runs_only_the_pages_that_read_proposals(shop, tmp_path) -> None:
-    save(shop.paths[1], notebook("proposal = 1", title="Page 20_b?"))
-    folder = tmp_path / "proposals"
-    folder.mkdir()
-    (folder / "P-1.yml").write_text("promise: 3")
-    run(shop.plan(beside={"proposal": folder}))
+def asking(*asked: tuple[str, str]) -> list[dict]:
+    """Outputs of a page that says what it asked for, by whatever door."""
+    return [displayed("provenance", PROVENANCE | {"asked": [list(one) for one in asked]})]
+
+
+def test_a_change_runs_only_the_pages_that_asked_for_what_changed(shop) -> None:
+    shop.play["20_b"] = ("ok", asking(("proposals", "demo"), ("ledger", "demo"), ("model", "data/kept.json")))
+    shop.play["10_a"] = ("ok", asking(("table", "order_lines")))
+    shop.play["30_c"] = ("ok", asking(("days", "demo")))
+    now = {"proposals": "p-1", "ledger": "l-1", "model": "m-1"}
+    run(shop.plan(now=now))
+    for changed, why in {
+        "proposals": "the proposals changed", "ledger": "the ledger changed", "model": "the model data/kept.json changed",
+    }.items():  # fmt: skip
+        shop.ran.clear()
+        now |= {changed: "another"}
+        result = run(shop.plan(now=now))
+        assert shop.ran == ["20_b"]
+        assert result.pages[1].why_run == why
+
+
+def test_a_table_that_comes_to_be_there_is_a_change(shop) -> None:
+    shop.play["10_a"] = ("ok", asking(("table", "reviews")))
+    run(shop.plan(now={"table": "absent"}, names=1))
+    assert [p.why_run for p in run(shop.plan(now={"table": "r-1"}, names=1)).pages] == ["the table reviews changed"]
+
+
+def test_why_a_page_would_be_made_is_said_without_making_it(shop) -> None:
+    assert batch.explain(shop.plan(names=1)) == {"10_a": "it was not there before"}
+    run(shop.plan(names=1))
     shop.ran.clear()
-    (folder / "P-1.yml").write_text("promise: 4")
-    result = run(shop.plan(beside={"proposal": folder}))
-    assert shop.ran == ["20_b"]
-    assert result.pages[1].why_run == "the proposals changed"
+    assert batch.explain(shop.plan(names=1)) == {"10_a": ""}
+    assert batch.explain(shop.plan("data-2", names=1))["10_a"] == "the data changed"
+    assert shop.ran == []
+    assert not (shop.folder / publishing.BUILDING).exists()
+
+
+def test_a_page_that_reads_a_page_is_made_after_it_and_again_when_that_finds_something_else(shop) -> None:
+    save(shop.paths[0], notebook("page.findings('20_b')", title="Page 10_a?"))
+    shop.play["20_b"] = ("ok", [displayed("finding", a_finding("k", "B is 1.")), *asking(("table", "order_lines"))])
+    shop.play["10_a"] = ("ok", asking(("page", "20_b")))
+    run(shop.plan())
+    assert shop.ran.index("20_b") < shop.ran.index("10_a")
+    shop.ran.clear()
+    run(shop.plan("data-2"))
+    assert "10_a" not in shop.ran  # other data, the same findings
+    shop.play["20_b"] = ("ok", [displayed("finding", a_finding("k", "B is 2.")), *asking(("table", "order_lines"))])
+    result = run(shop.plan("data-3"))
+    assert result.pages[0].why_run == "the findings of 20_b changed"
+
+
+def test_pages_that_read_each_other_are_refused_by_name(shop) -> None:
+    save(shop.paths[0], notebook("page.findings('20_b')", title="Page 10_a?"))
+    save(shop.paths[1], notebook("page.findings('10_a')", title="Page 20_b?"))
+    with pytest.raises(ParameterError, match=r"circle: .*10_a reads 20_b"):
+        shop.plan()
+
+
+def test_records_of_another_format(shop) -> None:
+    first = run(shop.plan(names=1))
+    record = first.index_path.parent / "10_a.json"
+    values = json.loads(record.read_text())
+    assert values["format"] == manifest.FORMAT
+    del values["format"], values["asked"]
+    values["harvest"] = {"evidence": values["harvest"]["findings"]}
+    record.write_text(json.dumps(values))
+    assert manifest.read_records(record.parent)["10_a"].harvest.findings[0]["sentence"] == "A is 3."
+    record.write_text(json.dumps(values | {"format": manifest.FORMAT + 1}))
+    assert manifest.read_records(record.parent) == {}
 
 
 def test_a_failed_page_says_so_and_leaves_the_others_alone(shop) -> None:
@@ -213,7 +281,10 @@ def test_fewer_pages_make_a_run_of_their_own(shop) -> None:
 
 def test_some_pages_alone_keep_the_others_while_they_hold(shop) -> None:
     first = run(shop.plan())
-    shop.play["10_a"] = ("ok", [displayed("finding", a_finding("k", "A is 4."))])
+    shop.play["10_a"] = (
+        "ok",
+        [displayed("answer", {"text": "A is 4."}), displayed("finding", a_finding("k", "A is 4."))],
+    )
     save(shop.paths[0], notebook("2", title="Page 10_a?"))
     shop.ran.clear()
     second = run(shop.plan(names=1, is_partial=True))
@@ -256,7 +327,8 @@ def test_a_first_run_of_some_pages_says_what_was_not_run(shop) -> None:
     assert index.count("no earlier report has it") == 2
     again = run(shop.plan()).exit_code
     assert again == 1  # the failed page failed again
-    kept = run(batch.plan_run("demo", shop.paths[1:2], out=shop.folder.parent, fingerprint="data-1", is_partial=True))
+    options = {"fingerprint": "data-1", "resolve": shop.plan().resolve, "is_partial": True}
+    kept = run(batch.plan_run("demo", shop.paths[1:2], out=shop.folder.parent, **options))
     assert [p.name for p in kept.pages] == ["20_b", "30_c"]
     assert "it failed last time" in kept.index_path.read_text()
 

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from opslib.errors import ReportError
+from opslib.reporting.harvest import harvest
 from opslib.reporting.render import render_page
 from tests.reporting.notebooks import PROVENANCE, a_finding, estimate, notebook
 
@@ -41,7 +42,7 @@ FINDINGS = [
         a_finding(
             "a",
             "A fell (3–4).",
-            section="2",
+            section="second-claim",
             kind="estimated",
             grade="Low",
             action="Do <b>this</b>",
@@ -59,7 +60,7 @@ CELLS = (
     ("%md ## First claim\n\nBecause.", []),
     ("secret_code = 1", [printed("It is 5 <i>.")]),
     ("%md ## 2. Second claim", []),
-    ("x", [printed("And 6.")]),
+    ("x", [shown("section", {"id": "second-claim", "title": "", "missing": []}), printed("And 6.")]),
     ("%md ## Findings\n\nSaved as findings.", []),
     ("y", FINDINGS),
 )
@@ -87,7 +88,7 @@ def test_the_answer_comes_first() -> None:
         )
     ]
     assert places == sorted(places)
-    assert '<a href="#s2">why' in text
+    assert '<a href="#second-claim">why' in text
     assert "its own HTML" not in text
     assert "Saved as findings." not in text  # that section's findings stand at the top
     assert "secret_code" not in text
@@ -204,3 +205,50 @@ def test_unfixable_figures_stop_the_page() -> None:
     figure = nbformat.from_dict({"output_type": "display_data", "data": {"image/png": "aGk="}, "metadata": {}})
     with pytest.raises(ReportError, match="cell 3: a figure has no alternative text"):
         page(("x", [figure]))
+
+
+def test_a_finding_leads_to_its_section_and_an_unknown_one_is_refused() -> None:
+    assert 'href="#second-claim"' in page(*CELLS)
+    assert '<section id="second-claim"' in page(*CELLS)
+    wrong = shown("finding", a_finding("a", "A fell.", section="second-clam"))
+    with pytest.raises(ReportError, match="'second-clam', which this page has not; did you mean 'second-claim'"):
+        page(*CELLS, ("x", [wrong]))
+
+
+def test_a_section_without_its_data_leaves_the_page_and_is_named() -> None:
+    gap = {"table": "reviews", "would_answer": "what disappoints"}
+    cells = (
+        ("%md ## Reviews\n\nA long paragraph about stars.", []),
+        ("a", [shown("section", {"id": "stars", "title": "", "missing": [gap]}), printed("nan stars")]),
+        ("%md More prose.", []),
+        ("b", [printed("still nan")]),
+        ("%md ## Sales", []),
+        ("c", [shown("section", {"id": "sales", "title": "Sales rose by 3", "missing": []}), printed("3 more")]),
+    )
+    text = page(*cells)
+    for gone in ("A long paragraph", "nan stars", "More prose", "still nan", '<h2 id="stars-h"'):
+        assert gone not in text
+    assert text.count("what disappoints") == 1
+    assert "Sales rose by 3</h2>" in text
+
+
+def test_a_page_of_which_no_section_has_its_data_is_not_available() -> None:
+    gap = {"table": "reviews", "would_answer": "what disappoints"}
+    nb = notebook("a", title="T")
+    nb.cells[-1].outputs = [shown("section", {"id": "stars", "title": "", "missing": [gap]})]
+    assert harvest(nb).is_without_data
+    nb.cells[-1].outputs.append(shown("section", {"id": "sales", "title": "", "missing": []}))
+    assert not harvest(nb).is_without_data
+
+
+def test_the_first_screen_has_its_figure_once() -> None:
+    picture = {"image/svg+xml": "<svg xmlns='http://www.w3.org/2000/svg'></svg>", "text/plain": "A line that rises."}
+    made = {
+        "output_type": "display_data",
+        "data": picture,
+        "metadata": {"image/svg+xml": {"alt": "A line that rises."}},
+    }
+    chosen = {**made, "data": {"application/vnd.opslib.figure+json": {}, **picture}}
+    text = page(*CELLS[:3], *CELLS[3:5], ("x", [nbformat.from_dict(made)]), ("y", [nbformat.from_dict(chosen)]))
+    assert text.count('alt="A line that rises."') == 1
+    assert text.index('alt="A line that rises."') < text.index('class="argument"')
