@@ -18,7 +18,8 @@ from opslib.metrics import with_local_days
 from opslib.periods import Period
 from opslib.proposals.drafting import draft
 from opslib.shop import choices, latest, reads
-from opslib.shop.sources import Shop, open_shop, with_contract_columns
+from opslib.shop.derived import with_contract_columns
+from opslib.shop.sources import Shop, open_shop
 
 Need = str | tuple[str, ...]
 _PREFIX = "application/vnd.opslib."

@@ -39,5 +39,8 @@ def findings_of(page: str, *, shop: str, period: Period) -> tuple[tuple[Finding,
     harvest = json.loads(file.read_text(encoding="utf-8"))["harvest"]
     told = harvest.get("provenance", {})
     if not told.get("start") or Period.parse(told["start"], told["end"]) != period:
-        return (), f"Page {page} of the latest report is about other days than {period.label}, so none of it stands here."
+        return (
+            (),
+            f"Page {page} of the latest report is about other days than {period.label}, so none of it stands here.",
+        )
     return tuple(Finding.from_json(item) for item in harvest.get("findings", harvest.get("evidence", []))), ""

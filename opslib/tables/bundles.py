@@ -231,7 +231,9 @@ def provenance_bundle(value: Provenance) -> Bundle:
     line = f"{value.title}{simulated}{days} · {until} · {value.currency}"
     rows = ", ".join(f"{table['table']} {format_number(table['n_rows'])}" for table in value.tables)
     queries = "1 query" if len(value.queries) == 1 else f"{len(value.queries)} queries"
-    counts = f"{queries} on {rows}; fingerprint of the data {value.fingerprint[:16] if value.fingerprint else 'not known'}"
+    counts = (
+        f"{queries} on {rows}; fingerprint of the data {value.fingerprint[:16] if value.fingerprint else 'not known'}"
+    )
     data = {
         "title": value.title,
         "currency": value.currency,
