@@ -19,7 +19,9 @@ from opslib.segmentation.features import SHARE, feature_named
 from opslib.stats.partitions import population_stability
 from opslib.stats.shares import share_difference
 
-KIND = "opslib segment model 1"
+KIND = "opslib segment model"
+#: Of models as text; a later version of opslib reads this one, and refuses one that it does not know.
+FORMAT = 1
 TOO_FEW = "too few orders"
 FAR_SHARE = 0.01
 #: Edges are values of the data, which differ between engines in their last digits.
@@ -109,9 +111,9 @@ class SegmentModel:
         >>> SegmentModel.from_json("{}")
         Traceback (most recent call last):
             ...
-        opslib.errors.ParameterError: not a segment model: 'kind' is None, expected 'opslib segment model 1'
+        opslib.errors.ParameterError: not a segment model: 'kind' is None, expected 'opslib segment model'
         """
-        return json.dumps({"kind": KIND, **asdict(self)}, indent=1, allow_nan=False) + "\n"
+        return json.dumps({"kind": KIND, "format": FORMAT, **asdict(self)}, indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> SegmentModel:
@@ -127,8 +129,14 @@ class SegmentModel:
         except json.JSONDecodeError as error:
             raise ParameterError(f"not a segment model: no JSON ({error.msg}, line {error.lineno})") from error
         kind = found.pop("kind", None) if isinstance(found, dict) else type(found).__name__
-        if kind != KIND:
+        if kind not in (KIND, f"{KIND} {FORMAT}"):
             raise ParameterError(f"not a segment model: 'kind' is {kind!r}, expected {KIND!r}")
+        written = found.pop("format", FORMAT)
+        if written != FORMAT:
+            raise ParameterError(
+                f"segment model: its format is {written!r}, this version reads {FORMAT}; fit and save it again, or "
+                "read it with the version that wrote it"
+            )
         names = {field.name for field in fields(cls)}
         if set(found) != names:
             wrong = ", ".join(sorted(names.symmetric_difference(found)))

@@ -7,11 +7,10 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from opslib.errors import ProjectError
-
-_log = logging.getLogger(__name__)
 
 
 def project_root() -> Path:
@@ -73,6 +72,12 @@ def homes_of(kind: str, name: str, *, root: Path) -> tuple[Path, Path]:
     return root / "data" / kind / name, cache / "opslib" / project / kind / name
 
 
+@cache
+def _say(sentence: str) -> None:
+    """Once a process."""
+    logging.getLogger(__name__).warning(sentence)
+
+
 def writable(homes: Sequence[Path]) -> Path:
     """The first of some folders that can be written, made if absent; one sentence if it is not the first of all."""
     for home in homes:
@@ -83,6 +88,6 @@ def writable(homes: Sequence[Path]) -> Path:
         except OSError:
             continue
         if home != homes[0]:
-            _log.warning("%s cannot be written: what is made of the data goes to %s", homes[0], home)
+            _say(f"{homes[0]} cannot be written: what is made of the data goes to {home}")
         return home
     raise ProjectError(f"{homes[0]} cannot be written, nor can {homes[-1]}; set XDG_CACHE_HOME to a folder of yours")

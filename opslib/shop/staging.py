@@ -298,7 +298,7 @@ def _read(target: Path) -> Staged | None:
     """What lies in a folder; None if nothing does, or in another format than this version writes."""
     try:
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:
         return None
     if manifest.get("format") != FORMAT:
         return None
