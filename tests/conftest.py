@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,15 @@ def real_data(name: str) -> Path:
     if not path.exists():
         skip_or_fail(f"the real data '{name}' are not beside the project (see CONTRIBUTING, 'Real data')")
     return path
+
+
+def git(*words: str, folder: Path = ROOT) -> str:
+    """What git says in a folder; skips, saying so, where there is no git or the project is no checkout."""
+    if shutil.which("git") is None:
+        skip_or_fail("git is not installed")
+    if folder == ROOT and not (ROOT / ".git").exists():
+        skip_or_fail("the project is no git checkout")
+    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, git
 
 #: conda-forge's name of a package where it differs from PyPI's.
 CONDA_NAMES = {"python-duckdb": "duckdb", "python-tzdata": "tzdata", "types-pyyaml": "types-pyyaml"}
@@ -158,7 +158,7 @@ def test_no_module_has_two_reasons_to_change():
 
 
 def test_no_machine_paths_are_committed():
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    files = git("ls-files").split()
     bad = []
     for name in files:
         path = ROOT / name

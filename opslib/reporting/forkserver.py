@@ -1,11 +1,13 @@
 """The parent of warm kernels: loads the libraries once, then forks a kernel per request.
 
 Started by `opslib.reporting.kernels` as ``python -m opslib.reporting.forkserver``; it ends when its own
-standard input closes, that is with the process that started it, and takes its kernels along.
+standard input closes, that is with the process that started it, and takes its kernels along. However the server
+itself ends, the system ends its kernels (``PR_SET_PDEATHSIG``).
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
@@ -14,8 +16,11 @@ import selectors
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(address: str, modules: list[str]) -> None:
@@ -37,8 +42,10 @@ def main(address: str, modules: list[str]) -> None:
         listener.bind(address)
         os.chmod(address, 0o600)
         listener.listen(16)
+        server = os.getpid()
         request = _serve(listener)
     if request is not None:
+        _end_with(server)
         _become_kernel(request)
 
 
@@ -100,7 +107,17 @@ def _returncode(children: dict[int, int | None], pid: int) -> int | None:
 def _end(children: dict[int, int | None]) -> None:
     for pid in children:
         if _returncode(children, pid) is None:
-            os.killpg(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a fork of this very moment leads no group yet
+                os.killpg(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _end_with(parent: int) -> None:
+    """Have the system end this process with its parent; end it now if the parent is gone already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _become_kernel(request: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,18 @@ def before() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
+    if find_spec("playwright") is None:
+        skip_or_fail("playwright is not installed (the 'dev' extra)")
+    import playwright.sync_api as playwright
+
     path = os.environ.get("OPSLIB_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         skip_or_fail("chromium is not installed")
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        try:
+            opened = driver.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        except playwright.Error as error:
+            skip_or_fail(f"chromium does not start: {str(error).splitlines()[0]}")
         yield opened
         opened.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from opslib.proposals.evaluate import frozen_definitions
 from opslib.proposals.freezing import freeze
 from opslib.proposals.ledger import head
 from opslib.proposals.model import Consultation
+from tests.conftest import git
 from tests.proposals.planted import TEMPLATE, proposal
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)
@@ -125,17 +125,9 @@ def test_a_cut_tail_is_found_in_pages_and_in_git(tmp_path: Path) -> None:
     path = files.ledger_path(tmp_path)
     whole = path.read_text()
 
-    def git(*arguments: str) -> None:
-        subprocess.run(
-            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
-            cwd=tmp_path,
-            check=True,
-            capture_output=True,
-        )
-
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "ledger")
+    git("init", "-q", folder=tmp_path)
+    git("add", ".", folder=tmp_path)
+    git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "ledger", folder=tmp_path)
     page = {"index.html": f"<p>ledger head: <code>{head(whole)[:16]}</code></p>"}
     assert files.check_ledger(tmp_path, pages=page) == ()
     rendered = {"81.html": "<dt>Ledger head</dt><dd><code>" + "0a" * 32 + "</code></dd>"}  # as a page prints it

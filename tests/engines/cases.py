@@ -42,12 +42,12 @@ from tests.engines.shops import World, world
 
 Case = Callable[[World], Any]
 
-#: Modules of the data room that take tables; the rest of it reads files.
-DATA_MODULES = ("data.checks", "data.loading", "data.coverage")
+#: Modules of the room of a shop's data that take tables; the rest of it reads files.
+SHOP_MODULES = ("shop.checks", "shop.loading", "shop.coverage")
 #: Public functions with a table among their parameters that no engine is asked about, and why.
 EXCEPTIONS = {
     "metrics.require_columns": "looks at the names of columns only: nothing runs in an engine",
-    "data.coverage.coverage_of": "takes the finished days of observed_days, which is compared itself",
+    "shop.coverage.coverage_of": "takes the finished days of observed_days, which is compared itself",
 }
 #: Annotations that stand for rows of a shop.
 _TABLES = re.compile(r"\bTable\b|\bDataFrame\b|\bShop\b|\bir\.\w+")
@@ -69,7 +69,7 @@ def rooms() -> list[str]:
 def public_functions() -> dict[str, Callable[..., Any]]:
     """Public functions that take a table, by ``room.name``."""
     found = {}
-    for room in (*rooms(), *DATA_MODULES):
+    for room in (*rooms(), *SHOP_MODULES):
         for name, function in _exported(importlib.import_module(f"opslib.{room}")):
             if _takes_tables(function):
                 found[f"{room}.{name}"] = function
@@ -705,17 +705,17 @@ def _(w: World) -> Any:
     return what_if(responses_of(w), w.table("products"), product_id=first, indices=indices_of(w))
 
 
-# --- data -------------------------------------------------------------------------------------------------------------
+# --- shop -------------------------------------------------------------------------------------------------------------
 
 
-@case("data.checks.check_shop")
+@case("shop.checks.check_shop")
 def _(w: World) -> Any:
     # What the reading of files found out has no twin in a database.
     read = w.shop.staged.violations if w.shop.staged else ()
     return [finding for finding in checks.check_shop(w.shop) if finding not in read]
 
 
-@case("data.checks.known_violations")
+@case("shop.checks.known_violations")
 def _(w: World) -> Any:
     read = w.shop.staged.violations if w.shop.staged else ()
     return [finding for finding in checks.known_violations(w.shop) if finding not in read]
@@ -730,20 +730,20 @@ def broken_lines(w: World) -> ibis.Table:
     return worse.union(worse)
 
 
-@case("data.checks.check_table")
+@case("shop.checks.check_table")
 def _(w: World) -> Any:
     tables = {name: w.table(name) for name in ("order_lines", "events", "reviews", "competitor_prices")}
     found = {name: list(checks.check_table(table, name=name)) for name, table in tables.items()}
     return {**found, "broken": list(checks.check_table(broken_lines(w), name="order_lines"))}
 
 
-@case("data.checks.health_accounting")
+@case("shop.checks.health_accounting")
 def _(w: World) -> Any:
     rows = checks.health_accounting(w.shop)
     return rows[rows["outcome"] == "kept"].groupby("table")[["n_rows"]].sum().reset_index()
 
 
-@case("data.loading.load_order_lines")
+@case("shop.loading.load_order_lines")
 def _(w: World) -> Any:
     return {
         "paid": loading.load_order_lines(w.shop, period=w.period),
@@ -751,22 +751,22 @@ def _(w: World) -> Any:
     }
 
 
-@case("data.loading.load_returns")
+@case("shop.loading.load_returns")
 def _(w: World) -> Any:
     return loading.load_returns(w.shop, period=w.period)
 
 
-@case("data.loading.load_table")
+@case("shop.loading.load_table")
 def _(w: World) -> Any:
     return {name: loading.load_table(w.shop, name, period=w.period) for name in sorted(w.shop.tables)}
 
 
-@case("data.loading.lines_by_status")
+@case("shop.loading.lines_by_status")
 def _(w: World) -> Any:
     return loading.lines_by_status(w.shop, period=w.period)
 
 
-@case("data.coverage.observed_days")
+@case("shop.coverage.observed_days")
 def _(w: World) -> Any:
     zone = w.shop.time_zone
     return {
@@ -775,7 +775,7 @@ def _(w: World) -> Any:
     }
 
 
-@case("data.coverage.daily_counts")
+@case("shop.coverage.daily_counts")
 def _(w: World) -> Any:
     return coverage.daily_counts(w.table("searches"), time_column="searched_at", time_zone=w.shop.time_zone)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import atexit
 import dataclasses
 import functools
+import importlib
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from ibis.backends import BaseBackend
 
@@ -37,13 +38,61 @@ def _binary(name: str) -> str | None:
     return str(Path(found).resolve()) if found else None
 
 
-@functools.cache
+class _MissingError(Exception):
+    """Why an engine cannot be had on this machine."""
+
+
+_T = TypeVar("_T")
+
+
 def postgres_url() -> str:
     """Address of a server that lives as long as the tests; skips where none can be started."""
+    return _had(_postgres)
+
+
+def spark_backend() -> BaseBackend:
+    """One local Spark session for all tests; skips where pyspark or Java is missing."""
+    return _had(_spark)
+
+
+def _had(start: Callable[[], tuple[_T | None, str]]) -> _T:
+    made, why_not = start()
+    if made is None:
+        skip_or_fail(f"{why_not} (see CONTRIBUTING, 'Engines')")
+        raise AssertionError("skip_or_fail returns to nobody")
+    return made
+
+
+def _once(start: Callable[[], _T]) -> Callable[[], tuple[_T | None, str]]:
+    """Try once a run: what cannot be started is not tried again by each of the hundreds of tests that ask for it."""
+
+    @functools.cache
+    def tried() -> tuple[_T | None, str]:
+        try:
+            return start(), ""
+        except _MissingError as error:
+            return None, str(error)
+
+    return tried
+
+
+def _require(module: str) -> None:
+    """An installed package may still not load: psycopg without libpq, for one."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise _MissingError(f"{module} is not installed, or does not load: {error}") from error
+
+
+@_once
+def _postgres() -> str:
+    _require("psycopg")
     initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
-    if initdb is None or pg_ctl is None or find_spec("psycopg") is None:
-        skip_or_fail("PostgreSQL's initdb or psycopg is not installed (see CONTRIBUTING, 'Engines')")
+    if initdb is None or pg_ctl is None:
+        raise _MissingError("PostgreSQL's initdb and pg_ctl are not installed")
     is_root = os.geteuid() == 0
+    if is_root and shutil.which("runuser") is None:
+        raise _MissingError("PostgreSQL refuses root, and there is no runuser")
     # PostgreSQL refuses root: the server then runs as nobody, in a folder that nobody owns.
     prefix = ["runuser", "-u", "nobody", "--"] if is_root else []
     home = Path(tempfile.mkdtemp(prefix="opslib-pg-"))
@@ -74,17 +123,20 @@ def postgres_url() -> str:
     return f"postgres://lab@127.0.0.1:{port}/postgres"
 
 
-def _run(prefix: list[str], command: list[str | None]) -> None:
-    done = subprocess.run([*prefix, *map(str, command)], cwd="/", capture_output=True, text=True, check=False)
+def _run(prefix: list[str], command: list[str]) -> None:
+    done = subprocess.run([*prefix, *command], cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
-        skip_or_fail(f"PostgreSQL does not start: {done.stderr.strip() or done.stdout.strip()}")
+        raise _MissingError(f"PostgreSQL does not start: {done.stderr.strip() or done.stdout.strip()}")
 
 
-@functools.cache
-def spark_backend() -> BaseBackend:
-    """One local Spark session for all tests; skips where pyspark or Java is missing."""
-    if find_spec("pyspark") is None or shutil.which("java") is None:
-        skip_or_fail("pyspark or Java is not installed (see CONTRIBUTING, 'Engines')")
+@_once
+def _spark() -> BaseBackend:
+    _require("pyspark")
+    if shutil.which("java") is None:
+        raise _MissingError("Java is not installed")
+    # A machine may have a `java` that only says where to get one (macOS).
+    if subprocess.run(["java", "-version"], capture_output=True, check=False).returncode:
+        raise _MissingError("the machine's java does not run")
     return engine.connect("spark://local", memory_limit="1GB", threads=1)
 
 
@@ -121,9 +173,10 @@ def into_duckdb(tables: Mapping[str, object], *, shop: Shop, path: Path) -> Path
 
 def into_postgres(tables: Mapping[str, object], *, shop: Shop, schema: str, scratch: Path) -> None:
     """Tables of a DuckDB shop in a schema of the throw-away server."""
+    url = postgres_url()  # skips before psycopg is asked for
     import psycopg
 
-    with psycopg.connect(postgres_url(), autocommit=True) as connection, connection.cursor() as cursor:
+    with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         for name, table in tables.items():
             path = scratch / f"{name}.csv"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.shop.builders import write_csv, write_shop
 SHOPS = ("simulated", "nasty")
 #: DuckDB on files is what the others are compared with.
 ENGINES = ("duckdb file", "postgres", "spark")
+_NEEDED: dict[str, Callable[[], object]] = {"postgres": postgres_url, "spark": spark_backend}
 ROLE, PASSWORD, ADDRESS = "analyst", "pa55-of-the-parity-tests", "OPSLIB_PARITY_DATABASE"
 
 
@@ -102,6 +103,8 @@ def raw_tables(shop: Shop) -> dict[str, Any]:
 @functools.cache
 def shop_file(name: str, engine_name: str) -> Path:
     """The shop's tables loaded into the engine, and the ``shop.yml`` that opens them there."""
+    if engine_name in _NEEDED:
+        _NEEDED[engine_name]()  # skips before anything is written
     shop, folder = _files(name), _home() / name / engine_name.replace(" ", "_")
     folder.mkdir(parents=True)
     tables = raw_tables(shop)
@@ -113,7 +116,6 @@ def shop_file(name: str, engine_name: str) -> Path:
         os.environ[ADDRESS] = _role_address(name)
         address, places = f"${{{ADDRESS}}}", {table: f"{name}.{table}" for table in tables}
     else:
-        spark_backend()
         address, places = (
             "spark://local",
             {t: str(p) for t, p in into_parquet(tables, shop=shop, folder=folder).items()},
@@ -124,15 +126,16 @@ def shop_file(name: str, engine_name: str) -> Path:
 
 def _role_address(schema: str) -> str:
     """Address of a role that has a password and may only read: every transaction of its is read-only."""
+    url = postgres_url()  # skips before psycopg is asked for
     import psycopg
 
-    with psycopg.connect(postgres_url(), autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
             connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
             connection.execute(f"ALTER ROLE {ROLE} SET default_transaction_read_only = on")
         connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {ROLE}")
         connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {ROLE}")
-    return postgres_url().replace("lab@", f"{ROLE}:{PASSWORD}@")
+    return url.replace("lab@", f"{ROLE}:{PASSWORD}@")
 
 
 def _frame(columns: str, rows: list[tuple[Any, ...]]) -> pd.DataFrame:

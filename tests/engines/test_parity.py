@@ -106,9 +106,9 @@ def test_inner_results_are_never_joined_row_by_row() -> None:
 
 @pytest.mark.engine("postgres")
 def test_the_role_of_the_postgres_tests_can_only_read() -> None:
+    connection = world("nasty", "postgres").shop.connection
     import psycopg
 
-    connection = world("nasty", "postgres").shop.connection
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.raw_sql("CREATE TEMP TABLE t (x int)")
     connection.con.rollback()

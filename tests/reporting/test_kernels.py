@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -86,19 +87,47 @@ def test_a_process_with_threads_is_not_forked() -> None:
         thread.join()
 
 
-def test_kernels_end_with_the_process_that_started_them(tmp_path) -> None:
-    script = (
-        "import os, sys\nfrom opslib.reporting import kernels\nkernels.PRELOAD = ()\n"
-        "server = kernels.server()\nargv = ['-f', sys.argv[1]]\n"
-        "pid = server.ask(do='fork', argv=argv, cwd='', env=dict(os.environ))['pid']\n"
-        "print(server.process.pid, pid, flush=True)\nos._exit(0)\n"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path / "connection.json")]
-    pids = [int(p) for p in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
+STARTER = (
+    "import os, signal, sys\nfrom opslib.reporting import kernels\nkernels.PRELOAD = ()\n"
+    "server = kernels.server()\nargv = ['-f', sys.argv[1]]\n"
+    "pids = [server.ask(do='fork', argv=argv, cwd='', env=dict(os.environ))['pid'] for _ in range(2)]\n"
+    "print(server.process.pid, *pids, flush=True)\n"
+)
+
+
+def started(last_words: str, folder: Path) -> list[int]:
+    """Ids of a server and its two fresh kernels, whose starter said its last words."""
+    command = [sys.executable, "-c", STARTER + last_words, str(folder / "connection.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [int(pid) for pid in done.stdout.split()]
+
+
+@pytest.mark.parametrize(
+    "last_words",
+    [
+        "os._exit(0)",
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "os.kill(server.process.pid, signal.SIGKILL); os._exit(0)",
+    ],
+    ids=["left", "killed", "server-killed"],
+)
+def test_kernels_end_with_the_process_that_started_them(tmp_path, last_words) -> None:
+    pids = started(last_words, tmp_path)
+    assert len(pids) == 3
     deadline = time.monotonic() + PATIENCE_SECONDS
     while any(map(is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert [is_running(pid) for pid in pids] == [False, False]
+    assert [is_running(pid) for pid in pids] == [False] * 3
+
+
+def test_a_kernel_without_a_group_of_its_own_ends_too() -> None:
+    """The moment between a fork and its own session, in which a kernel used to be missed."""
+    fresh = os.fork()
+    if fresh == 0:
+        time.sleep(60)
+        os._exit(0)
+    forkserver._end({fresh: None})
+    assert os.waitstatus_to_exitcode(os.waitpid(fresh, 0)[1]) == -signal.SIGKILL
 
 
 def is_running(pid: int) -> bool:

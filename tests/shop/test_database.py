@@ -47,9 +47,9 @@ def duckdb_file(folder: Path) -> Path:
 
 def postgres_table() -> str:
     """The orders in PostgreSQL, and the address of a role that may only read them."""
+    url = postgres_url()  # skips before psycopg is asked for
     import psycopg
 
-    url = postgres_url()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS orders")
         connection.execute(f"CREATE TABLE orders ({DDL})")
