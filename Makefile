@@ -10,7 +10,7 @@ WORKERS ?= 2
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help report test lab lint bench bench-truth bench-speed faults parity clean
+.PHONY: help report test full docs lab lint bench bench-truth bench-speed faults parity clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -35,8 +35,14 @@ $(STAMP): $(VENV)/bin/python pyproject.toml
 report: $(VENV)/.opslib-run  ## management report of a shop (SHOP=demo unless given)
 	@$(BIN)/opslib run $(SHOP)
 
-test: $(STAMP)   ## all tests and doctests
+test: $(STAMP)   ## tests and doctests; lists what it skipped, the slowest among it
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(TESTS)
+
+full: $(STAMP)   ## all of them, the slowest too; result to docs/full.md
+	@OPSLIB_SLOW=1 OPSLIB_RECORD=docs/full.md $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+
+docs: $(STAMP)   ## what documents say of the code: README's table of pages, docs/parity.md
+	@$(BIN)/python -m tests.docs
 
 lint: $(STAMP)   ## style, types, directions of import
 	@$(BIN)/ruff check opslib benchmarks tests
@@ -61,7 +67,7 @@ faults: $(STAMP)             ## broken inputs, killed kernels, tampered ledgers:
 	@$(BIN)/python -m pytest -q -m "fault" tests
 
 parity:          ## every table function on DuckDB, PostgreSQL and Spark
-	@$(MAKE) --no-print-directory test EXTRAS=dev,demo,postgres,spark TESTS="tests/engines tests/data/test_database.py"
+	@OPSLIB_SLOW=1 $(MAKE) --no-print-directory test EXTRAS=dev,demo,postgres,spark TESTS="tests/engines tests/shop/test_database.py"
 
 clean:           ## remove what was produced (not the environment)
 	@rm -rf data/staged data/raw/demo reports/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,24 @@ settings.load_profile("opslib")
 
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("OPSLIB_STRICT") == "1"
+SLOW = STRICT or os.environ.get("OPSLIB_SLOW") == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`make test` leaves the slowest tests to `make full` and to CI, and lists them; one asked for by name runs."""
+    if SLOW or any("::" in argument for argument in config.args):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: `make full` runs it, and CI does"))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Note the result of `make full` in the file that it names."""
+    if target := os.environ.get("OPSLIB_RECORD"):
+        from tests.recording import page_of
+
+        Path(target).write_text(page_of(terminalreporter.stats), encoding="utf-8")
 
 
 def skip_or_fail(reason: str) -> None:

@@ -37,6 +37,7 @@ from opslib.positioning import (
 from opslib.shop import checks, coverage, loading
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
+from tests.collecting import collected
 from tests.conftest import ROOT
 from tests.engines.shops import World, world
 
@@ -782,7 +783,16 @@ def _(w: World) -> Any:
 
 def asked(name: str, world: World) -> Any:
     """The answer of a function on one shop, with everything lazy collected and its rows in one order."""
-    return settled(CASES[name](world))
+    return settled(cases()[name](world))
+
+
+@functools.cache
+def cases() -> dict[str, Case]:
+    """The cases of this file, and the ``PARITY_CASES`` of rooms whose test file brings its own."""
+    own = collected("PARITY_CASES")
+    if twice := sorted(CASES.keys() & own.keys()):
+        raise ValueError(f"cases in tests/engines/cases.py and in a room's test file: {', '.join(twice)}")
+    return CASES | own
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,9 +15,9 @@ from opslib.errors import EngineError, ShopFileError
 from opslib.proposals.evaluate import ShopData, evaluate_proposal
 from opslib.proposals.parsing import parse_proposal
 from opslib.shop import sources
-from tests.conftest import ROOT
+from tests.collecting import collected
 from tests.engines import shops
-from tests.engines.cases import CASES, EXCEPTIONS, asked, expected, public_functions
+from tests.engines.cases import EXCEPTIONS, asked, cases, expected, public_functions
 from tests.engines.comparing import RELATIVE, differences
 from tests.engines.shops import ENGINES, SHOPS, World, world
 
@@ -31,31 +32,38 @@ MARKED = [
 
 def test_every_public_table_function_is_asked() -> None:
     public = set(public_functions())
-    forgotten = public - set(CASES) - set(EXCEPTIONS)
-    assert not forgotten, f"without a parity case in tests/engines/cases.py: {', '.join(sorted(forgotten))}"
-    gone = (set(CASES) | set(EXCEPTIONS)) - public
+    forgotten = public - set(cases()) - set(EXCEPTIONS)
+    assert not forgotten, (
+        f"without a parity case in tests/engines/cases.py or PARITY_CASES of the room's test file: {', '.join(sorted(forgotten))}"
+    )
+    gone = (set(cases()) | set(EXCEPTIONS)) - public
     assert not gone, f"a case for what is no public table function: {', '.join(sorted(gone))}"
 
 
-def test_the_published_list_is_complete() -> None:
-    rows = [
-        line.split("|")[1].strip(" `")
-        for line in (ROOT / "docs" / "parity.md").read_text().splitlines()
-        if line.startswith("| `")
-    ]
-    assert rows == sorted(CASES)
+def test_a_room_may_keep_its_cases_in_its_own_test_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "test_one.py").write_text("PARITY_CASES = {'one.first': len}\n")
+    (folder / "test_two.py").write_text("ANYTHING = PARITY_CASES = {'two.second': max}\n")
+    (folder / "test_none.py").write_text("raise SystemExit('not imported: it has no cases')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert collected("PARITY_CASES", folder=folder) == {"one.first": len, "two.second": max}
+    (folder / "test_three.py").write_text("PARITY_CASES = {'one.first': min}\n")
+    with pytest.raises(ValueError, match=r"test_three.py: a case for one.first stands in another file already"):
+        collected("PARITY_CASES", folder=folder)
 
 
 @pytest.mark.parametrize("engine_name", MARKED)
 @pytest.mark.parametrize("shop", SHOPS)
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", sorted(cases()))
 def test_the_answer_is_the_same(name: str, shop: str, engine_name: str) -> None:
     found = differences(expected(name, shop), asked(name, world(shop, engine_name)))
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("shop", SHOPS)
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", sorted(cases()))
 def test_the_answer_is_not_empty(name: str, shop: str) -> None:
     """Two empty answers are equal and say nothing."""
     assert _n_rows(expected(name, shop)) > 0
