@@ -62,7 +62,7 @@ def report() -> Iterable[str]:
     n_equal = sum(all(found == "equal" for found in row.values()) for row in rows.values())
     yield "# The same answers on three engines\n"
     yield "Written by `python -m tests.engines.report`; `make parity` runs the same comparisons as tests.\n"
-    yield f"- Equal: {n_equal} of {len(rows)} public table functions, found by introspection of the rooms and of `data.checks`, `data.loading` and `data.coverage`."
+    yield f"- Equal: {n_equal} of {len(rows)} public table functions, found by introspection of the rooms and of `data.checks` and `data.coverage`."
     yield "- Compared with DuckDB on files: a DuckDB database file, PostgreSQL (a role whose transactions are all read-only) and Spark, each opened"
     yield "  by a `shop.yml`; the tables there are raw, so each engine derives local days and revenue itself."
     yield "- Shops: one simulated (400 orders, 22 tables, seed 7), one made by hand (ties, missing values, zero denominators, both change-overs of"
