@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import timedelta
 from functools import cache, reduce
 from pathlib import Path
 from typing import TypeAlias
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import contracts, engine
 from opslib.contracts import CONTRACTS, ColumnContract, Severity, TableContract, Violation
 from opslib.engine import as_table, collect, unlogged
+from opslib.periods import Period
 from opslib.shop import coverage
+from opslib.shop.derived import with_contract_columns
 from opslib.shop.reads import note
 from opslib.shop.sources import Shop
 from opslib.shop.staging import remembered
@@ -28,10 +29,11 @@ OUTLIER_TIMES = 50
 IMPLAUSIBLE_DAYS, IMPLAUSIBLE_SHARE = 366, 0.01
 #: Values of these columns stand for people: they are counted, never shown.
 PERSONAL = ("customer_id", "visitor_id", "session_id", "unit_id")
+#: Tables whose dates may lie long before all others.
+_OLD_DATES = ("price_history", "pages", "changes", "experiment_arms")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 #: Column, rule, severity, the condition under which a row breaks it, and what names such a row.
 _Rule: TypeAlias = tuple[str, str, Severity, ir.BooleanValue, ir.StringValue]
-_FIELDS = ("table", "column", "rule", "severity", "n_rows", "share", "example")
 
 
 def check_shop(shop: Shop) -> tuple[Violation, ...]:
@@ -134,9 +136,19 @@ def _broken(table: ir.Table, rules: Sequence[_Rule], *, name: str) -> list[Viola
         measures[f"x_{i}"] = example.min(where=bad)
     row = collect(table.aggregate(**measures)).iloc[0]
     return [
-        Violation(name, column, rule, severity, int(row[f"n_{i}"]), float(row[f"n_{i}"] / row["n"]), _text(row[f"x_{i}"]))
-        for i, (column, rule, severity, _, _) in enumerate(rules) if row["n"] and row[f"n_{i}"]
-    ]  # fmt: skip
+        violation
+        for i, (column, rule, severity, _, _) in enumerate(rules)
+        for violation in _found(name, column, rule, severity, row[f"n_{i}"], row["n"], row[f"x_{i}"])
+    ]
+
+
+def _found(
+    table: str, column: str, rule: str, severity: Severity, n_rows: float, total: float, example: object = ""
+) -> tuple[Violation, ...]:
+    """The violation, if any row is concerned."""
+    if not n_rows or not total:
+        return ()
+    return (Violation(table, column, rule, severity, int(n_rows), float(n_rows / total), _text(example)),)
 
 
 def _rules(table: ir.Table, column: ColumnContract) -> Iterable[tuple[str, Severity, ir.BooleanValue]]:
@@ -163,26 +175,18 @@ def _key(table: ir.Table, contract: TableContract) -> tuple[Violation, ...]:
     repeated = table.group_by(key).aggregate(n=table.count())
     text = reduce(lambda a, b: a + " " + b, [repeated[column].cast("string").fill_null("") for column in key])
     several = repeated["n"] > 1
-    row = collect(
-        repeated.aggregate(
-            n_rows=repeated["n"].sum(where=several).fill_null(0),
-            total=repeated["n"].sum(),
-            example=text.min(where=several),
-        )
-    ).iloc[0]
-    if not row["n_rows"]:
-        return ()
-    share = float(row["n_rows"] / row["total"])
-    return (
-        Violation(
-            contract.name, ", ".join(key), "unique key", "error", int(row["n_rows"]), share, _text(row["example"])
-        ),
+    counted = repeated.aggregate(
+        n_rows=repeated["n"].sum(where=several).fill_null(0),
+        total=repeated["n"].sum(),
+        example=text.min(where=several),
     )
+    row = collect(counted).iloc[0]
+    return _found(contract.name, ", ".join(key), "unique key", "error", row["n_rows"], row["total"], row["example"])
 
 
-def _references(shop: Shop, name: str) -> tuple[Violation, ...]:
+def _references(shop: Shop, name: str) -> Iterable[Violation]:
     """Values that the table they point to does not hold."""
-    table, found = shop.tables[name], []
+    table = shop.tables[name]
     for column in CONTRACTS[name].columns:
         target, _, key = (column.references or "").partition(".")
         if column.name not in table.columns or target not in shop.tables or key not in shop.tables[target].columns:
@@ -192,38 +196,29 @@ def _references(shop: Shop, name: str) -> tuple[Violation, ...]:
         lost = used.anti_join(known, used[column.name] == known["known"])
         row = collect(lost.aggregate(n=lost["n"].sum().fill_null(0), example=lost[column.name].min())).iloc[0]
         if row["n"]:
-            total = int(collect(table.aggregate(n=table.count()))["n"][0])
             rule = f"found in {column.references}"
-            found.append(
-                Violation(
-                    name, column.name, rule, "warning", int(row["n"]), float(row["n"] / total), _text(row["example"])
-                )
-            )
-    return tuple(found)
+            yield from _found(name, column.name, rule, "warning", row["n"], _count(table), row["example"])
+
+
+def _count(table: ir.Table) -> int:
+    return int(collect(table.aggregate(n=table.count()))["n"][0])
 
 
 def _implausible_dates(shop: Shop, name: str) -> tuple[Violation, ...]:
     """Rows dated more than a year outside nearly all others: a clock set wrong, a year mistyped."""
     column, table = CONTRACTS[name].time_column, shop.tables[name]
-    if (
-        column is None
-        or column not in table.columns
-        or name in ("price_history", "pages", "changes", "experiment_arms")
-    ):
+    if column is None or column not in table.columns or name in _OLD_DATES:
         return ()
     days = coverage.daily_counts(table, time_column=column, time_zone=shop.time_zone)
-    if days.empty:
-        return ()
     # Days before a silence of a year with next to no rows before it, and after one with next to none after it.
     gap = days["day"].diff() > timedelta(IMPLAUSIBLE_DAYS)
-    block = gap.cumsum()
-    share = days.groupby(block)["n_rows"].transform("sum") / days["n_rows"].sum()
+    total = days["n_rows"].sum()
+    share = days.groupby(gap.cumsum())["n_rows"].transform("sum") / total
     far = days[(share < IMPLAUSIBLE_SHARE) & bool(gap.any())]
     if far.empty:
         return ()
-    n, example = int(far["n_rows"].sum()), str(far["day"].iloc[0].date())
     rule = "within a year of nearly all other rows"
-    return (Violation(name, column, rule, "warning", n, float(n / days["n_rows"].sum()), example),)
+    return _found(name, column, rule, "warning", far["n_rows"].sum(), total, far["day"].iloc[0].date())
 
 
 def _suspicious(lines: ir.Table) -> tuple[Violation, ...]:
@@ -232,7 +227,7 @@ def _suspicious(lines: ir.Table) -> tuple[Violation, ...]:
     head = collect(lines.aggregate(n=lines.count(), q=quantity.quantile(0.99))).iloc[0]
     if not head["n"]:
         return ()
-    top = float(head["q"])
+    outlier, often = OUTLIER_TIMES * max(float(head["q"]), 1.0), f"over {OUTLIER_TIMES} times the 99th percentile"
     which = lines["order_id"] + " " + lines["product_id"]
     rules: list[tuple[str, str, Severity, ir.BooleanValue]] = [
         ("quantity", "quantity 0", "note", lines["quantity"] == 0),
@@ -240,12 +235,7 @@ def _suspicious(lines: ir.Table) -> tuple[Violation, ...]:
         ("customer_id", "without customer: left out of customer figures", "warning", lines["customer_id"].isnull()),
         ("status", "not paid: no revenue", "note", lines["status"] != "paid"),
         ("revenue_amount", "revenue below 0", "warning", lines["revenue_amount"] < 0),
-        (
-            "quantity",
-            f"over {OUTLIER_TIMES} times the 99th percentile",
-            "warning",
-            quantity > OUTLIER_TIMES * max(top, 1.0),
-        ),
+        ("quantity", often, "warning", quantity > outlier),
     ]
     found = _broken(lines, [(*rule, which) for rule in rules], name="order_lines")
     return (*found, *_identical(lines))
@@ -253,15 +243,12 @@ def _suspicious(lines: ir.Table) -> tuple[Violation, ...]:
 
 def _unlinked(shop: Shop) -> tuple[Violation, ...]:
     """Visits and orders are both known, and no order names its visit: every conversion would read zero."""
-    lines = shop.table("order_lines")
+    lines = with_contract_columns(shop.table("order_lines"), "order_lines")
     if not shop.has("sessions"):
         return ()
-    named = lines["session_id"].notnull().ifelse(1, 0).sum() if "session_id" in lines.columns else ibis.literal(0)
-    row = collect(lines.aggregate(n=lines.count(), named=named)).iloc[0]
-    if not row["n"] or row["named"]:
-        return ()
+    row = collect(lines.aggregate(n=lines.count(), named=lines["session_id"].count())).iloc[0]
     rule = "names the visit of an order: without it conversion reads 0"
-    return (Violation("order_lines", "session_id", rule, "warning", int(row["n"]), 1.0, ""),)
+    return () if row["named"] else _found("order_lines", "session_id", rule, "warning", row["n"], row["n"])
 
 
 def _identical(lines: ir.Table) -> tuple[Violation, ...]:
@@ -274,48 +261,27 @@ def _identical(lines: ir.Table) -> tuple[Violation, ...]:
     extra = (grouped["n"] - 1).sum().fill_null(0)
     example = (grouped["order_id"] + " " + grouped["product_id"]).min(where=grouped["n"] > 1)
     row = collect(grouped.aggregate(extra=extra, example=example)).iloc[0]
-    if not row["extra"]:
-        return ()
-    n = int(collect(lines.aggregate(n=lines.count()))["n"][0])
-    rule = "identical lines: kept, numbered apart"
-    return (
-        Violation(
-            "order_lines",
-            "order_id, product_id",
-            rule,
-            "note",
-            int(row["extra"]),
-            float(row["extra"] / n),
-            _text(row["example"]),
-        ),
-    )
+    rule, columns = "identical lines: kept, numbered apart", "order_id, product_id"
+    n_rows = _count(lines) if row["extra"] else 0
+    return _found("order_lines", columns, rule, "note", row["extra"], n_rows, row["example"])
 
 
-def _days(shop: Shop) -> tuple[Violation, ...]:
+#: What a kind of day says about a shop's order lines.
+_DAY_RULES: dict[str, tuple[str, Severity]] = {
+    "missing": ("days without a line while neighbours sell: not counted as zero", "warning"),
+    "part of a day": ("first or last day seen in part: left out of comparisons", "note"),
+    "holiday closure": ("closed over a public holiday", "note"),
+    "closed weekday": ("weekday on which the shop does not sell", "note"),
+    "closed": ("closed, says the shop", "note"),
+}
+
+
+def _days(shop: Shop) -> Iterable[Violation]:
     """Days that the export lost, and days that are not whole."""
-    severities: dict[str, tuple[str, Severity]] = {
-        "missing": ("days without a line while neighbours sell: not counted as zero", "warning"),
-        "part of a day": ("first or last day seen in part: left out of comparisons", "note"),
-        "holiday closure": ("closed over a public holiday", "note"),
-        "closed weekday": ("weekday on which the shop does not sell", "note"),
-        "closed": ("closed, says the shop", "note"),
-    }
-    found = []
-    for kind, (rule, severity) in severities.items():
-        days = shop.days.loc[shop.days["kind"] == kind, "day"]
-        if len(days):
-            found.append(
-                Violation(
-                    "order_lines",
-                    "ordered_on",
-                    rule,
-                    severity,
-                    len(days),
-                    len(days) / len(shop.days),
-                    str(days.iloc[0].date()),
-                )
-            )
-    return tuple(found)
+    for kind, (rule, severity) in _DAY_RULES.items():
+        days = shop.days.loc[shop.days["kind"] == kind, "day"].dt.date
+        example = next(iter(days), "")
+        yield from _found("order_lines", "ordered_on", rule, severity, len(days), len(shop.days), example)
 
 
 def violations_frame(violations: Iterable[Violation]) -> pd.DataFrame:
@@ -336,7 +302,9 @@ def violations_frame(violations: Iterable[Violation]) -> pd.DataFrame:
     >>> list(violations_frame([]).columns)
     ['table', 'column', 'rule', 'severity', 'n_rows', 'share', 'example']
     """
-    return pd.DataFrame([asdict(finding) for finding in violations], columns=list(_FIELDS))
+    return pd.DataFrame(
+        [asdict(finding) for finding in violations], columns=[field.name for field in fields(Violation)]
+    )
 
 
 def health_accounting(shop: Shop) -> pd.DataFrame:
@@ -354,24 +322,59 @@ def health_accounting(shop: Shop) -> pd.DataFrame:
         amount (money as it came; missing where the source has none), example. Tables that are read as they are
         count as kept.
     """
+    staged = shop.staged
     rows = [
-        {
-            "source": item.source, "outcome": "kept" if item.table else "set aside", "table": item.table or "", "reason": item.reason,
-            "rule": item.rule, "n_rows": item.n_rows, "n_units": _number(item.n_units), "amount": _number(item.amount), "example": item.example,
-        }
-        for item in (shop.staged.accounting if shop.staged else ())
+        {**asdict(item), "outcome": "kept" if item.table else "set aside", "table": item.table or ""}
+        for item in (staged.accounting if staged else ())
+    ]
+    accounted = {row["table"] for row in rows} | set(staged.tables if staged else ())
+    rows += [
+        {"source": name, "outcome": "kept", "table": name, "reason": "kept", "rule": "read as it is", "n_rows": _count(table),
+         "n_units": None, "amount": None, "example": ""}
+        for name, table in shop.tables.items() if name not in accounted
     ]  # fmt: skip
-    accounted = {row["table"] for row in rows} | set(shop.staged.tables if shop.staged else ())
-    for name, table in shop.tables.items():
-        if name not in accounted:
-            n = int(collect(table.aggregate(n=table.count()))["n"][0])
-            rows.append({"source": name, "outcome": "kept", "table": name, "reason": "kept", "rule": "read as it is", "n_rows": n,
-                         "n_units": None, "amount": None, "example": ""})  # fmt: skip
     columns = ["source", "outcome", "table", "reason", "rule", "n_rows", "row_share", "n_units", "amount", "example"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["row_share"] = frame["n_rows"] / frame.groupby("source")["n_rows"].transform("sum")
     return frame.astype({"n_rows": "int64", "row_share": "float64", "n_units": "float64", "amount": "float64"})
 
 
-def _number(value: object) -> float | None:
-    return None if value is None else float(str(value))
+def lines_by_status(order_lines: ir.Table, *, period: Period | None = None) -> ir.Table:
+    """Lines, orders and money by status, so that what is no revenue is seen as well.
+
+    Parameters
+    ----------
+    order_lines : ibis.Table
+        A shop's order lines.
+    period : Period or None
+        Local days, both ends included; everything unless given.
+
+    Returns
+    -------
+    ibis.Table
+        status, n_lines, n_orders, revenue_amount; by status.
+    """
+    days = order_lines["ordered_on"]
+    lines = order_lines if period is None else order_lines.filter(days.between(period.start, period.end))
+    counted = lines.group_by("status").aggregate(
+        n_lines=lines.count(), n_orders=lines["order_id"].nunique(), revenue_amount=lines["revenue_amount"].sum()
+    )
+    return counted.order_by("status")
+
+
+def table_answers(shop: Shop) -> pd.DataFrame:
+    """Every table that a shop may have, what it would answer, and whether it is there.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+
+    Returns
+    -------
+    pandas.DataFrame
+        table, is_there, would_answer; those that are there first, then by name of the contract's list.
+    """
+    rows = [(name, shop.has(name), contract.would_answer) for name, contract in CONTRACTS.items()]
+    frame = pd.DataFrame(rows, columns=["table", "is_there", "would_answer"])
+    return frame.sort_values("is_there", ascending=False, kind="stable", ignore_index=True)

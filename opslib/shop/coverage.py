@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from pandas.tseries.holiday import EasterMonday, GoodFriday, Holiday, USThanksgivingDay
+from pandas.tseries.offsets import DateOffset, Day, Easter
 
-from opslib.engine import as_table, collect, epoch_second, local_day, to_local
+from opslib.engine import as_table, collect, epoch_second, to_local
 from opslib.periods import Coverage
 
 #: Fewer days than this say nothing about weekdays or hours.
@@ -72,18 +74,16 @@ def observed_days(
     kind = _silences(frame["n_rows"], closed=closed, time_zone=time_zone)
     if "last" in frame:
         kind.loc[_partial(frame)] = "part of a day"
-    return pd.DataFrame(
-        {"day": span.astype("datetime64[us]"), "n_rows": frame["n_rows"].to_numpy(), "kind": kind.to_numpy()}
-    )
+    days = pd.DataFrame({"day": span.astype("datetime64[us]"), "n_rows": frame["n_rows"].to_numpy()})
+    return days.assign(kind=kind.to_numpy())
 
 
 def _silences(n_rows: pd.Series, *, closed: frozenset[date], time_zone: str) -> pd.Series:
     """Kind of each day: sold, or why it is silent."""
     span = pd.DatetimeIndex(n_rows.index)
     is_silent = n_rows == 0
-    kind: Any = pd.Series(
-        np.where(is_silent, "missing", "sold"), index=span
-    )  # the stubs know no text column that is set
+    # The stubs know no text column that is set.
+    kind: Any = pd.Series(np.where(is_silent, "missing", "sold"), index=span)
     weekday = pd.Series(span.weekday, index=span)
     sold_share = (~is_silent).groupby(weekday).mean()
     usual_share = float(sold_share.median())
@@ -91,10 +91,9 @@ def _silences(n_rows: pd.Series, *, closed: frozenset[date], time_zone: str) -> 
         shut = sold_share.index[sold_share < CLOSED_WEEKDAY_SHARE]
         kind.loc[is_silent & weekday.isin(shut)] = "closed weekday"
     kind.loc[is_silent & pd.Series([day.date() in closed for day in span], index=span)] = "closed"
+    known = holidays(span[0].date(), span[-1].date(), time_zone=time_zone)
     for run in _runs(kind):
-        if len(run) <= LONGEST_CLOSURE and {day.date() for day in run} & _holidays(
-            {day.date() for day in run}, time_zone
-        ):
+        if len(run) <= LONGEST_CLOSURE and known & {day.date() for day in run}:
             kind.loc[[day for day in run if kind[day] == "missing"]] = "holiday closure"
     is_chance = (_usual(n_rows, kind) < BUSY_LINES) | (usual_share < USUAL_SHARE)
     kind.loc[(kind == "missing") & is_chance] = "no sales"
@@ -122,17 +121,14 @@ def coverage_of(days: pd.DataFrame) -> Coverage | None:
 def daily_counts(table: ir.Table, *, time_column: str, time_zone: str) -> pd.DataFrame:
     """Rows a local day (day, n_rows), and for times the first and last second of the day (first, last)."""
     column = table[time_column]
-    if column.type().is_date():
-        keyed = table.select(day=column)
-        daily = keyed.filter(keyed["day"].notnull()).group_by("day").aggregate(n_rows=lambda t: t.count())
-        return collect(daily.order_by("day"), max_rows=MAX_DAYS)
-    local = to_local(column, time_zone)
-    day = table["ordered_on"] if "ordered_on" in table.columns else local_day(column, time_zone)
-    keyed = table.select(day=day, second=epoch_second(local) % 86_400).filter(lambda t: t["day"].notnull())
-    daily = keyed.group_by("day").aggregate(
-        n_rows=keyed.count(), first=keyed["second"].min(), last=keyed["second"].max()
-    )
-    return collect(daily.order_by("day"), max_rows=MAX_DAYS)
+    keyed, ends = table.select(day=column), {}
+    if not column.type().is_date():
+        local = to_local(column, time_zone)
+        day = table["ordered_on"] if "ordered_on" in table.columns else local.date()
+        keyed = table.select(day=day, second=epoch_second(local) % 86_400)
+        ends = {"first": keyed["second"].min(), "last": keyed["second"].max()}
+    daily = keyed.group_by("day").aggregate(n_rows=keyed.count(), **ends)
+    return collect(daily.filter(daily["day"].notnull()).order_by("day"), max_rows=MAX_DAYS)
 
 
 def _runs(kind: pd.Series) -> list[list[pd.Timestamp]]:
@@ -166,48 +162,41 @@ def _partial(frame: pd.DataFrame) -> list[pd.Timestamp]:
     return found
 
 
-def _holidays(days: set[date], zone: str) -> set[date]:
-    """Public holidays of the days' years on which shops close: the Christian ones, and those of the zone's country."""
-    found: set[date] = set()
-    for year in {day.year for day in days}:
-        easter = _easter(year)
-        found |= {
-            date(year, 1, 1),
-            date(year, 12, 25),
-            date(year, 12, 26),
-            easter - timedelta(2),
-            easter,
-            easter + timedelta(1),
-        }
-        if zone == "Europe/London":
-            found |= {_monday(year, 5, last=False), _monday(year, 5, last=True), _monday(year, 8, last=True)}
-        elif zone.startswith("America/"):
-            november = date(year, 11, 1)
-            found |= {date(year, 7, 4), november + timedelta((3 - november.weekday()) % 7 + 21)}
-        elif zone.startswith("Europe/"):
-            found |= {date(year, 5, 1), easter + timedelta(39), easter + timedelta(50)}
-    return found
+#: Days on which shops close: the Christian ones everywhere, and those of the zone's country.
+_CHRISTIAN = (
+    Holiday("New Year", month=1, day=1), GoodFriday, Holiday("Easter", month=1, day=1, offset=Easter()), EasterMonday,
+    Holiday("Christmas", month=12, day=25), Holiday("second day of Christmas", month=12, day=26),
+)  # fmt: skip
+_BRITISH = tuple(
+    Holiday(f"bank holiday, from {day}/{month}", month=month, day=day, offset=DateOffset(weekday=0))
+    for month, day in ((5, 1), (5, 25), (8, 25))
+)
+_AMERICAN = (Holiday("Independence Day", month=7, day=4), USThanksgivingDay)
+_CONTINENTAL = (
+    Holiday("Labour Day", month=5, day=1),
+    *(Holiday(f"{n} days after Easter", month=1, day=1, offset=[Easter(), Day(n)]) for n in (39, 50)),
+)
+_OF_ZONES = {"Europe/London": _BRITISH, "America/": _AMERICAN, "Europe/": _CONTINENTAL}
 
 
-def _monday(year: int, month: int, *, last: bool) -> date:
-    if last:
-        end = date(year, month + 1, 1) - timedelta(1)
-        return end - timedelta(end.weekday())
-    start = date(year, month, 1)
-    return start + timedelta(-start.weekday() % 7)
+def holidays(first: date, last: date, *, time_zone: str) -> set[date]:
+    """Public holidays on which shops of a zone close.
 
+    Parameters
+    ----------
+    first, last : date
+        Days looked at, both ends included.
+    time_zone : str
+        IANA name; tells the country, or at least the continent.
 
-def _easter(year: int) -> date:
-    """Easter Sunday of the Gregorian calendar (the anonymous algorithm, Nature 1876).
+    Returns
+    -------
+    set of date
 
     Examples
     --------
-    >>> _easter(2011)
-    datetime.date(2011, 4, 24)
+    >>> [day.isoformat() for day in sorted(holidays(date(2011, 4, 1), date(2011, 5, 31), time_zone="Europe/London"))]
+    ['2011-04-22', '2011-04-24', '2011-04-25', '2011-05-02', '2011-05-30']
     """
-    a, b, c = year % 19, year // 100, year % 100
-    h = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
-    k = (32 + 2 * (b % 4) + 2 * (c // 4) - h - c % 4) % 7
-    m = (a + 11 * h + 22 * k) // 451
-    month, day = divmod(h + k - 7 * m + 114, 31)
-    return date(year, month, day + 1)
+    own = next((rules for start, rules in _OF_ZONES.items() if time_zone.startswith(start)), ())
+    return {day.date() for rule in (*_CHRISTIAN, *own) for day in rule.dates(first, last)}

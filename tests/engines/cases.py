@@ -34,7 +34,7 @@ from opslib.positioning import (
     what_if,
     white_space,
 )
-from opslib.shop import checks, coverage, loading
+from opslib.shop import checks, coverage
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from tests.collecting import collected
@@ -44,7 +44,7 @@ from tests.engines.shops import World, world
 Case = Callable[[World], Any]
 
 #: Modules of the room of a shop's data that take tables; the rest of it reads files.
-SHOP_MODULES = ("shop.checks", "shop.loading", "shop.coverage")
+SHOP_MODULES = ("shop.checks", "shop.coverage")
 #: Public functions with a table among their parameters that no engine is asked about, and why.
 EXCEPTIONS = {
     "metrics.require_columns": "looks at the names of columns only: nothing runs in an engine",
@@ -744,27 +744,18 @@ def _(w: World) -> Any:
     return rows[rows["outcome"] == "kept"].groupby("table")[["n_rows"]].sum().reset_index()
 
 
-@case("shop.loading.load_order_lines")
+@case("shop.checks.lines_by_status")
 def _(w: World) -> Any:
+    lines = w.shop.table("order_lines")
     return {
-        "paid": loading.load_order_lines(w.shop, period=w.period),
-        "all": loading.load_order_lines(w.shop, statuses=("paid", "cancelled", "test")),
+        "all": checks.lines_by_status(lines),
+        "in the period": checks.lines_by_status(lines, period=w.period),
     }
 
 
-@case("shop.loading.load_returns")
+@case("shop.checks.table_answers")
 def _(w: World) -> Any:
-    return loading.load_returns(w.shop, period=w.period)
-
-
-@case("shop.loading.load_table")
-def _(w: World) -> Any:
-    return {name: loading.load_table(w.shop, name, period=w.period) for name in sorted(w.shop.tables)}
-
-
-@case("shop.loading.lines_by_status")
-def _(w: World) -> Any:
-    return loading.lines_by_status(w.shop, period=w.period)
+    return checks.table_answers(w.shop)
 
 
 @case("shop.coverage.observed_days")

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from opslib import contracts, engine
 from opslib.errors import ContractError
+from opslib.periods import Period
 from opslib.shop import checks, sources
 from opslib.shop.sources import Shop
-from tests.shop.builders import COLUMNS, ORDERS, open_orders, write_csv, write_shop
+from tests.shop.builders import COLUMNS, ORDERS, REVENUE, open_orders, write_csv, write_shop
 
 Rules: TypeAlias = dict[tuple[str, str], tuple[str, int, str]]
 
@@ -182,3 +183,28 @@ def test_where_nothing_may_be_written_findings_are_the_same(tmp_path: Path) -> N
     shop = open_rows(tmp_path, ORDERS)
     nowhere = replace(shop.staged, folder=Path("/proc/nowhere"))
     assert checks.known_violations(replace(shop, staged=nowhere)) == checks.check_shop(shop)
+
+
+def test_only_paid_lines_are_revenue_and_the_others_are_counted(tmp_path: Path) -> None:
+    frame = ORDERS.assign(State=["paid"] * 2 + ["voided"] + ["paid"] * 6)
+    lines = open_rows(tmp_path, frame, columns={**COLUMNS, "status": "State"}).table("order_lines")
+    assert engine.collect(checks.lines_by_status(lines)).to_dict("records") == [
+        {"status": "paid", "n_lines": 8, "n_orders": 3, "revenue_amount": pytest.approx(REVENUE - 30)},
+        {"status": "voided", "n_lines": 1, "n_orders": 1, "revenue_amount": 30.0},
+    ]
+
+    def paid(first: str, last: str) -> int:
+        counted = engine.collect(checks.lines_by_status(lines, period=Period.parse(first, last)))
+        return int(counted.loc[counted["status"] == "paid", "n_lines"].sum())
+
+    # A4 was placed at 23:30 in Berlin on 29 March, 21:30 UTC; both ends of a period are in it.
+    assert paid("2026-03-29", "2026-03-29") == 3
+    assert paid("2026-03-30", "2026-03-31") == 0
+    assert paid("2026-03-01", "2026-03-28") + paid("2026-03-29", "2026-03-29") == paid("2026-03-01", "2026-03-29") == 8
+
+
+def test_the_empty_table_has_no_status_and_breaks_no_rule(tmp_path: Path) -> None:
+    shop = open_rows(tmp_path, ORDERS)
+    empty = shop.empty_table("order_lines")
+    assert engine.collect(checks.lines_by_status(empty)).empty
+    assert checks.check_table(empty, name="order_lines") == ()

@@ -98,7 +98,7 @@ def test_an_empty_table_is_empty_on_every_engine(tmp_path: Path, name: str) -> N
 
     write_csv(ORDERS, tmp_path / "orders.csv")
     backend = engine.connect(postgres_url()) if name == "postgres" else spark_backend()
-    shop = copy_shop(open_orders(tmp_path, "orders.csv"), backend, scratch=tmp_path / "scratch")
+    shop = copy_shop(open_orders(tmp_path, "orders.csv"), backend, scratch=tmp_path)
     assert_empty_tables(shop)
     whole = with_contract_columns(shop.table("order_lines"), "order_lines")
     assert collect(whole.aggregate(n=whole["store"].count(), lines=whole.count())).iloc[0].tolist() == [0, 9]
