@@ -219,6 +219,35 @@ def backend_of(expr: ir.Expr) -> BaseBackend:
     return next(iter(backends.values()), None) or local_backend()
 
 
+def is_empty(data: ir.Table | pd.DataFrame, column: str | None = None) -> bool:
+    """Whether a table has no row, or none with a value in a column; a column that is not there has none.
+
+    Parameters
+    ----------
+    data : ibis.Table or pandas.DataFrame
+        Any table.
+    column : str or None
+        Column that is asked about.
+
+    Returns
+    -------
+    bool
+        Looks at the first such row alone, and is not remembered as a query of the page.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"price": [None, 2.0]})
+    >>> is_empty(frame), is_empty(frame, "price"), is_empty(frame, "cost")
+    (False, False, True)
+    """
+    table = as_table(data)
+    if column is not None and column not in table.columns:
+        return True
+    rows = table.filter(table[column].notnull()) if column else table
+    with unlogged():
+        return not len(collect(rows.select(rows.columns[0]).limit(1)))
+
+
 def as_table(data: ir.Table | pd.DataFrame | pa.Table) -> ir.Table:
     """Take an Ibis table or a pandas frame alike.
 

@@ -1,12 +1,12 @@
 """Positioning: where our products stand in price, quality and perception, and where there is free space."""
 
-from opslib.positioning.gaps import demand_gaps
+from opslib.positioning.gaps import attribute_gaps, demand_gaps
 from opslib.positioning.hedonic import HedonicModel, going_rate, hedonic_prices
-from opslib.positioning.market import cannibalisation, substitute_groups, substitutes
+from opslib.positioning.market import cannibalisation, rivals, substitute_groups, substitutes
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
-from opslib.positioning.moves import price_moves
+from opslib.positioning.moves import price_moves, product_to_move
 from opslib.positioning.pairs import co_bought, co_viewed, product_pairs
-from opslib.positioning.perception import buyer_counts, word_counts
+from opslib.positioning.perception import buyer_counts, perception_counts, word_counts
 from opslib.positioning.prices import (
     STALE_AFTER_DAYS,
     latest_competitor_prices,
@@ -27,6 +27,7 @@ __all__ = [
     "ProductMatches",
     "UnmetSearches",
     "WhatIf",
+    "attribute_gaps",
     "buyer_counts",
     "cannibalisation",
     "co_bought",
@@ -38,14 +39,17 @@ __all__ = [
     "latest_competitor_prices",
     "match_products",
     "matched_prices",
+    "perception_counts",
     "price_indices",
     "price_ladder",
     "price_moves",
     "price_position",
     "price_response",
     "product_pairs",
+    "product_to_move",
     "product_weeks",
     "promotion_depths",
+    "rivals",
     "substitute_groups",
     "substitutes",
     "unmet_searches",

@@ -22,6 +22,13 @@ NONE, BAND, BANDS = "(none)", "price_band", ("lower", "middle", "upper")
 ENDS, SEED = [0.025, 0.975], 0
 
 
+#: Columns of :func:`demand_gaps` beside those that it is asked to group by.
+_MEASURES = (
+    "n_products", "in_stock_share", "n_demand", "demand_share", "offer_share", "pressure", "pressure_lower", "pressure_upper",
+    "excess_per_month", "excess_amount", "excess_lower", "excess_upper", "top_three_share",
+)  # fmt: skip
+
+
 def demand_gaps(
     products: Table,
     order_lines: Table,
@@ -42,12 +49,13 @@ def demand_gaps(
     period : Period
         Days that count.
     by : sequence of str
-        Columns of products, and ``price_band``: within the first column, cheapest third of products to dearest.
+        Columns of products, and ``price_band``: within the first column, cheapest third of products to dearest; left out
+        where no product has a price.
     events : table or None
-        ``view_item`` events are the demand: product seen in a visit, each once. Without, paid lines are: what was not
+        ``view_item`` events are the demand: product seen in a visit, each once. Without any, paid lines are: what was not
         offered then shows less.
     stock_levels : table or None
-        Offer is days in stock; without, products.
+        Offer is days in stock; without any, products.
 
     Returns
     -------
@@ -63,7 +71,7 @@ def demand_gaps(
     Raises
     ------
     ParameterError
-        If ``by`` is empty, or nothing was seen or bought in the period.
+        If ``by`` is empty.
 
     Examples
     --------
@@ -76,7 +84,11 @@ def demand_gaps(
     """
     if not by:
         raise ParameterError("demand gaps: by is empty; name columns of products, e.g. category and price_band")
-    keys = list(by)
+    keys = [key for key in by if key != BAND or not engine.is_empty(products, "price")]
+    if not keys or engine.is_empty(products):
+        return pd.DataFrame(columns=[*by, *_MEASURES])
+    events = None if events is None or engine.is_empty(events) else events
+    stock_levels = None if stock_levels is None or engine.is_empty(stock_levels) else stock_levels
     offered = _offered(_grouped(products, keys), stock_levels, period)
     lines = in_period(paid(order_lines), period)
     wanted = lines.select(visit=lines["order_id"].cast("string"), product_id="product_id")
@@ -86,7 +98,7 @@ def demand_gaps(
     values = engine.collect(_values(wanted, offered, lines, keys[0]).order_by(keys[0]))
     both = cells.merge(demand, on=keys, how="left").fillna({"n_demand": 0.0, "squares": 0.0}).merge(values, on=keys[0])
     if not both["n_demand"].sum() > 0 or not both["offer"].sum() > 0:
-        raise ParameterError(f"demand gaps: nothing was seen, bought or in stock from {period.label}")
+        return pd.DataFrame(columns=[*keys, *_MEASURES])
     return _weighed(both, keys, factor=MONTH_DAYS / period.n_days)
 
 
@@ -184,3 +196,27 @@ def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float) -> pd.DataF
     out["excess_lower"], out["excess_upper"] = np.quantile(worth, ENDS, axis=0)
     out["top_three_share"] = top_shares(worth)
     return out.sort_values(["excess_amount", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)
+
+
+def attribute_gaps(
+    products: Table,
+    order_lines: Table,
+    *,
+    period: Period,
+    events: Table | None = None,
+    stock_levels: Table | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Demand against offer by each attribute that is text: `demand_gaps` of every ``attr_`` column, by its name.
+
+    Examples
+    --------
+    >>> own = pd.DataFrame({"product_id": ["a", "b"], "attr_colour": ["red", "blue"], "attr_size": [1.0, 2.0]})
+    >>> sold = pd.DataFrame({"order_id": ["1"], "product_id": ["a"], "quantity": 1.0, "unit_price": 10.0,
+    ...     "ordered_at": pd.to_datetime(["2026-10-05"])})
+    >>> list(attribute_gaps(own, sold, period=Period.parse("2026-10-01", "2026-10-31")))
+    ['attr_colour']
+    """
+    table = engine.as_table(products)
+    names = [name for name in table.columns if name.startswith("attr_") and table[name].type().is_string()]
+    options = {"period": period, "events": events, "stock_levels": stock_levels}
+    return {name: demand_gaps(products, order_lines, by=[name], **options) for name in names}  # type: ignore[arg-type]

@@ -80,10 +80,7 @@ def hedonic_prices(
         Fitted on cells of equal attributes, so the cost does not grow with the number of products. Intervals from
         heteroskedasticity-robust (HC3) standard errors.
 
-    Raises
-    ------
-    ParameterError
-        If fewer products than coefficients plus ten have a price.
+        Without attributes and groups where fewer products than coefficients plus ten have a price.
 
     References
     ----------
@@ -100,12 +97,11 @@ def hedonic_prices(
     """
     cells = _cells(products, [*attributes, by])
     n_products = int(cells["n"].sum())
+    if not n_products:
+        return _no_model(n_products=0, level=level)
     design, names = _design(cells, attributes=attributes, by=by)
     if n_products < design.shape[1] + 10:
-        raise ParameterError(
-            f"hedonic price: {n_products} products with a price cannot carry {design.shape[1]} coefficients; "
-            "use fewer attributes"
-        )
+        return _no_model(n_products=n_products, level=level)
     coefficients, covariance, r_squared = _fit(cells, design)
     freedom = n_products - design.shape[1]
     quantile = float(student.ppf(0.5 + level / 2, freedom))
@@ -119,6 +115,17 @@ def hedonic_prices(
         covariance=pd.DataFrame(covariance),
         levels={name: tuple(sorted(cells[name].unique())) for name in attributes},
     )
+
+
+def _no_model(*, n_products: int, level: float) -> HedonicModel:
+    """What is said where too few products have a price."""
+    groups = ["group", "n_products", "raw_share", "premium_share", "lower", "upper", "is_dear", "is_cheap"]
+    attributes = ["attribute", "level", "n_products", "premium_share", "lower", "upper"]
+    return HedonicModel(
+        attributes=pd.DataFrame(columns=attributes), groups=pd.DataFrame(columns=groups), r_squared=float("nan"),
+        n_products=n_products, level=level, terms=pd.DataFrame(columns=["column", "level", "coefficient"]),
+        covariance=pd.DataFrame(), levels={},
+    )  # fmt: skip
 
 
 def going_rate(model: HedonicModel, *, bundle: Mapping[str, object]) -> Estimate:

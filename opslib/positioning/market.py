@@ -15,7 +15,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, order_day, paid, require_columns
 from opslib.periods import Period
-from opslib.positioning.pairs import MAX_PAIRS, SIGNIFICANT, in_period
+from opslib.positioning.pairs import MAX_PAIRS, SIGNIFICANT, co_viewed, in_period
 from opslib.stats.association import linked_groups, pair_tests
 from opslib.stats.multiplicity import false_discovery_rates
 
@@ -122,6 +122,48 @@ def _in_turn(items: ir.Table) -> ir.Table:
     return joined.select(
         "group", "item_a", "item_b", "n_customers", "expected", "variance", n_both=joined["n_seen"].fill_null(0)
     ).order_by("group", "item_a", "item_b")
+
+
+def rivals(
+    events: Table,
+    order_lines: Table,
+    products: Table,
+    *,
+    period: Period,
+    min_support: float = 0.0001,
+    by: str = "product_id",
+) -> tuple[pd.DataFrame, bool]:
+    """Products that compete: by visits where views are known, else by what customers buy in turn.
+
+    Parameters
+    ----------
+    events, order_lines, products : table
+        As for `co_viewed` and `substitutes`; empty where the shop has none.
+    period : Period
+        Days that count.
+    min_support : float
+        For visits, as for `co_viewed`.
+    by : str
+        Column of products that names them.
+
+    Returns
+    -------
+    (pandas.DataFrame, bool)
+        Pairs as `co_viewed` or `substitutes` give them, and whether they come from visits.
+
+    Examples
+    --------
+    >>> none = pd.DataFrame({"product_id": [], "category": []})
+    >>> lines = pd.DataFrame({"order_id": ["1"], "customer_id": [None], "product_id": ["a"], "ordered_at": pd.Timestamp("2026-10-05")})
+    >>> found, from_views = rivals(pd.DataFrame(), lines, none, period=Period.parse("2026-10-01", "2026-10-31"))
+    >>> len(found), from_views
+    (0, False)
+    """
+    if not engine.is_empty(events, "product_id"):
+        return co_viewed(events, period=period, min_support=min_support, products=products, by=by), True
+    if engine.is_empty(products, "category") or engine.is_empty(order_lines, "customer_id"):
+        return pd.DataFrame(columns=["item_a", "item_b", "is_substitute", "n_customers"]), False
+    return substitutes(order_lines, products, period=period, by=by), False
 
 
 def substitute_groups(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,7 @@ class ProductMatches:
     recall: Estimate | None
     calibration: pd.DataFrame
     brier: float
-    model: LinkageModel
+    model: LinkageModel | None
     n_possible: int
     n_compared: int
     n_known: int
@@ -103,7 +103,7 @@ def match_products(
     Raises
     ------
     ParameterError
-        If the thresholds are not 0 < review <= accept < 1, or no pair is comparable.
+        If the thresholds are not 0 < review <= accept < 1.
 
     References
     ----------
@@ -122,12 +122,14 @@ def match_products(
         raise ParameterError(f"matching: accept {accept}, review {review}: needed 0 < review <= accept < 1")
     own, theirs = own_products(products), their_products(competitor_products)
     n_own, n_theirs = (int(engine.collect(side.aggregate(n=side.count()))["n"].iloc[0]) for side in (own, theirs))
+    if not n_own or not n_theirs:
+        return _no_matches(n_possible=0)
     labels = _known(known, theirs)
     compared = compared_pairs(own, theirs, n_items=n_own + n_theirs, max_block=max_block)
     pairs = engine.held(_labelled(compared, labels, theirs))
     counted = _patterns(pairs)
     if not len(counted):
-        raise ParameterError("matching: no name of a competitor shares a rare enough word with ours; raise max_block")
+        return _no_matches(n_possible=n_own * n_theirs)
     model = fit_linkage(counted, features=FEATURES, telling=TELLING)
     sizes = engine.collect(labels.aggregate(n=labels.count()))["n"]
     judged = engine.held(_judged(pairs.mutate(odds=_odds(pairs, model)), accept=accept, review=review))
@@ -143,6 +145,17 @@ def match_products(
         n_matched=int(totals["match"]), n_review=int(totals["review"]), expected_wrong=float(totals["wrong"]),
         precision=precision, recall=recall, calibration=_calibration(tested),
         brier=float(tested["squared"].sum() / tested["n"].sum()) if n_found else float("nan"),
+    )  # fmt: skip
+
+
+def _no_matches(*, n_possible: int) -> ProductMatches:
+    """What is said where nothing can be compared: a list is missing, or no name shares a rare word with another."""
+    words = dict.fromkeys((*THEIRS, "product_id", "decision"), pd.Series(dtype="str"))
+    numbers = dict.fromkeys(("probability", *FEATURES), pd.Series(dtype="float64"))
+    return ProductMatches(
+        pairs=ibis.memtable(pd.DataFrame({**words, **numbers})), review=pd.DataFrame(), model=None, n_possible=n_possible,
+        n_compared=0, n_known=0, n_known_lost=0, n_matched=0, n_review=0, expected_wrong=0.0, precision=None, recall=None,
+        calibration=pd.DataFrame(), brier=float("nan"),
     )  # fmt: skip
 
 
@@ -171,6 +184,8 @@ def matched_prices(competitor_prices: Table, matches: ProductMatches) -> ir.Tabl
     ['p1']
     """
     prices = engine.as_table(competitor_prices)
+    if not matches.n_matched:
+        return prices
     accepted = matches.pairs.filter(_.decision == "match").select(*THEIRS, matched_id="product_id")
     joined = prices.left_join(accepted, list(THEIRS)).drop(*(f"{name}_right" for name in THEIRS))
     before = [joined["product_id"].cast("string")] if "product_id" in prices.columns else []

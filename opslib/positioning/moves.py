@@ -17,6 +17,20 @@ from opslib.positioning.scenario import WEEKS_A_MONTH, shelf_of, slope_error
 _POINTS = 401
 
 
+_MOVES = (
+    "group",
+    "n_products",
+    "counted",
+    "now_amount",
+    "change_amount",
+    "lower",
+    "upper",
+    "p_gain",
+    "refusal",
+    "is_clear",
+)
+
+
 def price_moves(
     response: PriceResponse, products: Table, *, price_change: float = 0.05, by: Literal["group", "product"] = "group"
 ) -> pd.DataFrame:
@@ -67,6 +81,8 @@ def price_moves(
         raise ParameterError(
             f"price_change: {price_change} is not a small change of a price; 0.05 is five per cent more"
         )
+    if not len(response.products):
+        return pd.DataFrame(columns=[*(["product_id"] if by == "product" else []), *_MOVES])
     costs = shelf_of(products)[["product_id", "cost"]]
     rows = response.products.merge(costs, on="product_id", how="left").sort_values(["group", "product_id"])
     groups = response.groups.set_index("group")
@@ -93,6 +109,29 @@ def price_moves(
     out[told] = out[told].where(out["refusal"] == "")
     out["is_clear"] = (first["upper"].first() < 0) & ((out["lower"] > 0) | (out["upper"] < 0))
     return _in_order(out, by=by)
+
+
+def product_to_move(moves: pd.DataFrame, *, asked: str = "") -> str:
+    """The product asked for, else the first whose move can be told: largest seller with a clear gain first.
+
+    Parameters
+    ----------
+    moves : pandas.DataFrame
+        From `price_moves`, by product.
+    asked : str
+        product_id; '' for the surest.
+
+    Returns
+    -------
+    str
+        product_id; '' where none can be moved.
+
+    Examples
+    --------
+    >>> product_to_move(pd.DataFrame({"product_id": ["a", "b"], "refusal": ["band", ""]}))
+    'b'
+    """
+    return asked or next(iter(moves.loc[moves["refusal"] == "", "product_id"]), "")
 
 
 def _in_order(out: pd.DataFrame, *, by: str) -> pd.DataFrame:

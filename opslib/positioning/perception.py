@@ -65,6 +65,8 @@ def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: 
     require_columns(said, "product_id", "text", name="reviews")
     catalogue = engine.as_table(products)
     require_columns(catalogue, "product_id", by, name="products")
+    if engine.is_empty(said) or engine.is_empty(catalogue, by):
+        return pd.DataFrame()
     labels = catalogue.select("product_id", group=catalogue[by])
     texts = said.filter(said["text"].notnull()).inner_join(labels, "product_id")
     texts = texts.filter(texts["group"].notnull())
@@ -123,7 +125,9 @@ def buyer_counts(
     lines, catalogue = paid(order_lines), engine.as_table(products)
     require_columns(lines, "product_id", "customer_id", name="order_lines")
     wanted = [by] if isinstance(by, str) else list(by)
-    there = [name for name in wanted if name in catalogue.columns] or wanted[:1]
+    there = [name for name in wanted if not engine.is_empty(catalogue, name)]
+    if not there or engine.is_empty(catalogue, across) or engine.is_empty(lines, "customer_id"):
+        return pd.DataFrame()
     require_columns(catalogue, "product_id", *there, across, name="products")
     lines = lines.filter(lines["customer_id"].notnull()).select("product_id", "customer_id")
     tables = (
@@ -166,3 +170,30 @@ def _telling(found: pd.DataFrame, sizes: pd.DataFrame, n_words: int) -> pd.DataF
     chosen = table.iloc[:, np.sort(order)]
     chosen = chosen.loc[chosen.sum(axis=1) > 0]
     return chosen.astype("int64").rename_axis(index=None, columns=None) if min(chosen.shape) >= 3 else pd.DataFrame()
+
+
+def perception_counts(reviews: Table, products: Table, order_lines: Table) -> tuple[pd.DataFrame, str]:
+    """What sets brands apart: words of their reviews; without reviews, what each customer buys most of them.
+
+    Parameters
+    ----------
+    reviews, products, order_lines : table
+        As for `word_counts` and `buyer_counts`; empty where the shop has none.
+
+    Returns
+    -------
+    (pandas.DataFrame, {"themes", "categories"})
+        The counts, empty where neither makes a table, and what its columns are.
+
+    Examples
+    --------
+    >>> said = pd.DataFrame({"product_id": ["a"] * 20 + ["b"] * 20 + ["c"] * 20,
+    ...     "text": ["sturdy oak frame"] * 20 + ["soft warm wool"] * 20 + ["cheap price soft"] * 20})
+    >>> products = pd.DataFrame({"product_id": list("abc"), "brand": ["A", "B", "C"]})
+    >>> counts, columns = perception_counts(said, products, pd.DataFrame())
+    >>> len(counts), columns
+    (3, 'themes')
+    """
+    if not engine.is_empty(reviews) and not engine.is_empty(products, "brand"):
+        return word_counts(reviews, products), "themes"
+    return buyer_counts(order_lines, products), "categories"

@@ -277,6 +277,9 @@ def _filled_ladder(counted: pd.DataFrame, n_bands: int) -> pd.DataFrame:
     ]
 
 
+_PROMOTIONS = ("group", "list_amount", "revenue_amount", "promoted_share", "depth_share")
+
+
 def promotion_depths(order_lines: Table, products: Table, *, period: Period, by: str = "category") -> pd.DataFrame:
     """How much is sold below list price, and by how much.
 
@@ -308,6 +311,10 @@ def promotion_depths(order_lines: Table, products: Table, *, period: Period, by:
     """
     sold = in_period(paid(order_lines), period)
     require_columns(sold, "discount_amount", name="order_lines")
+    if engine.is_empty(
+        sold, "discount_amount"
+    ):  # nothing is known of discounts, which is not to say that there were none
+        return pd.DataFrame(columns=list(_PROMOTIONS))
     labels = engine.as_table(products).select("product_id", group=ibis._[by].fill_null("(none)"))
     priced = sold.select(
         "product_id",

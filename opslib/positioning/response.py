@@ -12,7 +12,7 @@ from opslib import engine
 from opslib.errors import DesignError, ParameterError
 from opslib.metrics.blocks import Table
 from opslib.periods import Period
-from opslib.positioning.weeks import product_weeks, whole_weeks
+from opslib.positioning.weeks import has_whole_weeks, product_weeks, whole_weeks
 from opslib.stats.count_response import MIN_COUNT, MIN_PERIODS, CountResponse, count_response
 from opslib.stats.estimates import Estimate
 from opslib.stats.pooling import pool_towards
@@ -125,6 +125,13 @@ def price_response(
     >>> bool(row["lower"] < -2 < row["upper"]), bool(row["is_usable"])
     (True, True)
     """
+    price_history = None if price_history is None or engine.is_empty(price_history) else price_history
+    stock_levels = None if stock_levels is None or engine.is_empty(stock_levels) else stock_levels
+    if engine.is_empty(order_lines) or not has_whole_weeks(period):
+        return PriceResponse(
+            groups=pd.DataFrame(columns=list(_GROUP_COLUMNS)), products=pd.DataFrame(columns=list(_PRODUCT_COLUMNS)),
+            n_groups_left_out=0, period=period, level=0.95,
+        )  # fmt: skip
     weeks = product_weeks(
         order_lines, products, period=period, price_history=price_history, stock_levels=stock_levels, by=by
     )

@@ -163,6 +163,15 @@ def what_if(
     >>> round(found.consequence.margin.value), what_if(known, own, product_id="a", price_change=0.5).refusal
     (4, 'band')
     """
+    if not product_id:
+        nowhere = Place(
+            price=math.nan, price_index=math.nan, cheaper_share=math.nan, rate=None, premium=None, neighbours=()
+        )
+        return WhatIf(
+            product_id="", name="", group="", now=nowhere, then=nowhere, band=(math.nan, math.nan),
+            curve=pd.DataFrame(columns=["price"]), consequence=None, refusal="unknown", reason="no product can be moved",
+        )  # fmt: skip
+    model = model if model is not None and len(model.terms) else None
     if price_change <= -1:
         raise ParameterError(f"what-if: a price change of {price_change:+.0%} leaves no price; -0.1 is a tenth less")
     shelf = shelf_of(products, model)

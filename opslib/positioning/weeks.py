@@ -99,11 +99,18 @@ def product_weeks(
     )  # fmt: skip
 
 
+def has_whole_weeks(period: Period) -> bool:
+    """Whether a period holds enough whole weeks for a slope."""
+    return (
+        floor_date(period.until, "week") - floor_date(period.start + timedelta(days=6), "week")
+    ).days >= 7 * MIN_PERIODS
+
+
 def whole_weeks(period: Period) -> Period:
     """The whole weeks (Monday to Sunday) of a period, refused where they are too few for a slope."""
     first = floor_date(period.start + timedelta(days=6), "week")
     until = floor_date(period.until, "week")
-    if (until - first).days < 7 * MIN_PERIODS:
+    if not has_whole_weeks(period):
         raise ParameterError(
             f"price response: {period.label} holds fewer than {MIN_PERIODS} whole weeks; take a longer period"
         )

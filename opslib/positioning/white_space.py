@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -60,6 +61,13 @@ class UnmetSearches:
     is_margin: bool
 
 
+_THEMES = (
+    "theme", "query", "n_queries", "n_visits", "n_without_result", "n_products", "visits_per_month", "worth_amount",
+    "worth_lower", "worth_upper", "top_three_share",
+)  # fmt: skip
+_UNKNOWN_SHARE = Estimate(value=math.nan, lower=math.nan, upper=math.nan, n=0, unit="share", method="no search")
+
+
 def unmet_searches(
     searches: Table,
     *,
@@ -108,10 +116,15 @@ def unmet_searches(
     >>> found.themes[["theme", "query", "n_visits"]].values.tolist()
     [['air fryer', 'small airfryer', 42]]
     """
+    is_told = any(not engine.is_empty(searches, name) for name in ("n_results", "clicked_product_id"))
     rows = _searched(searches, period)
     queries = _queries(rows)
-    if not len(queries):
-        raise ParameterError(f"white space: no search with text from {period.label}; choose a period that has some")
+    if not len(queries) or not is_told:
+        return UnmetSearches(
+            themes=pd.DataFrame(columns=list(_THEMES)), unmet_share=_UNKNOWN_SHARE, visit_value=None, is_margin=False
+        )
+    products = None if products is None or engine.is_empty(products, "name") else products
+    order_lines = None if order_lines is None or engine.is_empty(order_lines, "session_id") else order_lines
     queries, click_share = _unmet_queries(queries)
     named, cores = _themes(queries, _query_words(rows))
     failed = rows.filter(rows["is_vain"] | rows["text"].isin(queries.loc[queries["is_missed"], "text"].tolist()))
@@ -308,7 +321,4 @@ def _in_words(themes: pd.DataFrame, named: pd.DataFrame, queries: pd.DataFrame) 
         query=["; ".join(often.get(head, [])[1:5]) for head in themes["head"]],
         n_queries=[len(members[head]) for head in themes["head"]],
     )
-    return out[[
-        "theme", "query", "n_queries", "n_visits", "n_without_result", "n_products", "visits_per_month", "worth_amount",
-        "worth_lower", "worth_upper", "top_three_share",
-    ]]  # fmt: skip
+    return out[list(_THEMES)]
