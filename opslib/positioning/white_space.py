@@ -116,8 +116,8 @@ def unmet_searches(
     >>> found.themes[["theme", "query", "n_visits"]].values.tolist()
     [['air fryer', 'small airfryer', 42]]
     """
-    is_told = any(not engine.is_empty(searches, name) for name in ("n_results", "clicked_product_id"))
     rows = _searched(searches, period)
+    is_told = any(not engine.is_empty(searches, name) for name in ("n_results", "clicked_product_id"))
     queries = _queries(rows)
     if not len(queries) or not is_told:
         return UnmetSearches(
