@@ -37,7 +37,11 @@ class Facts:
     time_zone : str
         Of the shop's days.
     coverage : Coverage or None
+<<<<<<< HEAD
         Days that the data have seen; None for a shop without dates.
+=======
+        Days that the data have seen; None where nothing has a date.
+>>>>>>> b4452ed (One findings module a page: findings(...) and limits(...) take plain results, empty ones too; frames of proposals have their room)
     tables : frozenset of str
         Tables that the shop has.
     is_simulated : bool

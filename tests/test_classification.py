@@ -158,7 +158,7 @@ def test_cells_have_a_treatment_and_add_up(lines: pd.DataFrame) -> None:
     assert summary["n_products"].sum() == 5
     assert summary["amount_share"].sum() == pytest.approx(1.0, rel=REL)
     assert summary.loc["AX", ["n_products", "amount"]].tolist() == [2, 720.0]
-    assert all(t.name and t.action and t.owner for t in TREATMENTS.values())
+    assert all(t.name and t.action and t.department for t in TREATMENTS.values())
 
 
 def test_class_errors_name_the_thing(lines: pd.DataFrame) -> None:

@@ -26,32 +26,28 @@ from opslib.periods import Coverage, Grain, Period, floor_date, next_start
 Value = Literal["revenue", "margin"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Treatment:
     """What a class of products gets, and from whom."""
 
     name: str
     action: str
-    owner: str
-
-
-def _treatment(name: str, action: str, owner: str) -> Treatment:
-    return Treatment(name=name, action=action, owner=owner)
+    department: str
 
 
 TREATMENTS: dict[str, Treatment] = {
-    "AX": _treatment("never out", "replenish automatically, small safety stock, fixed supplier", "purchasing"),
-    "AY": _treatment("forecast and buffer", "forecast seasons, safety stock by the forecast error", "planning"),
-    "AZ": _treatment("watch by hand", "order by hand in small lots, agree on short lead times", "purchasing"),
-    "BX": _treatment("run by rule", "replenish by reorder point, review once a quarter", "purchasing"),
-    "BY": _treatment("plan the season", "order ahead of the season, clear what is left after it", "planning"),
-    "BZ": _treatment("order on demand", "little stock, longer delivery promise", "purchasing"),
-    "CX": _treatment("bundle the effort", "large lots, few orders, no manual work", "purchasing"),
-    "CY": _treatment("thin out", "keep what completes the range, drop the rest", "merchandising"),
-    "CZ": _treatment("delist or drop-ship", "delist, or sell without own stock", "merchandising"),
-    "AN": _treatment("watch the launch", "check weekly against the launch plan, secure supply", "merchandising"),
-    "BN": _treatment("watch the launch", "check weekly against the launch plan", "merchandising"),
-    "CN": _treatment("watch the launch", "decide after three full periods", "merchandising"),
+    "AX": Treatment("never out", "replenish automatically, small safety stock, fixed supplier", "Buying"),
+    "AY": Treatment("forecast and buffer", "forecast seasons, safety stock by the forecast error", "Buying"),
+    "AZ": Treatment("watch by hand", "order by hand in small lots, agree on short lead times", "Buying"),
+    "BX": Treatment("run by rule", "replenish by reorder point, review once a quarter", "Buying"),
+    "BY": Treatment("plan the season", "order ahead of the season, clear what is left after it", "Buying"),
+    "BZ": Treatment("order on demand", "little stock, longer delivery promise", "Buying"),
+    "CX": Treatment("bundle the effort", "large lots, few orders, no manual work", "Buying"),
+    "CY": Treatment("thin out", "keep what completes the range, drop the rest", "Buying"),
+    "CZ": Treatment("delist or drop-ship", "delist, or sell without own stock", "Buying"),
+    "AN": Treatment("watch the launch", "check weekly against the launch plan, secure supply", "Buying"),
+    "BN": Treatment("watch the launch", "check weekly against the launch plan", "Buying"),
+    "CN": Treatment("watch the launch", "decide after three full periods", "Buying"),
 }
 """Nine cells of value x steadiness, and N for products too new to tell."""
 
@@ -259,7 +255,7 @@ def cell_summary(classes: Table) -> pd.DataFrame:
     -------
     DataFrame
         One row a cell, the nine always, those too new only if there are such: cell, abc_class, xyz_class, n_products,
-        product_share, amount, amount_share, treatment, action, owner.
+        product_share, amount, amount_share, treatment, action, department.
 
     Examples
     --------
@@ -276,7 +272,7 @@ def cell_summary(classes: Table) -> pd.DataFrame:
     cells = cells.assign(abc_class=cells["cell"].str[0], xyz_class=cells["cell"].str[1])
     cells["treatment"] = [t.name for t in TREATMENTS.values()]
     cells["action"] = [t.action for t in TREATMENTS.values()]
-    cells["owner"] = [t.owner for t in TREATMENTS.values()]
+    cells["department"] = [t.department for t in TREATMENTS.values()]
     frame = cells.merge(found, how="left", on="cell").fillna({"n_products": 0, "amount": 0.0})
     frame = frame[(frame["n_products"] > 0) | (frame["xyz_class"] != "N")].reset_index(drop=True)
     frame = frame.astype({"n_products": "int64", "amount": "float64"})
@@ -284,4 +280,4 @@ def cell_summary(classes: Table) -> pd.DataFrame:
     total = frame["amount"].sum()
     frame["amount_share"] = frame["amount"] / total if total else float("nan")
     first = ["cell", "abc_class", "xyz_class", "n_products", "product_share", "amount", "amount_share"]
-    return frame[[*first, "treatment", "action", "owner"]]
+    return frame[[*first, "treatment", "action", "department"]]

@@ -21,10 +21,10 @@ MIN_BUYERS = 10
 WEEK = 7
 
 QUADRANTS: dict[str, Treatment] = {
-    "star": Treatment(name="star", action="secure supply and visibility, invest", owner="merchandising"),
-    "cash cow": Treatment(name="cash cow", action="hold price and quality, harvest", owner="merchandising"),
-    "question mark": Treatment(name="question mark", action="test what makes it large, or stop", owner="merchandising"),
-    "dog": Treatment(name="dog", action="reduce range and effort", owner="merchandising"),
+    "star": Treatment(name="star", action="secure supply and visibility, invest", department="Buying"),
+    "cash cow": Treatment(name="cash cow", action="hold price and quality, harvest", department="Buying"),
+    "question mark": Treatment(name="question mark", action="test what makes it large, or stop", department="Buying"),
+    "dog": Treatment(name="dog", action="reduce range and effort", department="Buying"),
 }
 
 

@@ -189,6 +189,7 @@ def evaluate(
     from opslib.casework import files as proposal_files
     from opslib.casework import judge as judging
     from opslib.finding import jsonable
+    from opslib.findings.proposal import findings
     from opslib.proposals.follow_up import first_estimates
 
     opened = open_with_progress(shop)
@@ -198,7 +199,7 @@ def evaluate(
         payload = {
             "state": result.state, "qualifier": result.qualifier, "grade": result.grade,
             "method_version": result.method_version, "data_fingerprint": opened.fingerprint,
-            "claims": [item.to_json() for item in result.findings()],
+            "claims": [item.to_json() | {"metric": item.about.metric, "owner": result.owner} for item in findings(result)],
             "first_estimates": first_estimates(result),
         }  # fmt: skip
         proposal_files.append_record(

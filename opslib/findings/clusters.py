@@ -5,24 +5,23 @@ from __future__ import annotations
 import pandas as pd
 
 from opslib.finding import About, Finding, Proposes
+from opslib.findings.wording import estimate_of
 from opslib.formats import count_of, format_estimate, format_share
 from opslib.segmentation import Drift, SegmentClusters
 from opslib.segmentation.clusters import STABLE
 from opslib.segmentation.features import feature_named
-from opslib.stats.estimates import Estimate
 from opslib.stats.shares import share
 
-SECTION = "Are there groups beyond these rules?"
 #: What to try with a group that stands out by a habit, and who would: (feature, more of it).
 _ACTIONS: dict[tuple[str, bool], tuple[str, str]] = {
-    ("discount", True): ("test fewer discounts on a random half: do they buy at full price?", "Pricing"),
-    ("discount", False): ("leave this group out of discount mailings, and measure what that costs", "Pricing"),
-    ("units", True): ("offer packs and quantity prices", "Merchandising"),
-    ("lines", True): ("offer lists to order again from", "Website"),
-    ("gap", True): ("a reminder at their own rhythm instead of a weekly letter", "Customer relations"),
-    ("gap", False): ("early access and re-order lists instead of offers", "Customer relations"),
-    ("price", True): ("show the better range first", "Merchandising"),
-    ("price", False): ("show the entry range first", "Merchandising"),
+    ("discount", True): ("test fewer discounts on a random half: do they buy at full price?", "Buying"),
+    ("discount", False): ("leave this group out of discount mailings, and measure what that costs", "Buying"),
+    ("units", True): ("offer packs and quantity prices", "Buying"),
+    ("lines", True): ("offer lists to order again from", "Technology"),
+    ("gap", True): ("a reminder at their own rhythm instead of a weekly letter", "Customer service"),
+    ("gap", False): ("early access and re-order lists instead of offers", "Customer service"),
+    ("price", True): ("show the better range first", "Buying"),
+    ("price", False): ("show the entry range first", "Buying"),
 }
 _CAVEAT = "Groups describe what customers did; what an offer would change has to be tested on a random half of a group."
 
@@ -43,7 +42,7 @@ def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Fi
         Whether there are groups, then each group for which there is something to try.
     """
     if not found.has_segments:
-        return (_none(found),)
+        return (_none(found),) if found.n_customers else ()
     groups = [_group(row, found) for _, row in segments.dropna(subset=["n_customers"]).iterrows()]
     return (_whether(found), *(group for group in groups if group is not None))
 
@@ -60,10 +59,10 @@ def _none(found: SegmentClusters) -> Finding:
         sentence=f"There are no segments beyond the rules above: among {count_of(found.n_fitted, 'customer')} with "
         f"{found.min_orders} orders or more, {found.reason}.{by_degrees}",
         kind="described",
-        section=SECTION,
+        section="groups",
         caveat="Groups that overlap widely, or of few customers, would not be seen.",
         action="do not name personas from these data; use the rule segments, and address customers by degree",
-        department="Customer relations",
+        department="Customer service",
     )
 
 
@@ -74,7 +73,7 @@ def _whether(found: SegmentClusters) -> Finding:
         sentence=f"Customers fall into {found.n_groups} groups by habit: {found.reason} "
         f"(fitted on {count_of(found.n_fitted, 'customer')}; {left_out:,} with fewer than {found.min_orders} orders left out).",
         kind="described",
-        section=SECTION,
+        section="groups",
         caveat=_CAVEAT,
     )
 
@@ -91,7 +90,7 @@ def _group(row: pd.Series, found: SegmentClusters) -> Finding | None:
         sentence=f"Group {row['cluster']}, {row['segment']}: {format_estimate(part)} of the customers; it {comes_again} when customers are drawn anew (similarity {row['jaccard']:.2f}).",
         kind="measured",
         estimate=part,
-        section=SECTION,
+        section="groups",
         action=f"{row['segment']}: {action}",
         department=owner,
         about=About(scope=(("segment", str(row["segment"])),)),
@@ -106,7 +105,7 @@ def _action(profile: pd.DataFrame) -> tuple[str, str] | None:
         known = _ACTIONS.get((row["feature"], row["difference"] > 0))
         if known is None and row["feature"].startswith("share_") and row["difference"] > 0:
             words = feature_named(row["feature"]).high.removeprefix("more ")
-            known = (f"lead with {words}, and test whether they take up a second category", "Merchandising")
+            known = (f"lead with {words}, and test whether they take up a second category", "Buying")
         if known is not None:
             return known
     return None
@@ -118,13 +117,15 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
     Parameters
     ----------
     drift : Drift
-        From `SegmentModel.drift`.
+        From `SegmentModel.drift`; of no customers where no model was kept.
 
     Returns
     -------
     tuple of Finding
         Whether the model still fits, then each segment whose share moved beyond chance.
     """
+    if not drift.n_customers:
+        return ()
     moved = drift.features[drift.features["reading"] != "as at fitting"]
     names = ", ".join(feature_named(name).meaning for name in moved["feature"])
     far = format_share(drift.n_far / drift.n_customers)
@@ -138,26 +139,18 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
             )
             + f"{far} of {count_of(drift.n_customers, 'customer')} lie further from every group than 99 % did at fitting.",
             kind="measured",
-            section=SECTION,
+            section="drift",
             action="fit the groups again" if len(moved) or drift.far_lower > 0 else "keep the model",
-            department="Data analysis",
+            department="Data",
         )
     ]
-    for _, row in drift.segments.iterrows():
-        if row["change_lower"] > 0 or row["change_upper"] < 0:
-            found.append(_moved(row, drift.n_customers))
-    return tuple(found)
+    beyond = drift.segments[(drift.segments["change_lower"] > 0) | (drift.segments["change_upper"] < 0)]
+    return (*found, *(_moved(row, drift.n_customers) for _, row in beyond.iterrows()))
 
 
 def _moved(row: pd.Series, n: int) -> Finding:
-    change = Estimate(
-        value=row["change_share"],
-        lower=row["change_lower"],
-        upper=row["change_upper"],
-        n=n,
-        unit="share",
-        method="Newcombe",
-    )
+    names = ("change_share", "change_lower", "change_upper")
+    change = estimate_of(row, names, n=n, unit="share", method="Newcombe")
     points = f"{change.value * 100:+.0f} points ({change.lower * 100:+.0f} to {change.upper * 100:+.0f})"
     return Finding(
         key=f"group-{row['cluster']}-moved",
@@ -165,5 +158,5 @@ def _moved(row: pd.Series, n: int) -> Finding:
         f"{format_share(row['share_now'])} of the customers, a change of {points}.",
         kind="measured",
         estimate=change,
-        section=SECTION,
+        section="drift",
     )

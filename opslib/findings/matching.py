@@ -5,26 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from opslib.finding import Finding
+from opslib.findings.wording import are
 from opslib.formats import count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches
 
 
-def match_findings(
-    matches: ProductMatches, *, before: pd.DataFrame | None = None, after: pd.DataFrame | None = None
-) -> tuple[Finding, ...]:
-    """How many pairs were matched, how well, what is left to look at, and what it does to the price comparison.
-
-    Parameters
-    ----------
-    matches : ProductMatches
-        From `positioning.match_products`.
-    before, after : pandas.DataFrame or None
-        `positioning.price_position` without and with the accepted matches.
-
-    Returns
-    -------
-    tuple of Finding
-    """
+def match_findings(matches: ProductMatches, *, before: pd.DataFrame, after: pd.DataFrame) -> tuple[Finding, ...]:
+    """How many pairs were matched, how well, what is left to look at, and what it does to the price comparison."""
+    if not matches.n_possible:
+        return ()
     if matches.precision is not None and matches.recall is not None:
         how = (
             f"tested on {count_of(matches.n_known, 'known pair')} that the model had not seen, "
@@ -37,8 +26,8 @@ def match_findings(
         Finding(
             key="matching",
             kind="estimated",
-            section="The same products at competitors",
-            sentence=f"{count_of(matches.n_matched, 'product')} of competitors {'is' if matches.n_matched == 1 else 'are'} "
+            section="matching",
+            sentence=f"{count_of(matches.n_matched, 'product')} of competitors {are(matches.n_matched)} "
             f"newly matched to ours, beside {count_of(matches.n_known, 'pair')} known before; {how}.",
             estimate=matches.precision,
             caveat=f"About {format_number(matches.expected_wrong, step=0.1)} of the new matches are expected to be wrong; known pairs count as a "
@@ -51,21 +40,21 @@ def match_findings(
             Finding(
                 key="matching-review",
                 kind="measured",
-                section="The same products at competitors",
-                sentence=f"{count_of(matches.n_review, 'pair')} {'is' if matches.n_review == 1 else 'are'} too doubtful to "
+                section="matching",
+                sentence=f"{count_of(matches.n_review, 'pair')} {are(matches.n_review)} too doubtful to "
                 f"accept or drop; the one most worth a look is “{first['their_name']}” at {first['competitor']} "
                 f"against our “{first['name']}” ({format_share(first['probability'])}).",
                 action="look through the doubtful pairs, in the order of the list",
-                department="Merchandising",
+                department="Buying",
             )
         )
-    if before is not None and after is not None and len(before) and len(after):
+    if len(before) and len(after):
         shares = [frame["n_covered"].sum() / frame["n_products"].sum() for frame in (before, after)]
         found.append(
             Finding(
                 key="matching-coverage",
                 kind="measured",
-                section="The same products at competitors",
+                section="matching",
                 sentence=f"With the new matches, products with a fresh competitor price rise from {format_share(shares[0])} to "
                 f"{format_share(shares[1])}.",
             )

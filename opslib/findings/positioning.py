@@ -1,41 +1,81 @@
-"""Where our products stand, in sentences."""
+"""Sentences of the positioning page: where our products stand in price, quality and perception, and where is space."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from opslib.finding import Finding, Proposes
-from opslib.findings.rows import estimate_of
-from opslib.formats import count_of, format_estimate, format_money, format_share
-from opslib.positioning import HedonicModel
+from opslib.finding import Facts, Finding, Proposes, answer
+from opslib.findings.white_space import gap_findings, unmet_findings
+from opslib.findings.wording import are, estimate_of, named
+from opslib.formats import count_of, format_money, format_share
+from opslib.positioning import HedonicModel, UnmetSearches
 from opslib.stats.correspondence import CorrespondenceMap
 from opslib.stats.estimates import Estimate
 
+__all__ = ["answer", "findings", "limits"]
 
-def price_findings(
-    position: pd.DataFrame, ladder: pd.DataFrame, promotions: pd.DataFrame, *, currency: str
+
+def findings(
+    position: pd.DataFrame,
+    model: HedonicModel,
+    ladder: pd.DataFrame,
+    promotions: pd.DataFrame,
+    unmet: UnmetSearches,
+    gaps: Mapping[str, pd.DataFrame],
+    perceived: CorrespondenceMap,
+    *,
+    from_reviews: bool = True,
+    page: Facts,
 ) -> tuple[Finding, ...]:
-    """Findings about prices against competitors, gaps of the ladder and discounts.
+    """Findings of the positioning page.
 
     Parameters
     ----------
     position : pandas.DataFrame
-        From `positioning.price_position`; may be empty.
+        From `positioning.price_position`; may be empty, as every table here.
+    model : HedonicModel
+        From `positioning.hedonic_prices`; of no products where it could not be fitted.
     ladder : pandas.DataFrame
         From `positioning.price_ladder`.
     promotions : pandas.DataFrame
-        From `positioning.promotion_depths`; may be empty.
-    currency : str
-        ISO code of prices.
+        From `positioning.promotion_depths`.
+    unmet : UnmetSearches
+        From `positioning.unmet_searches`; of no searches where none are recorded.
+    gaps : mapping of str to pandas.DataFrame
+        From `positioning.demand_gaps`, by its first column: category, attr_colour, ...
+    perceived : CorrespondenceMap
+        From `stats.correspondence.correspondence_map`; of a count of 0 where there is nothing to map.
+    from_reviews : bool
+        Whether words of reviews were mapped, or what brands are bought for.
+    page : Facts
+        With its currency.
 
     Returns
     -------
     tuple of Finding
     """
     found = _against_rivals(position) if len(position) else []
-    found += _gap(ladder, currency) if len(ladder) else []
+    found += _ladder_gap(ladder, page.currency) if len(ladder) else []
     found += _promotion(promotions) if len(promotions) else []
+    found += unmet_findings(unmet, currency=page.currency)
+    found += gap_findings(gaps, currency=page.currency)
+    found += _quality(model) if model.n_products else []
+    found += _perception(perceived, from_reviews=from_reviews) if perceived.n else []
     return tuple(found)
+
+
+def limits(page: Facts, ladder: pd.DataFrame) -> tuple[str, ...]:
+    """What the positioning page cannot say; the ladder of prices begins at its lowest band."""
+    smallest = float(ladder["lower_price"].min()) if len(ladder) else 0.0
+    seen = f" Prices below {format_money(smallest, page.currency)} are not on the ladder." if smallest else ""
+    return (
+        "What happens at prices that were never seen, and how competitors would answer: only a test of prices shows that."
+        + seen,
+        "Competitors that are not watched, and what their customers pay after coupons and delivery.",
+        "Buyers who never write: reviews come from some customers, mostly pleased or disappointed ones.",
+    )
 
 
 def _change(row: pd.Series) -> Estimate:
@@ -49,22 +89,19 @@ def _against_rivals(position: pd.DataFrame) -> list[Finding]:
     for word, rows in (("dearer", known[known["lower"] > 1]), ("cheaper", known[known["upper"] < 1].iloc[::-1])):
         if not len(rows):
             continue
-        names = ", ".join(
-            f"{r['group']} {format_estimate(_change(r), signed=True)}" for _, r in rows.head(3).iterrows()
-        )
+        is_dear = word == "dearer"
         found.append(
             Finding(
                 key=f"price-{word}",
-                sentence=f"{len(rows)} of {len(position)} groups {'is' if len(rows) == 1 else 'are'} clearly {word} than "
-                f"competitors: {names}.",
+                sentence=f"{len(rows)} of {len(position)} groups {are(len(rows))} clearly {word} than competitors: "
+                f"{named(rows.head(3), _change)}.",
                 kind="estimated",
-                section="Against competitors",
+                section="price-position",
+                priority=1,
                 estimate=_change(rows.iloc[0]),
-                action=f"check whether quality or service carries it: {rows.iloc[0]['group']}"
-                if word == "dearer"
-                else None,
-                department="Merchandising" if word == "dearer" else None,
-                proposes=Proposes(metric="units_sold", design="elasticity") if word == "dearer" else None,
+                action=f"check whether quality or service carries it: {rows.iloc[0]['group']}" if is_dear else None,
+                department="Buying" if is_dear else None,
+                proposes=Proposes(metric="units_sold", design="elasticity") if is_dear else None,
             )
         )
     share = position["n_covered"].sum() / position["n_products"].sum()
@@ -73,15 +110,15 @@ def _against_rivals(position: pd.DataFrame) -> list[Finding]:
         Finding(
             key="coverage",
             kind="measured",
-            section="Against competitors",
+            section="price-position",
             sentence=f"A fresh competitor price is known for {format_share(share)} of the products; "
-            f"{count_of(stale, 'price')} {'is' if stale == 1 else 'are'} stale and left out.",
+            f"{count_of(stale, 'price')} {are(stale)} stale and left out.",
         )
     )
     return found
 
 
-def _gap(ladder: pd.DataFrame, currency: str) -> list[Finding]:
+def _ladder_gap(ladder: pd.DataFrame, currency: str) -> list[Finding]:
     """The price band whose share of demand exceeds its share of offer most."""
     rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"]).sort_values(
         ["excess", "category", "band"], ascending=[False, True, True], kind="stable"
@@ -94,7 +131,7 @@ def _gap(ladder: pd.DataFrame, currency: str) -> list[Finding]:
         Finding(
             key="ladder-gap",
             kind="measured",
-            section="The price ladder",
+            section="price-ladder",
             sentence=f"In {row['category']}, the band from {low} to {high} takes "
             f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
             caveat="Demand is what was bought, without an interval: what is not offered cannot show here.",
@@ -111,67 +148,31 @@ def _promotion(promotions: pd.DataFrame) -> list[Finding]:
         Finding(
             key="promotion",
             kind="measured",
-            section="Sold below list price",
+            section="discounts",
             sentence=f"{format_share(shared / total)} of the list value is sold with a discount; deepest in "
             f"{deepest.iloc[0]['group']}, {format_share(deepest.iloc[0]['depth_share'])} off.",
         )
     ]
 
 
-def quality_findings(model: HedonicModel | None) -> tuple[Finding, ...]:
-    """Who is dear or cheap for what it offers.
-
-    Parameters
-    ----------
-    model : HedonicModel or None
-        From `positioning.hedonic_prices`.
-
-    Returns
-    -------
-    tuple of Finding
-    """
-    if model is None:
-        return ()
+def _quality(model: HedonicModel) -> list[Finding]:
+    """Who is dear or cheap for what it offers."""
     clear = model.groups[model.groups["is_dear"] | model.groups["is_cheap"]]
-    ends = ("premium_share", "lower", "upper")
-    premiums = [
-        estimate_of(r, ends, n=r["n_products"], unit="relative change", method="hedonic price, HC3", level=model.level)
-        for _, r in clear.iterrows()
-    ]
-    names = ", ".join(
-        f"{group} {format_estimate(premium, signed=True)}"
-        for group, premium in zip(clear["group"], premiums, strict=True)
-    )
-    said = (
-        f"for what they offer, clear of the others: {names}" if len(clear) else "no brand stands out for what it offers"
-    )
-    return (
+    names = named(clear, lambda row: estimate_of(row, ("premium_share", "lower", "upper"), unit="relative change"))
+    said = f"for what they offer, clear of the others: {names}" if names else "no brand stands out for what it offers"
+    return [
         Finding(
             key="quality-adjusted",
             kind="estimated",
-            section="Price for what is offered",
+            section="quality-adjusted",
             sentence=f"Attributes explain {format_share(model.r_squared)} of the differences in price; {said}.",
             caveat="Attributes that are not recorded (design, service) stay in the premium.",
-        ),
-    )
+        )
+    ]
 
 
-def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool = True) -> tuple[Finding, ...]:
-    """What the perceptual map shows, or that it shows nothing.
-
-    Parameters
-    ----------
-    drawn : CorrespondenceMap or None
-        From `stats.correspondence.correspondence_map`.
-    from_reviews : bool
-        Whether words of reviews were mapped, or what brands are bought for.
-
-    Returns
-    -------
-    tuple of Finding
-    """
-    if drawn is None:
-        return ()
+def _perception(drawn: CorrespondenceMap, *, from_reviews: bool) -> list[Finding]:
+    """What the perceptual map shows, or that it shows nothing."""
     source = "Reviews" if from_reviews else "Purchases"
     if drawn.n_axes_beyond_chance == 0:
         what = "what is said" if from_reviews else "what they are bought for"
@@ -183,15 +184,4 @@ def perception_findings(drawn: CorrespondenceMap | None, *, from_reviews: bool =
             f"first ({format_share(drawn.shares[0])} of the differences) runs from "
             f"“{first.idxmin()}” ({drawn.rows['axis_1'].idxmin()}) to “{first.idxmax()}” ({drawn.rows['axis_1'].idxmax()})."
         )
-    return (Finding(key="perception", sentence=text, kind="estimated", section="How buyers see the brands"),)
-
-
-def positioning_limits(*, currency: str, smallest: float | None) -> tuple[str, ...]:
-    """What the positioning page cannot say."""
-    seen = f" Prices below {format_money(smallest, currency)} are not on the ladder." if smallest else ""
-    return (
-        "What happens at prices that were never seen, and how competitors would answer: only a test of prices shows that."
-        + seen,
-        "Competitors that are not watched, and what their customers pay after coupons and delivery.",
-        "Buyers who never write: reviews come from some customers, mostly pleased or disappointed ones.",
-    )
+    return [Finding(key="perception", sentence=text, kind="estimated", section="brands")]

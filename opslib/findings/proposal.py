@@ -1,24 +1,43 @@
-"""A judged proposal in words: the card, the claims as a picture reads them, and what would change our mind."""
+"""Sentences of a proposal's page: its card, its claims, what it is worth, and what would change our mind."""
 
 from __future__ import annotations
 
 from datetime import date
 
-import numpy as np
-import pandas as pd
-from scipy.stats import norm
-
+from opslib.finding import About, Facts, Finding, answer
 from opslib.formats import format_days, format_number
 from opslib.proposals.card import VerdictCard
 from opslib.proposals.desirability import Desirability
-from opslib.proposals.feasibility import latest_answers
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ClaimResult, ProposalResult
 from opslib.stats.estimates import Estimate
 
-_ANSWERS = {"agree": "agrees", "agree_if": "agrees if", "object": "objects"}
+__all__ = ["answer", "findings", "limits", "mind_changers", "verdict_card", "worth_sentences"]
+
 _MOST_NOTES = 4
-_TAIL, _GRID = 0.002, 400
+
+
+def findings(result: ProposalResult, *, page: Facts | None = None) -> tuple[Finding, ...]:
+    """One finding a claim, for the page and for the ledger."""
+    return tuple(
+        Finding(
+            key=f"{result.proposal_id}-{claim.claim_id}".lower(),
+            sentence=claim.page_sentence,
+            kind="described" if claim.measured.effect is None else "estimated",
+            estimate=claim.measured.effect,
+            grade=claim.grade,
+            section="claims",
+            department=result.owner,
+            caveat=claim.measured.doubt or None,
+            about=About(metric=claim.metric, objects=(result.proposal_id,)),
+        )
+        for claim in result.claims
+    )
+
+
+def limits(page: Facts, result: ProposalResult) -> tuple[str, ...]:
+    """What the proposal's page cannot say: the doubt of each claim."""
+    return tuple(f"{claim.claim_id}: {claim.measured.doubt}" for claim in result.claims if claim.measured.doubt)
 
 
 def verdict_card(
@@ -100,26 +119,6 @@ def worth_sentences(worth: Desirability, *, planted_sd: float | None) -> tuple[s
     )
 
 
-def money_density(worth: Desirability) -> pd.DataFrame | None:
-    """The net amount as a density, as `charts.draw_posterior` reads it.
-
-    Parameters
-    ----------
-    worth : Desirability
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        amount, density; None where nothing was turned into money.
-    """
-    after, per_lift, net = worth.posterior, worth.amount_per_lift, worth.net
-    if after is None or per_lift is None or net is None or not net.std_error:
-        return None
-    lift = np.linspace(after.quantile(_TAIL), after.quantile(1 - _TAIL), _GRID)
-    parts = [w * norm.pdf(lift, m, s) for w, m, s in zip(after.weights, after.means, after.sds, strict=True)]
-    return pd.DataFrame({"amount": per_lift * lift - worth.cost_amount, "density": np.sum(parts, axis=0) / per_lift})
-
-
 def _doubt(result: ProposalResult) -> str:
     """The doubt of the claim that decided the verdict; a lowered grade's first reason if it names none."""
     for claim in (*[c for c in result.claims if c.state == result.state], *result.claims):
@@ -128,76 +127,6 @@ def _doubt(result: ProposalResult) -> str:
         if claim.grade_reasons:
             return claim.grade_reasons[0]
     return "none beyond the interval itself"
-
-
-def claims_frame(result: ProposalResult) -> pd.DataFrame:
-    """Claims as `charts.draw_claims` and a table read them.
-
-    Parameters
-    ----------
-    result : ProposalResult
-
-    Returns
-    -------
-    pandas.DataFrame
-        claim, sentence, metric, design, value, lower, upper, promise, m, unit, verdict, grade; only claims that were
-        measured have numbers.
-    """
-    rows = [
-        {
-            "claim": c.claim_id, "sentence": c.sentence, "metric": c.metric, "design": c.design.replace("_", " "),
-            "value": c.measured.effect.value if c.measured.effect else float("nan"),
-            "lower": c.measured.effect.lower if c.measured.effect else float("nan"),
-            "upper": c.measured.effect.upper if c.measured.effect else float("nan"),
-            "promise": c.promise, "m": c.m, "verdict": c.label, "grade": c.grade,
-            "unit": "relative change" if c.scale == "relative" else c.measured.effect.unit if c.measured.effect else "",
-        }
-        for c in result.claims
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def consultations_frame(proposal: Proposal) -> pd.DataFrame:
-    """Every department that the proposal touches, with its answer or its silence.
-
-    Parameters
-    ----------
-    proposal : Proposal
-
-    Returns
-    -------
-    pandas.DataFrame
-        department, person_days, answer, person, date, note.
-    """
-    answers = latest_answers(proposal.consultations)
-    touched = {proposal.owner: proposal.owner_person_days} | {e.department: e.person_days for e in proposal.departments}
-    rows = []
-    for department, days in touched.items():
-        said = answers.get(department)
-        rows.append({
-            "department": department, "effort_days": float(days),
-            "answer": _ANSWERS[said.answer] if said else "has not answered",
-            "person": said.person if said else "", "date": said.date if said else None, "note": said.note if said else "",
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def gates_frame(result: ProposalResult) -> pd.DataFrame:
-    """Every gate of every claim, failed ones first.
-
-    Parameters
-    ----------
-    result : ProposalResult
-
-    Returns
-    -------
-    pandas.DataFrame
-        claim, gate, status, sentence.
-    """
-    rows = [(c.claim_id, g.name, g.status, g.sentence) for c in result.claims for g in c.measured.gates]
-    frame = pd.DataFrame(rows, columns=["claim", "gate", "status", "what was found"])
-    order = frame["status"].map({"failed": 0, "warning": 1, "passed": 2})
-    return frame.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
 def mind_changers(result: ProposalResult) -> tuple[str, ...]:

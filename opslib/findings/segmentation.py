@@ -1,65 +1,74 @@
-"""What the customer segments say."""
+"""Sentences of the segmentation page: what the customer segments say, and what visits are for."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from opslib.finding import About, Finding, Proposes
-from opslib.formats import count_of, format_days, format_money, format_share
+from opslib.finding import About, Facts, Finding, Proposes, answer
+from opslib.findings.clusters import cluster_findings, drift_findings
+from opslib.findings.wording import estimate_of
+from opslib.formats import count_of, format_days, format_estimate, format_money, format_share
+from opslib.segmentation import Drift, SegmentClusters
+
+__all__ = ["answer", "findings", "limits"]
 
 #: Segments that call for an action on this page, most urgent first.
 _ACTED_ON = ("at risk", "new", "champions")
 
 
-def segmentation_findings(
-    sizes: pd.DataFrame, tiers: pd.DataFrame, coverage: pd.DataFrame, *, currency: str
+def findings(
+    coverage: pd.DataFrame,
+    sizes: pd.DataFrame,
+    intents: pd.DataFrame,
+    clusters: SegmentClusters,
+    groups: pd.DataFrame,
+    drift: Drift,
+    *,
+    horizon_days: int = 30,
+    page: Facts,
 ) -> tuple[Finding, ...]:
     """Findings of the segmentation page.
 
     Parameters
     ----------
-    sizes : pandas.DataFrame
-        From `segmentation.segment_sizes`.
-    tiers : pandas.DataFrame
-        From `segmentation.tier_sizes`; small tiers may have joined the one before ("heavy or medium").
     coverage : pandas.DataFrame
         From `segmentation.rfm_coverage`.
-    currency : str
-        ISO code.
+    sizes : pandas.DataFrame
+        From `segmentation.segment_sizes`.
+    intents : pandas.DataFrame
+        From `segmentation.intent_sizes`, small ones withheld (measures missing); empty where no visit was seen.
+    clusters : SegmentClusters
+        From `segmentation.segment_clusters`.
+    groups : pandas.DataFrame
+        Its ``segments``, small ones withheld (counts missing).
+    drift : Drift
+        From `SegmentModel.drift`; of no customers where no model was kept.
+    horizon_days : int
+        Days in which a later order counts.
+    page : Facts
+        With its currency.
 
     Returns
     -------
     tuple of Finding
-        Concentration first, then each segment that calls for an action, then what is left out.
-
-    Examples
-    --------
-    >>> tiers = pd.DataFrame({"tier": ["heavy"], "n_customers": [10], "customer_share": [.1], "revenue_amount": [50.],
-    ...     "revenue_share": [.5]})
-    >>> left = pd.DataFrame({"part": ["without a customer"], "revenue_amount": [0.], "revenue_share": [0.]})
-    >>> empty = pd.DataFrame(columns=["segment", "n_customers", "revenue_share"])
-    >>> segmentation_findings(empty, tiers, left, currency="GBP")[0].key
-    'concentration'
+        Each segment that calls for an action, what is left out, what visits leave behind, groups by habit.
     """
-    filled = sizes[sizes["n_customers"] > 0]
-    top = tiers.iloc[0]
-    found = [_concentration(top, currency)] if top["n_customers"] > 0 else []
-    rows = {name: filled[filled["segment"] == name] for name in _ACTED_ON}
-    found += [_segment(name, part.iloc[0], currency) for name, part in rows.items() if len(part)]
-    unknown = coverage[coverage["part"] == "without a customer"].iloc[0]
-    if unknown["revenue_amount"] > 0:
-        found.append(_left_out(unknown, currency))
-    return tuple(found)
+    filled = {str(row["segment"]): row for _, row in sizes[sizes["n_customers"] > 0].iterrows()}
+    found = [_segment(name, filled[name], page.currency) for name in _ACTED_ON if name in filled]
+    unknown = coverage[(coverage["part"] == "without a customer") & (coverage["revenue_amount"] > 0)]
+    found += [_left_out(row, page.currency) for _, row in unknown.iterrows()]
+    found += _left_behind(intents, horizon_days)
+    return (*found, *cluster_findings(clusters, groups), *drift_findings(drift))
 
 
-def _concentration(top: pd.Series, currency: str) -> Finding:
-    amount = format_money(top["revenue_amount"], currency)
-    return Finding(
-        key="concentration",
-        sentence=f"{format_share(top['customer_share'])} of the customers bring {format_share(top['revenue_share'])} "
-        f"of the revenue: {count_of(top['n_customers'], top['tier'] + ' customer')}, {amount}.",
-        kind="measured",
-        section="A few customers carry the revenue",
+def limits(page: Facts) -> tuple[str, ...]:
+    """What the segmentation page cannot say."""
+    return (
+        "Whether a treatment works: segments describe what customers did, they do not show what an offer would change. "
+        "Treat half of a segment at random and compare.",
+        f"Anything before the window of {format_days(page.period.n_days)}: an old customer who came back looks like a new one.",
+        "Who a customer is: two accounts of one person count as two customers.",
+        "What visits that were never measured were for, or people who use two devices: they count as two visitors.",
     )
 
 
@@ -78,10 +87,11 @@ def _segment(name: str, row: pd.Series, currency: str) -> Finding:
         sentence=f"{count_of(row['n_customers'], 'customer')} ({format_share(row['customer_share'])}) {said}; "
         f"they brought {amount}, {format_share(row['revenue_share'])} of the revenue.",
         kind="measured",
-        section="Seven segments, each with its treatment",
+        section="segments",
         action=f"{name}: {row['action']}",
-        department=str(row["owner"]).capitalize(),
+        department=str(row["department"]),
         about=About(scope=(("segment", name),)),
+        priority=1 if name == "at risk" else 3,
         proposes=Proposes(metric="purchase_rate", design="experiment"),
     )
 
@@ -92,26 +102,35 @@ def _left_out(row: pd.Series, currency: str) -> Finding:
         key="without-customer",
         sentence=f"{format_share(row['revenue_share'])} of the revenue ({amount}) has no customer and is in no segment.",
         kind="measured",
-        section="Who is counted, and who is not",
+        section="coverage",
         caveat="Guests may behave differently from customers who are known.",
     )
 
 
-def segmentation_limits(*, n_days: int) -> tuple[str, ...]:
-    """What the segmentation page cannot say.
-
-    Parameters
-    ----------
-    n_days : int
-        Days of the window.
-
-    Returns
-    -------
-    tuple of str
-    """
-    return (
-        "Whether a treatment works: segments describe what customers did, they do not show what an offer would change. "
-        "Treat half of a segment at random and compare.",
-        f"Anything before the window of {format_days(n_days)}: an old customer who came back looks like a new one.",
-        "Who a customer is: two accounts of one person count as two customers.",
+def _left_behind(intents: pd.DataFrame, horizon_days: int) -> list[Finding]:
+    """What is left in most visits, the cart or the checkout, and how often an order follows; none without such visits."""
+    if intents.empty:
+        return []
+    left = intents[intents["intent"].isin(["checkout", "cart"])].dropna(subset=["later_share"])
+    if left.empty:
+        return []
+    worst = left.sort_values(["n_visits", "intent"], ascending=[False, True]).iloc[0]
+    part, later = (
+        estimate_of(worst, names, n=worst["n_visitors"], unit="share", method="ratio of sums over visitors")
+        for names in (("visit_share", "lower", "upper"), ("later_share", "later_lower", "later_upper"))
     )
+    return [
+        Finding(
+            key="left-carts",
+            sentence=f"{format_estimate(part)} of the visits end as '{worst['intent']}' ({worst['meaning']}); in "
+            f"{format_estimate(later)} of them the visitor orders in a later visit within {format_days(horizon_days)}.",
+            kind="measured",
+            section="visits",
+            priority=2,
+            estimate=later,
+            action=f"Try a reminder after a '{worst['intent']}' visit on a random half of such visitors",
+            department="Marketing",
+            about=About(scope=(("intent", str(worst["intent"])),)),
+            caveat="Those who order later differ in more than the cart; the reminder's effect needs its own test.",
+        )
+    ]

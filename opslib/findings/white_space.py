@@ -7,39 +7,26 @@ from collections.abc import Mapping
 import pandas as pd
 
 from opslib.finding import Finding
-from opslib.findings.rows import estimate_of
+from opslib.findings.wording import estimate_of, more_as_clear
 from opslib.formats import count_of, format_estimate, format_money, is_missing
 from opslib.positioning import UnmetSearches
 from opslib.privacy import redact
 from opslib.proposals.words import probability
 
-SEARCHES, GAPS = "Looked for in vain", "Demand against offer"
 NAMED = 2
 """Themes and gaps that call for an action; the others are counted."""
 
 
-def unmet_findings(unmet: UnmetSearches | None, *, currency: str) -> tuple[Finding, ...]:
-    """The share of searches in vain, and the themes that matter most.
-
-    Parameters
-    ----------
-    unmet : UnmetSearches or None
-        From `positioning.unmet_searches`.
-    currency : str
-        ISO code.
-
-    Returns
-    -------
-    tuple of Finding
-    """
-    if unmet is None:
+def unmet_findings(unmet: UnmetSearches, *, currency: str) -> tuple[Finding, ...]:
+    """The share of searches in vain, and the themes that matter most; nothing where no search was seen."""
+    if not unmet.unmet_share.n:
         return ()
     best = unmet.themes[unmet.themes["top_three_share"] >= 0.5].head(NAMED)
     n_more = len(unmet.themes) - len(best)
     whole = Finding(
         key="unmet-share",
         kind="estimated",
-        section=SEARCHES,
+        section="unmet-searches",
         estimate=unmet.unmet_share,
         sentence=f"{format_estimate(unmet.unmet_share)} of searches are in vain: no result, or one that is clicked clearly "
         "less than others" + (f"; {count_of(n_more, 'more theme')} beside those named here." if n_more else "."),
@@ -62,52 +49,38 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         money = f"meeting it is worth about {format_estimate(worth)} of {kind}"
         money += "" if worth.lower > 0 else ", which does not exclude nothing" if worth.upper > 0 else ": no gain"
     n_ours = 0 if is_missing(row["n_products"]) else int(row["n_products"])
-    is_named = n_ours > 0
     return Finding(
         key=f"unmet-{place}",
         kind="estimated",
-        section=SEARCHES,
+        section="unmet-searches",
         sentence=f"“{name}” was looked for in vain in {count_of(int(row['n_visits']), 'visit')}; {money} "
         f"(among the best three themes with a chance of {probability(float(row['top_three_share']))}).",
         estimate=worth,
         worth=worth,
         grade="Low",
+        priority=2 if place == 1 else 3,
         action=f"find out why search does not lead “{name}” to the {count_of(n_ours, 'product')} whose name has the word"
-        if is_named
+        if n_ours
         else f"look for products for “{name}”, once it is clear that we do not sell them under another word",
-        department="Website" if is_named else "Buying",
+        department="Technology" if n_ours else "Buying",
         caveat="Assumes that a visit which failed would bring, if met, what visits that found something bring beyond what "
         "failing ones buy anyway; the two may differ in other ways.",
     )
 
 
 def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Finding, ...]:
-    """The groups whose demand exceeds their offer most clearly: the best of each grouping, those on which most money rests.
-
-    Parameters
-    ----------
-    gaps : mapping of str to pandas.DataFrame
-        From `positioning.demand_gaps`, by its first column: category, attr_colour, ...; tables may be empty.
-    currency : str
-        ISO code.
-
-    Returns
-    -------
-    tuple of Finding
-    """
+    """The groups whose demand exceeds their offer most clearly: the best of each grouping, those on which most money rests."""
     clear = {by: table[table["pressure_lower"] > 1] for by, table in gaps.items() if len(table)}
     best = {by: table.iloc[0] for by, table in clear.items() if len(table)}
     ranked = sorted(best, key=lambda by: (-float(best[by]["excess_lower"]), by))
-    n_more = sum(map(len, clear.values())) - min(NAMED, len(ranked))
-    more = f" {count_of(n_more, 'more group')} {'is' if n_more == 1 else 'are'} as clear, by another cut or with less money."
-    last = min(NAMED, len(ranked)) - 1
+    told = ranked[:NAMED]
+    more = more_as_clear(sum(map(len, clear.values())) - len(told), how="by another cut or with less money")
     return tuple(
-        _gap(best[by], by, currency, more if n_more and place == last else "")
-        for place, by in enumerate(ranked[:NAMED])
+        _gap(best[by], by, currency, more=more if by == told[-1] else "", is_first=by == told[0]) for by in told
     )
 
 
-def _gap(row: pd.Series, by: str, currency: str, more: str) -> Finding:
+def _gap(row: pd.Series, by: str, currency: str, *, more: str, is_first: bool) -> Finding:
     method = "compound Poisson by visit; draws"
     pressure, amount = (
         estimate_of(row, (value, f"{stem}_lower", f"{stem}_upper"), n=row["n_demand"], unit=unit, method=method)
@@ -120,7 +93,8 @@ def _gap(row: pd.Series, by: str, currency: str, more: str) -> Finding:
     return Finding(
         key=f"gap-{by.removeprefix('attr_').replace('_', '-')}",
         kind="estimated",
-        section=GAPS,
+        section="demand-offer",
+        priority=2 if is_first else 3,
         sentence=f"By {word}, {name} draws {format_estimate(pressure)} its share of the offer; "
         f"{format_estimate(amount)} rests on that excess.{more}",
         estimate=pressure,

@@ -5,7 +5,7 @@ from opslib.positioning.hedonic import HedonicModel, going_rate, hedonic_prices
 from opslib.positioning.market import cannibalisation, rivals, substitute_groups, substitutes
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
 from opslib.positioning.moves import price_moves, product_to_move
-from opslib.positioning.pairs import co_bought, co_viewed, product_pairs
+from opslib.positioning.pairs import clear_pairs, co_bought, co_viewed, product_pairs
 from opslib.positioning.perception import buyer_counts, perception_counts, word_counts
 from opslib.positioning.prices import (
     STALE_AFTER_DAYS,
@@ -30,6 +30,7 @@ __all__ = [
     "attribute_gaps",
     "buyer_counts",
     "cannibalisation",
+    "clear_pairs",
     "co_bought",
     "co_viewed",
     "demand_gaps",

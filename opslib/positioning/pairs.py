@@ -13,6 +13,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, buyer, local_day, order_day, paid, require_columns
 from opslib.periods import Period
+from opslib.privacy import MINIMUM
 from opslib.stats.association import expected_together, pair_tests
 
 #: Strata of basket sizes: from each number of different items up to the next.
@@ -184,6 +185,30 @@ def _checked(min_support: float) -> float:
     if not 0 < min_support <= 1:
         raise ParameterError(f"min_support: {min_support} is not a share above 0 and at most 1; e.g. 0.001")
     return min_support
+
+
+def clear_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs beyond chance that enough people stand behind, by the lower end of the ratio.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From `co_bought`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns and ``is_variant``: the two names differ in one word, so they are looks or sizes of one thing.
+    """
+    kept = pairs[pairs["is_beyond_chance"].astype(bool) & (pairs["n_customers"] >= MINIMUM)]
+    names = zip(kept["item_a"], kept["item_b"], strict=True)
+    kept = kept.assign(is_variant=[_is_variant(str(a), str(b)) for a, b in names])
+    return kept.sort_values(["ratio_lower", "item_a", "item_b"], ascending=[False, True, True], ignore_index=True)
+
+
+def _is_variant(one: str, two: str) -> bool:
+    a, b = set(one.lower().split()), set(two.lower().split())
+    return len(a & b) >= 2 and len(a - b) <= 1 and len(b - a) <= 1
 
 
 def labelled(rows: ir.Table, products: Table | None, by: str) -> ir.Table:

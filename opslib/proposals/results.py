@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from opslib.finding import About, Finding, Grade
+from opslib.finding import Grade
 from opslib.stats.estimates import Estimate
 
 State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refuted", "inconclusive"]
@@ -239,19 +239,3 @@ class ProposalResult:
     def label(self) -> str:
         """The verdict as it is written."""
         return f"{self.state} ({self.qualifier})" if self.qualifier else self.state
-
-    def findings(self) -> tuple[Finding, ...]:
-        """One finding a claim, for display and for the ledger."""
-        return tuple(
-            Finding(
-                key=f"{self.proposal_id}-{claim.claim_id}".lower(),
-                sentence=claim.page_sentence,
-                kind="described" if claim.measured.effect is None else "estimated",
-                estimate=claim.measured.effect,
-                grade=claim.grade,
-                department=self.owner,
-                caveat=claim.measured.doubt or None,
-                about=About(metric=claim.metric),
-            )
-            for claim in self.claims
-        )

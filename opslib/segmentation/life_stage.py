@@ -15,12 +15,12 @@ from opslib.segmentation.rfm import customer_lines
 from opslib.segmentation.sizes import group_sizes
 
 STAGES: dict[str, tuple[str, str]] = {
-    "new": ("a welcome that leads to the second order", "customer relations"),
-    "active": ("no push; recommend what goes with the last orders", "merchandising"),
-    "at risk": ("a reminder now, while a return is still likely", "customer relations"),
-    "lapsed": ("one win-back offer, then only the newsletter", "customer relations"),
+    "new": ("a welcome that leads to the second order", "Customer service"),
+    "active": ("no push; recommend what goes with the last orders", "Buying"),
+    "at risk": ("a reminder now, while a return is still likely", "Customer service"),
+    "lapsed": ("one win-back offer, then only the newsletter", "Customer service"),
 }
-"""Action and owner of each stage, in the order of a customer's life."""
+"""Action and department of each stage, in the order of a customer's life."""
 
 
 def life_stages(
@@ -133,8 +133,8 @@ def stage_sizes(stages: Table) -> pd.DataFrame:
     -------
     DataFrame
         One row a stage, empty ones too: stage, n_customers, customer_share, revenue_amount, revenue_share,
-        median_gap_days, action, owner.
+        median_gap_days, action, department.
     """
     sizes = group_sizes(stages, "stage", list(STAGES), median_gap_days=lambda t: t["gap_days"].median())
-    actions, owners = zip(*STAGES.values(), strict=True)
-    return sizes.assign(action=actions, owner=owners)
+    actions, departments = zip(*STAGES.values(), strict=True)
+    return sizes.assign(action=actions, department=departments)

@@ -26,8 +26,8 @@ class Segment:
         Name, and who is in it.
     recency, frequency : tuple of int
         First and last score on a scale of five.
-    action, owner : str
-        What to do, and the department that does it.
+    action, department : str
+        What to do, and who does it.
     """
 
     name: str
@@ -35,24 +35,24 @@ class Segment:
     recency: tuple[int, int]
     frequency: tuple[int, int]
     action: str
-    owner: str
+    department: str
 
 
 SEGMENTS: tuple[Segment, ...] = (
     Segment(name="champions", meaning="bought lately and more often than most", recency=(4, 5), frequency=(4, 5),
-            action="early access, ask for reviews and referrals; no discounts", owner="customer relations"),
+            action="early access, ask for reviews and referrals; no discounts", department="Customer service"),
     Segment(name="new", meaning="one order so far, and lately", recency=(4, 5), frequency=(1, 1),
-            action="a welcome that leads to the second order", owner="customer relations"),
+            action="a welcome that leads to the second order", department="Customer service"),
     Segment(name="promising", meaning="bought lately, not yet often", recency=(4, 5), frequency=(1, 3),
-            action="recommend what goes with the first orders", owner="merchandising"),
+            action="recommend what goes with the first orders", department="Buying"),
     Segment(name="loyal", meaning="often, but not just now", recency=(3, 3), frequency=(4, 5),
-            action="remind of what they buy regularly", owner="customer relations"),
+            action="remind of what they buy regularly", department="Customer service"),
     Segment(name="cooling", meaning="middling in both", recency=(3, 3), frequency=(1, 3),
-            action="one reminder with the season's range", owner="customer relations"),
+            action="one reminder with the season's range", department="Customer service"),
     Segment(name="at risk", meaning="often, but not for long", recency=(1, 2), frequency=(4, 5),
-            action="a personal win-back, and ask why", owner="customer service"),
+            action="a personal win-back, and ask why", department="Customer service"),
     Segment(name="hibernating", meaning="seldom, and long ago", recency=(1, 2), frequency=(1, 3),
-            action="one low-cost win-back, then silence", owner="customer relations"),
+            action="one low-cost win-back, then silence", department="Customer service"),
 )  # fmt: skip
 """The rule table, first match counts: scores are put on a scale of five, and "new" also needs exactly one order."""
 
@@ -270,7 +270,7 @@ def segment_sizes(scores: Table) -> pd.DataFrame:
     -------
     DataFrame
         In the order of `SEGMENTS`, one row each, empty ones too: segment, n_customers, customer_share, n_orders,
-        revenue_amount, revenue_share, mean_recency_days, meaning, action, owner.
+        revenue_amount, revenue_share, mean_recency_days, meaning, action, department.
 
     Examples
     --------
@@ -287,7 +287,7 @@ def segment_sizes(scores: Table) -> pd.DataFrame:
         mean_recency_days=lambda t: t["recency_days"].cast("float64").mean(),
     )
     sizes.insert(3, "n_orders", sizes.pop("n_orders").fillna(0).astype("int64"))
-    return sizes.assign(**{word: [getattr(s, word) for s in SEGMENTS] for word in ("meaning", "action", "owner")})
+    return sizes.assign(**{word: [getattr(s, word) for s in SEGMENTS] for word in ("meaning", "action", "department")})
 
 
 def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:

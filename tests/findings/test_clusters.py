@@ -12,6 +12,7 @@ import pytest
 from opslib.findings.clusters import cluster_findings, drift_findings
 from opslib.privacy import withhold_small
 from opslib.segmentation import segment_clusters
+from tests.findings.facts import EMPTY, NOTHING
 
 AS_OF = date(2026, 10, 31)
 
@@ -68,3 +69,7 @@ def test_drift_is_told_only_beyond_chance(found):
     assert [finding.key for finding in moved] == ["model-fit", "group-1-moved", "group-2-moved"]
     assert moved[0].action == "fit the groups again"
     assert "a change of +40 points (+34 to +46)" in moved[1].sentence
+
+
+def test_nobody_has_no_groups_and_does_not_drift():
+    assert cluster_findings(NOTHING, EMPTY) == drift_findings(NOTHING) == ()

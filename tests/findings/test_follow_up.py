@@ -7,18 +7,11 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from opslib.findings.follow_up import (
-    calibration_frame,
-    follow_up_findings,
-    follow_up_limits,
-    outcomes_frame,
-    promises_sentence,
-    scores_frame,
-    scores_sentence,
-    waiting_frame,
-)
+from opslib.findings import follow_up as say
 from opslib.proposals.follow_up import PromiseScores, promises
+from opslib.proposals.overview import calibration_frame, outcomes_frame, scores_frame, waiting_frame
 from opslib.stats.scoring import brier
+from tests.findings.facts import page
 from tests.proposals.test_follow_up import _ledger
 
 #: (interval found, outcome) for a promise of 10 % and m 0, by the verdict rule: the first that matches.
@@ -51,7 +44,7 @@ def test_each_interval_gives_its_outcome() -> None:
 
 def test_what_to_undo_names_its_owner_and_the_count_of_what_came_true() -> None:
     rows = _promises()
-    found = follow_up_findings(outcomes_frame(rows, titles={}), waiting_frame(rows, titles={}), scores=None)
+    found = say.findings(outcomes_frame(rows, titles={}), waiting_frame(rows, titles={}), (), page=page())
     by_key = {item.key: item for item in found}
     assert by_key["came-true"].sentence.startswith("Of 6 promises looked at again, 2 came true at least in direction")
     assert by_key["undo-p-5"].action == "undo P-5"
@@ -61,33 +54,36 @@ def test_what_to_undo_names_its_owner_and_the_count_of_what_came_true() -> None:
     assert by_key["against-advice"].sentence == (
         "3 of 7 decisions went against the recommendation; of 3 looked at again, 1 came true at least in direction."
     )
-    assert any("1 cannot tell" in said for said in follow_up_limits(outcomes_frame(rows, titles={}), is_replay=False))
+    assert any("1 cannot tell" in said for said in say.limits(page(), outcomes_frame(rows, titles={}), is_replay=False))
 
 
 def test_a_shop_without_decisions_says_so() -> None:
     empty = promises(())
     outcomes, waiting = outcomes_frame(empty, titles={}), waiting_frame(empty, titles={})
-    (found,) = follow_up_findings(outcomes, waiting, scores=None)
+    (found,) = say.findings(outcomes, waiting, (), page=page())
     assert "Nothing was decided here yet" in found.sentence
-    assert len(follow_up_limits(outcomes, is_replay=False)) == 1
+    assert len(say.limits(page(), outcomes, is_replay=False)) == 1
 
 
 @pytest.mark.parametrize(("coverage", "word"), [(0.3, "too sure of themselves"), (0.9, "not shown to be wrong")])
 def test_scores_in_a_sentence(coverage: float, word: str) -> None:
     score = brier([0.9] * 8 + [0.1] * 4, [1.0] * 7 + [0.0] * 5)
     scores = PromiseScores(group="all", n=12, coverage_share=coverage, mean_crps=0.02, brier=score)
-    said = scores_sentence(scores)
+    said = say.scores_sentence([scores])
     assert word in said
     assert "better than always saying the average" in said
-    assert scores_frame(scores)["measure"].tolist()[0] == "promises looked at again"
-    assert len(scores_frame(scores)) == 8
+    assert scores_frame([scores])["measure"].tolist()[0] == "promises looked at again"
+    assert len(scores_frame([scores])) == 8
     few = PromiseScores(group="all", n=9, coverage_share=None, mean_crps=None, brier=None)
-    assert "9 promises followed up; below 10 nothing can be said" in scores_sentence(few)
-    assert scores_sentence(None) == "No promise was followed up yet."
+    assert "9 promises followed up; below 10 nothing can be said" in say.scores_sentence([few])
+    assert scores_frame(()).empty
+    assert say.scores_sentence(()) == "No promise was followed up yet."
 
 
 def test_calibration_bins_hold_their_share() -> None:
-    bins = calibration_frame(brier([0.9] * 8 + [0.1] * 4, [1.0] * 7 + [0.0] * 5))
+    score = brier([0.9] * 8 + [0.1] * 4, [1.0] * 7 + [0.0] * 5)
+    bins = calibration_frame([PromiseScores(group="all", n=12, coverage_share=None, mean_crps=None, brier=score)])
+    assert calibration_frame(()).empty
     # Of four called 10 % none came true, of eight called 90 % seven did.
     assert bins[["stated", "observed", "n"]].to_numpy().tolist() == [
         pytest.approx([0.1, 0.0, 4]),
@@ -99,9 +95,9 @@ def test_calibration_bins_hold_their_share() -> None:
 def test_promises_in_one_sentence_count_first_and_score_from_ten_on() -> None:
     many = _ledger(12)
     inside = int(promises(many)["is_inside"].sum())
-    said = promises_sentence(many)
+    said = say.promises_sentence(many)
     assert said.startswith(f"{inside} of 12 promises inside the predicted 90\xa0% interval, Brier score 0.")
-    assert promises_sentence(_ledger(9)).endswith("of 9 promises inside the predicted 90\xa0% interval.")
-    assert promises_sentence(_ledger(9, is_replay=True)).endswith("interval; replayed on history.")
-    assert promises_sentence([r for r in many if r.kind == "decision"]) == "None was looked at again yet."
-    assert promises_sentence(()) == ""
+    assert say.promises_sentence(_ledger(9)).endswith("of 9 promises inside the predicted 90\xa0% interval.")
+    assert say.promises_sentence(_ledger(9, is_replay=True)).endswith("interval; replayed on history.")
+    assert say.promises_sentence([r for r in many if r.kind == "decision"]) == "None was looked at again yet."
+    assert say.promises_sentence(()) == ""

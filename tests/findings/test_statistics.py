@@ -9,8 +9,10 @@ import pytest
 
 from opslib import kpis
 from opslib.finding import About
-from opslib.findings.statistics import statistics_findings, statistics_limits
+from opslib.findings import statistics as say
 from opslib.periods import Coverage, Period
+from tests.findings.facts import EMPTY
+from tests.findings.facts import page as facts
 
 MARCH = Period.parse("2026-03-01", "2026-03-31")
 SEEN = Coverage(date(2026, 1, 1), date(2026, 3, 31))
@@ -34,7 +36,7 @@ def page(table, coverage=SEEN, period=MARCH):
     comparable = coverage.status(period.previous()) == coverage.status(period) == "complete"
     factors = kpis.decompose_change(table, period=period, baseline=period.previous()) if comparable else pd.DataFrame()
     cohorts = kpis.cohort_retention(table, coverage=coverage)
-    return {f.key: f for f in statistics_findings(figures, factors, cohorts, currency="GBP")}
+    return {f.key: f for f in say.findings(figures, factors, cohorts, page=facts())}
 
 
 def test_revenue_and_its_reason_are_said_first():
@@ -94,6 +96,13 @@ def test_a_figure_that_fell_to_nothing_is_said_with_what_it_was():
 
 
 def test_limits_name_what_is_missing():
-    assert len(statistics_limits(has_margin=True, has_sessions=True)) == 2
-    assert any("no margin" in s for s in statistics_limits(has_margin=False, has_sessions=True))
-    assert any("no conversion" in s for s in statistics_limits(has_margin=True, has_sessions=False))
+    costs, none = (pd.DataFrame({"metric": metrics}) for metrics in (["margin_share"], []))
+    assert len(say.limits(facts(tables=frozenset({"sessions"})), costs)) == 2
+    assert any("no margin" in s for s in say.limits(facts(tables=frozenset({"sessions"})), none))
+    assert any("no conversion" in s for s in say.limits(facts(), costs))
+
+
+def test_nothing_is_said_of_no_figures():
+    figures = kpis.kpi_table({"order_lines": LINES}, period=MARCH, coverage=SEEN)
+    assert say.findings(figures.head(0), EMPTY, EMPTY, page=facts()) == ()
+    assert say.findings(figures.assign(value=float("nan")), EMPTY, EMPTY, page=facts()) == ()

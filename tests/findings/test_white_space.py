@@ -10,6 +10,7 @@ from opslib.findings.white_space import gap_findings, unmet_findings
 from opslib.positioning import UnmetSearches, match_products
 from opslib.stats.estimates import Estimate
 from opslib.stats.shares import share
+from tests.findings.facts import EMPTY, NOTHING
 
 VALUE = Estimate(value=2.0, lower=1.0, upper=3.0, n=500, unit="GBP", method="by hand", std_error=0.5)
 THEMES = pd.DataFrame({
@@ -41,7 +42,7 @@ def test_without_money_there_is_no_worth():
     first = unmet_findings(unmet(None), currency="GBP")[1]
     assert first.worth is None
     assert "its worth cannot be told" in first.sentence
-    assert unmet_findings(None, currency="GBP") == ()
+    assert unmet_findings(NOTHING, currency="GBP") == ()
 
 
 @pytest.mark.parametrize(("lower", "n"), [(1.2, 1), (0.9, 0)])
@@ -54,7 +55,7 @@ def test_only_a_gap_clear_of_one_is_named(lower, n):
     found = gap_findings({"category": gaps}, currency="GBP")
     assert len(found) == n
     assert all("rugs from £5.00 to £9.00 draws 1.5" in f.sentence and f.worth is None for f in found)
-    assert gap_findings({"category": pd.DataFrame()}, currency="GBP") == ()
+    assert gap_findings({"category": EMPTY}, currency="GBP") == ()
 
 
 def test_of_many_cuts_those_with_the_most_money_are_named_and_the_others_counted():
@@ -67,6 +68,7 @@ def test_of_many_cuts_those_with_the_most_money_are_named_and_the_others_counted
     }  # fmt: skip
     first, second = gap_findings(gaps, currency="GBP")
     assert [first.key, second.key] == ["gap-colour", "gap-look"]
+    assert (first.priority, second.priority) == (2, 3)
     assert "more" not in first.sentence
     assert second.sentence.endswith("4 more groups are as clear, by another cut or with less money.")
 
@@ -82,3 +84,4 @@ def test_matching_says_what_tests_it_and_what_is_left():
     assert "no pair is known yet" in found["matching"].sentence
     assert "“Oak tray 1500 ml” at A against our “Oak tray 1.5 l”" in found["matching-review"].sentence
     assert found["matching-coverage"].sentence.endswith("from 40\xa0% to 70\xa0%.")
+    assert match_findings(NOTHING, before=before, after=after) == ()

@@ -143,7 +143,7 @@ def test_errors_say_what_is_missing():
     searches = log(("dog bed", 20, 0, 0))
     with pytest.raises(ParameterError, match="without n_results and clicked_product_id"):
         unmet_searches(searches.drop(columns=["n_results", "clicked_product_id"]), period=MARCH)
-    untold = searches.assign(n_results=None, clicked_product_id=None)
+    untold = searches.assign(n_results=pd.Series(dtype="Int64"), clicked_product_id=pd.Series(dtype="str"))
     assert not len(unmet_searches(untold, period=MARCH).themes)
     none = unmet_searches(searches, period=Period.parse("2020-01-01", "2020-01-31"))
     assert (len(none.themes), none.unmet_share.n) == (0, 0)

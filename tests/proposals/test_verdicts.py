@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from opslib.errors import ProposalError
 from opslib.finding import Finding
+from opslib.findings.proposal import findings
 from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions
 from opslib.proposals.freezing import freeze
 from opslib.proposals.grades import grade_of, start_points
@@ -161,7 +162,7 @@ def test_q_values_never_touch_a_verdict() -> None:
 
 def test_findings_leave_as_json() -> None:
     result = evaluate_proposal(proposal(promise="0.2"), shop=shop(visitor_test(lift=0.5)))
-    (found,) = result.findings()
+    (found,) = findings(result)
     assert isinstance(found, Finding)
     assert json.loads(json.dumps(found.to_json()))["about"]["metric"] == "conversion"
     assert found.grade == "Moderate"

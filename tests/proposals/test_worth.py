@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from opslib.casework import judge as judging
-from opslib.findings.proposal import money_density, worth_sentences
+from opslib.findings.proposal import worth_sentences
+from opslib.proposals.overview import money_density
 from opslib.shop.sources import open_shop
 from opslib.stats.shrinkage import SITE_LIFTS, shrink
 from tests.conftest import ROOT
@@ -18,7 +19,6 @@ from tests.proposals.test_desirability import _desirable
 def test_the_density_is_that_of_the_net_amount() -> None:
     worth = _desirable(0.05, 0.03)
     density = money_density(worth)
-    assert density is not None
     step = np.diff(density["amount"])[0]
     # The grid holds the central 99.6 %.
     assert density["density"].sum() * step == pytest.approx(0.996, abs=0.002)
@@ -30,7 +30,7 @@ def test_the_density_is_that_of_the_net_amount() -> None:
 
 def test_no_money_no_density() -> None:
     worth = _desirable(0.05, 0.03, economics=None)
-    assert money_density(worth) is None
+    assert money_density(worth).empty
     assert "There is no money on this page" in worth_sentences(worth, planted_sd=None)[-1]
 
 

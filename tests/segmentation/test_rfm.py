@@ -131,7 +131,7 @@ def test_segments_cover_every_pair_of_scores_once() -> None:
             held = [s.name for s in SEGMENTS if s.name != "new"
                     and s.recency[0] <= r <= s.recency[1] and s.frequency[0] <= f <= s.frequency[1]]  # fmt: skip
             assert len(held) == 1, (r, f, held)
-    assert all(segment.action and segment.owner for segment in SEGMENTS)
+    assert all(segment.action and segment.department for segment in SEGMENTS)
 
 
 def test_sizes_add_up_and_keep_empty_segments(lines: pd.DataFrame) -> None:

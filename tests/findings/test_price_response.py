@@ -7,18 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from opslib.findings.response import response_findings, what_if_findings
+from opslib.finding import in_order
+from opslib.findings import price_response as say
 from opslib.positioning import price_moves, what_if
+from tests.findings.facts import EMPTY, NOTHING, page
 from tests.positioning.test_response import exact
 from tests.positioning.test_what_if import OWN
 
-CHOICES = {"price_change": 0.05, "currency": "GBP"}
+CHOICES = {"price_change": 0.05, "page": page()}
 NONE = {"promotion_slope": np.nan, "promotion_lower": np.nan, "promotion_upper": np.nan}
 
 
 def found_of(response, **choices):
     moves = price_moves(response, OWN, price_change=0.05)
-    return {f.key: f for f in response_findings(response, moves, **CHOICES, **choices)}
+    return {f.key: f for f in in_order(say.findings(response, moves, NOTHING, **CHOICES, **choices))}
 
 
 def with_groups(response, **columns):
@@ -42,7 +44,7 @@ def test_more_groups_than_a_manager_can_test_are_counted():
         [moves.assign(group=name, change_amount=float(n)) for n, name in enumerate(names, 1)], ignore_index=True
     )
     groups = pd.concat([response.groups.assign(group=name) for name in names])
-    found = response_findings(replace(response, groups=groups), many, **CHOICES)
+    found = say.findings(replace(response, groups=groups), many, NOTHING, **CHOICES)
     assert [f.about.scope[0][1] for f in found] == ["pots", "mugs", "rugs"]
     assert [f.sentence.endswith(" 1 more group is as clear, with less money.") for f in found] == [False, False, True]
 
@@ -59,6 +61,7 @@ def test_refused_groups_are_named_and_nothing_is_claimed():
     found = found_of(response)
     assert found["price-response-followed"].sentence.startswith("In 1 group (lamps) prices followed demand")
     assert "none of 1 group can be answered for" in found["price-response"].sentence
+    assert list(found) == ["price-response-followed", "price-response"]  # why it cannot be told leads the page
 
 
 def test_promotions_are_counted_where_they_can_be_told():
@@ -70,10 +73,12 @@ def test_promotions_are_counted_where_they_can_be_told():
 
 def test_a_move_is_told_with_its_place_or_refused_with_its_reason():
     indices = pd.DataFrame({"product_id": ["a"], "rival_price": [12.5]})
-    (told,) = what_if_findings(what_if(exact(), OWN, product_id="a", price_change=0.1, indices=indices), currency="GBP")
+    (told,) = say.findings(
+        NOTHING, EMPTY, what_if(exact(), OWN, product_id="a", price_change=0.1, indices=indices), **CHOICES
+    )
     assert told.sentence.startswith("Lamp from £10.00 to £11.00: margin ")
     assert "index against competitors goes from 0.80 to 0.88" in told.sentence
     assert "over 99 %" in told.sentence
-    (refused,) = what_if_findings(what_if(exact(), OWN, product_id="a", price_change=0.5), currency="GBP")
+    (refused,) = say.findings(NOTHING, EMPTY, what_if(exact(), OWN, product_id="a", price_change=0.5), **CHOICES)
     assert "cannot be told (a price of 15 for product 'a' lies outside the evidence (9 to 12)" in refused.sentence
-    assert what_if_findings(None, currency="GBP") == ()
+    assert say.findings(NOTHING, EMPTY, NOTHING, **CHOICES) == ()

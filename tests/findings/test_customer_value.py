@@ -1,4 +1,4 @@
-"""Sentences on customer lifetime value and visits: numbers, doubts and actions, by hand."""
+"""Sentences on what customers are worth: numbers, doubts and actions, by hand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from opslib.findings.lifetime import lifetime_findings, lifetime_limits, visit_findings
+from opslib.findings import customer_value as say
+from opslib.privacy import merge_small
 from opslib.segmentation import holdout_check, lifetime_checks
 from opslib.stats.estimates import Estimate
+from tests.findings.facts import EMPTY, NOTHING, page
 from tests.segmentation.lifetimes import day_after, shop
 
 VALUES = pd.DataFrame({
@@ -23,6 +25,9 @@ ALL = pd.DataFrame({"segment": ["all customers"], "n_customers": [520], "value_a
                     "upper": [11_800.0], "customer_value_amount": [19.23]})  # fmt: skip
 
 
+NO_TIERS = pd.DataFrame(columns=["tier", "n_customers"])
+
+
 @pytest.fixture(scope="module")
 def check():
     made = holdout_check(shop(400, seed=2), calibration_end=day_after(45), holdout_end=day_after(58))
@@ -32,7 +37,7 @@ def check():
 
 
 def findings(check, checks):
-    found = lifetime_findings(ALL, VALUES, check, checks, currency="GBP", horizon_days=90)
+    found = say.findings(NO_TIERS, check, checks, ALL, VALUES, horizon_days=90, page=page())
     return {f.key: f for f in found}, [f.key for f in found]
 
 
@@ -77,35 +82,22 @@ def test_no_better_than_naive(check):
 
 
 def test_withheld_segments_are_not_named(check):
-    found = lifetime_findings(ALL, VALUES.tail(1), check, checks_of(check), currency="GBP", horizon_days=90)
+    found = say.findings(NO_TIERS, check, checks_of(check), ALL, VALUES.tail(1), horizon_days=90, page=page())
     assert [f.key for f in found] == ["lifetime-worth", "lifetime-holdout"]
     assert "tiny" not in found[0].sentence
 
 
-SIZES = pd.DataFrame({
-    "intent": ["unseen", "bounce", "checkout", "cart"], "n_visits": [900, 500, 20, 60], "n_visitors": [800, 400, 19, 50],
-    "visit_share": [0.6, 0.37, 0.013, 0.04], "lower": [0.55, 0.36, 0.01, 0.03], "upper": [0.65, 0.38, 0.016, 0.05],
-    "later_share": [0.1, 0.15, 0.2, 0.17], "later_lower": [0.0, 0.1, 0.1, 0.12], "later_upper": [0.2, 0.2, 0.3, 0.22],
-    "meaning": ["no event", "one event, and gone", "left the checkout", "left in the cart"],
-})  # fmt: skip
-
-
-def test_visits_by_hand():
-    (left,) = visit_findings(SIZES, horizon_days=30)
-    assert left.key == "left-carts"
-    assert left.sentence.startswith(
-        "4.0\xa0% (3.0–5.0) of the visits end as 'cart' (left in the cart); in 17\xa0% (12–22) of them"
-    )
-    assert "in a later visit within 30" in left.sentence
-    assert (left.estimate.value, left.estimate.n) == (0.17, 50)
-    assert left.caveat
-
-
-def test_no_visits_no_findings():
-    assert visit_findings(None, horizon_days=30) == ()
-    assert visit_findings(SIZES.head(2), horizon_days=30) == ()
-    assert visit_findings(SIZES.head(0), horizon_days=30) == ()
-
-
 def test_limits_name_the_horizon():
-    assert "90" in lifetime_limits(horizon_days=90)[0]
+    assert "90" in say.limits(page(), horizon_days=90)[0]
+
+
+def test_a_small_tier_that_joined_the_heavy_one_is_named_with_it_and_no_forecast_is_none():
+    sizes = pd.DataFrame({"tier": ["heavy", "medium"], "n_customers": [20, 5], "customer_share": [0.8, 0.2],
+                          "revenue_amount": [60.0, 40.0], "revenue_share": [0.6, 0.4]})  # fmt: skip
+    tiers = merge_small(sizes, people="n_customers", name="tier")
+    (only,) = say.findings(tiers, NOTHING, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page())
+    assert (only.key, only.section) == ("concentration", "tiers")
+    assert (
+        only.sentence == "100\xa0% of the customers bring 100\xa0% of the revenue: 25 heavy or medium customers, £100."
+    )
+    assert say.findings(tiers.head(0), NOTHING, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page()) == ()

@@ -1,4 +1,4 @@
-"""How sales answer to prices, and what another price would bring, in sentences."""
+"""Sentences of the price response page: how sales answer to prices, and what another price would bring."""
 
 from __future__ import annotations
 
@@ -6,59 +6,74 @@ import re
 
 import pandas as pd
 
-from opslib.finding import About, Finding, Proposes
-from opslib.findings.rows import estimate_of
+from opslib.finding import About, Facts, Finding, Proposes, answer
+from opslib.findings.wording import estimate_of, more_as_clear
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
 from opslib.proposals.words import probability
 
-SECTION, MOVED = "How sales answer to the price", "If a price moved"
+__all__ = ["answer", "findings", "limits"]
+
 NAMED = 3
 """Groups that are named; the others are counted."""
 UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well. Other products' sales are taken to stay."
+_TESTED = Proposes(metric="units_sold", design="elasticity")
+_REFUSALS = {
+    "followed": "prices followed demand",
+    "tiers": "the price depends on how much is bought",
+    "variation": "prices hardly moved",
+    "clusters": "too few products moved",
+}
 
 
-def response_findings(
-    response: PriceResponse, moves: pd.DataFrame, *, price_change: float, currency: str
+def findings(
+    response: PriceResponse, moves: pd.DataFrame, moved: WhatIf, *, price_change: float, page: Facts
 ) -> tuple[Finding, ...]:
-    """Which groups could bear another price, how promotions answer, and which slopes are no effect.
+    """Findings of the price response page.
 
     Parameters
     ----------
     response : PriceResponse
-        From `positioning.price_response`.
+        From `positioning.price_response`; may have no groups.
     moves : pandas.DataFrame
         From `positioning.price_moves`, by group, for the same change.
+    moved : WhatIf
+        From `positioning.what_if`; of no product ('') where none can be moved.
     price_change : float
         Relative change of prices.
-    currency : str
-        ISO code of prices.
+    page : Facts
+        With the currency of prices.
 
     Returns
     -------
     tuple of Finding
+        Groups that could bear another price, how promotions answer, which slopes are no effect, and one product moved.
     """
-    clear = moves[moves["is_clear"].astype(bool)]
-    largest = clear.sort_values("change_amount", key=abs, ascending=False, kind="stable").head(NAMED)
-    n_more = len(clear) - len(largest)
-    more = (
-        f" {count_of(n_more, 'more group')} {'is' if n_more == 1 else 'are'} as clear, with less money."
-        if n_more
-        else ""
+    found: list[Finding] = []
+    if len(response.groups):
+        clear = moves[moves["is_clear"].astype(bool)]
+        largest = clear.sort_values("change_amount", key=abs, ascending=False, kind="stable").head(NAMED)
+        more = more_as_clear(len(clear) - len(largest), how="with less money")
+        found = [
+            _group(row, response, price_change, page.currency, more if place == len(largest) else "")
+            for place, (_, row) in enumerate(largest.iterrows(), 1)
+        ]
+        found += [] if found else [_nothing_clear(response, moves, price_change)]
+        found += [*_promotions(response), *_refused(response, leads=clear.empty)]
+    return (*found, *([_what_if(moved, page.currency)] if moved.product_id else []))
+
+
+def limits(page: Facts) -> tuple[str, ...]:
+    """What the price response page cannot say."""
+    return (
+        "What happens at prices that were never seen, and how competitors would answer: only a test of prices shows that.",
     )
-    found = [
-        _group(row, response, price_change, currency, more if place == len(largest) else "")
-        for place, (_, row) in enumerate(largest.iterrows(), 1)
-    ]
-    if not found:
-        found = [_nothing_clear(response, moves, price_change)]
-    return tuple(found + _promotions(response) + _refused(response))
 
 
 def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str, more: str) -> Finding:
     slope = response.groups.set_index("group").loc[row["group"]]
     method = "price response of the group, Poisson pseudo-likelihood"
-    worth, answer = (
+    worth, told = (
         estimate_of(of, (name, "lower", "upper"), n=of["n_products"], unit=unit, method=method, level=response.level)
         for of, name, unit in ((row, "change_amount", f"{currency}/month"), (slope, "slope", "% per %"))
     )
@@ -68,19 +83,19 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
         key="price-response-" + "-".join(re.findall(r"\w+", str(row["group"]).lower())),
         sentence=f"{row['group']}: list prices {change} would {'add' if is_gain else 'cost'} "
         f"{format_estimate(worth if is_gain else worth.scaled(-1, unit=worth.unit))} of {row['counted']}, since 1 % more "
-        f"of the price goes with {_slope(answer.value)} % units ({_slope(answer.lower)} to {_slope(answer.upper)}).{more}",
+        f"of the price goes with {_slope(told.value)} % units ({_slope(told.lower)} to {_slope(told.upper)}).{more}",
         kind="estimated",
         grade="Low",
-        estimate=answer,
+        estimate=told,
         worth=worth if is_gain else None,
-        section=SECTION,
+        section="price-response",
         action=f"test it: {change} on half of the products of {row['group']}, drawn by lot, for eight weeks"
         if is_gain
         else f"leave the prices of {row['group']} as they are, or test {format_change(-price_change)} on half of its products",
-        department="Pricing",
+        department="Buying",
         caveat=UNCONFOUNDED,
         about=About(metric="units_sold", scope=(("category", str(row["group"])),)),
-        proposes=Proposes(metric="units_sold", design="elasticity"),
+        proposes=_TESTED,
     )
 
 
@@ -100,10 +115,10 @@ def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: f
             else f"none of {count_of(n, 'group')} can be answered for."
         ),
         kind="estimated",
-        section=SECTION,
+        section="price-response",
         action="move prices on purpose: half of the products of one group, drawn by lot, for eight weeks",
-        department="Pricing",
-        proposes=Proposes(metric="units_sold", design="elasticity"),
+        department="Buying",
+        proposes=_TESTED,
     )
 
 
@@ -123,22 +138,16 @@ def _promotions(response: PriceResponse) -> list[Finding]:
             f"week; change of units in % for a price paid 1 % higher: {names}.",
             kind="estimated",
             grade="Low",
-            section=SECTION,
+            section="price-response",
             caveat="It holds display and advertising as well as the price, and units that were only bought earlier.",
         )
     ]
 
 
-def _refused(response: PriceResponse) -> list[Finding]:
-    """Groups whose slope is no effect, by reason."""
-    found = []
-    words = {
-        "followed": "prices followed demand",
-        "tiers": "the price depends on how much is bought",
-        "variation": "prices hardly moved",
-        "clusters": "too few products moved",
-    }
-    for name, why in words.items():
+def _refused(response: PriceResponse, *, leads: bool) -> list[Finding]:
+    """Groups whose slope is no effect, by reason; where no group is clear, the first reason leads the page."""
+    found: list[Finding] = []
+    for name, why in _REFUSALS.items():
         rows = response.groups[response.groups["refusal"] == name]
         if len(rows):
             shown = ", ".join(map(str, rows["group"].head(NAMED))) + (" and others" if len(rows) > NAMED else "")
@@ -148,62 +157,44 @@ def _refused(response: PriceResponse) -> list[Finding]:
                     sentence=f"In {count_of(len(rows), 'group')} ({shown}) {why}, so no effect of a price is claimed.",
                     kind="estimated",
                     grade="Very low" if name in ("followed", "tiers") else None,
-                    section=SECTION,
+                    section="price-response",
+                    priority=2 if leads and not found else 3,
                 )
             )
     return found
 
 
-def what_if_findings(found: WhatIf | None, *, currency: str) -> tuple[Finding, ...]:
-    """What moving one product would bring, or why it cannot be told.
-
-    Parameters
-    ----------
-    found : WhatIf or None
-        From `positioning.what_if`.
-    currency : str
-        ISO code of prices.
-
-    Returns
-    -------
-    tuple of Finding
-    """
-    if found is None:
-        return ()
+def _what_if(found: WhatIf, currency: str) -> Finding:
+    """What moving one product would bring, or why it cannot be told."""
     now, then = found.now, found.then
     moved = f"{found.name} from {format_money(now.price, currency)} to {format_money(then.price, currency)}"
     place = _place(found)
     if found.consequence is None:
-        text = f"What {moved} would sell cannot be told ({found.reason}).{place}"
-        return (
-            Finding(
-                key="what-if",
-                sentence=text,
-                kind="described",
-                section=MOVED,
-                action="test it first",
-                department="Pricing",
-            ),
+        return Finding(
+            key="what-if",
+            sentence=f"What {moved} would sell cannot be told ({found.reason}).{place}",
+            kind="described",
+            section="price-moves",
+            action="test it first",
+            department="Buying",
         )
     told = found.consequence.margin or found.consequence.revenue
     worth = told.scaled(1.0, unit=f"{currency}/month")
     what = "margin" if found.consequence.margin else "revenue"
-    return (
-        Finding(
-            key="what-if",
-            sentence=f"{moved}: {what} {format_estimate(worth, signed=True)}, more than now with a probability of "
-            f"{probability(found.consequence.p_gain)}, at "
-            f"{format_number(found.consequence.units.value, step=0.1, signed=True)} units a month.{place}",
-            kind="estimated",
-            grade="Low",
-            section=MOVED,
-            estimate=worth,
-            worth=worth,
-            action=f"test it: {moved} for half of the weeks or stores, drawn by lot",
-            department="Pricing",
-            caveat=UNCONFOUNDED,
-            about=About(metric="units_sold", scope=(("product_id", found.product_id),)),
-        ),
+    return Finding(
+        key="what-if",
+        sentence=f"{moved}: {what} {format_estimate(worth, signed=True)}, more than now with a probability of "
+        f"{probability(found.consequence.p_gain)}, at "
+        f"{format_number(found.consequence.units.value, step=0.1, signed=True)} units a month.{place}",
+        kind="estimated",
+        grade="Low",
+        section="price-moves",
+        estimate=worth,
+        worth=worth,
+        action=f"test it: {moved} for half of the weeks or stores, drawn by lot",
+        department="Buying",
+        caveat=UNCONFOUNDED,
+        about=About(metric="units_sold", scope=(("product_id", found.product_id),), objects=(found.product_id,)),
     )
 
 

@@ -1,0 +1,199 @@
+"""A judged proposal, and what became of promises, as small tables for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from opslib.formats import format_number, format_share
+from opslib.proposals.desirability import Desirability
+from opslib.proposals.feasibility import latest_answers
+from opslib.proposals.follow_up import BAND, MIN_SCORED, PromiseScores
+from opslib.proposals.model import Proposal
+from opslib.proposals.results import ProposalResult
+from opslib.stats.shares import share
+from opslib.stats.verdict_rule import verdict_of
+
+OUTCOMES = {
+    "confirmed": "came true", "supported": "came true in direction", "partly": "less than promised",
+    "inconclusive": "cannot be told yet", "refuted": "did not come true", "harmful": "made it worse",
+}  # fmt: skip
+"""What the follow-up's interval says of the promise, in the words of pages."""
+_ANSWERS = {"agree": "agrees", "agree_if": "agrees if", "object": "objects"}
+_TAIL, _GRID = 0.002, 400
+#: Parts of the Brier score: what each is, and what it ideally were.
+_BRIER = {
+    "score": ("Brier score of the stated probabilities", "0"),
+    "reliability": ("its part from wrong words (reliability)", "0"),
+    "resolution": ("what the words told apart (resolution)", "as large as the uncertainty"),
+    "uncertainty": ("spread of what happened (uncertainty)", "cannot be changed"),
+    "within": ("left by binning", "0"),
+}
+
+
+def outcomes_frame(promises: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Launched proposals that were followed up, with what came of them.
+
+    Parameters
+    ----------
+    promises : pandas.DataFrame
+        From `proposals.follow_up.promises`.
+    titles : mapping of str to str
+        Title of each proposal.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows that were followed up, with ``name`` (id and title), ``promise_share``, ``predicted_share`` and
+        ``found_share`` (relative effects; with ``_lower``, ``_upper``) and ``outcome`` in words.
+    """
+    rows = promises[promises["value"].notna()].copy()
+    rows["name"] = [f"{name} {titles.get(name, '')}".strip() for name in rows["proposal"]]
+    rows["promise_share"] = rows["promise"].astype(float)
+    for end in ("", "_lower", "_upper"):
+        rows[f"predicted_share{end}"] = rows[f"predicted{end}"].astype(float)
+        rows[f"found_share{end}"] = rows["value" if not end else end[1:]].astype(float)
+    rows["outcome"] = [
+        OUTCOMES[verdict_of((low, high), promise=promise, m=least)]
+        for low, high, promise, least in zip(rows["lower"], rows["upper"], rows["promise"], rows["m"], strict=True)
+    ]
+    return rows.reset_index(drop=True)
+
+
+def waiting_frame(promises: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Decisions without a follow-up: proposal, decided_on, decision, person, reason; those against the advice first."""
+    rows = promises[promises["value"].isna()].copy()
+    rows["name"] = [f"{name} {titles.get(name, '')}".strip() for name in rows["proposal"]]
+    return rows.sort_values(["is_with_recommendation", "proposal"], kind="stable").reset_index(drop=True)
+
+
+def calibration_frame(scores: Sequence[PromiseScores]) -> pd.DataFrame:
+    """Bins of stated probability as `charts.draw_calibration` reads them.
+
+    Parameters
+    ----------
+    scores : sequence of PromiseScores
+        Each with the bins of its Brier score, if it has one; an outcome that nobody can tell counts with its probability.
+
+    Returns
+    -------
+    pandas.DataFrame
+        stated, observed, lower, upper (Wilson, 95 %), n.
+    """
+    bins = [row for one in scores if one.brier is not None for row in one.brier.bins.to_dict("records")]
+    rows = []
+    for row in bins:
+        n, happened = int(row["n"]), float(row["happened_share"])
+        ends = share(round(happened * n), n)
+        rows.append((float(row["stated_share"]), happened, min(ends.lower, happened), max(ends.upper, happened), n))
+    return pd.DataFrame(rows, columns=["stated", "observed", "lower", "upper", "n"])
+
+
+def scores_frame(scores: Sequence[PromiseScores]) -> pd.DataFrame:
+    """Measures of how good the promises are: measure, value, what would be ideal."""
+    rows: list[tuple[str, str, str]] = []
+    for one in scores:
+        rows.append(("promises looked at again", format_number(one.n), f"{MIN_SCORED} or more"))
+        if one.coverage_share is not None:
+            band = format_share(BAND, step=1.0)
+            rows.append((f"found inside the predicted {band}", format_share(one.coverage_share, step=1.0), band))
+        if one.mean_crps is not None:
+            name = "distance from the prediction (CRPS, relative effect)"
+            rows.append((name, format_number(one.mean_crps, step=0.001), "0"))
+        if one.brier is not None:
+            parts = [getattr(one.brier, name) for name in _BRIER]
+            rows += [(n, format_number(v, step=0.001), i) for (n, i), v in zip(_BRIER.values(), parts, strict=True)]
+    return pd.DataFrame(rows, columns=["measure", "value", "ideal"])
+
+
+def money_density(worth: Desirability) -> pd.DataFrame:
+    """The net amount as a density, as `charts.draw_posterior` reads it.
+
+    Parameters
+    ----------
+    worth : Desirability
+
+    Returns
+    -------
+    pandas.DataFrame
+        amount, density; empty where nothing was turned into money.
+    """
+    after, per_lift, net = worth.posterior, worth.amount_per_lift, worth.net
+    if after is None or per_lift is None or net is None or not net.std_error:
+        return pd.DataFrame(columns=["amount", "density"], dtype=float)
+    lift = np.linspace(after.quantile(_TAIL), after.quantile(1 - _TAIL), _GRID)
+    parts = [w * norm.pdf(lift, m, s) for w, m, s in zip(after.weights, after.means, after.sds, strict=True)]
+    return pd.DataFrame({"amount": per_lift * lift - worth.cost_amount, "density": np.sum(parts, axis=0) / per_lift})
+
+
+def claims_frame(result: ProposalResult) -> pd.DataFrame:
+    """Claims as `charts.draw_claims` and a table read them.
+
+    Parameters
+    ----------
+    result : ProposalResult
+
+    Returns
+    -------
+    pandas.DataFrame
+        claim, sentence, metric, design, value, lower, upper, promise, m, unit, verdict, grade; only claims that were
+        measured have numbers.
+    """
+    rows = [
+        {
+            "claim": c.claim_id, "sentence": c.sentence, "metric": c.metric, "design": c.design.replace("_", " "),
+            "value": c.measured.effect.value if c.measured.effect else float("nan"),
+            "lower": c.measured.effect.lower if c.measured.effect else float("nan"),
+            "upper": c.measured.effect.upper if c.measured.effect else float("nan"),
+            "promise": c.promise, "m": c.m, "verdict": c.label, "grade": c.grade,
+            "unit": "relative change" if c.scale == "relative" else c.measured.effect.unit if c.measured.effect else "",
+        }
+        for c in result.claims
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def consultations_frame(proposal: Proposal) -> pd.DataFrame:
+    """Every department that the proposal touches, with its answer or its silence.
+
+    Parameters
+    ----------
+    proposal : Proposal
+
+    Returns
+    -------
+    pandas.DataFrame
+        department, person_days, answer, person, date, note.
+    """
+    answers = latest_answers(proposal.consultations)
+    touched = {proposal.owner: proposal.owner_person_days} | {e.department: e.person_days for e in proposal.departments}
+    rows = []
+    for department, days in touched.items():
+        said = answers.get(department)
+        rows.append({
+            "department": department, "effort_days": float(days),
+            "answer": _ANSWERS[said.answer] if said else "has not answered",
+            "person": said.person if said else "", "date": said.date if said else None, "note": said.note if said else "",
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def gates_frame(result: ProposalResult) -> pd.DataFrame:
+    """Every gate of every claim, failed ones first.
+
+    Parameters
+    ----------
+    result : ProposalResult
+
+    Returns
+    -------
+    pandas.DataFrame
+        claim, gate, status, sentence.
+    """
+    rows = [(c.claim_id, g.name, g.status, g.sentence) for c in result.claims for g in c.measured.gates]
+    frame = pd.DataFrame(rows, columns=["claim", "gate", "status", "what was found"])
+    order = frame["status"].map({"failed": 0, "warning": 1, "passed": 2})
+    return frame.iloc[order.argsort(kind="stable")].reset_index(drop=True)
