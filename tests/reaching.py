@@ -61,10 +61,16 @@ class Module:
 
     def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.Import):
-            yield from ((a.asname or a.name.split(".")[0], a.name if a.asname else a.name.split(".")[0]) for a in node.names)
+            yield from (
+                (a.asname or a.name.split(".")[0], a.name if a.asname else a.name.split(".")[0]) for a in node.names
+            )
             return
         package = self.name.split(".") if self.is_package else self.name.split(".")[:-1]
-        base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])]) if node.level else node.module
+        base = (
+            ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+            if node.level
+            else node.module
+        )
         yield from ((a.asname or a.name, f"{base}.{a.name}") for a in node.names)
 
 
@@ -166,7 +172,12 @@ class Package:
     @cached_property
     def starts(self) -> list[Node]:
         """Where people and other programs come in: notebooks, the command line, entry points, the analyst's examples."""
-        found: list[Node] = [(f"{self.name}.__main__", "")] if f"{self.name}.__main__" in self.modules else []
+        asked_by_name = (
+            "__main__",
+            "lab.load_ipython_extension",
+            "lab.unload_ipython_extension",
+        )  # Python's, IPython's
+        found = [node for name in asked_by_name if (node := self.resolve(f"{self.name}.{name}")) is not None]
         for path in sorted((self.root / "notebooks").glob("*.ipynb")):
             cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
             found += self.code_uses("\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"))
