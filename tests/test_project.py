@@ -17,14 +17,11 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, git
+from tests.reaching import Package
 
 #: conda-forge's name of a package where it differs from PyPI's.
 CONDA_NAMES = {"python-duckdb": "duckdb", "python-tzdata": "tzdata", "types-pyyaml": "types-pyyaml"}
 EXTRAS_IN_CONDA = ("dev", "demo")
-ROOMS = (
-    "demand", "positioning", "segmentation", "classification", "forecasting", "product_control", "kpis",
-    "content", "channels", "paths",
-)  # fmt: skip
 
 
 def _split(requirement: str) -> tuple[str, str]:
@@ -59,39 +56,58 @@ def test_the_duckdb_and_sqlglot_pins_are_still_needed():
     assert "t" in backend.list_tables()
 
 
-def _public_functions(path: Path) -> list[str]:
-    tree = ast.parse(path.read_text())
-    return [n.name for n in tree.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
+#: What nothing reaches yet, and the issue that will call it. Nothing else stays that only tests use.
+WAITING = {
+    "stats.control": 18,
+    "sessions": 17,
+    "proposals.portfolio": 19,
+    "proposals.verdicts.q_values": 20,
+    "proposals.parsing.json_schema": 20,
+    "stats.skewed": 20,
+    "stats.rollouts.event_study": 20,
+    "stats.sequential.confidence_sequence": 20,
+}
 
 
-def _text_of_callers() -> dict[Path, str]:
-    texts = {path: path.read_text() for path in (ROOT / "opslib").rglob("*.py")}
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        cells = json.loads(path.read_text())["cells"]
-        texts[path] = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    return texts
+def _waits(name: str) -> bool:
+    return any(name == waiting or name.startswith(f"{waiting}.") for waiting in WAITING)
 
 
-def _names_used(path: Path) -> set[str]:
-    """Names that a module's code uses, definitions and docstrings apart."""
-    tree = ast.parse(path.read_text())
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return names | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+def test_what_no_page_command_or_registry_reaches_does_not_exist():
+    """Small: calls are followed; a mention in a docstring or a test keeps nothing."""
+    assert [name for name in Package(ROOT).unreached if not _waits(name)] == []
 
 
-def test_a_public_function_of_a_room_is_called_by_somebody():
-    """Small: what no notebook, command or other function calls does not exist."""
-    texts = _text_of_callers()
-    unused = []
-    for room in ROOMS:
-        for path in [ROOT / "opslib" / f"{room}.py", *sorted((ROOT / "opslib" / room).glob("*.py"))]:
-            if not path.exists() or path.name == "__init__.py":
-                continue
-            others = [text for other, text in texts.items() if other != path and other.name != "__init__.py"]
-            for name in set(_public_functions(path)) - _names_used(path):
-                if not any(re.search(rf"\b{name}\b", text) for text in others):
-                    unused.append(f"{path.relative_to(ROOT)}: {name}")
-    assert unused == []
+def test_what_waits_for_an_issue_still_waits():
+    unreached = Package(ROOT).unreached
+    called = [name for name in WAITING if not any(u == name or u.startswith(f"{name}.") for u in unreached)]
+    assert called == [], "reached by now, or gone: take it from WAITING"
+
+
+def test_calls_are_followed_through_the_names_of_modules(tmp_path):
+    """A small package by hand: what is passed on, aliased, registered or written out is reached; a docstring reaches nothing."""
+    package = tmp_path / "opslib"
+    (package / "room").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project.scripts]\nopslib = "opslib.cli:main"\n')
+    files = {
+        "__init__.py": "",
+        "cli.py": "import importlib\ndef main(): importlib.import_module('opslib.late')\ndef unused(): main()\n",
+        "late.py": "def read(): pass\n",
+        "room/__init__.py": "from opslib.room.inner import shown as shown\n__all__ = ['shown', 'lost']\n",
+        "room/inner.py": (
+            "from opslib.registry import enter\n"
+            "def shown(): return _helped()\ndef _helped(): return Box\nclass Box:\n    def open(self): return opened()\n"
+            "def opened(): pass\ndef lost(): return also_lost()\ndef also_lost(): 'shown calls lost()'\n"
+            "@enter('x')\ndef entered(): pass\nTABLE = {'a': kept}\ndef kept(): pass\n"
+        ),
+        "registry.py": "def enter(name): return lambda f: f\n",
+    }
+    for name, text in files.items():
+        (package / name).write_text(text)
+    cell = {"cell_type": "code", "source": ["from opslib import room as r\n", "r.shown()"]}
+    (tmp_path / "notebooks" / "10_x.ipynb").write_text(json.dumps({"cells": [cell]}))
+    assert Package(tmp_path).unreached == ["cli.unused", "room.inner.also_lost", "room.inner.kept", "room.inner.lost"]
 
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -110,16 +126,51 @@ def test_a_notebook_is_an_argument(path):
     assert {"shop", "start", "end", "where"} <= {line.split(":")[0] for line in sources[0].splitlines()}
     assert "import" in sources[1]
     assert not any("import " in source for source in sources[2:])
-    assert len(code) < 25
-    for source in sources:
-        assert len([line for line in source.splitlines() if line.strip()]) <= 15
-        assert not re.search(r"^\s*(def|class|try|except)\b", source, re.MULTILINE)
     words = sum(len("".join(cell["source"]).split()) for cell in prose)
     assert 25 <= words / len(code) <= 55
     assert "".join(prose[0]["source"]).startswith("# ")
 
 
-#: docs/adr/0008: lines of code without docstrings, comments and blank lines; adapters and simulation apart.
+MOST_CODE_CELLS = 16  # a page that needs more is two pages
+MOST_CELL_LINES = 15
+LONGEST_LINE = 120
+#: What decides or defines: conditions on tables stand in sections, conditions on values in `findings`, steps in rooms.
+NOT_IN_A_NOTEBOOK = (
+    ast.If, ast.IfExp, ast.BoolOp, ast.While, ast.Match, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_is_no_programme(path):
+    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    found = [
+        f"cell {n}, line {node.lineno}: {type(node).__name__}"
+        for n, source in enumerate(sources)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, NOT_IN_A_NOTEBOOK)
+    ]
+    found += [
+        f"cell {n}: a comprehension with a condition"
+        for n, source in enumerate(sources)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.comprehension) and node.ifs
+    ]
+    found += [
+        f"cell {n}: {what}"
+        for n, lines in enumerate(source.splitlines() for source in sources)
+        for what, is_so in (
+            (f"more than {MOST_CELL_LINES} lines", sum(bool(line.strip()) for line in lines) > MOST_CELL_LINES),
+            (f"a line of more than {LONGEST_LINE} characters", any(len(line) > LONGEST_LINE for line in lines)),
+        )
+        if is_so
+    ]
+    assert found == []
+    assert len(cells) <= MOST_CODE_CELLS
+
+
+#: docs/adr/0008: lines of code of the package and its benchmarks, without docstrings, comments and blank lines; adapters and
+#: simulation apart.
 MOST_CODE_LINES = 24_500
 LONGEST_MODULE = 600
 
@@ -145,8 +196,8 @@ def _code_lines(path: Path) -> int:
 
 
 def _modules() -> list[Path]:
-    package = ROOT / "opslib"
-    return [p for p in package.rglob("*.py") if not {"adapters", "simulate"} & set(p.relative_to(package).parts)]
+    found = [path for part in ("opslib", "benchmarks") for path in (ROOT / part).rglob("*.py")]
+    return [p for p in found if not {"adapters", "simulate"} & set(p.relative_to(ROOT).parts)]
 
 
 def test_the_package_stays_within_its_recorded_size():

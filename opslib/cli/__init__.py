@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import opslib
+from opslib.cli.page import page_app
 from opslib.cli.proposal import proposal_app
 from opslib.cli.run import demo, prune, run
 from opslib.cli.shop import shop_app
@@ -25,6 +26,7 @@ app.command()(run)
 app.command()(demo)
 app.command()(prune)
 app.add_typer(shop_app, name="shop")
+app.add_typer(page_app, name="page")
 app.add_typer(proposal_app, name="proposal")
 
 
