@@ -15,7 +15,7 @@ from opslib.contracts import require_table
 from opslib.errors import ParameterError, nearest
 from opslib.finding import Facts, Finding, Limits, in_order
 from opslib.metrics import with_local_days
-from opslib.periods import Period
+from opslib.periods import Coverage, Period
 from opslib.proposals.drafting import draft
 from opslib.shop import choices, latest, reads
 from opslib.shop.derived import with_contract_columns
@@ -146,9 +146,14 @@ class Page:
         """The column that figures are split by: the one asked for, else the first of ``among`` that the data have."""
         return choices.choose_group(self.tables, by=by, among=among)
 
-    def baseline(self) -> tuple[Period, Period] | None:
+    @property
+    def days_seen(self) -> Period:
+        """Every day that the data have seen."""
+        return Period(self.facts.coverage.first, self.facts.coverage.last)
+
+    def baseline(self) -> tuple[Period, Period]:
         """The period and the same days of the year before, else its later and earlier half: see `choose_baseline`."""
-        return choices.choose_baseline(self.shop, period=self.period)
+        return choices.choose_baseline(self.facts.coverage, period=self.period)
 
     def finish(
         self,
@@ -186,7 +191,7 @@ class Page:
         if figure is not None:
             drawn, words = charts.figure_bundle(figure)
             display({f"{_PREFIX}figure+json": {}, **drawn}, metadata=words, raw=True)
-        ordered = in_order(findings)
+        ordered = in_order([f for f in findings if self._sections.get(f.section or "", True)])
         display(*ordered, Limits(tuple(limits)))
         proposing = [found for found in ordered if found.proposes is not None]
         display(*(draft(found, as_of=self.period.end) for found in proposing[:1]))
@@ -229,7 +234,7 @@ def open_page(
     rows = choices.choose_rows(opened, where=where)
     facts = Facts(
         title=opened.title, period=period, currency=opened.currency, time_zone=opened.time_zone,
-        coverage=opened.coverage, tables=frozenset(opened.tables), is_simulated=opened.is_simulated,
+        coverage=opened.coverage or Coverage(choices.NO_DATES, choices.NO_DATES), tables=frozenset(opened.tables), is_simulated=opened.is_simulated,
         departments=tuple(opened.settings.get("departments", ())),
     )  # fmt: skip
     return Page(

@@ -168,6 +168,17 @@ STAGES: dict[str, str] = {
 """Stages of a product's life and the rule of each, in this order of precedence after dormant and launch."""
 
 
+def longest_window(coverage: Coverage, *, as_of: date, most: int = 90) -> int:
+    """Days of the two windows of `life_cycle` that fit into what was seen until a day.
+
+    Examples
+    --------
+    >>> longest_window(Coverage(date(2026, 1, 1), date(2026, 3, 1)), as_of=date(2026, 3, 1))
+    29
+    """
+    return max(min(most, ((as_of - coverage.first).days + 1) // 2 - 1), 1)
+
+
 def life_cycle(
     order_lines: Table,
     *,

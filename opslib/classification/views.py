@@ -7,8 +7,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
-from opslib.classification.growth import STAGES
+from opslib.classification.growth import STAGES, growth_share
 from opslib.metrics.blocks import Table
+from opslib.periods import Coverage, Period
 
 
 def pareto_curve(classes: Table, *, n_points: int = 100) -> pd.DataFrame:
@@ -120,3 +121,53 @@ def with_names(matrix: Table, products: Table | None) -> ir.Table:
     joined = rows.left_join(names, rows["group"] == names["product_id"])
     named = joined["name"].concat(" (", joined["group"], ")").fill_null(joined["group"])
     return joined.mutate(group=named).select(*rows.columns)
+
+
+def largest_groups(
+    order_lines: Table,
+    *,
+    by: str,
+    period: Period,
+    baseline: Period,
+    coverage: Coverage,
+    products: Table | None = None,
+    most: int = 30,
+) -> ir.Table:
+    """`growth_share` of the groups with the most revenue, products by their names; empty where a period was not seen.
+
+    Parameters
+    ----------
+    order_lines, by, period, baseline, products
+        As for `growth_share`.
+    coverage : Coverage
+        Days seen: without a day of either period there is nothing to compare.
+    most : int
+        Groups at most.
+
+    Returns
+    -------
+    ibis.Table
+        As from `growth_share`.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2"], "product_id": ["a", "a"], "quantity": 1.0, "unit_price": 5.0,
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-05"])})
+    >>> months = Period.parse("2026-02-01", "2026-02-28"), Period.parse("2026-01-01", "2026-01-31")
+    >>> seen = Coverage(months[1].start, months[0].end)
+    >>> options = {"by": "product_id", "period": months[0], "baseline": months[1], "coverage": seen}
+    >>> engine.collect(largest_groups(lines, **options))["group"].tolist()
+    ['a']
+    """
+    matrix = growth_share(order_lines, by=by, period=period, baseline=baseline, products=products)
+    is_seen = all(coverage.status(part) != "unobserved" for part in (period, baseline))
+    largest = matrix.order_by(matrix["revenue_after"].desc(), "group").limit(most if is_seen else 0)
+    return with_names(largest, products) if by == "product_id" else largest
+
+
+def growth_heads(matrix: pd.DataFrame) -> pd.DataFrame:
+    """The matrix for display: its growth is a change, so that it shows as one."""
+    ends = ("", "_lower", "_upper")
+    return matrix.rename(columns={f"growth_share{end}": f"growth_change{end}" for end in ends[:1]} | {
+        f"growth{end}": f"growth_change{end}" for end in ends[1:]
+    })  # fmt: skip

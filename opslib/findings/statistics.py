@@ -64,6 +64,13 @@ def findings(kpis: pd.DataFrame, factors: pd.DataFrame, retention: pd.DataFrame,
     return (*found, *_retention(retention), *(change for change in changes if change is not None))
 
 
+def comparable_sentence(kpis: pd.DataFrame) -> str:
+    """That nothing can be compared, where it is so; '' else."""
+    if kpis["change_share"].notna().any():
+        return ""
+    return "Nothing to compare with: neither the period before nor a year ago was seen as a whole."
+
+
 def limits(page: Facts, kpis: pd.DataFrame) -> tuple[str, ...]:
     """What the statistics page cannot say.
 

@@ -3,12 +3,14 @@
 from opslib.kpis.cohorts import cohort_retention
 from opslib.kpis.decompose import FACTORS, concentration, decompose_by, decompose_change
 from opslib.kpis.table import KPIS, kpi_series, kpi_table, shop_kpis
-from opslib.kpis.views import kpi_summary
+from opslib.kpis.views import change_ends, comparisons, kpi_summary, summary_heads
 
 __all__ = [
     "FACTORS",
     "KPIS",
+    "change_ends",
     "cohort_retention",
+    "comparisons",
     "concentration",
     "decompose_by",
     "decompose_change",
@@ -16,4 +18,5 @@ __all__ = [
     "kpi_summary",
     "kpi_table",
     "shop_kpis",
+    "summary_heads",
 ]

@@ -14,13 +14,15 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, order_totals, paid, require_columns, with_column
 from opslib.metrics.blocks import Table
-from opslib.periods import Period
+from opslib.periods import Coverage, Period
 from opslib.stats.decomposition import lmdi_effects
 
 FACTORS = ("buyers", "orders_per_buyer", "items_per_order", "price_per_item")
 
 
-def decompose_change(order_lines: Table, *, period: Period, baseline: Period) -> pd.DataFrame:
+def decompose_change(
+    order_lines: Table, *, period: Period, baseline: Period, coverage: Coverage | None = None
+) -> pd.DataFrame:
     """Revenue change as the work of buyers, orders per buyer, items per order and price per item.
 
     Parameters
@@ -29,6 +31,8 @@ def decompose_change(order_lines: Table, *, period: Period, baseline: Period) ->
         Paid lines count; a guest's order is a buyer of its own.
     period, baseline : Period
         After and before.
+    coverage : Coverage or None
+        Days seen: where either period was not seen as a whole, nothing is told apart.
 
     Returns
     -------
@@ -51,6 +55,8 @@ def decompose_change(order_lines: Table, *, period: Period, baseline: Period) ->
     {'buyers': 0.0, 'orders_per_buyer': 0.0, 'items_per_order': 8.0, 'price_per_item': 0.0}
     """
     _require_apart(period, baseline)
+    if not _both_seen(coverage, period, baseline):
+        return pd.DataFrame(columns=["factor", "before", "after", "effect_amount", "effect_share"])
     orders = order_totals(order_lines)
     orders = orders.filter(_within(orders["ordered_on"], baseline) | _within(orders["ordered_on"], period))
     sums: dict[str, ir.Value] = {}
@@ -90,6 +96,10 @@ def _within(day: ir.DateValue, period: Period) -> ir.BooleanValue:
     return (day >= period.start) & (day < period.until)
 
 
+def _both_seen(coverage: Coverage | None, period: Period, baseline: Period) -> bool:
+    return coverage is None or coverage.status(baseline) == coverage.status(period) == "complete"
+
+
 def _require_apart(period: Period, baseline: Period) -> None:
     if baseline.start <= period.end and period.start <= baseline.end:
         raise ParameterError(f"baseline: {baseline.label} overlaps {period.label}; choose periods apart")
@@ -102,6 +112,7 @@ def decompose_by(
     period: Period,
     baseline: Period,
     products: Table | None = None,
+    coverage: Coverage | None = None,
 ) -> pd.DataFrame:
     """Revenue change per group as volume, mix and rate, adding up to the change of the whole.
 
@@ -115,6 +126,8 @@ def decompose_by(
         After and before.
     products : products or None
         Where ``by`` stands, if not in the lines.
+    coverage : Coverage or None
+        As for `decompose_change`.
 
     Returns
     -------
@@ -140,6 +153,9 @@ def decompose_by(
     [['DE', 8.0, 8.0]]
     """
     _require_apart(period, baseline)
+    effects_of = ["volume_amount", "mix_amount", "rate_amount"]
+    if not _both_seen(coverage, period, baseline):
+        return pd.DataFrame(columns=["group", "revenue_before", "revenue_after", "change_amount", *effects_of])
     lines = paid(order_lines)
     linked = {} if products is None else {"products": engine.as_table(products)}
     lines = with_column(lines, by, linked, why="by")
@@ -158,7 +174,6 @@ def decompose_by(
         lmdi_effects(_factors_of_group(items0.sum(), i0, r0), _factors_of_group(items1.sum(), i1, r1))
         for i0, i1, r0, r1 in zip(items0, items1, revenue0, revenue1, strict=True)
     ]
-    names = ["volume_amount", "mix_amount", "rate_amount"]
     table = pd.DataFrame(
         {
             "group": found["group"],
@@ -167,7 +182,7 @@ def decompose_by(
             "change_amount": found["revenue1"] - found["revenue0"],
         }
     )
-    table[names] = np.array(effects).reshape(-1, 3)
+    table[effects_of] = np.array(effects).reshape(-1, 3)
     order = table["change_amount"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 

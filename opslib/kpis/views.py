@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
+
+from opslib.periods import Period
 
 
 def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
@@ -39,3 +43,27 @@ def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
         for end, column in (("", "change_share"), ("_lower", "change_lower"), ("_upper", "change_upper")):
             summary[f"{name}_change{end}"] = other[column]
     return summary.reset_index(drop=True)
+
+
+def summary_heads(summary: pd.DataFrame, *, period: Period) -> dict[str, str]:
+    """Heads of the columns of a summary that are there: figure, value and the periods that were compared, by their label.
+
+    Examples
+    --------
+    >>> summary_heads(pd.DataFrame(columns=["figure", "value", "previous"]), period=Period.parse("2026-02-01", "2026-02-28"))
+    {'figure': 'Figure', 'value': 'Feb 2026', 'previous': 'Jan 2026'}
+    """
+    heads = {"figure": "Figure", "value": period.label, "previous": period.previous().label}
+    heads["year_before"] = period.year_before().label
+    return {name: head for name, head in heads.items() if name in summary}
+
+
+def comparisons(kpis: pd.DataFrame) -> list[str]:
+    """Earlier periods that figures could be compared with: ``previous``, ``year_before``."""
+    return sorted(set(kpis.loc[kpis["change_share"].notna(), "comparison"]))
+
+
+def change_ends(kpis: pd.DataFrame, *, metric: str, comparison: str) -> tuple[float, float]:
+    """A metric in the earlier period and now; missing where it is not known."""
+    values = kpis[kpis["metric"] == metric].set_index("comparison")["value"].astype("float64")
+    return float(values.get(comparison, math.nan)), float(values.get("current", math.nan))

@@ -10,11 +10,12 @@ from opslib.segmentation.lifetime import (
     LifetimeModel,
     customer_lifetime_value,
     fit_lifetime,
+    lifetime_model,
     segment_lifetime_value,
     value_quantiles,
 )
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
-from opslib.segmentation.model import Drift, SegmentModel
+from opslib.segmentation.model import Drift, SegmentModel, drift
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,
@@ -48,12 +49,14 @@ __all__ = [
     "customer_features",
     "customer_lifetime_value",
     "customer_summary",
+    "drift",
     "customer_totals",
     "fit_lifetime",
     "holdout_check",
     "intent_sizes",
     "life_stages",
     "lifetime_checks",
+    "lifetime_model",
     "repeat_customers",
     "rfm_coverage",
     "rfm_cut_points",

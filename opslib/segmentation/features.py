@@ -100,7 +100,8 @@ def customer_features(
     lines = paid(order_lines)
     require_columns(lines, "order_id", "customer_id", "product_id", "quantity", "unit_price", name="order_lines")
     lines = lines.filter(lines["customer_id"].notnull())
-    has_discount = "discount_amount" in lines.columns
+    has_discount = not engine.is_empty(lines, "discount_amount")
+    products = None if products is None or engine.is_empty(products, "category") else products
     lines = lines.select(
         "customer_id", "order_id", "product_id", day=order_day(lines), quantity=lines["quantity"].cast("float64"),
         unit_price=lines["unit_price"].cast("float64"),

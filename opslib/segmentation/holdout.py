@@ -14,7 +14,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table
 from opslib.segmentation.histories import DAYS_IN, Grain, customer_summary, histories_of, purchases
-from opslib.segmentation.lifetime import LifetimeModel, fit_lifetime, parameter_variance, sums_by
+from opslib.segmentation.lifetime import LifetimeModel, lifetime_model, parameter_variance, sums_by
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from opslib.stats.lifetime_moments import event_moments, future_moments
@@ -49,11 +49,13 @@ class HoldoutCheck:
         upper, realised_orders, naive_orders, error_share, is_outside, predicted_amount, realised_amount.
     weeks : pandas.DataFrame
         Running totals: week (from 1), predicted_orders, realised_orders, naive_orders.
+    reason : str
+        Why nothing was compared, in a sentence; empty where something was. Groups and weeks are empty then, the model None.
     """
 
     calibration_end: date
     holdout_end: date
-    model: LifetimeModel
+    model: LifetimeModel | None
     orders: Estimate
     amount: Estimate
     realised_orders: float
@@ -63,6 +65,7 @@ class HoldoutCheck:
     skill: Estimate
     groups: pd.DataFrame
     weeks: pd.DataFrame
+    reason: str = ""
 
     @property
     def orders_error(self) -> float:
@@ -98,6 +101,7 @@ def holdout_check(
     start: date | None = None,
     grain: Grain = "day",
     n_groups: int = 10,
+    fewest_repeaters: int = 1,
 ) -> HoldoutCheck:
     """Fit lifetimes up to one day, predict until another, and compare: total, by tenths of customers, week by week.
 
@@ -113,6 +117,8 @@ def holdout_check(
         As for `customer_summary`.
     n_groups : int
         Groups of customers at most; those with equal forecasts stay together, and a group holds twenty or so at least.
+    fewest_repeaters : int
+        Customers who came back in the first stretch below which nothing is fitted.
 
     Returns
     -------
@@ -121,7 +127,7 @@ def holdout_check(
     Raises
     ------
     ParameterError
-        The second stretch is empty, or no customer has a second purchase.
+        The second stretch is empty.
 
     References
     ----------
@@ -141,7 +147,9 @@ def holdout_check(
     if n_days < DAYS_IN.get(grain, 1):
         raise ParameterError(f"holdout_end: {holdout_end} leaves no {grain} after calibration_end {calibration_end}")
     summary = customer_summary(order_lines, end=calibration_end, start=start, grain=grain)
-    model = fit_lifetime(summary)
+    model = lifetime_model(summary, fewest_repeaters=fewest_repeaters)
+    if model is None:
+        return _too_few(calibration_end, holdout_end, fewest_repeaters)
     later = purchases(
         order_lines, first=calibration_end + timedelta(days=1), last=holdout_end, step=DAYS_IN[grain],
         anchor=calibration_end,
@@ -156,6 +164,19 @@ def holdout_check(
         naive_amount=float((histories["naive_rate"] * histories["value_sum"]).sum()), skill=_skill(histories),
         groups=groups.drop(columns=["amount_lower", "amount_upper"]),
         weeks=_weeks(later.semi_join(summary, "customer_id"), histories, model, n_days, DAYS_IN[grain]),
+    )  # fmt: skip
+
+
+def _too_few(calibration_end: date, holdout_end: date, fewest_repeaters: int) -> HoldoutCheck:
+    """Nothing compared, and why."""
+    unknown = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="", method="not fitted")
+    groups = ["group", "n_customers", "predicted_orders", "lower", "upper", "realised_orders", "naive_orders", "error_share",
+              "is_outside", "predicted_amount", "realised_amount"]  # fmt: skip
+    return HoldoutCheck(
+        calibration_end=calibration_end, holdout_end=holdout_end, model=None, orders=unknown, amount=unknown, skill=unknown,
+        realised_orders=np.nan, realised_amount=np.nan, naive_orders=np.nan, naive_amount=np.nan,
+        groups=pd.DataFrame(columns=groups), weeks=pd.DataFrame(columns=["week", *groups[2:3], *groups[5:7]]),
+        reason=f"Fewer than {fewest_repeaters} customers came back until {calibration_end}: too few to forecast customers.",
     )  # fmt: skip
 
 
@@ -248,13 +269,13 @@ def _weeks(later: ir.Table, histories: pd.DataFrame, model: LifetimeModel, n_day
     })  # fmt: skip
 
 
-def lifetime_checks(model: LifetimeModel, holdout: HoldoutCheck | None = None) -> pd.DataFrame:
+def lifetime_checks(model: LifetimeModel | None, holdout: HoldoutCheck | None = None) -> pd.DataFrame:
     """Where a lifetime model is outside what it was made for: each check with its number, limit and meaning.
 
     Parameters
     ----------
-    model : LifetimeModel
-        From `fit_lifetime`.
+    model : LifetimeModel or None
+        From `fit_lifetime`; None: no row.
     holdout : HoldoutCheck or None
         Adds the checks on held-out months.
 
@@ -275,6 +296,8 @@ def lifetime_checks(model: LifetimeModel, holdout: HoldoutCheck | None = None) -
     >>> bool(checks.loc["enough repeaters", "is_passed"])
     False
     """
+    if model is None:
+        return pd.DataFrame(columns=["check", "value", "limit", "is_passed", "meaning"])
     fit, repeaters, linked = model.orders, model.n_repeaters / model.n_customers, abs(model.value_correlation.value)
     leaving = fit.a / (fit.a + fit.b)
     rows: list[tuple[str, float, str, bool, str]] = [

@@ -20,7 +20,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import require_columns
 from opslib.metrics.blocks import Table
-from opslib.segmentation.histories import MAX_HISTORIES, histories_of
+from opslib.segmentation.histories import FEWEST_REPEATERS, MAX_HISTORIES, histories_of, repeat_customers
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma, log_parameter_covariance
 from opslib.stats.lifetime_moments import dropout_nodes, future_moments
@@ -113,6 +113,30 @@ def fit_lifetime(summary: Table) -> LifetimeModel:
     )  # fmt: skip
 
 
+def lifetime_model(summary: Table, *, fewest_repeaters: int = FEWEST_REPEATERS) -> LifetimeModel | None:
+    """`fit_lifetime` where enough customers came back, else None.
+
+    Parameters
+    ----------
+    summary : table
+        From `customer_summary`.
+    fewest_repeaters : int
+        Customers with a second purchase that are needed.
+
+    Returns
+    -------
+    LifetimeModel or None
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"customer_id": [1], "frequency": [0], "recency_days": [0], "age_days": [90],
+    ...     "mean_value": [None], "revenue_amount": 50.0})
+    >>> lifetime_model(frame) is None
+    True
+    """
+    return fit_lifetime(summary) if repeat_customers(summary) >= fewest_repeaters else None
+
+
 def _correlation(histories: pd.DataFrame, level: float = 0.95) -> Estimate:
     """Correlation of log frequency and log mean value over customers, from sums; Fisher's interval."""
     n, x = histories["n_valued"].to_numpy(dtype=float), np.log(histories["frequency"].to_numpy(dtype=float))
@@ -128,15 +152,15 @@ def _correlation(histories: pd.DataFrame, level: float = 0.95) -> Estimate:
     )  # fmt: skip
 
 
-def customer_lifetime_value(summary: Table, *, model: LifetimeModel, horizon_days: int = 90) -> ir.Table:
+def customer_lifetime_value(summary: Table, *, model: LifetimeModel | None, horizon_days: int = 90) -> ir.Table:
     """Chance to be active, expected orders and expected revenue of each customer, as one query.
 
     Parameters
     ----------
     summary : table
         From `customer_summary`, of the customers that the model was fitted on or of others.
-    model : LifetimeModel
-        From `fit_lifetime`.
+    model : LifetimeModel or None
+        From `fit_lifetime`; None: no customer is valued.
     horizon_days : int
         Days ahead.
 
@@ -160,7 +184,11 @@ def customer_lifetime_value(summary: Table, *, model: LifetimeModel, horizon_day
     True
     """
     require_horizon(horizon_days)
-    table, fit, spend = engine.as_table(summary), model.orders, model.values
+    table = engine.as_table(summary)
+    if model is None:
+        told = ("alive_share", "expected_value", "expected_orders", "expected_revenue_amount")
+        return table.limit(0).mutate(**{name: ibis.null("float64") for name in told})
+    fit, spend = model.orders, model.values
     x = table["frequency"].cast("float64")
     weeks = {name: table[f"{name}_days"].cast("float64") / 7.0 for name in ("age", "recency")}
     shape, rate = x + fit.r, weeks["age"] + fit.alpha
@@ -217,11 +245,17 @@ def require_horizon(horizon_days: int) -> None:
         raise ParameterError(f"horizon_days: {horizon_days} is not positive; e.g. 90")
 
 
+_WORTH = (
+    "segment", "n_customers", "alive_share", "alive_lower", "alive_upper", "expected_orders", "value_amount", "lower", "upper",
+    "mean_lower", "mean_upper", "customer_value_amount", "dormant_amount",
+)  # fmt: skip
+
+
 def segment_lifetime_value(
     summary: Table,
     segments: Table | None = None,
     *,
-    model: LifetimeModel,
+    model: LifetimeModel | None,
     horizon_days: int = 90,
     by: str = "segment",
     model_error: float = 0.0,
@@ -234,8 +268,8 @@ def segment_lifetime_value(
         From `customer_summary`.
     segments : table or None
         customer_id and a segment: `rfm_scores`, `value_tiers`, `life_stages`... None: all customers as one.
-    model : LifetimeModel
-        From `fit_lifetime`.
+    model : LifetimeModel or None
+        From `fit_lifetime`; None: no segment is valued.
     horizon_days : int
         Days ahead.
     by : str
@@ -268,6 +302,8 @@ def segment_lifetime_value(
     [60]
     """
     require_horizon(horizon_days)
+    if model is None:
+        return pd.DataFrame(columns=list(_WORTH))
     histories = histories_of(_with_segment(engine.as_table(summary), segments, by))
     codes, names = pd.factorize(histories["segment"], sort=True)
 

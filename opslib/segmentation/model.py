@@ -261,6 +261,23 @@ class SegmentModel:
         return pd.DataFrame(rows, columns=["feature", "meaning", "stability_index", "chance_level", "reading"])
 
 
+def drift(kept: SegmentModel | None, features: Table) -> Drift:
+    """How today's customers differ from those that a kept model was fitted on; empty where none was kept.
+
+    Examples
+    --------
+    >>> len(drift(None, pd.DataFrame()).segments)
+    0
+    """
+    if kept is not None:
+        return kept.drift(features)
+    segments = ["cluster", "segment", "n_customers", "share_then", "share_now", "change_share", "change_lower", "change_upper"]
+    return Drift(
+        segments=pd.DataFrame(columns=segments), n_customers=0, n_far=0, far_share=np.nan, far_lower=np.nan, far_upper=np.nan,
+        features=pd.DataFrame(columns=["feature", "meaning", "stability_index", "chance_level", "reading"]),
+    )  # fmt: skip
+
+
 def bin_counts(table: ir.Table, *, edges: dict[str, tuple[float, ...]]) -> dict[str, tuple[int, ...]]:
     """Rows in each part of each column (a value on an edge is in the lower part; missing ones count in a part of their own)."""
     sums = {}

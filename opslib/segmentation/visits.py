@@ -197,6 +197,10 @@ def _with_later(visits: ir.Table, horizon_days: int) -> ir.Table:
     )  # fmt: skip
 
 
+_SIZES = ("intent", "n_visits", "n_visitors", "visit_share", "lower", "upper", "revenue_amount", "n_followed",
+          "later_share", "later_lower", "later_upper", "meaning")  # fmt: skip
+
+
 def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) -> pd.DataFrame:
     """Visits of each intent, and how often an order follows in a later visit; visits of a visitor are not independent.
 
@@ -231,6 +235,8 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     table = engine.as_table(intents)
     if by is not None:
         require_columns(table, by, name="intents")
+        if engine.is_empty(table, by):
+            return pd.DataFrame(columns=[by, *_SIZES])
     group = ibis.literal("all") if by is None else table[by].cast("string").fill_null("unknown")
     people = table.group_by(group=group, visitor_id=table["visitor_id"], intent=table["intent"]).aggregate(
         y=table.count().cast("float64"),
@@ -260,10 +266,8 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     )
     found["meaning"] = found["intent"].map(INTENTS)
     found["place"] = found["intent"].map({name: i for i, name in enumerate(INTENTS)})
-    columns = ["intent", "n_visits", "n_visitors", "visit_share", "lower", "upper", "revenue_amount", "n_followed",
-               "later_share", "later_lower", "later_upper", "meaning"]  # fmt: skip
     found = found.sort_values(["group", "place"], ignore_index=True)
-    return found[columns] if by is None else found.rename(columns={"group": by})[[by, *columns]]
+    return found[list(_SIZES)] if by is None else found.rename(columns={"group": by})[[by, *_SIZES]]
 
 
 @np.errstate(divide="ignore", invalid="ignore")

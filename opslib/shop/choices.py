@@ -158,36 +158,35 @@ def choose_group(tables: Mapping[str, ir.Table], *, by: str = "", among: Sequenc
     return by or next((column for column in among if column in known), "product_id")
 
 
-def choose_baseline(shop: Shop, *, period: Period) -> tuple[Period, Period] | None:
-    """Two periods of equal length that can be compared.
+def choose_baseline(seen: Coverage, *, period: Period) -> tuple[Period, Period]:
+    """Two periods of equal length to compare.
 
     Parameters
     ----------
-    shop : Shop
-        Its coverage decides.
+    seen : Coverage
+        Days that the data have seen.
     period : Period
         The period of interest.
 
     Returns
     -------
-    (Period, Period) or None
+    (Period, Period)
         The period and the same dates a year before, where those were seen as a whole; else the later and the earlier
-        half of the period; None if neither was.
+        half of the period, whether seen or not.
+
+    Examples
+    --------
+    >>> pair = choose_baseline(Coverage(date(2026, 1, 1), date(2026, 4, 30)), period=Period.parse("2026-03-01", "2026-04-30"))
+    >>> [part.label for part in pair]
+    ['Apr 2026', 'Mar 2026']
     """
-    seen = shop.coverage
-    if seen is None:
-        return None
     if seen.status(period.year_before()) == "complete":
         return period, period.year_before()
-    half = timedelta(days=period.n_days // 2 - 1)
-    if half.days < 0:
-        return None
-    later = Period(period.end - half, period.end)
-    pair = later, later.previous()
     if period.n_months and period.n_months % 2 == 0:
         middle = shift_months(period.start, period.n_months // 2)
-        pair = Period(middle, period.end), Period(period.start, middle - timedelta(days=1))
-    return pair if all(seen.status(part) != "unobserved" for part in pair) else None
+        return Period(middle, period.end), Period(period.start, middle - timedelta(days=1))
+    later = Period(period.end - timedelta(days=max(period.n_days // 2 - 1, 0)), period.end)
+    return later, later.previous()
 
 
 @dataclass(frozen=True, slots=True)

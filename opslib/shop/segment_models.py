@@ -11,21 +11,23 @@ from opslib.shop.reads import note
 from opslib.shop.root import project_root
 
 
-def save_segment_model(model: SegmentModel, path: Path | str) -> Path:
-    """Write a model as JSON; the same model gives the same bytes.
+def save_segment_model(model: SegmentModel | None, path: Path | str) -> Path | None:
+    """Write a model as JSON; the same model gives the same bytes. Without a model or a path nothing is written.
 
     Parameters
     ----------
-    model : SegmentModel
+    model : SegmentModel or None
         From `segmentation.segment_clusters`.
     path : Path or str
         File to write, from the project's root unless absolute; folders are made.
 
     Returns
     -------
-    Path
+    Path or None
         The file.
     """
+    if model is None or not str(path):
+        return None
     target = project_root() / path
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(target.name + ".part")
@@ -33,8 +35,8 @@ def save_segment_model(model: SegmentModel, path: Path | str) -> Path:
     return beside.replace(target)
 
 
-def load_segment_model(path: Path | str) -> SegmentModel:
-    """Read a model that `save_segment_model` wrote.
+def load_segment_model(path: Path | str) -> SegmentModel | None:
+    """Read a model that `save_segment_model` wrote; None without a path.
 
     Parameters
     ----------
@@ -43,13 +45,15 @@ def load_segment_model(path: Path | str) -> SegmentModel:
 
     Returns
     -------
-    SegmentModel
+    SegmentModel or None
 
     Raises
     ------
     ParameterError
         There is no such file, or it holds something else.
     """
+    if not str(path):
+        return None
     source = project_root() / path
     note("model", os.path.relpath(source, project_root()))
     if not source.is_file():
