@@ -29,6 +29,7 @@ from opslib.proposals.ledger import (
 from opslib.proposals.model import Consultation, Proposal
 from opslib.proposals.parsing import parse_proposal
 from opslib.shop.reads import note
+from opslib.shop.root import proposals_of
 
 LEDGER = "ledger.jsonl"
 _HEAD = re.compile(r"ledger head.{0,80}?\b([0-9a-f]{12,64})\b", re.DOTALL | re.IGNORECASE)
@@ -205,6 +206,16 @@ def read_records(folder: Path) -> tuple[Record, ...]:
     """
     note("ledger", folder.name)
     return read_ledger(_text(ledger_path(folder)))
+
+
+def records_of_shop(shop: str) -> tuple[Record, ...]:
+    """The ledger of a shop, by its name."""
+    return read_records(proposals_of(shop))
+
+
+def titles_of_shop(shop: str) -> dict[str, str]:
+    """Title of each proposal of a shop, by id."""
+    return {name: item.title for name, item in load_proposals(proposals_of(shop)).items()}
 
 
 def append_record(

@@ -15,7 +15,7 @@ from opslib.proposals.desirability import Desirability, desirability, stated_bas
 from opslib.proposals.economics import economics_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposals, plans_of
 from opslib.proposals.follow_up import learned_base_rates
-from opslib.proposals.model import Proposal
+from opslib.proposals.model import Fixed, Proposal
 from opslib.proposals.results import ProposalResult
 from opslib.shop.checks import known_violations
 from opslib.shop.root import proposals_of
@@ -95,6 +95,15 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
 
 
+def known_proposal(known: Mapping[str, Proposal], proposal_id: str, *, shop: str) -> Proposal:
+    """A proposal by its id; `ProposalError` names the nearest where there is none of it."""
+    if proposal_id not in known:
+        raise ProposalError(
+            f"no proposal '{proposal_id}' for {shop}; {nearest(proposal_id, known) if known else 'none yet'}"
+        )
+    return known[proposal_id]
+
+
 def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tuple[ProposalResult, ...]]:
     """Judge a shop's proposals, or some of them.
 
@@ -117,11 +126,39 @@ def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tu
     """
     folder = proposals_folder(shop)
     known = load_proposals(folder)
-    for name in ids:
-        if name not in known:
-            raise ProposalError(
-                f"no proposal '{name}' for {shop.name}; {nearest(name, known) if known else 'none yet'}"
-            )
-    chosen = tuple(known[name] for name in (ids or [n for n, p in known.items() if not p.to_do]))
+    finished = [name for name, item in known.items() if not item.to_do]
+    chosen = tuple(known_proposal(known, name, shop=shop.name) for name in ids or finished)
     data = shop_data(shop, proposals=known)
     return chosen, evaluate_proposals(chosen, shop=data, frozen=frozen_records(folder))
+
+
+def judge_again(shop: Shop, proposal_id: str, *, window_days: int) -> ProposalResult:
+    """Judge a proposal with longer or shorter windows, to see what hangs on the days chosen; the ledger is not touched.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    proposal_id : str
+    window_days : int
+        Days added to the end of every claim's window; negative ones shorten it, at most to its first day.
+
+    Returns
+    -------
+    ProposalResult
+        Looked at once, at the end, and exploratory: nobody wrote these windows down before the result.
+    """
+    known = load_proposals(proposals_folder(shop))
+    proposal = known_proposal(known, proposal_id, shop=shop.name)
+    claims = []
+    for claim in proposal.claims:
+        end = max(claim.window.end + timedelta(days=window_days), claim.window.start)
+        window = claim.window.model_copy(update={"end": end})
+        claims.append(claim.model_copy(update={"window": window, "stopping": Fixed()}))
+    moved = proposal.model_copy(update={"claims": tuple(claims)})
+    return evaluate_proposals([moved], shop=shop_data(shop, proposals=known))[0]
+
+
+def planted_sd(shop: Shop) -> float | None:
+    """Spread of the effects that a simulated shop plants; None for a real one."""
+    return PLANTED_SD if shop.is_simulated else None

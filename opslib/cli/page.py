@@ -136,7 +136,7 @@ def _notebook(template: str, filled: dict[str, str], *, name: str) -> str:
     import nbformat
     from nbformat import v4
 
-    cells = []
+    cells: list[Any] = []
     for part in _filled(template, filled).split("%% ")[1:]:
         kind, _, source = part.partition("\n")
         new_cell = v4.new_markdown_cell if kind == "markdown" else v4.new_code_cell

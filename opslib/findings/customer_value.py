@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -56,6 +58,17 @@ def findings(
     if "customers stop" not in set(failed["check"]) and len(shown) and shown["dormant_amount"].max() > 0:
         found.append(_win_back(shown, page.currency, horizon_days))
     return (*found, _trust(holdout, failed))
+
+
+def spread(quantiles: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:
+    """What half of the customers, and one in ten, are expected to bring; '' where nobody is valued."""
+    half, most = quantiles["expected_revenue_amount"]
+    if math.isnan(half):
+        return ""
+    return (
+        f"Half of the customers are expected to bring less than {format_money(half, page.currency)} in {horizon_days} days, "
+        f"one in ten over {format_money(most, page.currency)}."
+    )
 
 
 def limits(page: Facts, *, horizon_days: int) -> tuple[str, ...]:

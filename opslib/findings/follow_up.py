@@ -131,6 +131,22 @@ def findings(
     )
 
 
+def what_was_decided(decided: pd.DataFrame, outcomes: pd.DataFrame, *, is_replay: bool) -> tuple[str, ...]:
+    """How much was decided and looked at again, and whether it was a replay."""
+    if not len(decided):
+        return ("Nothing was decided in this shop yet, so there is no promise to look at again.",)
+    said = [f"{len(decided)} decisions, {len(outcomes)} of them looked at again."]
+    return (
+        *said,
+        *(["All of them are replays on history: they enter no score of real promises."] if is_replay else []),
+    )
+
+
+def undo_sentence(worse: pd.DataFrame) -> str:
+    """That nothing must be undone, where it is so; '' else."""
+    return "" if len(worse) else "No follow-up shows that something must be undone."
+
+
 def limits(page: Facts, outcomes: pd.DataFrame, *, is_replay: bool) -> tuple[str, ...]:
     """What the follow-up page cannot say."""
     said = ["A promise that was not launched cannot come true: what was rejected is not judged here."]

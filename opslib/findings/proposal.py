@@ -40,6 +40,25 @@ def limits(page: Facts, result: ProposalResult) -> tuple[str, ...]:
     return tuple(f"{claim.claim_id}: {claim.measured.doubt}" for claim in result.claims if claim.measured.doubt)
 
 
+def what_is_proposed(proposal: Proposal) -> tuple[str, ...]:
+    """The proposal in its own words, and whether it is a replay."""
+    change = proposal.change or "as the title says"
+    return (
+        f"{proposal.id} {proposal.title}. Need: {proposal.need}. Change: {change}.",
+        "Replayed on historical data: it never enters scores." if proposal.replay else "Judged on new data.",
+    )
+
+
+def obstacles_sentence(result: ProposalResult) -> str:
+    """That nothing stands in the way, where it is so; '' else."""
+    return "" if result.obstacles else "Nothing stands in the way."
+
+
+def grade_reasons(claim: ClaimResult) -> str:
+    """What lowered a claim's grade."""
+    return "; ".join(claim.grade_reasons) or "Nothing lowers it"
+
+
 def verdict_card(
     proposal: Proposal,
     result: ProposalResult,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 
 from opslib.finding import About, Facts, Finding, Proposes, answer
 from opslib.findings.clusters import cluster_findings, drift_findings
 from opslib.findings.wording import estimate_of
 from opslib.formats import count_of, format_days, format_estimate, format_money, format_share
-from opslib.segmentation import Drift, SegmentClusters
+from opslib.segmentation import Drift, RfmCutPoints, SegmentClusters, SegmentModel
 
 __all__ = ["answer", "findings", "limits"]
 
@@ -59,6 +61,27 @@ def findings(
     found += [_left_out(row, page.currency) for _, row in unknown.iterrows()]
     found += _left_behind(intents, horizon_days)
     return (*found, *cluster_findings(clusters, groups), *drift_findings(drift))
+
+
+def cut_points(cuts: RfmCutPoints, *, page: Facts) -> str:
+    """Where the scores begin, in words; '' where nobody was scored."""
+    if not len(cuts.n_orders):
+        return ""
+    return (
+        f"Scores 2, 3, ... begin at {', '.join(f'{n:.0f}' for n in cuts.n_orders)} orders; "
+        f"silence of at most {', '.join(f'{n:.0f}' for n in cuts.recency_days)} days; "
+        f"revenue of {', '.join(f'{n:,.0f}' for n in cuts.revenue_amount)} {page.currency}."
+    )
+
+
+def kept_categories(kept: SegmentModel | None) -> tuple[str, ...] | None:
+    """Categories that a kept model counts; None: those of today's customers."""
+    return None if kept is None else kept.categories
+
+
+def drift_title(kept: SegmentModel | None, *, as_of: date) -> str:
+    """Title of the table of groups then and now."""
+    return f"Groups at {kept.as_of} and at {as_of}" if kept else "Groups then and now"
 
 
 def limits(page: Facts) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """Positioning: where our products stand in price, quality and perception, and where there is free space."""
 
 from opslib.positioning.gaps import attribute_gaps, demand_gaps
-from opslib.positioning.hedonic import HedonicModel, going_rate, hedonic_prices
+from opslib.positioning.hedonic import HedonicModel, attribute_columns, going_rate, hedonic_prices
 from opslib.positioning.market import cannibalisation, rivals, substitute_groups, substitutes
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
 from opslib.positioning.moves import price_moves, product_to_move
-from opslib.positioning.pairs import clear_pairs, co_bought, co_viewed, product_pairs
+from opslib.positioning.pairs import clear_pairs, co_bought, co_viewed, label_column, product_pairs
 from opslib.positioning.perception import buyer_counts, perception_counts, word_counts
 from opslib.positioning.prices import (
     STALE_AFTER_DAYS,
@@ -27,6 +27,7 @@ __all__ = [
     "ProductMatches",
     "UnmetSearches",
     "WhatIf",
+    "attribute_columns",
     "attribute_gaps",
     "buyer_counts",
     "cannibalisation",
@@ -37,6 +38,7 @@ __all__ = [
     "expected_change",
     "going_rate",
     "hedonic_prices",
+    "label_column",
     "latest_competitor_prices",
     "match_products",
     "matched_prices",

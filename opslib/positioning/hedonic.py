@@ -58,6 +58,17 @@ class HedonicModel:
     levels: dict[str, tuple[str, ...]]
 
 
+def attribute_columns(products: Table) -> list[str]:
+    """Columns of products that are attributes: ``attr_`` and more.
+
+    Examples
+    --------
+    >>> attribute_columns(pd.DataFrame(columns=["product_id", "attr_size"]))
+    ['attr_size']
+    """
+    return [name for name in engine.as_table(products).columns if name.startswith("attr_")]
+
+
 def hedonic_prices(
     products: Table, *, attributes: Sequence[str], by: str = "brand", level: float = 0.95
 ) -> HedonicModel:

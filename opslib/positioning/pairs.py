@@ -232,6 +232,17 @@ def _bought(order_lines: Table, *, period: Period | None, products: Table | None
     return named.select("item", basket=named["order_id"], who=buyer(named))
 
 
+def label_column(products: Table) -> str:
+    """What products are called by: their name where any has one, else their id.
+
+    Examples
+    --------
+    >>> label_column(pd.DataFrame({"product_id": ["a"], "name": ["Lamp"]}))
+    'name'
+    """
+    return "product_id" if engine.is_empty(products, "name") else "name"
+
+
 def in_period(lines: ir.Table, period: Period | None) -> ir.Table:
     """Lines of the period's local days; all of them without one."""
     return lines if period is None else lines.filter(order_day(lines).between(period.start, period.end))

@@ -197,3 +197,32 @@ def gates_frame(result: ProposalResult) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["claim", "gate", "status", "what was found"])
     order = frame["status"].map({"failed": 0, "warning": 1, "passed": 2})
     return frame.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def are_replays(promises: pd.DataFrame) -> bool:
+    """Whether a ledger holds decisions, all of them replays on history."""
+    return len(promises) > 0 and bool(promises["is_replay"].all())
+
+
+def written_claims(proposal: Proposal) -> pd.DataFrame:
+    """The claims of a proposal as its file says them.
+
+    Parameters
+    ----------
+    proposal : Proposal
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a claim: claim, metric, scope, window, promise, smallest_worthwhile, follow_up.
+    """
+    rows = [
+        {
+            "claim": claim.id, "metric": claim.metric,
+            "scope": " and ".join(f"{part.column} {part.op} {part.value}" for part in claim.scope) or "the whole shop",
+            "window": claim.window.period.label, "promise": f"{claim.promise:+.3g}", "smallest_worthwhile": f"{claim.m:.3g}",
+            "follow_up": claim.follow_up.design.replace("_", " ") if claim.follow_up else "none",
+        }
+        for claim in proposal.claims
+    ]  # fmt: skip
+    return pd.DataFrame(rows)

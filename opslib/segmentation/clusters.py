@@ -76,6 +76,11 @@ class SegmentClusters:
     min_orders: int
 
     @property
+    def habits_without_groups(self) -> pd.DataFrame:
+        """``habits`` where there are no segments, else no row: where there are, their profiles say more."""
+        return self.habits.head(0) if self.has_segments else self.habits
+
+    @property
     def has_segments(self) -> bool:
         """Whether there is more than one group."""
         return self.n_groups > 1

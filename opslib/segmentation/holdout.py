@@ -13,8 +13,8 @@ from scipy.stats import norm
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table
-from opslib.segmentation.histories import DAYS_IN, Grain, customer_summary, histories_of, purchases
-from opslib.segmentation.lifetime import LifetimeModel, lifetime_model, parameter_variance, sums_by
+from opslib.segmentation.histories import DAYS_IN, Grain, customer_summary, histories_of, purchases, repeat_customers
+from opslib.segmentation.lifetime import LifetimeModel, fit_lifetime, parameter_variance, sums_by
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from opslib.stats.lifetime_moments import event_moments, future_moments
@@ -66,6 +66,10 @@ class HoldoutCheck:
     groups: pd.DataFrame
     weeks: pd.DataFrame
     reason: str = ""
+
+    def refit(self, summary: Table) -> LifetimeModel | None:
+        """A model of the same kind on another summary, such as all that is known; None where nothing was checked."""
+        return None if self.model is None else fit_lifetime(summary)
 
     @property
     def orders_error(self) -> float:
@@ -147,9 +151,9 @@ def holdout_check(
     if n_days < DAYS_IN.get(grain, 1):
         raise ParameterError(f"holdout_end: {holdout_end} leaves no {grain} after calibration_end {calibration_end}")
     summary = customer_summary(order_lines, end=calibration_end, start=start, grain=grain)
-    model = lifetime_model(summary, fewest_repeaters=fewest_repeaters)
-    if model is None:
+    if repeat_customers(summary) < fewest_repeaters:
         return _too_few(calibration_end, holdout_end, fewest_repeaters)
+    model = fit_lifetime(summary)
     later = purchases(
         order_lines, first=calibration_end + timedelta(days=1), last=holdout_end, step=DAYS_IN[grain],
         anchor=calibration_end,

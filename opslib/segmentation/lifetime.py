@@ -20,7 +20,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import require_columns
 from opslib.metrics.blocks import Table
-from opslib.segmentation.histories import FEWEST_REPEATERS, MAX_HISTORIES, histories_of, repeat_customers
+from opslib.segmentation.histories import MAX_HISTORIES, histories_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma, log_parameter_covariance
 from opslib.stats.lifetime_moments import dropout_nodes, future_moments
@@ -111,30 +111,6 @@ def fit_lifetime(summary: Table) -> LifetimeModel:
         n_repeaters=int(spent["n_units"].sum()), alive_share=float(ahead.alive.sum() / histories["n_units"].sum()),
         value_correlation=_correlation(histories[histories["frequency"] > 0]),
     )  # fmt: skip
-
-
-def lifetime_model(summary: Table, *, fewest_repeaters: int = FEWEST_REPEATERS) -> LifetimeModel | None:
-    """`fit_lifetime` where enough customers came back, else None.
-
-    Parameters
-    ----------
-    summary : table
-        From `customer_summary`.
-    fewest_repeaters : int
-        Customers with a second purchase that are needed.
-
-    Returns
-    -------
-    LifetimeModel or None
-
-    Examples
-    --------
-    >>> frame = pd.DataFrame({"customer_id": [1], "frequency": [0], "recency_days": [0], "age_days": [90],
-    ...     "mean_value": [None], "revenue_amount": 50.0})
-    >>> lifetime_model(frame) is None
-    True
-    """
-    return fit_lifetime(summary) if repeat_customers(summary) >= fewest_repeaters else None
 
 
 def _correlation(histories: pd.DataFrame, level: float = 0.95) -> Estimate:

@@ -271,7 +271,16 @@ def drift(kept: SegmentModel | None, features: Table) -> Drift:
     """
     if kept is not None:
         return kept.drift(features)
-    segments = ["cluster", "segment", "n_customers", "share_then", "share_now", "change_share", "change_lower", "change_upper"]
+    segments = [
+        "cluster",
+        "segment",
+        "n_customers",
+        "share_then",
+        "share_now",
+        "change_share",
+        "change_lower",
+        "change_upper",
+    ]
     return Drift(
         segments=pd.DataFrame(columns=segments), n_customers=0, n_far=0, far_share=np.nan, far_lower=np.nan, far_upper=np.nan,
         features=pd.DataFrame(columns=["feature", "meaning", "stability_index", "chance_level", "reading"]),

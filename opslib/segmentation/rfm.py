@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -125,6 +126,7 @@ def rfm_scores(
     as_of: date,
     bins: int = 5,
     cut_points: RfmCutPoints | None = None,
+    segments: Sequence[Segment] = SEGMENTS,
 ) -> ir.Table:
     """Recency, frequency and money of each customer, with scores and a segment.
 
@@ -138,6 +140,8 @@ def rfm_scores(
         Number of scores, 2 to 10: 1 is worst.
     cut_points : RfmCutPoints or None
         Score by these numbers instead of by rank among these customers.
+    segments : sequence of Segment
+        Rules, the first that fits; the last takes whoever is left.
 
     Returns
     -------
@@ -171,7 +175,7 @@ def rfm_scores(
     }
     scores = _by_rank(totals, bins) if cut_points is None else _by_cut_points(values, cut_points)
     scored = totals.select("customer_id", **values, **scores)
-    return scored.mutate(segment=_segment_of(scored, bins))
+    return scored.mutate(segment=_segment_of(scored, bins, segments))
 
 
 def _by_rank(totals: ir.Table, bins: int) -> dict[str, ir.IntegerValue]:
@@ -198,7 +202,7 @@ def _by_cut_points(values: dict[str, ir.NumericValue], cut_points: RfmCutPoints)
     return scores
 
 
-def _segment_of(scored: ir.Table, bins: int) -> ir.StringValue:
+def _segment_of(scored: ir.Table, bins: int, segments: Sequence[Segment]) -> ir.StringValue:
     """The first segment of the table whose scores, on a scale of five, hold the customer."""
 
     def within(column: str, ends: tuple[int, int]) -> list[ir.BooleanValue]:
@@ -208,11 +212,11 @@ def _segment_of(scored: ir.Table, bins: int) -> ir.StringValue:
         return above + ([scored[column] <= high] if high < bins else [])
 
     cases = []
-    for segment in SEGMENTS[:-1]:
+    for segment in segments[:-1]:
         is_new = segment.name == "new"
         often = [scored["n_orders"] == 1] if is_new else within("f_score", segment.frequency)
         cases.append((ibis.and_(*within("r_score", segment.recency), *often), segment.name))
-    return ibis.cases(*cases, else_=SEGMENTS[-1].name)
+    return ibis.cases(*cases, else_=segments[-1].name)
 
 
 def rfm_cut_points(scores: Table, *, bins: int = 5) -> RfmCutPoints:
@@ -258,18 +262,20 @@ def _or_infinite(value: float, sign: int) -> float:
     return sign * float("inf") if pd.isna(value) else float(value)
 
 
-def segment_sizes(scores: Table) -> pd.DataFrame:
+def segment_sizes(scores: Table, *, segments: Sequence[Segment] = SEGMENTS) -> pd.DataFrame:
     """Customers, orders and revenue of each segment, with its treatment.
 
     Parameters
     ----------
     scores : table
         From `rfm_scores`.
+    segments : sequence of Segment
+        The rules that it was made with.
 
     Returns
     -------
     DataFrame
-        In the order of `SEGMENTS`, one row each, empty ones too: segment, n_customers, customer_share, n_orders,
+        In the order of ``segments``, one row each, empty ones too: segment, n_customers, customer_share, n_orders,
         revenue_amount, revenue_share, mean_recency_days, meaning, action, department.
 
     Examples
@@ -282,12 +288,12 @@ def segment_sizes(scores: Table) -> pd.DataFrame:
     sizes = group_sizes(
         scores,
         "segment",
-        [segment.name for segment in SEGMENTS],
+        [segment.name for segment in segments],
         n_orders=lambda t: t["n_orders"].sum(),
         mean_recency_days=lambda t: t["recency_days"].cast("float64").mean(),
     )
     sizes.insert(3, "n_orders", sizes.pop("n_orders").fillna(0).astype("int64"))
-    return sizes.assign(**{word: [getattr(s, word) for s in SEGMENTS] for word in ("meaning", "action", "department")})
+    return sizes.assign(**{word: [getattr(s, word) for s in segments] for word in ("meaning", "action", "department")})
 
 
 def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:

@@ -65,7 +65,8 @@ def correspondence_map(counts: pd.DataFrame, *, n_resamples: int = 500, seed: in
     Returns
     -------
     CorrespondenceMap
-        Signs are fixed: on each axis the row with the largest coordinate in absolute value is positive.
+        Signs are fixed: on each axis the row with the largest coordinate in absolute value is positive. Without rows and
+        columns where the table has none.
 
     Raises
     ------
@@ -83,6 +84,15 @@ def correspondence_map(counts: pd.DataFrame, *, n_resamples: int = 500, seed: in
     >>> round(float(found.inertias[0]), 4), found.n_axes_beyond_chance
     (0.25, 1)
     """
+    if not counts.size:
+        nothing, regions = (
+            pd.DataFrame(columns=["axis_1", "axis_2"]),
+            pd.DataFrame(columns=["var_1", "var_2", "cov_12"]),
+        )
+        return CorrespondenceMap(
+            rows=nothing, columns=nothing, inertias=np.zeros(2), shares=np.zeros(2), chi_square=np.nan, p_value=np.nan, n=0.0,
+            n_axes_beyond_chance=0, row_regions=regions, row_qualities=pd.Series(dtype="float64"),
+        )  # fmt: skip
     values = _require_counts(counts)
     rows, columns, singular = _decompose(values)
     n_axes = len(singular)
