@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ from ibis.backends import BaseBackend
 from ibis.common.exceptions import TableNotFound
 
 from opslib import engine
-from opslib.contracts import CONTRACTS, IBIS_TYPES, ColumnContract
+from opslib.contracts import CONTRACTS, IBIS_TYPES, TableContract
 from opslib.errors import EngineError, ShopFileError, SourceError, nearest
 from opslib.shop import derived
 from opslib.shop.shopfile import ColumnSource, ShopFile, TableSource
@@ -79,23 +78,13 @@ def contract_table(
         )
     theirs = _find(backend, source.table, folders=folders)
     contract = CONTRACTS[name]
-    mapped = {ours: _value(theirs, item, ours=f"{name}.{ours}") for ours, item in source.columns.items()}
-    if not mapped:
-        mapped = {c: theirs[c] for c in theirs.columns if c in contract.schema or contract.allows(c)}
-    missing = [column for column in contract.required if column not in mapped]
-    if missing:
-        raise SourceError(
-            f"{name}: column '{missing[0]}' is required and not in the map; {source.table} has: {', '.join(theirs.columns)}"
-        )
     zone = source.time_zone or "UTC"
-    typed = {
-        ours: _typed(value, contract.column(ours), zone=zone) if ours in contract.names else value
-        for ours, value in mapped.items()
+    columns = {
+        ours: _typed(_value(theirs, item), contract, ours, zone=zone)
+        for ours, item in source.mapped(contract, theirs.columns, where="the database table", has_derived=True).items()
     }
-    table = theirs.select(**typed)
-    if name == "order_lines":
-        return derived.with_derived(table, **shop.rules)
-    return table
+    table = theirs.select(**columns)
+    return derived.with_derived(table, **shop.rules) if name == "order_lines" else table
 
 
 def _find(backend: BaseBackend, name: str, *, folders: Sequence[Path]) -> ir.Table:
@@ -110,23 +99,23 @@ def _find(backend: BaseBackend, name: str, *, folders: Sequence[Path]) -> ir.Tab
         raise SourceError(f"no table '{name}' in the database; {nearest(table, known)}") from None
 
 
-def _value(theirs: ir.Table, item: str | ColumnSource, *, ours: str) -> ir.Value:
-    source = item if isinstance(item, ColumnSource) else ColumnSource(source=item)
-    if source.value is not None:
-        return ibis.literal(source.value)
-    if source.source not in theirs.columns:
+def _value(theirs: ir.Table, item: ColumnSource) -> ir.Value:
+    if item.value is not None:
+        return ibis.literal(item.value)
+    if item.source is None:
         raise SourceError(
-            f"{ours}: the database table has no column '{source.source}'; {nearest(str(source.source), theirs.columns)}"
+            "row: true numbers the rows of files; a table of a database needs a column: write from: COLUMN"
         )
-    column = theirs[source.source]
-    return column.cast("string").substitute(source.values) if source.values else column
+    column = theirs[item.source]
+    return column.cast("string").substitute(item.values) if item.values else column
 
 
-def _typed(value: ir.Value, contract: ColumnContract, *, zone: str) -> ir.Value:
-    wanted = IBIS_TYPES[contract.kind]
-    if contract.kind == "timestamp" and zone not in ("UTC", "Etc/UTC"):
+def _typed(value: ir.Value, contract: TableContract, name: str, *, zone: str) -> ir.Value:
+    """The value under the type of its column; of columns that the contract does not declare as it is."""
+    wanted = IBIS_TYPES[contract.column(name).kind] if name in contract.names else str(value.type())
+    if wanted == IBIS_TYPES["timestamp"] and zone not in ("UTC", "Etc/UTC"):
         raise SourceError(
-            f"{contract.name}: times of a database must be stored in UTC, not in {zone}; convert them in a view, or leave time_zone out"
+            f"{name}: times of a database must be stored in UTC, not in {zone}; convert them in a view, or leave time_zone out"
         )
     return value if str(value.type()) == wanted else value.cast(wanted)
 
@@ -142,7 +131,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def watermark(backend: BaseBackend, shop: ShopFile) -> str | None:
-    """Fingerprint of a database from the shop's ``watermark`` query; None without one, so that pages always run again."""
+    """What the shop's ``watermark`` query says, as text; None without one, so that pages always run again."""
     if shop.watermark is None:
         return None
     try:
@@ -151,4 +140,4 @@ def watermark(backend: BaseBackend, shop: ShopFile) -> str | None:
         raise ShopFileError(
             f"shop {shop.name}: watermark: {engine.hide_password(str(error))}; give a query that returns one row"
         ) from None
-    return hashlib.sha256(f"{shop.name}|{row.to_json(date_format='iso')}".encode()).hexdigest()
+    return row.to_json(date_format="iso")

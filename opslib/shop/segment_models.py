@@ -9,6 +9,7 @@ from opslib.errors import ParameterError
 from opslib.segmentation import SegmentModel
 from opslib.shop.reads import note
 from opslib.shop.root import project_root
+from opslib.shop.staging import write_whole
 
 
 def save_segment_model(model: SegmentModel | None, path: Path | str) -> Path | None:
@@ -29,10 +30,8 @@ def save_segment_model(model: SegmentModel | None, path: Path | str) -> Path | N
     if model is None or not str(path):
         return None
     target = project_root() / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(target.name + ".part")
-    beside.write_text(model.to_json(), encoding="utf-8")
-    return beside.replace(target)
+    write_whole(target, model.to_json())
+    return target
 
 
 def load_segment_model(path: Path | str) -> SegmentModel | None:

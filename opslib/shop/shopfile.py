@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from opslib.contracts import CONTRACTS
-from opslib.errors import ShopFileError, nearest
+from opslib.contracts import CONTRACTS, TableContract
+from opslib.errors import ShopFileError, SourceError, nearest
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-(.*?))?\}")
 _HIDDEN = ("engine",)
@@ -34,13 +35,19 @@ class ColumnSource(_Strict):
     date_format: str | None = Field(default=None, description="strptime format of this column")
     values: dict[str, str] = Field(default_factory=dict, description="theirs: ours, for coded values")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """A text alone is the name of a column."""
+        return {"from": value} if isinstance(value, str) else value
+
 
 class TableSource(_Strict):
     """Where one table comes from, and which of its columns is which of ours."""
 
     files: str | list[str] | None = Field(default=None, description="file names; * and ** stand for many")
     table: str | None = Field(default=None, description="schema.name in the engine's database")
-    columns: dict[str, str | ColumnSource] = Field(default_factory=dict, description="ours: theirs")
+    columns: dict[str, ColumnSource] = Field(default_factory=dict, description="ours: theirs")
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'"] | None = None
     date_format: str | None = Field(default=None, description="strptime format of every time in the file")
@@ -56,6 +63,52 @@ class TableSource(_Strict):
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
         return None if value is None else _require_zone(value)
+
+    def mapped(
+        self, contract: TableContract, found: Sequence[str], *, where: str, has_derived: bool = False
+    ) -> dict[str, ColumnSource]:
+        """The column map, checked against the columns that were found; without a map those that carry our names.
+
+        Parameters
+        ----------
+        contract : TableContract
+            Of the table.
+        found : sequence of str
+            Columns of the source.
+        where : str
+            What the source is, for errors: "the file orders.csv".
+        has_derived : bool
+            Whether derived columns that are there are taken as they are.
+
+        Returns
+        -------
+        dict of str to ColumnSource
+
+        Raises
+        ------
+        SourceError
+            A column is not there, is required and not in the map, or comes from nowhere.
+        """
+        names = {*contract.schema} if has_derived else set()
+        columns = self.columns or {
+            name: ColumnSource(source=name) for name in found if contract.allows(name) or name in names
+        }
+        for ours, theirs in columns.items():
+            if theirs.source is not None and theirs.source not in found:
+                raise SourceError(
+                    f"{contract.name}.{ours}: {where} has no column '{theirs.source}'; {nearest(theirs.source, found)}"
+                )
+            if theirs.source is None and theirs.value is None and not theirs.row:
+                raise SourceError(
+                    f"{contract.name}.{ours}: say where it comes from: 'from: COLUMN', 'value: TEXT' or 'row: true'"
+                )
+        missing = next((name for name in contract.required if name not in columns), None)
+        if missing:
+            raise SourceError(
+                f"{contract.name}: column '{missing}' is required ({contract.column(missing).meaning}) and not in the map of "
+                f"{where}; map it to one of: {', '.join(found)}"
+            )
+        return columns
 
 
 class Simulation(_Strict):

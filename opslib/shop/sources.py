@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -221,6 +220,8 @@ def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConne
         raise ShopFileError(
             f"shop {described.name}: 'files:' needs 'adapter:' (one of {', '.join(adapters.NAMES)}), or use 'tables:'"
         )
+    elif not described.tables:
+        raise ShopFileError(f"shop {described.name}: names no table; give 'tables:', or 'adapter:' and 'files:'")
     mapped, in_place = {}, {}
     for name, source in described.tables.items():
         many = expand(source.files or [], folders=folders)
@@ -265,22 +266,19 @@ def _fingerprints(
     described: ShopFile, plan: _Plan, *, made: Path | None, homes: Sequence[Path], verify: bool
 ) -> dict[str, str]:
     """Fingerprint of each table with files of its own, and of all that the adapter reads together."""
-    by_table = {name: many for name, (_, many) in plan.mapped.items()} | plan.in_place
-    # What a seed makes is known by the seed and the generator; hashing it would only take time.
-    by_table = {name: many if name in described.tables else [] for name, many in by_table.items()}
-    hashes = staging.file_hashes([*plan.files, *chain(*by_table.values())], homes=homes, verify=verify)
-    prints = {}
-    for name, many in by_table.items():
-        source = described.tables[name].model_dump(mode="json", exclude={"files"}) if many else made and made.name
-        settings = {"table": name, "source": source, "currency": described.currency, **described.rules}
-        prints[name] = staging.fingerprint(
-            {path: hashes[path] for path in many}, settings=settings, readers=adapters.readers(None)
-        )
+    parts: dict[str, tuple[Sequence[Path], Any]] = {}
+    for name, many in ({name: many for name, (_, many) in plan.mapped.items()} | plan.in_place).items():
+        # What a seed makes is known by the seed and the generator; hashing it would only take time.
+        own = described.tables.get(name)
+        parts[name] = (many, own.model_dump(mode="json", exclude={"files"})) if own else ([], made and made.name)
     if plan.adapter:
-        settings = described.model_dump(mode="json", include={"adapter", "options", "currency"}) | described.rules
-        prints["adapter"] = staging.fingerprint(
-            {path: hashes[path] for path in plan.files}, settings=settings, readers=adapters.readers(described.adapter)
-        )
+        parts["adapter"] = (plan.files, described.options)
+    hashes = staging.file_hashes([path for many, _ in parts.values() for path in many], homes=homes, verify=verify)
+    prints = {}
+    for name, (many, source) in parts.items():
+        readers = adapters.readers(described.adapter if name == "adapter" else None)
+        settings = {"part": name, "source": source, "currency": described.currency, **described.rules}
+        prints[name] = staging.fingerprint({path: hashes[path] for path in many}, settings=settings, readers=readers)
     return prints
 
 
@@ -289,12 +287,12 @@ def _simulated(described: ShopFile, *, root: Path, progress: Progress) -> Path:
     assert described.simulate is not None
     homes = homes_of("raw", described.name, root=root)
     wanted = folder_name(described.simulate.preset, described.simulate.seed)
-    for home in homes:
-        if (home / wanted).exists():
-            return home / wanted
+    found = next((home / wanted for home in homes if (home / wanted).exists()), None)
+    if found is not None:
+        return found
     home = writable(homes)
     with staging.locked(home):
-        return ensure(home, preset=described.simulate.preset, seed=described.simulate.seed, progress=progress)
+        return ensure(home, **described.simulate.model_dump(), progress=progress)
 
 
 def _merge(parts: list[Extract]) -> Extract:
@@ -332,28 +330,24 @@ def _shop(
     staged: staging.Staged | None = None,
     folder: Path | None = None,
 ) -> Shop:
-    day_table = next((name for name in _DAY_TABLES if CONTRACTS[name].time_column in _columns(tables, name)), None)
+    dated = (name for name in _DAY_TABLES if name in tables and CONTRACTS[name].time_column in tables[name].columns)
+    day_table = next(dated, None)
 
-    def work_out() -> dict[str, list[Any]]:
+    def work_out() -> dict[Any, Any]:
         if day_table is None:
             return {"day": [], "n_rows": [], "kind": []}
         column, closed = str(CONTRACTS[day_table].time_column), closed_days(described.closed)
-        days = coverage.observed_days(
-            tables[day_table], time_column=column, time_zone=described.time_zone, closed=closed
-        )
+        rows, zone = tables[day_table], described.time_zone
+        days = coverage.observed_days(rows, time_column=column, time_zone=zone, closed=closed)
         return days.assign(day=days["day"].dt.strftime("%Y-%m-%d")).to_dict("list")
 
     kept = staging.remembered(staged.folder / "days.json", work_out) if staged else work_out()
     days = pd.DataFrame(kept).assign(day=pd.to_datetime(kept["day"]).astype("datetime64[us]"))
     seen = {"table": day_table, "print": prints.get(day_table or ""), "closed": described.closed}
+    facts = ("name", "title", "currency", "time_zone", "prices_include_tax", "week_start")
     return Shop(
-        name=described.name,
-        title=described.title,
-        currency=described.currency,
-        time_zone=described.time_zone,
+        **{fact: getattr(described, fact) for fact in facts},
         is_simulated=described.simulated or described.simulate is not None,
-        prices_include_tax=described.prices_include_tax,
-        week_start=described.week_start,
         connection=backend,
         tables=MappingProxyType(dict(tables)),
         fingerprint=digest,
@@ -365,10 +359,6 @@ def _shop(
         settings=MappingProxyType({"metrics": described.metrics, "options": described.options}),
         folder=folder,
     )
-
-
-def _columns(tables: Mapping[str, ir.Table], name: str) -> tuple[str, ...]:
-    return tables[name].columns if name in tables else ()
 
 
 def last_day(shop: Shop) -> date:

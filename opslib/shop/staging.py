@@ -166,12 +166,9 @@ def fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any], read
 def locked(folder: Path) -> Iterator[None]:
     """One process at a time in a folder; the others wait."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
+    with (folder / ".lock").open("w") as handle:  # closing it gives the lock back
         fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
+        yield
 
 
 def stage(
@@ -254,40 +251,37 @@ def _with_derived(backend: BaseBackend, query: str, *, reading: Reading) -> str:
 
 def _drop_raw(con: duckdb.DuckDBPyConnection) -> None:
     """Give back the memory of the raw tables."""
-    for kind, listing in (("VIEW", "duckdb_views()"), ("TABLE", "duckdb_tables()")):
-        name = "view_name" if kind == "VIEW" else "table_name"
-        for (found,) in con.sql(f"SELECT {name} FROM {listing} WHERE temporary AND NOT internal").fetchall():
+    for kind in ("view", "table"):
+        listed = f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE temporary AND NOT internal"
+        for (found,) in con.sql(listed).fetchall():
             con.execute(f"DROP {kind} IF EXISTS {identifier(found)}")
 
 
 def _order(con: duckdb.DuckDBPyConnection, query: str, name: str) -> str:
+    """By time and key, then by all other columns, so that the same rows give the same file."""
     contract = CONTRACTS[name]
     columns = [row[0] for row in con.sql(f"DESCRIBE {query}").fetchall()]
-    first = [contract.time_column] if contract.time_column else []
-    ordered = [c for c in dict.fromkeys([*first, *contract.key]) if c in columns]
-    return ", ".join(identifier(c) for c in [*ordered, *(c for c in columns if c not in ordered)])
+    first = [column for column in (contract.time_column, *contract.key) if column in columns]
+    return ", ".join(identifier(column) for column in dict.fromkeys([*first, *columns]))
 
 
 def _require_unique(con: duckdb.DuckDBPyConnection, path: str) -> None:
-    repeated = (
-        f"SELECT order_id, line_id, count(*) AS n FROM read_parquet({quote(path)}) GROUP BY ALL HAVING count(*) > 1"
-    )
-    row = con.sql(
-        f"SELECT count(*), min(order_id), min_by(line_id, (order_id, line_id)), min_by(n, (order_id, line_id)) FROM ({repeated})"
+    repeated = con.sql(
+        f"SELECT order_id, line_id, count(*) AS n, count(*) OVER () AS n_keys FROM read_parquet({quote(path)}) "
+        "GROUP BY order_id, line_id HAVING count(*) > 1 ORDER BY order_id, line_id LIMIT 1"
     ).fetchone()
-    if row and row[0]:
+    if repeated:
+        order, line, n, n_keys = repeated
         raise ContractError(
-            f"order_lines: order '{row[1]}' has line '{row[2]}' {row[3]} times ({row[0]:,} such keys); (order_id, line_id) must be "
+            f"order_lines: order '{order}' has line '{line}' {n} times ({n_keys:,} such keys); (order_id, line_id) must be "
             "unique: remove the repeated rows or files, or leave line_id out of the map if it does not number lines"
         )
 
 
 def _forget_old(folder: Path, *, keep: Path) -> None:
     """Leave the newest few contents; half-made folders of processes that died go after a day."""
-    ready = sorted(
-        (p for p in folder.iterdir() if (p / "manifest.json").exists() and p != keep), key=lambda p: p.stat().st_mtime
-    )
-    for old in ready[: max(0, len(ready) - KEEP + 1)]:
+    others = [path.parent for path in folder.glob("*/manifest.json") if path.parent != keep]
+    for old in sorted(others, key=lambda p: p.stat().st_mtime)[: 1 - KEEP]:
         shutil.rmtree(old, ignore_errors=True)
     for half in folder.glob(".making-*"):
         if time.time() - half.stat().st_mtime > 86_400:

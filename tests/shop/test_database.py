@@ -100,7 +100,7 @@ def test_what_is_not_in_the_database_is_named(tmp_path: Path) -> None:
         SourceError, match=r"order_lines.quantity: the database table has no column 'qyt'; did you mean 'qty'\?"
     ):
         sources.open_shop(describe(tmp_path, url, columns={**THEIRS, "quantity": "qyt"}), root=tmp_path)
-    with pytest.raises(SourceError, match=r"column 'ordered_at' is required and not in the map"):
+    with pytest.raises(SourceError, match=r"column 'ordered_at' is required \(when, in UTC\) and not in the map"):
         sources.open_shop(
             describe(tmp_path, url, columns={k: v for k, v in THEIRS.items() if k != "ordered_at"}), root=tmp_path
         )

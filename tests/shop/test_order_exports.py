@@ -208,7 +208,7 @@ def test_money_in_two_currencies_is_never_added(tmp_path: Path, export: str) -> 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
     write_csv(pd.DataFrame(shopify_rows(), columns=SHOPIFY).drop(columns="Created at"), tmp_path / "o.csv")
-    with pytest.raises(SourceError, match=r"o.csv: column 'Created at' of the Shopify orders export is missing"):
+    with pytest.raises(SourceError, match=r"o.csv, Shopify orders export: no column 'Created at'"):
         sources.open_shop(write_shop(tmp_path, adapter="shopify", files="o.csv"), root=tmp_path)
 
 

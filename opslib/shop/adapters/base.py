@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import duckdb
 
 from opslib.contracts import Violation
+from opslib.errors import require_columns
 
 #: Called with a sentence about what is being done and the share that is done (0-1).
 Progress = Callable[[str, float], None]
@@ -166,6 +167,22 @@ def account(
 
 def _decimal(value: Any) -> Decimal | None:
     return None if value is None else Decimal(str(value))
+
+
+def totals(con: duckdb.DuckDBPyConnection, table: str, measures: Mapping[str, str]) -> dict[str, str]:
+    """Totals of a source as it came: label -> SQL over a table, worked out in one query."""
+    row = con.sql(f"SELECT {', '.join(measures.values())} FROM {table}").fetchone() or ()
+    return {label: str(value) for label, value in zip(measures, row, strict=True)}
+
+
+def complete(
+    reading: Reading, raw: str, found: Sequence[str], *, needed: Sequence[str], optional: Sequence[str], export: str
+) -> None:
+    """Refuse a raw table that lacks a needed column, and add the optional ones that it lacks, empty."""
+    require_columns(found, needed, f"{reading.files[0].name}, {export}")
+    for name in optional:
+        if name not in found:
+            reading.con.execute(f"ALTER TABLE {raw} ADD COLUMN {identifier(name)} VARCHAR")
 
 
 def finding(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from opslib.contracts import CONTRACTS, Kind, TableContract
-from opslib.errors import SourceError, nearest
+from opslib.errors import SourceError, require_columns
 from opslib.shop.adapters.base import Accounted, Extract, Reading, account, identifier, quote
 from opslib.shop.adapters.files import FILE, ROW, load_raw
 from opslib.shop.shopfile import ColumnSource, TableSource
@@ -58,7 +58,7 @@ def read(reading: Reading) -> Extract:
         accounting += _keep(reading.con, raw, source=source, table=name, found=found)
         if source.unpivot:
             found = _unpivot(reading.con, raw, source=source, found=found)
-        columns = _sources(source, CONTRACTS[name], found=found, files=files)
+        columns = source.mapped(CONTRACTS[name], found, where=f"the file {files[0].name}")
         tables[name] = typed_query(reading.con, columns, texts=texts, contract=CONTRACTS[name])
     return Extract(tables=tables, accounting=tuple(accounting))
 
@@ -67,9 +67,7 @@ def _keep(
     con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, table: str, found: list[str]
 ) -> tuple[Accounted, ...]:
     """Leave only the rows that ``keep`` and ``first_of`` ask for, and count both sides."""
-    for column in [*source.keep, *([source.first_of] if source.first_of else [])]:
-        if column not in found:
-            raise SourceError(f"{table}: keep: the files have no column '{column}'; {nearest(column, found)}")
+    require_columns(found, [*source.keep, *([source.first_of] if source.first_of else [])], f"{table}: keep")
     tests = [f"coalesce({identifier(c)}, '') IN ({', '.join(quote(v) for v in vs)})" for c, vs in source.keep.items()]
     said = " and ".join(f"{c} is {' or '.join(vs)}" for c, vs in source.keep.items())
     is_kept = " AND ".join(tests) or "true"
@@ -103,40 +101,12 @@ def _keep(
 
 
 def _unpivot(con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, found: list[str]) -> list[str]:
-    for column in source.unpivot:
-        if column not in found:
-            raise SourceError(f"unpivot: the files have no column '{column}'; {nearest(column, found)}")
+    require_columns(found, source.unpivot, "unpivot")
     names = ", ".join(identifier(column) for column in source.unpivot)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {raw}_long AS UNPIVOT {raw} ON {names} INTO NAME metric VALUE value")
     con.execute(f"DROP TABLE {raw}")
     con.execute(f"ALTER TABLE {raw}_long RENAME TO {raw}")
     return [column for column in found if column not in source.unpivot] + ["metric", "value"]
-
-
-def _sources(source: TableSource, contract: TableContract, *, found: list[str], files: list) -> dict[str, ColumnSource]:
-    """The column map, checked against the files and the contract."""
-    columns = {
-        ours: theirs if isinstance(theirs, ColumnSource) else ColumnSource(source=theirs)
-        for ours, theirs in source.columns.items()
-    }
-    if not columns:
-        columns = {name: ColumnSource(source=name) for name in found if contract.allows(name)}
-    for ours, theirs in columns.items():
-        if theirs.source is not None and theirs.source not in found:
-            raise SourceError(
-                f"{contract.name}.{ours}: the file {files[0].name} has no column '{theirs.source}'; {nearest(theirs.source, found)}"
-            )
-        if theirs.source is None and theirs.value is None and not theirs.row:
-            raise SourceError(
-                f"{contract.name}.{ours}: say where it comes from: 'from: COLUMN', 'value: TEXT' or 'row: true'"
-            )
-    missing = [name for name in contract.required if name not in columns]
-    if missing:
-        raise SourceError(
-            f"{contract.name}: column '{missing[0]}' is required ({contract.column(missing[0]).meaning}) and not in the map of "
-            f"{files[0].name}; map it to one of: {', '.join(found)}"
-        )
-    return columns
 
 
 def typed_query(

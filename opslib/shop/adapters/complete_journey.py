@@ -15,7 +15,7 @@ import duckdb
 
 from opslib.contracts import Violation
 from opslib.errors import SourceError
-from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
+from opslib.shop.adapters.base import Extract, Reading, account, finding, quote, totals
 
 NAME = "complete_journey"
 TITLE, CURRENCY, TIME_ZONE = "Complete Journey (US grocer)", "USD", "America/New_York"
@@ -67,7 +67,9 @@ def read(reading: Reading) -> Extract:
         con, "cj", source="transaction lines", rules=RULES, units="quantity", amount="revenue",
         example="basket_id || ' ' || product_id",
     )  # fmt: skip
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
+    return Extract(
+        tables=TABLES, accounting=accounting, raw_totals=totals(con, "cj", TOTALS), violations=_violations(con)
+    )
 
 
 TABLES = {
@@ -85,20 +87,16 @@ TABLES = {
 }
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Totals of the package as it came."""
-    labels = {
-        "lines": "count(*)",
-        "baskets": "count(DISTINCT basket_id)",
-        "households": "count(DISTINCT household_id)",
-        "products in the catalogue": "(SELECT count(*) FROM cj_products)",
-        "coupon redemptions": "(SELECT count(*) FROM cj_coupon_redemptions)",
-        "lines with quantity 0": "count(*) FILTER (quantity = 0)",
-        "fuel lines": "count(*) FILTER (reason = 'fuel')",
-        "revenue": "sum(revenue)",
-    }
-    row = con.sql(f"SELECT {', '.join(labels.values())} FROM cj").fetchone() or ()
-    return {label: str(value) for label, value in zip(labels, row, strict=True)}
+TOTALS = {
+    "lines": "count(*)",
+    "baskets": "count(DISTINCT basket_id)",
+    "households": "count(DISTINCT household_id)",
+    "products in the catalogue": "(SELECT count(*) FROM cj_products)",
+    "coupon redemptions": "(SELECT count(*) FROM cj_coupon_redemptions)",
+    "lines with quantity 0": "count(*) FILTER (quantity = 0)",
+    "fuel lines": "count(*) FILTER (reason = 'fuel')",
+    "revenue": "sum(revenue)",
+}
 
 
 def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:

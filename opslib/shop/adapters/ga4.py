@@ -10,12 +10,12 @@ from pathlib import Path
 import duckdb
 
 from opslib.contracts import EVENT_NAMES, Violation
-from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
+from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, quote, totals
 from opslib.shop.adapters.files import ROW, load_raw
-from opslib.shop.adapters.orders import require_columns, require_one_currency
+from opslib.shop.adapters.orders import require_one_currency
 from opslib.shop.sniff import files_in, first_object, header_of
 
-NAME = "ga4"
+NAME, EXPORT = "ga4", "GA4 BigQuery export"
 TITLE, CURRENCY, TIME_ZONE = "Google Analytics 4", "USD", "UTC"
 NEEDED = ("event_timestamp", "event_name", "user_pseudo_id", "event_params")
 OPTIONAL = ("user_id", "device", "geo", "traffic_source", "collected_traffic_source", "ecommerce", "items")
@@ -55,18 +55,17 @@ def read(reading: Reading) -> Extract:
     """Sessions, events, order lines, products and searches."""
     con = reading.con
     found = load_raw(con, reading.files, name="ga4_raw")
-    require_columns(found, NEEDED, file=reading.files[0], export="GA4 BigQuery export")
-    for name in OPTIONAL:
-        if name not in found:
-            con.execute(f"ALTER TABLE ga4_raw ADD COLUMN {name} VARCHAR")
+    complete(reading, "ga4_raw", found, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
     reading.progress("flattening events", 0.4)
     _flatten(con)
     require_one_currency(con, "(SELECT currency FROM ga4_flat WHERE event_name = 'purchase')", column="currency", currency=reading.currency,
-                         export="GA4 BigQuery export")  # fmt: skip
+                         export=EXPORT)  # fmt: skip
     _classify(con)
     accounting = account(con, "ga4", source="events", rules=RULES, amount="CASE WHEN event_name = 'purchase' THEN value END",
                          example="event_name || ' ' || occurred_at")  # fmt: skip
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
+    return Extract(
+        tables=TABLES, accounting=accounting, raw_totals=totals(con, "ga4", TOTALS), violations=_violations(con)
+    )
 
 
 def _flatten(con: duckdb.DuckDBPyConnection) -> None:
@@ -133,16 +132,13 @@ TABLES = {
 }
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    row = (
-        con.sql(
-            """SELECT count(*), count(DISTINCT session_id), count(DISTINCT visitor_id), count(*) FILTER (event_name = 'purchase'),
-        coalesce(sum(value) FILTER (event_name = 'purchase'), 0) FROM ga4"""
-        ).fetchone()
-        or ()
-    )
-    labels = ("events", "visits", "visitors", "purchase events", "purchase value")
-    return {label: str(value) for label, value in zip(labels, row, strict=True)}
+TOTALS = {
+    "events": "count(*)",
+    "visits": "count(DISTINCT session_id)",
+    "visitors": "count(DISTINCT visitor_id)",
+    "purchase events": "count(*) FILTER (event_name = 'purchase')",
+    "purchase value": "coalesce(sum(value) FILTER (event_name = 'purchase'), 0)",
+}
 
 
 def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.shop.adapters.base import Extract, Reading, account, quote
+from opslib.shop.adapters.base import Extract, Reading, account, complete, quote, totals
 from opslib.shop.adapters.files import ROW, load_raw
-from opslib.shop.adapters.orders import most_frequent, require_columns, require_one_currency, shared_out
+from opslib.shop.adapters.orders import most_frequent, require_one_currency, shared_out
 from opslib.shop.sniff import files_in, first_object
 
-NAME = "matomo"
+NAME, EXPORT = "matomo", "Matomo visits export"
 TITLE, CURRENCY, TIME_ZONE = "Matomo", "EUR", "UTC"
 NEEDED = ("idVisit", "visitorId", "serverTimestamp", "actionDetails")
 OPTIONAL = (
@@ -58,17 +58,12 @@ def read(reading: Reading) -> Extract:
     """Sessions, events, order lines, products and searches."""
     con = reading.con
     found = load_raw(con, reading.files, name="matomo_raw")
-    require_columns(found, NEEDED, file=reading.files[0], export="Matomo visits export")
-    for name in OPTIONAL:
-        if name not in found:
-            con.execute(f'ALTER TABLE matomo_raw ADD COLUMN "{name}" VARCHAR')
-    require_one_currency(
-        con, "matomo_raw", column='"siteCurrency"', currency=reading.currency, export="Matomo visits export"
-    )
+    complete(reading, "matomo_raw", found, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
+    require_one_currency(con, "matomo_raw", column='"siteCurrency"', currency=reading.currency, export=EXPORT)
     _open(con)
     accounting = account(con, "matomo", source="actions", rules=RULES, amount="CASE WHEN reason = 'order' THEN CAST(action.revenue AS DECIMAL(18,4)) END",
                          example="action.type || ' ' || coalesce(action.url, action.orderId, '')")  # fmt: skip
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con))
+    return Extract(tables=TABLES, accounting=accounting, raw_totals=totals(con, "matomo", TOTALS))
 
 
 def _open(con: duckdb.DuckDBPyConnection) -> None:
@@ -126,12 +121,9 @@ TABLES = {
 }
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    row = (
-        con.sql(
-            """SELECT (SELECT count(*) FROM matomo_raw), count(*), count(*) FILTER (reason = 'order'),
-        coalesce(sum(CAST(action.revenue AS DECIMAL(18,4))) FILTER (reason = 'order'), 0) FROM matomo"""
-        ).fetchone()
-        or ()
-    )
-    return {label: str(value) for label, value in zip(("visits", "actions", "orders", "order value"), row, strict=True)}
+TOTALS = {
+    "visits": "(SELECT count(*) FROM matomo_raw)",
+    "actions": "count(*)",
+    "orders": "count(*) FILTER (reason = 'order')",
+    "order value": "coalesce(sum(CAST(action.revenue AS DECIMAL(18,4))) FILTER (reason = 'order'), 0)",
+}

@@ -11,7 +11,7 @@ import duckdb
 
 from opslib.contracts import CONTRACTS, Kind, Violation
 from opslib.errors import SourceError
-from opslib.shop.adapters.base import Extract, Reading, account, finding
+from opslib.shop.adapters.base import Extract, Reading, account, finding, totals
 from opslib.shop.adapters.columns import Texts, typed_query
 from opslib.shop.adapters.files import load_raw
 from opslib.shop.shopfile import ColumnSource
@@ -71,7 +71,9 @@ def read(reading: Reading) -> Extract:
     tables = dict(TABLES)
     if FILES["reviews"] in by_name:
         tables["reviews"] = _reviews(con, time_zone=reading.time_zone)
-    return Extract(tables=tables, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
+    return Extract(
+        tables=tables, accounting=accounting, raw_totals=totals(con, "olist_lines", TOTALS), violations=_violations(con)
+    )
 
 
 def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
@@ -121,17 +123,13 @@ def _reviews(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> str:
         LEFT JOIN (SELECT order_id, min(product_id) AS product_id FROM olist_lines GROUP BY order_id HAVING count(DISTINCT product_id) = 1) USING (order_id)"""
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    row = (
-        con.sql(
-            """SELECT (SELECT count(*) FROM olist_orders), count(*), count(DISTINCT customer_id), sum(unit_price), sum(freight) FROM olist_lines"""
-        ).fetchone()
-        or ()
-    )
-    return {
-        label: str(value)
-        for label, value in zip(("orders", "items", "customers", "value", "freight (no revenue)"), row, strict=True)
-    }
+TOTALS = {
+    "orders": "(SELECT count(*) FROM olist_orders)",
+    "items": "count(*)",
+    "customers": "count(DISTINCT customer_id)",
+    "value": "sum(unit_price)",
+    "freight (no revenue)": "sum(freight)",
+}
 
 
 def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:

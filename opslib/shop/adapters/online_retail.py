@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 
 from opslib.contracts import CONTRACTS, Violation
-from opslib.errors import SourceError, nearest
-from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
+from opslib.errors import require_columns
+from opslib.shop.adapters.base import Extract, Reading, account, finding, quote, totals
 from opslib.shop.adapters.columns import Texts, typed_query
 from opslib.shop.adapters.files import load_raw
 from opslib.shop.shopfile import ColumnSource
@@ -19,6 +19,7 @@ from opslib.shop.sniff import files_in, header_of
 
 NAME = "online_retail"
 TITLE, CURRENCY, TIME_ZONE = "Online Retail (UK gift shop)", "GBP", "Europe/London"
+ENDINGS = (".csv", ".csv.gz", ".xlsx", ".parquet")
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 #: The second edition of the data set names some columns otherwise.
 OTHER_NAMES = {"InvoiceNo": "Invoice", "UnitPrice": "Price", "CustomerID": "Customer ID"}
@@ -48,14 +49,14 @@ RULES = {
 
 def detect(path: Path) -> bool:
     """Whether the first file has the data set's columns."""
-    files = files_in(path, (".csv", ".csv.gz", ".xlsx", ".parquet"))
+    files = files_in(path, ENDINGS)
     header = header_of(files[0]) if files else []
     return {"StockCode", "Description", "Quantity", "InvoiceDate", "Country"} <= set(header)
 
 
 def find_files(path: Path) -> list[Path]:
     """All data files of a folder, or the file itself."""
-    return files_in(path, (".csv", ".csv.gz", ".xlsx", ".parquet"))
+    return files_in(path, ENDINGS)
 
 
 def read(reading: Reading) -> Extract:
@@ -66,18 +67,16 @@ def read(reading: Reading) -> Extract:
     names = {
         name: OTHER_NAMES[name] if OTHER_NAMES.get(name) in found and name not in found else name for name in COLUMNS
     }
-    for name in names.values():
-        if name not in found:
-            raise SourceError(
-                f"{reading.files[0].name}: column '{name}' of Online Retail is missing; {nearest(name, found)}"
-            )
+    require_columns(found, names.values(), f"{reading.files[0].name}, Online Retail")
     reading.progress("classifying lines", 0.5)
     _type(con, names, time_zone=reading.time_zone)
     accounting = account(
         con, "uci", source="invoice lines", rules=RULES, units="quantity", amount="quantity * unit_price",
         example="order_id || ' ' || product_id || ' ' || coalesce(name, '(no description)')",
     )  # fmt: skip
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
+    return Extract(
+        tables=TABLES, accounting=accounting, raw_totals=totals(con, "uci", TOTALS), violations=_violations(con)
+    )
 
 
 def _type(con: duckdb.DuckDBPyConnection, names: dict[str, str], *, time_zone: str) -> None:
@@ -129,23 +128,19 @@ TABLES = {
 }
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Totals of the files as they came, before any rule."""
-    labels = {
-        "lines": "count(*)",
-        "invoices": "count(DISTINCT order_id)",
-        "stock codes": "count(DISTINCT raw_code)",
-        "customers": "count(DISTINCT customer_id)",
-        "countries": "count(DISTINCT country)",
-        "lines without customer": "count(*) FILTER (customer_id IS NULL)",
-        "cancellation lines": "count(*) FILTER (order_id LIKE 'C%')",
-        "lines with negative quantity": "count(*) FILTER (quantity < 0)",
-        "lines with price 0 or less": "count(*) FILTER (unit_price <= 0)",
-        "repeated identical lines": "count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM uci_typed))",
-        "revenue": "CAST(sum(quantity * unit_price) AS DECIMAL(18,4))",
-    }
-    row = con.sql(f"SELECT {', '.join(labels.values())} FROM uci").fetchone() or ()
-    return {label: str(value) for label, value in zip(labels, row, strict=True)}
+TOTALS = {
+    "lines": "count(*)",
+    "invoices": "count(DISTINCT order_id)",
+    "stock codes": "count(DISTINCT raw_code)",
+    "customers": "count(DISTINCT customer_id)",
+    "countries": "count(DISTINCT country)",
+    "lines without customer": "count(*) FILTER (customer_id IS NULL)",
+    "cancellation lines": "count(*) FILTER (order_id LIKE 'C%')",
+    "lines with negative quantity": "count(*) FILTER (quantity < 0)",
+    "lines with price 0 or less": "count(*) FILTER (unit_price <= 0)",
+    "repeated identical lines": "count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM uci_typed))",
+    "revenue": "CAST(sum(quantity * unit_price) AS DECIMAL(18,4))",
+}
 
 
 def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:

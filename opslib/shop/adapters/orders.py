@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import duckdb
 
-from opslib.errors import SourceError, nearest
+from opslib.errors import SourceError
 from opslib.shop.adapters.base import identifier
-
-
-def require_columns(found: Sequence[str], needed: Sequence[str], *, file: Path, export: str) -> None:
-    """Refuse an export that lacks a column the adapter cannot do without."""
-    for name in needed:
-        if name not in found:
-            raise SourceError(f"{file.name}: column '{name}' of the {export} is missing; {nearest(name, found)}")
 
 
 def require_one_currency(con: duckdb.DuckDBPyConnection, raw: str, *, column: str, currency: str, export: str) -> None:

@@ -11,15 +11,16 @@ import duckdb
 
 from opslib.contracts import Violation
 from opslib.errors import SourceError
-from opslib.shop.adapters.base import Extract, Reading, account, finding, quote
+from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, quote, totals
 from opslib.shop.adapters.columns import Texts, cast
 from opslib.shop.adapters.files import ROW, load_raw
-from opslib.shop.adapters.orders import require_columns
 from opslib.shop.sniff import files_in, first_line
 
 NAME = "search_log"
 TITLE, CURRENCY, TIME_ZONE = "Search log", "USD", "UTC"
+ENDINGS = (".ndjson", ".ndjson.gz")
 NEEDED = ("query_id", "client_id", "user_query", "timestamp", "action_name", "event_attributes")
+OPTIONAL = ("session_id", "query_response_hit_ids", "index")
 EVENTS = {
     "impression": "view_item_list", "view_search_results": "view_item_list", "search": "search", "on_search": "search", "click": "select_item",
     "item_click": "select_item", "add_to_cart": "add_to_cart", "purchase": "purchase",
@@ -35,23 +36,20 @@ RULES = {
 
 def detect(path: Path) -> bool:
     """Whether the first NDJSON file starts with an index line of a query or event store."""
-    files = files_in(path, (".ndjson", ".ndjson.gz"))
+    files = files_in(path, ENDINGS)
     return bool(files) and '"_index"' in first_line(files[0]) and "ubi_" in first_line(files[0])
 
 
 def find_files(path: Path) -> list[Path]:
     """All NDJSON files of a folder, or the file itself."""
-    return files_in(path, (".ndjson", ".ndjson.gz"))
+    return files_in(path, ENDINGS)
 
 
 def read(reading: Reading) -> Extract:
     """Searches, events and sessions."""
     con = reading.con
     found = load_raw(con, reading.files, name="ubi_raw")
-    require_columns(found, NEEDED, file=reading.files[0], export="search log")
-    for name in ("session_id", "query_response_hit_ids", "index"):
-        if name not in found:
-            con.execute(f"ALTER TABLE ubi_raw ADD COLUMN {name} VARCHAR")
+    complete(reading, "ubi_raw", found, needed=NEEDED, optional=OPTIONAL, export="search log")
     texts = Texts(raw="ubi_raw", time_zone="UTC")
     iso = cast(con, '"timestamp"', kind="timestamp", texts=texts, date_format="iso")
     epoch = cast(con, '"timestamp"', kind="timestamp", texts=texts, date_format="epoch_ms")
@@ -77,7 +75,9 @@ def read(reading: Reading) -> Extract:
             f"{reading.files[0].name}: '{lost[1]}' is not a time that can be read ({lost[0]:,} documents)"
         )
     accounting = account(con, "ubi", source="documents", rules=RULES, example="coalesce(action_name, user_query)")
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
+    return Extract(
+        tables=TABLES, accounting=accounting, raw_totals=totals(con, "ubi", TOTALS), violations=_violations(con)
+    )
 
 
 TABLES = {
@@ -97,18 +97,12 @@ TABLES = {
 }
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    row = (
-        con.sql(
-            """SELECT count(*) FILTER (action_name IS NULL), count(*) FILTER (action_name IS NOT NULL), count(DISTINCT lower(user_query)),
-        count(DISTINCT client_id) FROM ubi"""
-        ).fetchone()
-        or ()
-    )
-    return {
-        label: str(value)
-        for label, value in zip(("queries", "events", "different queries", "visitors"), row, strict=True)
-    }
+TOTALS = {
+    "queries": "count(*) FILTER (action_name IS NULL)",
+    "events": "count(*) FILTER (action_name IS NOT NULL)",
+    "different queries": "count(DISTINCT lower(user_query))",
+    "visitors": "count(DISTINCT client_id)",
+}
 
 
 def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:

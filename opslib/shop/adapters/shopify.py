@@ -11,22 +11,22 @@ from pathlib import Path
 import duckdb
 
 from opslib.contracts import CONTRACTS, Kind, Violation
-from opslib.shop.adapters.base import Extract, Reading, account, finding
+from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, totals
 from opslib.shop.adapters.columns import Texts, typed_query
 from opslib.shop.adapters.files import load_raw
 from opslib.shop.adapters.orders import (
     filled,
     most_frequent,
     pseudonym,
-    require_columns,
     require_one_currency,
     shared_out,
 )
 from opslib.shop.shopfile import ColumnSource
 from opslib.shop.sniff import files_in, header_of
 
-NAME = "shopify"
+NAME, EXPORT = "shopify", "Shopify orders export"
 TITLE, CURRENCY, TIME_ZONE = "Shopify shop", "USD", "UTC"
+ENDINGS = (".csv", ".csv.gz")
 NEEDED = ("Name", "Financial Status", "Currency", "Created at", "Lineitem quantity", "Lineitem name", "Lineitem price")
 OPTIONAL = (
     "Email", "Subtotal", "Taxes", "Discount Amount", "Refunded Amount", "Cancelled at", "Shipping Country", "Billing Country",
@@ -55,26 +55,21 @@ _EXTRA: dict[str, Kind] = {
 
 def detect(path: Path) -> bool:
     """Whether the first csv has Shopify's line item columns."""
-    files = files_in(path, (".csv", ".csv.gz"))
+    files = files_in(path, ENDINGS)
     return bool(files) and {"Name", "Lineitem name", "Lineitem price"} <= set(header_of(files[0]))
 
 
 def find_files(path: Path) -> list[Path]:
     """All csv files of a folder, or the file itself."""
-    return files_in(path, (".csv", ".csv.gz"))
+    return files_in(path, ENDINGS)
 
 
 def read(reading: Reading) -> Extract:
     """Order lines, refunds and products."""
     con = reading.con
     found = load_raw(con, reading.files, name="shopify_raw")
-    require_columns(found, NEEDED, file=reading.files[0], export="Shopify orders export")
-    require_one_currency(
-        con, "shopify_raw", column='"Currency"', currency=reading.currency, export="Shopify orders export"
-    )
-    for name in OPTIONAL:
-        if name not in found:
-            con.execute(f'ALTER TABLE shopify_raw ADD COLUMN "{name}" VARCHAR')
+    complete(reading, "shopify_raw", found, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
+    require_one_currency(con, "shopify_raw", column='"Currency"', currency=reading.currency, export=EXPORT)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE shopify_rows AS SELECT *, coalesce("Lineitem sku", "Lineitem name") AS product,
         {pseudonym('"Email"')} AS customer, coalesce("Shipping Country", "Billing Country") AS country
@@ -99,7 +94,12 @@ def read(reading: Reading) -> Extract:
         amount="amount",
         example="example",
     )
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
+    return Extract(
+        tables=TABLES,
+        accounting=accounting,
+        raw_totals=totals(con, "shopify_lines", TOTALS),
+        violations=_violations(con),
+    )
 
 
 def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
@@ -145,16 +145,13 @@ TABLES = {
 }
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    row = (
-        con.sql(
-            """SELECT count(*), count(DISTINCT order_id), count(DISTINCT customer_id), sum(quantity * unit_price), sum(discount_amount)
-        FROM shopify_lines"""
-        ).fetchone()
-        or ()
-    )
-    labels = ("line items", "orders", "customers", "value before discounts", "discounts")
-    return {label: str(value) for label, value in zip(labels, row, strict=True)}
+TOTALS = {
+    "line items": "count(*)",
+    "orders": "count(DISTINCT order_id)",
+    "customers": "count(DISTINCT customer_id)",
+    "value before discounts": "sum(quantity * unit_price)",
+    "discounts": "sum(discount_amount)",
+}
 
 
 def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:

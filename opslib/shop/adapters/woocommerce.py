@@ -10,15 +10,16 @@ from pathlib import Path
 import duckdb
 
 from opslib.contracts import CONTRACTS, Kind, Violation
-from opslib.shop.adapters.base import Extract, Reading, account, finding, identifier
+from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, identifier, totals
 from opslib.shop.adapters.columns import Texts, typed_query
 from opslib.shop.adapters.files import load_raw
-from opslib.shop.adapters.orders import filled, most_frequent, pseudonym, require_columns, require_one_currency
+from opslib.shop.adapters.orders import filled, most_frequent, pseudonym, require_one_currency
 from opslib.shop.shopfile import ColumnSource
 from opslib.shop.sniff import files_in, header_of
 
-NAME = "woocommerce"
+NAME, EXPORT = "woocommerce", "WooCommerce orders export"
 TITLE, CURRENCY, TIME_ZONE = "WooCommerce shop", "USD", "UTC"
+ENDINGS = (".csv", ".csv.gz")
 NEEDED = ("order_id", "order_date", "status", "order_currency", "item_name", "item_quantity", "item_total")
 OPTIONAL = (
     "customer_id", "billing_email", "billing_country", "shipping_country", "item_id", "item_product_id", "item_sku", "item_subtotal",
@@ -51,14 +52,14 @@ _EXTRA: dict[str, Kind] = {"subtotal": "money", "total": "money", "refunded": "m
 
 def detect(path: Path) -> bool:
     """Whether the first csv has one row per item."""
-    files = files_in(path, (".csv", ".csv.gz"))
+    files = files_in(path, ENDINGS)
     names = {_plain(name) for name in header_of(files[0])} if files else set()
     return {"item_name", "item_quantity", "item_total"} <= names
 
 
 def find_files(path: Path) -> list[Path]:
     """All csv files of a folder, or the file itself."""
-    return files_in(path, (".csv", ".csv.gz"))
+    return files_in(path, ENDINGS)
 
 
 def _plain(name: str) -> str:
@@ -70,13 +71,8 @@ def read(reading: Reading) -> Extract:
     con = reading.con
     found = load_raw(con, reading.files, name="woo_raw")
     names = _rename(con, found)
-    require_columns(names, NEEDED, file=reading.files[0], export="WooCommerce orders export")
-    require_one_currency(
-        con, "woo_raw", column="order_currency", currency=reading.currency, export="WooCommerce orders export"
-    )
-    for name in OPTIONAL:
-        if name not in names:
-            con.execute(f"ALTER TABLE woo_raw ADD COLUMN {name} VARCHAR")
+    complete(reading, "woo_raw", names, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
+    require_one_currency(con, "woo_raw", column="order_currency", currency=reading.currency, export=EXPORT)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE woo_rows AS SELECT * REPLACE (regexp_replace(lower(status), '^wc-', '') AS status),
         coalesce(item_sku, item_product_id, item_name) AS product, coalesce(shipping_country, billing_country) AS country,
@@ -99,7 +95,9 @@ def read(reading: Reading) -> Extract:
         amount="amount",
         example="example",
     )
-    return Extract(tables=TABLES, accounting=accounting, raw_totals=_totals(con), violations=_violations(con))
+    return Extract(
+        tables=TABLES, accounting=accounting, raw_totals=totals(con, "woo_lines", TOTALS), violations=_violations(con)
+    )
 
 
 def _rename(con: duckdb.DuckDBPyConnection, found: list[str]) -> list[str]:
@@ -152,15 +150,13 @@ TABLES = {
 }
 
 
-def _totals(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    row = (
-        con.sql(
-            "SELECT count(*), count(DISTINCT order_id), count(DISTINCT customer_id), sum(value), sum(total) FROM woo_lines"
-        ).fetchone()
-        or ()
-    )
-    labels = ("items", "orders", "customers", "value before discounts", "value")
-    return {label: str(value) for label, value in zip(labels, row, strict=True)}
+TOTALS = {
+    "items": "count(*)",
+    "orders": "count(DISTINCT order_id)",
+    "customers": "count(DISTINCT customer_id)",
+    "value before discounts": "sum(value)",
+    "value": "sum(total)",
+}
 
 
 def _violations(con: duckdb.DuckDBPyConnection) -> tuple[Violation, ...]:
