@@ -36,12 +36,8 @@ class Facts:
             ISO code.
         time_zone : str
             Of the shop's days.
-        coverage : Coverage or None
-    <<<<<<< HEAD
-            Days that the data have seen; None for a shop without dates.
-    =======
-            Days that the data have seen; None where nothing has a date.
-    >>>>>>> b4452ed (One findings module a page: findings(...) and limits(...) take plain results, empty ones too; frames of proposals have their room)
+    coverage : Coverage
+        Days that the data have seen; of a shop without dates one day that no data are about.
         tables : frozenset of str
             Tables that the shop has.
         is_simulated : bool
