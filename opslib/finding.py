@@ -26,24 +26,24 @@ Grade = Literal["High", "Moderate", "Low", "Very low"]
 class Facts:
     """What findings and limits may know of their page.
 
-        Parameters
-        ----------
-        title : str
-            Of the shop.
-        period : Period
-            Days that the page is about.
-        currency : str
-            ISO code.
-        time_zone : str
-            Of the shop's days.
+    Parameters
+    ----------
+    title : str
+        Of the shop.
+    period : Period
+        Days that the page is about.
+    currency : str
+        ISO code.
+    time_zone : str
+        Of the shop's days.
     coverage : Coverage
         Days that the data have seen; of a shop without dates one day that no data are about.
-        tables : frozenset of str
-            Tables that the shop has.
-        is_simulated : bool
-            Whether the shop was made up.
-        departments : tuple of str
-            Departments that the shop adds to the list.
+    tables : frozenset of str
+        Tables that the shop has.
+    is_simulated : bool
+        Whether the shop was made up.
+    departments : tuple of str
+        Departments that the shop adds to the list.
     """
 
     title: str

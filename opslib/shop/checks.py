@@ -378,3 +378,20 @@ def table_answers(shop: Shop) -> pd.DataFrame:
     rows = [(name, shop.has(name), contract.would_answer) for name, contract in CONTRACTS.items()]
     frame = pd.DataFrame(rows, columns=["table", "is_there", "would_answer"])
     return frame.sort_values("is_there", ascending=False, kind="stable", ignore_index=True)
+
+
+def sorted_sources(accounting: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `health_accounting` whose source went to more than one place.
+
+    Examples
+    --------
+    >>> sorted_sources(pd.DataFrame({"source": ["a", "a", "b"], "n_rows": [2, 1, 9]}))["n_rows"].tolist()
+    [2, 1]
+    """
+    return accounting[accounting.groupby("source")["n_rows"].transform("size") > 1]
+
+
+def raw_totals(shop: Shop) -> pd.DataFrame:
+    """What the export itself adds up to, one row a total: raw total, number; no row for a database."""
+    totals = shop.staged.raw_totals if shop.staged is not None else {}
+    return pd.DataFrame(totals.items(), columns=["raw total", "number"])
