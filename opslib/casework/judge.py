@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from opslib.casework.files import frozen_records, load_proposals, read_records
-from opslib.errors import NotAvailableError, ProposalError, nearest
+from opslib.departments import department
+from opslib.errors import NotAvailableError, ParameterError, ProposalError, nearest
 from opslib.metrics import Metric, shop_metrics, with_local_days
 from opslib.periods import Period
 from opslib.proposals.desirability import Desirability, desirability, stated_base_rate
@@ -34,6 +35,43 @@ def proposals_folder(shop: Shop) -> Path:
 def own_metrics(shop: Shop) -> dict[str, Metric]:
     """Metrics that ``shop.yml`` defines."""
     return shop_metrics(shop.settings.get("metrics", {}))
+
+
+def own_departments(shop: Shop) -> tuple[str, ...]:
+    """Departments that ``shop.yml`` adds to the list."""
+    return tuple(shop.settings.get("departments", ()))
+
+
+def with_departments(proposal: Proposal, *, own: Sequence[str] = ()) -> Proposal:
+    """The proposal with each department by its one name; what is frozen and written in its file stays as it is.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        A draft is left as it is.
+    own : sequence of str
+        Departments that the shop adds.
+
+    Returns
+    -------
+    Proposal
+
+    Raises
+    ------
+    ProposalError
+        Nobody knows one of its departments; the nearest is named.
+    """
+    if proposal.to_do:
+        return proposal
+    try:
+        efforts, answers = (
+            tuple(part.model_copy(update={"department": department(part.department, own=own)}) for part in parts)
+            for parts in (proposal.departments, proposal.consultations)
+        )
+        owner = department(proposal.owner, own=own)
+    except ParameterError as error:
+        raise ProposalError(f"{proposal.id}: {error}") from None
+    return proposal.model_copy(update={"owner": owner, "departments": efforts, "consultations": answers})
 
 
 def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
@@ -129,6 +167,7 @@ def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tu
     finished = [name for name, item in known.items() if not item.to_do]
     chosen = tuple(known_proposal(known, name, shop=shop.name) for name in ids or finished)
     data = shop_data(shop, proposals=known)
+    chosen = tuple(with_departments(proposal, own=own_departments(shop)) for proposal in chosen)
     return chosen, evaluate_proposals(chosen, shop=data, frozen=frozen_records(folder))
 
 

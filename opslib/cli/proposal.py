@@ -100,7 +100,8 @@ def check(proposals: Ids = None, shop: OfShop = "demo") -> None:
     n_errors = 0
     for name in proposals or known:
         path = proposal_files.find_proposal(folder, name)
-        found = check_proposal(proposal_files.load_proposal(path), shop=data, frozen=frozen.get(name))
+        loaded = judging.with_departments(proposal_files.load_proposal(path), own=judging.own_departments(opened))
+        found = check_proposal(loaded, shop=data, frozen=frozen.get(name))
         n_errors += sum(f.severity == "error" for f in found)
         for item in found:
             typer.secho(f"{name} {item.severity}: {item.name} ({item.place}): {item.sentence}",

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pandas as pd
 
 from opslib import engine
+from opslib.departments import department_or_own
 from opslib.errors import ContractError, NotAvailableError, ParameterError
 from opslib.metrics import Metric, daily_values, unit_moments, unit_values
 from opslib.periods import Period
@@ -79,6 +80,7 @@ def surroundings_of(
     capacity = None
     if "capacity" in context.tables:
         capacity = engine.collect(engine.as_table(context.tables["capacity"]).order_by(["department", "month"]))
+        capacity["department"] = capacity["department"].map(department_or_own, na_action="ignore")
     return Surroundings(
         traffic=traffic,
         history=history,

@@ -13,9 +13,10 @@ from typing import TypeAlias
 import ibis.expr.types as ir
 import pandas as pd
 
-from opslib import contracts, engine
+from opslib import contracts, departments, engine
 from opslib.contracts import CONTRACTS, ColumnContract, Severity, TableContract, Violation
 from opslib.engine import as_table, collect, unlogged
+from opslib.errors import ParameterError
 from opslib.periods import Period
 from opslib.shop import coverage
 from opslib.shop.derived import with_contract_columns
@@ -54,6 +55,7 @@ def check_shop(shop: Shop) -> tuple[Violation, ...]:
         found += check_table(table, name=name)
         found += _references(shop, name)
         found += _implausible_dates(shop, name)
+    found += _departments(shop)
     if shop.has("order_lines"):
         found += _suspicious(shop.table("order_lines"))
         found += _unlinked(shop)
@@ -80,16 +82,16 @@ def known_violations(shop: Shop) -> tuple[Violation, ...]:
     with unlogged():
         if shop.staged is None:
             return check_shop(shop)
-        memory = shop.staged.folder / f"violations-{_rules_version()}.json"
+        memory = shop.staged.folder / f"violations-{_rules_version(tuple(shop.settings.get('departments', ())))}.json"
         kept = remembered(memory, lambda: [asdict(finding) for finding in check_shop(shop)])
     return tuple(Violation(**row) for row in kept)
 
 
 @cache
-def _rules_version() -> str:
+def _rules_version(own_departments: tuple[str, ...] = ()) -> str:
     """First 8 hex digits of the SHA-256 of the code that checks: other rules, other violations."""
-    digest = hashlib.sha256()
-    for module in (__file__, contracts.__file__, coverage.__file__, engine.__file__):
+    digest = hashlib.sha256(repr(own_departments).encode())
+    for module in (__file__, contracts.__file__, coverage.__file__, departments.__file__, engine.__file__):
         digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:8]
 
@@ -182,6 +184,20 @@ def _key(table: ir.Table, contract: TableContract) -> tuple[Violation, ...]:
     )
     row = collect(counted).iloc[0]
     return _found(contract.name, ", ".join(key), "unique key", "error", row["n_rows"], row["total"], row["example"])
+
+
+def _departments(shop: Shop) -> Iterable[Violation]:
+    """Rows of capacity whose department is none of the list, nor one that the shop adds."""
+    if not shop.has("capacity"):
+        return
+    table = shop.table("capacity")
+    rows = collect(table.group_by("department").aggregate(n=table.count()).order_by("department"))
+    for row in rows.dropna().itertuples():
+        try:
+            departments.department(row.department, own=shop.settings.get("departments", ()))
+        except ParameterError as error:
+            rule = str(error).split("; ")[0]
+            yield from _found("capacity", "department", rule, "warning", row.n, rows["n"].sum(), row.department)
 
 
 def _references(shop: Shop, name: str) -> Iterable[Violation]:

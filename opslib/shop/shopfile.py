@@ -137,6 +137,7 @@ class ShopFile(_Strict):
     closed: list[str | date] = Field(default_factory=list)
     watermark: str | None = None
     metrics: dict[str, Any] = Field(default_factory=dict)
+    departments: list[str] = Field(default_factory=list)
     simulate: Simulation | None = None
 
     @property

@@ -356,7 +356,7 @@ def _shop(
         coverage=coverage.coverage_of(days),
         days=days,
         staged=staged,
-        settings=MappingProxyType({"metrics": described.metrics, "options": described.options}),
+        settings=MappingProxyType(described.model_dump(include={"metrics", "options", "departments"})),
         folder=folder,
     )
 

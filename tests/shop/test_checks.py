@@ -173,7 +173,7 @@ def test_other_content_or_other_rules_are_checked_anew(tmp_path: Path, monkeypat
         ("quantity", "quantity 0"): ("note", 1, "A1 p1"),
         ("revenue_amount", "revenue below 0"): ("warning", 1, "A1 p1"),  # the discount of 1 stays
     }
-    monkeypatch.setattr(checks, "_rules_version", lambda: "other")
+    monkeypatch.setattr(checks, "_rules_version", lambda own: "other")
     monkeypatch.setattr(checks, "check_table", lambda *rows, **name: ())
     monkeypatch.setattr(checks, "_suspicious", lambda lines: ())
     assert known_rules(open_rows(tmp_path, worse)) == {}
@@ -208,3 +208,14 @@ def test_the_empty_table_has_no_status_and_breaks_no_rule(tmp_path: Path) -> Non
     empty = shop.empty_table("order_lines")
     assert engine.collect(checks.lines_by_status(empty)).empty
     assert checks.check_table(empty, name="order_lines") == ()
+
+
+def test_capacity_of_a_department_that_nobody_knows_is_named_with_the_nearest(tmp_path: Path) -> None:
+    rows = {"department": ["Markting", "purchasing", "Legal"], "month": "2026-03-01", "person_days": 5.0}
+    write_csv(pd.DataFrame(rows), tmp_path / "capacity.csv")
+    tables = {"capacity": {"files": "capacity.csv"}}
+    shop = sources.open_shop(write_shop(tmp_path, tables=tables, departments=["Legal"]), root=tmp_path)
+    found = known_rules(shop)
+    assert found == {("department", "no department 'Markting': did you mean 'Marketing'?"): ("warning", 1, "Markting")}
+    added = sources.open_shop(write_shop(tmp_path, tables=tables, departments=["Legal", "Markting"]), root=tmp_path)
+    assert known_rules(added) == {}
