@@ -6,7 +6,7 @@ import keyword
 import re
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
