@@ -26,28 +26,24 @@ Grade = Literal["High", "Moderate", "Low", "Very low"]
 class Facts:
     """What findings and limits may know of their page.
 
-        Parameters
-        ----------
-        title : str
-            Of the shop.
-        period : Period
-            Days that the page is about.
-        currency : str
-            ISO code.
-        time_zone : str
-            Of the shop's days.
-        coverage : Coverage or None
-    <<<<<<< HEAD
-            Days that the data have seen; None for a shop without dates.
-    =======
-            Days that the data have seen; None where nothing has a date.
-    >>>>>>> b4452ed (One findings module a page: findings(...) and limits(...) take plain results, empty ones too; frames of proposals have their room)
-        tables : frozenset of str
-            Tables that the shop has.
-        is_simulated : bool
-            Whether the shop was made up.
-        departments : tuple of str
-            Departments that the shop adds to the list.
+    Parameters
+    ----------
+    title : str
+        Of the shop.
+    period : Period
+        Days that the page is about.
+    currency : str
+        ISO code.
+    time_zone : str
+        Of the shop's days.
+    coverage : Coverage or None
+        Days that the data have seen; None for a shop without dates.
+    tables : frozenset of str
+        Tables that the shop has.
+    is_simulated : bool
+        Whether the shop was made up.
+    departments : tuple of str
+        Departments that the shop adds to the list.
     """
 
     title: str
