@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from opslib import charts, engine, tables
 from opslib.contracts import require_table
+from opslib.departments import department
 from opslib.errors import ParameterError, nearest
 from opslib.finding import Facts, Finding, Limits, in_order
 from opslib.metrics import with_local_days
@@ -182,6 +183,8 @@ class Page:
             If a finding names a section that the page has not.
         """
         for found in findings:
+            if found.department is not None:
+                department(found.department, own=self.facts.departments)
             if found.section is not None and found.section not in self._sections:
                 raise ParameterError(
                     f"finding '{found.key}' names the section '{found.section}', which this page has not; "

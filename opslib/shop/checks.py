@@ -192,12 +192,12 @@ def _departments(shop: Shop) -> Iterable[Violation]:
         return
     table = shop.table("capacity")
     rows = collect(table.group_by("department").aggregate(n=table.count()).order_by("department"))
-    for row in rows.dropna().itertuples():
+    for name, n in zip(rows.dropna()["department"], rows.dropna()["n"], strict=True):
         try:
-            departments.department(row.department, own=shop.settings.get("departments", ()))
+            departments.department(str(name), own=shop.settings.get("departments", ()))
         except ParameterError as error:
             rule = str(error).split("; ")[0]
-            yield from _found("capacity", "department", rule, "warning", row.n, rows["n"].sum(), row.department)
+            yield from _found("capacity", "department", rule, "warning", int(n), int(rows["n"].sum()), str(name))
 
 
 def _references(shop: Shop, name: str) -> Iterable[Violation]:
