@@ -26,6 +26,7 @@ from opslib.privacy import withhold_small
 from opslib.reporting.cleaning import clean_html
 from opslib.stats.estimates import Estimate
 from opslib.tables import show
+from opslib.tables.bundles import BUNDLES
 from opslib.tables.table import to_html, to_text
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
@@ -160,9 +161,11 @@ def test_a_table_can_be_folded_whole():
     assert markup.startswith('<div class="table"><details><summary>Details</summary>')
 
 
-def test_empty_tables_say_so():
-    assert "No rows." in to_html(show(sizes().head(0), title="t"))
-    assert to_text(show(sizes().head(0), title="t")).startswith("t\nSegment")
+@pytest.mark.parametrize("empty", [sizes().head(0), pd.DataFrame(), []], ids=["no rows", "no columns", "no findings"])
+def test_an_empty_table_shows_nothing(empty):
+    table = show(empty, title="t", notes=["a note"])
+    assert (to_html(table), to_text(table), str(table)) == ("", "", "")
+    assert BUNDLES[type(table)](table) == {"text/plain": ""}
 
 
 def test_too_many_rows_are_cut_and_counted():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sized
+from dataclasses import fields, is_dataclass
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,6 +22,34 @@ _NOISE = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
 _PLACES = re.compile(r"\b(?:d|x|y|points|width|height)=\"[^\"]*\"")
 _LONG = re.compile(r"(\d+\.\d{2})\d+")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+_Given = ParamSpec("_Given")
+
+
+def drawing(draw: Callable[_Given, Axes]) -> Callable[_Given, Axes | None]:
+    """Have a draw function draw nothing and return None where its result, the first argument, is empty."""
+
+    @functools.wraps(draw)
+    def drawn(*given: _Given.args, **chosen: _Given.kwargs) -> Axes | None:
+        return None if is_empty(next(iter((*given, *chosen.values())), None)) else draw(*given, **chosen)
+
+    return drawn
+
+
+def is_empty(result: object) -> bool:
+    """Whether there is nothing in a result: no row, no item, or a dataclass whose tables are all without a row.
+
+    Examples
+    --------
+    >>> is_empty({}), is_empty([0])
+    (True, False)
+    """
+    if is_dataclass(result):
+        values = [getattr(result, part.name) for part in fields(result)]
+        tables = [value for value in values if isinstance(value, pd.DataFrame)]
+        return bool(tables) and all(len(table) == 0 for table in tables)
+    return result is None or (isinstance(result, Sized) and len(result) == 0)
 
 
 def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callable[[], object] | None = None) -> Axes:
@@ -36,10 +67,6 @@ def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callabl
         Units and what is drawn.
     label : callable or None
         Places labels that must not overlap; called once everything else has its place.
-
-    Returns
-    -------
-    Axes
     """
     theme.headline(ax, title, subtitle=subtitle)
     describe(ax, f"{title.rstrip('.')}. {alt}")

@@ -11,13 +11,14 @@ from matplotlib.axes import Axes
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, require, rows_of, short
 from opslib.proposals import words
 from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
 
 
+@drawing
 def draw_estimates(
     estimates: Mapping[str, Estimate],
     *,
@@ -33,20 +34,12 @@ def draw_estimates(
     ----------
     estimates : mapping of str to Estimate
         All in one unit, in the order to draw.
-    title : str or None
-        The finding.
     reference : float or None
         Value to compare with, drawn as a line (0 for changes, 1 for ratios).
     currency : str or None
         Code for the unit "money".
     highlight : sequence of str
         Names that matter; the others turn grey. All matter unless given.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     rows = list(estimates.items())
     unit = rows[0][1].unit if rows else ""
@@ -67,6 +60,7 @@ def draw_estimates(
     )
 
 
+@drawing
 def draw_kpi_change(
     kpis: pd.DataFrame, *, comparison: str = "previous", title: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -79,14 +73,6 @@ def draw_kpi_change(
         (relative, 0.03 is +3 %), ``change_lower``, ``change_upper``; figures without a change are named.
     comparison : {"previous", "year_before"}
         Which rows to draw.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(kpis, "kpis", "title", "comparison", "period", "change_share", "change_lower", "change_upper")
     frame = kpis[kpis["comparison"] == comparison]
@@ -137,15 +123,8 @@ def _forest(
         right = estimate.upper if np.isfinite(estimate.upper) else high + margin
         if np.isfinite(estimate.value):
             bars.append((row, left, right, estimate.value, colour))
-        ax.annotate(
-            text,
-            (1, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9.5,
-            annotation_clip=False,
+        theme.text_at(
+            ax, text, (1, row), shift=(8, 0), size=9.5, xycoords=("axes fraction", "data"), annotation_clip=False
         )
     if bars:
         at, lefts, rights, values, shades = zip(*bars, strict=True)
@@ -165,7 +144,7 @@ def draw_intervals(
     reference: float | None = None,
     of: str | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Axes | None:
     """A forest of any table with ``lower`` and ``upper``; with a reference, grey where the interval holds it.
 
     Parameters
@@ -176,18 +155,10 @@ def draw_intervals(
         Column of the number.
     unit : str
         "share", "relative change", "ratio", a currency code, ...
-    title : str or None
-        The finding.
     reference : float or None
         Value to compare with (0 for changes, 1 for ratios).
     of : str or None
         Without a title or a reference: what the values are of ("of the visits"); the title then names the largest.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(frame, "intervals", value, "lower", "upper")
     known = frame.dropna(subset=[value])
@@ -209,6 +180,7 @@ def draw_intervals(
     )
 
 
+@drawing
 def draw_claims(claims: Sequence[ClaimResult], *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Each claim's interval against nothing, the smallest change worth having and the promise, with its verdict.
 
@@ -218,14 +190,6 @@ def draw_claims(claims: Sequence[ClaimResult], *, title: str | None = None, ax: 
     ----------
     claims : sequence of ClaimResult
         A proposal's claims, judged; one that is invalid or not due has its verdict and no interval.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     raw = [claim.measured.effect or _UNMEASURED for claim in claims]
     scaled = [e.scaled(1 / claim.promise, unit="share") for e, claim in zip(raw, claims, strict=True)]
@@ -259,6 +223,7 @@ def draw_claims(claims: Sequence[ClaimResult], *, title: str | None = None, ax: 
 _UNMEASURED = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="share", method="")
 
 
+@drawing
 def draw_posterior(
     density: pd.DataFrame, *, estimate: Estimate, p_positive: float, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -272,14 +237,6 @@ def draw_posterior(
         Expected amount with its interval; its unit names the currency.
     p_positive : float
         Probability that the amount is above zero.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(density, "density", "amount", "density")
     x, y = density["amount"].to_numpy(dtype="float64"), density["density"].to_numpy(dtype="float64")
@@ -306,6 +263,7 @@ def draw_posterior(
     )
 
 
+@drawing
 def draw_calibration(bins: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """How often promises came true against how likely they were called; on the line, the words were right.
 
@@ -313,14 +271,6 @@ def draw_calibration(bins: pd.DataFrame, *, title: str | None = None, ax: Axes |
     ----------
     bins : DataFrame
         ``stated`` (mean stated probability), ``observed`` (share that came true), ``lower``, ``upper``, ``n``.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(bins, "calibration", "stated", "observed", "lower", "upper", "n")
     ax = theme.new_axes(ax, height=4.6)
@@ -328,9 +278,7 @@ def draw_calibration(bins: pd.DataFrame, *, title: str | None = None, ax: Axes |
     for r in rows_of(bins):
         ax.plot([r.stated, r.stated], [r.lower, r.upper], color=theme.BLUE, alpha=0.5, linewidth=2.4)
         ax.plot(r.stated, r.observed, marker="o", color=theme.BLUE, markersize=7)
-        ax.annotate(
-            f"{int(r.n)}", (r.stated, r.observed), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9
-        )
+        theme.text_at(ax, f"{int(r.n)}", (r.stated, r.observed), shift=(9, 0))
     ax.set_xlim(0, 1.04)
     ax.set_ylim(0, 1.04)
     ax.set_aspect("equal", adjustable="box", anchor="W")

@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, require
 
 RAMP = LinearSegmentedColormap.from_list("opslib", ["#F4F8FB", "#9CC9E6", theme.BLUE, "#003A5C"])
@@ -17,6 +17,7 @@ MOST_LABELLED = 14
 """Columns up to which every cell carries its number."""
 
 
+@drawing
 def draw_cohorts(
     cohorts: pd.DataFrame, *, value: str = "retention_share", title: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -29,14 +30,6 @@ def draw_cohorts(
         (0-1; missing where the period is unfinished or unobserved).
     value : str
         Column to draw.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(cohorts, "cohorts", "cohort", "age", value)
     grid = cohorts.pivot(index="cohort", columns="age", values=value).astype("float64").sort_index()
@@ -71,7 +64,7 @@ def paint_cells(ax: Axes, values: np.ndarray, norm: Normalize, *, is_labelled: b
     for (row, column), value in np.ndenumerate(values if is_labelled else np.empty((0, 0))):
         if np.isfinite(value):
             ink = theme.ink_on(RAMP(norm(value)))
-            ax.annotate(_per_cent(value), (column, row), ha="center", va="center", fontsize=8.5, color=ink)
+            theme.text_at(ax, _per_cent(value), (column, row), size=8.5, colour=ink, ha="center")
 
 
 def _per_cent(value: float) -> str:
@@ -82,8 +75,7 @@ def write_cell(ax: Axes, at: tuple[float, float], text: str, below: str, *, ink:
     """A cell's number, and its interval or amount smaller under it."""
     for words, rise, size in ((text, 5, 9.5), (below, -7, 7.5)):
         weight = "bold" if is_bold and words is text else "normal"
-        ax.annotate(words, at, xytext=(0, rise), textcoords="offset points", ha="center", va="center", fontsize=size,
-                    color=ink, fontweight=weight, parse_math=False)  # fmt: skip
+        theme.text_at(ax, words, at, shift=(0, rise), size=size, colour=ink, ha="center", fontweight=weight, parse_math=False)  # fmt: skip
 
 
 def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
@@ -94,12 +86,10 @@ def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
     ax.set_xticks(range(0, len(columns), step), columns[::step])
     step = max(1, -(-len(rows) // 30))
     ax.set_yticks(range(0, len(rows), step), rows[::step])
-    ax.grid(False)
-    ax.tick_params(length=0)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    theme.bare(ax)
 
 
+@drawing
 def draw_rfm_grid(
     grid: pd.DataFrame,
     *,
@@ -116,16 +106,8 @@ def draw_rfm_grid(
         ``recency_score``, ``frequency_score`` (1 = worst) and the column ``value``; withheld cells missing.
     value : str
         Column to draw: a count, a share, or money.
-    title : str or None
-        The finding.
     currency : str or None
         Code for money.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(grid, "rfm grid", "recency_score", "frequency_score", value)
     cells = grid.pivot_table(index="frequency_score", columns="recency_score", values=value, aggfunc="sum", min_count=1)
@@ -137,13 +119,12 @@ def draw_rfm_grid(
     paint_cells(ax, values, norm, is_labelled=False)
     for (row, column), number in np.ndenumerate(values):
         text = "withheld" if np.isnan(number) else formats.format_value(number, unit)
-        ax.annotate(
+        theme.text_at(
+            ax,
             text,
             (column, row),
+            colour=theme.GREY if np.isnan(number) else theme.ink_on(RAMP(norm(number))),
             ha="center",
-            va="center",
-            fontsize=9,
-            color=theme.GREY if np.isnan(number) else theme.ink_on(RAMP(norm(number))),
         )
     rows = [str(score) for score in sorted(cells.index, reverse=True)]
     heat_axes(ax, [str(score) for score in cells.columns], rows)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
-from opslib.charts.theme import INK, LIGHT, figure_of
+from opslib.charts.theme import LIGHT, figure_of, text_at
 
 _GAP = 2.0
 
@@ -77,15 +77,13 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, size:
     labels = []
     for (x, y, text, colour), at, wished in zip(ends, heights, pixels[:, 1], strict=True):
         labels.append(
-            ax.annotate(
+            text_at(
+                ax,
                 text,
                 (x, y),
-                xytext=(8, (at - wished) / scale),
-                textcoords="offset points",
-                color=colour,
-                fontsize=size,
-                va="center",
-                ha="left",
+                shift=(8, (at - wished) / scale),
+                size=size,
+                colour=colour,
                 fontweight="bold",
                 annotation_clip=False,
             )
@@ -129,17 +127,7 @@ def label_points(
     for (x, y, text), anchor, radius in zip(points, anchors, radii, strict=True):
         if not text:
             continue
-        label = ax.annotate(
-            text,
-            (x, y),
-            xytext=(0, 0),
-            textcoords="offset points",
-            fontsize=size,
-            color=INK,
-            ha="center",
-            va="center",
-            annotation_clip=False,
-        )
+        label = text_at(ax, text, (x, y), size=size, ha="center", annotation_clip=False)
         extent = label.get_window_extent()
         place = _free_place(
             anchor, radius, (extent.width, extent.height), taken, (frame.x0, frame.y0, frame.x1, frame.y1)
@@ -190,17 +178,3 @@ def _free_place(
 
 def _touch(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
-
-
-def overlaps(ax: Axes) -> list[tuple[str, str]]:
-    """Pairs of visible texts of the axes whose boxes lie on each other; a figure has none."""
-    figure = figure_of(ax)
-    figure.draw_without_rendering()
-    ticks = []
-    for axis, (low, high) in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim()))):
-        ticks += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-    candidates = [*ax.texts, *ticks, ax._left_title, ax.xaxis.label, ax.yaxis.label]  # type: ignore[attr-defined]
-    texts = [text for text in candidates if text.get_visible() and text.get_text().strip()]
-    boxes = [(t.get_text(), t.get_window_extent()) for t in texts]
-    shrunk = [(name, (b.x0 + 1, b.y0 + 1, b.x1 - 1, b.y1 - 1)) for name, b in boxes]
-    return [(one, two) for i, (one, a) in enumerate(shrunk) for two, b in shrunk[i + 1 :] if _touch(a, b)]

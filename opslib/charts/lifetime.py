@@ -12,12 +12,13 @@ from matplotlib.colors import Normalize
 
 from opslib import formats
 from opslib.charts import heat, theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, rows_of
 from opslib.charts.labels import label_ends
 from opslib.segmentation import NOBODY, HoldoutCheck
 
 
+@drawing
 def draw_clv_holdout(check: HoldoutCheck, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Purchases a customer predicted and realised in the held-out days, by tenths of the customers.
 
@@ -25,14 +26,6 @@ def draw_clv_holdout(check: HoldoutCheck, *, title: str | None = None, ax: Axes 
     ----------
     check : HoldoutCheck
         From `segmentation.holdout_check`; reads ``groups`` and the errors.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     groups = check.groups
     ax = theme.new_axes(ax)
@@ -77,6 +70,7 @@ def _missed(error: float) -> str:
     return f"{share} too {'low' if error < 0 else 'high'}"
 
 
+@drawing
 def draw_clv_tracking(check: HoldoutCheck, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Running total of purchases in the held-out weeks: realised, predicted, and going on as before.
 
@@ -84,14 +78,6 @@ def draw_clv_tracking(check: HoldoutCheck, *, title: str | None = None, ax: Axes
     ----------
     check : HoldoutCheck
         From `segmentation.holdout_check`; reads ``weeks`` and the interval of the total.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     weeks = check.weeks
     ax = theme.new_axes(ax)
@@ -121,6 +107,7 @@ def draw_clv_tracking(check: HoldoutCheck, *, title: str | None = None, ax: Axes
     )
 
 
+@drawing
 def draw_migration_flow(
     flows: pd.DataFrame,
     *,
@@ -140,14 +127,6 @@ def draw_migration_flow(
         Segments from best to worst; alphabetical unless given, ``not a customer`` always last.
     currency : str or None
         ISO code.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(flows, "flows", "segment_before", "segment_after", "flow_share", "lower", "upper", "revenue_before", "revenue_after")  # fmt: skip
     names = sorted({*flows["segment_before"], *flows["segment_after"]} - {NOBODY})
@@ -168,8 +147,7 @@ def draw_migration_flow(
     for row, name in enumerate(rows):
         ends = [float(money.loc[name, column]) for column in money.columns]
         text = "withheld" if np.isnan(ends).any() else " → ".join(formats.format_money(x, currency or "") for x in ends)
-        ax.annotate(text, (len(columns) - 0.5, row), xytext=(6, 0), textcoords="offset points", va="center",
-                    fontsize=8.5, color=theme.INK, annotation_clip=False, parse_math=False)  # fmt: skip
+        theme.text_at(ax, text, (len(columns) - 0.5, row), shift=(6, 0), size=8.5, annotation_clip=False, parse_math=False)  # fmt: skip
     return finish(
         ax,
         title=title or _largest_loss(flows, currency),

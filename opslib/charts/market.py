@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 
 from opslib import formats, privacy
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, require, rows_of, short
 
 MOST_ITEMS, MOST_RIVALS, MOST_ARCS = 36, 3, 2
@@ -22,6 +22,7 @@ BLOCK_GAP = 0.7
 _NEEDED = ("item_a", "item_b", "ratio", "ratio_lower", "ratio_upper", "n_customers", "is_beyond_chance")
 
 
+@drawing
 def draw_market_map(
     complements: pd.DataFrame, groups: pd.DataFrame | None = None, *, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -34,14 +35,6 @@ def draw_market_map(
         ``n_customers``, ``is_beyond_chance``, strongest first; pairs of fewer people than `privacy.MINIMUM` are not drawn.
     groups : DataFrame or None
         From `positioning.substitute_groups`: ``item``, ``group``.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(complements, "market map", *_NEEDED)
     known = {} if groups is None else dict(zip(groups["item"], groups["group"], strict=True))
@@ -136,7 +129,7 @@ def _label(ax: Axes, points: list[tuple[float, float, str]]) -> None:
     """Each arc's label right of it, strongest first; one that would lie on another stays away."""
     taken: list[Bbox] = []
     for x, y, words in points:
-        text = ax.annotate(words, (x, y), xytext=(5, 0), textcoords="offset points", fontsize=8.0, va="center")
+        text = theme.text_at(ax, words, (x, y), shift=(5, 0), size=8.0)
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
         box = text.get_window_extent()
         if any(box.overlaps(other) for other in taken):

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, short
 from opslib.errors import ParameterError
 from opslib.periods import Coverage, Period
@@ -22,6 +22,7 @@ MOST_STEPS = 8
 """Steps of a decomposition that are drawn one by one."""
 
 
+@drawing
 def draw_accounting(
     accounting: pd.DataFrame, *, title: str | None = None, kept: str = "kept", ax: Axes | None = None
 ) -> Axes:
@@ -32,16 +33,8 @@ def draw_accounting(
     accounting : DataFrame
         ``reason`` and ``n_rows``, one row a reason; the reason, or the ``outcome`` where there is such a column,
         ``kept`` is what the analysis uses.
-    title : str or None
-        The finding.
     kept : str
         The reason that means "used".
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(accounting, "accounting", "reason", "n_rows")
     frame = accounting[["reason", "n_rows"]].copy()
@@ -54,7 +47,7 @@ def draw_accounting(
     ax.barh(rows, frame["n_rows"], color=colours, height=0.66)
     for row, n in zip(rows, frame["n_rows"], strict=True):
         share = formats.format_share(n / total) if total else formats.UNKNOWN
-        ax.annotate(f"{n:,} ({share})", (n, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5)
+        theme.text_at(ax, f"{n:,} ({share})", (n, row), shift=(5, 0), size=9.5)
     ax.set_yticks(rows, [short(reason) for reason in frame["reason"]])
     ax.invert_yaxis()
     ax.set_xlim(0, max(frame["n_rows"].max(), 1) * 1.42)
@@ -71,6 +64,7 @@ def draw_accounting(
     )
 
 
+@drawing
 def draw_days_observed(coverage: Coverage, *, period: Period, title: str | None = None, ax: Axes | None = None) -> Axes:
     """A strip of days a month: seen, missing within the data, or outside them.
 
@@ -80,14 +74,6 @@ def draw_days_observed(coverage: Coverage, *, period: Period, title: str | None 
         Days that the data have seen.
     period : Period
         Days to draw.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     months = period.split("month")
     ax = theme.new_axes(ax, height=theme.height_for(len(months), per_row=0.24, around=1.5))
@@ -109,10 +95,7 @@ def draw_days_observed(coverage: Coverage, *, period: Period, title: str | None 
     ax.set_ylim(len(months) - 0.4, -0.6)
     ax.set_yticks(range(len(months)), [f"{month.start:%b %Y}" for month in months])
     ax.set_xticks([d - 0.5 for d in (1, 5, 10, 15, 20, 25, 31)], ["1", "5", "10", "15", "20", "25", "31"])
-    ax.grid(False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
-    ax.tick_params(length=0)
+    theme.bare(ax)
     n_seen, n_missing = coverage.n_observed(period), sum(period.contains(day) for day in coverage.missing)
     return finish(
         ax,
@@ -129,6 +112,7 @@ def _day_state(day: date, coverage: Coverage) -> str:
     return "seen" if coverage.first <= day <= coverage.last else "outside"
 
 
+@drawing
 def draw_decomposition(
     effects: pd.DataFrame,
     *,
@@ -151,14 +135,6 @@ def draw_decomposition(
         Names of the two ends.
     currency : str or None
         ISO code.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
 
     Raises
     ------
@@ -234,14 +210,7 @@ def _step_labels(
     for row, bottom, size in zip(rows, bottoms, sizes, strict=True):
         is_end = row in (0, len(rows) - 1)
         text = formats.format_value(float(size), unit, currency=currency, signed=not is_end)
-        ax.annotate(
-            text,
-            (max(bottom, bottom + size), row),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9.5,
-        )
+        theme.text_at(ax, text, (max(bottom, bottom + size), row), shift=(5, 0), size=9.5)
 
 
 def _zoom(ax: Axes, bottoms: np.ndarray, sizes: np.ndarray) -> None:

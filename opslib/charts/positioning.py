@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, require, short
 from opslib.charts.labels import label_points
 from opslib.stats.correspondence import REGION_LEVEL, CorrespondenceMap
@@ -22,6 +22,7 @@ MOST_CATEGORIES = 8
 TALLEST = 0.42
 
 
+@drawing
 def draw_price_ladder(ladder: pd.DataFrame, *, currency: str, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Price bands of each category: what is offered above its line, what is bought below, gaps marked.
 
@@ -32,14 +33,6 @@ def draw_price_ladder(ladder: pd.DataFrame, *, currency: str, title: str | None 
         ``revenue_amount``, ``offer_share``, ``demand_share``.
     currency : str
         ISO code of prices.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(ladder, "price ladder", "category", "band", "lower_price", "upper_price", "offer_share", "demand_share")
     order = ladder.groupby("category", sort=True)["revenue_amount"].sum().sort_values(ascending=False, kind="stable")
@@ -92,6 +85,7 @@ def _money(value: float, currency: str) -> str:
     return formats.format_money(value, currency)
 
 
+@drawing
 def draw_perceptual_map(
     mapped: CorrespondenceMap,
     *,
@@ -108,14 +102,6 @@ def draw_perceptual_map(
         With at least two axes.
     rows, columns : str
         What its rows and columns are.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     ax = theme.new_axes(ax, height=5.4)
     own, others = mapped.rows[["axis_1", "axis_2"]], mapped.columns[["axis_1", "axis_2"]]

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, renamed, require, rows_of, short, top_row
 from opslib.charts.heat import RAMP
 from opslib.charts.labels import label_points
@@ -26,6 +26,7 @@ MANY_POINTS = 400
 """Points from which a cloud becomes a picture inside the SVG."""
 
 
+@drawing
 def draw_pareto(
     curve: pd.DataFrame,
     *,
@@ -41,16 +42,8 @@ def draw_pareto(
     curve : DataFrame
         ``item_share`` and ``value_share``, both cumulative (0-1, ascending); optional ``abc`` names the class of each
         point.
-    title : str or None
-        The finding.
     what, measure : str
         What is counted and what is summed.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(curve, "pareto curve", "item_share", "value_share")
     frame = curve.sort_values(["item_share", "value_share"], kind="stable")
@@ -68,7 +61,7 @@ def draw_pareto(
         for name, at, h in ends
     ]
     for (_, at, height), text in zip(ends, texts, strict=True):
-        ax.annotate(text, (at, height), xytext=(9, -9), textcoords="offset points", va="top", fontsize=9.5)
+        theme.text_at(ax, text, (at, height), shift=(9, -9), size=9.5, va="top")
     ax.set_xlim(0, 1)
     ax.set_ylim(min(0.0, float(y.min())), max(1.03, float(y.max()) * 1.03))
     for axis in (ax.xaxis, ax.yaxis):
@@ -95,6 +88,7 @@ def _class_ends(frame: pd.DataFrame) -> list[tuple[str, float, float]]:
     ][:-1]
 
 
+@drawing
 def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """The nine cells: share of revenue and number of products in each, and how each is treated.
 
@@ -103,14 +97,6 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     cells : DataFrame
         From `classification.cell_summary`, one row a cell: ``abc_class``, ``xyz_class``, ``n_products``,
         ``amount_share`` and optionally ``treatment``. Products too new for a class are not drawn.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     cells = renamed(cells, {"abc_class": "abc", "xyz_class": "xyz", "amount_share": "revenue_share"})
     cells = cells[cells.get("xyz", pd.Series(dtype="str")) != "N"]
@@ -123,28 +109,26 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         shade = RAMP(max(float(r.revenue_share), 0.0) / top * 0.75 if top > 0 else 0.0)
         ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=shade))
         ink = theme.ink_on(shade)
-        ax.annotate(
+        theme.text_at(
+            ax,
             formats.format_share(r.revenue_share, step=0.1),
             (x, y - 0.14),
+            size=13,
+            colour=ink,
             ha="center",
-            va="center",
-            fontsize=13,
             fontweight="bold",
-            color=ink,
         )
         detail = plural(int(r.n_products), "product")
-        ax.annotate(detail, (x, y + 0.1), ha="center", va="center", fontsize=9, color=ink)
+        theme.text_at(ax, detail, (x, y + 0.1), colour=ink, ha="center")
         if "treatment" in cells.columns:
-            ax.annotate(short(r.treatment, 30), (x, y + 0.31), ha="center", va="center", fontsize=9, color=ink)
+            theme.text_at(ax, short(r.treatment, 30), (x, y + 0.31), colour=ink, ha="center")
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     demand = {"X": "X steady demand", "Y": "Y changing", "Z": "Z erratic"}
     ax.set_xticks(range(len(columns)), [demand.get(c, c) for c in columns])
     ax.set_yticks(range(len(rows)), rows)
-    ax.grid(False)
-    ax.tick_params(length=0, labelcolor=theme.INK, labelsize=10.5)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    theme.bare(ax)
+    ax.tick_params(labelcolor=theme.INK, labelsize=10.5)
     ordered = cells.sort_values(["revenue_share", "abc", "xyz"], ascending=[False, True, True], kind="stable")
     best = ordered.iloc[0]
     share, n = (
@@ -163,6 +147,7 @@ def draw_abc_xyz(cells: pd.DataFrame, *, title: str | None = None, ax: Axes | No
     )
 
 
+@drawing
 def draw_growth_share(
     products: pd.DataFrame, *, title: str | None = None, currency: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -174,16 +159,8 @@ def draw_growth_share(
         From `classification.growth_share`: ``group``, ``growth_share`` (relative, 0.1 is +10 %), ``relative_share``
         (ratio to the largest other group, above 0), ``revenue_after``, ``quadrant``; optional ``shop_growth`` and
         ``share_cut`` (constant) place the lines.
-    title : str or None
-        The finding.
     currency : str or None
         Code of the revenue.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     products = renamed(products, GROWTH_NAMES)
     require(products, "growth-share", "name", "growth", "relative_share", "revenue_amount", "quadrant")
@@ -216,7 +193,7 @@ def draw_growth_share(
     ]
     counts = frame.groupby("quadrant", sort=True).size()
     parts = ", ".join(plural(int(n), str(q)) for q, n in counts.items())
-    legend = ", ".join(f"{_colour_word(q)}: {q}" for q in counts.index)
+    legend = ", ".join(f"{theme.COLOUR_WORDS.get(theme.colour_of(q), 'other')}: {q}" for q in counts.index)
     biggest = frame.iloc[0] if len(frame) else None
     tail = ""
     if biggest is not None:
@@ -235,20 +212,6 @@ def _cut(frame: pd.DataFrame, name: str, otherwise: float) -> float:
     return float(frame[name].iloc[0]) if name in frame and len(frame) else otherwise
 
 
-def _colour_word(name: str) -> str:
-    words = {
-        theme.BLUE: "blue",
-        theme.GREEN: "green",
-        theme.ORANGE: "orange",
-        theme.GREY: "grey",
-        theme.RED: "red",
-        theme.SKY: "light blue",
-        theme.PURPLE: "pink",
-        theme.LIGHT: "light grey",
-    }
-    return words.get(theme.colour_of(name), "other")
-
-
 def _room(ax: Axes, frame: pd.DataFrame) -> None:
     """Limits with room for bubbles and labels around all points and both lines."""
     if frame.empty:
@@ -261,6 +224,7 @@ def _room(ax: Axes, frame: pd.DataFrame) -> None:
     ax.set_ylim(growth.min() - 0.14 * span, growth.max() + 0.14 * span)
 
 
+@drawing
 def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Products and revenue by stage of life, in the order of life.
 
@@ -268,14 +232,6 @@ def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes 
     ----------
     stages : DataFrame
         ``stage``, ``n_products``, ``revenue_share``.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(stages, "life cycle", "stage", "n_products", "revenue_share")
     total = float(stages["n_products"].sum()) or 1.0
@@ -288,13 +244,14 @@ def draw_life_cycle(stages: pd.DataFrame, *, title: str | None = None, ax: Axes 
     )
     for i, r in enumerate(rows_of(frame)):
         at = max(float(r.revenue_share), float(r.n_products) / total, 0.0)
-        ax.annotate(
+        theme.text_at(
+            ax,
             formats.format_share(r.revenue_share, step=1.0),
             (i, at),
-            xytext=(0, 6),
-            textcoords="offset points",
+            shift=(0, 6),
+            size=10,
             ha="center",
-            fontsize=10,
+            va="baseline",
         )
     ax.set_xticks(x, [f"{short(r.stage, 16)}\n{plural(int(r.n_products), 'product')}" for r in rows_of(frame)])
     ax.tick_params(axis="x", length=0, labelcolor=theme.INK)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, require, rows_of, top_row
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.segmentation.features import feature_named
@@ -20,6 +20,7 @@ _STRONG = 2.0
 """Standard deviations at which the colour is full."""
 
 
+@drawing
 def draw_segment_profile(profiles: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Standardised difference of each habit and group to all others; what is not distinct stays empty.
 
@@ -28,14 +29,6 @@ def draw_segment_profile(profiles: pd.DataFrame, *, title: str | None = None, ax
     profiles : DataFrame
         ``profiles`` of `segmentation.segment_clusters`: ``cluster``, ``segment``, ``feature``, ``difference``, ``lower``,
         ``upper``, ``is_distinct``.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(profiles, "profiles", "cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct")
     features, groups = list(dict.fromkeys(profiles["feature"])), list(dict.fromkeys(profiles["cluster"]))

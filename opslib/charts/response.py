@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, rows_of, short
 from opslib.positioning import PriceResponse, WhatIf
 
@@ -18,6 +18,7 @@ SHOWN = (-6.0, 2.0)
 """Slopes of the axis; longer intervals end in an arrow."""
 
 
+@drawing
 def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """A forest of price responses by group: list price blue, promotion green; grey where it is no effect.
 
@@ -25,14 +26,6 @@ def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: 
     ----------
     response : PriceResponse
         From `positioning.price_response`.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     known = response.groups.dropna(subset=["slope"])
     rows = rows_of(known.head(MOST_GROUPS))
@@ -81,7 +74,9 @@ def _interval(ax: Axes, place: float, ends: tuple[float, float, float], colour: 
             ax.plot(x, place, marker=arrow, color=colour, markersize=5, zorder=3)
 
 
-def draw_price_response(found: WhatIf, *, currency: str, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_price_response(
+    found: WhatIf, *, currency: str, title: str | None = None, ax: Axes | None = None
+) -> Axes | None:
     """Change of revenue and margin along the prices that a product has had; hatched where there is no evidence.
 
     Parameters
@@ -90,15 +85,9 @@ def draw_price_response(found: WhatIf, *, currency: str, title: str | None = Non
         From `positioning.what_if`.
     currency : str
         ISO code of prices.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
+    if not np.isfinite(found.now.price):  # an empty curve is drawn: it says that nothing can be told
+        return None
     ax = theme.new_axes(ax)
     band, now, then = found.band, found.now.price, found.then.price
     ends = [price for price in (*band, now, then) if np.isfinite(price)]
@@ -162,18 +151,11 @@ def _curve_labels(
     for rank, (price, colour) in enumerate(marks):
         at = (price - left) / (right - left)
         is_left = at > 0.8 or (at > 0.2 and price == min(marks)[0] and len(marks) > 1)
-        ax.annotate(
-            names[colour], (price, low + (0.03 + 0.07 * rank) * (high - low)), xytext=(-5 if is_left else 5, 0),
-            textcoords="offset points", ha="right" if is_left else "left", color=colour, fontsize=9.5, fontweight="bold",
-        )  # fmt: skip
+        theme.text_at(ax, names[colour], (price, low + (0.03 + 0.07 * rank) * (high - low)), shift=(-5 if is_left else 5, 0), size=9.5, colour=colour, ha="right" if is_left else "left", va='baseline', fontweight="bold")  # fmt: skip
     if not lines:
         return
     ends = curve.iloc[[0, -1]][[f"{name}_value" for name in lines]].to_numpy(float)
     side = 0 if len(lines) == 1 or abs(np.diff(ends[0])[0]) >= abs(np.diff(ends[1])[0]) else 1
     for name, y in zip(lines, ends[side], strict=True):
         above = y == ends[side].max()
-        ax.annotate(
-            name, (curve["price"].iloc[-side], y), xytext=(6 if side == 0 else -6, 9 if above else -14),
-            textcoords="offset points", ha="left" if side == 0 else "right", color=theme.colour_of(name), fontsize=9.5,
-            fontweight="bold",
-        )  # fmt: skip
+        theme.text_at(ax, name, (curve["price"].iloc[-side], y), shift=(6 if side == 0 else -6, 9 if above else -14), size=9.5, colour=theme.colour_of(name), ha="left" if side == 0 else "right", va='baseline', fontweight="bold")  # fmt: skip

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import renamed, require, rows_of, short, top_row
 
 
+@drawing
 def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Share of customers against share of revenue, one line a segment.
 
@@ -19,14 +20,6 @@ def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axe
     ----------
     sizes : DataFrame
         ``segment`` or ``tier``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in order.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     frame = renamed(sizes, {"tier": "segment"}).reset_index(drop=True)
     require(frame, "segment sizes", "segment", "customer_share", "revenue_share")
@@ -34,15 +27,7 @@ def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axe
     for row, r in enumerate(rows_of(frame)):
         people, money = float(r.customer_share), float(r.revenue_share)
         if np.isnan(people) or np.isnan(money):
-            ax.annotate(
-                "withheld",
-                (0, row),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-                color=theme.GREY,
-            )
+            theme.text_at(ax, "withheld", (0, row), shift=(6, 0), colour=theme.GREY)
             continue
         ax.plot([people, money], [row, row], color=theme.LIGHT, linewidth=2.4, zorder=1)
         ax.plot(people, row, marker="o", color=theme.GREY, markersize=7, zorder=2)
@@ -72,15 +57,13 @@ def _share(value: float, step: float | None = None) -> str:
 def _pair_labels(ax: Axes, row: int, people: float, money: float) -> None:
     is_right = money >= people
     for value, is_outer_right, colour in ((people, not is_right, theme.GREY), (money, is_right, theme.BLUE)):
-        ax.annotate(
+        theme.text_at(
+            ax,
             formats.format_share(value, step=0.1 if value < 0.0995 else 1.0),
             (value, row),
-            xytext=(8 if is_outer_right else -8, 0),
-            textcoords="offset points",
-            va="center",
+            shift=(8 if is_outer_right else -8, 0),
+            colour=colour,
             ha="left" if is_outer_right else "right",
-            fontsize=9,
-            color=colour,
         )
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import short, top_row
 from opslib.charts.labels import label_ends, spread
 from opslib.errors import ParameterError
@@ -22,6 +22,7 @@ LONGEST_NAME = 26
 """Characters of a name beside its line."""
 
 
+@drawing
 def draw_series(
     series: pd.DataFrame,
     *,
@@ -41,18 +42,10 @@ def draw_series(
         lines are drawn.
     unit : str or None
         "share", "GBP", "orders", ...; read from the column ``unit`` unless given.
-    title : str or None
-        The finding.
     currency : str or None
         Code for the unit "money".
     changes : DataFrame or None
         ``started_at`` and ``description`` of changes to mark.
-    ax : Axes or None
-        Where to draw; a new figure unless given.
-
-    Returns
-    -------
-    Axes
     """
     frame = _prepared(series)
     unit = unit if unit is not None else _one_unit(series)
@@ -197,16 +190,15 @@ def _changes(ax: Axes, changes: pd.DataFrame) -> None:
     for at, text, y in zip(inside["at"], inside["description"].astype(str), tops, strict=True):
         ax.axvline(at, color=theme.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         right = at > low + (high - low) * 0.55
-        ax.annotate(
+        theme.text_at(
+            ax,
             text if len(text) <= 44 else text[:43] + "…",
             (at, y),
-            xycoords=("data", "axes fraction"),
-            xytext=(-5 if right else 5, 0),
-            textcoords="offset points",
+            shift=(-5 if right else 5, 0),
+            colour=theme.GREY,
             ha="right" if right else "left",
             va="top",
-            fontsize=9,
-            color=theme.GREY,
+            xycoords=("data", "axes fraction"),
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.9},
         )
 

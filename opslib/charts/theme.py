@@ -13,6 +13,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from opslib import formats
@@ -27,52 +28,43 @@ TITLE_CHARS, SUBTITLE_CHARS = 66, 92
 DEFAULT_AXES_SHARE = 0.775
 """Width of the only axes of a figure before it is laid out, as a share of the figure's."""
 
+_THINGS = {
+    BLUE: (
+        "confirmed",
+        "held",
+        "revenue",
+        "returning",
+        "active",
+        "a",
+        "heavy",
+        "star",
+        "maturity",
+        "treated",
+        "kept",
+        "own",
+        "measured",
+    ),
+    SKY: ("supported", "orders", "new", "b", "medium", "introduction", "launch"),
+    ORANGE: ("partly", "cost", "at risk", "question mark", "decline"),
+    GREY: ("refuted", "lapsed", "dog", "dormant", "end", "control"),
+    RED: ("harmful", "broken", "returns"),
+    LIGHT: ("inconclusive", "invalid", "unclear", "c", "light"),
+    GREEN: ("margin", "cash cow", "growth"),
+    PURPLE: ("customers",),
+    PALE: ("zero",),
+}
 #: The same thing has the same colour on every page.
-COLOURS: dict[str, str] = {
-    "confirmed": BLUE,
-    "supported": SKY,
-    "partly": ORANGE,
-    "refuted": GREY,
-    "harmful": RED,
-    "inconclusive": LIGHT,
-    "invalid": LIGHT,
-    "held": BLUE,
-    "broken": RED,
-    "unclear": LIGHT,
-    "revenue": BLUE,
-    "margin": GREEN,
-    "cost": ORANGE,
-    "orders": SKY,
-    "customers": PURPLE,
-    "returns": RED,
-    "new": SKY,
-    "returning": BLUE,
-    "lapsed": GREY,
-    "at risk": ORANGE,
-    "active": BLUE,
-    "a": BLUE,
-    "b": SKY,
-    "c": LIGHT,
-    "heavy": BLUE,
-    "medium": SKY,
-    "light": LIGHT,
-    "zero": PALE,
-    "star": BLUE,
-    "cash cow": GREEN,
-    "question mark": ORANGE,
-    "dog": GREY,
-    "introduction": SKY,
-    "launch": SKY,
-    "dormant": GREY,
-    "growth": GREEN,
-    "maturity": BLUE,
-    "decline": ORANGE,
-    "end": GREY,
-    "treated": BLUE,
-    "control": GREY,
-    "kept": BLUE,
-    "own": BLUE,
-    "measured": BLUE,
+COLOURS: dict[str, str] = {thing: colour for colour, things in _THINGS.items() for thing in things}
+#: Colours as a legend names them.
+COLOUR_WORDS = {
+    BLUE: "blue",
+    GREEN: "green",
+    ORANGE: "orange",
+    GREY: "grey",
+    RED: "red",
+    SKY: "light blue",
+    PURPLE: "pink",
+    LIGHT: "light grey",
 }
 COUNTED = frozenset(
     {"orders", "customers", "visitors", "sessions", "lines", "products", "searches", "returns", "count"}
@@ -164,6 +156,30 @@ def new_axes(ax: Axes | None, *, height: float = HEIGHT) -> Axes:
     return ax
 
 
+def text_at(
+    ax: Axes,
+    text: str,
+    at: tuple[Any, Any],
+    *,
+    shift: tuple[float, float] = (0, 0),
+    size: float = 9,
+    colour: str = INK,
+    ha: Any = "left",
+    va: Any = "center",
+    **more: Any,
+) -> Annotation:
+    """Write a text at a point of the axes, moved from it by so many points of type."""
+    more |= {"fontsize": size, "color": colour, "ha": ha, "va": va}
+    return ax.annotate(text, at, xytext=shift, textcoords="offset points", **more)
+
+
+def bare(ax: Axes) -> None:
+    """No grid, no ticks and no spines: the cells of a matrix or a calendar are the axes."""
+    ax.grid(False)
+    ax.tick_params(length=0)
+    ax.spines[["left", "bottom"]].set_visible(False)
+
+
 def figure_of(ax: Axes) -> Figure:
     """The figure that the axes belong to."""
     return cast(Figure, ax.get_figure(root=True))
@@ -179,16 +195,15 @@ def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
     room = min(1.0, figure_of(ax).get_figwidth() / WIDTH * ax.get_position().width / DEFAULT_AXES_SHARE)
     below = textwrap.fill(subtitle, max(12, int(SUBTITLE_CHARS * room)))
     if below:
-        ax.annotate(
+        text_at(
+            ax,
             below,
             (0, 1),
-            xytext=(0, 7),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="left",
+            shift=(0, 7),
+            size=9.5,
+            colour=GREY,
             va="bottom",
-            fontsize=9.5,
-            color=GREY,
+            xycoords="axes fraction",
             gid="subtitle",
             linespacing=1.25,
         )

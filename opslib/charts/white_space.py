@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
-from opslib.charts.display import finish
+from opslib.charts.display import drawing, finish
 from opslib.charts.frames import plural, require, rows_of, short
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.stats.estimates import Estimate
@@ -22,6 +22,7 @@ SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
 """Colour from each ratio of demand to offer on."""
 
 
+@drawing
 def draw_unmet_searches(
     themes: pd.DataFrame, *, currency: str, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -34,14 +35,6 @@ def draw_unmet_searches(
         ``top_three_share``, best first; from `positioning.unmet_searches`. Rows without visits are left out.
     currency : str
         ISO code.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_lower", "worth_upper", "top_three_share")  # fmt: skip
     shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
@@ -53,10 +46,7 @@ def draw_unmet_searches(
         if has_money:
             ax.plot([r.worth_lower, r.worth_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
         ax.plot(getattr(r, value), row, marker="o", color=colour, markersize=6)
-        ax.annotate(
-            f"{formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)} visits", (1.01, row), xycoords=("axes fraction", "data"),
-            va="center", fontsize=9, color=theme.GREY,
-        )  # fmt: skip
+        theme.text_at(ax, f"{formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)} visits", (1.01, row), colour=theme.GREY, xycoords=("axes fraction", "data"))  # fmt: skip
     ax.axvline(0, color=theme.GREY, linewidth=0.8)
     theme.row_axis(ax, [short(name, 28) for name in shown["theme"]])
     theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
@@ -81,6 +71,7 @@ def _worth_words(row: pd.Series, currency: str) -> str:
     return f"{row['theme']} is worth {formats.format_estimate(worth)} a month."
 
 
+@drawing
 def draw_white_space(
     gaps: pd.DataFrame, *, rows: str = "category", columns: str = "price_band", currency: str,
     title: str | None = None, ax: Axes | None = None,
@@ -98,14 +89,6 @@ def draw_white_space(
         Column across.
     currency : str
         ISO code.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
-
-    Returns
-    -------
-    Axes
     """
     require(gaps, "white space", rows, columns, "pressure", "pressure_lower", "pressure_upper", "excess_amount")  # fmt: skip
     names = list(dict.fromkeys(gaps[rows]))[:MOST_ROWS]
@@ -141,7 +124,7 @@ def _cell(ax: Axes, x: int, y: int, r: dict[Hashable, Any], currency: str) -> No
     )
     ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, edgecolor=theme.PALE, linewidth=0.8))
     if not np.isfinite(ratio):
-        ax.annotate("nothing offered", (x, y), ha="center", va="center", fontsize=8.5, color=theme.GREY)
+        theme.text_at(ax, "nothing offered", (x, y), size=8.5, colour=theme.GREY, ha="center")
         return
     ink = theme.ink_on(colour) if is_clear else theme.GREY
     text = f"{ratio:.2f}x ({r['pressure_lower']:.2f}–{r['pressure_upper']:.2f})"

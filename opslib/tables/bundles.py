@@ -286,8 +286,8 @@ def estimate_bundle(estimate: Estimate) -> Bundle:
 
 
 def table_bundle(table: Table) -> Bundle:
-    """HTML and aligned text."""
-    return {"text/html": to_html(table), "text/plain": to_text(table)}
+    """HTML and aligned text; nothing to see of a table without rows."""
+    return {"text/html": to_html(table), "text/plain": to_text(table)} if table.rows else {"text/plain": ""}
 
 
 def frame_bundle(frame: pd.DataFrame) -> Bundle:

@@ -88,6 +88,7 @@ def show(
     Returns
     -------
     Table
+        Shows itself as nothing where the frame has no rows.
 
     Raises
     ------
@@ -181,12 +182,12 @@ def _marks(frame: pd.DataFrame, highlight: str | Sequence[bool] | None) -> tuple
 
 
 def to_html(table: Table) -> str:
-    """Semantic HTML, class names only, everything escaped; no ids, so nothing can clash."""
+    """Semantic HTML, class names only, everything escaped; no ids, so nothing can clash; '' of a table without rows."""
+    if not table.rows:
+        return ""
     n_columns, n_rows = len(table.heads), len(table.rows)
     first = _grid(table, n_rows=min(table.max_rows, n_rows), n_columns=min(MAX_COLUMNS, n_columns))
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
-    if n_rows == 0:
-        return f'<div class="table">{first}<p class="note">No rows.</p>{notes}</div>'
     whole = n_rows > table.max_rows or n_columns > MAX_COLUMNS
     if not whole:
         return f'<div class="table">{first}{notes}</div>'
@@ -225,7 +226,9 @@ def _class(head: Head) -> str:
 
 
 def to_text(table: Table) -> str:
-    """The table for a terminal: aligned columns, all rows."""
+    """The table for a terminal: aligned columns, all rows; '' of a table without any."""
+    if not table.rows:
+        return ""
     heads = [f"{head.label} ({head.unit})" if head.unit else head.label for head in table.heads]
     lines = [heads, *([cell.text for cell in row] for row in table.rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from dataclasses import dataclass
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -13,9 +16,10 @@ import pytest
 
 from opslib import charts
 from opslib.charts import theme
-from opslib.charts.labels import overlaps
 from opslib.errors import ParameterError, ReportError
 from tests.charts.cases import CASES, EFFECTS, FEW, cells, kpis, months, portfolio
+from tests.charts.looking import overlaps
+from tests.collecting import collected
 
 SLACK_PIXELS = 2.0
 """A glyph's box may reach past the figure by its own margin."""
@@ -30,9 +34,23 @@ def clean():
     plt.close("all")
 
 
-@pytest.mark.parametrize("name", CASES)
+#: Every picture: of this room's cases, and the ``CHART_CASES`` of rooms whose test file brings its own.
+EVERY = CASES | collected("CHART_CASES")
+#: What draw functions ask for besides a result, which an empty one must not look at.
+CHOICES = {
+    "currency": "GBP",
+    "value": "x",
+    "unit": "share",
+    "period": None,
+    "ends": (0.0, 0.0),
+    "estimate": None,
+    "p_positive": 0.5,
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_every_figure(name):
-    ax = CASES[name]()
+    ax = EVERY[name]()
     figure = theme.figure_of(ax)
     assert overlaps(ax) == []
     assert cut_off(ax) == []
@@ -45,6 +63,31 @@ def test_every_figure(name):
     assert svg.startswith("<svg")
     assert not re.search(r"<metadata|<!--|20\d\d-\d\d-\d\dT", svg)
     ElementTree.fromstring(svg)
+
+
+@pytest.mark.parametrize("name", [name for name in charts.__all__ if name.startswith("draw_")])
+def test_nothing_is_drawn_of_nothing(name):
+    draw = getattr(charts, name)
+    if name == "draw_price_response":  # the only result that says something by an empty table
+        price = SimpleNamespace(price=float("nan"))
+        assert draw(SimpleNamespace(now=price, then=price), currency="GBP") is None
+        return
+    needed = [p.name for p in list(inspect.signature(draw).parameters.values())[1:] if p.default is p.empty]
+    for empty in (pd.DataFrame(), {}, [], None, EmptyResult(pd.DataFrame({"x": []}), pd.DataFrame())):
+        if name == "draw_intervals" and not isinstance(empty, pd.DataFrame):
+            continue  # reads the columns of its frame before it hands over estimates
+        frame = pd.DataFrame({"name": [], "x": [], "lower": [], "upper": []}) if name == "draw_intervals" else empty
+        assert draw(frame, **{choice: CHOICES[choice] for choice in needed}) is None
+    assert plt.get_fignums() == []
+
+
+@dataclass
+class EmptyResult:
+    """A room's result whose tables are all empty."""
+
+    groups: pd.DataFrame
+    weeks: pd.DataFrame
+    value: float = float("nan")
 
 
 def cut_off(ax) -> list[str]:

@@ -12,10 +12,10 @@ import pytest
 
 from opslib import charts
 from opslib.charts import theme
-from opslib.charts.labels import overlaps
 from opslib.errors import ParameterError
 from opslib.privacy import withhold_small
 from opslib.segmentation import NOBODY, SEGMENTS, holdout_check, segment_migration
+from tests.charts.looking import overlaps
 from tests.charts.test_figures import cut_off
 from tests.segmentation.lifetimes import day_after, shop
 

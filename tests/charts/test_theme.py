@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from opslib import charts
 from opslib.charts import theme
-from opslib.charts.labels import label_points, overlaps, spread
+from opslib.charts.labels import label_points, spread
 from tests.charts.cases import CASES
+from tests.charts.looking import overlaps
 
 OKABE_ITO = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
 """Okabe, M., Ito, K. (2008), Color Universal Design: how to make figures and presentations friendly to colorblind."""

@@ -1,0 +1,22 @@
+"""What an eye would see in a figure: texts on texts."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+
+from opslib.charts.labels import _touch
+from opslib.charts.theme import figure_of
+
+
+def overlaps(ax: Axes) -> list[tuple[str, str]]:
+    """Pairs of visible texts of the axes whose boxes lie on each other; a figure has none."""
+    figure = figure_of(ax)
+    figure.draw_without_rendering()
+    ticks = []
+    for axis, (low, high) in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim()))):
+        ticks += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    candidates = [*ax.texts, *ticks, ax._left_title, ax.xaxis.label, ax.yaxis.label]  # type: ignore[attr-defined]
+    texts = [text for text in candidates if text.get_visible() and text.get_text().strip()]
+    boxes = [(t.get_text(), t.get_window_extent()) for t in texts]
+    shrunk = [(name, (b.x0 + 1, b.y0 + 1, b.x1 - 1, b.y1 - 1)) for name, b in boxes]
+    return [(one, two) for i, (one, a) in enumerate(shrunk) for two, b in shrunk[i + 1 :] if _touch(a, b)]
