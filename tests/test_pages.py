@@ -19,7 +19,7 @@ from opslib.finding import Finding
 from opslib.proposals.evaluate import check_proposal
 from opslib.proposals.parsing import parse_proposal
 from opslib.reporting import batch, parameters
-from opslib.reporting.plans import shop_origin
+from opslib.reporting.plans import shop_facts
 from opslib.shop.sources import open_shop
 from tests.conftest import ROOT, real_data
 
@@ -39,9 +39,7 @@ PROPOSALS = ("D-01", "D-05")
 def _pages(shop_name, out, notebooks=ABOUT_SHOPS, *, force=False, each=None):
     shop = open_shop(shop_name)
     paths = [ROOT / "notebooks" / f"{name}.ipynb" for name in notebooks]
-    plan = batch.plan_run(
-        shop.name, paths, out=out, fingerprint=shop.fingerprint, origin=shop_origin(shop), each=each or {}
-    )
+    plan = batch.plan_run(shop.name, paths, out=out, each=each or {}, **shop_facts(shop))
     return batch.run(plan, progress=False, is_forced=force)
 
 
@@ -85,6 +83,7 @@ def test_every_finding_that_says_what_to_do_can_be_drafted_and_checked(demo):
         assert [f"{f.place}: {f.sentence}" for f in checked if f.name == "to be filled in"] == list(made.to_do)
 
 
+@pytest.mark.slow
 def test_running_again_gives_the_same_bytes(demo, tmp_path):
     again = _pages("demo", tmp_path, force=True)
     for name in (*ABOUT_SHOPS, "index"):
@@ -110,6 +109,7 @@ def test_a_proposal_has_a_page_with_its_verdict(tmp_path):
     assert "Decisions waiting" in result.index_path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["70_statistics"])
 def test_plain_papermill_from_another_folder_gives_the_same_findings(demo, name, tmp_path):
     command = [

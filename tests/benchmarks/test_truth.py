@@ -81,6 +81,7 @@ def test_the_first_decided_look_counts():
     assert until_decided(lower, upper, promise=0.05, m=0.0).tolist() == [1, 2, 1]
 
 
+@pytest.mark.slow
 def test_quick_run_meets_every_target_and_repeats_itself():
     table = run_truth(QUICK, n_replicates=200, seed=1)
     assert len(table) == len(QUICK) == 15

@@ -63,6 +63,7 @@ def test_missing_text_and_too_few_words_are_refused():
         word_counts(reviews(SAID), PRODUCTS, n_words=2)
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(72)))
 def test_the_order_of_reviews_does_not_matter(order):
     frame = reviews(SAID)

@@ -37,6 +37,7 @@ def _agreement(found, habits: pd.DataFrame, types: pd.Series) -> float:
     return adjusted_rand_score(types[scores["customer_id"]], scores["cluster"])
 
 
+@pytest.mark.slow
 def test_five_planted_types_are_five_groups(shop, habits):
     found = segment_clusters(habits, as_of=AS_OF)
     assert found.n_groups == 5

@@ -147,6 +147,7 @@ def test_wrong_choices_are_named(call, message):
         call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "Australia/Sydney"])
 def test_days_are_those_of_the_shop_in_any_time_zone(tmp_path, zone):
     config = ShopConfig(n_orders=500, n_products=64, days=400, time_zone=zone, missing_days=0)
