@@ -237,7 +237,7 @@ def open_page(
     rows = choices.choose_rows(opened, where=where)
     facts = Facts(
         title=opened.title, period=period, currency=opened.currency, time_zone=opened.time_zone,
-        coverage=opened.coverage or Coverage(choices.NO_DATES, choices.NO_DATES), tables=frozenset(opened.tables), is_simulated=opened.is_simulated,
+        coverage=opened.coverage or Coverage(choices.NO_DATES.start, choices.NO_DATES.end), tables=frozenset(opened.tables), is_simulated=opened.is_simulated,
         departments=tuple(opened.settings.get("departments", ())),
     )  # fmt: skip
     return Page(

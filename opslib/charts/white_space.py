@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
+from opslib.charts.estimates import draw_intervals
 from opslib.charts.frames import plural, require, rows_of, short
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.stats.estimates import Estimate
@@ -90,6 +91,11 @@ def draw_white_space(
     currency : str
         ISO code.
     """
+    if "price_band" not in gaps:
+        shown = gaps.rename(columns={"pressure_lower": "lower", "pressure_upper": "upper"}).head(12)
+        drawn = draw_intervals(shown, value="pressure", unit="ratio", reference=1.0, title=title, ax=ax)
+        assert drawn is not None  # there are rows
+        return drawn
     require(gaps, "white space", rows, columns, "pressure", "pressure_lower", "pressure_upper", "excess_amount")  # fmt: skip
     names = list(dict.fromkeys(gaps[rows]))[:MOST_ROWS]
     heads = sorted(set(gaps[columns]))

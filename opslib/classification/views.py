@@ -84,6 +84,8 @@ def stage_summary(stages: Table, classes: Table) -> pd.DataFrame:
         .aggregate(n_products=joined.count(), revenue_amount=joined["value"].sum().fill_null(0.0))
         .order_by("stage")
     )
+    if found.empty:
+        return pd.DataFrame(columns=["stage", "n_products", "revenue_amount", "revenue_share", "rule"])
     order = pd.DataFrame({"stage": list(STAGES), "rule": list(STAGES.values())})
     summary = order.merge(found, how="left", on="stage").fillna({"n_products": 0, "revenue_amount": 0.0})
     total = summary["revenue_amount"].sum()

@@ -55,8 +55,9 @@ def decompose_change(
     {'buyers': 0.0, 'orders_per_buyer': 0.0, 'items_per_order': 8.0, 'price_per_item': 0.0}
     """
     _require_apart(period, baseline)
+    nothing = pd.DataFrame(columns=["factor", "before", "after", "effect_amount", "effect_share"])
     if not _both_seen(coverage, period, baseline):
-        return pd.DataFrame(columns=["factor", "before", "after", "effect_amount", "effect_share"])
+        return nothing
     orders = order_totals(order_lines)
     orders = orders.filter(_within(orders["ordered_on"], baseline) | _within(orders["ordered_on"], period))
     sums: dict[str, ir.Value] = {}
@@ -69,6 +70,8 @@ def decompose_change(
             f"revenue{label}": orders["revenue_amount"].sum(where=inside).cast("float64"),
         }
     row = engine.collect(orders.aggregate(**sums)).astype("float64").fillna(0.0).iloc[0]
+    if not row["orders0"] and not row["orders1"]:
+        return nothing
     before, after = (_factors(*(row[f"{name}{label}"] for name in _LEVELS)) for label in ("0", "1"))
     effects = lmdi_effects(before, after)
     share = effects / row["revenue0"] if row["revenue0"] else np.full(len(effects), np.nan)

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.contracts import CONTRACTS
-from opslib.errors import NotAvailableError, ParameterError, nearest
+from opslib.errors import ParameterError, nearest
 from opslib.kpis.intervals import Products, Side, change_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_moments, unit_values
 from opslib.metrics.blocks import Table
@@ -65,17 +64,30 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
     -------
     tuple of Metric
 
-    Raises
-    ------
-    NotAvailableError
-        The shop has no order lines.
+        None for a shop without order lines.
     """
     if "order_lines" not in tables:
-        raise NotAvailableError("order_lines", CONTRACTS["order_lines"].would_answer)
+        return ()
     lacking = {column for column in _NEEDS if column not in tables["order_lines"].columns}
     left_out = {name for column in lacking for name in _NEEDS[column]}
     metrics = (METRICS[name] for name in KPIS if name not in left_out)
     return tuple(metric for metric in metrics if set(metric.tables) <= set(tables))
+
+
+_ROW = ("metric", "title", "unit", "status", "value", "lower", "upper", "n")
+_TABLE = (
+    *_ROW,
+    "comparison",
+    "period",
+    "start",
+    "end",
+    "n_days",
+    "change_share",
+    "change_lower",
+    "change_upper",
+    "note",
+)
+_SERIES = (*_ROW, "start", "label", "n_days")
 
 
 def kpi_table(
@@ -131,6 +143,8 @@ def kpi_table(
         if name not in ("previous", "year_before"):
             raise ParameterError(f"compare: '{name}' is not known; {nearest(name, ('previous', 'year_before'))}")
     metrics = tuple(metrics) or shop_kpis(tables)
+    if not metrics:
+        return pd.DataFrame(columns=list(_TABLE))
     periods = {"current": period} | {name: getattr(period, name)() for name in compare}
     sums = _moments(tables, metrics, periods)
     rows = []
@@ -303,6 +317,8 @@ def kpi_series(
     """
     require_grain(grain)
     metrics = tuple(metrics) or tuple(m for m in shop_kpis(tables) if m.name not in _NEEDS_HISTORY)
+    if not metrics:
+        return pd.DataFrame(columns=list(_SERIES))
     values = unit_values(tables, metrics, unit=("buyer", grain), period=period)
     sums = unit_moments(values, metrics, by=[grain])
     sums[grain] = pd.to_datetime(sums[grain]).dt.date

@@ -303,7 +303,7 @@ def _weekly_lines(sold: ir.Table, groups: pd.DataFrame, period: Period) -> pd.Da
 
 def _launches(sold: ir.Table, catalogue: ir.Table, groups: pd.DataFrame, period: Period, by: str) -> pd.DataFrame:
     """Grouped items that came in the period: item, launched_on, group."""
-    if "launched_at" in catalogue.columns:
+    if not engine.is_empty(catalogue, "launched_at"):
         days = catalogue.group_by(item=catalogue[by].cast("string")).aggregate(
             launched_on=catalogue["launched_at"].cast("date").min()
         )

@@ -148,14 +148,18 @@ def match_products(
     )  # fmt: skip
 
 
+_CALIBRATION = ("probability_share", "n_pairs", "n_same", "same_share", "lower", "upper")
+_REVIEW = (*THEIRS, "product_id", "probability", "name", "price", "their_name", "their_price", "looking_value")
+
+
 def _no_matches(*, n_possible: int) -> ProductMatches:
     """What is said where nothing can be compared: a list is missing, or no name shares a rare word with another."""
     words = dict.fromkeys((*THEIRS, "product_id", "decision"), pd.Series(dtype="str"))
     numbers = dict.fromkeys(("probability", *FEATURES), pd.Series(dtype="float64"))
     return ProductMatches(
-        pairs=ibis.memtable(pd.DataFrame({**words, **numbers})), review=pd.DataFrame(), model=None, n_possible=n_possible,
+        pairs=ibis.memtable(pd.DataFrame({**words, **numbers})), review=pd.DataFrame(columns=list(_REVIEW)), model=None, n_possible=n_possible,
         n_compared=0, n_known=0, n_known_lost=0, n_matched=0, n_review=0, expected_wrong=0.0, precision=None, recall=None,
-        calibration=pd.DataFrame(), brier=float("nan"),
+        calibration=pd.DataFrame(columns=list(_CALIBRATION)), brier=float("nan"),
     )  # fmt: skip
 
 
@@ -318,4 +322,4 @@ def _calibration(tested: pd.DataFrame) -> pd.DataFrame:
         n, n_same = int(part["n"].sum()), int(part.loc[part["truth"] == KNOWN_MATCH, "n"].sum())
         seen = share(n_same, n)
         rows.append((part["p"].sum() / n, n, n_same, seen.value, seen.lower, seen.upper))
-    return pd.DataFrame(rows, columns=["probability_share", "n_pairs", "n_same", "same_share", "lower", "upper"])
+    return pd.DataFrame(rows, columns=list(_CALIBRATION))

@@ -174,7 +174,7 @@ def co_viewed(
     seen = seen.filter(seen["event_name"].isin(["view_item", "purchase"]))
     if period is not None:
         seen = seen.filter(local_day(seen, "occurred_at", name="events").between(period.start, period.end))
-    who = seen["visitor_id"] if "visitor_id" in seen.columns else seen["session_id"]
+    who = seen["session_id"] if engine.is_empty(seen, "visitor_id") else seen["visitor_id"]
     named = labelled(seen.mutate(who=who, is_bought=(seen["event_name"] == "purchase").ifelse(1, 0)), products, by)
     looked = named.select("item", "who", basket=named["session_id"], bought=named["is_bought"])
     found = _beyond_chance(looked, min_support=_checked(min_support))

@@ -73,7 +73,7 @@ def product_weeks(
     sold = _sold(order_lines, weeks)
     totals = _with_usual_price(sold)
     labels = engine.as_table(products)
-    group = labels[by].cast("string") if by in labels.columns else ibis.literal(ALL)
+    group = ibis.literal(ALL) if engine.is_empty(labels, by) else labels[by].cast("string")
     labels = labels.select("product_id", group=group)
     spans = totals.group_by("product_id").aggregate(
         first=totals["week"].min(), last=totals["week"].max(), n=totals.count(), total=totals["units"].sum()

@@ -148,7 +148,7 @@ def _searched(searches: Table, period: Period) -> ir.Table:
     if not {"n_results", "clicked_product_id"} & set(table.columns):
         raise ParameterError("searches: without n_results and clicked_product_id nobody can say which searches failed")
     inside = table.filter(local_day(table, "searched_at").between(ibis.literal(period.start), ibis.literal(period.end)))
-    visit = [inside["session_id"].cast("string")] if "session_id" in inside.columns else []
+    visit = [inside["session_id"].cast("string")] if not engine.is_empty(inside, "session_id") else []
     clicked = inside["clicked_product_id"].notnull() if "clicked_product_id" in inside.columns else ibis.null("boolean")
     rows = inside.select(
         search_id=inside["search_id"].cast("string"), text=plain_text(inside["query"]),
@@ -273,7 +273,9 @@ def amounts_of(lines: ir.Table, keys: list[str]) -> tuple[ir.Table, bool]:
     """Margin of each key (revenue, where some line's cost is unknown), and whether it is margin."""
     revenue = line_revenue(lines)
     has_cost = "cost_amount" in lines.columns
-    unknown = engine.collect(lines.aggregate(n=lines["cost_amount"].isnull().sum()))["n"].iloc[0] if has_cost else 1
+    unknown = (
+        engine.collect(lines.aggregate(n=lines["cost_amount"].isnull().sum()))["n"].fillna(1).iloc[0] if has_cost else 1
+    )
     is_margin = not bool(unknown)
     amount = (revenue - lines["cost_amount"].cast("decimal(18, 4)")) if is_margin else revenue
     rows = lines.mutate(amount=amount).filter(_[keys[0]].notnull())

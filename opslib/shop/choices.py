@@ -16,8 +16,8 @@ from opslib.periods import Coverage, Period, floor_date, parse_date, shift_month
 from opslib.shop.sources import Shop
 
 Default = Literal["month", "year", "all"]
-#: The day that pages of a shop without dates are about.
-NO_DATES = date(1900, 1, 1)
+#: Days that pages of a shop without dates are about, since every page is about some; no shop has any data there.
+NO_DATES = Period(date(1900, 1, 1), date(1900, 12, 31))
 
 _CONDITION = re.compile(
     r"""\s*(?P<column>[a-z_][a-z0-9_]*)\s*(?P<operator><=|>=|!=|=|<|>|not\s+in\b|in\b)\s*
@@ -42,7 +42,7 @@ def choose_period(shop: Shop, *, start: str = "", end: str = "", default: Defaul
     Returns
     -------
     Period
-        A shop without any dated table has none to choose from: its pages are about the day `NO_DATES`, and say so.
+        A shop without any dated table has none to choose from: its pages are about `NO_DATES`, and say that there are none.
 
     Raises
     ------
@@ -52,7 +52,8 @@ def choose_period(shop: Shop, *, start: str = "", end: str = "", default: Defaul
     seen = shop.coverage
     if seen is None:
         return Period(
-            parse_date(start, name="start") if start else NO_DATES, parse_date(end, name="end") if end else NO_DATES
+            parse_date(start, name="start") if start else NO_DATES.start,
+            parse_date(end, name="end") if end else NO_DATES.end,
         )
     fallback = _default_period(seen, default)
     if start and not end:

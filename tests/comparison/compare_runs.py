@@ -95,9 +95,9 @@ def tables_of(folder: Path) -> dict[tuple[str, str], list[list[str]]]:
 def differences(
     before: dict[Any, Any], after: dict[Any, Any], *, kind: str, explained: dict[str, str]
 ) -> Iterator[str]:
-    """What differs, and what stands alone without an explanation."""
+    """What differs, and what stands alone, without an explanation."""
     for place, value in before.items():
-        if place in after and after[place] != value:
+        if place in after and after[place] != value and not _explanation(place, explained):
             yield f"{kind} {place} differs:\n  before {value}\n  after  {after[place]}"
     for name, these, those in (("gone", before, after), ("new", after, before)):
         for place in these:
@@ -106,7 +106,9 @@ def differences(
 
 
 def _explanation(place: tuple[str, ...], explained: dict[str, str]) -> str:
-    return next((why for start, why in explained.items() if " | ".join(place).startswith(start)), "")
+    """Why a place may differ: of the entry whose page family and title (or key) it has; a family alone stands for its pages."""
+    name = " | ".join((place[0].partition("--")[0], *place[1:2]))
+    return explained.get(name, "")
 
 
 def main(before: Path, after: Path) -> int:
