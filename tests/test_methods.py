@@ -59,7 +59,8 @@ def _resolved(dotted: str) -> object:
 
 
 def _names() -> list[str]:
-    return sorted({name for name in _NAME.findall(METHODS) if name.split(".")[0] in _TOP})
+    found = {name for name in _NAME.findall(METHODS) if name.split(".")[0] in _TOP}
+    return sorted(found - {"shop.yml"})  # a file of that name
 
 
 def _rows(section: str) -> list[list[str]]:

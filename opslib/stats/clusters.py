@@ -175,40 +175,6 @@ def resolved_errors(treated: np.ndarray, errors: Errors) -> Errors:
     return "pooled" if smaller < OWN_VARIANCE_FROM else "bell_mccaffrey"
 
 
-def intraclass_correlation(clusters: object) -> float:
-    """Share of the units' variance that lies between clusters.
-
-    Parameters
-    ----------
-    clusters : Table or DataFrame
-        One row a cluster: ``n`` units, ``y`` and ``yy`` (sum and sum of squares over the units).
-
-    Returns
-    -------
-    float
-        ICC, 0 to 1; clusters of ``k`` units multiply the variance of a mean by ``1 + (k - 1) ICC``.
-
-    Notes
-    -----
-    Analysis of variance with unequal sizes (Donner 1986).
-
-    Examples
-    --------
-    >>> intraclass_correlation(pd.DataFrame({"n": [2, 2], "y": [2.0, 6.0], "yy": [2.0, 18.0]}))
-    1.0
-    """
-    frame = as_frame(clusters, columns=("n", "y", "yy")).astype(float)
-    n, y, yy = (frame[name].to_numpy() for name in ("n", "y", "yy"))
-    total, k = n.sum(), len(n)
-    if k < 2 or total <= k:
-        raise ParameterError(f"{k} clusters, {total:.0f} units: two clusters and more units than clusters are needed")
-    between = float((n * (y / n - y.sum() / total) ** 2).sum() / (k - 1))
-    within = float((yy - y**2 / n).sum() / (total - k))
-    size = (total - (n**2).sum() / total) / (k - 1)
-    spread = between + (size - 1) * within
-    return float(np.clip((between - within) / spread, 0.0, 1.0)) if spread > 0 else 0.0
-
-
 def _frame(clusters: object) -> pd.DataFrame:
     present = list(clusters.columns)  # type: ignore[attr-defined]
     frame = as_frame(clusters, columns=("is_treated", "value", *(c for c in ("covariate",) if c in present)))
