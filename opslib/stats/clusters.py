@@ -87,20 +87,11 @@ def compare_clusters(
     method = f"clusters, {chosen.replace('_', '-')} errors, {df:.1f} degrees of freedom" + (
         "" if covariate is None else ", covariate-adjusted"
     )
-    t_a, t_r = (float(stats.t.ppf((1 + level) / 2, d)) for d in (a_df, df))
-    ends = [value - t_r * error, value, value + t_r * error]
+    reach = float(stats.t.ppf(0.5 + level / 2, df)) * error
+    ends = [value - reach, value, value + reach]
     low, middle, high = np.expm1(ends) if is_log else ends
     return Comparison(
-        absolute=Estimate(
-            value=a_value,
-            lower=a_value - t_a * a_error,
-            upper=a_value + t_a * a_error,
-            n=n,
-            unit=unit,
-            level=level,
-            method=method,
-            std_error=a_error,
-        ),
+        absolute=Estimate.around(a_value, a_error, df=a_df, n=n, unit=unit, level=level, method=method),
         relative=Estimate(
             value=float(middle),
             lower=float(low),
