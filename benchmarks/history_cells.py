@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cells import Cell, Replicates, over_effects
-from benchmarks.series_cells import autoregression
+from benchmarks.series_cells import autoregression, known_step
 from opslib.errors import DesignError
 from opslib.stats.before_after import before_after
 
@@ -77,13 +77,8 @@ def _one(values: np.ndarray, other: np.ndarray | None, n_history: int) -> tuple[
 
 def _oracle(cell: Cell, gap: np.ndarray, n_history: int, *, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Best linear estimate where covariance, weekdays, growth and season are known."""
-    days = np.arange(gap.shape[1])
-    covariance = cell.settings["phi"] ** np.abs(days[:, None] - days)
-    design = np.column_stack([np.ones(len(days)), days >= n_history]).astype(float)
-    solved = np.linalg.solve(covariance, design)
-    spread = np.linalg.inv(design.T @ solved)
-    estimate = gap @ (solved @ spread)[:, 1] + np.log1p(cell.true_effect)
-    return np.expm1(estimate), np.full(len(gap), scale * np.sqrt(spread[1, 1]))
+    step, variance = known_step(gap, np.arange(gap.shape[1]) >= n_history, phi=cell.settings["phi"])
+    return np.expm1(step + np.log1p(cell.true_effect)), np.full(len(gap), scale * np.sqrt(variance))
 
 
 _FLOOR = {0.8: 0.5, 0.9: 0.3}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cells import POWER_FLOOR, Cell, Replicates, over_effects
-from benchmarks.series_cells import autoregression
+from benchmarks.series_cells import autoregression, known_step
 from opslib.stats.rollouts import rollout
 
 N_BEFORE, N_AFTER = 16, 8
@@ -56,15 +56,10 @@ def _one(values: np.ndarray, starts: np.ndarray) -> tuple[float, float, float]:
 
 def _oracle(cell: Cell, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Best linear estimate of every unit's change where covariance and common shocks' weights are known."""
-    weeks = np.arange(noise.shape[2])
-    covariance = _PHI ** np.abs(weeks[:, None] - weeks)
-    design = np.column_stack([np.ones(len(weeks)), weeks >= N_BEFORE]).astype(float)
-    solved = np.linalg.solve(covariance, design)
-    spread = np.linalg.inv(design.T @ solved)
-    changes = noise @ (solved @ spread)[:, 1]
+    changes, variance = known_step(noise, np.arange(noise.shape[2]) >= N_BEFORE, phi=_PHI)
     n, n_treated = noise.shape[1], cell.settings["treated"]
     difference = changes[:, :n_treated].mean(axis=1) - changes[:, n_treated:].mean(axis=1)
-    error = cell.settings["noise"] * np.sqrt(spread[1, 1] * (1 / n_treated + 1 / (n - n_treated)))
+    error = cell.settings["noise"] * np.sqrt(variance * (1 / n_treated + 1 / (n - n_treated)))
     return np.expm1(difference + np.log1p(cell.true_effect)), np.full(len(noise), error)
 
 

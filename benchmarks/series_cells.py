@@ -50,6 +50,15 @@ def _of_units(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replic
     )
 
 
+def known_step(noise: np.ndarray, is_after: np.ndarray, *, phi: float) -> tuple[np.ndarray, float]:
+    """Best linear estimate of a step in first-order autoregressions along the last axis, and its variance."""
+    days = np.arange(noise.shape[-1])
+    design = np.column_stack([np.ones(len(days)), is_after]).astype(float)
+    solved = np.linalg.solve(phi ** np.abs(days[:, None] - days), design)
+    spread = np.linalg.inv(design.T @ solved)
+    return noise @ (solved @ spread)[:, 1], float(spread[1, 1])
+
+
 def autoregression(rng: np.random.Generator, shape: tuple[int, int], *, phi: float) -> np.ndarray:
     """Stationary first-order autoregressions of unit variance, one a row."""
     draws = rng.normal(0.0, 1.0, shape)

@@ -354,19 +354,3 @@ def format_between(estimate: Estimate, *, currency: str | None = None) -> str:
     if math.isinf(estimate.upper):
         return f"at least {lower}"
     return f"at most {upper}" if math.isinf(estimate.lower) else f"between {lower} and {upper}"
-
-
-def format_about(value: float | None, unit: str, *, currency: str | None = None) -> str:
-    """A number that is not to be taken to the digit: two significant digits and "about".
-
-    Examples
-    --------
-    >>> format_about(3137.0, "GBP/month"), format_about(0.1119, "share")
-    ('about £3,100 a month', 'about 11\\xa0%')
-    """
-    if is_missing(value):
-        return UNKNOWN
-    number = float(value)  # type: ignore[arg-type]
-    size = number * 100 if unit.split("/")[0] in PERCENT_UNITS else number
-    step = 10.0 ** (math.floor(math.log10(abs(size))) - 1) if size else None
-    return "about " + format_value(number, unit, currency=currency, step=step, scale=abs(number))

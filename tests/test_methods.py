@@ -43,13 +43,14 @@ def _public_functions() -> list[str]:
 
 
 def _resolved(dotted: str) -> object:
-    """The object of a dotted name below opslib: as much of it as is a module, the rest by attribute."""
+    """The object of a dotted name below opslib or of the benchmarks: as much of it as is a module, the rest by attribute."""
     parts = dotted.split(".")
     for n_module in range(len(parts), 0, -1):
+        module = ".".join(parts[:n_module])
         try:
-            found: object = importlib.import_module("opslib." + ".".join(parts[:n_module]))
+            found: object = importlib.import_module(module if parts[0] == "benchmarks" else f"opslib.{module}")
         except ModuleNotFoundError as error:
-            if not str(error.name).startswith("opslib"):
+            if not str(error.name).startswith(("opslib", "benchmarks")):
                 raise
             continue
         for attribute in parts[n_module:]:
@@ -59,7 +60,8 @@ def _resolved(dotted: str) -> object:
 
 
 def _names() -> list[str]:
-    return sorted({name for name in _NAME.findall(METHODS) if name.split(".")[0] in _TOP})
+    found = {name for name in _NAME.findall(METHODS) if name.split(".")[0] in _TOP}
+    return sorted(found - {"shop.yml"})  # a file
 
 
 def _rows(section: str) -> list[list[str]]:

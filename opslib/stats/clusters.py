@@ -87,20 +87,11 @@ def compare_clusters(
     method = f"clusters, {chosen.replace('_', '-')} errors, {df:.1f} degrees of freedom" + (
         "" if covariate is None else ", covariate-adjusted"
     )
-    t_a, t_r = (float(stats.t.ppf((1 + level) / 2, d)) for d in (a_df, df))
-    ends = [value - t_r * error, value, value + t_r * error]
+    reach = float(stats.t.ppf(0.5 + level / 2, df)) * error
+    ends = [value - reach, value, value + reach]
     low, middle, high = np.expm1(ends) if is_log else ends
     return Comparison(
-        absolute=Estimate(
-            value=a_value,
-            lower=a_value - t_a * a_error,
-            upper=a_value + t_a * a_error,
-            n=n,
-            unit=unit,
-            level=level,
-            method=method,
-            std_error=a_error,
-        ),
+        absolute=Estimate.around(a_value, a_error, df=a_df, n=n, unit=unit, level=level, method=method),
         relative=Estimate(
             value=float(middle),
             lower=float(low),
@@ -173,40 +164,6 @@ def resolved_errors(treated: np.ndarray, errors: Errors) -> Errors:
         return errors
     smaller = int(min(treated.sum(), (~treated).sum()))
     return "pooled" if smaller < OWN_VARIANCE_FROM else "bell_mccaffrey"
-
-
-def intraclass_correlation(clusters: object) -> float:
-    """Share of the units' variance that lies between clusters.
-
-    Parameters
-    ----------
-    clusters : Table or DataFrame
-        One row a cluster: ``n`` units, ``y`` and ``yy`` (sum and sum of squares over the units).
-
-    Returns
-    -------
-    float
-        ICC, 0 to 1; clusters of ``k`` units multiply the variance of a mean by ``1 + (k - 1) ICC``.
-
-    Notes
-    -----
-    Analysis of variance with unequal sizes (Donner 1986).
-
-    Examples
-    --------
-    >>> intraclass_correlation(pd.DataFrame({"n": [2, 2], "y": [2.0, 6.0], "yy": [2.0, 18.0]}))
-    1.0
-    """
-    frame = as_frame(clusters, columns=("n", "y", "yy")).astype(float)
-    n, y, yy = (frame[name].to_numpy() for name in ("n", "y", "yy"))
-    total, k = n.sum(), len(n)
-    if k < 2 or total <= k:
-        raise ParameterError(f"{k} clusters, {total:.0f} units: two clusters and more units than clusters are needed")
-    between = float((n * (y / n - y.sum() / total) ** 2).sum() / (k - 1))
-    within = float((yy - y**2 / n).sum() / (total - k))
-    size = (total - (n**2).sum() / total) / (k - 1)
-    spread = between + (size - 1) * within
-    return float(np.clip((between - within) / spread, 0.0, 1.0)) if spread > 0 else 0.0
 
 
 def _frame(clusters: object) -> pd.DataFrame:

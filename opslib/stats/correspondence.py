@@ -189,30 +189,3 @@ def _qualities(rows: np.ndarray) -> np.ndarray:
     squares = rows**2
     total = squares.sum(axis=1)
     return np.where(total > 0, squares[:, :2].sum(axis=1) / np.where(total > 0, total, 1.0), 1.0)
-
-
-def procrustes_similarity(found: np.ndarray, truth: np.ndarray) -> float:
-    """How alike two maps are once moved, turned and scaled onto each other (1 = the same shape).
-
-    Parameters
-    ----------
-    found, truth : array of shape (points, axes)
-        The same points in the same order.
-
-    Returns
-    -------
-    float
-        Procrustes correlation: square root of one minus the normalised residual (0-1).
-
-    Examples
-    --------
-    >>> square = np.array([[0, 0], [0, 1], [1, 1], [1, 0.0]])
-    >>> round(procrustes_similarity(square @ np.array([[0, -2], [2, 0.0]]) + 5, square), 6)
-    1.0
-    """
-    a = found - found.mean(axis=0)
-    b = truth - truth.mean(axis=0)
-    norm = np.linalg.norm(a) * np.linalg.norm(b)
-    if norm == 0:
-        return 0.0
-    return float(np.linalg.svd(a.T @ b, compute_uv=False).sum() / norm)

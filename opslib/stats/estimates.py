@@ -44,6 +44,31 @@ class Estimate:
     level: float = 0.95
     std_error: float | None = None
 
+    @classmethod
+    def around(
+        cls, value: float, std_error: float, *, df: float, n: int, unit: str, method: str, level: float = 0.95
+    ) -> Estimate:
+        """An estimate with Student's interval of ``df`` degrees of freedom around it.
+
+        Examples
+        --------
+        >>> round(Estimate.around(-2.0, 0.1, df=10, n=11, unit="% per %", method="regression").lower, 3)
+        -2.223
+        """
+        from scipy import stats  # slow to import, and most who read an estimate make none
+
+        half = float(stats.t.ppf(0.5 + level / 2, df)) * std_error
+        return cls(
+            value=value,
+            lower=value - half,
+            upper=value + half,
+            n=n,
+            unit=unit,
+            method=method,
+            level=level,
+            std_error=std_error,
+        )
+
     @property
     def width(self) -> float:
         """Width of the interval, in ``unit``."""

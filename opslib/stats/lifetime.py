@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
+from scipy.special import betaln, digamma, expit, gammaln
 
 from opslib.errors import ParameterError
 from opslib.stats.frames import as_frame
@@ -191,44 +191,6 @@ def probability_alive(model: BgNbd, *, frequency: np.ndarray, recency: np.ndarra
     return np.asarray(expit(stayed - _gone(model.r, model.alpha, model.a, model.b, x, t_x)))
 
 
-def expected_events(
-    model: BgNbd, *, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray, horizon: float
-) -> np.ndarray:
-    """Events expected in the next ``horizon`` units of time, given a unit's history.
-
-    Parameters
-    ----------
-    model : BgNbd
-    frequency, recency, age : array of float
-        As in :func:`fit_bg_nbd`.
-    horizon : float
-        Length of the future, in the unit of ``age``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Expected number of events.
-
-    References
-    ----------
-    Fader, Hardie, Lee (2005), eq. 10.
-
-    Examples
-    --------
-    >>> m = BgNbd(r=.243, alpha=4.414, a=.793, b=2.426, log_likelihood=0, n_units=0, is_identified=True)
-    >>> round(float(expected_events(m, frequency=2, recency=30.43, age=38.86, horizon=39)), 3)
-    1.226
-    """
-    x, t_x, span = (np.asarray(v, dtype=float) for v in (frequency, recency, age))
-    r, alpha, a, b = model.r, model.alpha, model.a, model.b
-    if abs(a - 1) < 1e-9:
-        raise ParameterError("BG/NBD: the expectation is not defined at a = 1; refit with another period")
-    z = horizon / (alpha + span + horizon)
-    growth = (1 - z) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z)
-    expected = (a + b + x - 1) / (a - 1) * (1 - growth)
-    return expected * probability_alive(model, frequency=x, recency=t_x, age=span)
-
-
 def fit_gamma_gamma(histories: pd.DataFrame) -> GammaGamma:
     """Fit Gamma-Gamma by maximum likelihood on units with a repeat event and a positive mean value.
 
@@ -280,35 +242,6 @@ def _gamma_gamma_log_likelihood(p: float, q: float, gamma: float, x: np.ndarray,
         gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(gamma)
         + (p * x - 1) * np.log(value) + p * x * np.log(x) - (p * x + q) * np.log(gamma + value * x)
     )  # fmt: skip
-
-
-def expected_value(model: GammaGamma, *, frequency: np.ndarray, mean_value: np.ndarray) -> np.ndarray:
-    """Expected mean value of a unit's events: its own mean, drawn towards the mean of all.
-
-    Parameters
-    ----------
-    model : GammaGamma
-    frequency, mean_value : array of float
-        As in :func:`fit_gamma_gamma`; a unit without repeats gets the mean of all.
-
-    Returns
-    -------
-    numpy.ndarray
-        In the unit of ``mean_value``; infinite where ``q <= 1`` leaves the mean of all undefined.
-
-    Examples
-    --------
-    >>> m = GammaGamma(p=6.25, q=3.74, gamma=15.44, log_likelihood=0, n_units=946)
-    >>> round(float(expected_value(m, frequency=0, mean_value=0)), 2)
-    35.22
-    """
-    x, value = np.asarray(frequency, dtype=float), np.asarray(mean_value, dtype=float)
-    own = model.p * x
-    denominator = own + model.q - 1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(
-            denominator > 0, model.p * (model.gamma + np.where(x > 0, x * value, 0.0)) / denominator, np.inf
-        )
 
 
 def log_parameter_covariance(model: BgNbd | GammaGamma, histories: pd.DataFrame) -> np.ndarray:

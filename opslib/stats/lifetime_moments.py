@@ -92,7 +92,7 @@ def event_moments(
     Returns
     -------
     (mean, variance)
-        Of the number of events; the mean is that of `stats.lifetime.expected_events`.
+        Of the number of events; the mean is that of Fader, Hardie, Lee (2005), eq. 10.
 
     References
     ----------

@@ -115,13 +115,8 @@ def log_response(panel: object, *, level: float = 0.95) -> Response:
         )
     effects = "unit" if is_common else "unit + period"
     slope = clustered_slope(rows, f"outcome ~ driver | {effects}", cluster=cluster, level=level, is_jackknife=True)
-    followed = clustered_slope(
-        _with_past(rows),
-        f"driver ~ past_outcome + past_driver | {effects}",
-        cluster=cluster,
-        level=level,
-        is_jackknife=True,
-    )
+    answer = f"driver ~ past_outcome + past_driver | {effects}"
+    followed = clustered_slope(_with_past(rows), answer, cluster=cluster, level=level, is_jackknife=True)
     followed_p = slope_p_value(followed, df=n_clusters - 1)
     found = {
         "followed": followed_p < FOLLOWED_LEVEL,
@@ -189,11 +184,7 @@ def slope_estimate(value: float, std_error: float, *, df: float, n: int, level: 
     >>> round(slope_estimate(-2.0, 0.1, df=10, n=11, level=0.95, method="").lower, 3)
     -2.223
     """
-    half = float(stats.t.ppf(0.5 + level / 2, max(df, 1.0))) * std_error
-    return Estimate(
-        value=value, lower=value - half, upper=value + half, n=n, unit="% per %", level=level, method=method,
-        std_error=std_error,
-    )  # fmt: skip
+    return Estimate.around(value, std_error, df=max(df, 1.0), n=n, unit="% per %", level=level, method=method)
 
 
 def slope_p_value(slope: Estimate, *, df: float) -> float:

@@ -263,22 +263,13 @@ def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, level: float)
     error, df = _pooled_error(slopes[:, None], groups)
     slope = float(slopes[treated].mean() - slopes[~treated].mean())
     distance = len(data.periods) / 2  # from the middle of before to the middle of after, wherever the start lies
-    half = float(stats.t.ppf(0.5 + level / 2, df)) * error
     critical = stats.t.ppf(0.975, df)
     detectable = (critical + stats.t.ppf(POWER, df)) * error
     shift = abs(effect) / distance / error if error > 0 else np.inf
     power = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) if error > 0 else 1.0
     p_value = float(2 * stats.t.sf(abs(slope) / error, df)) if error > 0 else float(slope == 0)
-    estimate = Estimate(
-        value=slope,
-        lower=slope - half,
-        upper=slope + half,
-        n=len(slopes),
-        unit="a period",
-        method="difference of mean slopes by unit, pooled t",
-        level=level,
-        std_error=error,
-    )
+    method = "difference of mean slopes by unit, pooled t"
+    estimate = Estimate.around(slope, error, df=df, n=len(slopes), unit="a period", method=method, level=level)
     return PreTrend(
         slope=estimate, p_value=p_value, detectable_bias=abs(data.to_effect(detectable * distance)), power=power
     )

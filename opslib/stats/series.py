@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import ruptures
@@ -175,46 +173,6 @@ def change_positions(values: np.ndarray, *, min_days: int = 14, penalty: float =
         return []
     search = ruptures.KernelCPD(kernel="linear", min_size=min_days).fit(filled.reshape(-1, 1))
     return [int(position) for position in search.predict(pen=price)[:-1]]
-
-
-def level_changes(series: object, *, min_days: int = 14) -> pd.DataFrame:
-    """Days on which the level of a daily series changed, weekday pattern taken out.
-
-    Parameters
-    ----------
-    series : Table or DataFrame
-        Columns ``day`` (date) and ``value`` (any unit), one row a day; days without a row count as missing.
-    min_days : int
-        Shortest stretch between two changes, in days.
-
-    Returns
-    -------
-    DataFrame
-        One row a change: ``day`` (first day of the new level), ``level_before``, ``level_after`` (means of the
-        stretches, in the unit of the series), ``n_days_after``.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = pd.date_range("2024-01-01", periods=80)
-    >>> table = pd.DataFrame({"day": days, "value": [5.0, 5.1] * 20 + [9.0, 9.1] * 20})
-    >>> level_changes(table)[["day", "n_days_after"]].values.tolist()
-    [[Timestamp('2024-02-10 00:00:00'), 40]]
-    """
-    daily = daily_frame(series)
-    values = daily["value"].to_numpy(float)
-    weekdays = pd.DatetimeIndex(daily.index).day_of_week.to_numpy()
-    adjusted = values / weekday_factors(values, weekdays)[weekdays]
-    ends = sorted({0, *change_positions(adjusted, min_days=min_days), len(values)})
-    means = [float(np.nanmean(adjusted[a:b])) for a, b in itertools.pairwise(ends)]
-    return pd.DataFrame(
-        {
-            "day": daily.index[ends[1:-1]],
-            "level_before": means[:-1],
-            "level_after": means[1:],
-            "n_days_after": np.diff(ends)[1:],
-        }
-    )
 
 
 def _weeks_around(values: np.ndarray) -> np.ndarray:

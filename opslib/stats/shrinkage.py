@@ -254,29 +254,6 @@ def unit_normal_loss(u: float | np.ndarray) -> np.ndarray:
     return np.asarray(stats.norm.pdf(u) - np.asarray(u) * stats.norm.sf(u))
 
 
-def perfect_information_value(after: Mixture, *, cost: float) -> float:
-    """Expected gain from knowing the effect before the decision to launch, in the unit of the effect.
-
-    Parameters
-    ----------
-    after : Mixture
-        What is believed about the effect now.
-    cost : float
-        Effect that just pays for the launch.
-
-    Returns
-    -------
-    float
-        Never negative.
-
-    Examples
-    --------
-    >>> round(perfect_information_value(Mixture(weights=(1.0,), means=(0.0,), sds=(1.0,)), cost=0.0), 4)
-    0.3989
-    """
-    return after.expected_gain(cost) - max(after.mean - cost, 0.0)
-
-
 def sample_information_value(after: Mixture, *, cost: float, std_error: float) -> float:
     """Expected gain from one more test before the decision, in the unit of the effect.
 
@@ -295,7 +272,7 @@ def sample_information_value(after: Mixture, *, cost: float, std_error: float) -
     Returns
     -------
     float
-        Between 0 and `perfect_information_value`.
+        From 0 to what knowing the effect would be worth.
 
     Source: Raiffa and Schlaifer (1961), preposterior analysis, here for a mixture.
 
@@ -319,62 +296,6 @@ def sample_information_value(after: Mixture, *, cost: float, std_error: float) -
     z = (means - threshold) / spread
     gains = (means - cost) * stats.norm.cdf(z) + sds**2 / spread * stats.norm.pdf(z)
     return max(float(np.dot(after.weights, gains)) - max(after.mean - cost, 0.0), 0.0)
-
-
-def profitable_test_size(*, n_people: int, outcome_sd: float, prior_sd: float) -> float:
-    """People per arm of a two-arm test that maximise profit when the rest gets the winner.
-
-    Parameters
-    ----------
-    n_people : int
-        Everyone who can be reached, tested or not.
-    outcome_sd : float
-        Standard deviation of one person's outcome.
-    prior_sd : float
-        Standard deviation of each arm's mean around the common mean before the test.
-
-    Returns
-    -------
-    float
-        People per arm, not rounded.
-
-    Source: Feit and Berman (2019), Test & Roll, Marketing Science 38(6), eq. 11.
-
-    Examples
-    --------
-    >>> round(profitable_test_size(n_people=100_000, outcome_sd=(0.68 * 0.32) ** 0.5, prior_sd=0.03), 1)
-    2283.9
-    """
-    noise = (outcome_sd / prior_sd) ** 2
-    return float(np.sqrt(n_people / 4 * noise + (0.75 * noise) ** 2) - 0.75 * noise)
-
-
-def false_positive_risk(*, success_rate: float, power: float = 0.8, tail: float = 0.025) -> float:
-    """Share of significant winners that have no effect.
-
-    Parameters
-    ----------
-    success_rate : float
-        Share of ideas that truly help (0-1).
-    power : float
-        Chance that a test finds one that helps (0-1).
-    tail : float
-        Chance that a test calls one that does not a winner (half of a two-sided level).
-
-    Returns
-    -------
-    float
-        Probability (0-1).
-
-    Source: Kohavi, Deng, Vermeer (2022), A/B Testing Intuition Busters, KDD.
-
-    Examples
-    --------
-    >>> round(false_positive_risk(success_rate=0.08), 3)
-    0.264
-    """
-    false = tail * (1 - success_rate)
-    return false / (false + power * success_rate)
 
 
 def _upper_tail(above: np.ndarray, sds: np.ndarray) -> np.ndarray:

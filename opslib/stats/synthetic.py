@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,22 +10,17 @@ import pandas as pd
 from diff_diff import SyntheticDiD
 from diff_diff.results import SyntheticDiDResults
 from diff_diff.utils import compute_sdid_estimator, compute_sdid_unit_weights, compute_time_weights
-from scipy import optimize, stats
+from scipy import stats
 
-from opslib.errors import DesignError, ParameterError
+from opslib.errors import DesignError
 from opslib.stats.estimates import Estimate
 from opslib.stats.panels import Panel
-from opslib.stats.rollouts import MIN_UNITS, require_units
+from opslib.stats.rollouts import MIN_UNITS
 
-SUM_WEIGHT = 1e3
-"""Weight of the row that makes the unit weights sum to one, in units of the largest value."""
-N_GRID = 60
 N_FIT_PLACEBOS = 20
 """Placebo fits behind the library's measure of fit before the start."""
 POOR_FIT = 0.05
 """Share of untreated units that their own synthetic comparison fits worse, below which a fit is called poor."""
-POOR_GAP_SHARE = 0.8
-"""A synthetic control whose gaps before the start keep this much of the series' own spread explains too little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +35,6 @@ class Synthetic:
         The same over what the comparison says would have been, as a share.
     p_value : float
         Two-sided, against no mean effect; NaN where one treated unit allows no inference.
-    p_any_date : float
-        Against no effect on any date (NaN for synthetic difference-in-differences): gaps that merely spread more
-        after the start count here, so it may be small where the mean effect is not shown.
     path : DataFrame
         One row a period: ``period``, ``treated``, ``synthetic`` (means a unit), ``gap``.
     weights : DataFrame
@@ -55,7 +46,6 @@ class Synthetic:
     effect: Estimate
     relative: Estimate
     p_value: float
-    p_any_date: float
     path: pd.DataFrame
     weights: pd.DataFrame
     warnings: tuple[str, ...]
@@ -143,64 +133,7 @@ def synthetic_did(panel: object, *, level: float = 0.95, n_placebos: int = 100, 
         level=level,
         std_error=error if has_inference else None,
     )
-    return _result(data, estimate, weights, p_values=(p_value, float("nan")), is_poor=poor)
-
-
-def synthetic_control(panel: object, *, level: float = 0.95, shuffle: bool = False, seed: int = 0) -> Synthetic:
-    """Synthetic control with unit levels taken out, tested by permuting its gaps over dates.
-
-    Parameters
-    ----------
-    panel : Table or DataFrame
-        As for `synthetic_did`; at least two treated units, their mean is compared.
-    level : float
-        Coverage of the interval, by inverting the test over constant effects (0-1).
-    shuffle : bool
-        Permute single dates (exact only where gaps do not depend on the day before) instead of shifting all dates
-        together, which keeps autocorrelation.
-    seed : int
-        For the shuffles.
-
-    Returns
-    -------
-    Synthetic
-        Effect with a conformal p-value and interval (open where there are too few dates).
-
-    Raises
-    ------
-    DesignError
-        gate "units": fewer than two treated or untreated units; gate "start"; gate "balance".
-
-    Source: Abadie (2021), JEL 59(2), with intercept as Ferman and Pinto (2021), QE 12; inference, Chernozhukov,
-    Wuthrich, Zhu (2021), JASA 116.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = [(u, t, 10.0 + u + (t % 5) * (1 + u / 5) + 6.0 * (u < 2 and t >= 40), 40 if u < 2 else None)
-    ...         for u in range(6) for t in range(48)]
-    >>> table = pd.DataFrame(rows, columns=["unit", "period", "value", "treated_from"])
-    >>> bool(4 < synthetic_control(table).effect.value < 7)
-    True
-    """
-    data = _one_start(Panel.of(panel, scale="absolute"))
-    require_units(data, np.ones(len(data.units), bool))
-    start, treated = int(data.starts[0]), data.cohort >= 0
-    target, pool = data.values[treated].mean(axis=0), data.values[~treated].T
-    before = slice(None, start)
-    weights = _simplex_weights(pool[before] - pool[before].mean(axis=0), target[before] - target[before].mean())
-    gaps = target - target[before].mean() - (pool - pool[before].mean(axis=0)) @ weights
-    effect = float(gaps[start:].mean())
-    orders = _date_orders(len(target), shuffle=shuffle, seed=seed)
-
-    def p_values(null: float) -> tuple[float, float]:
-        return _conformal_p(target, pool, start=start, null=null, orders=orders)
-
-    lower, upper = _inverted(lambda null: p_values(null)[0], effect, spread=float(gaps[before].std()), level=level)
-    method = "synthetic control with unit levels, permutation over " + ("dates" if shuffle else "shifted dates")
-    estimate = Estimate(value=effect, lower=lower, upper=upper, n=len(target), unit="value", method=method, level=level)
-    is_poor = float(gaps[before].std()) > POOR_GAP_SHARE * float(target[before].std())
-    return _result(data, estimate, weights, p_values=p_values(0.0), is_poor=is_poor)
+    return _result(data, estimate, weights, p_value=p_value, is_poor=poor)
 
 
 def _unit_orders(n_units: int, n_draws: int, seed: int) -> np.ndarray:
@@ -249,53 +182,7 @@ def _one_start(data: Panel) -> Panel:
     return data
 
 
-def _simplex_weights(pool: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Non-negative weights that sum to one and bring the pool closest to the target (least squares)."""
-    size = max(float(np.abs(pool).max()), 1e-300)
-    rows = np.vstack([pool / size, np.full((1, pool.shape[1]), SUM_WEIGHT)])
-    weights, _ = optimize.nnls(rows, np.append(target / size, SUM_WEIGHT))
-    if weights.sum() <= 0:
-        raise ParameterError("panel: no weighted mean of the untreated units comes near the treated ones")
-    return weights / weights.sum()
-
-
-def _date_orders(n_dates: int, *, shuffle: bool, seed: int) -> np.ndarray:
-    dates = np.arange(n_dates)
-    if not shuffle:
-        return (dates[None, :] + dates[:, None]) % n_dates
-    draws = np.random.default_rng(seed).permuted(np.tile(dates, (999, 1)), axis=1)
-    return np.concatenate([dates[None, :], draws])
-
-
-def _conformal_p(
-    target: np.ndarray, pool: np.ndarray, *, start: int, null: float, orders: np.ndarray
-) -> tuple[float, float]:
-    """Share of date orders whose late gaps are as large in sum, and in absolute sum.
-
-    The comparison is fitted to all dates under the null, so that dates are exchangeable.
-    """
-    adjusted = target - null * (np.arange(len(target)) >= start)
-    centred, others = adjusted - adjusted.mean(), pool - pool.mean(axis=0)
-    late = (centred - others @ _simplex_weights(others, centred))[orders][:, start:]
-    sums, sizes = np.abs(late.sum(axis=1)), np.abs(late).sum(axis=1)
-    return float(np.mean(sums >= sums[0] * (1 - 1e-9))), float(np.mean(sizes >= sizes[0] * (1 - 1e-9)))
-
-
-def _inverted(p_value: Callable[[float], float], effect: float, *, spread: float, level: float) -> tuple[float, float]:
-    """Outermost constant effects that are not rejected, searched on a grid around the estimate."""
-    reach = 8 * spread + abs(effect)
-    ends = []
-    for side in (-1.0, 1.0):
-        grid = effect + side * reach * (np.arange(1, N_GRID // 2 + 1) / (N_GRID // 2)) ** 2
-        accepted = [p_value(float(null)) > 1 - level for null in grid]
-        last = max((i for i, is_in in enumerate(accepted) if is_in), default=-1)
-        ends.append(side * np.inf if last == len(grid) - 1 else float(grid[last + 1]))
-    return ends[0], ends[1]
-
-
-def _result(
-    data: Panel, estimate: Estimate, weights: np.ndarray, *, p_values: tuple[float, float], is_poor: bool
-) -> Synthetic:
+def _result(data: Panel, estimate: Estimate, weights: np.ndarray, *, p_value: float, is_poor: bool) -> Synthetic:
     treated = data.cohort >= 0
     start = int(data.starts[0])
     mean, comparison = data.values[treated].mean(axis=0), data.values[~treated].T @ weights
@@ -304,8 +191,7 @@ def _result(
     return Synthetic(
         effect=estimate,
         relative=estimate.scaled(1 / expected if expected else float("nan"), unit="share"),
-        p_value=p_values[0],
-        p_any_date=p_values[1],
+        p_value=p_value,
         warnings=("poor_fit",) if is_poor else (),
         path=pd.DataFrame({"period": data.periods, "treated": mean, "synthetic": comparison, "gap": mean - comparison}),
         weights=pd.DataFrame({"unit": data.units[~treated][order], "weight": weights[order]}),

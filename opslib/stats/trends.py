@@ -16,8 +16,8 @@ _SPACING = np.gradient(_PHIS)
 """What each autocorrelation stands for: the grid is finer near one, and its prior must be even over it."""
 
 
-def series_level(series: object, *, unit: str, level: float = 0.95) -> Estimate:
-    """Mean level of a daily series, the weekdays that occur in it weighing alike.
+def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
+    """Slope of a daily series per day, its weekday pattern taken out.
 
     Parameters
     ----------
@@ -28,10 +28,6 @@ def series_level(series: object, *, unit: str, level: float = 0.95) -> Estimate:
     level : float
         Level of the interval (0-1).
 
-    Returns
-    -------
-    Estimate
-
     Raises
     ------
     ParameterError
@@ -39,21 +35,8 @@ def series_level(series: object, *, unit: str, level: float = 0.95) -> Estimate:
 
     Notes
     -----
-    First-order autoregression around the mean, the autocorrelation integrated out over its restricted likelihood
+    First-order autoregression around the line, the autocorrelation integrated out over its restricted likelihood
     (Zellner and Tiao 1964), so that the interval pays for not knowing it.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=28), "value": [1.0, 2, 3, 4, 3, 2, 1] * 4})
-    >>> round(series_level(days, unit="orders").value, 6)
-    2.285714
-    """
-    return _estimate(series, unit=unit, level=level, has_slope=False)
-
-
-def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
-    """Slope of a daily series per day, its weekday pattern taken out (parameters and method as `series_level`).
 
     Examples
     --------
@@ -64,7 +47,23 @@ def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
     >>> slope.lower < 0.5 < slope.upper
     True
     """
-    return _estimate(series, unit=unit, level=level, has_slope=True)
+    values = daily_frame(series)["value"].to_numpy()
+    n = int(np.isfinite(values).sum())
+    if n < LEAST_DAYS:
+        raise ParameterError(f"series: {n} days with a value; at least {LEAST_DAYS} are needed to know its noise")
+    first = int(np.flatnonzero(np.isfinite(values))[0])
+    parts = autoregressive_interval(values[None, first:], has_slope=True, level=level)
+    value, lower, upper, error = (float(part[0]) for part in parts)
+    return Estimate(
+        value=value,
+        lower=lower,
+        upper=upper,
+        n=n,
+        unit=f"{unit} per day",
+        level=level,
+        std_error=error,
+        method="slope with autoregressive errors, weekdays taken out",
+    )
 
 
 def autoregressive_interval(
@@ -105,28 +104,6 @@ def autoregressive_interval(
     error = np.sqrt((weight * (scale**2 + (centre - value) ** 2)).sum(axis=0))
     ends = [_mixture_quantile(p, centre, scale, weight, df) for p in ((1 - level) / 2, (1 + level) / 2)]
     return value, ends[0], ends[1], error
-
-
-def _estimate(series: object, *, unit: str, level: float, has_slope: bool) -> Estimate:
-    values = daily_frame(series)["value"].to_numpy()
-    n = int(np.isfinite(values).sum())
-    if n < LEAST_DAYS:
-        raise ParameterError(f"series: {n} days with a value; at least {LEAST_DAYS} are needed to know its noise")
-    first = int(np.flatnonzero(np.isfinite(values))[0])
-    value, lower, upper, error = (
-        float(part[0]) for part in autoregressive_interval(values[None, first:], has_slope=has_slope, level=level)
-    )
-    what = "slope" if has_slope else "mean"
-    return Estimate(
-        value=value,
-        lower=lower,
-        upper=upper,
-        n=n,
-        unit=f"{unit} per day" if has_slope else unit,
-        level=level,
-        std_error=error,
-        method=f"{what} with autoregressive errors, weekdays taken out",
-    )
 
 
 def _design(at: np.ndarray, *, has_slope: bool, season: int) -> np.ndarray:

@@ -12,9 +12,9 @@ import pytest
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.segmentation import customer_summary, holdout_check, lifetime_checks
-from opslib.stats.lifetime import expected_events
 from tests.segmentation.lifetimes import bought, day_after, shop
 from tests.segmentation.test_histories import cdnow
+from tests.stats.lifetime_oracle import expected_events
 
 FITTED, CHECKED = day_after(45), day_after(58)
 

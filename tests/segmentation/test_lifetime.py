@@ -22,8 +22,9 @@ from opslib.segmentation import (
 from opslib.segmentation.lifetime import UNSEGMENTED
 from opslib.simulate.config import preset
 from opslib.simulate.shop import simulate_shop
-from opslib.stats.lifetime import expected_events, expected_value, probability_alive
+from opslib.stats.lifetime import probability_alive
 from tests.segmentation.lifetimes import PLANTED, day_after, shop
+from tests.stats.lifetime_oracle import expected_events, expected_value
 
 #: The engine's query uses nodes where the closed form is a hypergeometric function; 12 digits leave the engine.
 NODES = 1e-6

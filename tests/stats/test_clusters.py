@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from opslib.errors import ContractError, ParameterError
-from opslib.stats.clusters import cluster_effect, compare_clusters, intraclass_correlation
+from opslib.stats.clusters import cluster_effect, compare_clusters
 
 
 def frame(treated, control, **more) -> pd.DataFrame:
@@ -80,16 +80,8 @@ def test_the_order_of_clusters_does_not_matter(order):
     assert (a.absolute.lower, a.relative.upper) == pytest.approx((b.absolute.lower, b.relative.upper))
 
 
-def test_icc_by_hand():
-    """Two clusters of two: (0, 2), (2, 4): between 4, within 2, so (4 - 2) / (4 + 2)."""
-    table = pd.DataFrame({"n": [2, 2], "y": [2.0, 6.0], "yy": [4.0, 20.0]})
-    assert intraclass_correlation(table) == pytest.approx(1 / 3)
-
-
 def test_what_cannot_be_told_is_refused():
     with pytest.raises(ParameterError, match="1 treated and 4 untreated"):
         compare_clusters(frame([1.0], [1.0, 2, 3, 4]), unit="x")
     with pytest.raises(ContractError, match=r"clusters\.value: 1 missing"):
         compare_clusters(frame([1.0, np.nan], [1.0, 2]), unit="x")
-    with pytest.raises(ParameterError, match="two clusters and more units"):
-        intraclass_correlation(pd.DataFrame({"n": [2], "y": [2.0], "yy": [4.0]}))

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from opslib.stats.lifetime import (
     BgNbd,
     GammaGamma,
-    expected_events,
     fit_bg_nbd,
     fit_gamma_gamma,
     log_parameter_covariance,
     probability_alive,
 )
 from opslib.stats.lifetime_moments import dropout_nodes, event_moments, future_moments
+from tests.stats.lifetime_oracle import expected_events
 
 #: Nodes against the hypergeometric function.
 QUADRATURE = 1e-6

@@ -78,26 +78,9 @@ def test_false_alarms_of_a_correlated_series_are_rare_and_true_changes_found():
     assert found > 0.9
 
 
-def test_level_changes_name_the_day_and_the_levels():
-    rng = np.random.default_rng(4)
-    days = pd.date_range("2024-01-01", periods=200)
-    values = np.where(np.arange(200) < 120, 50.0, 80.0) + rng.standard_normal(200)
-    table = pd.DataFrame({"day": days, "value": values}).drop(index=[20, 21])
-    found = series.level_changes(table)
-    assert found["day"].tolist() == [days[120]]
-    assert found["level_before"].tolist() == pytest.approx([50.0], abs=0.5)
-    assert found["level_after"].tolist() == pytest.approx([80.0], abs=0.5)
-    assert found["n_days_after"].tolist() == [80]
-
-
 @pytest.mark.parametrize("values", [[], [1.0], [3.0] * 100])
 def test_nothing_changes_in_an_empty_short_or_constant_series(values):
     assert series.change_positions(np.array(values)) == []
-
-
-def test_an_empty_table_has_no_changes():
-    empty = pd.DataFrame({"day": pd.to_datetime([]), "value": np.array([], float)})
-    assert len(series.level_changes(empty)) == 0
 
 
 @given(st.integers(0, 60), st.floats(0.5, 20.0))

@@ -59,18 +59,8 @@ def test_proposition_99_plain_difference_in_differences(smoking):
     assert result.effect.value == pytest.approx(-27.349, abs=PUBLISHED)
 
 
-def test_geolift_vignette(cities):
-    """GeoLift's walk-through: ATT 155.556, +5.4 %, p .01 (its test shuffles dates and asks: no effect on any?)."""
-    result = synthetic.synthetic_control(cities, shuffle=True)
-    assert result.effect.value == pytest.approx(155.556, abs=PUBLISHED)
-    assert result.relative.value == pytest.approx(0.054, abs=PUBLISHED)
-    assert round(result.p_any_date, 2) == 0.01
-    assert result.effect.lower < 0 < result.effect.upper  # the mean effect itself is not shown
-    assert result.p_value > 0.05
-
-
 def test_the_gap_is_treated_minus_synthetic(cities):
-    result = synthetic.synthetic_control(cities)
+    result = synthetic.synthetic_did(cities, n_placebos=2)
     assert np.allclose(result.path["gap"], result.path["treated"] - result.path["synthetic"])
     assert len(result.path) == 105
     assert result.weights["weight"].min() >= 0
@@ -92,9 +82,8 @@ def planted(effect, seed):
     return pd.DataFrame(rows, columns=["unit", "period", "value", "treated_from"])
 
 
-@pytest.mark.parametrize("estimator", [synthetic.synthetic_did, synthetic.synthetic_control])
-def test_a_planted_effect_is_recovered(estimator):
-    result = estimator(planted(3.0, 13))
+def test_a_planted_effect_is_recovered():
+    result = synthetic.synthetic_did(planted(3.0, 13))
     assert result.effect.lower < 3.0 < result.effect.upper
     assert result.effect.lower > 0
     assert result.p_value < 0.05
@@ -109,9 +98,9 @@ def test_the_placebo_error_holds_with_more_periods_than_units():
 
 
 def test_no_effect_is_seldom_found():
-    """60 panels: at nominal 5 %, four standard errors allow 9."""
-    rejected = sum(synthetic.synthetic_control(planted(0.0, seed)).p_value <= 0.05 for seed in range(60))
-    assert rejected <= 9
+    """30 panels: at nominal 5 %, four standard errors allow 6."""
+    rejected = sum(synthetic.synthetic_did(planted(0.0, seed), n_placebos=40).p_value <= 0.05 for seed in range(30))
+    assert rejected <= 6
 
 
 def test_a_comparison_that_does_not_follow_is_flagged():
@@ -119,13 +108,13 @@ def test_a_comparison_that_does_not_follow_is_flagged():
     table = planted(0.0, 14)
     swing = np.sin(table["period"] / 3)
     table["value"] += np.where(table["unit"] < 3, 6, -6) * swing
-    assert synthetic.synthetic_control(table).warnings == ("poor_fit",)
-    assert synthetic.synthetic_control(planted(0.0, 14)).warnings == ()
+    assert synthetic.synthetic_did(table, n_placebos=2).warnings == ("poor_fit",)
+    assert synthetic.synthetic_did(planted(0.0, 14), n_placebos=2).warnings == ()
 
 
 def test_what_cannot_be_compared_is_refused(cities):
     with pytest.raises(DesignError, match="lacks a value in some period") as refusal:
-        synthetic.synthetic_control(cities.iloc[1:])
+        synthetic.synthetic_did(cities.iloc[1:])
     assert refusal.value.gate == "balance"
     moved = cities.assign(treated_from=np.where(cities["unit"] == "chicago", "2021-03-01", cities["treated_from"]))
     with pytest.raises(DesignError, match="start in 2 different periods"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from opslib.errors import ParameterError
 from opslib.stats import trends
-from opslib.stats.trends import autoregressive_interval, series_level, series_trend
+from opslib.stats.trends import autoregressive_interval, series_trend
 
 
 def series(values) -> pd.DataFrame:
@@ -45,18 +45,20 @@ def test_days_as_if_independent_are_too_sure():
 
 def test_a_weekly_pattern_is_no_noise():
     pattern = np.tile([1.0, 2, 3, 4, 5, 6, 7], 8)
-    e = series_level(series(pattern), unit="x")
-    assert e.value == pytest.approx(4.0)
-    assert e.width < 1e-6
+    value, lower, upper, _ = autoregressive_interval(pattern[None], has_slope=False)
+    assert value == pytest.approx(4.0)
+    assert upper - lower < 1e-6
 
 
 def test_missing_days_widen_but_do_not_shift():
     y = 5 + 0.1 * autoregression(0.5, 140, seed=2)[0]
     whole, holes = series(y), series(y).drop(index=range(30, 60))
-    a, b = series_level(whole, unit="x"), series_level(holes, unit="x")
-    assert (a.n, b.n) == (140, 110)
-    assert b.value == pytest.approx(a.value, abs=0.05)
-    assert b.width > a.width
+    assert [series_trend(days, unit="x").n for days in (whole, holes)] == [140, 110]
+    gap = np.where((np.arange(140) >= 30) & (np.arange(140) < 60), np.nan, y)
+    level, lower, upper, _ = autoregressive_interval(y[None], has_slope=False)
+    holed, low, high, _ = autoregressive_interval(gap[None], has_slope=False)
+    assert holed == pytest.approx(level, abs=0.05)
+    assert high - low > upper - lower
 
 
 @pytest.mark.parametrize("closed", [(6,), (5, 6), (0,)])
@@ -71,10 +73,10 @@ def test_a_weekday_that_never_occurs_is_left_out(closed):
     pattern = np.array([1.0, -0.5, 0.5, -1.0, 2.0, 0.25, 3.0])
     pattern = pattern - pattern[~np.isin(np.arange(7), closed)].mean()
     values = 10 + pattern[days % 7] + 0.2 * autoregression(0.3, 140, seed=6)[0]
-    level = series_level(series(np.where(is_open, values, np.nan)), unit="x")
-    assert level.value == pytest.approx(10, abs=0.12)
-    assert level.lower < 10 < level.upper
-    assert level.width < 0.3
+    level, lower, upper, _ = autoregressive_interval(np.where(is_open, values, np.nan)[None], has_slope=False)
+    assert level == pytest.approx(10, abs=0.12)
+    assert lower < 10 < upper
+    assert upper - lower < 0.3
     slope = series_trend(series(np.where(is_open, values + 0.02 * days, np.nan)), unit="x")
     assert slope.value == pytest.approx(0.02, abs=0.0024)
     assert slope.lower < 0.02 < slope.upper
@@ -101,4 +103,4 @@ def test_a_finer_grid_near_one_does_not_lean_the_prior(monkeypatch):
 def test_unit_and_least_length():
     assert series_trend(series(autoregression(0, 60)[0]), unit="orders").unit == "orders per day"
     with pytest.raises(ParameterError, match="27 days with a value; at least 28"):
-        series_level(series(np.arange(27.0)), unit="x")
+        series_trend(series(np.arange(27.0)), unit="x")
