@@ -10,7 +10,8 @@ import pandas as pd
 
 from opslib.errors import ParameterError
 
-_NAMES = ("holm", "benjamini_hochberg", "bonferroni")
+#: What statsmodels calls them.
+_NAMES = {"holm": "holm", "benjamini_hochberg": "fdr_bh", "bonferroni": "bonferroni"}
 
 
 def adjusted(
@@ -50,18 +51,15 @@ def adjusted(
     >>> adjusted({"a": 0.01, "b": 0.04}, method="holm")["adjusted_p_value"].tolist()
     [0.02, 0.04]
     """
+    from statsmodels.stats.multitest import multipletests  # slow to import, and few commands ask several questions
+
     if method not in _NAMES:
         raise ParameterError(f"method '{method}' is not known; allowed: {', '.join(_NAMES)}")
     values = np.array(list(p_values.values()), dtype=float)
     if not np.all((values >= 0) & (values <= 1)):
         bad = next(name for name, p in p_values.items() if not 0 <= p <= 1)
         raise ParameterError(f"p-value of '{bad}' is {p_values[bad]}: needed a number between 0 and 1")
-    if method == "benjamini_hochberg":
-        corrected = false_discovery_rates(values, n_tested=values.size)
-    elif method == "bonferroni":
-        corrected = np.minimum(values * values.size, 1.0)
-    else:
-        corrected = _holm(values)
+    corrected = multipletests(values, method=_NAMES[method])[1] if values.size else values
     return pd.DataFrame(
         {
             "name": list(p_values),
@@ -98,12 +96,3 @@ def bonferroni_level(n_claims: int, *, level: float = 0.95) -> float:
     if n_claims < 1:
         raise ParameterError(f"n_claims {n_claims}: at least one claim")
     return 1 - (1 - level) / n_claims
-
-
-def _holm(values: np.ndarray) -> np.ndarray:
-    """Smallest level at which each is rejected stepping down from the smallest."""
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
-    corrected = np.empty(values.size)
-    corrected[order] = np.minimum(stepped, 1.0)
-    return corrected

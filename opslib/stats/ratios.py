@@ -131,7 +131,7 @@ def compare(
         )
     chosen = resolved_scale(c_strata, t_strata, scale)
     error, df = _error_and_df(c, t)
-    value, lower, upper = relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
+    value, lower, upper = interval_of(c_strata, t_strata, level=level, scale=chosen, adjust=adjust)
     n = int(sum(c.n) + sum(t.n))
     is_adjusted = adjust and has_covariate(c_strata, t_strata)
     method = _method(chosen, adjust=is_adjusted, strata=len(c.n))
