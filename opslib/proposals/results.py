@@ -24,7 +24,7 @@ METHOD_VERSION = "2"
 """Raised when the same data would give another verdict; every evaluation in the ledger carries it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Gate:
     """One condition that the data must meet before a verdict.
 
@@ -41,6 +41,22 @@ class Gate:
     name: GateName
     status: Literal["passed", "warning", "failed"]
     sentence: str
+
+    @classmethod
+    def check(cls, name: GateName, is_met: bool, sentence: str) -> Gate:
+        """A gate that is passed or failed."""
+        return cls(name, "passed" if is_met else "failed", sentence)
+
+    @classmethod
+    def most(cls, name: GateName, share: float, sentence: str, *, warning: float, failed: float) -> Gate:
+        """A gate on a share that should be small: a grade is lost above ``warning``, the verdict above ``failed``.
+
+        Examples
+        --------
+        >>> [Gate.most("data health", share, "", warning=0.02, failed=0.2).status for share in (0.02, 0.1, 0.3)]
+        ['passed', 'warning', 'failed']
+        """
+        return cls(name, "failed" if share > failed else "warning" if share > warning else "passed", sentence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from opslib.contracts import CONTRACTS
 from opslib.errors import nearest
+from opslib.metrics import Filter as Condition
 
 Operator = Literal["eq", "ne", "ge", "gt", "le", "lt", "in", "not_in", "between"]
 Scalar = bool | int | float | date | str
 
 _ISO = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d)")
 _LISTS = ("in", "not_in", "between")
+#: Operators of a file, and those of the metrics; ``between`` is two of the latter.
+_SYMBOLS = {"eq": "=", "ne": "!=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "in": "in", "not_in": "not in"}
 _KIND_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,), "boolean": (bool,), "date": (date,), "timestamp": (date,),
     "integer": (int,), "quantity": (int, float), "money": (int, float), "number": (int, float),
@@ -55,6 +58,13 @@ class Filter(Part):
     def values(self) -> tuple[Scalar, ...]:
         """The value or values."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The filter as the metrics read it; ``between`` becomes two."""
+        if self.op == "between":
+            return tuple(Condition(self.name, op, end) for op, end in zip((">=", "<="), self.values, strict=True))
+        return (Condition(self.name, _SYMBOLS[self.op], self.value),)
 
     @model_validator(mode="before")
     @classmethod
@@ -107,3 +117,14 @@ def kind_of(table: str, column: str) -> str:
 
 
 Scope = Annotated[tuple[Filter, ...], Field(strict=False)]
+
+
+def where_of(scope: Scope) -> tuple[Condition, ...]:
+    """A claim's scope as the metrics read it.
+
+    Examples
+    --------
+    >>> [(c.operator, c.value) for c in where_of((Filter(column="order_lines.quantity", op="between", value=(1, 5)),))]
+    [('>=', 1), ('<=', 5)]
+    """
+    return tuple(condition for item in scope for condition in item.conditions)

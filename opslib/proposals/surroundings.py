@@ -12,10 +12,11 @@ from opslib.departments import department_or_own
 from opslib.errors import ContractError, NotAvailableError, ParameterError
 from opslib.metrics import Metric, daily_values, unit_moments, unit_values
 from opslib.periods import Period
-from opslib.proposals.designs import Context, RecordedMetric, where_of
+from opslib.proposals.designs import Context, RecordedMetric
 from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic
 from opslib.proposals.freezing import Change
 from opslib.proposals.model import RANDOMISED, Claim, Proposal
+from opslib.proposals.scope import where_of
 from opslib.stats.moments import Moments, arms_of
 from opslib.stats.power import unit_variation
 

@@ -74,16 +74,16 @@ def _values(chosen_last: float, chosen_earlier: float) -> pd.DataFrame:
 
 def test_units_that_were_always_small_are_no_selection() -> None:
     four = ["u0", "u1", "u2", "u3"]
-    small = worst_gate(_values(5, 5), four, is_down=False, label="products", seed="c")
-    fallen = worst_gate(_values(5, 20), four, is_down=False, label="products", seed="c")
-    assert (small.status, fallen.status) == ("passed", "failed")  # type: ignore[union-attr]
+    (small,) = worst_gate(_values(5, 5), four, is_down=False, label="products", seed="c")
+    (fallen,) = worst_gate(_values(5, 20), four, is_down=False, label="products", seed="c")
+    assert (small.status, fallen.status) == ("passed", "failed")
     # Where small is good (returns), the worst are the highest.
-    assert worst_gate(_values(35, 20), four, is_down=True, label="products", seed="c").status == "failed"  # type: ignore[union-attr]
-    assert worst_gate(_values(5, 20), four, is_down=True, label="products", seed="c").status == "passed"  # type: ignore[union-attr]
+    assert worst_gate(_values(35, 20), four, is_down=True, label="products", seed="c")[0].status == "failed"
+    assert worst_gate(_values(5, 20), four, is_down=True, label="products", seed="c")[0].status == "passed"
 
 
 def test_two_units_tell_nothing() -> None:
-    assert worst_gate(_values(5, 20), ["u0", "u1"], is_down=False, label="stores", seed="c") is None
+    assert worst_gate(_values(5, 20), ["u0", "u1"], is_down=False, label="stores", seed="c") == ()
 
 
 def test_lot_is_refused_as_seldom_as_its_level_says() -> None:
@@ -93,7 +93,7 @@ def test_lot_is_refused_as_seldom_as_its_level_says() -> None:
     for _ in range(200):
         rows = pd.DataFrame(rng.normal(20, 2, (60, 2)), columns=["last", "earlier"], index=[str(i) for i in range(60)])
         refused += (
-            worst_gate(rows, {"1", "2", "3", "4", "5", "6"}, is_down=False, label="u", seed="c").status == "failed"
+            worst_gate(rows, {"1", "2", "3", "4", "5", "6"}, is_down=False, label="u", seed="c")[0].status == "failed"
         )  # type: ignore[union-attr]
     assert refused <= 8
 

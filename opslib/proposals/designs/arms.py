@@ -14,11 +14,13 @@ import pandas as pd
 from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import NotAvailableError
+from opslib.metrics import unit_values
 from opslib.periods import Period
 from opslib.proposals import words
 from opslib.proposals.designs.base import Table
 from opslib.proposals.model import ClusterExperiment, Experiment
 from opslib.proposals.results import Gate
+from opslib.proposals.scope import Scope, where_of
 from opslib.stats.sample_ratio import SampleRatio, missingness_bound, sample_ratio
 
 #: A loss of this share of an arm's units would matter; the interval is widened where the gate would not see it.
@@ -142,14 +144,9 @@ def crossing_gate(
         return ()
     what = f"{n_crossed:,} of {n:,} {design.randomised}s were in both arms"
     if n_crossed > CROSSED_FAILED * n:
-        return (
-            Gate(
-                name="data health",
-                status="failed",
-                sentence=f"{what}, more than {CROSSED_FAILED:.0%}: who saw what was not kept apart",
-            ),
-        )
-    return (Gate(name="data health", status="warning", sentence=f"{what} and are set aside"),)
+        sentence = f"{what}, more than {CROSSED_FAILED:.0%}: who saw what was not kept apart"
+        return (Gate("data health", "failed", sentence),)
+    return (Gate("data health", "warning", f"{what} and are set aside"),)
 
 
 def _first_assignments(
@@ -187,6 +184,52 @@ def allocation_of(tables: Mapping[str, Table], design: Experiment | ClusterExper
         starts.append(pd.Timestamp(str(start)))
         shares.append(dict(now))
     return Allocation(starts=tuple(starts), shares=tuple(shares))
+
+
+def outcome_values(
+    tables: Mapping[str, Table],
+    design: Experiment | ClusterExperiment,
+    metrics: Sequence[Any],
+    *,
+    period: Period,
+    scope: Scope,
+    units: ir.Table,
+    before: Period | None,
+) -> ir.Table:
+    """Outcomes of a test's units, as recorded or counted by the registry, beside what they did before the test.
+
+    Parameters
+    ----------
+    tables, design, period
+        As for `assigned_units`.
+    metrics : sequence of Metric or RecordedMetric
+    scope : Scope
+        Rows that count.
+    units : ibis.Table
+        unit_id and what else is kept of a unit.
+    before : Period or None
+        Days of the covariate.
+
+    Returns
+    -------
+    ibis.Table
+        The units with ``<metric>_numerator`` and ``<metric>_denominator``; counted before the test as well,
+        ``<metric>_before_numerator`` and ``<metric>_before_denominator``.
+    """
+    if design.source == "unit_outcomes":
+        return recorded_values(tables, design, metrics, period=period, units=units)
+    unit, where = design.randomised, where_of(scope)
+    values = unit_values(tables, metrics, unit=unit, period=period, where=where, units=units)
+    if before is None:
+        return values
+    earlier = unit_values(tables, metrics, unit=unit, period=before, where=where, units=units.select("unit_id"))
+    columns = {
+        f"{metric.name}_before_{side}": earlier[f"{metric.name}_{side}"]
+        for metric in metrics
+        for side in ("numerator", "denominator")
+    }
+    side = earlier.select(before_id="unit_id", **columns)
+    return values.left_join(side, values["unit_id"] == side["before_id"]).drop("before_id")
 
 
 def recorded_values(
@@ -255,14 +298,12 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     frame = frame[frame["planned_share"] > 0]
     frame = frame[frame.groupby("stratum")["arm"].transform("nunique") == 2]
     if frame.empty:
-        return Gate(name="sample ratio", status="failed", sentence="no day on which both arms took in units"), 0.0
+        return Gate("sample ratio", "failed", "no day on which both arms took in units"), 0.0
     found = sample_ratio(frame)
     bound = 0.0 if found.is_mismatch else missingness_bound(found, loss_share=LOSS_SHARE, contrast=CONTRAST)
-    return Gate(
-        name="sample ratio",
-        status=_status(found, allocation),
-        sentence=_sentence(found, bound, is_planned=bool(allocation.shares)),
-    ), bound
+    status: Literal["passed", "warning"] = "passed" if allocation.shares else "warning"
+    sentence = _sentence(found, bound, is_planned=bool(allocation.shares))
+    return Gate("sample ratio", "failed" if found.is_mismatch else status, sentence), bound
 
 
 def _with_empty_arms(counts: pd.DataFrame, allocation: Allocation) -> pd.DataFrame:
@@ -278,12 +319,6 @@ def _with_empty_arms(counts: pd.DataFrame, allocation: Allocation) -> pd.DataFra
     if not empty:
         return counts
     return pd.concat([counts, pd.DataFrame(empty, columns=["variant", "epoch", "n"])], ignore_index=True)
-
-
-def _status(found: SampleRatio, allocation: Allocation) -> Literal["passed", "warning", "failed"]:
-    if found.is_mismatch:
-        return "failed"
-    return "passed" if allocation.shares else "warning"
 
 
 def _sentence(found: SampleRatio, bound: float, *, is_planned: bool) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -14,14 +15,13 @@ from opslib.contracts import Violation
 from opslib.errors import ContractError, DesignError, NotAvailableError, ParameterError, ProposalError
 from opslib.metrics import Metric
 from opslib.periods import Coverage, Period
-from opslib.proposals.model import RANDOMISED, Anytime, Claim, Fixed, Scope
+from opslib.proposals.model import RANDOMISED, Anytime, Claim, Fixed
 from opslib.proposals.results import Gate, GateName, Measured
+from opslib.stats.estimates import Estimate
 from opslib.stats.ratios import Comparison
 from opslib.stats.verdict_rule import towards
 
 Table: TypeAlias = ir.Table | pd.DataFrame
-Key = TypeVar("Key")
-Read = TypeVar("Read")
 #: Share of a window's days without data that costs a grade, and that forbids a verdict.
 MISSING_WARNING, MISSING_FAILED = 0.02, 0.2
 #: Units of each side below which the large-sample intervals are not to be trusted.
@@ -29,7 +29,6 @@ LEAST_UNITS = 50
 _GATES: dict[str, GateName] = {"history": "enough history", "window": "enough history"}
 _DESIGN_TABLES = {"rollout": frozenset({"rollouts"}), "elasticity": frozenset({"price_history", "changes"})}
 _COUNTED_BY_DESIGN = {("experiments", "unique key")}
-_OPERATORS = {"eq": "=", "ne": "!=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "in": "in", "not_in": "not in"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +83,10 @@ class Plan:
         """Who varies independently where nothing was randomised."""
         return self.claim.unit or self.metric.unit_of_analysis
 
+    def on_scale(self, share: float, *, baseline: float) -> float:
+        """A share of the baseline on the claim's own scale."""
+        return share * (1.0 if self.claim.scale == "relative" else abs(baseline))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -126,29 +129,81 @@ class Look:
     pending: str = ""
 
 
-Evaluator = Callable[[Sequence[Plan], Context], dict[str, Measured]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluator:
+    """How the claims of one design are measured.
+
+    Parameters
+    ----------
+    judge : callable
+        (plan, period, what was read, context) -> Measured; raises `GateError` where a gate failed.
+    key : callable
+        (plan, period) -> what must be alike for claims to share a read.
+    read : callable
+        (key, plans, context) -> what claims of that key are judged on.
+    unread : callable
+        (plan) -> what can be said without any data; None where nothing can.
+    """
+
+    judge: Callable[[Plan, Period, Any, Context], Measured]
+    key: Callable[[Plan, Period], Hashable]
+    read: Callable[[Any, list[Plan], Context], Any]
+    unread: Callable[[Plan], Measured | None]
+
+
 EVALUATORS: dict[str, Evaluator] = {}
-"""Design kind -> function; a new design enters itself with `evaluates`."""
+"""Design kind -> how it is measured; a new design enters itself with `evaluates`."""
+Judge = TypeVar("Judge", bound=Callable[..., Measured])
 
 
-def evaluates(kind: str) -> Callable[[Evaluator], Evaluator]:
-    """Enter a function as the evaluator of a design.
+class GateError(Exception):
+    """A gate failed: there is no number, and what is known stands in ``measured``."""
+
+    def __init__(self, *gates: Gate, n_control: int = 0, n_treated: int = 0) -> None:
+        self.measured = Measured(effect=None, gates=gates, n_control=n_control, n_treated=n_treated)
+
+
+_REFUSING = (GateError, NotAvailableError, ContractError, ParameterError, DesignError)
+"""What makes one claim invalid and leaves the others alone."""
+
+
+def passed(*gates: Gate, **sizes: int) -> tuple[Gate, ...]:
+    """The gates, none of which failed; else `GateError` with all of them and the sizes seen.
 
     Examples
     --------
-    >>> "experiment" in EVALUATORS or True
-    True
+    >>> passed(Gate.check("measurable", True, "enough units"))[0].status
+    'passed'
+    """
+    if any(gate.status == "failed" for gate in gates):
+        raise GateError(*gates, **sizes)
+    return gates
+
+
+def evaluates(
+    kind: str,
+    *,
+    key: Callable[[Plan, Period], Hashable] = lambda plan, period: plan.key,
+    read: Callable[[Any, list[Plan], Context], Any] = lambda key, plans, context: None,
+    unread: Callable[[Plan], Measured | None] = lambda plan: None,
+) -> Callable[[Judge], Judge]:
+    """Enter the decorated function as the judge of a design (see `Evaluator`); each claim is read alone unless told.
+
+    Examples
+    --------
+    >>> sorted(EVALUATORS)[:3]
+    ['before_after', 'cluster_experiment', 'comparison']
     """
 
-    def enter(function: Evaluator) -> Evaluator:
-        EVALUATORS[kind] = function
-        return function
+    def enter(judge: Judge) -> Judge:
+        EVALUATORS[kind] = Evaluator(judge=judge, key=key, read=read, unread=unread)
+        return judge
 
     return enter
 
 
 def measure(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Measure claims, those of one design together.
+    """Measure claims; those of one design that ask the same rows are answered by one read.
 
     Parameters
     ----------
@@ -159,57 +214,57 @@ def measure(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
     Returns
     -------
     dict of plan key to Measured
+        Pending where no look is due; refused by a gate where the tables cannot carry a claim.
 
     Raises
     ------
     ProposalError
         A design has no evaluator.
     """
-    by_kind: dict[str, list[Plan]] = {}
-    for plan in plans:
-        by_kind.setdefault(plan.claim.design.kind, []).append(plan)
     found: dict[str, Measured] = {}
-    for kind, group in by_kind.items():
+    batches: dict[tuple[str, Hashable], list[tuple[Plan, Period]]] = {}
+    for plan in plans:
+        kind = plan.claim.design.kind
         if kind not in EVALUATORS:
             raise ProposalError(f"design '{kind}' has no evaluator; those that have: {', '.join(sorted(EVALUATORS))}")
-        found |= _measured_together(EVALUATORS[kind], group, context)
-    return found
-
-
-def _measured_together(evaluator: Evaluator, plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """All plans in one go; where the tables cannot carry one of them, that one is refused by name."""
-    try:
-        return evaluator(plans, context)
-    except (NotAvailableError, ContractError, ParameterError, DesignError) as error:
-        if len(plans) > 1:
-            return {
-                key: value for plan in plans for key, value in _measured_together(evaluator, [plan], context).items()
-            }
-        gate = _GATES.get(getattr(error, "gate", ""), "measurable")
-        return {plans[0].key: refused(Gate(name=gate, status="failed", sentence=str(error)))}
-
-
-def in_batches(
-    plans: Sequence[Plan],
-    context: Context,
-    *,
-    key: Callable[[Plan, Period], Key],
-    read: Callable[[Key, list[Plan], Context], Read],
-    judge: Callable[[Plan, Period, Read, Context], Measured],
-) -> dict[str, Measured]:
-    """Measure the plans whose look is due, those of one key on what was read once; the others are pending."""
-    found: dict[str, Measured] = {}
-    batches: dict[Key, list[tuple[Plan, Period]]] = {}
-    for plan in plans:
-        look = look_of(plan.claim, as_of=context.as_of)
-        if look.period is None:
-            found[plan.key] = pending(look)
+        said, look = EVALUATORS[kind].unread(plan), look_of(plan.claim, as_of=context.as_of)
+        if said is not None:
+            found[plan.key] = said
+        elif look.period is None:
+            found[plan.key] = Measured(effect=None, pending=look.pending)
         else:
-            batches.setdefault(key(plan, look.period), []).append((plan, look.period))
-    for batch, members in batches.items():
-        data = read(batch, [plan for plan, _ in members], context)
-        found |= {plan.key: judge(plan, period, data, context) for plan, period in members}
+            batches.setdefault((kind, EVALUATORS[kind].key(plan, look.period)), []).append((plan, look.period))
+    for (kind, key), members in batches.items():
+        found |= _measured_together(EVALUATORS[kind], key, members, context)
     return found
+
+
+def _measured_together(
+    evaluator: Evaluator, key: Hashable, members: Sequence[tuple[Plan, Period]], context: Context
+) -> dict[str, Measured]:
+    """Claims of one key, read once; where the tables cannot carry one of them, each is read alone."""
+    try:
+        data = evaluator.read(key, [plan for plan, _ in members], context)
+    except _REFUSING as error:
+        if len(members) == 1:
+            return {members[0][0].key: _refusal(error)}
+        alone = [_measured_together(evaluator, key, [member], context) for member in members]
+        return {name: measured for one in alone for name, measured in one.items()}
+    found = {}
+    for plan, period in members:
+        try:
+            found[plan.key] = evaluator.judge(plan, period, data, context)
+        except _REFUSING as error:
+            found[plan.key] = _refusal(error)
+    return found
+
+
+def _refusal(error: Exception) -> Measured:
+    """No number, by the gate that failed or for what the tables lack."""
+    if isinstance(error, GateError):
+        return error.measured
+    gate = _GATES.get(getattr(error, "gate", ""), "measurable")
+    return Measured(effect=None, gates=(Gate(gate, "failed", str(error)),))
 
 
 def look_of(claim: Claim, *, as_of: date) -> Look:
@@ -245,17 +300,6 @@ def look_of(claim: Claim, *, as_of: date) -> Look:
     return Look(period=Period(window.start, due[-1]), number=len(due))
 
 
-def where_of(scope: Scope) -> list[tuple[str, str, Any]]:
-    """A claim's scope as filters of the metrics; ``between`` becomes two."""
-    found: list[tuple[str, str, Any]] = []
-    for item in scope:
-        if item.op == "between":
-            found += [(item.name, ">=", item.values[0]), (item.name, "<=", item.values[1])]
-        else:
-            found.append((item.name, _OPERATORS[item.op], item.value))
-    return found
-
-
 def design_tables(design: Any) -> frozenset[str]:
     """Tables that a design itself reads, beside those of the metric.
 
@@ -286,29 +330,18 @@ def health_gate(plan: Plan, context: Context, period: Period) -> Gate:
     ]
     if errors:
         first = errors[0]
-        return Gate(
-            name="data health",
-            status="failed",
-            sentence=f"{first.table}.{first.column} breaks '{first.rule}' in {first.n_rows:,} rows",
-        )
+        sentence = f"{first.table}.{first.column} breaks '{first.rule}' in {first.n_rows:,} rows"
+        return Gate("data health", "failed", sentence)
     seen = period.n_days if context.coverage is None else context.coverage.n_observed(period)
+    sentence = f"{period.n_days - seen} of {period.n_days} days have no data"
     share = 1 - seen / period.n_days
-    status: Literal["passed", "warning", "failed"] = (
-        "failed" if share > MISSING_FAILED else "warning" if share > MISSING_WARNING else "passed"
-    )
-    return Gate(
-        name="data health", status=status, sentence=f"{period.n_days - seen} of {period.n_days} days have no data"
-    )
+    return Gate.most("data health", share, sentence, warning=MISSING_WARNING, failed=MISSING_FAILED)
 
 
 def units_gate(n_control: float, n_treated: float, *, least: int = LEAST_UNITS, unit: str = "units") -> Gate:
     """Whether both sides have enough independent units."""
-    enough = min(n_control, n_treated) >= least
-    return Gate(
-        name="measurable",
-        status="passed" if enough else "failed",
-        sentence=f"{n_control:,.0f} {unit} without and {n_treated:,.0f} with the change; {least} of each are the least",
-    )
+    sentence = f"{n_control:,.0f} {unit} without and {n_treated:,.0f} with the change; {least} of each are the least"
+    return Gate.check("measurable", min(n_control, n_treated) >= least, sentence)
 
 
 def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: Any) -> Measured:
@@ -329,14 +362,17 @@ def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: 
     )
 
 
-def refused(gate: Gate, *others: Gate) -> Measured:
-    """No number, because a gate failed."""
-    return Measured(effect=None, gates=(*others, gate))
+def metrics_of(plans: Sequence[Plan]) -> list[Any]:
+    """Metrics of some plans, each once."""
+    return list({plan.metric.name: plan.metric for plan in plans}.values())
 
 
-def pending(look: Look) -> Measured:
-    """No number, because no look is due."""
-    return Measured(effect=None, pending=look.pending)
+def relative_change(slope: Estimate, step: float, *, unit: str = "relative") -> Estimate:
+    """Relative change that a slope of logarithms gives over ``step`` of its driver."""
+    value = math.expm1(step * slope.value)
+    lower, upper = sorted(math.expm1(step * end) for end in (slope.lower, slope.upper))
+    error = None if slope.std_error is None else slope.std_error * abs(step) * (1 + value)
+    return replace(slope, value=value, lower=lower, upper=upper, unit=unit, std_error=error)
 
 
 def _variation(comparison: Comparison) -> float | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,20 +13,19 @@ from opslib.metrics import UNITS, Metric, daily_values, unit_moments, unit_value
 from opslib.periods import Period
 from opslib.proposals.designs.base import (
     Context,
+    GateError,
     Plan,
     evaluates,
     from_comparison,
     health_gate,
-    in_batches,
-    look_of,
-    pending,
-    refused,
+    metrics_of,
+    passed,
+    relative_change,
     units_gate,
-    where_of,
 )
 from opslib.proposals.model import Comparison, Outside, Trend
 from opslib.proposals.results import Gate, Measured
-from opslib.proposals.scope import Filter, Scope
+from opslib.proposals.scope import Filter, Scope, where_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.moments import Moments
 from opslib.stats.ratios import compare
@@ -47,22 +44,6 @@ BIAS_SD = {"comparison": 0.20, "outside": 0.10}
 _Scan: TypeAlias = tuple[str, Period, tuple[str, ...], tuple[Filter, ...]]
 
 
-@evaluates("level")
-def measure_levels(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Levels of metrics over their window, clustered by unit; claims that differ in a group's value share a scan.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-    """
-    return in_batches(plans, context, key=_scan_of, read=_scanned, judge=_level)
-
-
 def _scan_of(plan: Plan, period: Period) -> _Scan:
     groups, others = _split(plan)
     return plan.unit, period, tuple(sorted(groups)), others
@@ -74,117 +55,79 @@ def _scanned(scan: _Scan, plans: Sequence[Plan], context: Context) -> pd.DataFra
     return unit_moments(values, metrics, by=columns).set_index(["metric", *columns]).sort_index()
 
 
-def _level(plan: Plan, period: Period, moments: pd.DataFrame, context: Context) -> Measured:
+@evaluates("level", key=_scan_of, read=_scanned)
+def measure_level(plan: Plan, period: Period, moments: pd.DataFrame, context: Context) -> Measured:
+    """Level of a metric over a window, clustered by unit; claims that differ in a group's value share a scan."""
     group = [value for _, value in sorted(_split(plan)[0].items())]
     arm = _moments_at(moments, (plan.metric.name, *group) if group else plan.metric.name)
-    gates = (health_gate(plan, context, period), units_gate(arm.n, arm.n, unit=f"{plan.unit}s"))
-    if any(gate.status == "failed" for gate in gates) or not arm.d > 0:
-        empty = Gate(name="measurable", status="failed", sentence=f"nothing to divide {plan.metric.name} by")
-        return Measured(effect=None, gates=gates if arm.d > 0 else (*gates, empty))
-    level = metric_level(arm, unit=plan.metric.unit, level=plan.level)
+    gates = [health_gate(plan, context, period), units_gate(arm.n, arm.n, unit=f"{plan.unit}s")]
+    if not arm.d > 0:
+        gates.append(Gate("measurable", "failed", f"nothing to divide {plan.metric.name} by"))
+    passed(*gates)
     if plan.direction == "down":
-        return refused(
-            Gate(
-                name="measurable",
-                status="failed",
-                sentence="a level is claimed to be at least the promise; "
-                "claim the opposite share, or write the claim as a change",
-            ),
-            *gates,
+        way_out = "claim the opposite share, or write the claim as a change"
+        raise GateError(
+            *gates, Gate("measurable", "failed", f"a level is claimed to be at least the promise; {way_out}")
         )
+    level = metric_level(arm, unit=plan.metric.unit, level=plan.level)
     return Measured(
         effect=level,
-        gates=gates,
+        gates=tuple(gates),
         outcome=level.value,
-        n_control=0,
         n_treated=level.n,
         n_days=period.n_days,
         doubt="A description of these days; it names no cause.",
     )
 
 
-@evaluates("trend")
-def measure_trends(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Relative growth a week or month from the daily series, its days dependent.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-    """
-
-    def days_of(batch: tuple[Period, Scope], members: Sequence[Plan], context: Context) -> pd.DataFrame:
-        period, where = batch[0], where_of(batch[1])
-        return daily_values(context.tables, metrics_of(members), period=period, coverage=context.coverage, where=where)
-
-    return in_batches(plans, context, key=lambda plan, period: (period, plan.claim.scope), read=days_of, judge=_trend)
+def _days_of(batch: tuple[Period, Scope], plans: Sequence[Plan], context: Context) -> pd.DataFrame:
+    period, scope = batch
+    return daily_values(
+        context.tables, metrics_of(plans), period=period, coverage=context.coverage, where=where_of(scope)
+    )
 
 
-def _trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> Measured:
-    series = days[["day", plan.metric.name]].rename(columns={plan.metric.name: "value"})
-    seen = series[series["value"].notna()]
-    gate = health_gate(plan, context, period)
-    if gate.status == "failed":
-        return refused(gate)
-    if len(seen) < 2 * LEAST_DAYS:
-        return refused(
-            Gate(
-                name="enough history",
-                status="failed",
-                sentence=f"{len(seen)} days with a value; {2 * LEAST_DAYS} are the least for a trend",
-            ),
-            gate,
-        )
-    design = plan.claim.design
+@evaluates("trend", key=lambda plan, period: (period, plan.claim.scope), read=_days_of)
+def measure_trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> Measured:
+    """Relative growth a week or month from the daily series, its days dependent."""
+    design, name = plan.claim.design, plan.metric.name
     assert isinstance(design, Trend)
+    series = days[["day", name]].rename(columns={name: "value"})
+    seen = series[series["value"].notna()]
+    gates = passed(health_gate(plan, context, period))
+    if len(seen) < 2 * LEAST_DAYS:
+        sentence = f"{len(seen)} days with a value; {2 * LEAST_DAYS} are the least for a trend"
+        raise GateError(*gates, Gate("enough history", "failed", sentence))
     span = DAYS_IN[design.grain]
     if (seen["value"] > 0).all():
         slope = series_trend(series.assign(value=np.log(series["value"])), unit="log", level=plan.level)
     else:
-        weeks = _week_logs(days, plan.metric.name)
-        if len(weeks) < LEAST_WEEKS or not np.isfinite(weeks).all():
-            return refused(
-                Gate(
-                    name="measurable",
-                    status="failed",
-                    sentence=f"{plan.metric.name} is 0 on some days and "
-                    f"fewer than {LEAST_WEEKS} whole weeks are above 0; take a wider scope",
-                ),
-                gate,
-            )
-        value, lower, upper, error = (
-            float(part[0]) for part in autoregressive_interval(weeks[None], has_slope=True, level=plan.level, season=1)
-        )
-        slope = Estimate(
-            value=value,
-            lower=lower,
-            upper=upper,
-            n=len(weeks),
-            unit="log",
-            level=plan.level,
-            std_error=error,
-            method="slope of weeks with autoregressive errors",
-        )
-        span /= WEEK
-    value, lower, upper = (math.expm1(end * span) for end in (slope.value, slope.lower, slope.upper))
-    growth = replace(
-        slope,
-        value=value,
-        lower=lower,
-        upper=upper,
-        unit=f"relative per {design.grain}",
-        std_error=None if slope.std_error is None else slope.std_error * span * (1 + value),
-    )
+        slope, span = _slope_of_weeks(_week_logs(days, name), plan, gates), span / WEEK
     return Measured(
-        effect=towards(growth, direction=plan.direction),
-        gates=(gate,),
+        effect=towards(relative_change(slope, span, unit=f"relative per {design.grain}"), direction=plan.direction),
+        gates=gates,
         n_treated=len(seen),
         n_days=period.n_days,
         doubt="A description of these days; the season is part of it.",
+    )
+
+
+def _slope_of_weeks(weeks: np.ndarray, plan: Plan, gates: tuple[Gate, ...]) -> Estimate:
+    """Slope a week of logarithms, for shops with closed days; refused where too few weeks are above 0."""
+    if len(weeks) < LEAST_WEEKS or not np.isfinite(weeks).all():
+        few = f"fewer than {LEAST_WEEKS} whole weeks are above 0; take a wider scope"
+        raise GateError(*gates, Gate("measurable", "failed", f"{plan.metric.name} is 0 on some days and {few}"))
+    found = autoregressive_interval(weeks[None], has_slope=True, level=plan.level, season=1)
+    value, lower, upper, error = (float(part[0]) for part in found)
+    return Estimate(
+        value=value,
+        lower=lower,
+        upper=upper,
+        n=len(weeks),
+        unit="log",
+        level=plan.level,
+        std_error=error,
+        method="slope of weeks with autoregressive errors",
     )
 
 
@@ -199,71 +142,34 @@ def _week_logs(days: pd.DataFrame, metric: str) -> np.ndarray:
 
 
 @evaluates("comparison")
-def measure_comparisons(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Two groups as found, clustered by unit; an association, whatever its size.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-    """
-    return {plan.key: _compared(plan, context) for plan in plans}
-
-
-def _compared(plan: Plan, context: Context) -> Measured:
-    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+def measure_comparison(plan: Plan, period: Period, _: None, context: Context) -> Measured:
+    """Two groups as found, clustered by unit; an association, whatever its size."""
+    design, metrics = plan.claim.design, metrics_of([plan])
     assert isinstance(design, Comparison)
-    if look.period is None:
-        return pending(look)
-    column, metrics = design.group.partition(".")[2], metrics_of([plan])
-    arms = {}
-    for group in (design.control, design.treatment):
-        where = [*where_of(plan.claim.scope), (column, "=", group)]
-        values = unit_values(context.tables, metrics, unit=plan.unit, period=look.period, where=where)
-        arms[group] = _moments_at(unit_moments(values, metrics).set_index("metric"), plan.metric.name)
-    control, treated = arms[design.control], arms[design.treatment]
-    gates = (health_gate(plan, context, look.period), units_gate(control.n, treated.n, unit=f"{plan.unit}s"))
-    if any(gate.status == "failed" for gate in gates):
-        return Measured(effect=None, gates=gates)
-    if not control.y > 0 or not min(control.d, treated.d) > 0:
-        return refused(
-            Gate(name="measurable", status="failed", sentence=f"{plan.metric.name} is 0 in '{design.control}'")
-        )
-    result = compare(control, treated, unit=plan.metric.unit, level=plan.level)
-    bias = BIAS_SD["comparison"] * (1.0 if plan.claim.scale == "relative" else abs(result.control_value))
-    return from_comparison(
-        plan,
-        result,
-        n_days=look.period.n_days,
-        gates=gates,
-        bias_sd=bias,
-        doubt=(
-            f"Who is in '{design.treatment}' was not drawn by lot: they may differ in what else moves {plan.metric.name}."
-        ),
+    control, treated = (
+        _group_moments(plan, context, period, metrics, group) for group in (design.control, design.treatment)
     )
+    gates = passed(health_gate(plan, context, period), units_gate(control.n, treated.n, unit=f"{plan.unit}s"))
+    if not control.y > 0 or not min(control.d, treated.d) > 0:
+        raise GateError(Gate("measurable", "failed", f"{plan.metric.name} is 0 in '{design.control}'"))
+    result = compare(control, treated, unit=plan.metric.unit, level=plan.level)
+    doubt = (
+        f"Who is in '{design.treatment}' was not drawn by lot: they may differ in what else moves {plan.metric.name}."
+    )
+    bias = plan.on_scale(BIAS_SD["comparison"], baseline=result.control_value)
+    return from_comparison(plan, result, n_days=period.n_days, gates=gates, bias_sd=bias, doubt=doubt)
 
 
-@evaluates("outside")
-def measure_outside(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """What a benchmark or an expert says, as cited.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-    """
-    return {plan.key: _cited(plan) for plan in plans}
+def _group_moments(plan: Plan, context: Context, period: Period, metrics: list[Metric], group: str) -> Moments:
+    """Sums of a claim's metric over the units of one group."""
+    column = plan.claim.design.group.partition(".")[2]  # type: ignore[union-attr]
+    where = [*where_of(plan.claim.scope), (column, "=", group)]
+    values = unit_values(context.tables, metrics, unit=plan.unit, period=period, where=where)
+    return _moments_at(unit_moments(values, metrics).set_index("metric"), plan.metric.name)
 
 
-def _cited(plan: Plan) -> Measured:
+def measure_outside(plan: Plan, *_: object) -> Measured:
+    """What a benchmark or an expert says, as cited: no data of the shop are needed."""
     design = plan.claim.design
     assert isinstance(design, Outside)
     z = float(distributions.norm.ppf((1 + design.level) / 2))
@@ -278,6 +184,9 @@ def _cited(plan: Plan) -> Measured:
         std_error=(design.upper - design.lower) / (2 * z),
     )
     return Measured(effect=estimate, bias_sd=BIAS_SD["outside"], doubt=f"Measured elsewhere ({design.citation}).")
+
+
+evaluates("outside", unread=measure_outside)(measure_outside)
 
 
 def _split(plan: Plan) -> tuple[dict[str, Any], tuple[Filter, ...]]:
@@ -298,12 +207,6 @@ def _group_of(column: str) -> str | None:
     if column in UNITS:
         return column
     return next((unit for unit, columns in UNITS.items() if columns == (column,) and unit != "buyer"), None)
-
-
-def metrics_of(plans: Sequence[Plan]) -> list[Metric]:
-    """Metrics of some plans that the registry defines, each once."""
-    found = {plan.metric.name: plan.metric for plan in plans}
-    return [metric for metric in found.values() if isinstance(metric, Metric)]
 
 
 def _moments_at(moments: pd.DataFrame, key: object) -> Moments:

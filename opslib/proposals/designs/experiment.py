@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
-from opslib.metrics import Metric, unit_moments, unit_values
+from opslib.metrics import Metric, unit_moments
 from opslib.periods import Period
 from opslib.proposals.designs.arms import (
     Allocation,
@@ -18,23 +18,23 @@ from opslib.proposals.designs.arms import (
     assigned_units,
     before_assignment,
     crossing_gate,
+    outcome_values,
     ratio_gate,
-    recorded_values,
     require,
 )
 from opslib.proposals.designs.base import (
     Context,
+    GateError,
     Look,
     Plan,
     RecordedMetric,
     evaluates,
     from_comparison,
     health_gate,
-    in_batches,
     look_of,
-    refused,
+    metrics_of,
+    passed,
     units_gate,
-    where_of,
 )
 from opslib.proposals.model import Anytime, Experiment, GroupSequential, Scope
 from opslib.proposals.results import Gate, Measured
@@ -111,43 +111,21 @@ class ArmSums:
         return int(whole - sum(m.n for arm in self.arms.get(metric, ()) for m in arm.values()))
 
 
-@evaluates("experiment")
-def measure_experiments(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Effects of randomised tests.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-        Claims with the design experiment.
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-        Claims that share test, period and scope are answered by one scan of each source.
-    """
-    gates = {plan.key: unit_gate(plan.claim.design) for plan in plans}  # type: ignore[arg-type]
-    whole = [plan for plan in plans if gates[plan.key].status != "failed"]
-    wrong = {key: refused(gate) for key, gate in gates.items() if gate.status == "failed"}
-    return wrong | in_batches(whole, context, key=_batch_of, read=_sums, judge=_measured)
-
-
-def _batch_of(plan: Plan, period: Period) -> _Batch:
-    return _Batch(plan.claim.design, period, plan.claim.scope)  # type: ignore[arg-type]
-
-
 def unit_gate(design: Experiment) -> Gate:
     """Refuses an analysis by another unit than the one that was randomised."""
     by = design.analysed_by or design.randomised
-    same = by == design.randomised
-    return Gate(
-        name="clustered unit known",
-        status="passed" if same else "failed",
-        sentence=f"a test by {by} although each {design.randomised} was randomised counts what belongs together "
-        "as independent and finds effects that are not there"
-        if not same
-        else f"analysed by {by}, as randomised",
+    if by == design.randomised:
+        return Gate("clustered unit known", "passed", f"analysed by {by}, as randomised")
+    sentence = (
+        f"a test by {by} although each {design.randomised} was randomised counts what belongs together as independent "
+        "and finds effects that are not there"
     )
+    return Gate("clustered unit known", "failed", sentence)
+
+
+def _wrong_unit(plan: Plan) -> Measured | None:
+    gate = unit_gate(plan.claim.design)  # type: ignore[arg-type]
+    return Measured(effect=None, gates=(gate,)) if gate.status == "failed" else None
 
 
 def compare_at_look(
@@ -185,32 +163,62 @@ def compare_at_look(
     return compare(control, treated, unit=plan.metric.unit, level=level).at_level(plan.level)
 
 
-def _measured(plan: Plan, period: Period, sums: ArmSums, context: Context) -> Measured:
+def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
+    design, metrics, period = batch.design, metrics_of(plans), batch.period
+    allocation = allocation_of(context.tables, design)
+    if design.source == "experiment_summaries":
+        return _summary_sums(batch, metrics, context, allocation)
+    units = _with_segment(assigned_units(context.tables, design, period=period), design, context)
+    days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
+    assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
+    before = before_assignment(period, assigned, design)
+    values = outcome_values(
+        context.tables, design, metrics, period=period, scope=batch.scope, units=units, before=before
+    )
+    sides = {f"{metric.name}_covariate": f"{metric.name}_before_numerator" for metric in metrics}
+    values = values.mutate(**{name: values[side] for name, side in sides.items() if side in values.columns})
+    moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])
+    crossing = crossing_gate(context.tables, design, period=period)
+    return ArmSums.of(moments, assigned, design=design, allocation=allocation, crossing=crossing)
+
+
+@evaluates(
+    "experiment",
+    key=lambda plan, period: _Batch(plan.claim.design, period, plan.claim.scope),  # type: ignore[arg-type]
+    read=_sums,
+    unread=_wrong_unit,
+)
+def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Context) -> Measured:
+    """Effect of a randomised test; claims that share test, period and scope are answered by one scan of each source."""
     design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
     assert isinstance(design, Experiment)
-    gates = [health_gate(plan, context, period), *sums.crossing, sums.ratio, *_ramp_gates(design, sums.allocation)]
     arms = sums.arms.get(plan.metric.name, ({}, {}))
-    sizes = [sum(m.n for m in arm.values()) for arm in arms]
-    gates.append(units_gate(*sizes, unit=f"{design.randomised}s"))
-    failed = next((gate for gate in gates if gate.status == "failed"), None)
-    if failed is not None:
-        return Measured(effect=None, gates=tuple(gates), n_control=int(sizes[0]), n_treated=int(sizes[1]))
+    n_control, n_treated = (sum(m.n for m in arm.values()) for arm in arms)
+    gates = passed(
+        health_gate(plan, context, period),
+        *sums.crossing,
+        sums.ratio,
+        *_ramp_gates(design, sums.allocation),
+        units_gate(n_control, n_treated, unit=f"{design.randomised}s"),
+        n_control=int(n_control),
+        n_treated=int(n_treated),
+    )
     baseline = sum(m.y for m in arms[0].values())
     if not baseline > 0 or not all(m.d > 0 and m.n >= 2 for arm in arms for m in arm.values()):
         sentence = f"{plan.metric.name} is {baseline:.3g} in '{design.control}': nothing to compare with"
-        return refused(Gate(name="measurable", status="failed", sentence=sentence), *gates)
+        raise GateError(*gates, Gate("measurable", "failed", sentence))
     fractions = _fractions(plan, sums.assigned, look)
     result = compare_at_look(*arms, plan=plan, look=look, fractions=fractions)
     measured = from_comparison(
         plan,
         result,
         n_days=period.n_days,
-        gates=tuple(gates),
+        gates=gates,
         is_conflicting=_is_conflicting(sums.moments, plan),
         doubt=_doubt(design, sums.n_left_out(plan.metric.name)),
     )
     assert measured.effect is not None
-    margin = sums.bound * (1.0 if plan.claim.scale == "relative" else abs(result.control_value))
+    margin = plan.on_scale(sums.bound, baseline=result.control_value)
     return replace(measured, effect=widened(measured.effect, bound=margin), missing_bound=margin)
 
 
@@ -227,18 +235,10 @@ def _arms(rows: pd.DataFrame, design: Experiment) -> tuple[Strata, Strata]:
 def _ramp_gates(design: Experiment, allocation: Allocation) -> tuple[Gate, ...]:
     if not allocation.is_ramped:
         return ()
-    pooled = design.is_ramp_pooled or design.source == "experiment_summaries"
-    return (
-        Gate(
-            name="ramp strata",
-            status="failed" if pooled else "passed",
-            sentence=(
-                "the split changed on the way, and totals pooled over it mix early with late units"
-                if pooled
-                else f"{len(allocation.shares)} allocation epochs, compared within each"
-            ),
-        ),
-    )
+    if design.is_ramp_pooled or design.source == "experiment_summaries":
+        pooled = "the split changed on the way, and totals pooled over it mix early with late units"
+        return (Gate("ramp strata", "failed", pooled),)
+    return (Gate("ramp strata", "passed", f"{len(allocation.shares)} allocation epochs, compared within each"),)
 
 
 def _fractions(plan: Plan, assigned: pd.DataFrame, look: Look) -> list[float]:
@@ -278,50 +278,6 @@ def _doubt(design: Experiment, n_left_out: int) -> str:
     return f"Holds for the {design.randomised}s and days of the test; what lasts, the follow-up shows."
 
 
-def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
-    design, metrics = batch.design, list({plan.metric.name: plan.metric for plan in plans}.values())
-    allocation = allocation_of(context.tables, design)
-    if design.source == "experiment_summaries":
-        return _summary_sums(batch, metrics, context, allocation)
-    units = _with_segment(assigned_units(context.tables, design, period=batch.period), design, context)
-    days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
-    assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
-    values = (
-        recorded_values(context.tables, design, metrics, period=batch.period, units=units)
-        if design.source == "unit_outcomes"
-        else _metric_values(units, batch, metrics, context, before=before_assignment(batch.period, assigned, design))
-    )
-    moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])  # type: ignore[arg-type]
-    return ArmSums.of(
-        moments,
-        assigned,
-        design=design,
-        allocation=allocation,
-        crossing=crossing_gate(context.tables, design, period=batch.period),
-    )
-
-
-def _metric_values(
-    units: ir.Table, batch: _Batch, metrics: list[Any], context: Context, *, before: Period | None
-) -> ir.Table:
-    """Numerators and denominators of the registry's metrics, with the covariate from before the first assignment."""
-    design, where = batch.design, where_of(batch.scope)
-    values = unit_values(context.tables, metrics, unit=design.randomised, period=batch.period, where=where, units=units)
-    if before is None:
-        return values
-    earlier = unit_values(
-        context.tables,
-        metrics,
-        unit=design.randomised,
-        period=before,
-        where=where,
-        units=units.select(covariate_id="unit_id", unit_id="unit_id"),
-    )
-    covariates = {f"{metric.name}_covariate": earlier[f"{metric.name}_numerator"] for metric in metrics}
-    side = earlier.select("covariate_id", **covariates)
-    return values.left_join(side, values["unit_id"] == side["covariate_id"]).drop("covariate_id")
-
-
 def _with_segment(units: ir.Table, design: Experiment, context: Context) -> ir.Table:
     """The units with the segment whose signs are compared; one segment where none is asked for."""
     if design.segment is None:
@@ -358,8 +314,7 @@ def _summary_sums(batch: _Batch, metrics: list[Any], context: Context, allocatio
                         **{name: getattr(moments, name) for name in moments.__slots__},
                     }
                 )
-    columns = ["metric", "variant", "epoch", "segment", *Moments.__slots__]
-    found = pd.DataFrame(made, columns=columns)
+    found = pd.DataFrame(made, columns=["metric", "variant", "epoch", "segment", *Moments.__slots__])
     assigned = found.drop_duplicates("variant")[["variant", "epoch", "n"]].assign(assigned_on=pd.Timestamp.max)
     return ArmSums.of(found, assigned, design=design, allocation=allocation)
 

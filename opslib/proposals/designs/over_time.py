@@ -13,21 +13,11 @@ from opslib.errors import DesignError
 from opslib.metrics import daily_values
 from opslib.periods import Period
 from opslib.proposals.designs.arms import require
-from opslib.proposals.designs.base import (
-    Context,
-    Plan,
-    evaluates,
-    health_gate,
-    look_of,
-    pending,
-    refused,
-    where_of,
-)
-from opslib.proposals.designs.described import metrics_of
+from opslib.proposals.designs.base import Context, GateError, Plan, evaluates, health_gate, metrics_of, passed
 from opslib.proposals.designs.selection import selection_gate, worst_gate
 from opslib.proposals.model import BeforeAfter, Rollout
-from opslib.proposals.results import Gate, Measured
-from opslib.proposals.scope import Scope
+from opslib.proposals.results import Gate, GateName, Measured
+from opslib.proposals.scope import Scope, where_of
 from opslib.stats import before_after as placebo
 from opslib.stats import rollouts
 from opslib.stats.estimates import Estimate
@@ -52,85 +42,50 @@ _WARNINGS = {
 
 
 @evaluates("before_after")
-def measure_before_after(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Windows after a change beside windows in which nothing was changed.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-        Claims with the design before_after; the control series is the metric over ``control_scope``.
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-    """
-    return {plan.key: _before_after(plan, context) for plan in plans}
-
-
-def _before_after(plan: Plan, context: Context) -> Measured:
-    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+def measure_before_after(plan: Plan, period: Period, _: None, context: Context) -> Measured:
+    """The window after a change beside windows in which nothing was changed; the control series is over ``control_scope``."""
+    design = plan.claim.design
     assert isinstance(design, BeforeAfter)
-    if look.period is None:
-        return pending(look)
-    if look.period.start < design.changed_on:
-        return refused(
-            Gate(
-                name="measurable",
-                status="failed",
-                sentence=f"the window starts before the change on {design.changed_on}",
-            )
-        )
+    if period.start < design.changed_on:
+        early = f"the window starts before the change on {design.changed_on}"
+        raise GateError(Gate("measurable", "failed", early))
     first = _first_of_history(design, context)
-    chosen = selection_gate(
-        plan,
-        context,
-        changed_on=design.changed_on,
-        n_days=look.period.n_days,
-        history_days=(design.changed_on - first).days,
-    )
-    if chosen is not None and chosen.status == "failed":
-        return refused(chosen)
-    period = Period(first, look.period.end)
-    series = _series(plan, context, period, plan.claim.scope)
+    n_history = (design.changed_on - first).days
+    chosen = selection_gate(plan, context, changed_on=design.changed_on, n_days=period.n_days, history_days=n_history)
+    passed(*chosen)
+    whole = Period(first, period.end)
+    series = _series(plan, context, whole, plan.claim.scope)
     controls: tuple[str, ...] = ()
     if design.control_scope:
-        series["control"] = _series(plan, context, period, design.control_scope)["value"]
+        series["control"] = _series(plan, context, whole, design.control_scope)["value"]
         controls = ("control",)
     if context.coverage is None:
         series = _since_first_sale(series)
-    after = pd.to_datetime(series["day"]) >= pd.Timestamp(look.period.start)
+    after = pd.to_datetime(series["day"]) >= pd.Timestamp(period.start)
     before = pd.to_datetime(series["day"]) < pd.Timestamp(design.changed_on)
     found = placebo.before_after(
         series[before | after],
-        changed_on=look.period.start,
-        n_days=look.period.n_days,
+        changed_on=period.start,
+        n_days=period.n_days,
         controls=controls,
         scale=plan.claim.scale,
         level=plan.level,
     )
-    gates = (
-        health_gate(plan, context, look.period),
-        *_warnings(found.warnings, "enough history"),
-        *([chosen] if chosen is not None else []),
-    )
-    if gates[0].status == "failed":
-        return refused(gates[0])
+    gates = passed(health_gate(plan, context, period))
     effect = found.relative if plan.claim.scale == "relative" else found.absolute
     baseline = float(series.loc[before, "value"].mean())
-    bias = BIAS_SD["controlled" if controls else "before_after"]
     return Measured(
         effect=towards(effect, direction=plan.direction),
-        gates=gates,
+        gates=(*gates, *_warnings(found.warnings, "enough history"), *chosen),
         baseline=baseline,
         outcome=float(series.loc[after, "value"].mean()),
         n_control=found.n_windows,
         n_treated=1,
-        n_days=look.period.n_days,
+        n_days=period.n_days,
         p_value=found.p_value,
         df=found.df,
         has_control=bool(controls),
-        bias_sd=bias * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
+        bias_sd=plan.on_scale(BIAS_SD["controlled" if controls else "before_after"], baseline=baseline),
         doubt=f"What else changed around {design.changed_on} is in it; history shows changes from "
         f"{100 * found.detectable_share:.0f} % on.",
     )
@@ -159,52 +114,31 @@ def _series(plan: Plan, context: Context, period: Period, scope: Scope) -> pd.Da
 
 
 @evaluates("rollout")
-def measure_rollouts(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Treated against untreated units, week by week.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-        Claims with the design rollout; untreated units are those that ``rollouts`` lists without ``treated_from``.
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-    """
-    return {plan.key: _rollout(plan, context) for plan in plans}
-
-
-def _rollout(plan: Plan, context: Context) -> Measured:
-    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+def measure_rollout(plan: Plan, period: Period, _: None, context: Context) -> Measured:
+    """Treated against untreated units (those that ``rollouts`` lists without ``treated_from``), week by week."""
+    design = plan.claim.design
     assert isinstance(design, Rollout)
-    if look.period is None:
-        return pending(look)
-    gate = health_gate(plan, context, look.period)
-    if gate.status == "failed":
-        return refused(gate)
-    panel = _panel(plan, design, look.period, context)
-    chosen = _chosen_for_their_bad_days(panel, plan)
-    if chosen is not None and chosen.status == "failed":
-        return refused(chosen, gate)
+    gates = passed(health_gate(plan, context, period))
+    panel = _panel(plan, design, period, context)
+    passed(*gates, *_chosen_for_their_bad_days(panel, plan))
     effect, p_value, warnings, sizes, df = _estimated(panel, design, plan)
     before = panel[panel["treated_from"].isna() | (panel["period"] < panel["treated_from"])]
     baseline = float(before["value"].mean())
     return Measured(
         effect=towards(effect, direction=plan.direction),
-        gates=(gate, *_warnings(warnings, "clustered unit known")),
+        gates=(*gates, *_warnings(warnings, "clustered unit known")),
         baseline=baseline,
         n_control=sizes[0],
         n_treated=sizes[1],
-        n_days=look.period.n_days,
+        n_days=period.n_days,
         p_value=p_value,
         df=df,
-        bias_sd=BIAS_SD["rollout"] * (1.0 if plan.claim.scale == "relative" else abs(baseline)),
+        bias_sd=plan.on_scale(BIAS_SD["rollout"], baseline=baseline),
         doubt="Who came first was not drawn by lot: they may have grown anyway.",
     )
 
 
-def _chosen_for_their_bad_days(panel: pd.DataFrame, plan: Plan) -> Gate | None:
+def _chosen_for_their_bad_days(panel: pd.DataFrame, plan: Plan) -> tuple[Gate, ...]:
     """The treated units' last weeks before the first start, beside their own past and the others."""
     first = panel["treated_from"].min()
     before = panel[panel["period"] < first]
@@ -295,10 +229,6 @@ def _weeks(days: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return sums.assign(value=sums["y"] * per)[["unit_id", "period", "value"]]
 
 
-def _warnings(names: Sequence[str], gate: str) -> tuple[Gate, ...]:
+def _warnings(names: Sequence[str], gate: GateName) -> tuple[Gate, ...]:
     """Warnings of the statistic as gates; those that the grade of the design holds already are left out."""
-    return tuple(
-        Gate(name=gate, status="warning", sentence=_WARNINGS[name])  # type: ignore[arg-type]
-        for name in names
-        if name in _WARNINGS and name != "trend"
-    )
+    return tuple(Gate(gate, "warning", _WARNINGS[name]) for name in names if name in _WARNINGS and name != "trend")

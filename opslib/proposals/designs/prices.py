@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,9 +12,10 @@ import pandas as pd
 from opslib import engine
 from opslib.metrics import METRICS, unit_values
 from opslib.periods import Period, floor_date
-from opslib.proposals.designs.base import Context, Plan, evaluates, health_gate, look_of, pending, refused, where_of
+from opslib.proposals.designs.base import Context, GateError, Plan, evaluates, health_gate, passed, relative_change
 from opslib.proposals.model import Elasticity
 from opslib.proposals.results import Gate, Measured
+from opslib.proposals.scope import where_of
 from opslib.stats.response import MIN_CHANGES, log_response
 from opslib.stats.verdict_rule import towards
 
@@ -36,62 +35,24 @@ _WARNINGS = {
 
 
 @evaluates("elasticity")
-def measure_price_responses(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
-    """Change of units sold that a stated change of price brings, from how sales answered to earlier ones.
-
-    Parameters
-    ----------
-    plans : sequence of Plan
-        Claims with the design elasticity, on the metric units_sold.
-    context : Context
-
-    Returns
-    -------
-    dict of plan key to Measured
-    """
-    return {plan.key: _response(plan, context) for plan in plans}
-
-
-def _response(plan: Plan, context: Context) -> Measured:
-    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+def measure_price_response(plan: Plan, period: Period, _: None, context: Context) -> Measured:
+    """Change of units sold that a stated change of price brings, from how sales answered to earlier ones."""
+    design = plan.claim.design
     assert isinstance(design, Elasticity)
-    if look.period is None:
-        return pending(look)
     if plan.metric.name != "units_sold" or plan.claim.scale != "relative":
-        return refused(
-            Gate(
-                name="measurable",
-                status="failed",
-                sentence="the response to a price is claimed as a relative "
-                f"change of units_sold, not of {plan.metric.name}",
-            )
-        )
-    period = Period(look.period.end - timedelta(days=design.history_days - 1), look.period.end)
-    gate = health_gate(plan, context, period)
-    if gate.status == "failed":
-        return refused(gate)
+        only = f"the response to a price is claimed as a relative change of units_sold, not of {plan.metric.name}"
+        raise GateError(Gate("measurable", "failed", only))
+    period = Period(period.end - timedelta(days=design.history_days - 1), period.end)
+    (gate,) = passed(health_gate(plan, context, period))
     rows = _rows(plan, context, period, promotions=_promotion_weeks(context, period))
-    sparse = _sparse_gate(rows)
-    moves = _moves_gate(rows)
-    failed = [each for each in (sparse, moves) if each.status == "failed"]
-    if failed:
-        return refused(failed[0], gate)
+    sparse, moves = _sparse_gate(rows), _moves_gate(rows)
+    for each in (sparse, moves):
+        passed(gate, each)
     found = log_response(rows, level=plan.level)
-    step = math.log1p(design.price_change)
-    ends = sorted(math.expm1(step * end) for end in (found.slope.lower, found.slope.upper))
-    value = math.expm1(step * found.slope.value)
-    effect = replace(
-        found.slope,
-        value=value,
-        lower=ends[0],
-        upper=ends[1],
-        unit="relative",
-        std_error=None if found.slope.std_error is None else abs(step) * found.slope.std_error * (1 + value),
-    )
-    warnings = tuple(Gate(name="measurable", status="warning", sentence=_WARNINGS[name]) for name in found.warnings)
+    effect = relative_change(found.slope, math.log1p(design.price_change))
     return Measured(
         effect=towards(effect, direction=plan.direction),
-        gates=(gate, sparse, moves, *warnings),
+        gates=(gate, sparse, moves, *(Gate("measurable", "warning", _WARNINGS[name]) for name in found.warnings)),
         n_treated=found.n_clusters,
         n_days=period.n_days,
         baseline=float(rows["outcome"].mean()),
@@ -105,20 +66,16 @@ def _response(plan: Plan, context: Context) -> Measured:
 def _sparse_gate(rows: pd.DataFrame) -> Gate:
     """Weeks without a sale have no logarithm; leaving many of them out pulls the response towards nothing."""
     if rows.empty:
-        return Gate(name="measurable", status="failed", sentence="nothing was sold in the scope")
+        return Gate("measurable", "failed", "nothing was sold in the scope")
     weeks = rows["period"].nunique()
     spans = rows.groupby("unit")["period"].agg(["min", "size"])
     expected = sum(int((rows["period"].drop_duplicates() >= first).sum()) for first in spans["min"])
     share = 1 - len(rows) / max(expected, 1)
-    status: Literal["passed", "warning", "failed"] = (
-        "failed" if share > EMPTY_FAILED else "warning" if share > EMPTY_WARNING else "passed"
+    sentence = (
+        f"{share:.0%} of the product-weeks ({len(spans)} products, {weeks} weeks) are without a sale, and only those with "
+        "one can be read; take products that sell every week"
     )
-    return Gate(
-        name="measurable",
-        status=status,
-        sentence=f"{share:.0%} of the product-weeks ({len(spans)} products, {weeks} "
-        "weeks) are without a sale, and only those with one can be read; take products that sell every week",
-    )
+    return Gate.most("measurable", share, sentence, warning=EMPTY_WARNING, failed=EMPTY_FAILED)
 
 
 def _rows(plan: Plan, context: Context, period: Period, *, promotions: frozenset[pd.Timestamp]) -> pd.DataFrame:
@@ -202,11 +159,8 @@ def _moves_gate(rows: pd.DataFrame) -> Gate:
     ordered = rows.sort_values(["unit", "period"])
     change = np.log(ordered["driver"]).groupby(ordered["unit"]).diff().abs()
     n_moves = int((change >= math.log1p(LEAST_MOVE)).sum())
-    return Gate(
-        name="measurable",
-        status="passed" if n_moves >= MIN_CHANGES else "failed",
-        sentence=f"list prices moved {n_moves} times by {LEAST_MOVE:.0%} or more; {MIN_CHANGES} moves are the least",
-    )
+    sentence = f"list prices moved {n_moves} times by {LEAST_MOVE:.0%} or more; {MIN_CHANGES} moves are the least"
+    return Gate.check("measurable", n_moves >= MIN_CHANGES, sentence)
 
 
 def _promotion_weeks(context: Context, period: Period) -> frozenset[pd.Timestamp]:

@@ -13,8 +13,9 @@ from scipy import stats
 from opslib import engine
 from opslib.metrics import UNITS, Metric, unit_values
 from opslib.periods import Period
-from opslib.proposals.designs.base import Context, Plan, where_of
+from opslib.proposals.designs.base import Context, Plan
 from opslib.proposals.results import Gate, GateName
+from opslib.proposals.scope import where_of
 
 #: Fewest units on either side for which ranks can tell anything.
 LEAST_UNITS = 3
@@ -25,7 +26,9 @@ SHOWN = 6
 NAME: GateName = "selection of the worst"
 
 
-def selection_gate(plan: Plan, context: Context, *, changed_on: date, n_days: int, history_days: int) -> Gate | None:
+def selection_gate(
+    plan: Plan, context: Context, *, changed_on: date, n_days: int, history_days: int
+) -> tuple[Gate, ...]:
     """Whether the units that a claim's scope names were the worst just before the change.
 
     Parameters
@@ -40,18 +43,18 @@ def selection_gate(plan: Plan, context: Context, *, changed_on: date, n_days: in
 
     Returns
     -------
-    Gate or None
-        Failed where they were chosen for their bad days; None where no units are named.
+    tuple of Gate
+        Failed where they were chosen for their bad days; empty where no units are named.
     """
     chosen = next((item for item in plan.claim.scope if item.op == "in" and _unit_of(item.name)), None)
     if chosen is None or not isinstance(plan.metric, Metric):
-        return None
+        return ()
     unit = _unit_of(chosen.name)
     others = where_of(tuple(item for item in plan.claim.scope if item is not chosen))
     last = Period(changed_on - timedelta(days=n_days), changed_on - timedelta(days=1))
     before = Period(changed_on - timedelta(days=history_days), last.start - timedelta(days=1))
     if before.end <= before.start:
-        return None
+        return ()
     values = pd.DataFrame({
         name: _per_day(plan.metric, engine.collect(
             unit_values(context.tables, [plan.metric], unit=unit, period=period, where=others).order_by("unit_id"),
@@ -69,7 +72,9 @@ def selection_gate(plan: Plan, context: Context, *, changed_on: date, n_days: in
     )
 
 
-def worst_gate(values: pd.DataFrame, chosen: Collection[str], *, is_down: bool, label: str, seed: str) -> Gate | None:
+def worst_gate(
+    values: pd.DataFrame, chosen: Collection[str], *, is_down: bool, label: str, seed: str
+) -> tuple[Gate, ...]:
     """Ranks of chosen units just before a change, and against their own past.
 
     Parameters
@@ -87,15 +92,15 @@ def worst_gate(values: pd.DataFrame, chosen: Collection[str], *, is_down: bool, 
 
     Returns
     -------
-    Gate or None
-        None with fewer than three units on a side.
+    tuple of Gate
+        Empty with fewer than three units on a side.
 
     Source: regression to the mean; ranks: Mann and Whitney (1947), Ann. Math. Stat. 18.
 
     Examples
     --------
     >>> rows = pd.DataFrame({"last": [1.0, 2, 3, *range(20, 40)], "earlier": 30.0}, index=[f"p{i}" for i in range(23)])
-    >>> worst_gate(rows, {"p0", "p1", "p2"}, is_down=False, label="products", seed="c").status
+    >>> worst_gate(rows, {"p0", "p1", "p2"}, is_down=False, label="products", seed="c")[0].status
     'failed'
     """
     rows = values.dropna()
@@ -103,24 +108,17 @@ def worst_gate(values: pd.DataFrame, chosen: Collection[str], *, is_down: bool, 
     inside = rows.index.astype(str).isin(list(chosen))
     n, rest = int(inside.sum()), int((~inside).sum())
     if min(n, rest) < LEAST_UNITS:
-        return None
+        return ()
     fallen = rows["last"] - rows["earlier"]
-    p_worst = _p_below(rows["last"], inside)
-    p_fallen = _p_below(fallen, inside)
-    if p_worst >= WORST_LEVEL or p_fallen >= FALLEN_LEVEL:
-        return Gate(
-            name=NAME, status="passed", sentence=f"the {n} {label} changed were not the worst of {n + rest} just before"
-        )
+    if _p_below(rows["last"], inside) >= WORST_LEVEL or _p_below(fallen, inside) >= FALLEN_LEVEL:
+        return (Gate(NAME, "passed", f"the {n} {label} changed were not the worst of {n + rest} just before"),)
     half = held_back(chosen, seed=seed)
     names = ", ".join(half[:SHOWN]) + (", ..." if len(half) > SHOWN else "")
-    return Gate(
-        name=NAME,
-        status="failed",
-        sentence=(
-            f"the {n} {label} changed are among the worst of {n + rest} in the days just before, and worse than their own past: "
-            f"such units recover by themselves. Hold half of them back at random (drawn: {names}) and compare the halves"
-        ),
+    sentence = (
+        f"the {n} {label} changed are among the worst of {n + rest} in the days just before, and worse than their own past: "
+        f"such units recover by themselves. Hold half of them back at random (drawn: {names}) and compare the halves"
     )
+    return (Gate(NAME, "failed", sentence),)
 
 
 def held_back(units: Collection[str], *, seed: str) -> tuple[str, ...]:
