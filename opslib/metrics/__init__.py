@@ -14,7 +14,7 @@ from opslib.metrics.blocks import (
     require_columns,
     running_shares,
 )
-from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, require_metric, shop_metrics
+from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, shop_metrics
 from opslib.metrics.sources import UNITS, with_column, with_local_days
 from opslib.metrics.values import daily_values, unit_moments, unit_values
 
@@ -36,7 +36,6 @@ __all__ = [
     "order_totals",
     "paid",
     "require_columns",
-    "require_metric",
     "running_shares",
     "shop_metrics",
     "unit_moments",

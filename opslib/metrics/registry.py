@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -300,36 +300,6 @@ def _metric(row: tuple[Any, ...]) -> Metric:
 
 
 METRICS: dict[str, Metric] = {row[0]: _metric(row) for row in _ROWS}
-
-
-def require_metric(name: str, *, own: Iterable[Metric] = ()) -> Metric:
-    """The metric of a name, a shop's own first.
-
-    Parameters
-    ----------
-    name : str
-        Name in the registry or in ``own``.
-    own : iterable of Metric
-        Metrics of the shop (`shop_metrics`).
-
-    Returns
-    -------
-    Metric
-
-    Raises
-    ------
-    ParameterError
-        No metric has that name; the nearest is named.
-
-    Examples
-    --------
-    >>> require_metric("conversion").unit_of_analysis
-    'visitor'
-    """
-    known = {**METRICS, **{metric.name: metric for metric in own}}
-    if name not in known:
-        raise ParameterError(f"no metric '{name}'; {nearest(name, known)}")
-    return known[name]
 
 
 _NEEDED = ("definition", "unit", "numerator", "denominator", "unit_of_analysis", "direction")

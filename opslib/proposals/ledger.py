@@ -168,18 +168,6 @@ def _order_faults(lines: Sequence[tuple[int, dict[str, Any]]]) -> list[str]:
     return faults
 
 
-def head(text: str) -> str:
-    """Hash of the last record: what a published page prints.
-
-    Examples
-    --------
-    >>> head("") == GENESIS
-    True
-    """
-    records = read_ledger(text)
-    return records[-1].hash if records else GENESIS
-
-
 def history_faults(text: str, *, heads: Mapping[str, str], earlier: Mapping[str, str]) -> tuple[str, ...]:
     """Whether what was published or committed earlier is still the beginning of the ledger.
 

@@ -12,9 +12,9 @@ from opslib.casework import files as files
 from opslib.errors import LedgerError, ProposalError
 from opslib.proposals.evaluate import frozen_definitions
 from opslib.proposals.freezing import freeze
-from opslib.proposals.ledger import head
 from opslib.proposals.model import Consultation
 from tests.conftest import git
+from tests.proposals.ledgers import head
 from tests.proposals.planted import TEMPLATE, proposal
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opslib.errors import LedgerError
-from opslib.proposals.ledger import GENESIS, head, history_faults, ledger_faults, next_line, read_ledger, records_of
+from opslib.proposals.ledger import GENESIS, history_faults, ledger_faults, next_line, read_ledger, records_of
+from tests.proposals.ledgers import head
 
 pytestmark = pytest.mark.fault
 
