@@ -19,7 +19,7 @@ import pandas as pd
 
 from opslib import classification, engine, kpis, metrics, segmentation, sessions
 from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_local_days
-from opslib.periods import Period
+from opslib.periods import Coverage, Period
 from opslib.positioning import (
     gaps,
     hedonic,
@@ -48,6 +48,8 @@ SHOP_MODULES = ("shop.checks", "shop.coverage")
 #: Public functions with a table among their parameters that no engine is asked about, and why.
 EXCEPTIONS = {
     "metrics.require_columns": "looks at the names of columns only: nothing runs in an engine",
+    "shop.checks.raw_totals": "what an adapter read beside the rows of an export: a database has none",
+    "shop.checks.sorted_sources": "takes the finished rows of health_accounting, which is compared itself, and names files",
     "shop.coverage.coverage_of": "takes the finished days of observed_days, which is compared itself",
 }
 #: Annotations that stand for rows of a shop.
@@ -274,10 +276,32 @@ def _(w: World) -> Any:
     return kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage)
 
 
+def figures_of(w: World) -> pd.DataFrame:
+    few = [METRICS["revenue"], METRICS["average_order_value"]]
+    return kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage, metrics=few)
+
+
 @case("kpis.kpi_summary")
 def _(w: World) -> Any:
-    few = [METRICS["revenue"], METRICS["average_order_value"]]
-    return kpis.kpi_summary(kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage, metrics=few))
+    return kpis.kpi_summary(figures_of(w))
+
+
+@case("kpis.summary_heads")
+def _(w: World) -> Any:
+    return kpis.summary_heads(kpis.kpi_summary(figures_of(w)), period=w.period)
+
+
+@case("kpis.comparisons")
+def _(w: World) -> Any:
+    return kpis.comparisons(figures_of(w))
+
+
+@case("kpis.change_ends")
+def _(w: World) -> Any:
+    return {
+        name: kpis.change_ends(figures_of(w), metric=name, comparison="previous")
+        for name in ("revenue", "average_order_value", "conversion")
+    }
 
 
 @case("kpis.kpi_series")
@@ -398,6 +422,11 @@ def _(w: World) -> Any:
     found = segmentation.segment_clusters(habits_of(w), as_of=w.as_of, min_orders=2)
     return {"found": found, "scored": KEPT_MODEL.score(habits_of(w)),
             "moved": KEPT_MODEL.drift(habits_of(w))}  # fmt: skip
+
+
+@case("segmentation.drift")
+def _(w: World) -> Any:
+    return {"kept": segmentation.drift(KEPT_MODEL, habits_of(w)), "none kept": segmentation.drift(None, habits_of(w))}
 
 
 @case("segmentation.segment_migration")
@@ -527,6 +556,22 @@ def _(w: World) -> Any:
     return classification.with_names(matrix_of(w, "product_id"), w.table("products"))
 
 
+@case("classification.largest_groups")
+def _(w: World) -> Any:
+    known = {"period": w.period, "baseline": w.baseline, "products": w.table("products")}
+    unseen = Coverage(w.baseline.start, w.baseline.end)
+    return {
+        "products": classification.largest_groups(lines_of(w), by="product_id", coverage=w.coverage, most=5, **known),
+        "categories": classification.largest_groups(lines_of(w), by="category", coverage=w.coverage, **known),
+        "not seen": classification.largest_groups(lines_of(w), by="category", coverage=unseen, **known),
+    }
+
+
+@case("classification.growth_heads")
+def _(w: World) -> Any:
+    return classification.growth_heads(engine.collect(matrix_of(w, "category").order_by("group")))
+
+
 def ages_of(w: World) -> ibis.Table:
     return classification.life_cycle(lines_of(w), as_of=w.as_of, coverage=w.coverage, window_days=60)
 
@@ -576,6 +621,11 @@ def _(w: World) -> Any:
 @case("positioning.hedonic_prices")
 def _(w: World) -> Any:
     return hedonic.hedonic_prices(w.table("products"), attributes=["category"])
+
+
+@case("positioning.attribute_columns")
+def _(w: World) -> Any:
+    return hedonic.attribute_columns(w.table("products"))
 
 
 def their_products(w: World) -> ibis.Table:
@@ -633,13 +683,32 @@ def white_gaps(w: World, **choices: Any) -> pd.DataFrame:
     return gaps.demand_gaps(w.table("products"), lines_of(w), period=Period(w.baseline.start, w.period.end), **choices)
 
 
-@case("positioning.word_counts")
+@case("positioning.attribute_gaps")
 def _(w: World) -> Any:
+    return gaps.attribute_gaps(w.table("products"), lines_of(w), period=w.period, events=w.table("events"))
+
+
+def said_of(w: World) -> ibis.Table:
+    """Every line as a review of its product, in words of its columns."""
     lines = lines_of(w)
     words = [lines[c].fill_null("GRÖẞE, äußerst!") for c in ("channel", "device", "store", "country")]
     text = words[0].concat(" 12x & ", words[1], "\t", words[2], " - ", words[3], ".")
-    said = lines.select("product_id", review_id=lines["order_id"].concat("-", lines["line_id"]), text=text)
-    return perception.word_counts(said, w.table("products"))
+    return lines.select("product_id", review_id=lines["order_id"].concat("-", lines["line_id"]), text=text)
+
+
+@case("positioning.word_counts")
+def _(w: World) -> Any:
+    return perception.word_counts(said_of(w), w.table("products"))
+
+
+@case("positioning.perception_counts")
+def _(w: World) -> Any:
+    products, lines = w.table("products"), lines_of(w)
+    many = lines.mutate(customer_id=lines["order_id"].concat("-", lines["line_id"]))
+    return {
+        "reviews": perception.perception_counts(said_of(w), products, lines),
+        "buyers": perception.perception_counts(said_of(w).limit(0), products, many),
+    }
 
 
 @case("positioning.buyer_counts")
@@ -696,6 +765,12 @@ def _(w: World) -> Any:
 @case("positioning.price_moves")
 def _(w: World) -> Any:
     return {"groups": moves.price_moves(responses_of(w), w.table("products"), by="group")}
+
+
+@case("positioning.product_to_move")
+def _(w: World) -> Any:
+    found = moves.price_moves(responses_of(w), w.table("products"), by="product")
+    return {"surest": moves.product_to_move(found), "asked": moves.product_to_move(found, asked="p1")}
 
 
 @case("positioning.what_if")
@@ -817,6 +892,19 @@ def _(w: World) -> Any:
     return pairs.co_bought(lines_of(w))
 
 
+@case("positioning.clear_pairs")
+def _(w: World) -> Any:
+    found = pairs.co_bought(lines_of(w))
+    clear = found.assign(is_beyond_chance=found["ratio"] > 1, n_customers=found["n_customers"] + pairs.MINIMUM)
+    return {"as found": pairs.clear_pairs(found), "enough people": pairs.clear_pairs(clear)}
+
+
+@case("positioning.label_column")
+def _(w: World) -> Any:
+    products = w.table("products")
+    return {"names": pairs.label_column(products), "none": pairs.label_column(products.drop("name"))}
+
+
 @case("positioning.co_viewed")
 def _(w: World) -> Any:
     return pairs.co_viewed(w.table("events"), min_support=0.001)
@@ -841,6 +929,17 @@ def weekly_market(w: World) -> tuple[ibis.Table, ibis.Table, pd.DataFrame]:
 def _(w: World) -> Any:
     lines, products, _ = weekly_market(w)
     return market.substitutes(lines, products, period=TWENTY_WEEKS)
+
+
+@case("positioning.rivals")
+def _(w: World) -> Any:
+    lines, products, _ = weekly_market(w)
+    events = w.table("events")
+    days = Period(w.coverage.first, w.coverage.last)
+    return {
+        "visits": market.rivals(events, lines_of(w), w.table("products"), period=days),
+        "sales": market.rivals(events.limit(0), lines, products, period=TWENTY_WEEKS),
+    }
 
 
 @case("positioning.substitute_groups")
