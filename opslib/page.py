@@ -113,13 +113,13 @@ class Page:
         )
 
     def _missing(self, need: Need) -> dict[str, str] | None:
-        """The first of the alternatives, with what it would answer; None where the shop has one of them."""
+        """The alternatives, with what the first would answer; None where the shop has one: a table, or a value of a column."""
         names = (need,) if isinstance(need, str) else need
         for name in names:
             table, _, column = name.partition(".")
             contract = require_table(table)
             reads.note("table", table)
-            if table in self.facts.tables and (not column or column in self.tables[table].columns):
+            if table in self.facts.tables and not (column and engine.is_empty(self.tables[table], column)):
                 return None
         table, _, _ = names[0].partition(".")
         contract = require_table(table)
