@@ -303,7 +303,7 @@ def _add_code(section: Section, cell: Any, *, where: str, is_shown: bool, is_who
             section.anchor, section.is_missing = named["id"], bool(named["missing"])
             section.title = named["title"] or section.title
         if is_harvested(output):
-            section.n_harvested += 1
+            section.n_harvested += not named  # a section's name alone is nothing that stands elsewhere
         elif is_whole and output["output_type"] != "error":
             block = render_output(output, where=where)
             section.n_shown += bool(block)
