@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.conftest import ROOT
 #: Pages about a shop; those about a proposal are made once a proposal.
 NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if '"proposal: str' not in path.read_text()]
 FIRST = "00_data_health"
+MATRIX = pytest.mark.skipif(os.environ.get("OPSLIB_MATRIX") != "1", reason="the matrix of shops: `make full` runs it")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_a_shop_of_products_alone_gets_its_pages(demo_tables, tmp_path):
     assert found[FIRST] == found["20_positioning"] == "ok"
 
 
-@pytest.mark.slow
+@MATRIX
 @pytest.mark.parametrize("table", sorted(CONTRACTS))
 def test_a_shop_of_one_table_gets_its_pages(demo_tables, tmp_path, table):
     if table not in demo_tables:
@@ -68,7 +70,7 @@ def test_a_shop_of_one_table_gets_its_pages(demo_tables, tmp_path, table):
     assert found[FIRST] == "ok"
 
 
-@pytest.mark.slow
+@MATRIX
 @pytest.mark.parametrize("table", sorted(CONTRACTS))
 def test_the_demo_without_one_table_gets_its_pages(demo_tables, tmp_path, table):
     if table not in demo_tables:
