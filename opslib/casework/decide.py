@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from opslib.casework import files as proposal_files
-from opslib.casework import judge as judging
+from opslib.casework.files import records_of_shop
+from opslib.casework.judge import open_casework, own_metrics, weigh
 from opslib.errors import ProposalError
 from opslib.formats import format_date
 from opslib.metrics import Metric
 from opslib.proposals.after_launch import expected_error, measured_follow_up
 from opslib.proposals.desirability import Desirability, prior_of
-from opslib.proposals.evaluate import ShopData, evaluate_proposal, frozen_definitions, plans_of
-from opslib.proposals.follow_up import LAUNCHES, decision_payload, follow_up_payload
+from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions, plans_of
+from opslib.proposals.follow_up import LAUNCHES, day_of, decision_payload, follow_up_payload
 from opslib.proposals.freezing import FrozenRecord, changes_since, require_finished
 from opslib.proposals.ledger import Record, records_of
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
-from opslib.shop.sources import Shop, last_day
+from opslib.shop.sources import Shop
 
 OPEN = ("test first", "gather data")
 
@@ -46,8 +46,8 @@ class Weighed:
     follow_up_error: float | None
 
 
-def weigh(shop: Shop, proposal_id: str, *, on: date) -> Weighed:
-    """Judge a proposal and turn it into money as of a day.
+def before_decision(shop: Shop, proposal_id: str, *, on: date) -> Weighed:
+    """Judge a proposal and turn it into money as of the day of its decision.
 
     Parameters
     ----------
@@ -60,16 +60,14 @@ def weigh(shop: Shop, proposal_id: str, *, on: date) -> Weighed:
     -------
     Weighed
     """
-    folder = judging.proposals_folder(shop)
-    proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
+    case = open_casework(shop, on=on)
+    proposal, data = case.proposal(proposal_id), case.data
     require_finished(proposal)
-    data = _known_on(shop, on)
-    asked = judging.with_departments(proposal, own=judging.own_departments(shop))
-    result = evaluate_proposal(asked, shop=data, frozen=proposal_files.frozen_records(folder).get(proposal.id))
-    plans = plans_of(proposal, own=data.own_metrics)
-    desirable = judging.weigh(shop, proposal, result, as_of=data.as_of)
+    result = evaluate_proposal(proposal, shop=data, frozen=case.frozen.get(proposal.id))
+    desirable = weigh(shop, proposal, result, as_of=data.as_of)
     claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
-    error = expected_error(proposal, plans[claim.claim_id], claim, context=data.context)
+    plan = plans_of(proposal, own=data.own_metrics)[claim.claim_id]
+    error = expected_error(proposal, plan, claim, context=data.context)
     return Weighed(proposal=proposal, result=result, desirable=desirable, follow_up_error=error)
 
 
@@ -136,7 +134,7 @@ def require_open(records: Sequence[Record], proposal_id: str) -> None:
     if past and past[-1].payload["decision"] not in OPEN:
         last = past[-1].payload
         raise ProposalError(
-            f"{proposal_id}: decided on {_day_of(past[-1])} ({last['decision']}, {last['person']}); the ledger "
+            f"{proposal_id}: decided on {day_of(past[-1])} ({last['decision']}, {last['person']}); the ledger "
             "replaces nothing, so write a new proposal that names this one"
         )
 
@@ -154,12 +152,12 @@ def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
     dict
         ``decision`` (the last one: what, who, when, against what advice) and ``ledger_head``; None where there is none.
     """
-    records = proposal_files.read_records(judging.proposals_folder(shop))
+    records = records_of_shop(shop.name)
     past, said = records_of(records, proposal=proposal_id, kind="decision"), None
     if past:
         last = past[-1].payload
         advice = "" if last["is_with_recommendation"] else f", against the recommendation to {last['recommendation']}"
-        day = format_date(date.fromisoformat(_day_of(past[-1])))
+        day = format_date(day_of(past[-1]))
         said = f"{last['decision']} ({last['person']}, {day}{advice})"
     return {"decision": said, "ledger_head": records[-1].hash if records else None}
 
@@ -185,11 +183,10 @@ def followed(shop: Shop, proposal_id: str, *, on: date) -> dict[str, Any]:
         Nothing was launched or frozen, what was frozen is changed, the follow-up is not due, was made already, or a
         gate failed.
     """
-    folder = judging.proposals_folder(shop)
-    proposal = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal_id))
-    decision = launch_of(proposal_files.read_records(folder), proposal_id)
-    _require_as_frozen(proposal, proposal_files.frozen_records(folder).get(proposal.id), own=judging.own_metrics(shop))
-    data = _known_on(shop, on)
+    case = open_casework(shop, on=on)
+    proposal, data = case.proposal(proposal_id), case.data
+    decision = launch_of(case.records, proposal_id)
+    _require_as_frozen(proposal, case.frozen.get(proposal.id), own=own_metrics(shop))
     plan = plans_of(proposal, own=data.own_metrics)[decision["claim"]]
     estimate, bias_sd = measured_follow_up(proposal, plan, context=data.context)
     assert plan.claim.follow_up is not None
@@ -227,11 +224,6 @@ def launch_of(records: Sequence[Record], proposal_id: str) -> dict[str, Any]:
     return past[-1].payload
 
 
-def is_frozen(records: Sequence[Record], proposal_id: str) -> bool:
-    """Whether the ledger holds a freeze of a proposal."""
-    return bool(records_of(records, proposal=proposal_id, kind="freeze"))
-
-
 def _require_as_frozen(proposal: Proposal, record: FrozenRecord | None, *, own: Mapping[str, Metric]) -> None:
     """A follow-up measures what was named before the result, or nothing."""
     if record is None:
@@ -264,19 +256,10 @@ def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) 
     for record in records:
         if record.kind != "decision" or record.payload["decision"] not in LAUNCHES or record.proposal in done:
             continue
-        if not is_frozen(records, record.proposal):
+        if not records_of(records, proposal=record.proposal, kind="freeze"):
             continue
         claims = proposals[record.proposal].claims if record.proposal in proposals else ()
         ends = [c.follow_up.window.end for c in claims if c.id == record.payload["claim"] and c.follow_up is not None]
         if ends and ends[0] <= on:
             found.append(record.proposal)
     return tuple(dict.fromkeys(found))
-
-
-def _known_on(shop: Shop, on: date) -> ShopData:
-    data = judging.shop_data(shop, proposals=proposal_files.load_proposals(judging.proposals_folder(shop)))
-    return replace(data, as_of=min(on, last_day(shop)))
-
-
-def _day_of(record: Record) -> str:
-    return str(record.payload.get("on") or record.at.split("T")[0])

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from opslib.errors import LedgerError, ProposalError
+from opslib.errors import LedgerError, OpslibError, ProposalError, nearest
 from opslib.proposals.drafting import ProposalDraft
-from opslib.proposals.freezing import FrozenRecord
+from opslib.proposals.freezing import FrozenRecord, first_freezes
 from opslib.proposals.ledger import (
     Record,
     RecordKind,
@@ -61,35 +61,27 @@ claims:
 """
 
 
-def load_proposal(path: Path) -> Proposal:
-    """Read one proposal.
+class Proposals(dict[str, Proposal]):
+    """Proposals of a shop by id, in the order of ids; asking for one that is not there names the nearest.
 
     Parameters
     ----------
-    path : Path
-        A ``.yml`` file.
-
-    Returns
-    -------
-    Proposal
-
-    Raises
-    ------
-    ProposalError
-        The file is missing or breaks the schema, each fault named.
+    shop : str
+        Name of the shop.
     """
-    note("proposals", path.parent.name)
-    if not path.is_file():
+
+    def __init__(self, shop: str) -> None:
+        super().__init__()
+        self.shop = shop
+        self.paths: dict[str, Path] = {}
+
+    def __missing__(self, proposal_id: str) -> Proposal:
         raise ProposalError(
-            f"{path.name}: no such proposal in {path.parent}; opslib proposal list names those there are"
+            f"no proposal '{proposal_id}' for {self.shop}; {nearest(proposal_id, self) if self else 'none yet'}"
         )
-    try:
-        return parse_proposal(path.read_text(encoding="utf-8"), source=path.name)
-    except UnicodeDecodeError as error:
-        raise ProposalError(f"{path.name}: not UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
-def load_proposals(folder: Path) -> dict[str, Proposal]:
+def load_proposals(folder: Path) -> Proposals:
     """Read every proposal of a shop.
 
     Parameters
@@ -99,30 +91,25 @@ def load_proposals(folder: Path) -> dict[str, Proposal]:
 
     Returns
     -------
-    dict of id to Proposal
-        In the order of ids; empty where the folder does not exist.
+    Proposals
+        A dict of id to Proposal, with the ``paths`` of their files; empty where the folder does not exist.
 
     Raises
     ------
     ProposalError
-        A file breaks the schema, or two hold the same id.
+        A file breaks the schema, each fault named, or two hold the same id.
     """
     note("proposals", folder.name)
-    found: dict[str, Proposal] = {}
+    found = Proposals(folder.name)
+    read: dict[str, tuple[Proposal, Path]] = {}
     for path in sorted(folder.glob("*.yml")):
-        proposal = load_proposal(path)
-        if proposal.id in found:
+        proposal = parse_proposal(_text(path, ProposalError), source=path.name)
+        if proposal.id in read:
             raise ProposalError(f"{path.name}: id '{proposal.id}' is used by another file; give it its own")
-        found[proposal.id] = proposal
-    return dict(sorted(found.items()))
-
-
-def find_proposal(folder: Path, proposal_id: str) -> Path:
-    """The file that holds a proposal's id."""
-    for path in sorted(folder.glob("*.yml")):
-        if load_proposal(path).id == proposal_id:
-            return path
-    raise ProposalError(f"no proposal '{proposal_id}' in {folder}; opslib proposal list names those there are")
+        read[proposal.id] = proposal, path
+    for name, (proposal, path) in sorted(read.items()):
+        found[name], found.paths[name] = proposal, path
+    return found
 
 
 def write_new_proposal(folder: Path, proposal_id: str, *, start: str, deadline: str) -> Path:
@@ -169,26 +156,30 @@ def _write_new(path: Path, proposal_id: str, text: str) -> Path:
     return path
 
 
-def add_consultation(path: Path, consultation: Consultation) -> Proposal:
-    """Write a department's answer into the file, whose other lines stay as they are.
+def add_consultation(folder: Path, proposal_id: str, consultation: Consultation) -> Path:
+    """Write a department's answer into a proposal's file, whose other lines stay as they are.
 
     Parameters
     ----------
-    path : Path
+    folder : Path
+        ``data/proposals/<shop>``.
+    proposal_id : str
     consultation : Consultation
 
     Returns
     -------
-    Proposal
-        As it reads now.
+    Path
+        The file.
     """
+    known = load_proposals(folder)
+    path = known.paths[known[proposal_id].id]
     text = path.read_text(encoding="utf-8")
     item = yaml.safe_dump([consultation.model_dump(exclude_defaults=True)], sort_keys=False, allow_unicode=True)
     block = "".join(f"  {line}\n" for line in item.splitlines())
     new = _with_block(text, "consultations", block)
-    proposal = parse_proposal(new, source=path.name)
+    parse_proposal(new, source=path.name)
     _replace(path, new)
-    return proposal
+    return path
 
 
 def ledger_path(folder: Path) -> Path:
@@ -256,12 +247,8 @@ def append_record(
 
 
 def frozen_records(folder: Path) -> dict[str, FrozenRecord]:
-    """The first freeze of every proposal: a later one cannot make a claim confirmatory again."""
-    found: dict[str, FrozenRecord] = {}
-    for record in read_records(folder):
-        if record.kind == "freeze" and record.proposal not in found:
-            found[record.proposal] = FrozenRecord.from_json(record.proposal, record.payload)
-    return found
+    """The first freeze of every proposal of a shop."""
+    return first_freezes(read_records(folder))
 
 
 def write_freeze(folder: Path, record: FrozenRecord) -> Record:
@@ -334,14 +321,14 @@ def _locked(path: Path) -> Iterator[Any]:
         yield file
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, error: type[OpslibError] = LedgerError) -> str:
     if not path.exists():
         return ""
     try:
         return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise LedgerError(
-            f"{path.name}: not UTF-8 text at byte {error.start}; restore it from the repository"
+    except UnicodeDecodeError as fault:
+        raise error(
+            f"{path.name}: not UTF-8 text ({fault.reason} at byte {fault.start}); restore it from the repository"
         ) from None
 
 

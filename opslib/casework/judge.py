@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from pathlib import Path
 
-from opslib.casework.files import frozen_records, load_proposals, read_records
+from opslib.casework.files import Proposals, load_proposals, read_records, records_of_shop
 from opslib.departments import department
-from opslib.errors import NotAvailableError, ParameterError, ProposalError, nearest
+from opslib.errors import NotAvailableError, ParameterError, ProposalError
 from opslib.metrics import Metric, shop_metrics, with_local_days
 from opslib.periods import Period
 from opslib.proposals.desirability import Desirability, desirability, stated_base_rate
 from opslib.proposals.economics import economics_of
-from opslib.proposals.evaluate import ShopData, evaluate_proposals, plans_of
+from opslib.proposals.evaluate import ShopData, evaluate_proposal, evaluate_proposals, plans_of
 from opslib.proposals.follow_up import learned_base_rates
+from opslib.proposals.freezing import FrozenRecord, first_freezes
+from opslib.proposals.ledger import Record
 from opslib.proposals.model import Fixed, Proposal
 from opslib.proposals.results import ProposalResult
 from opslib.shop.checks import known_violations
@@ -25,11 +26,6 @@ from opslib.shop.sources import Shop, last_day
 #: Designs of a simulated shop whose effects are planted, far outside what public tests show, and their base rate.
 PLANTED = ("experiment", "cluster_experiment", "rollout")
 PLANTED_SD = 0.3
-
-
-def proposals_folder(shop: Shop) -> Path:
-    """Folder of a shop's proposals and of their ledger."""
-    return proposals_of(shop.name)
 
 
 def own_metrics(shop: Shop) -> dict[str, Metric]:
@@ -74,15 +70,70 @@ def with_departments(proposal: Proposal, *, own: Sequence[str] = ()) -> Proposal
     return proposal.model_copy(update={"owner": owner, "departments": efforts, "consultations": answers})
 
 
-def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Casework:
+    """A shop's proposals and its ledger, each file read once, and what they are judged on.
+
+    Parameters
+    ----------
+    shop : Shop
+    known : Proposals
+        As written, by id.
+    records : tuple of Record
+        The ledger.
+    data : ShopData
+        The shop's tables, metrics and violations.
+    """
+
+    shop: Shop
+    known: Proposals
+    records: tuple[Record, ...]
+    data: ShopData
+
+    def proposal(self, proposal_id: str) -> Proposal:
+        """A proposal by its id, its departments by their one name; an unknown id is refused with the nearest."""
+        return with_departments(self.known[proposal_id], own=own_departments(self.shop))
+
+    @property
+    def frozen(self) -> dict[str, FrozenRecord]:
+        """The first freeze of each."""
+        return first_freezes(self.records)
+
+
+def open_casework(shop: Shop, *, on: date | None = None) -> Casework:
+    """Read a shop's proposals and its ledger.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    on : date or None
+        Later data are not looked at; all are unless given.
+
+    Returns
+    -------
+    Casework
+    """
+    folder = proposals_of(shop.name)
+    known, records = load_proposals(folder), read_records(folder)
+    return Casework(shop=shop, known=known, records=records, data=shop_data(shop, known, records=records, on=on))
+
+
+def shop_data(
+    shop: Shop, proposals: Iterable[str] = (), *, records: Iterable[Record] = (), on: date | None = None
+) -> ShopData:
     """What the proposals of a shop are judged on.
 
     Parameters
     ----------
     shop : Shop
         An open shop.
-    proposals : mapping of str to Proposal
-        All of the shop's, so that prerequisites can be looked up.
+    proposals : iterable of str
+        Ids of all of the shop's, so that prerequisites can be looked up.
+    records : iterable of Record
+        The ledger: what was decided is running.
+    on : date or None
+        Later data are not looked at; all are unless given.
 
     Returns
     -------
@@ -90,14 +141,17 @@ def shop_data(shop: Shop, *, proposals: Mapping[str, Proposal]) -> ShopData:
         With the checks' violations; ``replay`` is allowed for a simulated shop and where ``shop.yml`` says
         ``options: {historical: true}``.
     """
-    decided = {record.proposal for record in read_records(proposals_folder(shop)) if record.kind == "decision"}
+    decided = {record.proposal for record in records if record.kind == "decision"}
     return ShopData(
-        tables=shop.tables, as_of=last_day(shop), time_zone=shop.time_zone, coverage=shop.coverage,
+        tables=shop.tables,
+        as_of=min(on or date.max, last_day(shop)),
+        time_zone=shop.time_zone,
+        coverage=shop.coverage,
         own_metrics=own_metrics(shop),
         violations=known_violations(shop),
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
         proposals={name: "running" if name in decided else "open" for name in proposals},
-    )  # fmt: skip
+    )
 
 
 def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date | None = None) -> Desirability:
@@ -125,21 +179,12 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
         economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period)
     except NotAvailableError:
         economics = None
-    priors = learned_base_rates(read_records(proposals_folder(shop)))
+    priors = learned_base_rates(records_of_shop(shop.name))
     if shop.is_simulated:
         priors |= dict.fromkeys(PLANTED, stated_base_rate(PLANTED_SD))
     plans = plans_of(proposal, own=own_metrics(shop))
     found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
-
-
-def known_proposal(known: Mapping[str, Proposal], proposal_id: str, *, shop: str) -> Proposal:
-    """A proposal by its id; `ProposalError` names the nearest where there is none of it."""
-    if proposal_id not in known:
-        raise ProposalError(
-            f"no proposal '{proposal_id}' for {shop}; {nearest(proposal_id, known) if known else 'none yet'}"
-        )
-    return known[proposal_id]
 
 
 def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tuple[ProposalResult, ...]]:
@@ -162,13 +207,10 @@ def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tu
     ProposalError
         If an id is unknown, or a file breaks the schema.
     """
-    folder = proposals_folder(shop)
-    known = load_proposals(folder)
-    finished = [name for name, item in known.items() if not item.to_do]
-    chosen = tuple(known_proposal(known, name, shop=shop.name) for name in ids or finished)
-    data = shop_data(shop, proposals=known)
-    chosen = tuple(with_departments(proposal, own=own_departments(shop)) for proposal in chosen)
-    return chosen, evaluate_proposals(chosen, shop=data, frozen=frozen_records(folder))
+    case = open_casework(shop)
+    finished = [name for name, item in case.known.items() if not item.to_do]
+    chosen = tuple(case.proposal(name) for name in ids or finished)
+    return chosen, evaluate_proposals(chosen, shop=case.data, frozen=case.frozen)
 
 
 def judge_again(shop: Shop, proposal_id: str, *, window_days: int) -> ProposalResult:
@@ -187,15 +229,15 @@ def judge_again(shop: Shop, proposal_id: str, *, window_days: int) -> ProposalRe
     ProposalResult
         Looked at once, at the end, and exploratory: nobody wrote these windows down before the result.
     """
-    known = load_proposals(proposals_folder(shop))
-    proposal = known_proposal(known, proposal_id, shop=shop.name)
+    case = open_casework(shop)
+    proposal = case.proposal(proposal_id)
     claims = []
     for claim in proposal.claims:
         end = max(claim.window.end + timedelta(days=window_days), claim.window.start)
         window = claim.window.model_copy(update={"end": end})
         claims.append(claim.model_copy(update={"window": window, "stopping": Fixed()}))
-    moved = proposal.model_copy(update={"claims": tuple(claims)})
-    return evaluate_proposals([moved], shop=shop_data(shop, proposals=known))[0]
+    moved = proposal.model_copy(update={"claims": tuple(claims), "replay": False})
+    return evaluate_proposal(moved, shop=case.data)
 
 
 def planted_sd(shop: Shop) -> float | None:

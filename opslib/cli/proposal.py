@@ -90,18 +90,13 @@ def check(proposals: Ids = None, shop: OfShop = "demo") -> None:
 
     Examples: opslib proposal check P-014 --shop my_shop | opslib proposal check --shop demo
     """
-    from opslib.casework import files as proposal_files
-    from opslib.casework import judge as judging
+    from opslib.casework.files import check_ledger
+    from opslib.casework.judge import open_casework
     from opslib.proposals.evaluate import check_proposal
 
-    opened, folder = open_with_progress(shop), proposals_of(shop)
-    known = proposal_files.load_proposals(folder)
-    data, frozen = judging.shop_data(opened, proposals=known), proposal_files.frozen_records(folder)
-    n_errors = 0
-    for name in proposals or known:
-        path = proposal_files.find_proposal(folder, name)
-        loaded = judging.with_departments(proposal_files.load_proposal(path), own=judging.own_departments(opened))
-        found = check_proposal(loaded, shop=data, frozen=frozen.get(name))
+    case, n_errors = open_casework(open_with_progress(shop)), 0
+    for name in proposals or case.known:
+        found = check_proposal(case.proposal(name), shop=case.data, frozen=case.frozen.get(name))
         n_errors += sum(f.severity == "error" for f in found)
         for item in found:
             typer.secho(f"{name} {item.severity}: {item.name} ({item.place}): {item.sentence}",
@@ -110,7 +105,7 @@ def check(proposals: Ids = None, shop: OfShop = "demo") -> None:
             typer.echo(f"{name}: concrete, measurable, feasible, answered")
     published = project_root() / "reports" / shop / "latest"
     pages = {p.name: p.read_text(encoding="utf-8") for p in sorted(published.glob("81_proposal*.html"))}
-    faults = proposal_files.check_ledger(folder, pages=pages)
+    faults = check_ledger(proposals_of(shop), pages=pages)
     for fault in faults:
         typer.secho(f"ledger: {fault}", fg="red")
     typer.echo("ledger: whole" if not faults else f"ledger: {len(faults)} faults")
@@ -129,7 +124,7 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
     from opslib.proposals.freezing import freeze as freeze_claims
 
     opened, folder = open_with_progress(shop), proposals_of(shop)
-    loaded = proposal_files.load_proposal(proposal_files.find_proposal(folder, proposal))
+    loaded = proposal_files.load_proposals(folder)[proposal]
     definitions = frozen_definitions(loaded, own=judging.own_metrics(opened))
     record = freeze_claims(loaded, definitions=definitions, at=datetime.now(UTC))
     proposal_files.write_freeze(folder, record)
@@ -162,18 +157,17 @@ def respond(
     """
     from pydantic import ValidationError
 
-    from opslib.casework import files as proposal_files
+    from opslib.casework.files import add_consultation
     from opslib.errors import ProposalError
     from opslib.proposals.model import Consultation
 
-    path = proposal_files.find_proposal(proposals_of(shop), proposal)
     try:
         said = Consultation(department=department, person=person, date=_day(on), answer=answer,  # type: ignore[arg-type]
                             note=note, effort_person_days=effort)  # fmt: skip
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
         raise ProposalError(f"{proposal}: {faults}") from None
-    proposal_files.add_consultation(path, said)
+    path = add_consultation(proposals_of(shop), proposal, said)
     typer.echo(f"{department} ({person}) {answer.replace('_', ' ')}: written to {path.name}")
 
 
@@ -233,12 +227,12 @@ def decide(
     """
     from opslib.casework import decide as deciding
     from opslib.casework import files as proposal_files
+    from opslib.proposals.ledger import records_of
 
     day, folder, choice = _day(on), proposals_of(shop), _decision(what) if what else ""
-    proposal_files.find_proposal(folder, proposal)
-    records = proposal_files.read_records(folder)
-    deciding.require_open(records, proposal)
-    weighed = deciding.weigh(open_with_progress(shop), proposal, on=day)
+    records, known = proposal_files.read_records(folder), proposal_files.load_proposals(folder)
+    deciding.require_open(records, known[proposal].id)
+    weighed = deciding.before_decision(open_with_progress(shop), proposal, on=day)
     advice = weighed.desirable.recommendation
     typer.echo(f"{proposal}: {weighed.result.label}, {weighed.result.grade.lower()} grade; recommended: {advice}")
     if not choice:
@@ -252,7 +246,7 @@ def decide(
     typer.echo(f"{proposal}: {choice}, {side}; written to {proposal_files.ledger_path(folder).name}, commit it now")
     if choice not in deciding.LAUNCHES:
         return
-    if not deciding.is_frozen(records, proposal):
+    if not records_of(records, proposal=proposal, kind="freeze"):
         typer.secho("it was never frozen, so no follow-up can be scored", fg="yellow")
     elif payload["predictive"] is None:
         typer.secho(

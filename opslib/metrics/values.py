@@ -205,7 +205,9 @@ def daily_values(
     found["day"] = pd.to_datetime(found["day"]).astype("datetime64[us]")
     grid = pd.DataFrame({"day": pd.date_range(period.start, period.end, freq="D", unit="us")})
     if by:
-        grid = pd.DataFrame({"unit_id": sorted(found["unit_id"].unique())}).merge(grid, how="cross")
+        grid = pd.DataFrame({"unit_id": sorted(found["unit_id"].unique())}, dtype=found["unit_id"].dtype).merge(
+            grid, how="cross"
+        )
     return _filled(grid.merge(found, how="left", on=keys), metrics, coverage)
 
 

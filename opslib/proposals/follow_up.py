@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from opslib.departments import department_or_own
 from opslib.errors import LedgerError, ProposalError
 from opslib.proposals.desirability import Desirability
 from opslib.proposals.economics import relative_effect, relative_error
@@ -193,8 +194,13 @@ def scored_promises(
     rows = [payload for payload in latest.values() if payload["is_replay"] == is_replay]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault("all" if by == "all" else str(row[by]), []).append(row)
+        groups.setdefault("all" if by == "all" else _group_of(row, by), []).append(row)
     return tuple(_scores(name, groups[name]) for name in sorted(groups))
+
+
+def _group_of(row: Mapping[str, Any], by: str) -> str:
+    """Value by which promises are grouped; an owner is known by the department's one name."""
+    return department_or_own(row[by]) if by == "owner" else str(row[by])
 
 
 _PROMISED = (
@@ -239,13 +245,14 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
         rows.append(
             {
                 "proposal": record.proposal,
-                "decided_on": _day_of(record),
+                "decided_on": day_of(record),
                 **{name: payload[name] for name in _PROMISED},
+                "owner": department_or_own(payload["owner"]),
                 "predicted": np.nan if predicted is None else predicted.mean,
                 "predicted_lower": ends[0],
                 "predicted_upper": ends[1],
                 **{name: found.get(name, np.nan) for name in _FOUND},
-                "followed_on": None if later is None else _day_of(later),
+                "followed_on": None if later is None else day_of(later),
                 "is_inside": None if not found or predicted is None else bool(ends[0] <= found["value"] <= ends[1]),
             }
         )
@@ -263,7 +270,7 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _day_of(record: Record) -> date:
+def day_of(record: Record) -> date:
     """Day of a decision or follow-up: as stated, else when it was written."""
     return date.fromisoformat(record.payload.get("on") or record.at.split("T")[0])
 

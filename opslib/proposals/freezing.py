@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from opslib.errors import ProposalError
+from opslib.proposals.ledger import Record
 from opslib.proposals.model import Proposal
 
 Definition = Mapping[str, Any]
+CONTENT = 1
+"""Version of what a freeze covers; its keys stay for ever, and a record without one is of version 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +32,24 @@ class FrozenRecord:
         64 hex digits over the canonical JSON of ``content``.
     content : dict
         Claims (with scope, design, stopping rule), guardrails, metric definitions and stated probability.
+    version : int
+        Of the content's keys; no part of the hash.
     """
 
     proposal_id: str
     frozen_at: datetime
     sha256: str
     content: dict[str, Any]
+    version: int = CONTENT
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values, for the ledger."""
-        return {"frozen_at": self.frozen_at.isoformat(), "sha256": self.sha256, "content": self.content}
+        return {
+            "frozen_at": self.frozen_at.isoformat(),
+            "sha256": self.sha256,
+            "content": self.content,
+            "content_version": self.version,
+        }
 
     @classmethod
     def from_json(cls, proposal_id: str, data: Mapping[str, Any]) -> FrozenRecord:
@@ -48,10 +59,22 @@ class FrozenRecord:
             frozen_at=datetime.fromisoformat(data["frozen_at"]),
             sha256=data["sha256"],
             content=data["content"],
+            version=data.get("content_version", 1),
         )
+        if record.version > CONTENT:
+            raise ProposalError(f"{proposal_id}: frozen as version {record.version}, which this opslib does not know")
         if content_hash(record.content) != record.sha256:
             raise ProposalError(f"{proposal_id}: the frozen content does not give its hash {record.sha256[:12]}")
         return record
+
+
+def first_freezes(records: Iterable[Record]) -> dict[str, FrozenRecord]:
+    """The first freeze of every proposal in a ledger: a later one cannot make a claim confirmatory again."""
+    found: dict[str, FrozenRecord] = {}
+    for record in records:
+        if record.kind == "freeze" and record.proposal not in found:
+            found[record.proposal] = FrozenRecord.from_json(record.proposal, record.payload)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ from opslib.errors import LedgerError
 RecordKind = Literal["freeze", "evaluation", "response", "decision", "follow_up"]
 KINDS: tuple[RecordKind, ...] = ("freeze", "evaluation", "response", "decision", "follow_up")
 GENESIS = "0" * 64
+FORMAT = 1
+"""Of the lines written now; a line without one is of format 1."""
 _FIELDS = ("n", "kind", "proposal", "at", "payload", "previous", "hash")
 
 
@@ -38,6 +40,8 @@ class Record:
         What was frozen, found or decided, as JSON values.
     previous, hash : str
         SHA-256 of the line before, and of this line without its own hash.
+    format : int
+        Of the line and its payload; 1 where none is written.
     """
 
     n: int
@@ -47,6 +51,7 @@ class Record:
     payload: dict[str, Any]
     previous: str
     hash: str
+    format: int = 1
 
 
 def next_line(
@@ -94,6 +99,7 @@ def next_line(
         "at": at.astimezone(UTC).isoformat(),
         "payload": dict(payload),
         "previous": records[-1].hash if records else GENESIS,
+        "format": FORMAT,
     }
     return _dump({**body, "hash": _hash(body)}) + "\n"
 
@@ -207,8 +213,10 @@ def records_of(records: Iterable[Record], *, proposal: str, kind: RecordKind) ->
 
 def _parsed(line: str) -> dict[str, Any]:
     row = json.loads(line)
-    if not isinstance(row, dict) or set(row) != set(_FIELDS):
+    if not isinstance(row, dict) or set(row) - {"format"} != set(_FIELDS):
         raise ValueError(f"needed the fields {', '.join(_FIELDS)}")
+    if row.get("format", 1) not in range(1, FORMAT + 1):
+        raise ValueError(f"format {row['format']} is not known here; a later opslib wrote it")
     if not isinstance(row["n"], int):
         raise TypeError("n is not an integer")
     return row

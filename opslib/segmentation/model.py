@@ -262,14 +262,14 @@ class SegmentModel:
 
 
 def drift(kept: SegmentModel | None, features: Table) -> Drift:
-    """How today's customers differ from those that a kept model was fitted on; empty where none was kept.
+    """How today's customers differ from those that a kept model was fitted on; empty without a model or customers.
 
     Examples
     --------
     >>> len(drift(None, pd.DataFrame()).segments)
     0
     """
-    if kept is not None:
+    if kept is not None and not engine.is_empty(features):
         return kept.drift(features)
     segments = [
         "cluster",

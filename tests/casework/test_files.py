@@ -29,27 +29,27 @@ def _write(folder: Path, text: str = TEMPLATE, name: str = "one.yml") -> Path:
 def test_proposals_are_read_by_id(tmp_path: Path) -> None:
     _write(tmp_path)
     assert list(files.load_proposals(tmp_path)) == ["P-001"]
-    assert files.find_proposal(tmp_path, "P-001").name == "one.yml"
+    assert files.load_proposals(tmp_path).paths["P-001"].name == "one.yml"
     assert files.load_proposals(tmp_path / "none") == {}
+    with pytest.raises(ProposalError, match=rf"no proposal 'P-01' for {tmp_path.name}; did you mean 'P-001'"):
+        files.load_proposals(tmp_path)["P-01"]
     _write(tmp_path, name="two.yml")
     with pytest.raises(ProposalError, match=r"two.yml: id 'P-001' is used by another file"):
         files.load_proposals(tmp_path)
-    with pytest.raises(ProposalError, match="no proposal 'P-9'"):
-        files.find_proposal(tmp_path / "none", "P-9")
-    with pytest.raises(ProposalError, match=r"nine.yml: no such proposal"):
-        files.load_proposal(tmp_path / "nine.yml")
+    with pytest.raises(ProposalError, match="no proposal 'P-9' for none; none yet"):
+        files.load_proposals(tmp_path / "none")["P-9"]
 
 
 def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.yml"
     path.write_bytes(b"title: caf\xe9")
     with pytest.raises(ProposalError, match=r"x.yml: not UTF-8 text"):
-        files.load_proposal(path)
+        files.load_proposals(path.parent)
 
 
 def test_a_new_file_is_valid_and_never_overwrites(tmp_path: Path) -> None:
     path = files.write_new_proposal(tmp_path / "demo", "P-010", start="2026-12-01", deadline="2026-12-28")
-    assert files.load_proposal(path).id == "P-010"
+    assert files.load_proposals(path.parent)["P-010"].id == "P-010"
     with pytest.raises(ProposalError, match="exists; choose another id"):
         files.write_new_proposal(tmp_path / "demo", "P-010", start="2026-12-01", deadline="2026-12-28")
     path.rename(path.with_name("P-010-draft.yml"))  # an id that another file holds is taken too
@@ -68,11 +68,12 @@ def test_a_new_file_is_valid_and_never_overwrites(tmp_path: Path) -> None:
 )
 def test_an_answer_is_written_in_and_comments_stay(tmp_path: Path, tail: str) -> None:
     path = _write(tmp_path, "# our first\n" + TEMPLATE + tail)
-    before = len(files.load_proposal(path).consultations)
+    before = len(files.load_proposals(tmp_path)["P-001"].consultations)
     answer = Consultation(
         department="Logistics", person="Ana", date=date(2026, 2, 3), answer="agree_if", note="a van: new"
     )
-    after = files.add_consultation(path, answer)
+    assert files.add_consultation(tmp_path, "P-001", answer) == path
+    after = files.load_proposals(tmp_path)["P-001"]
     assert after.consultations[-1] == answer
     assert len(after.consultations) == before + 1
     assert path.read_text(encoding="utf-8").startswith("# our first\n")
@@ -84,7 +85,7 @@ def test_a_list_on_one_line_is_refused(tmp_path: Path) -> None:
     path = _write(tmp_path, TEMPLATE + inline)
     answer = Consultation(department="Web", person="Ana", date=date(2026, 2, 3), answer="agree")
     with pytest.raises(ProposalError, match="consultations: is written on one line"):
-        files.add_consultation(path, answer)
+        files.add_consultation(path.parent, "P-001", answer)
 
 
 def test_a_freeze_is_written_once(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def report() -> Iterator[str]:
     yield "# The same answers on three engines\n"
     yield "Written by `make docs`. `make parity` asks every function below on every engine and is red at the first difference; CI does so"
     yield "for every commit, with no engine missing.\n"
-    yield f"- Functions: {len(cases())}, all public ones that take a table, found by introspection of the rooms and of `shop.checks`, `shop.loading`"
+    yield f"- Functions: {len(cases())}, all public ones that take a table, found by introspection of the rooms and of `shop.checks`"
     yield "  and `shop.coverage`; one without a case fails the tests."
     yield f"- Compared with DuckDB on files: {', '.join(ENGINES)} (PostgreSQL as a role whose transactions are all read-only), each opened"
     yield "  by a `shop.yml`; the tables there are raw, so each engine derives local days and revenue itself."

@@ -112,7 +112,7 @@ def test_fewer_than_ten_give_a_count_and_replays_none() -> None:
     (scores,) = scored_promises(_ledger(9))
     assert (scores.n, scores.coverage_share, scores.mean_crps, scores.brier) == (9, None, None, None)
     assert scored_promises(_ledger(12, is_replay=True)) == ()
-    assert [(s.group, s.n) for s in scored_promises(_ledger(12), by="owner")] == [("Stores", 6), ("Web", 6)]
+    assert [(s.group, s.n) for s in scored_promises(_ledger(12), by="owner")] == [("Stores", 6), ("Technology", 6)]
 
 
 def test_promises_stand_beside_what_came() -> None:

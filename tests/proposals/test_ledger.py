@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -112,3 +113,20 @@ def _same(one: str, other: str) -> bool:
         return [json.loads(line) for line in one.splitlines()] == [json.loads(line) for line in other.splitlines()]
     except ValueError:
         return False
+
+
+def test_a_line_without_a_format_is_of_the_first_and_a_later_one_is_refused() -> None:
+    line = next_line("", kind="response", proposal="P", at=AT, payload={})
+    assert read_ledger(line)[0].format == json.loads(line)["format"] == 1
+    old = {key: value for key, value in json.loads(line).items() if key not in ("format", "hash")}
+    text = json.dumps({**old, "hash": _hash(old)}) + "\n"
+    assert read_ledger(text)[0].format == 1
+    assert read_ledger(text + next_line(text, kind="response", proposal="P", at=AT, payload={}))[1].n == 2
+    later = {**old, "format": 2}
+    faults = ledger_faults(json.dumps({**later, "hash": _hash(later)}) + "\n")
+    assert "line 1 is not a record (format 2 is not known here; a later opslib wrote it)" in faults
+
+
+def _hash(row: dict) -> str:
+    text = json.dumps(row, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,11 +6,12 @@ from datetime import date
 
 import pytest
 
+from opslib.casework import decide as deciding
 from opslib.casework import files as proposal_files
 from opslib.casework import judge as judging
 from opslib.proposals.evaluate import frozen_definitions
 from opslib.proposals.follow_up import promises, scored_promises
-from opslib.proposals.freezing import changes_since
+from opslib.proposals.freezing import changes_since, freeze
 from opslib.proposals.results import ProposalResult
 from opslib.shop import sources
 from tests.conftest import ROOT, real_data
@@ -36,7 +37,9 @@ def test_every_committed_proposal_reads_and_stands_as_frozen(shop: str) -> None:
     proposals, frozen = proposal_files.load_proposals(FOLDER / shop), proposal_files.frozen_records(FOLDER / shop)
     assert set(frozen) == set(proposals) != set()
     for name, proposal in proposals.items():
-        assert changes_since(frozen[name], proposal, definitions=frozen_definitions(proposal)) == (), name
+        definitions, at = frozen_definitions(proposal), frozen[name].frozen_at
+        assert changes_since(frozen[name], proposal, definitions=definitions) == (), name
+        assert freeze(proposal, definitions=definitions, at=at) == frozen[name], name
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,16 @@ def test_the_promises_of_the_demo_can_be_scored_and_never_count_as_real() -> Non
         "the countdown did harm, and was launched all the same"
     )
     assert made.loc[~made["is_with_recommendation"].astype(bool), "reason"].str.len().min() > 0
+
+
+@pytest.mark.slow
+def test_every_recorded_decision_is_judged_today_as_it_was() -> None:
+    shop, recorded = sources.open_shop("demo", root=ROOT), proposal_files.read_records(FOLDER / "demo")
+    decisions = [record for record in recorded if record.kind == "decision"]
+    assert len(decisions) == 12
+    for record in decisions:
+        then = deciding.before_decision(shop, record.proposal, on=date.fromisoformat(record.payload["on"]))
+        assert (then.result.label, then.result.grade) == (record.payload["verdict"], record.payload["grade"])
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_the_checks_read_every_table_also_when_their_result_is_remembered(tmp_pa
 def test_proposals_and_ledger_are_noted_by_shop(tmp_path: Path) -> None:
     files.load_proposals(tmp_path / "one")
     with pytest.raises(ProposalError):
-        files.load_proposal(tmp_path / "two" / "x.yml")
+        files.load_proposals(tmp_path / "two")["x"]
     files.frozen_records(tmp_path / "one")
     assert reads.noted() == (("proposals", "one"), ("proposals", "two"), ("ledger", "one"))
 

@@ -12,6 +12,7 @@ import pandas as pd
 from opslib import engine
 from opslib.metrics import METRICS, unit_values
 from opslib.periods import Period, floor_date
+from opslib.proposals.designs.arms import require
 from opslib.proposals.designs.base import Context, GateError, Plan, evaluates, health_gate, passed, relative_change
 from opslib.proposals.model import Elasticity
 from opslib.proposals.results import Gate, Measured
@@ -85,7 +86,7 @@ def _rows(plan: Plan, context: Context, period: Period, *, promotions: frozenset
     where the product has one, else the unit price of its lines before discount.
     """
     paid = METRICS["price_per_item"]
-    has_discounts = "discount_amount" in engine.as_table(context.tables["order_lines"]).columns
+    has_discounts = "discount_amount" in require(context.tables, "order_lines").columns
     listed = replace(paid, name="list_price", numerator="list_revenue") if has_discounts else paid
     values = unit_values(
         context.tables,
