@@ -152,7 +152,9 @@ def retail(tmp_path_factory):
 def test_online_retail_is_accounted_for_to_the_line(retail):
     # oracles.md: 541,909 lines, 25,900 invoices, 4,372 customers, 9,288 cancellation lines, 135,080 without a customer.
     # Its products have no price, category or brand, and nobody watches competitors: nothing of positioning can be had.
-    assert {page.name: page.status for page in retail.pages if page.status != "ok"} == {"20_positioning": "not available"}
+    assert {page.name: page.status for page in retail.pages if page.status != "ok"} == {
+        "20_positioning": "not available"
+    }
     text = _text(retail, "00_data_health")
     for number in ("541909", "25900", "4372", "9288", "135080", "9747747.93"):
         assert number in text
