@@ -21,7 +21,7 @@ from tests.conftest import ROOT, skip_or_fail
 
 PACKAGE = ROOT / "opslib"
 #: Folders that may look at a clock: they read files, write pages or time a bench.
-WITH_A_CLOCK = ("data", "reporting", "cli", "bench", "engine.py")
+WITH_A_CLOCK = ("shop", "casework", "simulate", "reporting", "cli", "benchmarks", "engine.py")
 
 
 def orders(*rows: tuple[str, str | None, str, float]) -> pd.DataFrame:
