@@ -6,13 +6,11 @@ import math
 from dataclasses import replace
 from datetime import date, timedelta
 
-import pandas as pd
-
 from opslib import engine
-from opslib.errors import ProposalError
+from opslib.errors import DesignError, ProposalError
 from opslib.metrics import UNITS
 from opslib.proposals.designs import Context, Plan, measure
-from opslib.proposals.designs.arms import require
+from opslib.proposals.designs.arms import require, rollout_units
 from opslib.proposals.model import RANDOMISED, BeforeAfter, Claim, Experiment, Fixed, Proposal, Rollout
 from opslib.proposals.results import ClaimResult, Measured
 from opslib.proposals.scope import Filter, Scope
@@ -95,7 +93,7 @@ def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> t
     if found.effect is None:
         why = f"{found.failed[0].name}: {found.failed[0].sentence}" if found.failed else found.pending
         raise ProposalError(f"{proposal.id}: the follow-up cannot be measured ({why})")
-    return _relative(found, claim), _relative_bias(found, claim)
+    return _relative(found, claim), found.bias_sd * found.per_baseline(claim.scale)
 
 
 def expected_error(proposal: Proposal, plan: Plan, result: ClaimResult, *, context: Context) -> float | None:
@@ -123,7 +121,7 @@ def expected_error(proposal: Proposal, plan: Plan, result: ClaimResult, *, conte
     if claim.follow_up.design == "hold_out":
         return None if own is None else own * _size_factor(claim, measured)
     if isinstance(claim.design, BeforeAfter):
-        return None if own is None else math.hypot(own, _relative_bias(measured, claim))
+        return None if own is None else math.hypot(own, measured.bias_sd * measured.per_baseline(claim.scale))
     return _rehearsed(proposal, plan, context)
 
 
@@ -157,7 +155,7 @@ def _rehearsed(proposal: Proposal, plan: Plan, context: Context) -> float | None
     except ProposalError:
         return None
     error = None if found.effect is None else _relative(found, rehearsal).std_error
-    return None if error is None else math.hypot(error, _relative_bias(found, rehearsal))
+    return None if error is None else math.hypot(error, found.bias_sd * found.per_baseline(rehearsal.scale))
 
 
 def _measured(plan: Plan, claim: Claim, context: Context) -> Measured:
@@ -209,23 +207,17 @@ def _history(changed: date, context: Context) -> int:
 
 def _sides(design: Rollout, context: Context) -> tuple[date, Filter, Filter]:
     """First day of a roll-out, and its treated and untreated units as filters."""
-    rows = require(context.tables, "rollouts")
-    rows = rows.filter(rows["rollout_id"] == design.rollout)
-    frame = engine.collect(rows.select("unit_id", "unit", "treated_from").order_by("unit_id"))
-    starts = pd.to_datetime(frame["treated_from"])
-    if frame.empty or starts.notna().all() or starts.isna().all():
-        raise ProposalError(f"roll-out '{design.rollout}': needed treated and untreated units in the table rollouts")
-    column = f"order_lines.{UNITS[str(frame['unit'].iloc[0])][-1]}"
+    try:
+        units = rollout_units(context.tables, design)
+    except DesignError as error:
+        raise ProposalError(str(error)) from None
+    starts = units["treated_from"]
+    column = f"order_lines.{UNITS[str(units['unit'].iloc[0])][-1]}"
     treated, untreated = (
-        Filter(column=column, op="in", value=tuple(frame.loc[side, "unit_id"]))
+        Filter(column=column, op="in", value=tuple(units.loc[side, "unit_id"]))
         for side in (starts.notna(), starts.isna())
     )
     return starts.min().date(), treated, untreated
-
-
-def _relative_bias(measured: Measured, claim: Claim) -> float:
-    """The stated bias as a share of the baseline."""
-    return measured.bias_sd / (abs(measured.baseline) if claim.scale == "absolute" and measured.baseline else 1.0)
 
 
 def _relative(measured: Measured, claim: Claim) -> Estimate:
@@ -235,4 +227,4 @@ def _relative(measured: Measured, claim: Claim) -> Estimate:
         return measured.effect
     if not measured.baseline:
         raise ProposalError(f"claim '{claim.id}': the baseline is 0, so the follow-up has no relative effect to score")
-    return measured.effect.scaled(1 / abs(measured.baseline), unit="relative")
+    return measured.effect.scaled(measured.per_baseline(claim.scale), unit="relative")

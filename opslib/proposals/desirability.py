@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from opslib.proposals import words
 from opslib.proposals.designs import Plan
-from opslib.proposals.economics import (
-    Economics,
-    amount_per_lift,
-    cost_of,
-    economics_of,
-    effective_months,
-    relative_bias,
-    relative_effect,
-    relative_error,
-)
+from opslib.proposals.economics import Economics, amount_per_lift, cost_of, relative_bias, relative_effect
 from opslib.proposals.model import RANDOMISED, Proposal
 from opslib.proposals.results import ClaimResult, ProposalResult
 from opslib.stats.estimates import Estimate
-from opslib.stats.shrinkage import SITE_LIFTS, Mixture, Shrunk, sample_information_value, shrink
-
-__all__ = [
-    "Desirability",
-    "Economics",
-    "Recommendation",
-    "TestOption",
-    "amount_per_lift",
-    "cost_of",
-    "desirability",
-    "economics_of",
-    "effective_months",
-    "prior_of",
-    "relative_bias",
-    "relative_effect",
-    "relative_error",
-    "stated_base_rate",
-]
+from opslib.stats.shrinkage import SITE_LIFTS, Mixture, sample_information_value, shrink
 
 Recommendation = Literal["launch", "launch with hold-out", "test first", "gather data", "reject"]
 #: Stated base rate of designs that are no randomised site test: normal around 0, in relative terms.
@@ -113,17 +87,17 @@ class Desirability:
     """
 
     claim_id: str
-    raw: Estimate | None
-    shrunk: Estimate | None
-    posterior: Mixture | None
-    amount_per_lift: float | None
     cost_amount: float
-    net: Estimate | None
-    p_net_positive: float | None
-    downside_amount: float | None
-    tests: tuple[TestOption, ...]
     recommendation: Recommendation
     sentences: tuple[str, ...]
+    raw: Estimate | None = None
+    shrunk: Estimate | None = None
+    posterior: Mixture | None = None
+    amount_per_lift: float | None = None
+    net: Estimate | None = None
+    p_net_positive: float | None = None
+    downside_amount: float | None = None
+    tests: tuple[TestOption, ...] = ()
 
 
 def desirability(
@@ -157,13 +131,22 @@ def desirability(
     effect = relative_effect(claim)
     if effect is None:
         recommendation, why = _without_effect(result)
-        return _plain(claim, cost, recommendation, why)
+        return Desirability(claim_id=claim.claim_id, cost_amount=cost, recommendation=recommendation, sentences=(why,))
     found = shrink(effect, prior=prior, bias_sd=relative_bias(claim))
+    believed = Desirability(
+        claim_id=claim.claim_id,
+        cost_amount=cost,
+        recommendation="test first",
+        sentences=(_shrunk_sentence(found.raw, found.shrunk, prior),),
+        raw=found.raw,
+        shrunk=found.shrunk,
+        posterior=found.posterior,
+    )
     worth = None if economics is None else amount_per_lift(proposal, claim, plans[claim.claim_id], economics)
     if worth is None or worth <= 0:
         recommendation, why = _by_verdict(result)
         why = f"{claim.metric} has no money path here, so the verdict decides: {why}"
-        return _plain(claim, cost, recommendation, why, found=found, prior=prior)
+        return replace(believed, recommendation=recommendation, sentences=(*believed.sentences, why))
     after, threshold = found.posterior, cost / worth
     tests = _tests(proposal, claim, after, worth, threshold)
     chance = after.above(threshold)
@@ -180,24 +163,15 @@ def desirability(
         method="posterior x reach x margin - cost",
         std_error=worth * after.sd,
     )
-    return Desirability(
-        claim_id=claim.claim_id,
-        raw=found.raw,
-        shrunk=found.shrunk,
-        posterior=after,
+    return replace(
+        believed,
         amount_per_lift=worth,
-        cost_amount=cost,
         net=net,
         p_net_positive=chance,
         tests=tests,
         recommendation=recommendation,
         downside_amount=mean - worth * after.expected_gain(threshold),
-        sentences=(
-            _shrunk_sentence(found.raw, found.shrunk, prior),
-            _money_sentence(net, chance),
-            why,
-            *_hindrances(result),
-        ),
+        sentences=(*believed.sentences, _money_sentence(net, chance), why, *_hindrances(result)),
     )
 
 
@@ -262,8 +236,7 @@ def _recommended(
     pays = best is not None and best.net_amount > WORTH_A_TEST * cost_of(proposal)
     if result.state in ("invalid", "harmful"):
         return _by_verdict(result)
-    capped = result.qualifier in ("exploratory", "association only", "not due")
-    if capped:
+    if result.qualifier in ("exploratory", "association only", "not due"):
         if mean > 0 or pays:
             return "test first", f"The evidence is {result.qualifier}: a randomised test comes before any launch."
         return "gather data", f"The evidence is {result.qualifier}, and as it stands the change does not pay."
@@ -274,8 +247,7 @@ def _recommended(
     if result.state == "inconclusive" and result.claims[0].design not in RANDOMISED:
         return "test first", "It is not shown, and nothing was randomised: a test comes before any launch."
     if mean > 0:
-        sure = chance >= SURE and proposal.reversibility == "easy"
-        if sure:
+        if chance >= SURE and proposal.reversibility == "easy":
             return "launch", "It pays with near certainty and is easily undone."
         return "launch with hold-out", "It pays on average; a hold-out shows whether it lasts."
     return "reject", "On average it costs more than it brings, and no test is worth its time."
@@ -300,33 +272,6 @@ def _without_effect(result: ProposalResult) -> tuple[Recommendation, str]:
         return "reject", "The need that it answers is smaller than claimed."
     recommendation, why = _by_verdict(result)
     return ("gather data" if result.state == "inconclusive" else recommendation), f"Without a measured effect {why}"
-
-
-def _plain(
-    claim: ClaimResult,
-    cost: float,
-    recommendation: Recommendation,
-    why: str,
-    *,
-    found: Shrunk | None = None,
-    prior: Mixture = OTHER_LIFTS,
-) -> Desirability:
-    """Without money."""
-    sentences = (why,) if found is None else (_shrunk_sentence(found.raw, found.shrunk, prior), why)
-    return Desirability(
-        claim_id=claim.claim_id,
-        raw=found.raw if found else None,
-        shrunk=found.shrunk if found else None,
-        posterior=found.posterior if found else None,
-        amount_per_lift=None,
-        cost_amount=cost,
-        net=None,
-        p_net_positive=None,
-        downside_amount=None,
-        tests=(),
-        recommendation=recommendation,
-        sentences=sentences,
-    )
 
 
 def _shrunk_sentence(raw: Estimate, shrunk: Estimate, prior: Mixture) -> str:

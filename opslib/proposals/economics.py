@@ -71,12 +71,8 @@ def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
         )
     share = float(margin.y / margin.d)
     revenue = float(orders.y)
-    return Economics(
-        margin_share=share,
-        margin_per_order=share * revenue / float(orders.d),
-        margin_per_buyer=share * revenue / float(orders.n),
-        margin_per_item=share * revenue / float(items.y),
-    )
+    order, buyer, item = (share * revenue / float(n) for n in (orders.d, orders.n, items.y))
+    return Economics(margin_share=share, margin_per_order=order, margin_per_buyer=buyer, margin_per_item=item)
 
 
 def cost_of(proposal: Proposal) -> float:
@@ -107,13 +103,10 @@ def amount_per_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economic
     baseline, path = claim.measured.baseline, plan.metric.money_path
     if not path or not baseline or proposal.reach is None:
         return None
-    if path == "the change itself":
-        factor = 1.0
-    else:
-        name = _FACTORS.get(path.rpartition(" x ")[2])
-        if name is None:
-            return None
-        factor = float(getattr(economics, name))
+    name = _FACTORS.get(path.rpartition(" x ")[2])
+    if name is None and path != "the change itself":
+        return None
+    factor = 1.0 if name is None else float(getattr(economics, name))
     # A total was counted over the whole window; the reach is a month's.
     per_month = DAYS_A_MONTH / claim.measured.n_days if getattr(plan.metric, "is_total", False) else 1.0
     return abs(baseline) * proposal.reach * effective_months(proposal) * factor * per_month
@@ -121,7 +114,7 @@ def amount_per_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economic
 
 def relative_bias(claim: ClaimResult) -> float:
     """The design's stated bias as a share of the baseline (standard deviation)."""
-    return claim.measured.bias_sd * _per_baseline(claim)
+    return claim.measured.bias_sd * claim.measured.per_baseline(claim.scale)
 
 
 def relative_error(claim: ClaimResult) -> float | None:
@@ -143,12 +136,6 @@ def relative_error(claim: ClaimResult) -> float | None:
     return math.hypot(max(effect.std_error, half if math.isfinite(half) else 0.0), relative_bias(claim))
 
 
-def _per_baseline(claim: ClaimResult) -> float:
-    """Factor from the claim's scale to the relative one."""
-    baseline = claim.measured.baseline
-    return 1 / abs(baseline) if claim.scale == "absolute" and baseline else 1.0
-
-
 def relative_effect(claim: ClaimResult) -> Estimate | None:
     """The effect as a relative change; None for a level or trend.
 
@@ -162,7 +149,7 @@ def relative_effect(claim: ClaimResult) -> Estimate | None:
             return None
         effect = effect.scaled(1 / abs(measured.baseline), unit="relative")
     if claim.design == "experiment" and effect.std_error:
-        half = _z(effect) * effect.std_error + measured.missing_bound * _per_baseline(claim)
+        half = _z(effect) * effect.std_error + measured.missing_bound * measured.per_baseline(claim.scale)
         return replace(effect, lower=effect.value - half, upper=effect.value + half, unit="relative")
     return effect
 

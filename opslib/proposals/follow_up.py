@@ -215,6 +215,7 @@ _PROMISED = (
     "stated_probability",
     "is_replay",
 )
+_PREDICTED = ("predicted", "predicted_lower", "predicted_upper")
 _FOUND = ("value", "lower", "upper", "p_worthwhile")
 
 
@@ -241,32 +242,21 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
         later = followed.get(record.proposal) if latest[record.proposal] is record else None
         found = {} if later is None else later.payload
         predicted = None if payload["predictive"] is None else _mixture(payload["predictive"])
-        ends = (np.nan, np.nan) if predicted is None else _band(predicted)
+        ends = (np.nan,) * 3 if predicted is None else (predicted.mean, *_band(predicted))
+        is_told = bool(found) and predicted is not None
         rows.append(
             {
                 "proposal": record.proposal,
                 "decided_on": day_of(record),
                 **{name: payload[name] for name in _PROMISED},
                 "owner": department_or_own(payload["owner"]),
-                "predicted": np.nan if predicted is None else predicted.mean,
-                "predicted_lower": ends[0],
-                "predicted_upper": ends[1],
+                **dict(zip(_PREDICTED, ends, strict=True)),
                 **{name: found.get(name, np.nan) for name in _FOUND},
                 "followed_on": None if later is None else day_of(later),
-                "is_inside": None if not found or predicted is None else bool(ends[0] <= found["value"] <= ends[1]),
+                "is_inside": bool(ends[1] <= found["value"] <= ends[2]) if is_told else None,
             }
         )
-    columns = [
-        "proposal",
-        "decided_on",
-        *_PROMISED,
-        "predicted",
-        "predicted_lower",
-        "predicted_upper",
-        *_FOUND,
-        "followed_on",
-        "is_inside",
-    ]
+    columns = ["proposal", "decided_on", *_PROMISED, *_PREDICTED, *_FOUND, "followed_on", "is_inside"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -197,10 +197,6 @@ Design = Annotated[
     Experiment | ClusterExperiment | Rollout | BeforeAfter | Elasticity | Level | Trend | Comparison | Outside,
     Field(discriminator="kind"),
 ]
-DESIGN_KINDS = (
-    "experiment", "cluster_experiment", "rollout", "before_after", "elasticity", "level", "trend", "comparison",
-    "outside",
-)  # fmt: skip
 RANDOMISED = ("experiment", "cluster_experiment")
 DESCRIPTIVE = ("level", "trend")
 

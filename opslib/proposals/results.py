@@ -7,9 +7,10 @@ from typing import Literal
 
 from opslib.finding import Grade
 from opslib.stats.estimates import Estimate
+from opslib.stats.verdict_rule import ClaimState, GuardrailState
 
-State = Literal["invalid", "harmful", "confirmed", "supported", "partly", "refuted", "inconclusive"]
-GuardState = Literal["held", "broken", "unclear", "invalid"]
+State = ClaimState | Literal["invalid"]
+GuardState = GuardrailState | Literal["invalid"]
 GateName = Literal[
     "data health",
     "sample ratio",
@@ -120,6 +121,10 @@ class Measured:
         """Gates that forbid a verdict."""
         return tuple(gate for gate in self.gates if gate.status == "failed")
 
+    def per_baseline(self, scale: str) -> float:
+        """Factor from a claim's scale to the relative one; 1 where there is no baseline."""
+        return 1 / abs(self.baseline) if scale == "absolute" and self.baseline else 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
@@ -175,7 +180,7 @@ class ClaimResult:
     @property
     def label(self) -> str:
         """The verdict as it is written: "inconclusive (association only)"."""
-        return f"{self.state} ({self.qualifier})" if self.qualifier else self.state
+        return _label(self.state, self.qualifier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,4 +259,8 @@ class ProposalResult:
     @property
     def label(self) -> str:
         """The verdict as it is written."""
-        return f"{self.state} ({self.qualifier})" if self.qualifier else self.state
+        return _label(self.state, self.qualifier)
+
+
+def _label(state: State, qualifier: str) -> str:
+    return f"{state} ({qualifier})" if qualifier else state

@@ -12,7 +12,8 @@ from opslib import engine
 from opslib.errors import ProposalError
 from opslib.proposals.designs import EVALUATORS
 from opslib.proposals.evaluate import evaluate_claims, evaluate_proposal
-from opslib.proposals.model import DESIGN_KINDS, Claim
+from opslib.proposals.model import Claim
+from opslib.proposals.parsing import json_schema
 from tests.proposals.planted import START, proposal, shop
 
 AS_OF = date(2026, 4, 1)
@@ -208,4 +209,7 @@ def test_a_design_without_evaluator_says_which_there_are(monkeypatch: pytest.Mon
     monkeypatch.delitem(EVALUATORS, "level")
     with pytest.raises(ProposalError, match=r"design 'level' has no evaluator; those that have: .*experiment"):
         evaluate_claims([_claim("{kind: level}")], {"order_lines": _orders()}, as_of=AS_OF)
-    assert set(EVALUATORS) <= set(DESIGN_KINDS)
+
+
+def test_every_design_that_a_file_can_name_is_measured() -> None:
+    assert set(EVALUATORS) == set(json_schema()["$defs"]["Claim"]["properties"]["design"]["discriminator"]["mapping"])

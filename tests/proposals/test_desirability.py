@@ -11,18 +11,8 @@ import pytest
 
 from opslib.errors import NotAvailableError
 from opslib.periods import Period
-from opslib.proposals.desirability import (
-    OTHER_LIFTS,
-    SITE_LIFTS,
-    Desirability,
-    Economics,
-    amount_per_lift,
-    cost_of,
-    desirability,
-    economics_of,
-    effective_months,
-    prior_of,
-)
+from opslib.proposals.desirability import OTHER_LIFTS, SITE_LIFTS, Desirability, desirability, prior_of
+from opslib.proposals.economics import Economics, amount_per_lift, cost_of, economics_of, effective_months
 from opslib.proposals.evaluate import plans_of
 from opslib.proposals.model import Proposal
 from opslib.proposals.results import Measured, ProposalResult

@@ -13,12 +13,12 @@ import pandas as pd
 
 from opslib import engine
 from opslib.contracts import CONTRACTS
-from opslib.errors import NotAvailableError
+from opslib.errors import DesignError, NotAvailableError
 from opslib.metrics import unit_values
 from opslib.periods import Period
 from opslib.proposals import words
 from opslib.proposals.designs.base import Table
-from opslib.proposals.model import ClusterExperiment, Experiment
+from opslib.proposals.model import ClusterExperiment, Experiment, Rollout
 from opslib.proposals.results import Gate
 from opslib.proposals.scope import Scope, where_of
 from opslib.stats.sample_ratio import SampleRatio, missingness_bound, sample_ratio
@@ -62,6 +62,28 @@ def require(tables: Mapping[str, Table], name: str) -> ir.Table:
     if name not in tables:
         raise NotAvailableError(name, CONTRACTS[name].would_answer)
     return engine.as_table(tables[name])
+
+
+def rollout_units(tables: Mapping[str, Table], design: Rollout) -> pd.DataFrame:
+    """Units of a roll-out: unit_id, unit and treated_from (missing = never), some of them treated and some not.
+
+    Raises
+    ------
+    DesignError
+        All are treated, or none.
+    """
+    rows = require(tables, "rollouts")
+    rows = rows.filter(rows["rollout_id"] == design.rollout)
+    units = engine.collect(rows.select("unit_id", "unit", "treated_from").order_by("unit_id"))
+    units["treated_from"] = pd.to_datetime(units["treated_from"])
+    n_treated = int(units["treated_from"].notna().sum())
+    if n_treated in (0, len(units)):
+        raise DesignError(
+            "units",
+            f"roll-out '{design.rollout}' has {n_treated} treated of {len(units)} units; needed: "
+            "some treated and some never treated, listed in rollouts without treated_from",
+        )
+    return units
 
 
 def assigned_units(

@@ -8,11 +8,10 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from opslib import engine
 from opslib.errors import DesignError
 from opslib.metrics import daily_values
 from opslib.periods import Period
-from opslib.proposals.designs.arms import require
+from opslib.proposals.designs.arms import rollout_units
 from opslib.proposals.designs.base import Context, GateError, Plan, evaluates, health_gate, metrics_of, passed
 from opslib.proposals.designs.selection import selection_gate, worst_gate
 from opslib.proposals.model import BeforeAfter, Rollout
@@ -178,17 +177,8 @@ def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.
     Weeks from the first start up to the window do not count, nor does a unit's week in which its own treatment began
     midway. A week's total is scaled up to seven days where some were not observed.
     """
-    rows = require(context.tables, "rollouts")
-    rows = rows.filter(rows["rollout_id"] == design.rollout)
-    units = engine.collect(rows.select("unit_id", "unit", "treated_from").order_by("unit_id"))
-    starts = pd.to_datetime(units["treated_from"]).dropna()
-    if starts.empty or units["treated_from"].notna().all():
-        raise DesignError(
-            "units",
-            f"roll-out '{design.rollout}' has {len(starts)} treated of {len(units)} units; needed: "
-            "some treated and some never treated, listed in rollouts without treated_from",
-        )
-    first = starts.min().date()
+    units = rollout_units(context.tables, design)
+    first = units["treated_from"].min().date()
     whole = Period(first - timedelta(days=design.history_days // WEEK * WEEK), period.end)
     days = daily_values(
         context.tables,
@@ -205,7 +195,7 @@ def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.
     sums = sums[(begins < pd.Timestamp(first)) | (begins >= pd.Timestamp(period.start))]
     if sums.empty:
         raise DesignError("window", f"no whole week from {period.start} to {period.end} was observed")
-    offsets = (pd.to_datetime(units["treated_from"]) - pd.Timestamp(whole.start)).dt.days
+    offsets = (units["treated_from"] - pd.Timestamp(whole.start)).dt.days
     begun = sums["unit_id"].map(dict(zip(units["unit_id"], offsets / WEEK, strict=True)))
     is_partly = (sums["period"] < begun) & (begun < sums["period"] + 1)
     return pd.DataFrame(
