@@ -567,11 +567,6 @@ def _(w: World) -> Any:
     }
 
 
-@case("classification.growth_heads")
-def _(w: World) -> Any:
-    return classification.growth_heads(engine.collect(matrix_of(w, "category").order_by("group")))
-
-
 def ages_of(w: World) -> ibis.Table:
     return classification.life_cycle(lines_of(w), as_of=w.as_of, coverage=w.coverage, window_days=60)
 
