@@ -303,7 +303,10 @@ def pareto_curve(classes: Table, *, n_points: int = 100) -> pd.DataFrame:
     )
     pieces = ranked.mutate(piece=((ranked["place"] - 1) * n_points) // ranked["n_all"])
     found = engine.grouped(
-        pieces, "piece", item_share=engine.ratio(pieces["place"].max(), pieces["n_all"].max()),
-        value_share=pieces["cumulative_share"].max(), abc=pieces["abc_class"].max(),
-    )  # fmt: skip
+        pieces,
+        "piece",
+        item_share=engine.ratio(pieces["place"].max(), pieces["n_all"].max()),
+        value_share=pieces["cumulative_share"].max(),
+        abc=pieces["abc_class"].max(),
+    )
     return found.drop(columns="piece")

@@ -244,11 +244,16 @@ def group_sizes(
     counts = ["n", *(name for name in more if name.startswith("n_"))]
     sizes[counts] = sizes[counts].fillna(0).astype("int64")
     revenue = sizes["amount"].fillna(0).astype("float64")
-    return pd.DataFrame({
-        by: sizes[by], f"n_{counted}s": sizes["n"], f"{counted}_share": sizes["n"] / max(sizes["n"].sum(), 1),
-        "revenue_amount": revenue, "revenue_share": revenue / (revenue.sum() or float("nan")),
-        **{name: sizes[name] for name in more},
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            by: sizes[by],
+            f"n_{counted}s": sizes["n"],
+            f"{counted}_share": sizes["n"] / max(sizes["n"].sum(), 1),
+            "revenue_amount": revenue,
+            "revenue_share": revenue / (revenue.sum() or float("nan")),
+            **{name: sizes[name] for name in more},
+        }
+    )
 
 
 Operator = Callable[[Any, Any], ir.BooleanValue]

@@ -275,7 +275,7 @@ def _counted(
     pieces = []
     for source, own in by_source.items():
         rows = source_rows(source, tables, own_columns=[part.measure.column for part in own])
-        linked = {name: table for name, table in tables.items() if name not in SOURCES[source]}
+        linked = {name: table for name, table in tables.items() if name != SOURCES[source]}
         rows = _kept(rows, linked, keys, period=period, where=filters, units=units)
         pieces.append(_aggregated(rows, linked, own, keys))
     if len(pieces) == 1:

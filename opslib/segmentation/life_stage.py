@@ -80,9 +80,11 @@ def life_stages(
         raise ParameterError(f"prior_gaps: {prior_gaps} is not positive; 2 is the custom here")
     rows = customer_lines(order_lines, as_of=as_of)
     totals = rows.group_by("customer_id").aggregate(
-        first_on=rows["day"].min(), last_on=rows["day"].max(), n_order_days=rows["day"].nunique(),
+        first_on=rows["day"].min(),
+        last_on=rows["day"].max(),
+        n_order_days=rows["day"].nunique(),
         revenue_amount=rows["amount"].sum().cast("float64"),
-    )  # fmt: skip
+    )
     everything = ibis.window()
     totals = totals.mutate(
         gaps=totals["n_order_days"].cast("float64") - 1,
@@ -94,11 +96,15 @@ def life_stages(
     totals = totals.mutate(shape=totals["gaps"] + prior_gaps, shop_gap=engine.ratio(spans, gaps).fill_null(30.0))
     shape, scale = totals["shape"], totals["span"] + totals["shop_gap"] * prior_gaps
     rated = totals.select(
-        "customer_id", "first_on", "last_on", "n_order_days", "silence_days",
+        "customer_id",
+        "first_on",
+        "last_on",
+        "n_order_days",
+        "silence_days",
         gap_days=(shape > 1).ifelse(engine.ratio(scale, shape - 1), ibis.null("float64")),
         silence_share=(engine.ratio(scale, scale + totals["silence_days"]).ln() * shape).exp(),
         revenue_amount="revenue_amount",
-    )  # fmt: skip
+    )
     return rated.mutate(
         stage=ibis.cases(
             (rated["silence_share"] <= lapse, "lapsed"),

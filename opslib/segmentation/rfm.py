@@ -335,9 +335,11 @@ def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:
     """
     lines = paid(order_lines)
     rows = lines.select(
-        "order_id", part=lines["customer_id"].notnull().ifelse(*PARTS), day=order_day(lines),
+        "order_id",
+        part=lines["customer_id"].notnull().ifelse(*PARTS),
+        day=order_day(lines),
         revenue_amount=line_revenue(lines),
-    )  # fmt: skip
+    )
     rows = rows.filter(rows["day"] <= as_of)
     sizes = group_sizes(rows, "part", PARTS, counted="line", n_orders=lambda t: t["order_id"].nunique())
     return sizes[["part", "n_lines", "n_orders", "revenue_amount", "revenue_share"]]

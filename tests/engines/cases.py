@@ -421,7 +421,7 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     found = segmentation.segment_clusters(habits_of(w), as_of=w.as_of, min_orders=2)
     return {"found": found, "scored": KEPT_MODEL.score(habits_of(w)),
-            "moved": KEPT_MODEL.drift(habits_of(w))}  # fmt: skip
+            "moved": segmentation.drift(KEPT_MODEL, habits_of(w))}  # fmt: skip
 
 
 @case("segmentation.drift")
