@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import accumulate, pairwise
+from typing import Any
 
 import ibis
 import pandas as pd
@@ -54,7 +55,6 @@ def cohort_retention(
 
     Examples
     --------
-    >>> from datetime import date
     >>> lines = pd.DataFrame({"order_id": ["1", "2"], "product_id": "a", "customer_id": ["x", "x"], "quantity": 1.0,
     ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-05"]), "unit_price": [4.0, 6.0]})
     >>> seen = Coverage(date(2026, 1, 1), date(2026, 3, 10))
@@ -64,7 +64,10 @@ def cohort_retention(
     if grain not in ("week", "month", "quarter", "year"):
         raise ParameterError(f"grain: '{grain}' is not one of week, month, quarter, year")
     found = _active(order_lines, coverage, grain)
-    counted = {(row.cohort.date(), row.piece.date()): (row.n_active, row.revenue_amount) for row in found.itertuples()}
+    counted: dict[tuple[date, date], tuple[int, float]] = {
+        (cohort.date(), piece.date()): (n_active, revenue)
+        for cohort, piece, n_active, revenue in found.itertuples(index=False, name=None)
+    }
     first, _ = min(counted, default=(coverage.first, coverage.first))
     n_ages = len(Period(first, coverage.last).split(grain)) if counted else 0
     starts = list(accumulate(range(2 * n_ages), lambda start, _: next_start(start, grain), initial=first))
@@ -75,13 +78,12 @@ def cohort_retention(
         # Ages that younger cohorts have not reached are unobserved.
         for age, piece in enumerate(pieces[position : position + n_ages] if size else []):
             status = coverage.status(piece)
-            row = {
+            row: dict[str, Any] = {
                 "cohort": pd.Timestamp(cohort),
                 "age": age,
                 "period_start": pd.Timestamp(piece.start),
-                "status": status,
             }
-            row |= {"n_customers": int(size)}
+            row |= {"status": status, "n_customers": int(size)}
             n_active, revenue = counted.get((cohort, piece.start), (0, 0.0))
             if status != "unobserved":
                 row |= {"n_active": float(n_active), "revenue_amount": float(revenue)}

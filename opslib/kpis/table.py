@@ -238,7 +238,7 @@ def kpi_series(
     """
     require_grain(grain)
     metrics = tuple(metrics) or tuple(m for m in shop_kpis(tables) if m.name not in _NEEDS_HISTORY)
-    found: dict[tuple[str, pd.Timestamp], dict[str, Any]] = {}
+    found: dict[tuple[str, pd.Timestamp], dict[Any, Any]] = {}
     if metrics:
         sums = unit_moments(unit_values(tables, metrics, unit=("buyer", grain), period=period), metrics, by=[grain])
         found = {(row["metric"], pd.Timestamp(row[grain])): row for row in sums.to_dict("records")}

@@ -307,11 +307,13 @@ def segment_sizes(scores: Table, *, segments: Sequence[Segment] = SEGMENTS) -> p
     >>> len(sizes), sizes.loc[sizes["segment"] == "new", "revenue_share"].tolist()
     (7, [1.0])
     """
-    measures = {
-        "n_orders": lambda t: t["n_orders"].sum(),
-        "mean_recency_days": lambda t: t["recency_days"].cast("float64").mean(),
-    }
-    sizes = group_sizes(scores, "segment", [segment.name for segment in segments], **measures)
+    sizes = group_sizes(
+        scores,
+        "segment",
+        [segment.name for segment in segments],
+        n_orders=lambda t: t["n_orders"].sum(),
+        mean_recency_days=lambda t: t["recency_days"].cast("float64").mean(),
+    )
     sizes.insert(3, "n_orders", sizes.pop("n_orders"))
     for word in ("meaning", "action", "department"):
         sizes[word] = sizes["segment"].map({segment.name: getattr(segment, word) for segment in segments})
