@@ -27,8 +27,9 @@ def empty_table(name: str) -> ir.Table:
 
 def without_optional(rows: pd.DataFrame, name: str) -> ir.Table:
     """Rows with every column of the contract, those that they lack as nulls of its type."""
-    table, schema = engine.as_table(rows), require_table(name).schema
-    return table.mutate(**{column: ibis.null(kind) for column, kind in schema.items() if column not in rows})
+    table, contract = engine.as_table(rows), require_table(name)
+    optional = [column.name for column in contract.columns if column.name not in rows]
+    return table.mutate(**{column: ibis.null(contract.schema[column]) for column in optional})
 
 
 def n_rows(result: ir.Table | pd.DataFrame) -> int:
