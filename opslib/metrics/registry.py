@@ -12,6 +12,8 @@ from opslib.metrics.blocks import Filter, filters_of
 
 Unit = Literal["share", "money", "count", "days", "rating"]
 Kind = Literal["sum", "count", "distinct", "unit"]
+Side = Literal["numerator", "denominator"]
+SIDES: tuple[Side, ...] = ("numerator", "denominator")
 
 #: Table that each source of rows is built of.
 SOURCES: dict[str, str] = {
@@ -53,6 +55,13 @@ class Measure:
     column: str
     sentence: str
     at_least: int = 1
+
+    @property
+    def counted(self) -> Measure | None:
+        """What is counted on rows: the measure, or for a property of the unit what it looks at; None if every unit is one."""
+        if self.kind != "unit":
+            return self
+        return MEASURES[self.column] if self.column else None
 
 
 _MEASURES: tuple[tuple[Any, ...], ...] = (
@@ -106,10 +115,11 @@ MEASURES: dict[str, Measure] = {row[0]: Measure(*row) for row in _MEASURES}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One measure of a sum, with its sign."""
+    """One measure of a sum, with its sign and the rows that count."""
 
     sign: Literal[1, -1]
     measure: Measure
+    where: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,18 +168,18 @@ class Metric:
             raise ParameterError(f"metric '{self.name}': unit '{self.unit}' is not one of {', '.join(get_args(Unit))}")
         if self.direction not in (1, -1):
             raise ParameterError(f"metric '{self.name}': direction {self.direction!r} is neither 1 nor -1")
-        for side in _SIDES:
+        for side in SIDES:
             self.terms(side)
 
-    def terms(self, side: Literal["numerator", "denominator"]) -> tuple[Term, ...]:
+    def terms(self, side: Side) -> tuple[Term, ...]:
         """Signed measures of one side."""
-        text = self.numerator if side == "numerator" else self.denominator
+        text, where = getattr(self, side), getattr(self, f"{side}_where")
         if not re.fullmatch(r"\s*[a-z_]+(\s*[+-]\s*[a-z_]+)*\s*", text):
             raise ParameterError(
                 f"metric '{self.name}': {side} '{text}' is not measures joined by + and -, e.g. 'revenue - refunds'"
             )
         return tuple(
-            Term(sign=-1 if sign == "-" else 1, measure=require_measure(measure, metric=self.name))
+            Term(sign=-1 if sign == "-" else 1, measure=self._measure(measure), where=where)
             for sign, measure in re.findall(r"([+-]?)\s*([a-z_]+)", text)
         )
 
@@ -181,33 +191,22 @@ class Metric:
     @property
     def tables(self) -> tuple[str, ...]:
         """Tables that the metric needs, in order of first use."""
-        names = [table for term in self._all_terms() for table in _tables_of(term.measure)]
+        names: list[str] = []
+        for measure in (term.measure.counted for side in SIDES for term in self.terms(side)):
+            if measure is not None:
+                linked = measure.column == "visitor_id" and measure.source != "sessions"
+                names += [SOURCES[measure.source], *(["sessions"] if linked else [])]
         return tuple(dict.fromkeys(names))
 
     def resolved(self) -> dict[str, Any]:
         """The whole definition as plain values, measures spelt out: what a frozen proposal hashes."""
-        sides = {side: [f"{t.sign:+d} {t.measure.sentence}" for t in self.terms(side)] for side in _SIDES}
+        sides = {side: [f"{t.sign:+d} {t.measure.sentence}" for t in self.terms(side)] for side in SIDES}
         return {**asdict(self), "measures": sides}
 
-    def _all_terms(self) -> tuple[Term, ...]:
-        return self.terms("numerator") + self.terms("denominator")
-
-
-_SIDES: tuple[Literal["numerator", "denominator"], ...] = ("numerator", "denominator")
-
-
-def _tables_of(measure: Measure) -> tuple[str, ...]:
-    if measure.kind == "unit":
-        return _tables_of(MEASURES[measure.column]) if measure.column else ()
-    linked = ("sessions",) if measure.column == "visitor_id" and measure.source != "sessions" else ()
-    return (SOURCES[measure.source], *linked)
-
-
-def require_measure(name: str, *, metric: str) -> Measure:
-    """The measure of a name; :class:`ParameterError` with the nearest one if there is none."""
-    if name not in MEASURES:
-        raise ParameterError(f"metric '{metric}': no measure '{name}'; {nearest(name, MEASURES)}")
-    return MEASURES[name]
+    def _measure(self, name: str) -> Measure:
+        if name not in MEASURES:
+            raise ParameterError(f"metric '{self.name}': no measure '{name}'; {nearest(name, MEASURES)}")
+        return MEASURES[name]
 
 
 _ORDER_MARGIN = "change x orders x margin an order"
