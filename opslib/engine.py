@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -321,6 +321,20 @@ def collect(expr: ir.Table | ir.Scalar | ir.Column, *, max_rows: int = MAX_ROWS)
     seconds = time.perf_counter() - started
     _log.append(Query(sql, arrow.num_rows, seconds, fingerprint(frame)))
     return frame
+
+
+def grouped(
+    table: ir.Table, by: str | Sequence[str], *, max_rows: int = MAX_ROWS, **measures: ir.Value
+) -> pd.DataFrame:
+    """Measures of each group out of the engine, one row a group, in the order of ``by``.
+
+    Examples
+    --------
+    >>> t = as_table(pd.DataFrame({"shelf": ["b", "a", "b"], "n": [1, 2, 3]}))
+    >>> grouped(t, "shelf", n=t["n"].sum()).values.tolist()
+    [['a', 2], ['b', 4]]
+    """
+    return collect(table.group_by(by).aggregate(**measures).order_by(by), max_rows=max_rows)
 
 
 def held(table: ir.Table) -> ir.Table:

@@ -22,7 +22,8 @@ from opslib.classification import (
     growth_share,
     life_cycle,
 )
-from opslib.classification.tails import student_quantile, two_sided
+from opslib.classification.growth import student_quantile
+from opslib.classification.life import two_sided
 from opslib.errors import ContractError, ParameterError
 from opslib.periods import Coverage, Period
 from tests import retail
@@ -210,12 +211,12 @@ def groups() -> pd.DataFrame:
 
 def test_quadrants_by_hand(groups: pd.DataFrame) -> None:
     found = engine.collect(growth_share(groups, by="product_id", period=SECOND, baseline=FIRST)).set_index("group")
-    assert found["growth_share"].to_dict() == pytest.approx({"a": 1.0, "b": 0.0, "c": -0.5, "d": np.nan}, nan_ok=True)
+    assert found["growth_change"].to_dict() == pytest.approx({"a": 1.0, "b": 0.0, "c": -0.5, "d": np.nan}, nan_ok=True)
     assert found.loc[["a", "b"], "relative_share"].tolist() == [2.0, 0.5]
     assert found["shop_growth"].tolist() == pytest.approx([105 / 78 - 1] * 4, rel=REL)
     assert found["quadrant"].to_dict() == {"a": "star", "b": "cash cow", "c": "dog", "d": "question mark"}
     # Each of the three buyers doubled: the interval closes on the growth, and three buyers do not make it clear.
-    assert found.loc["a", "growth_lower"] == pytest.approx(1.0, rel=1e-6)
+    assert found.loc["a", "growth_change_lower"] == pytest.approx(1.0, rel=1e-6)
     assert found["n_buyers"].to_dict() == {"a": 3, "b": 3, "c": 3, "d": 0}
     assert not found["is_clear"].any()
 
@@ -233,7 +234,7 @@ def test_one_buyer_of_both_periods_has_no_interval() -> None:
     rows = [line("a", "2026-02-01", 1, 10.0), line("a", "2026-05-01", 1, 20.0), line("b", "2026-02-01", 1, 50.0),
             line("b", "2026-05-01", 1, 50.0, customer_id="y")]  # fmt: skip
     found = engine.collect(growth_share(pd.DataFrame(rows), by="product_id", period=SECOND, baseline=FIRST))
-    assert found[["growth_lower", "growth_upper"]].isna().all(axis=None)
+    assert found[["growth_change_lower", "growth_change_upper"]].isna().all(axis=None)
     assert not found["is_clear"].any()
 
 
@@ -252,7 +253,7 @@ def test_growth_of_few_buyers_covers(n_buyers: int, least: float) -> None:
     columns = ["order_id", "product_id", "customer_id", "ordered_at", "quantity", "unit_price"]
     table = pd.DataFrame(rows, columns=columns)
     found = engine.collect(growth_share(table, by="product_id", period=SECOND, baseline=FIRST)).dropna()
-    assert ((found["growth_lower"] <= 0) & (found["growth_upper"] >= 0)).mean() >= least
+    assert ((found["growth_change_lower"] <= 0) & (found["growth_change_upper"] >= 0)).mean() >= least
 
 
 def test_tails_equal_scipy() -> None:
@@ -275,7 +276,7 @@ def test_interval_of_growth_by_hand() -> None:
     ])  # fmt: skip
     found = engine.collect(growth_share(lines, by="product_id", period=SECOND, baseline=FIRST)).set_index("group")
     half = stats.t.ppf(0.975, 1) * np.sqrt(2 * 10**2 / 20**2 + 2 * 20**2 / 40**2)
-    assert found.loc["a", "growth_upper"] == pytest.approx(2 * np.exp(half) - 1, rel=REL)
+    assert found.loc["a", "growth_change_upper"] == pytest.approx(2 * np.exp(half) - 1, rel=REL)
     assert not found.loc["a", "is_clear"]
 
 

@@ -18,7 +18,7 @@ MOST_LABELLED = 15
 """Largest bubbles that are named; more names would only cover each other."""
 GROWTH_NAMES = {
     "group": "name",
-    "growth_share": "growth",
+    "growth_change": "growth",
     "revenue_after": "revenue_amount",
     "shop_growth": "growth_cut",
 }
@@ -156,7 +156,7 @@ def draw_growth_share(
     Parameters
     ----------
     products : DataFrame
-        From `classification.growth_share`: ``group``, ``growth_share`` (relative, 0.1 is +10 %), ``relative_share``
+        From `classification.growth_share`: ``group``, ``growth_change`` (relative, 0.1 is +10 %), ``relative_share``
         (ratio to the largest other group, above 0), ``revenue_after``, ``quadrant``; optional ``shop_growth`` and
         ``share_cut`` (constant) place the lines.
     currency : str or None

@@ -1,8 +1,8 @@
 """Which products need which treatment: by value, by steadiness of demand, by growth and by age."""
 
-from opslib.classification.cells import TREATMENTS, AbcXyzLimits, Treatment, abc_xyz, cell_summary
-from opslib.classification.growth import QUADRANTS, STAGES, growth_share, life_cycle, longest_window
-from opslib.classification.views import growth_heads, largest_groups, pareto_curve, stage_summary, with_names
+from opslib.classification.cells import TREATMENTS, AbcXyzLimits, Treatment, abc_xyz, cell_summary, pareto_curve
+from opslib.classification.growth import QUADRANTS, growth_share, largest_groups, with_names
+from opslib.classification.life import STAGES, life_cycle, longest_window, stage_summary
 
 __all__ = [
     "QUADRANTS",
@@ -12,7 +12,6 @@ __all__ = [
     "Treatment",
     "abc_xyz",
     "cell_summary",
-    "growth_heads",
     "growth_share",
     "largest_groups",
     "life_cycle",

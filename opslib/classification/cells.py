@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -12,15 +13,8 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import (
-    MONEY,
-    line_revenue,
-    order_day,
-    paid,
-    require_columns,
-    running_shares,
-)
-from opslib.metrics.blocks import Table
+from opslib.metrics import MONEY, line_revenue, order_day, paid, require_columns, running_shares
+from opslib.metrics.blocks import Table, group_sizes
 from opslib.periods import Coverage, Grain, Period, floor_date, next_start
 
 Value = Literal["revenue", "margin"]
@@ -243,18 +237,25 @@ def _pieces_since(first: ir.DateValue, last: date, grain: Grain) -> ir.IntegerVa
     return months if grain == "month" else months // 3
 
 
-def cell_summary(classes: Table) -> pd.DataFrame:
+def value_of(classes: ir.Table) -> ir.FloatingColumn:
+    """What made the products of `abc_xyz` valuable: revenue or margin."""
+    return classes["revenue_amount" if "revenue_amount" in classes.columns else "margin_amount"].cast("float64")
+
+
+def cell_summary(classes: Table, *, treatments: Mapping[str, Treatment] = TREATMENTS) -> pd.DataFrame:
     """Products and value of each cell, with its treatment.
 
     Parameters
     ----------
     classes : table
         From `abc_xyz`.
+    treatments : mapping of str to Treatment
+        Of the cells, in the order of rows.
 
     Returns
     -------
     DataFrame
-        One row a cell, the nine always, those too new only if there are such: cell, abc_class, xyz_class, n_products,
+        One row a cell, those too new only if there are such, none of no product: cell, abc_class, xyz_class, n_products,
         product_share, amount, amount_share, treatment, action, department.
 
     Examples
@@ -264,20 +265,48 @@ def cell_summary(classes: Table) -> pd.DataFrame:
     [2, 0, 0, 0, 0, 0, 0, 0, 0]
     """
     table = engine.as_table(classes)
-    amount = table["revenue_amount" if "revenue_amount" in table.columns else "margin_amount"]
-    found = engine.collect(
-        table.group_by("cell").aggregate(n_products=table.count(), amount=amount.sum()).order_by("cell")
+    cells = group_sizes(table.mutate(revenue_amount=value_of(table)), "cell", treatments, counted="product")
+    cells = cells.rename(columns={"revenue_amount": "amount", "revenue_share": "amount_share"})
+    cells.insert(1, "abc_class", cells["cell"].str[0])
+    cells.insert(2, "xyz_class", cells["cell"].str[1])
+    for column, word in (("treatment", "name"), ("action", "action"), ("department", "department")):
+        cells[column] = cells["cell"].map({name: getattr(told, word) for name, told in treatments.items()})
+    return cells[(cells["n_products"] > 0) | (cells["xyz_class"] != "N")].reset_index(drop=True)
+
+
+def pareto_curve(classes: Table, *, n_points: int = 100) -> pd.DataFrame:
+    """Cumulative share of value by cumulative share of products, most valuable first.
+
+    Parameters
+    ----------
+    classes : table
+        From `abc_xyz`.
+    n_points : int
+        Points of the curve at most.
+
+    Returns
+    -------
+    DataFrame
+        item_share, value_share (cumulative, 0-1, ascending), abc (class of the last product of each point).
+
+    Examples
+    --------
+    >>> classes = pd.DataFrame({"product_id": ["a", "b"], "revenue_amount": [3.0, 1.0], "revenue_share": [0.75, 0.25],
+    ...     "cumulative_share": [0.75, 1.0], "abc_class": ["A", "C"]})
+    >>> pareto_curve(classes).values.tolist()
+    [[0.5, 0.75, 'A'], [1.0, 1.0, 'C']]
+    """
+    table = engine.as_table(classes)
+    ranked = table.mutate(
+        place=ibis.row_number().over(ibis.window(order_by=[value_of(table).desc(), "product_id"])) + 1,
+        n_all=table.count().over(ibis.window()),
     )
-    cells = pd.DataFrame({"cell": list(TREATMENTS)})
-    cells = cells.assign(abc_class=cells["cell"].str[0], xyz_class=cells["cell"].str[1])
-    cells["treatment"] = [t.name for t in TREATMENTS.values()]
-    cells["action"] = [t.action for t in TREATMENTS.values()]
-    cells["department"] = [t.department for t in TREATMENTS.values()]
-    frame = cells.merge(found, how="left", on="cell").fillna({"n_products": 0, "amount": 0.0})
-    frame = frame[(frame["n_products"] > 0) | (frame["xyz_class"] != "N")].reset_index(drop=True)
-    frame = frame.astype({"n_products": "int64", "amount": "float64"})
-    frame["product_share"] = frame["n_products"] / max(frame["n_products"].sum(), 1)
-    total = frame["amount"].sum()
-    frame["amount_share"] = frame["amount"] / total if total else float("nan")
-    first = ["cell", "abc_class", "xyz_class", "n_products", "product_share", "amount", "amount_share"]
-    return frame[[*first, "treatment", "action", "department"]]
+    pieces = ranked.mutate(piece=((ranked["place"] - 1) * n_points) // ranked["n_all"])
+    found = engine.grouped(
+        pieces,
+        "piece",
+        item_share=engine.ratio(pieces["place"].max(), pieces["n_all"].max()),
+        value_share=pieces["cumulative_share"].max(),
+        abc=pieces["abc_class"].max(),
+    )
+    return found.drop(columns="piece")

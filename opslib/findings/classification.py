@@ -94,7 +94,7 @@ def _cell(row: pd.Series, currency: str) -> Finding:
 def _movers(matrix: pd.DataFrame) -> list[Finding]:
     """Groups that grew or shrank against the shop beyond chance."""
     clear = matrix[matrix["is_clear"].astype(bool)]
-    gap = clear["growth_share"] - clear["shop_growth"]
+    gap = clear["growth_change"] - clear["shop_growth"]
     found = []
     for word, rows in (("faster", clear[gap > 0]), ("slower", clear[gap < 0])):
         if not len(rows):
@@ -114,7 +114,7 @@ def _movers(matrix: pd.DataFrame) -> list[Finding]:
 
 
 def _growth(row: pd.Series) -> Estimate:
-    return estimate_of(row, ("growth_share", "growth_lower", "growth_upper"), unit="relative change")
+    return estimate_of(row, ("growth_change", "growth_change_lower", "growth_change_upper"), unit="relative change")
 
 
 def _declining(stages: pd.DataFrame) -> list[Finding]:

@@ -2,8 +2,16 @@
 
 from opslib.kpis.cohorts import cohort_retention
 from opslib.kpis.decompose import FACTORS, concentration, decompose_by, decompose_change
-from opslib.kpis.table import KPIS, kpi_series, kpi_table, shop_kpis
-from opslib.kpis.views import change_ends, comparisons, kpi_summary, summary_heads
+from opslib.kpis.table import (
+    KPIS,
+    change_ends,
+    comparisons,
+    kpi_series,
+    kpi_summary,
+    kpi_table,
+    shop_kpis,
+    summary_heads,
+)
 
 __all__ = [
     "FACTORS",

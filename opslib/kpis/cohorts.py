@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from itertools import accumulate, pairwise
+from typing import Any
 
 import ibis
 import pandas as pd
@@ -11,8 +13,11 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, paid
 from opslib.metrics.blocks import Table
-from opslib.periods import Coverage, Grain, Period, floor_date, next_start
+from opslib.periods import Coverage, Grain, Period, next_start
 from opslib.stats.shares import share
+
+_COLUMNS = ["cohort", "age", "period_start", "status", "n_customers", "n_active", "retention_share", "lower", "upper"]
+_COLUMNS += ["revenue_amount"]
 
 
 def cohort_retention(
@@ -59,104 +64,45 @@ def cohort_retention(
     if grain not in ("week", "month", "quarter", "year"):
         raise ParameterError(f"grain: '{grain}' is not one of week, month, quarter, year")
     found = _active(order_lines, coverage, grain)
-    if found.empty:
-        return pd.DataFrame(columns=[*_COLUMNS])
-    starts = _starts(min(found["cohort"]), coverage.last, grain)
-    known = {(row["cohort"], row["piece"]): row for row in found.to_dict("records")}
+    counted: dict[tuple[date, date], tuple[int, float]] = {
+        (cohort.date(), piece.date()): (n_active, revenue)
+        for cohort, piece, n_active, revenue in found.itertuples(index=False, name=None)
+    }
+    first, _ = min(counted, default=(coverage.first, coverage.first))
+    n_ages = len(Period(first, coverage.last).split(grain)) if counted else 0
+    starts = list(accumulate(range(2 * n_ages), lambda start, _: next_start(start, grain), initial=first))
+    pieces = [Period(start, after - timedelta(days=1)) for start, after in pairwise(starts)]
     rows = []
-    for position, cohort in enumerate(starts):
-        size = known.get((cohort, cohort), {}).get("n_active", 0)
-        if not size:
-            continue
-        for age, start in enumerate(starts[position:]):
-            status = coverage.status(Period(start, _last_day(start, grain)))
-            cell = known.get((cohort, start), {"n_active": 0, "revenue_amount": 0.0})
-            rows.append(_cell(cohort, age, start, status, size, cell, level=level))
-        # Ages that younger cohorts have not reached.
-        for age in range(len(starts) - position, len(starts)):
-            rows.append(_cell(cohort, age, _later(cohort, age, grain), "unobserved", size, {}, level=level))
-    return pd.DataFrame(rows)
-
-
-_COLUMNS = (
-    "cohort",
-    "age",
-    "period_start",
-    "status",
-    "n_customers",
-    "n_active",
-    "retention_share",
-    "lower",
-    "upper",
-    "revenue_amount",
-)
+    for position, cohort in enumerate(starts[:n_ages]):
+        size, _ = counted.get((cohort, cohort), (0, 0.0))
+        # Ages that younger cohorts have not reached are unobserved.
+        for age, piece in enumerate(pieces[position : position + n_ages] if size else []):
+            status = coverage.status(piece)
+            row: dict[str, Any] = {
+                "cohort": pd.Timestamp(cohort),
+                "age": age,
+                "period_start": pd.Timestamp(piece.start),
+            }
+            row |= {"status": status, "n_customers": int(size)}
+            n_active, revenue = counted.get((cohort, piece.start), (0, 0.0))
+            if status != "unobserved":
+                row |= {"n_active": float(n_active), "revenue_amount": float(revenue)}
+            if status == "complete":
+                estimate = share(int(n_active), int(size), level=level)
+                row |= {"retention_share": estimate.value, "lower": estimate.lower, "upper": estimate.upper}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _active(order_lines: Table, coverage: Coverage, grain: Grain) -> pd.DataFrame:
     """Active customers and revenue by cohort and calendar piece, one scan."""
     lines = paid(order_lines)
-    day = order_day(lines)
-    rows = lines.select(customer_id=lines["customer_id"], day=day, amount=line_revenue(lines))
+    rows = lines.select("customer_id", day=order_day(lines), amount=line_revenue(lines))
     rows = rows.filter(rows["customer_id"].notnull(), rows["day"] >= coverage.first, rows["day"] <= coverage.last)
     pieces = rows.group_by("customer_id", piece=rows["day"].truncate(grain[0].upper())).aggregate(
         amount=rows["amount"].sum()
     )
-    first = pieces["piece"].min().over(ibis.window(group_by="customer_id"))
-    pieces = pieces.mutate(cohort=first)
-    active = pieces.group_by("cohort", "piece").aggregate(
-        n_active=pieces.count(), revenue_amount=pieces["amount"].sum().cast("float64")
+    pieces = pieces.mutate(cohort=pieces["piece"].min().over(ibis.window(group_by="customer_id")))
+    return engine.grouped(
+        pieces, ["cohort", "piece"], n_active=pieces.count(), revenue_amount=pieces["amount"].sum().cast("float64")
     )
-    found = engine.collect(active.order_by("cohort", "piece"))
-    for column in ("cohort", "piece"):
-        found[column] = pd.to_datetime(found[column]).dt.date
-    return found
-
-
-def _cell(
-    cohort: date,
-    age: int,
-    start: date,
-    status: str,
-    size: int,
-    cell: dict,
-    *,
-    level: float,
-) -> dict[str, object]:
-    missing = float("nan")
-    row = {
-        "cohort": pd.Timestamp(cohort),
-        "age": age,
-        "period_start": pd.Timestamp(start),
-        "status": status,
-        "n_customers": int(size),
-        "n_active": missing,
-        "retention_share": missing,
-        "lower": missing,
-        "upper": missing,
-        "revenue_amount": missing,
-    }
-    if status == "unobserved":
-        return row
-    row |= {"n_active": float(cell["n_active"]), "revenue_amount": float(cell["revenue_amount"])}
-    if status == "complete":
-        estimate = share(int(cell["n_active"]), int(size), level=level)
-        row |= {"retention_share": estimate.value, "lower": estimate.lower, "upper": estimate.upper}
-    return row
-
-
-def _starts(first: date, last: date, grain: Grain) -> list[date]:
-    starts, day = [], floor_date(first, grain)
-    while day <= last:
-        starts.append(day)
-        day = next_start(day, grain)
-    return starts
-
-
-def _last_day(start: date, grain: Grain) -> date:
-    return date.fromordinal(next_start(start, grain).toordinal() - 1)
-
-
-def _later(start: date, age: int, grain: Grain) -> date:
-    for _ in range(age):
-        start = next_start(start, grain)
-    return start

@@ -15,8 +15,9 @@ from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, order_totals, paid, require_columns, with_column
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Period
-from opslib.stats.decomposition import lmdi_effects
+from opslib.stats.decomposition import group_effects, lmdi_effects
 
+_CHANGES = ["group", "revenue_before", "revenue_after", "change_amount", "volume_amount", "mix_amount", "rate_amount"]
 FACTORS = ("buyers", "orders_per_buyer", "items_per_order", "price_per_item")
 
 
@@ -75,15 +76,8 @@ def decompose_change(
     before, after = (_factors(*(row[f"{name}{label}"] for name in _LEVELS)) for label in ("0", "1"))
     effects = lmdi_effects(before, after)
     share = effects / row["revenue0"] if row["revenue0"] else np.full(len(effects), np.nan)
-    return pd.DataFrame(
-        {
-            "factor": FACTORS,
-            "before": before,
-            "after": after,
-            "effect_amount": effects,
-            "effect_share": share,
-        }
-    )
+    told = {"factor": FACTORS, "before": before, "after": after, "effect_amount": effects, "effect_share": share}
+    return pd.DataFrame(told)
 
 
 _LEVELS = ("buyers", "orders", "items", "revenue")
@@ -156,43 +150,20 @@ def decompose_by(
     [['DE', 8.0, 8.0]]
     """
     _require_apart(period, baseline)
-    effects_of = ["volume_amount", "mix_amount", "rate_amount"]
     if not _both_seen(coverage, period, baseline):
-        return pd.DataFrame(columns=["group", "revenue_before", "revenue_after", "change_amount", *effects_of])
+        return pd.DataFrame(columns=_CHANGES)
     lines = paid(order_lines)
-    linked = {} if products is None else {"products": engine.as_table(products)}
-    lines = with_column(lines, by, linked, why="by")
+    lines = with_column(lines, by, {} if products is None else {"products": engine.as_table(products)}, why="by")
     rows = lines.select(group=lines[by], day=order_day(lines), items=lines["quantity"], amount=line_revenue(lines))
     rows = rows.filter(_within(rows["day"], baseline) | _within(rows["day"], period))
     sums: dict[str, ir.Value] = {}
-    for label, part in (("0", baseline), ("1", period)):
+    for label, part in (("before", baseline), ("after", period)):
         inside = _within(rows["day"], part)
-        sums[f"items{label}"] = rows["items"].sum(where=inside).cast("float64")
-        sums[f"revenue{label}"] = rows["amount"].sum(where=inside).cast("float64")
-    found = engine.collect(rows.group_by("group").aggregate(**sums).order_by("group"))
-    numbers = ["items0", "items1", "revenue0", "revenue1"]
-    found[numbers] = found[numbers].fillna(0.0)
-    items0, items1, revenue0, revenue1 = found[numbers].to_numpy(dtype="float64").T
-    effects = [
-        lmdi_effects(_factors_of_group(items0.sum(), i0, r0), _factors_of_group(items1.sum(), i1, r1))
-        for i0, i1, r0, r1 in zip(items0, items1, revenue0, revenue1, strict=True)
-    ]
-    table = pd.DataFrame(
-        {
-            "group": found["group"],
-            "revenue_before": found["revenue0"],
-            "revenue_after": found["revenue1"],
-            "change_amount": found["revenue1"] - found["revenue0"],
-        }
-    )
-    table[effects_of] = np.array(effects).reshape(-1, 3)
-    order = table["change_amount"].abs().sort_values(ascending=False, kind="stable").index
-    return table.loc[order].reset_index(drop=True)
-
-
-def _factors_of_group(items_in_all: float, items: float, revenue: float) -> list[float]:
-    share = items / items_in_all if items_in_all else float("nan")
-    return [items_in_all, share, revenue / items if items else float("nan")]
+        sums[f"items_{label}"] = rows["items"].sum(where=inside).cast("float64")
+        sums[f"revenue_{label}"] = rows["amount"].sum(where=inside).cast("float64")
+    found = engine.grouped(rows, "group", **sums)
+    found = found.fillna(dict.fromkeys(sums, 0.0)).astype(dict.fromkeys(sums, "float64"))
+    return group_effects(found, units="items", total="revenue")[_CHANGES]
 
 
 def concentration(
@@ -218,7 +189,7 @@ def concentration(
     Returns
     -------
     DataFrame
-        One row a share: top_share, n (how many that is, also in part), n_all, revenue_amount, revenue_share. Those
+        One row a share, none where nothing was sold: top_share, n (how many that is, also in part), n_all, revenue_amount, revenue_share. Those
         with equal revenue are interchangeable, so nothing depends on the order of rows.
 
     Examples
@@ -242,13 +213,7 @@ def concentration(
         for i, share in enumerate(top)
     }
     row = engine.collect(values.aggregate(all=(amount * values["n"]).sum(), n_all=values["n"].sum(), **held)).iloc[0]
-    amounts = [float(row[name]) for name in held]
-    return pd.DataFrame(
-        {
-            "top_share": list(top),
-            "n": [share * row["n_all"] for share in top],
-            "n_all": row["n_all"],
-            "revenue_amount": amounts,
-            "revenue_share": [a / row["all"] if row["all"] else float("nan") for a in amounts],
-        }
-    )
+    amounts = np.array([float(row[name]) for name in held])
+    shares = {"top_share": list(top), "n": [share * row["n_all"] for share in top], "n_all": row["n_all"]}
+    told = pd.DataFrame({**shares, "revenue_amount": amounts, "revenue_share": amounts / (row["all"] or np.nan)})
+    return told.dropna(subset=["n_all"])

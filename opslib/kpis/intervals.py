@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,12 @@ class Side:
     dd: float | None = None
     yd: float | None = None
 
+    @classmethod
+    def of(cls, sums: Mapping[str, float], *, is_total: bool) -> Side:
+        """A side from sums by name; what is not there is 0."""
+        names = ("n", "y", "yy") if is_total else ("n", "y", "yy", "d", "dd", "yd")
+        return cls(**{name: sums.get(name, 0.0) for name in names})
+
     @property
     def value(self) -> float:
         """Ratio or total; missing without a denominator."""
@@ -47,16 +54,6 @@ class Side:
         return max(squares, 0.0) / self.d**2 * self.n / (self.n - 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Products:
-    """Sums of products over buyers of two periods, before (0) and after (1)."""
-
-    y0y1: float
-    y0d1: float = 0.0
-    d0y1: float = 0.0
-    d0d1: float = 0.0
-
-
 def value_interval(side: Side, *, level: float) -> tuple[float, float]:
     """Interval of a ratio with Student's t on buyers - 1; missing for a total, which is counted, not estimated."""
     if side.d is None or not np.isfinite(side.variance):
@@ -65,10 +62,13 @@ def value_interval(side: Side, *, level: float) -> tuple[float, float]:
     return side.value - half, side.value + half
 
 
-def change_interval(before: Side, after: Side, products: Products, *, level: float) -> tuple[float, float, float]:
+def change_interval(
+    before: Side, after: Side, products: Mapping[str, float], *, level: float
+) -> tuple[float, float, float]:
     """Relative change between two periods and its interval, on the logarithm.
 
-    The covariance through buyers of both periods is taken off; buyers are taken as independent of each other.
+    The covariance through buyers of both periods is taken off; buyers are taken as independent of each other. ``products``
+    holds the sums of products over buyers of before (0) and after (1): y0y1, and for ratios y0d1, d0y1, d0d1.
 
     Returns
     -------
@@ -79,12 +79,10 @@ def change_interval(before: Side, after: Side, products: Products, *, level: flo
     r0, r1 = before.value, after.value
     if not (r0 > 0 and r1 > 0):
         return float("nan"), float("nan"), float("nan")
-    if before.d is None or after.d is None:
-        covariance = products.y0y1
-    else:
-        covariance = (products.y0y1 - r1 * products.y0d1 - r0 * products.d0y1 + r0 * r1 * products.d0d1) / (
-            before.d * after.d
-        )
+    covariance = products["y0y1"]
+    if before.d is not None and after.d is not None:
+        covariance = covariance - r1 * products["y0d1"] - r0 * products["d0y1"] + r0 * r1 * products["d0d1"]
+        covariance /= before.d * after.d
     squared = before.variance / r0**2 + after.variance / r1**2 - 2 * covariance / (r0 * r1)
     if not np.isfinite(squared) or min(before.n, after.n) < 2:
         return r1 / r0 - 1, float("nan"), float("nan")

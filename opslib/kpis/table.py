@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import combinations_with_replacement, product
 from typing import Any, Literal
 
 import ibis
@@ -13,10 +14,10 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError, nearest
-from opslib.kpis.intervals import Products, Side, change_interval, value_interval
+from opslib.kpis.intervals import Side, change_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_moments, unit_values
 from opslib.metrics.blocks import Table
-from opslib.periods import Coverage, Grain, Period, floor_date, next_start, require_grain
+from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
 
 Comparison = Literal["previous", "year_before"]
 KPIS: tuple[str, ...] = (
@@ -36,17 +37,9 @@ KPIS: tuple[str, ...] = (
 )
 """Key figures in the order of the page; those whose table or column a shop lacks are left out."""
 
-#: Figures that cannot be had without a column of order_lines.
-_NEEDS: dict[str, tuple[str, ...]] = {
-    "customer_id": (
-        "customers",
-        "new_customer_share",
-        "returning_revenue_share",
-        "repeat_rate",
-        "guest_order_share",
-    ),
-    "cost_amount": ("margin_share",),
-}
+#: Columns of order_lines without which a figure cannot be had.
+_OF_CUSTOMERS = ("customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share")
+_NEEDS = dict.fromkeys(_OF_CUSTOMERS, "customer_id") | {"margin_share": "cost_amount"}
 _NEEDS_HISTORY = ("new_customer_share", "returning_revenue_share")
 #: Days of earlier data below which an old customer may pass for a new one.
 HISTORY_DAYS = 90
@@ -63,31 +56,18 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
     Returns
     -------
     tuple of Metric
-
         None for a shop without order lines.
     """
-    if "order_lines" not in tables:
-        return ()
-    lacking = {column for column in _NEEDS if column not in tables["order_lines"].columns}
-    left_out = {name for column in lacking for name in _NEEDS[column]}
-    metrics = (METRICS[name] for name in KPIS if name not in left_out)
-    return tuple(metric for metric in metrics if set(metric.tables) <= set(tables))
+    columns = tables["order_lines"].columns if "order_lines" in tables else ()
+    asked = (METRICS[name] for name in KPIS if _NEEDS.get(name, "order_id") in columns)
+    return tuple(metric for metric in asked if set(metric.tables) <= set(tables))
 
 
-_ROW = ("metric", "title", "unit", "status", "value", "lower", "upper", "n")
-_TABLE = (
-    *_ROW,
-    "comparison",
-    "period",
-    "start",
-    "end",
-    "n_days",
-    "change_share",
-    "change_lower",
-    "change_upper",
-    "note",
-)
-_SERIES = (*_ROW, "start", "label", "n_days")
+_FIGURE = ("metric", "title", "unit")
+_VALUE = ("status", "value", "lower", "upper", "n")
+_CHANGE = ("change_share", "change_lower", "change_upper")
+_TABLE = (*_FIGURE, "comparison", "period", "start", "end", "n_days", *_VALUE, *_CHANGE, "note")
+_SERIES = (*_FIGURE, "start", "label", "n_days", *_VALUE)
 
 
 def kpi_table(
@@ -143,31 +123,36 @@ def kpi_table(
         if name not in ("previous", "year_before"):
             raise ParameterError(f"compare: '{name}' is not known; {nearest(name, ('previous', 'year_before'))}")
     metrics = tuple(metrics) or shop_kpis(tables)
-    if not metrics:
-        return pd.DataFrame(columns=list(_TABLE))
     periods = {"current": period} | {name: getattr(period, name)() for name in compare}
-    sums = _moments(tables, metrics, periods)
+    sums = _moments(tables, metrics, periods) if metrics else {}
+    is_whole = {name: coverage.status(other) == "complete" for name, other in periods.items()}
     rows = []
     for metric in metrics:
-        sides = {name: _side(sums, metric, name) for name in periods}
+        sides = {name: Side.of(sums[name, metric.name], is_total=metric.is_total) for name in periods}
         for name, other in periods.items():
-            row = _value_row(metric, name, other, sides[name], coverage=coverage, level=level)
-            if name != "current":
-                products = _products(sums, metric, name)
-                row |= _change_row(sides, name, products, periods=periods, coverage=coverage, level=level)
+            row: dict[str, Any] = {"comparison": name, "period": other.label, "n_days": other.n_days}
+            row |= {"start": pd.Timestamp(other.start), "end": pd.Timestamp(other.end)}
+            row |= _figure(metric, sides[name], coverage.status(other), level=level)
+            row |= _noted(metric, sides[name], other, coverage)
+            if name != "current" and is_whole[name] and is_whole["current"]:
+                change = change_interval(sides[name], sides["current"], sums[name, metric.name], level=level)
+                row |= dict(zip(_CHANGE, change, strict=True))
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_TABLE)
 
 
 def _moments(
-    tables: Mapping[str, Table],
-    metrics: Sequence[Metric],
-    periods: Mapping[str, Period],
-) -> dict[str, float]:
-    """All sums and products over buyers in one query: one row a buyer, one set of columns a period."""
-    names = [f"{m.name}_{side}" for m in metrics for side in ("numerator", "denominator") if _has(m, side)]
-    values = {label: unit_values(tables, metrics, unit="buyer", period=period) for label, period in periods.items()}
-    parts = [table.select("unit_id", *names, in_period=ibis.literal(label)) for label, table in values.items()]
+    tables: Mapping[str, Table], metrics: Sequence[Metric], periods: Mapping[str, Period]
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Sums and products over buyers by period and metric, in one query: one row a buyer, one set of columns a period."""
+    sides = {m.name: {"y": "numerator"} if m.is_total else {"y": "numerator", "d": "denominator"} for m in metrics}
+    names = [f"{name}_{side}" for name, letters in sides.items() for side in letters.values()]
+    parts = [
+        unit_values(tables, metrics, unit="buyer", period=period).select(
+            "unit_id", *names, in_period=ibis.literal(label)
+        )
+        for label, period in periods.items()
+    ]
     rows = reduce(lambda left, right: left.union(right), parts)
     columns: dict[str, ir.Value] = {}
     for label in periods:
@@ -175,108 +160,44 @@ def _moments(
         columns |= {f"{label}__{name}": rows[name].sum(where=here).fill_null(0.0) for name in names}
         columns[f"{label}__n"] = engine.flag(here).max()
     buyers = rows.group_by("unit_id").aggregate(**columns)
-    sums = {f"{label}__n": buyers[f"{label}__n"].sum() for label in periods}
-    for metric in metrics:
-        sums |= _sums_of(buyers, metric, periods)
-    row = engine.collect(buyers.aggregate(**sums)).fillna(0.0).iloc[0]
-    return {str(name): float(value) for name, value in row.items()}
-
-
-def _has(metric: Metric, side: str) -> bool:
-    return side == "numerator" or not metric.is_total
-
-
-def _sums_of(buyers: ir.Table, metric: Metric, periods: Mapping[str, Period]) -> dict[str, ir.Value]:
-    """Sums of one metric in each period, and the products with the current one."""
     sums: dict[str, ir.Value] = {}
-    letters = {"y": "numerator"} | ({} if metric.is_total else {"d": "denominator"})
-    column = {
-        (label, letter): buyers[f"{label}__{metric.name}_{side}"]
-        for label in periods
-        for letter, side in letters.items()
-    }
-    for label in periods:
-        key = f"{label}__{metric.name}__"
-        for i, a in enumerate(letters):
-            sums[key + a] = column[label, a].sum()
-            for b in list(letters)[i:]:
-                sums[key + a + b] = (column[label, a] * column[label, b]).sum()
+    for label, (name, letters) in product(periods, sides.items()):
+        here, now = (
+            {letter: buyers[f"{when}__{name}_{side}"] for letter, side in letters.items()}
+            for when in (label, "current")
+        )
+        terms = {"n": buyers[f"{label}__n"], **here}
+        terms |= {a + b: here[a] * here[b] for a, b in combinations_with_replacement(letters, 2)}
         if label != "current":
-            for a in letters:
-                for b in letters:
-                    sums[f"{key}{a}0{b}1"] = (column[label, a] * column["current", b]).sum()
-    return sums
+            terms |= {f"{a}0{b}1": here[a] * now[b] for a, b in product(letters, repeat=2)}
+        sums |= {f"{label}__{name}__{key}": term.sum() for key, term in terms.items()}
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for column, value in engine.collect(buyers.aggregate(**sums)).fillna(0.0).iloc[0].items():
+        label, name, key = str(column).split("__")
+        found.setdefault((label, name), {})[key] = float(value)
+    return found
 
 
-def _side(sums: Mapping[str, float], metric: Metric, label: str) -> Side:
-    key = f"{label}__{metric.name}__"
-    names = ("y", "yy") if metric.is_total else ("y", "yy", "d", "dd", "yd")
-    return Side(n=sums[f"{label}__n"], **{name: sums[key + name] for name in names})
+def _figure(metric: Metric, side: Side, status: Status, *, level: float) -> dict[str, Any]:
+    """What a figure is, and its value and interval where its days were seen."""
+    ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side, level=level))
+    told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
+    return told | dict(zip(("value", "lower", "upper"), ends, strict=True))
 
 
-def _products(sums: Mapping[str, float], metric: Metric, label: str) -> Products:
-    key = f"{label}__{metric.name}__"
-    names = ("y0y1",) if metric.is_total else ("y0y1", "y0d1", "d0y1", "d0d1")
-    return Products(**{name: sums[key + name] for name in names})
-
-
-def _value_row(
-    metric: Metric,
-    name: str,
-    period: Period,
-    side: Side,
-    *,
-    coverage: Coverage,
-    level: float,
-) -> dict[str, Any]:
-    status, note = coverage.status(period), ""
-    value, (lower, upper) = side.value, value_interval(side, level=level)
-    n_history = (period.start - coverage.first).days
-    if status == "partial":
-        note = f"{coverage.n_observed(period)} of {period.n_days} days observed"
-    if metric.name in _NEEDS_HISTORY and n_history <= 0:
-        value, lower, upper, note = (float("nan"),) * 3 + ("no earlier data: every customer would look new",)
-    elif metric.name in _NEEDS_HISTORY and n_history < HISTORY_DAYS:
-        note = f"only {n_history} days of earlier data: older customers look new"
+def _noted(metric: Metric, side: Side, period: Period, coverage: Coverage) -> dict[str, Any]:
+    """Why a figure is not known, or is less than it seems: the note, and no value where it would mislead."""
+    status, n_history = coverage.status(period), (period.start - coverage.first).days
     if status == "unobserved":
-        value, lower, upper, note = (float("nan"),) * 3 + ("not observed",)
-    if np.isnan(value) and not note:
-        note = "nothing to divide by"
-    return {
-        "metric": metric.name,
-        "title": metric.title,
-        "unit": metric.unit,
-        "comparison": name,
-        "period": period.label,
-        "start": pd.Timestamp(period.start),
-        "end": pd.Timestamp(period.end),
-        "n_days": period.n_days,
-        "status": status,
-        "value": value,
-        "lower": lower,
-        "upper": upper,
-        "n": int(side.n),
-        "change_share": float("nan"),
-        "change_lower": float("nan"),
-        "change_upper": float("nan"),
-        "note": note,
-    }
-
-
-def _change_row(
-    sides: Mapping[str, Side],
-    name: str,
-    products: Products,
-    *,
-    periods: Mapping[str, Period],
-    coverage: Coverage,
-    level: float,
-) -> dict[str, float]:
-    """Change from a complete period to a complete current one; nothing otherwise."""
-    if {coverage.status(periods[label]) for label in ("current", name)} != {"complete"}:
-        return {}
-    change = change_interval(sides[name], sides["current"], products, level=level)
-    return dict(zip(("change_share", "change_lower", "change_upper"), change, strict=True))
+        return {"note": "not observed"}
+    if metric.name in _NEEDS_HISTORY and n_history <= 0:
+        hidden = dict.fromkeys(("value", "lower", "upper"), float("nan"))
+        return hidden | {"note": "no earlier data: every customer would look new"}
+    if metric.name in _NEEDS_HISTORY and n_history < HISTORY_DAYS:
+        return {"note": f"only {n_history} days of earlier data: older customers look new"}
+    if status == "partial":
+        return {"note": f"{coverage.n_observed(period)} of {period.n_days} days observed"}
+    return {"note": "nothing to divide by" if np.isnan(side.value) else ""}
 
 
 def kpi_series(
@@ -317,52 +238,76 @@ def kpi_series(
     """
     require_grain(grain)
     metrics = tuple(metrics) or tuple(m for m in shop_kpis(tables) if m.name not in _NEEDS_HISTORY)
-    if not metrics:
-        return pd.DataFrame(columns=list(_SERIES))
-    values = unit_values(tables, metrics, unit=("buyer", grain), period=period)
-    sums = unit_moments(values, metrics, by=[grain])
-    sums[grain] = pd.to_datetime(sums[grain]).dt.date
-    names = ["n", "y", "yy", "d", "dd", "yd"]
-    found = {
-        key: dict(zip(names, values, strict=True))
-        for key, values in zip(zip(sums["metric"], sums[grain], strict=True), sums[names].to_numpy(), strict=True)
-    }
+    found: dict[tuple[str, pd.Timestamp], dict[Any, Any]] = {}
+    if metrics:
+        sums = unit_moments(unit_values(tables, metrics, unit=("buyer", grain), period=period), metrics, by=[grain])
+        found = {(row["metric"], pd.Timestamp(row[grain])): row for row in sums.to_dict("records")}
     rows = []
-    for metric in metrics:
-        for piece in period.split(grain):
-            row = found.get((metric.name, floor_date(piece.start, grain)), dict.fromkeys(names, 0.0))
-            rows.append(_piece_row(metric, piece, grain, row, coverage=coverage, level=level))
-    return pd.DataFrame(rows)
+    for metric, piece in product(metrics, period.split(grain)):
+        start, n_observed = floor_date(piece.start, grain), coverage.n_observed(piece)
+        is_whole = n_observed == (next_start(start, grain) - start).days
+        status: Status = "unobserved" if n_observed == 0 else "complete" if is_whole else "partial"
+        side = Side.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
+        row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
+        rows.append(row | _figure(metric, side, status, level=level))
+    return pd.DataFrame(rows, columns=_SERIES)
 
 
-def _piece_row(
-    metric: Metric,
-    piece: Period,
-    grain: Grain,
-    sums: Mapping[str, float],
-    *,
-    coverage: Coverage,
-    level: float,
-) -> dict[str, Any]:
-    start = floor_date(piece.start, grain)
-    n_calendar = (next_start(start, grain) - start).days
-    n_observed = coverage.n_observed(piece)
-    status = "unobserved" if n_observed == 0 else "complete" if n_observed == n_calendar else "partial"
-    names = ("n", "y", "yy") if metric.is_total else ("n", "y", "yy", "d", "dd", "yd")
-    side = Side(**{name: sums[name] for name in names})
-    value, (lower, upper) = side.value, value_interval(side, level=level)
-    if status == "unobserved":
-        value = lower = upper = float("nan")
-    return {
-        "metric": metric.name,
-        "title": metric.title,
-        "unit": metric.unit,
-        "start": pd.Timestamp(start),
-        "label": piece.label,
-        "n_days": n_observed,
-        "status": status,
-        "value": value,
-        "lower": lower,
-        "upper": upper,
-        "n": int(side.n),
-    }
+def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
+    """One row a figure: where it stands, and its change against each comparison period.
+
+    Parameters
+    ----------
+    kpis : DataFrame
+        From `kpi_table`.
+
+    Returns
+    -------
+    DataFrame
+        figure, value, value_lower, value_upper, unit, then for ``previous`` and ``year_before``, as far as compared: the
+        value under its name, and ``<name>_change`` with ``_lower`` and ``_upper``.
+
+    Examples
+    --------
+    >>> one = {"metric": "orders", "title": "Orders", "unit": "count", "lower": None, "upper": None, "status": "complete"}
+    >>> rows = [{**one, "comparison": "current", "value": 3.0}, {**one, "comparison": "previous", "value": 2.0,
+    ...     "change_share": 0.5, "change_lower": -0.2, "change_upper": 1.2}]
+    >>> kpi_summary(pd.DataFrame(rows))[["figure", "value", "previous_change"]].values.tolist()
+    [['Orders', 3.0, 0.5]]
+    """
+    current = kpis[kpis["comparison"] == "current"].set_index("metric")
+    summary = current[["title", "value", "lower", "upper", "unit"]].rename(
+        columns={"title": "figure", "lower": "value_lower", "upper": "value_upper"}
+    )
+    for name in ("previous", "year_before"):
+        other = kpis[(kpis["comparison"] == name) & (kpis["status"] != "unobserved")].set_index("metric")
+        if other.empty:
+            continue
+        summary[name] = other["value"]
+        for end, column in (("", "change_share"), ("_lower", "change_lower"), ("_upper", "change_upper")):
+            summary[f"{name}_change{end}"] = other[column]
+    return summary.reset_index(drop=True)
+
+
+def summary_heads(summary: pd.DataFrame, *, period: Period) -> dict[str, str]:
+    """Heads of the columns of a summary that are there: figure, value and the periods that were compared, by their label.
+
+    Examples
+    --------
+    >>> summary_heads(pd.DataFrame(columns=["figure", "value", "previous"]), period=Period.parse("2026-02-01", "2026-02-28"))
+    {'figure': 'Figure', 'value': 'Feb 2026', 'previous': 'Jan 2026'}
+    """
+    heads = {"figure": "Figure", "value": period.label, "previous": period.previous().label}
+    heads["year_before"] = period.year_before().label
+    return {name: head for name, head in heads.items() if name in summary}
+
+
+def comparisons(kpis: pd.DataFrame) -> list[str]:
+    """Earlier periods that figures could be compared with: ``previous``, ``year_before``."""
+    return sorted(set(kpis.loc[kpis["change_share"].notna(), "comparison"]))
+
+
+def change_ends(kpis: pd.DataFrame, *, metric: str, comparison: str) -> tuple[float, float]:
+    """A metric in the earlier period and now; missing where it is not known."""
+    values = kpis[kpis["metric"] == metric].set_index("comparison")["value"].astype("float64")
+    return float(values.get(comparison, np.nan)), float(values.get("current", np.nan))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -197,6 +197,63 @@ def running_shares(totals: ir.Table, *, column: str) -> ir.Table:
         share_ahead=engine.ratio(rows["running"] - rows["gain"], rows["whole"]),
         **{column: rows[column].cast("float64")},
     ).drop("gain", "running", "whole")
+
+
+def group_sizes(
+    rows: Table,
+    by: str,
+    names: Iterable[str],
+    *,
+    counted: str = "customer",
+    amount: str = "revenue_amount",
+    **more: Callable[[ir.Table], ir.Scalar],
+) -> pd.DataFrame:
+    """Rows and money of each of the named groups, in this order and empty ones too; of no row, no group.
+
+    Parameters
+    ----------
+    rows : table
+        One row an entity, with its group and its money.
+    by : str
+        Column of the group.
+    names : iterable of str
+        Groups.
+    counted : str
+        What a row is, for the names of columns.
+    amount : str
+        Column of the money.
+    **more
+        Measures; counts (``n_...``) are 0 for an empty group, others missing.
+
+    Returns
+    -------
+    DataFrame
+        The group, n_customers, customer_share, revenue_amount, revenue_share (0-1), and ``more``.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"tier": ["a", "a"], "revenue_amount": [3.0, 1.0]})
+    >>> group_sizes(rows, "tier", ["b", "a"])[["tier", "n_customers", "revenue_share"]].values.tolist()
+    [['b', 0, 0.0], ['a', 2, 1.0]]
+    """
+    table = engine.as_table(rows)
+    measures = {name: measure(table) for name, measure in more.items()}
+    found = engine.grouped(table, by, n=table.count(), amount=table[amount].sum(), **measures)
+    sizes = pd.DataFrame({by: pd.Series(list(names) if len(found) else [], dtype="str")})
+    sizes = sizes.merge(found, how="left", on=by)
+    counts = ["n", *(name for name in more if name.startswith("n_"))]
+    sizes[counts] = sizes[counts].fillna(0).astype("int64")
+    revenue = sizes["amount"].fillna(0).astype("float64")
+    return pd.DataFrame(
+        {
+            by: sizes[by],
+            f"n_{counted}s": sizes["n"],
+            f"{counted}_share": sizes["n"] / max(sizes["n"].sum(), 1),
+            "revenue_amount": revenue,
+            "revenue_share": revenue / (revenue.sum() or float("nan")),
+            **{name: sizes[name] for name in more},
+        }
+    )
 
 
 Operator = Callable[[Any, Any], ir.BooleanValue]

@@ -12,116 +12,114 @@ from opslib.metrics.blocks import Filter, filters_of
 
 Unit = Literal["share", "money", "count", "days", "rating"]
 Kind = Literal["sum", "count", "distinct", "unit"]
+Side = Literal["numerator", "denominator"]
+SIDES: tuple[Side, ...] = ("numerator", "denominator")
 
-#: Tables that each source of rows is built of.
-SOURCES: dict[str, tuple[str, ...]] = {
-    "lines": ("order_lines",),
-    "returns": ("returns",),
-    "sessions": ("sessions",),
-    "visits": ("events",),
-    "searches": ("searches",),
-    "reviews": ("reviews",),
-    "tickets": ("tickets",),
-    "stock": ("stock_levels",),
-    "ads": ("ad_spend",),
-    "units": (),
+#: Table that each source of rows is built of.
+SOURCES: dict[str, str] = {
+    "lines": "order_lines",
+    "returns": "returns",
+    "sessions": "sessions",
+    "visits": "events",
+    "searches": "searches",
+    "reviews": "reviews",
+    "tickets": "tickets",
+    "stock": "stock_levels",
+    "ads": "ad_spend",
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Measure:
     """A sum or count over the rows of one source, for any unit.
 
     Parameters
     ----------
-    name, sentence : str
-        Name, and what is summed, in words.
+    name : str
+        What formulas call it.
     source : str
-        Key of `SOURCES`.
+        Key of `SOURCES`; "units" for a property of the unit.
     kind : {"sum", "count", "distinct", "unit"}
         Sum of ``column``; number of rows; different values of ``column``; a property of the unit itself.
     column : str
         Column of the source; for ``unit``, empty (one for every unit) or a measure that must reach ``at_least``.
+    sentence : str
+        What is summed, in words.
     at_least : int
         For ``unit``: the unit counts as one from this value of ``column`` on.
     """
 
     name: str
-    sentence: str
     source: str
     kind: Kind
-    column: str = ""
+    column: str
+    sentence: str
     at_least: int = 1
 
-
-def _measures() -> dict[str, Measure]:
-    rows = (
-        ("revenue", "lines", "sum", "revenue_amount", "revenue of paid lines, without tax, after discount"),
-        ("costed_revenue", "lines", "sum", "costed_amount", "revenue of paid lines whose cost is known"),
-        ("cost", "lines", "sum", "cost_amount", "cost of paid lines, where known"),
-        ("discount", "lines", "sum", "discount_amount", "discount of paid lines"),
-        ("list_revenue", "lines", "sum", "list_amount", "revenue before discount"),
-        ("units_sold", "lines", "sum", "quantity", "units of paid lines"),
-        ("orders", "lines", "distinct", "order_id", "paid orders"),
-        ("customers", "lines", "distinct", "customer_id", "customers with a paid order; guests left out"),
-        ("known_orders", "lines", "distinct", "known_order_id", "paid orders of known customers"),
-        ("known_revenue", "lines", "sum", "known_amount", "revenue of known customers"),
-        ("new_customers", "lines", "distinct", "new_customer_id", "customers with their first paid order in the data"),
-        ("returning_revenue", "lines", "sum", "returning_amount", "revenue after the day of a customer's first order"),
-        ("purchasing_visitors", "lines", "distinct", "visitor_id", "visitors with a paid order"),
-        ("purchasing_sessions", "lines", "distinct", "session_id", "visits with a paid order"),
-        ("refunds", "returns", "sum", "refund_amount", "money given back"),
-        ("units_returned", "returns", "sum", "quantity", "units that came back"),
-        ("returned_orders", "returns", "distinct", "order_id", "orders with a return"),
-        ("sessions", "sessions", "count", "", "visits"),
-        ("visitors", "sessions", "distinct", "visitor_id", "visitors"),
-        ("visits", "visits", "count", "", "visits with at least one event"),
-        ("bounced_visits", "visits", "sum", "is_bounced", "visits of a single event"),
-        ("cart_visits", "visits", "sum", "has_cart", "visits with something put in the cart"),
-        ("checkout_visits", "visits", "sum", "has_checkout", "visits that began the checkout"),
-        ("completed_visits", "visits", "sum", "has_purchase_after_checkout", "visits with checkout and purchase"),
-        ("searching_visits", "visits", "sum", "has_search", "visits with a search"),
-        ("searches", "searches", "count", "", "searches"),
-        ("clicked_searches", "searches", "sum", "is_clicked", "searches with a click on a result"),
-        ("zero_result_searches", "searches", "sum", "is_empty", "searches that found nothing"),
-        ("counted_searches", "searches", "sum", "is_counted", "searches whose number of results is known"),
-        ("reviews", "reviews", "count", "", "reviews"),
-        ("stars", "reviews", "sum", "rating", "stars given"),
-        ("tickets", "tickets", "count", "", "customer-service cases"),
-        ("closed_tickets", "tickets", "sum", "is_closed", "customer-service cases closed"),
-        ("ticket_days", "tickets", "sum", "open_days", "days from opening to closing, of closed cases"),
-        ("product_days", "stock", "count", "", "days on which a product's stock was recorded"),
-        ("stock_out_days", "stock", "sum", "is_out", "days on which a product was out of stock"),
-        ("ad_cost", "ads", "sum", "cost_amount", "money spent on advertising"),
-        ("clicks", "ads", "sum", "n_clicks", "clicks on advertising"),
-        ("impressions", "ads", "sum", "n_impressions", "times an advertisement was shown"),
-    )
-    made = {
-        name: Measure(name=name, source=source, kind=kind, column=column, sentence=sentence)  # type: ignore[arg-type]
-        for name, source, kind, column, sentence in rows
-    }
-    made["units"] = Measure(name="units", source="units", kind="unit", sentence="every unit counts as one")
-    properties = (
-        ("buying_units", "orders", 1, "units with a paid order"),
-        ("buying_customers", "known_orders", 1, "customers with a paid order; guests left out"),
-        ("repeat_customers", "known_orders", 2, "customers with two or more paid orders"),
-    )
-    made |= {
-        name: Measure(name=name, source="units", kind="unit", column=column, at_least=at_least, sentence=sentence)
-        for name, column, at_least, sentence in properties
-    }
-    return made
+    @property
+    def counted(self) -> Measure | None:
+        """What is counted on rows: the measure, or for a property of the unit what it looks at; None if every unit is one."""
+        if self.kind != "unit":
+            return self
+        return MEASURES[self.column] if self.column else None
 
 
-MEASURES: dict[str, Measure] = _measures()
+_MEASURES: tuple[tuple[Any, ...], ...] = (
+    # name, source, kind, column, sentence
+    ("revenue", "lines", "sum", "revenue_amount", "revenue of paid lines, without tax, after discount"),
+    ("costed_revenue", "lines", "sum", "costed_amount", "revenue of paid lines whose cost is known"),
+    ("cost", "lines", "sum", "cost_amount", "cost of paid lines, where known"),
+    ("discount", "lines", "sum", "discount_amount", "discount of paid lines"),
+    ("list_revenue", "lines", "sum", "list_amount", "revenue before discount"),
+    ("units_sold", "lines", "sum", "quantity", "units of paid lines"),
+    ("orders", "lines", "distinct", "order_id", "paid orders"),
+    ("customers", "lines", "distinct", "customer_id", "customers with a paid order; guests left out"),
+    ("known_orders", "lines", "distinct", "known_order_id", "paid orders of known customers"),
+    ("known_revenue", "lines", "sum", "known_amount", "revenue of known customers"),
+    ("new_customers", "lines", "distinct", "new_customer_id", "customers with their first paid order in the data"),
+    ("returning_revenue", "lines", "sum", "returning_amount", "revenue after the day of a customer's first order"),
+    ("purchasing_visitors", "lines", "distinct", "visitor_id", "visitors with a paid order"),
+    ("purchasing_sessions", "lines", "distinct", "session_id", "visits with a paid order"),
+    ("refunds", "returns", "sum", "refund_amount", "money given back"),
+    ("units_returned", "returns", "sum", "quantity", "units that came back"),
+    ("returned_orders", "returns", "distinct", "order_id", "orders with a return"),
+    ("sessions", "sessions", "count", "", "visits"),
+    ("visitors", "sessions", "distinct", "visitor_id", "visitors"),
+    ("visits", "visits", "count", "", "visits with at least one event"),
+    ("bounced_visits", "visits", "sum", "is_bounced", "visits of a single event"),
+    ("cart_visits", "visits", "sum", "has_cart", "visits with something put in the cart"),
+    ("checkout_visits", "visits", "sum", "has_checkout", "visits that began the checkout"),
+    ("completed_visits", "visits", "sum", "has_purchase_after_checkout", "visits with checkout and purchase"),
+    ("searching_visits", "visits", "sum", "has_search", "visits with a search"),
+    ("searches", "searches", "count", "", "searches"),
+    ("clicked_searches", "searches", "sum", "is_clicked", "searches with a click on a result"),
+    ("zero_result_searches", "searches", "sum", "is_empty", "searches that found nothing"),
+    ("counted_searches", "searches", "sum", "is_counted", "searches whose number of results is known"),
+    ("reviews", "reviews", "count", "", "reviews"),
+    ("stars", "reviews", "sum", "rating", "stars given"),
+    ("tickets", "tickets", "count", "", "customer-service cases"),
+    ("closed_tickets", "tickets", "sum", "is_closed", "customer-service cases closed"),
+    ("ticket_days", "tickets", "sum", "open_days", "days from opening to closing, of closed cases"),
+    ("product_days", "stock", "count", "", "days on which a product's stock was recorded"),
+    ("stock_out_days", "stock", "sum", "is_out", "days on which a product was out of stock"),
+    ("ad_cost", "ads", "sum", "cost_amount", "money spent on advertising"),
+    ("clicks", "ads", "sum", "n_clicks", "clicks on advertising"),
+    ("impressions", "ads", "sum", "n_impressions", "times an advertisement was shown"),
+    ("units", "units", "unit", "", "every unit counts as one"),
+    ("buying_units", "units", "unit", "orders", "units with a paid order"),
+    ("buying_customers", "units", "unit", "known_orders", "customers with a paid order; guests left out"),
+    ("repeat_customers", "units", "unit", "known_orders", "customers with two or more paid orders", 2),
+)
+MEASURES: dict[str, Measure] = {row[0]: Measure(*row) for row in _MEASURES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One measure of a sum, with its sign."""
+    """One measure of a sum, with its sign and the rows that count."""
 
     sign: Literal[1, -1]
     measure: Measure
+    where: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,18 +168,18 @@ class Metric:
             raise ParameterError(f"metric '{self.name}': unit '{self.unit}' is not one of {', '.join(get_args(Unit))}")
         if self.direction not in (1, -1):
             raise ParameterError(f"metric '{self.name}': direction {self.direction!r} is neither 1 nor -1")
-        for side in _SIDES:
+        for side in SIDES:
             self.terms(side)
 
-    def terms(self, side: Literal["numerator", "denominator"]) -> tuple[Term, ...]:
+    def terms(self, side: Side) -> tuple[Term, ...]:
         """Signed measures of one side."""
-        text = self.numerator if side == "numerator" else self.denominator
+        text, where = getattr(self, side), getattr(self, f"{side}_where")
         if not re.fullmatch(r"\s*[a-z_]+(\s*[+-]\s*[a-z_]+)*\s*", text):
             raise ParameterError(
                 f"metric '{self.name}': {side} '{text}' is not measures joined by + and -, e.g. 'revenue - refunds'"
             )
         return tuple(
-            Term(sign=-1 if sign == "-" else 1, measure=require_measure(measure, metric=self.name))
+            Term(sign=-1 if sign == "-" else 1, measure=self._measure(measure), where=where)
             for sign, measure in re.findall(r"([+-]?)\s*([a-z_]+)", text)
         )
 
@@ -193,33 +191,22 @@ class Metric:
     @property
     def tables(self) -> tuple[str, ...]:
         """Tables that the metric needs, in order of first use."""
-        names = [table for term in self._all_terms() for table in _tables_of(term.measure)]
+        names: list[str] = []
+        for measure in (term.measure.counted for side in SIDES for term in self.terms(side)):
+            if measure is not None:
+                linked = measure.column == "visitor_id" and measure.source != "sessions"
+                names += [SOURCES[measure.source], *(["sessions"] if linked else [])]
         return tuple(dict.fromkeys(names))
 
     def resolved(self) -> dict[str, Any]:
         """The whole definition as plain values, measures spelt out: what a frozen proposal hashes."""
-        sides = {side: [f"{t.sign:+d} {t.measure.sentence}" for t in self.terms(side)] for side in _SIDES}
+        sides = {side: [f"{t.sign:+d} {t.measure.sentence}" for t in self.terms(side)] for side in SIDES}
         return {**asdict(self), "measures": sides}
 
-    def _all_terms(self) -> tuple[Term, ...]:
-        return self.terms("numerator") + self.terms("denominator")
-
-
-_SIDES: tuple[Literal["numerator", "denominator"], ...] = ("numerator", "denominator")
-
-
-def _tables_of(measure: Measure) -> tuple[str, ...]:
-    if measure.kind == "unit" and measure.column:
-        return _tables_of(MEASURES[measure.column])
-    linked = ("sessions",) if measure.column == "visitor_id" and measure.source != "sessions" else ()
-    return SOURCES[measure.source] + linked
-
-
-def require_measure(name: str, *, metric: str) -> Measure:
-    """The measure of a name; :class:`ParameterError` with the nearest one if there is none."""
-    if name not in MEASURES:
-        raise ParameterError(f"metric '{metric}': no measure '{name}'; {nearest(name, MEASURES)}")
-    return MEASURES[name]
+    def _measure(self, name: str) -> Measure:
+        if name not in MEASURES:
+            raise ParameterError(f"metric '{self.name}': no measure '{name}'; {nearest(name, MEASURES)}")
+        return MEASURES[name]
 
 
 _ORDER_MARGIN = "change x orders x margin an order"

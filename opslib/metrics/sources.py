@@ -11,6 +11,7 @@ from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ContractError
 from opslib.metrics.blocks import MONEY, Table, line_revenue, local_day, paid
+from opslib.metrics.registry import SOURCES
 
 BUYER = "buyer"
 #: Columns that name each unit; of several, the first that the tables have.
@@ -80,10 +81,10 @@ def source_rows(source: str, tables: Mapping[str, ir.Table], *, own_columns: Seq
     ContractError
         The table lacks a column that a measure sums.
     """
-    name, column, derive = _SOURCES[source]
-    table = tables[name]
+    name = SOURCES[source]
+    table, column = tables[name], str(CONTRACTS[name].time_column)
     rows = table.mutate(day=local_day(table, column, name=name), at=table[column])
-    rows = derive(rows) if derive else rows
+    rows = _DERIVED[source](rows) if source in _DERIVED else rows
     if {"new_customer_id", "returning_amount"} & set(own_columns) and "customer_id" in rows.columns:
         rows = _with_first_day(rows)
     linked = {"visitor_id", "customer_id", "session_id", "order_id", ""}
@@ -135,7 +136,6 @@ def _visits(rows: ir.Table) -> ir.Table:
     def has(event: str) -> ir.FloatingValue:
         return engine.flag(rows["event_name"] == event).max()
 
-    extra = {"visitor_id": rows["visitor_id"].max()} if "visitor_id" in rows.columns else {}
     visits = rows.group_by("session_id").aggregate(
         day=rows["day"].min(),
         at=rows["at"].min(),
@@ -144,7 +144,7 @@ def _visits(rows: ir.Table) -> ir.Table:
         has_checkout=has("begin_checkout"),
         has_purchase=has("purchase"),
         has_search=has("search"),
-        **extra,
+        **{name: rows[name].max() for name in ("visitor_id",) if name in rows.columns},
     )
     return visits.mutate(
         is_bounced=engine.flag(visits["n_events"] == 1),
@@ -174,17 +174,13 @@ def _stock(rows: ir.Table) -> ir.Table:
     return rows.mutate(is_out=engine.flag(rows["n_on_hand"] <= 0))
 
 
-#: Table, time column and derived columns of each source.
-_SOURCES: dict[str, tuple[str, str, Callable[[ir.Table], ir.Table] | None]] = {
-    "lines": ("order_lines", "ordered_at", _lines),
-    "returns": ("returns", "returned_at", None),
-    "sessions": ("sessions", "started_at", None),
-    "visits": ("events", "occurred_at", _visits),
-    "searches": ("searches", "searched_at", _searches),
-    "reviews": ("reviews", "written_at", None),
-    "tickets": ("tickets", "opened_at", _tickets),
-    "stock": ("stock_levels", "date", _stock),
-    "ads": ("ad_spend", "date", None),
+#: What the rows of a source are made of its table's, where they are not those of the table.
+_DERIVED: dict[str, Callable[[ir.Table], ir.Table]] = {
+    "lines": _lines,
+    "visits": _visits,
+    "searches": _searches,
+    "tickets": _tickets,
+    "stock": _stock,
 }
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -16,18 +15,13 @@ from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ContractError, NotAvailableError, ParameterError, nearest
 from opslib.metrics.blocks import Filter, Table, buyer, filters_of
-from opslib.metrics.registry import MEASURES, SOURCES, Measure, Metric, Term
+from opslib.metrics.registry import SIDES, SOURCES, Measure, Metric, Side, Term
 from opslib.metrics.sources import BUYER, UNITS, source_rows, with_column
 from opslib.periods import GRAINS, Coverage, Period
 from opslib.stats.moments import SUMS, moment_sums
 
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A measure and the filters of its side: one column of the scan."""
-
-    measure: Measure
-    where: tuple[Filter, ...]
+#: One column of a scan: a measure, and the filters of its side.
+_Part = tuple[Measure, tuple[Filter, ...]]
 
 
 def unit_values(
@@ -205,9 +199,7 @@ def daily_values(
     found["day"] = pd.to_datetime(found["day"]).astype("datetime64[us]")
     grid = pd.DataFrame({"day": pd.date_range(period.start, period.end, freq="D", unit="us")})
     if by:
-        grid = pd.DataFrame({"unit_id": sorted(found["unit_id"].unique())}, dtype=found["unit_id"].dtype).merge(
-            grid, how="cross"
-        )
+        grid = found[["unit_id"]].drop_duplicates().sort_values("unit_id").merge(grid, how="cross")
     return _filled(grid.merge(found, how="left", on=keys), metrics, coverage)
 
 
@@ -232,27 +224,14 @@ def _given(tables: Mapping[str, Table], metrics: Sequence[Metric]) -> dict[str, 
     return {name: engine.as_table(table) for name, table in tables.items()}
 
 
-def _terms(metrics: Iterable[Metric]) -> Iterable[tuple[Term, tuple[Filter, ...]]]:
-    for metric in metrics:
-        yield from ((term, metric.numerator_where) for term in metric.terms("numerator"))
-        yield from ((term, metric.denominator_where) for term in metric.terms("denominator"))
-
-
-def _counted_measure(measure: Measure) -> Measure | None:
-    """What is counted on rows for a measure: for a property of the unit, what the property looks at."""
-    if measure.kind != "unit":
-        return measure
-    return MEASURES[measure.column] if measure.column else None
+def _terms(metrics: Iterable[Metric]) -> Iterator[tuple[Metric, Side, Term]]:
+    yield from ((metric, side, term) for metric in metrics for side in SIDES for term in metric.terms(side))
 
 
 def _parts(metrics: Sequence[Metric]) -> dict[_Part, str]:
     """Columns of the scans: each measure under each filter once."""
-    parts: dict[_Part, str] = {}
-    for term, where in _terms(metrics):
-        measure = _counted_measure(term.measure)
-        if measure is not None:
-            parts.setdefault(_Part(measure, where), f"part_{len(parts)}")
-    return parts
+    wanted = [(counted, term.where) for _, _, term in _terms(metrics) if (counted := term.measure.counted)]
+    return {part: f"part_{place}" for place, part in enumerate(dict.fromkeys(wanted))}
 
 
 def _counted(
@@ -271,11 +250,11 @@ def _counted(
     filters = filters_of(where)
     by_source: dict[str, dict[_Part, str]] = {}
     for part, name in parts.items():
-        by_source.setdefault(part.measure.source, {})[part] = name
+        by_source.setdefault(part[0].source, {})[part] = name
     pieces = []
     for source, own in by_source.items():
-        rows = source_rows(source, tables, own_columns=[part.measure.column for part in own])
-        linked = {name: table for name, table in tables.items() if name not in SOURCES[source]}
+        rows = source_rows(source, tables, own_columns=[measure.column for measure, _ in own])
+        linked = {name: table for name, table in tables.items() if name != SOURCES[source]}
         rows = _kept(rows, linked, keys, period=period, where=filters, units=units)
         pieces.append(_aggregated(rows, linked, own, keys))
     if len(pieces) == 1:
@@ -334,22 +313,22 @@ def _aggregated(
     parts: dict[_Part, str],
     keys: dict[str, str],
 ) -> ir.Table:
-    columns = [c.column for part in parts for c in part.where]
-    columns += [part.measure.column for part in parts if part.measure.kind == "distinct"]
+    columns = [condition.column for _, where in parts for condition in where]
+    columns += [measure.column for measure, _ in parts if measure.kind == "distinct"]
     for column in dict.fromkeys(columns):
         rows = with_column(rows, column, tables)
     entities = {column for unit in keys.values() for column in UNITS.get(unit, ())[:1]}
     # All orders of a customer are of a known one: the same column, so that the engine counts it once.
     renamed = {"known_order_id": "order_id"} if "customer" in keys.values() else {}
-    sums = {name: _sum(rows, part, entities, renamed) for part, name in parts.items()}
+    sums = {name: _sum(rows, *part, entities, renamed) for part, name in parts.items()}
     return rows.group_by(list(keys)).aggregate(**sums)
 
 
-def _sum(rows: ir.Table, part: _Part, entities: set[str], renamed: Mapping[str, str]) -> ir.Value:
+def _sum(
+    rows: ir.Table, measure: Measure, where: tuple[Filter, ...], entities: set[str], renamed: Mapping[str, str]
+) -> ir.Value:
     """One measure as an aggregate, float64, 0 where no row counts."""
-    conditions = [condition.on(rows) for condition in part.where]
-    condition = reduce(lambda left, right: left & right, conditions) if conditions else None
-    measure = part.measure
+    condition = ibis.and_(*(condition.on(rows) for condition in where)) if where else None
     if measure.kind == "count":
         return rows.count(where=condition).cast("float64")
     column = rows[renamed.get(measure.column, measure.column)]
@@ -365,33 +344,16 @@ def _sum(rows: ir.Table, part: _Part, entities: set[str], renamed: Mapping[str, 
 def _sides(counts: ir.Table, metrics: Sequence[Metric], *, unit: str) -> dict[str, ir.Value]:
     """Numerator and denominator columns of every metric."""
     parts = _parts(metrics)
-    columns = {}
-    for metric in metrics:
-        for side, where in (("numerator", metric.numerator_where), ("denominator", metric.denominator_where)):
-            total: Any = None
-            for term in metric.terms(side):  # type: ignore[arg-type]
-                value = _term_value(counts, term, where, parts, metric=metric, unit=unit)
-                signed = value if term.sign == 1 else -value
-                total = signed if total is None else total + signed
-            columns[f"{metric.name}_{side}"] = total
+    columns: dict[str, ir.Value] = {}
+    for metric, side, term in _terms(metrics):
+        measure, name = term.measure, f"{metric.name}_{side}"
+        if measure.at_least > 1 and unit not in ("customer", BUYER):
+            raise ParameterError(f"metric '{metric.name}' is a property of a customer; unit '{unit}' cannot carry it")
+        value = (
+            ibis.literal(1).cast("float64") if measure.counted is None else counts[parts[measure.counted, term.where]]
+        )
+        if measure.kind == "unit" and measure.column:
+            value = engine.flag(value >= measure.at_least)
+        signed = value if term.sign == 1 else -value
+        columns[name] = columns[name] + signed if name in columns else signed
     return columns
-
-
-def _term_value(
-    counts: ir.Table,
-    term: Term,
-    where: tuple[Filter, ...],
-    parts: dict[_Part, str],
-    *,
-    metric: Metric,
-    unit: str,
-) -> ir.FloatingValue:
-    measure, counted = term.measure, _counted_measure(term.measure)
-    if counted is None:
-        return ibis.literal(1).cast("float64")
-    column = counts[parts[_Part(counted, where)]]
-    if measure.kind != "unit":
-        return column
-    if measure.at_least > 1 and unit not in ("customer", BUYER):
-        raise ParameterError(f"metric '{metric.name}' is a property of a customer; unit '{unit}' cannot carry it")
-    return engine.flag(column >= measure.at_least)

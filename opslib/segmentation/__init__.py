@@ -2,7 +2,6 @@
 
 from opslib.segmentation.clusters import SegmentClusters, segment_clusters
 from opslib.segmentation.features import FEATURES, Feature, customer_features
-from opslib.segmentation.grid import rfm_grid
 from opslib.segmentation.histories import FEWEST_REPEATERS, customer_summary, repeat_customers
 from opslib.segmentation.holdout import HoldoutCheck, holdout_check, lifetime_checks
 from opslib.segmentation.life_stage import STAGES, life_stages, stage_sizes
@@ -22,6 +21,7 @@ from opslib.segmentation.rfm import (
     customer_totals,
     rfm_coverage,
     rfm_cut_points,
+    rfm_grid,
     rfm_scores,
     segment_sizes,
 )

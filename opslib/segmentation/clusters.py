@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -31,6 +31,21 @@ MOST_FITTED = 20_000
 FEWEST_FITTED = 100
 _NAMED, _DISTINCT = 3, 0.5
 _PARTS = 10
+_TRIALS = ["n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "ridge_p_value", "is_chosen"]
+_SEGMENTS = ["cluster", "segment", "n_customers", "customer_share", "jaccard"]
+_PROFILES = [
+    "cluster",
+    "segment",
+    "feature",
+    "meaning",
+    "mean",
+    "others_mean",
+    "difference",
+    "lower",
+    "upper",
+    "q_value",
+]
+_PROFILES += ["is_distinct"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +79,13 @@ class SegmentClusters:
         Fewest orders that show a habit: customers with fewer are left out.
     """
 
-    n_groups: int
+    n_groups: int = 1
     reason: str
-    trials: pd.DataFrame
-    segments: pd.DataFrame
-    profiles: pd.DataFrame
+    trials: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TRIALS))
+    segments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_SEGMENTS))
+    profiles: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_PROFILES))
     habits: pd.DataFrame
-    model: SegmentModel | None
+    model: SegmentModel | None = None
     n_customers: int
     n_fitted: int
     min_orders: int
@@ -145,51 +160,30 @@ def segment_clusters(
         too_few = f"{len(frame)} customers with {min_orders} orders or more and {len(names)} habits that differ"
         if k is not None:
             raise ParameterError(f"k: no {k} groups of {too_few}; at least {FEWEST_FITTED} customers are needed")
-        return _none(f"{too_few} are too little to look for groups", _NO_TRIALS, **common)
+        return SegmentClusters(reason=f"{too_few} are too little to look for groups", **common)
     centre = np.array(_numbers(frame[names].mean()))
     scale = np.array(_numbers([_noise(frame, name) for name in names]))
     points = np.nan_to_num((frame[names].to_numpy(dtype="float64") - centre) / scale)
     numbers = range(2, max_k + 1) if k is None else range(k, k + 1)
     trials, number, reason = _chosen(frame, points, scale, names=names, numbers=numbers, seed=seed)
     if k is None and number == 1:
-        return _none(reason, trials, **common)
+        return SegmentClusters(reason=reason, trials=trials, **common)
     labels = group_labels(points, k or number, seed=seed)
     profiles = _profiles(frame, names, labels)
-    segments = _described(points, labels, profiles, seed=seed)
-    profiles.insert(1, "segment", profiles["cluster"].map(segments.set_index("cluster")["segment"]))
+    sizes = np.bincount(labels)
+    segments = pd.DataFrame({
+        "cluster": range(1, len(sizes) + 1), "segment": segment_names(profiles), "n_customers": sizes,
+        "customer_share": sizes / sizes.sum(), "jaccard": replication(points, labels, seed=seed),
+    })  # fmt: skip
+    profiles["segment"] = profiles["cluster"].map(segments.set_index("cluster")["segment"])
     model = _model(
         frame, points, labels, features=tuple(names), centre=tuple(centre), scale=tuple(scale), min_orders=min_orders,
         segments=tuple(segments["segment"]), as_of=as_of.isoformat(), seed=seed,
     )  # fmt: skip
     return SegmentClusters(
         n_groups=len(segments), reason=reason if k is None else f"{k} groups were asked for", trials=trials,
-        segments=segments, profiles=profiles, model=model, **common,
+        segments=segments, profiles=profiles[_PROFILES], model=model, **common,
     )  # fmt: skip
-
-
-_TRIAL = (
-    "n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "ridge_p_value", "is_chosen"
-)  # fmt: skip
-_NO_TRIALS = pd.DataFrame(columns=list(_TRIAL))
-_NO_SEGMENTS = pd.DataFrame(columns=["cluster", "segment", "n_customers", "customer_share", "jaccard"])
-_PROFILE = [
-    "cluster",
-    "feature",
-    "meaning",
-    "mean",
-    "others_mean",
-    "difference",
-    "lower",
-    "upper",
-    "q_value",
-    "is_distinct",
-]
-_NO_PROFILES = pd.DataFrame(columns=[_PROFILE[0], "segment", *_PROFILE[1:]])
-
-
-def _none(reason: str, trials: pd.DataFrame, **common: Any) -> SegmentClusters:
-    return SegmentClusters(n_groups=1, reason=reason, trials=trials, segments=_NO_SEGMENTS, profiles=_NO_PROFILES,
-                           model=None, **common)  # fmt: skip
 
 
 def _require_choices(k: int | None, max_k: int, min_orders: int) -> None:
@@ -264,7 +258,7 @@ def _chosen(
     else:
         reason = (f"valleys beyond chance part customers, and {number} is the largest number of groups of which every one "
                   "comes again when customers are drawn anew")  # fmt: skip
-    return trials.assign(is_chosen=trials["n_groups"] == number)[list(_TRIAL)], number, reason
+    return trials.assign(is_chosen=trials["n_groups"] == number)[_TRIALS], number, reason
 
 
 def _without_ties(
@@ -286,18 +280,7 @@ def _profiles(frame: pd.DataFrame, names: list[str], labels: np.ndarray) -> pd.D
         feature=[feature.name for feature in features],
         meaning=[feature.meaning for feature in features],
         is_distinct=(found["q_value"] < 0.05) & (found["difference"].abs() >= _DISTINCT),
-    )[_PROFILE]
-
-
-def _described(points: np.ndarray, labels: np.ndarray, profiles: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    sizes = np.bincount(labels)
-    return pd.DataFrame({
-        "cluster": range(1, len(sizes) + 1),
-        "segment": segment_names(profiles),
-        "n_customers": sizes,
-        "customer_share": sizes / sizes.sum(),
-        "jaccard": replication(points, labels, seed=seed),
-    })  # fmt: skip
+    )
 
 
 def segment_names(profiles: pd.DataFrame) -> list[str]:

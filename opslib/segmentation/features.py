@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from opslib import engine
-from opslib.metrics import order_day, paid, require_columns
+from opslib.metrics import order_day, paid, require_columns, with_column
 from opslib.metrics.blocks import Table
 
 MOST_CATEGORIES = 8
@@ -118,16 +118,11 @@ def customer_features(
 
 def _with_category(lines: ir.Table, products: Table | None) -> ir.Table:
     """Lines with their category and the log of their price against the category's mean."""
-    if products is None:
-        rows = lines.mutate(category=ibis.literal(""))
-    else:
-        known = engine.as_table(products)
-        require_columns(known, "product_id", "category", name="products")
-        known = known.select("product_id", category=known["category"].fill_null(""))
-        rows = lines.left_join(known, "product_id").drop("product_id_right")
-        rows = rows.mutate(category=rows["category"].fill_null(""))
+    linked = {} if products is None else {"products": engine.as_table(products)}
+    rows = with_column(lines, "category", linked, is_required=products is not None, why="products")
+    category = ibis.literal("") if products is None else rows["category"].fill_null("")
     price = rows["unit_price"]
-    rows = rows.mutate(log_price=(price > 0).ifelse(price, ibis.null("float64")).ln())
+    rows = rows.mutate(category=category, log_price=(price > 0).ifelse(price, ibis.null("float64")).ln())
     usual = rows.group_by("category").aggregate(usual=rows["log_price"].mean())
     rows = rows.left_join(usual, "category").drop("category_right")
     return rows.mutate(price=rows["log_price"] - rows["usual"])
@@ -136,8 +131,8 @@ def _with_category(lines: ir.Table, products: Table | None) -> ir.Table:
 def _share_columns(rows: ir.Table, categories: Sequence[str] | None) -> dict[str, list[str]]:
     """Categories of each column: the given ones, or those with most lines."""
     named = rows.filter(rows["category"] != "")
-    counted = named.group_by("category").aggregate(n=named.count())
-    found = engine.collect(counted.order_by([ibis.desc("n"), "category"]))["category"].tolist()
+    counted = engine.grouped(named, "category", n=named.count())
+    found = counted.sort_values("n", ascending=False, kind="stable")["category"].tolist()
     wanted = found[:MOST_CATEGORIES] if categories is None else categories
     columns: dict[str, list[str]] = {_column(name): [] for name in wanted}
     for name in found:

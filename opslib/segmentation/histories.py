@@ -118,13 +118,8 @@ def histories_of(table: ir.Table, **more: ir.Value) -> pd.DataFrame:
     value = table["mean_value"].fill_null(0.0)
     log = value.nullif(0.0).ln()
     keys = [name for name in ("segment", "frequency", "recency_days", "age_days") if name in table.columns]
-    found = engine.collect(
-        table.group_by(keys)
-        .aggregate(
-            n_units=table.count(), value_sum=value.sum(), value_squares=(value * value).sum(),
-            n_valued=log.count(), logs=log.sum().fill_null(0.0), log_squares=(log * log).sum().fill_null(0.0), **more,
-        )
-        .order_by(keys),
-        max_rows=MAX_HISTORIES,
+    found = engine.grouped(
+        table, keys, max_rows=MAX_HISTORIES, n_units=table.count(), value_sum=value.sum(), value_squares=(value * value).sum(),
+        n_valued=log.count(), logs=log.sum().fill_null(0.0), log_squares=(log * log).sum().fill_null(0.0), **more,
     )  # fmt: skip
     return found.assign(recency=found["recency_days"] / 7, age=found["age_days"] / 7)

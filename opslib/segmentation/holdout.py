@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import ibis.expr.types as ir
@@ -22,6 +22,12 @@ from opslib.stats.lifetime_moments import event_moments, future_moments
 #: Customers of a group on average at least: fewer say nothing, and could be recognised in a picture.
 LEAST_GROUP = 20
 _Z = float(norm.ppf(0.975))
+_UNKNOWN = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="", method="not fitted")
+_GROUPS = (
+    "group", "n_customers", "predicted_orders", "lower", "upper", "realised_orders", "naive_orders", "error_share",
+    "is_outside", "predicted_amount", "realised_amount",
+)  # fmt: skip
+_WEEKS = ("week", "predicted_orders", "realised_orders", "naive_orders")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +61,16 @@ class HoldoutCheck:
 
     calibration_end: date
     holdout_end: date
-    model: LifetimeModel | None
-    orders: Estimate
-    amount: Estimate
-    realised_orders: float
-    realised_amount: float
-    naive_orders: float
-    naive_amount: float
-    skill: Estimate
-    groups: pd.DataFrame
-    weeks: pd.DataFrame
+    model: LifetimeModel | None = None
+    orders: Estimate = _UNKNOWN
+    amount: Estimate = _UNKNOWN
+    realised_orders: float = float("nan")
+    realised_amount: float = float("nan")
+    naive_orders: float = float("nan")
+    naive_amount: float = float("nan")
+    skill: Estimate = _UNKNOWN
+    groups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_GROUPS))
+    weeks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_WEEKS))
     reason: str = ""
 
     def refit(self, summary: Table) -> LifetimeModel | None:
@@ -152,7 +158,10 @@ def holdout_check(
         raise ParameterError(f"holdout_end: {holdout_end} leaves no {grain} after calibration_end {calibration_end}")
     summary = customer_summary(order_lines, end=calibration_end, start=start, grain=grain)
     if repeat_customers(summary) < fewest_repeaters:
-        return _too_few(calibration_end, holdout_end, fewest_repeaters)
+        reason = (
+            f"Fewer than {fewest_repeaters} customers came back until {calibration_end}: too few to forecast customers."
+        )
+        return HoldoutCheck(calibration_end=calibration_end, holdout_end=holdout_end, reason=reason)
     model = fit_lifetime(summary)
     later = purchases(
         order_lines, first=calibration_end + timedelta(days=1), last=holdout_end, step=DAYS_IN[grain],
@@ -166,21 +175,8 @@ def holdout_check(
         amount=_total(total, "amount", "money"), realised_orders=float(histories["orders_later"].sum()),
         realised_amount=float(histories["amount_later"].sum()), naive_orders=float(total["naive_orders"].sum()),
         naive_amount=float((histories["naive_rate"] * histories["value_sum"]).sum()), skill=_skill(histories),
-        groups=groups.drop(columns=["amount_lower", "amount_upper"]),
+        groups=groups[list(_GROUPS)],
         weeks=_weeks(later.semi_join(summary, "customer_id"), histories, model, n_days, DAYS_IN[grain]),
-    )  # fmt: skip
-
-
-def _too_few(calibration_end: date, holdout_end: date, fewest_repeaters: int) -> HoldoutCheck:
-    """Nothing compared, and why."""
-    unknown = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="", method="not fitted")
-    groups = ["group", "n_customers", "predicted_orders", "lower", "upper", "realised_orders", "naive_orders", "error_share",
-              "is_outside", "predicted_amount", "realised_amount"]  # fmt: skip
-    return HoldoutCheck(
-        calibration_end=calibration_end, holdout_end=holdout_end, model=None, orders=unknown, amount=unknown, skill=unknown,
-        realised_orders=np.nan, realised_amount=np.nan, naive_orders=np.nan, naive_amount=np.nan,
-        groups=pd.DataFrame(columns=groups), weeks=pd.DataFrame(columns=["week", *groups[2:3], *groups[5:7]]),
-        reason=f"Fewer than {fewest_repeaters} customers came back until {calibration_end}: too few to forecast customers.",
     )  # fmt: skip
 
 
@@ -256,8 +252,8 @@ def _skill(histories: pd.DataFrame) -> Estimate:
 
 def _weeks(later: ir.Table, histories: pd.DataFrame, model: LifetimeModel, n_days: int, step: int) -> pd.DataFrame:
     """Running totals of the known customers by week; the last one may be shorter."""
-    week = (later["ago"] * step) // 7 + 1
-    found = engine.collect(later.group_by(week=week.cast("int64")).aggregate(n=later.count()).order_by("week"))
+    later = later.mutate(week=((later["ago"] * step) // 7 + 1).cast("int64"))
+    found = engine.grouped(later, "week", n=later.count())
     weeks = np.arange(1, -(-n_days // 7) + 1)
     passed = np.minimum(weeks * 7, n_days) / 7
     x, recency, age, n = (histories[name].to_numpy(dtype=float) for name in ("frequency", "recency", "age", "n_units"))

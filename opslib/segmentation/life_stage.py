@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import ibis
@@ -10,9 +11,8 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table
+from opslib.metrics.blocks import Table, group_sizes
 from opslib.segmentation.rfm import customer_lines
-from opslib.segmentation.sizes import group_sizes
 
 STAGES: dict[str, tuple[str, str]] = {
     "new": ("a welcome that leads to the second order", "Customer service"),
@@ -78,19 +78,23 @@ def life_stages(
         raise ParameterError(f"limits: {limits} do not fall between 1 and 0; e.g. (0.25, 0.05)")
     if prior_gaps <= 0:
         raise ParameterError(f"prior_gaps: {prior_gaps} is not positive; 2 is the custom here")
-    totals = _rhythm(order_lines, as_of=as_of)
-    gaps = totals["n_order_days"].cast("float64") - 1
-    span = engine.days_between(totals["last_on"], totals["first_on"]).cast("float64")
+    rows = customer_lines(order_lines, as_of=as_of)
+    totals = rows.group_by("customer_id").aggregate(
+        first_on=rows["day"].min(),
+        last_on=rows["day"].max(),
+        n_order_days=rows["day"].nunique(),
+        revenue_amount=rows["amount"].sum().cast("float64"),
+    )
     everything = ibis.window()
     totals = totals.mutate(
-        gaps=gaps,
-        span=span,
+        gaps=totals["n_order_days"].cast("float64") - 1,
+        span=engine.days_between(totals["last_on"], totals["first_on"]).cast("float64"),
         silence_days=engine.days_between(ibis.literal(as_of), totals["last_on"]),
-        # Nobody has come back yet: the shop's rhythm is unknown, and a month stands for it.
-        shop_gap=engine.ratio(span.sum().over(everything), gaps.sum().over(everything)).fill_null(30.0),
     )
-    shape, scale = totals["gaps"] + prior_gaps, totals["span"] + totals["shop_gap"] * prior_gaps
-    share = (engine.ratio(scale, scale + totals["silence_days"]).ln() * shape).exp()
+    # Nobody has come back yet: the shop's rhythm is unknown, and a month stands for it.
+    spans, gaps = (totals[name].sum().over(everything) for name in ("span", "gaps"))
+    totals = totals.mutate(shape=totals["gaps"] + prior_gaps, shop_gap=engine.ratio(spans, gaps).fill_null(30.0))
+    shape, scale = totals["shape"], totals["span"] + totals["shop_gap"] * prior_gaps
     rated = totals.select(
         "customer_id",
         "first_on",
@@ -98,8 +102,8 @@ def life_stages(
         "n_order_days",
         "silence_days",
         gap_days=(shape > 1).ifelse(engine.ratio(scale, shape - 1), ibis.null("float64")),
-        silence_share=share,
-        revenue_amount=totals["revenue_amount"].cast("float64"),
+        silence_share=(engine.ratio(scale, scale + totals["silence_days"]).ln() * shape).exp(),
+        revenue_amount="revenue_amount",
     )
     return rated.mutate(
         stage=ibis.cases(
@@ -111,30 +115,23 @@ def life_stages(
     )
 
 
-def _rhythm(order_lines: Table, *, as_of: date) -> ir.Table:
-    rows = customer_lines(order_lines, as_of=as_of)
-    return rows.group_by("customer_id").aggregate(
-        first_on=rows["day"].min(),
-        last_on=rows["day"].max(),
-        n_order_days=rows["day"].nunique(),
-        revenue_amount=rows["amount"].sum(),
-    )
-
-
-def stage_sizes(stages: Table) -> pd.DataFrame:
+def stage_sizes(stages: Table, *, treatments: Mapping[str, tuple[str, str]] = STAGES) -> pd.DataFrame:
     """Customers and revenue of each stage, with its treatment.
 
     Parameters
     ----------
     stages : table
         From `life_stages`.
+    treatments : mapping of str to tuple of str
+        Action and department of each stage.
 
     Returns
     -------
     DataFrame
-        One row a stage, empty ones too: stage, n_customers, customer_share, revenue_amount, revenue_share,
-        median_gap_days, action, department.
+        One row a stage, empty ones too (none of no customer): stage, n_customers, customer_share, revenue_amount,
+        revenue_share, median_gap_days, action, department.
     """
-    sizes = group_sizes(stages, "stage", list(STAGES), median_gap_days=lambda t: t["gap_days"].median())
-    actions, departments = zip(*STAGES.values(), strict=True)
-    return sizes.assign(action=actions, department=departments)
+    sizes = group_sizes(stages, "stage", treatments, median_gap_days=lambda t: t["gap_days"].median())
+    for place, word in enumerate(("action", "department")):
+        sizes[word] = sizes["stage"].map({name: told[place] for name, told in treatments.items()})
+    return sizes

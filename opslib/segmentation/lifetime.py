@@ -96,12 +96,14 @@ def fit_lifetime(summary: Table) -> LifetimeModel:
     seen = histories[histories["age"] > 0]
     orders = fit_bg_nbd(seen)
     repeaters = table.filter(table["mean_value"] > 0)
-    classes = repeaters["mean_value"].ln() / _VALUE_CLASS
-    spent = engine.collect(
-        repeaters.group_by(repeaters["frequency"], value_class=classes.floor().cast("int64"))
-        .aggregate(n_units=repeaters.count(), mean_value=repeaters["mean_value"].mean())
-        .order_by(["frequency", "value_class"]),
+    classes = (repeaters["mean_value"].ln() / _VALUE_CLASS).floor().cast("int64")
+    repeaters = repeaters.mutate(value_class=classes)
+    spent = engine.grouped(
+        repeaters,
+        ["frequency", "value_class"],
         max_rows=MAX_HISTORIES,
+        n_units=repeaters.count(),
+        mean_value=repeaters["mean_value"].mean(),
     )
     values = fit_gamma_gamma(spent)
     ahead = future_moments(histories, events=orders, values=values, horizon=1.0)

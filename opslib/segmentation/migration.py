@@ -14,7 +14,7 @@ from opslib.metrics import require_columns
 from opslib.metrics.blocks import Table
 from opslib.periods import Grain, require_grain
 from opslib.segmentation.rfm import customer_totals
-from opslib.stats.decomposition import lmdi_effects
+from opslib.stats.decomposition import group_effects
 from opslib.stats.shares import share
 
 NOBODY = "not a customer"
@@ -55,29 +55,21 @@ def segment_migration(before: Table, after: Table, *, by: str = "segment", level
     [['loyal', 0.5, 1.0], ['not a customer', 0.5, -5.0]]
     """
     pairs = _pairs(before, after, by)
-    flows = engine.collect(
-        pairs.group_by("segment_before", "segment_after")
-        .aggregate(
-            n_customers=pairs.count(),
-            revenue_before=pairs["revenue_before"].sum(),
-            revenue_after=pairs["revenue_after"].sum(),
-        )
-        .order_by("segment_before", ibis.desc("n_customers"), "segment_after")
-    )
+    money = {name: pairs[name].sum() for name in ("revenue_before", "revenue_after")}
+    flows = engine.grouped(pairs, ["segment_before", "segment_after"], n_customers=pairs.count(), **money)
     flows = _with_shares(flows, of="segment_before", whole="n_before", name="flow_share", level=level)
     return flows.assign(revenue_change=flows["revenue_after"] - flows["revenue_before"])
 
 
 def _with_shares(frame: pd.DataFrame, *, of: str, whole: str, name: str, level: float) -> pd.DataFrame:
     """Customers of the whole that a row is part of, and its share of them with Wilson's interval, behind its customers."""
-    n_whole = frame.groupby(of)["n_customers"].transform("sum")
-    estimates = [share(n, k, level=level) for n, k in zip(frame["n_customers"], n_whole, strict=True)]
-    columns = list(frame.columns)
-    place = columns.index("n_customers") + 1
-    ends = [(estimate.value, estimate.lower, estimate.upper) for estimate in estimates]
-    shares = pd.DataFrame(ends, columns=[name, "lower", "upper"], dtype="float64")
-    both = pd.concat([frame, n_whole.rename(whole), shares], axis=1)
-    return both[[*columns[:place], whole, *shares.columns, *columns[place:]]]
+    frame = frame.sort_values([of, "n_customers"], ascending=[True, False], kind="stable", ignore_index=True)
+    place = list(frame.columns).index("n_customers") + 1
+    frame.insert(place, whole, frame.groupby(of)["n_customers"].transform("sum"))
+    estimates = [share(n, k, level=level) for n, k in zip(frame["n_customers"], frame[whole], strict=True)]
+    for number, (column, end) in enumerate({name: "value", "lower": "lower", "upper": "upper"}.items(), start=1):
+        frame.insert(place + number, column, np.array([getattr(found, end) for found in estimates], dtype="float64"))
+    return frame
 
 
 def _pairs(before: Table, after: Table, by: str) -> ir.Table:
@@ -87,20 +79,12 @@ def _pairs(before: Table, after: Table, by: str) -> ir.Table:
         table = engine.as_table(data)
         require_columns(table, "customer_id", by, name=side)
         revenue = table["revenue_amount"] if "revenue_amount" in table.columns else ibis.literal(0)
-        sides[side] = table.select(
-            **{
-                f"id_{side}": table["customer_id"],
-                f"segment_{side}": table[by].cast("string"),
-                f"revenue_{side}": revenue.cast("float64"),
-            }
-        )
+        named = {"id": table["customer_id"], "segment": table[by].cast("string"), "revenue": revenue.cast("float64")}
+        sides[side] = table.select(**{f"{name}_{side}": column for name, column in named.items()})
     pairs = sides["before"].outer_join(sides["after"], sides["before"]["id_before"] == sides["after"]["id_after"])
-    return pairs.select(
-        **{
-            **{f"segment_{side}": pairs[f"segment_{side}"].fill_null(NOBODY) for side in sides},
-            **{f"revenue_{side}": pairs[f"revenue_{side}"].fill_null(0.0) for side in sides},
-        }
-    )
+    nobody = {"segment": NOBODY, "revenue": 0.0}
+    filled = {f"{name}_{side}": value for name, value in nobody.items() for side in sides}
+    return pairs.select(**{name: pairs[name].fill_null(value) for name, value in filled.items()})
 
 
 def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
@@ -132,32 +116,18 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     found = []
     for side, data in (("before", before), ("after", after)):
         table = engine.as_table(data)
-        sums = table.group_by(segment=table[by]).aggregate(
-            **{f"n_{side}": table.count(), f"revenue_{side}": table["revenue_amount"].cast("float64").sum()}
-        )
-        found.append(engine.collect(sums.order_by("segment")))
+        table = table.mutate(segment=table[by])
+        sums = {f"n_{side}": table.count(), f"revenue_{side}": table["revenue_amount"].cast("float64").sum()}
+        found.append(engine.grouped(table, "segment", **sums))
     growth = found[0].merge(found[1], how="outer", on="segment").fillna(0).sort_values("segment", ignore_index=True)
-    growth = growth.astype({"n_before": "int64", "n_after": "int64"})
-    growth["change_amount"] = growth["revenue_after"] - growth["revenue_before"]
-    whole = growth["change_amount"].sum()
-    growth["growth_share"] = growth["change_amount"] / whole if whole else float("nan")
-    n0, n1, r0, r1 = (
-        growth[name].to_numpy(dtype="float64") for name in ("n_before", "n_after", "revenue_before", "revenue_after")
+    growth = growth.astype(
+        {"n_before": "int64", "n_after": "int64", "revenue_before": "float64", "revenue_after": "float64"}
     )
-    effects = [
-        lmdi_effects(_factors(n0.sum(), a0, b0), _factors(n1.sum(), a1, b1))
-        for a0, a1, b0, b1 in zip(n0, n1, r0, r1, strict=True)
-    ]
-    growth[["volume_amount", "mix_amount", "rate_amount"]] = np.array(effects).reshape(-1, 3)
-    growth["n_least"] = (
-        growth[["n_before", "n_after"]].replace(0, np.inf).min(axis=1).replace(np.inf, 0).astype("int64")
-    )
-    order = growth["change_amount"].abs().sort_values(ascending=False, kind="stable").index
-    return growth.loc[order].reset_index(drop=True)
-
-
-def _factors(n_all: float, n: float, revenue: float) -> list[float]:
-    return [n_all, n / n_all if n_all else float("nan"), revenue / n if n else float("nan")]
+    whole = (growth["revenue_after"] - growth["revenue_before"]).sum()
+    growth = group_effects(growth, units="n", total="revenue")
+    growth.insert(6, "growth_share", growth["change_amount"] / (whole or np.nan))
+    sizes = growth[["n_before", "n_after"]]
+    return growth.assign(n_least=sizes.replace(0, np.inf).min(axis=1).replace(np.inf, 0).astype("int64"))
 
 
 def cohort_segments(
@@ -208,10 +178,7 @@ def cohort_segments(
     joined = totals.inner_join(named, totals["customer_id"] == named["named_id"])
     first = joined["first_on"]
     joined = joined.mutate(cohort=first if grain == "day" else first.truncate(grain[0].upper()))
-    found = engine.collect(
-        joined.group_by("cohort", "segment")
-        .aggregate(n_customers=joined.count(), revenue_amount=joined["revenue_amount"].sum().cast("float64"))
-        .order_by("cohort", ibis.desc("n_customers"), "segment")
-    )
+    revenue = joined["revenue_amount"].sum().cast("float64")
+    found = engine.grouped(joined, ["cohort", "segment"], n_customers=joined.count(), revenue_amount=revenue)
     found["cohort"] = pd.to_datetime(found["cohort"])
     return _with_shares(found, of="cohort", whole="n_cohort", name="segment_share", level=level)

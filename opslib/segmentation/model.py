@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import ibis
@@ -26,6 +26,17 @@ TOO_FEW = "too few orders"
 FAR_SHARE = 0.01
 #: Edges are values of the data, which differ between engines in their last digits.
 _EDGE = 1e-9
+_MOVED = (
+    "cluster",
+    "segment",
+    "n_customers",
+    "share_then",
+    "share_now",
+    "change_share",
+    "change_lower",
+    "change_upper",
+)
+_SHIFTED = ("feature", "meaning", "stability_index", "chance_level", "reading")
 _READINGS = ((0.1, "as at fitting"), (0.25, "moved"), (float("inf"), "another shop: fit again"))
 
 
@@ -47,13 +58,13 @@ class Drift:
         ``n_far`` over ``n_customers`` less the share at fitting (0-1), with Newcombe's interval.
     """
 
-    segments: pd.DataFrame
-    features: pd.DataFrame
-    n_customers: int
-    n_far: int
-    far_share: float
-    far_lower: float
-    far_upper: float
+    segments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_MOVED))
+    features: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_SHIFTED))
+    n_customers: int = 0
+    n_far: int = 0
+    far_share: float = float("nan")
+    far_lower: float = float("nan")
+    far_upper: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,85 +216,53 @@ class SegmentModel:
             found[f"to_{number}"] = total
         return found
 
-    def drift(self, features: Table) -> Drift:
-        """How far the customers have moved from those fitted on.
-
-        Parameters
-        ----------
-        features : table
-            From `customer_features` with this model's ``categories``, of another period of the same length.
-
-        Returns
-        -------
-        Drift
-
-        Raises
-        ------
-        ParameterError
-            No customer has enough orders.
-        """
-        table = engine.as_table(features)
-        table = table.filter(table["n_orders"] >= self.min_orders)
-        scored = self.score(table)
-        counts = {
-            f"n_{number}": engine.flag(scored["cluster"] == number).sum() for number in range(1, len(self.sizes) + 1)
-        }
-        row = engine.collect(scored.aggregate(n_far=engine.flag(scored["distance"] > self.reach).sum(), **counts)).iloc[
-            0
-        ]
-        now = [int(row[name]) if pd.notna(row[name]) else 0 for name in counts]
-        n = sum(now)
-        if n == 0:
-            raise ParameterError(f"features: no customer has the {self.min_orders} orders that the model asks for")
-        far = share_difference((round(FAR_SHARE * self.n_fitted), self.n_fitted), (int(row["n_far"]), n))
-        return Drift(
-            segments=self._moved(now, n), features=self._shifted(table, n), n_customers=n, n_far=int(row["n_far"]),
-            far_share=far.value, far_lower=far.lower, far_upper=far.upper,
-        )  # fmt: skip
-
-    def _moved(self, now: list[int], n: int) -> pd.DataFrame:
-        rows = []
-        for number, (then, count, name) in enumerate(zip(self.sizes, now, self.segments, strict=True), start=1):
-            change = share_difference((then, self.n_fitted), (count, n))
-            rows.append(
-                (number, name, count, then / self.n_fitted, count / n, change.value, change.lower, change.upper)
-            )
-        columns = ["cluster", "segment", "n_customers", "share_then", "share_now"]
-        return pd.DataFrame(rows, columns=[*columns, "change_share", "change_lower", "change_upper"])
-
-    def _shifted(self, table: ir.Table, n: int) -> pd.DataFrame:
-        held = bin_counts(table, edges=dict(zip(self.features, self.edges, strict=True)))
-        rows = []
-        for name, then in zip(self.features, self.bins, strict=True):
-            index, chance = population_stability(np.array(then), np.array(held[name]))
-            reading = next(words for limit, words in _READINGS if index < limit) if index > chance else "as at fitting"
-            rows.append((name, feature_named(name).meaning, index, chance, reading))
-        return pd.DataFrame(rows, columns=["feature", "meaning", "stability_index", "chance_level", "reading"])
-
 
 def drift(kept: SegmentModel | None, features: Table) -> Drift:
-    """How today's customers differ from those that a kept model was fitted on; empty without a model or customers.
+    """How far today's customers have moved from those that a kept model was fitted on.
+
+    Parameters
+    ----------
+    kept : SegmentModel or None
+        The model; None where none was kept.
+    features : table
+        From `customer_features` with the model's ``categories``, of another period of the same length.
+
+    Returns
+    -------
+    Drift
+        Empty without a model, or without a customer with enough orders.
 
     Examples
     --------
     >>> len(drift(None, pd.DataFrame()).segments)
     0
     """
-    if kept is not None and not engine.is_empty(features):
-        return kept.drift(features)
-    segments = [
-        "cluster",
-        "segment",
-        "n_customers",
-        "share_then",
-        "share_now",
-        "change_share",
-        "change_lower",
-        "change_upper",
-    ]
+    if kept is None:
+        return Drift()
+    table = engine.as_table(features)
+    table = table.filter(table["n_orders"] >= kept.min_orders)
+    scored = kept.score(table)
+    counts = {f"n_{place}": engine.flag(scored["cluster"] == place).sum() for place in range(1, len(kept.sizes) + 1)}
+    far = engine.flag(scored["distance"] > kept.reach).sum()
+    n_far, *now = engine.collect(scored.aggregate(far=far, **counts)).fillna(0).iloc[0].astype(int).tolist()
+    n = sum(now)
+    if n == 0:
+        return Drift()
+    moved = []
+    for place, (name, then, count) in enumerate(zip(kept.segments, kept.sizes, now, strict=True), start=1):
+        change = share_difference((then, kept.n_fitted), (count, n))
+        ends = (change.value, change.lower, change.upper)
+        moved.append((place, name, count, then / kept.n_fitted, count / n, *ends))
+    held = bin_counts(table, edges=dict(zip(kept.features, kept.edges, strict=True)))
+    shifted = []
+    for name, then in zip(kept.features, kept.bins, strict=True):
+        index, chance = population_stability(np.array(then), np.array(held[name]))
+        reading = next(words for limit, words in _READINGS if index < limit) if index > chance else _READINGS[0][1]
+        shifted.append((name, feature_named(name).meaning, index, chance, reading))
+    beyond = share_difference((round(FAR_SHARE * kept.n_fitted), kept.n_fitted), (n_far, n))
     return Drift(
-        segments=pd.DataFrame(columns=segments), n_customers=0, n_far=0, far_share=np.nan, far_lower=np.nan, far_upper=np.nan,
-        features=pd.DataFrame(columns=["feature", "meaning", "stability_index", "chance_level", "reading"]),
+        segments=pd.DataFrame(moved, columns=_MOVED), features=pd.DataFrame(shifted, columns=_SHIFTED), n_customers=n,
+        n_far=n_far, far_share=beyond.value, far_lower=beyond.lower, far_upper=beyond.upper,
     )  # fmt: skip
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, paid, require_columns
-from opslib.metrics.blocks import Table
-from opslib.segmentation.sizes import group_sizes
+from opslib.metrics.blocks import Table, group_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ SEGMENTS: tuple[Segment, ...] = (
 )  # fmt: skip
 """The rule table, first match counts: scores are put on a scale of five, and "new" also needs exactly one order."""
 
+PARTS = ("with a customer", "without a customer")
 SCORES = {"r_score": "recency_days", "f_score": "n_orders", "m_score": "revenue_amount"}
 
 
@@ -193,12 +196,9 @@ def _by_cut_points(values: dict[str, ir.NumericValue], cut_points: RfmCutPoints)
     scores = {}
     for name, column in SCORES.items():
         value = values[column].cast("float64")
-        points = [point for point in getattr(cut_points, column) if abs(point) != float("inf")]
-        reached = [value <= p if name == "r_score" else value >= p for p in points]
-        total: ir.IntegerValue = ibis.literal(1)
-        for condition in reached:
-            total = total + condition.ifelse(1, 0)
-        scores[name] = total.cast("int64")
+        points = [point for point in getattr(cut_points, column) if np.isfinite(point)]
+        reached = [(value <= p if name == "r_score" else value >= p).ifelse(1, 0) for p in points]
+        scores[name] = functools.reduce(operator.add, reached, ibis.literal(1)).cast("int64")
     return scores
 
 
@@ -248,18 +248,40 @@ def rfm_cut_points(scores: Table, *, bins: int = 5) -> RfmCutPoints:
         for score in range(2, bins + 1):
             reached = table[name] >= score
             ends[f"{column}_{score}"] = value.max(where=reached) if name == "r_score" else value.min(where=reached)
-    row = engine.collect(table.aggregate(**ends)).iloc[0].to_dict()
-    points = {
-        column: tuple(
-            _or_infinite(row[f"{column}_{score}"], -1 if name == "r_score" else 1) for score in range(2, bins + 1)
-        )
-        for name, column in SCORES.items()
-    }
+    row = engine.collect(table.aggregate(**ends)).astype("float64").iloc[0]
+    row = row.fillna({name: -np.inf if name.startswith("recency_days") else np.inf for name in ends})
+    scores_up = range(2, bins + 1)
+    points = {column: tuple(float(row[f"{column}_{score}"]) for score in scores_up) for column in SCORES.values()}
     return RfmCutPoints(**points)
 
 
-def _or_infinite(value: float, sign: int) -> float:
-    return sign * float("inf") if pd.isna(value) else float(value)
+def rfm_grid(scores: Table, *, bins: int = 5) -> pd.DataFrame:
+    """Customers and revenue of each pair of recency and frequency scores.
+
+    Parameters
+    ----------
+    scores : table
+        From `rfm_scores`.
+    bins : int
+        Number of scores that it was made with.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair, empty ones too (none where there is no customer): recency_score, frequency_score, n_customers, revenue_amount.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"r_score": [1, 2, 2], "f_score": [1, 2, 2], "revenue_amount": [1.0, 2.0, 4.0]})
+    >>> rfm_grid(scores, bins=2)["n_customers"].tolist()
+    [1, 0, 0, 2]
+    """
+    table, scored = engine.as_table(scores), ["recency_score", "frequency_score"]
+    table = table.mutate(recency_score=table["r_score"].cast("int64"), frequency_score=table["f_score"].cast("int64"))
+    found = engine.grouped(table, scored, n_customers=table.count(), revenue_amount=table["revenue_amount"].sum())
+    scale = range(1, bins + 1 if len(found) else 1)
+    grid = found.set_index(scored).reindex(pd.MultiIndex.from_product([scale] * 2, names=scored), fill_value=0)
+    return grid.astype({"n_customers": "int64", "revenue_amount": "float64"}).reset_index()
 
 
 def segment_sizes(scores: Table, *, segments: Sequence[Segment] = SEGMENTS) -> pd.DataFrame:
@@ -275,7 +297,7 @@ def segment_sizes(scores: Table, *, segments: Sequence[Segment] = SEGMENTS) -> p
     Returns
     -------
     DataFrame
-        In the order of ``segments``, one row each, empty ones too: segment, n_customers, customer_share, n_orders,
+        In the order of ``segments``, one row each, empty ones too (none of no customer): segment, n_customers, customer_share, n_orders,
         revenue_amount, revenue_share, mean_recency_days, meaning, action, department.
 
     Examples
@@ -292,8 +314,10 @@ def segment_sizes(scores: Table, *, segments: Sequence[Segment] = SEGMENTS) -> p
         n_orders=lambda t: t["n_orders"].sum(),
         mean_recency_days=lambda t: t["recency_days"].cast("float64").mean(),
     )
-    sizes.insert(3, "n_orders", sizes.pop("n_orders").fillna(0).astype("int64"))
-    return sizes.assign(**{word: [getattr(s, word) for s in segments] for word in ("meaning", "action", "department")})
+    sizes.insert(3, "n_orders", sizes.pop("n_orders"))
+    for word in ("meaning", "action", "department"):
+        sizes[word] = sizes["segment"].map({segment.name: getattr(segment, word) for segment in segments})
+    return sizes
 
 
 def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:
@@ -309,27 +333,15 @@ def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Two rows (``with a customer``, ``without a customer``): part, n_lines, n_orders, revenue_amount, revenue_share.
+        Two rows (``with a customer``, ``without a customer``), none of no line: part, n_lines, n_orders, revenue_amount, revenue_share.
     """
     lines = paid(order_lines)
     rows = lines.select(
-        is_known=lines["customer_id"].notnull(),
-        order_id=lines["order_id"],
+        "order_id",
+        part=lines["customer_id"].notnull().ifelse(*PARTS),
         day=order_day(lines),
-        amount=line_revenue(lines),
+        revenue_amount=line_revenue(lines),
     )
     rows = rows.filter(rows["day"] <= as_of)
-    found = engine.collect(
-        rows.group_by("is_known")
-        .aggregate(
-            n_lines=rows.count(),
-            n_orders=rows["order_id"].nunique(),
-            revenue_amount=rows["amount"].sum().cast("float64"),
-        )
-        .order_by("is_known")
-    )
-    parts = pd.DataFrame({"is_known": [True, False], "part": ["with a customer", "without a customer"]})
-    frame = parts.merge(found, how="left", on="is_known").drop(columns="is_known").fillna(0)
-    frame = frame.astype({"n_lines": "int64", "n_orders": "int64", "revenue_amount": "float64"})
-    total = frame["revenue_amount"].sum()
-    return frame.assign(revenue_share=frame["revenue_amount"] / total if total else float("nan"))
+    sizes = group_sizes(rows, "part", PARTS, counted="line", n_orders=lambda t: t["order_id"].nunique())
+    return sizes[["part", "n_lines", "n_orders", "revenue_amount", "revenue_share"]]

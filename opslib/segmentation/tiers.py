@@ -11,9 +11,8 @@ import pandas as pd
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import MONEY, running_shares
-from opslib.metrics.blocks import Table
+from opslib.metrics.blocks import Table, group_sizes
 from opslib.segmentation.rfm import customer_lines
-from opslib.segmentation.sizes import group_sizes
 
 TIERS: tuple[str, ...] = ("heavy", "medium", "light", "zero")
 
@@ -92,7 +91,7 @@ def tier_sizes(tiers: Table) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a tier, heaviest first, empty ones too: tier, n_customers, customer_share, revenue_amount,
+        One row a tier, heaviest first, empty ones too (none of no customer): tier, n_customers, customer_share, revenue_amount,
         revenue_share.
     """
     sizes = group_sizes(tiers, "tier", TIERS, share=lambda t: t["revenue_share"].sum())

@@ -9,7 +9,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import local_day, require_columns
+from opslib.metrics import local_day, require_columns, with_column
 from opslib.metrics.blocks import MONEY, Table
 from opslib.periods import Period
 from opslib.stats.moments import Moments
@@ -31,6 +31,9 @@ INTENTS: dict[str, str] = {
 """The rules, first match counts: what happened in a visit of each intent."""
 
 SERVICE_SECTIONS = ("help", "service", "support", "account", "contact", "returns", "faq", "delivery")
+#: Columns of events that are used where they are, and of sessions that a visit gets.
+READ = ("visitor_id", "section", "product_id", "value")
+PARTS = ("device", "source", "medium", "country")
 CHECKOUT = ("begin_checkout", "add_shipping_info", "add_payment_info")
 
 
@@ -101,14 +104,12 @@ def _within(rows: ir.Table, column: str, period: Period | None) -> ir.Table:
 
 def _with_category(events: ir.Table, products: Table | None) -> ir.Table:
     """The columns that the rules read, one row an event; a category of its own for every one where none is known."""
-    given = {name: events[name] for name in ("visitor_id", "section", "product_id") if name in events.columns}
-    missing = {name: ibis.null("string") for name in ("visitor_id", "section", "product_id") if name not in given}
-    value = (events["value"] if "value" in events.columns else ibis.null("string")).cast(MONEY)
-    rows = events.select("session_id", "event_name", "occurred_at", **given, **missing, value=value)
-    if products is None or "category" not in engine.as_table(products).columns:
-        return rows.mutate(category=ibis.literal("any"))
-    shelf = engine.as_table(products).select(shelf_product="product_id", category="category")
-    return rows.left_join(shelf, rows["product_id"] == shelf["shelf_product"]).drop("shelf_product")
+    known = {name: events[name] if name in events.columns else ibis.null("string") for name in READ}
+    rows = events.select("session_id", "event_name", "occurred_at", **known)
+    rows = rows.mutate(value=rows["value"].cast(MONEY))
+    linked = {} if products is None else {"products": engine.as_table(products)}
+    rows = with_column(rows, "category", linked, is_required=False)
+    return rows if "category" in rows.columns else rows.mutate(category=ibis.literal("any"))
 
 
 def _counts(rows: ir.Table, service_sections: tuple[str, ...]) -> ir.Table:
@@ -148,7 +149,7 @@ def _named(visits: ir.Table) -> ir.Table:
 
 def _with_sessions(visits: ir.Table, sessions: ir.Table) -> ir.Table:
     """Every session with what its events say; those without events too."""
-    parts = [name for name in ("device", "source", "medium", "country") if name in sessions.columns]
+    parts = [name for name in PARTS if name in sessions.columns]
     who = sessions["visitor_id"] if "visitor_id" in sessions.columns else ibis.null("string")
     known = sessions.select("session_id", "started_at", *parts, own_visitor=who)
     seen = visits.rename(seen_session="session_id", seen_at="started_at")
@@ -190,10 +191,9 @@ def _with_later(visits: ir.Table, horizon_days: int) -> ir.Table:
     later = (visits["next_at"] <= until).fill_null(False).ifelse(1, 0)
     is_asked = visits["is_known"] & (until <= visits["ends_at"])
     visits = visits.mutate(bought_later=is_asked.ifelse(later, ibis.null("int8")))
-    parts = [name for name in ("device", "source", "medium", "country") if name in visits.columns]
     return visits.select(
         "session_id", "visitor_id", "started_at", "intent", "n_events", "n_products", "is_buy", "revenue_amount",
-        "bought_later", *parts,
+        "bought_later", *(name for name in PARTS if name in visits.columns),
     )  # fmt: skip
 
 
@@ -246,27 +246,22 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     )
     people = people.mutate(d=people["y"].sum().over(ibis.window(group_by=["group", "visitor_id"])))
     pairs = ("yy", "yd", "bb", "ee", "be")
-    found = engine.collect(
-        people.group_by("group", "intent")
-        .aggregate(
-            n_visits=people["y"].sum(), n_visitors=people.count(), revenue_amount=people["revenue"].sum(),
-            n_followed=people["e"].sum(), b=people["b"].sum(), n_asked=(people["e"] > 0).ifelse(1, 0).sum(),
-            **{pair: (people[pair[0]] * people[pair[1]]).sum() for pair in pairs},
-        )
-        .order_by(["group", "intent"])
+    found = engine.grouped(
+        people, ["group", "intent"], n_visits=people["y"].sum(), n_visitors=people.count(), n_followed=people["e"].sum(),
+        n_asked=(people["e"] > 0).ifelse(1, 0).sum(), revenue_amount=people["revenue"].sum(), b=people["b"].sum(),
+        **{pair: (people[pair[0]] * people[pair[1]]).sum() for pair in pairs},
     )  # fmt: skip
     whole = people.group_by("group", "visitor_id").aggregate(d=people["y"].sum())
-    wholes = engine.collect(
-        whole.group_by("group").aggregate(n=whole.count(), d=whole["d"].sum(), dd=(whole["d"] * whole["d"]).sum())
-    )
+    wholes = engine.grouped(whole, "group", n=whole.count(), d=whole["d"].sum(), dd=(whole["d"] * whole["d"]).sum())
     found = found.merge(wholes, on="group", validate="many_to_one").astype({"n_visits": "int64", "n_followed": "int64"})
     _interval(found, ("visit_share", "lower", "upper"), ("n", "n_visits", "d", "yy", "dd", "yd"), level)
     _interval(
         found, ("later_share", "later_lower", "later_upper"), ("n_asked", "b", "n_followed", "bb", "ee", "be"), level
     )
     found["meaning"] = found["intent"].map(INTENTS)
-    found["place"] = found["intent"].map({name: i for i, name in enumerate(INTENTS)})
-    found = found.sort_values(["group", "place"], ignore_index=True)
+    places = {name: place for place, name in enumerate(INTENTS)}
+    found = found.sort_values("intent", key=lambda intents: intents.map(places), kind="stable")
+    found = found.sort_values("group", kind="stable", ignore_index=True)
     return found[list(_SIZES)] if by is None else found.rename(columns={"group": by})[[by, *_SIZES]]
 
 

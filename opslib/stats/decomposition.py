@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from opslib.errors import ParameterError
 
@@ -55,3 +56,41 @@ def lmdi_effects(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
     turns = (x0 == 0) != (x1 == 0)
     turns &= ~(np.isnan(x0) | np.isnan(x1))
     return np.where(turns, (v1 - v0) / max(turns.sum(), 1), 0.0)
+
+
+def group_effects(groups: pd.DataFrame, *, units: str, total: str) -> pd.DataFrame:
+    """Share the change of each group's total out among all units, the group's share of them, and its total a unit.
+
+    Parameters
+    ----------
+    groups : DataFrame
+        One row a group, with ``<units>_before``, ``<units>_after``, ``<total>_before``, ``<total>_after``.
+    units, total : str
+        Names of the columns.
+
+    Returns
+    -------
+    DataFrame
+        The groups with change_amount, and volume_amount, mix_amount and rate_amount that sum to it (`lmdi_effects`); the
+        largest change first.
+
+    Examples
+    --------
+    >>> groups = pd.DataFrame({"n_before": [1.0, 1.0], "n_after": [2.0, 2.0], "sum_before": 2.0, "sum_after": 4.0})
+    >>> group_effects(groups, units="n", total="sum")[["volume_amount", "mix_amount"]].sum().round(9).tolist()
+    [4.0, 0.0]
+    """
+    n0, n1, total0, total1 = (
+        groups[f"{name}_{side}"].to_numpy(dtype="float64") for name in (units, total) for side in ("before", "after")
+    )
+
+    def factors(n_all: float, n: float, amount: float) -> list[float]:
+        return [n_all, n / n_all if n_all else float("nan"), amount / n if n else float("nan")]
+
+    effects = [
+        lmdi_effects(factors(n0.sum(), a0, b0), factors(n1.sum(), a1, b1))
+        for a0, a1, b0, b1 in zip(n0, n1, total0, total1, strict=True)
+    ]
+    found = groups.assign(change_amount=total1 - total0)
+    found[["volume_amount", "mix_amount", "rate_amount"]] = np.array(effects).reshape(-1, 3)
+    return found.sort_values("change_amount", key=abs, ascending=False, kind="stable", ignore_index=True)

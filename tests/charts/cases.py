@@ -123,7 +123,7 @@ def portfolio(n: int) -> pd.DataFrame:
     growth = 0.4 * np.cos(np.arange(n) * 2.4)
     relative = 10 ** (0.7 * np.sin(np.arange(n)))
     return pd.DataFrame({
-        "group": [f"Category {i} of things" for i in range(n)], "growth_share": growth, "relative_share": relative,
+        "group": [f"Category {i} of things" for i in range(n)], "growth_change": growth, "relative_share": relative,
         "revenue_after": 1e5 / np.arange(1, n + 1), "quadrant": np.where(growth > 0, "star", "dog"),
     })  # fmt: skip
 

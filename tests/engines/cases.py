@@ -421,7 +421,7 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     found = segmentation.segment_clusters(habits_of(w), as_of=w.as_of, min_orders=2)
     return {"found": found, "scored": KEPT_MODEL.score(habits_of(w)),
-            "moved": KEPT_MODEL.drift(habits_of(w))}  # fmt: skip
+            "moved": segmentation.drift(KEPT_MODEL, habits_of(w))}  # fmt: skip
 
 
 @case("segmentation.drift")
@@ -565,11 +565,6 @@ def _(w: World) -> Any:
         "categories": classification.largest_groups(lines_of(w), by="category", coverage=w.coverage, **known),
         "not seen": classification.largest_groups(lines_of(w), by="category", coverage=unseen, **known),
     }
-
-
-@case("classification.growth_heads")
-def _(w: World) -> Any:
-    return classification.growth_heads(engine.collect(matrix_of(w, "category").order_by("group")))
 
 
 def ages_of(w: World) -> ibis.Table:

@@ -11,7 +11,7 @@ import pytest
 
 from opslib.findings.clusters import cluster_findings, drift_findings
 from opslib.privacy import withhold_small
-from opslib.segmentation import segment_clusters
+from opslib.segmentation import drift, segment_clusters
 from tests.findings.facts import EMPTY, NOTHING
 
 AS_OF = date(2026, 10, 31)
@@ -62,10 +62,10 @@ def test_a_withheld_group_is_not_told(found):
 
 
 def test_drift_is_told_only_beyond_chance(found):
-    same = drift_findings(found.model.drift(_habits(gap=4.0)))
+    same = drift_findings(drift(found.model, _habits(gap=4.0)))
     assert [finding.key for finding in same] == ["model-fit"]
     assert same[0].action == "keep the model"
-    moved = drift_findings(found.model.drift(_habits(gap=0.0)))
+    moved = drift_findings(drift(found.model, _habits(gap=0.0)))
     assert [finding.key for finding in moved] == ["model-fit", "group-1-moved", "group-2-moved"]
     assert moved[0].action == "fit the groups again"
     assert "a change of +40 points (+34 to +46)" in moved[1].sentence

@@ -61,8 +61,8 @@ def test_missing_days_are_named_and_counted():
 def test_groups_that_moved_are_named_with_their_interval():
     cells = pd.DataFrame({"cell": ["AZ"], "abc_class": ["A"], "xyz_class": ["Z"], "n_products": [4], "product_share": [0.5],
                           "amount": [900.0], "amount_share": [0.8], "action": ["watch"], "department": ["Buying"]})  # fmt: skip
-    matrix = pd.DataFrame({"group": ["rugs", "lamps"], "growth_share": [0.4, 0.1], "growth_lower": [0.3, -0.2],
-                           "growth_upper": [0.5, 0.4], "shop_growth": [0.1, 0.1], "is_clear": [True, False]})  # fmt: skip
+    matrix = pd.DataFrame({"group": ["rugs", "lamps"], "growth_change": [0.4, 0.1], "growth_change_lower": [0.3, -0.2],
+                           "growth_change_upper": [0.5, 0.4], "shop_growth": [0.1, 0.1], "is_clear": [True, False]})  # fmt: skip
     stages = pd.DataFrame({"stage": ["decline"], "n_products": [2], "revenue_share": [0.05]})
     found = {f.key: f for f in classification.findings(cells, matrix, stages, page=page(currency="EUR"))}
     assert (

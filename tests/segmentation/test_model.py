@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 
 from opslib import __version__, engine
 from opslib.errors import ContractError, ParameterError
-from opslib.segmentation import SegmentModel, segment_clusters
+from opslib.segmentation import SegmentModel, drift, segment_clusters
 from tests.segmentation.shops import sold
 
 AS_OF = date(2026, 10, 31)
@@ -93,28 +93,28 @@ def test_a_missing_habit_is_named():
 
 
 def test_nothing_has_moved_on_the_same_data(habits, model):
-    drift = model.drift(habits)
-    assert drift.segments["change_share"].tolist() == [0.0] * 4
-    assert drift.features["stability_index"].max() == pytest.approx(0.0, abs=1e-12)
-    assert set(drift.features["reading"]) == {"as at fitting"}
-    assert drift.far_lower < 0 < drift.far_upper
+    same = drift(model, habits)
+    assert same.segments["change_share"].tolist() == [0.0] * 4
+    assert same.features["stability_index"].max() == pytest.approx(0.0, abs=1e-12)
+    assert set(same.features["reading"]) == {"as at fitting"}
+    assert same.far_lower < 0 < same.far_upper
 
 
 def test_drift_by_hand():
     table = pd.DataFrame(
         {"customer_id": [f"{n:03d}" for n in range(100)], "n_orders": 5, "gap": [0.5] * 20 + [2.1] * 70 + [9.0] * 10}
     )
-    drift = _tiny().drift(table)
-    assert drift.segments["n_customers"].tolist() == [20, 80]
-    assert drift.segments["change_share"].tolist() == pytest.approx([-0.4, 0.4])
-    assert drift.n_far == 10
-    assert drift.features["reading"].tolist() == ["another shop: fit again"]
-    with pytest.raises(ParameterError, match="no customer has the 2 orders"):
-        _tiny().drift(table.assign(n_orders=1))
+    moved = drift(_tiny(), table)
+    assert moved.segments["n_customers"].tolist() == [20, 80]
+    assert moved.segments["change_share"].tolist() == pytest.approx([-0.4, 0.4])
+    assert moved.n_far == 10
+    assert moved.features["reading"].tolist() == ["another shop: fit again"]
+    nobody = drift(_tiny(), table.assign(n_orders=1))
+    assert (len(nobody.segments), len(nobody.features), nobody.n_customers) == (0, 0, 0)
 
 
 def test_a_changed_shop_is_seen_and_another_draw_of_the_same_is_not(habits, model):
-    dearer = model.drift(habits.assign(discount=habits["discount"] * 0.2))
+    dearer = drift(model, habits.assign(discount=habits["discount"] * 0.2))
     assert dearer.features.set_index("feature").loc["discount", "reading"] != "as at fitting"
-    again = model.drift(sold(seed=6).features)
+    again = drift(model, sold(seed=6).features)
     assert (again.features["reading"] == "as at fitting").sum() >= len(model.features) - 2
