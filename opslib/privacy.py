@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -98,7 +99,12 @@ def _without(column: pd.Series, hidden: np.ndarray) -> pd.Series:
 
 
 def plan_withholding(
-    frame: pd.DataFrame, *, people: str, dimensions: Sequence[str], minimum: int = MINIMUM
+    frame: pd.DataFrame,
+    *,
+    people: str,
+    dimensions: Sequence[str],
+    minimum: int = MINIMUM,
+    also: frozenset[Cell] = frozenset(),
 ) -> Withholding:
     """Decide which cells are withheld, given how many distinct people each stands for.
 
@@ -116,6 +122,8 @@ def plan_withholding(
         One column (a list of groups) or two (a table); three work too.
     minimum : int
         Fewest people of a shown cell.
+    also : frozenset of tuple
+        Cells that are withheld whatever their size.
 
     Returns
     -------
@@ -141,7 +149,7 @@ def plan_withholding(
     if np.isnan(counts).any() or (counts < 0).any():
         raise ParameterError(f"withholding: '{people}' has missing or negative counts; count the people of every cell")
     lines = _lines(cells, len(dimensions))
-    hidden = (counts > 0) & (counts < minimum)
+    hidden = ((counts > 0) & (counts < minimum)) | np.array([cell in also for cell in cells], dtype=bool)
     changed = bool(hidden.any())
     while changed:
         changed = sum(_close(line, counts, hidden, minimum) for line in lines) > 0
@@ -315,6 +323,12 @@ _PATTERNS = tuple(
         ("number", r"(?<!\w)[A-Z]{1,5}[-_#]?\d{4,}(?:[-_/]\d+)*\b|#\d{3,}\b"),
     )
 )
+#: The same in forms that every engine reads: e-mail (also written out), links, long numbers with their separators.
+_NAMING = (
+    "[^ @]+ ?(@|[(][aA][tT][)]|[[][aA][tT][]]) ?[^ @]+([(. ]+[dD][oO][tT][). ]+[a-zA-Z]+)?",
+    "([hH][tT][tT][pP][sS]?://|[wW][wW][wW][.])[^ ]*",
+    "[a-zA-Z]{0,5}[-_#+(]?[0-9][0-9 ()./_-]{4,30}[0-9]",
+)
 _DIGITS = re.compile(r"(?<![\w.,])\+?\(?\d[\d ()./-]{4,28}\d(?![\w])")
 
 
@@ -344,6 +358,31 @@ def redact(text: str) -> str:
     for kind, pattern in _PATTERNS:
         text = pattern.sub(f"[{kind}]", text)
     return _DIGITS.sub(_digits_kind, text)
+
+
+def redacted(text: ir.StringValue) -> ir.StringValue:
+    """Free text in the engine without what names a person, before it is split into words: see `redact` for one text.
+
+    Parameters
+    ----------
+    text : ibis string column
+        As typed; missing stays missing.
+
+    Returns
+    -------
+    ibis string column
+        E-mail addresses, links, and numbers of six digits and more (phone, card, account, order) replaced by a blank.
+
+    Examples
+    --------
+    >>> from opslib import engine
+    >>> typed = engine.as_table(pd.DataFrame({"query": ["mug jo@example.org", "call 020 7946 0958", "air fryer 4.1 l"]}))
+    >>> engine.collect(typed.select(x=redacted(typed["query"]).strip()))["x"].tolist()
+    ['mug', 'call', 'air fryer 4.1 l']
+    """
+    for pattern in _NAMING:
+        text = text.re_replace(pattern, " ")
+    return text
 
 
 def _digits_kind(match: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from opslib.cli.common import (
     read_pairs,
 )
 from opslib.errors import ParameterError
+from opslib.privacy import MINIMUM
 from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
@@ -192,12 +193,38 @@ def _address(shop: str, root: Path) -> str:
 
 
 def _grid(each: tuple[str, ...], shop: OpenShop) -> dict[str, list[str]]:
-    """Values of every ``--each``: those given, or all that the orders have."""
+    """Values of every ``--each``: those given, or all that the orders have, without those of too few people."""
+    from opslib.shop.choices import require_group
+
     grid = {}
     for item in each:
         name, sign, values = item.partition("=")
-        grid[name] = values.split(",") if sign else _values_of(name, shop)
+        require_group(name, asked_by=f"--each {name}")
+        few = _few(name, shop)
+        grid[name] = [value for value in (values.split(",") if sign else _values_of(name, shop)) if value not in few]
+        if few:
+            typer.echo(
+                f"left out, since it or the rest would tell about fewer than {MINIMUM} people: {name} {', '.join(few)}"
+            )
+        if not grid[name]:
+            raise ParameterError(
+                f"--each {item}: every value stands for fewer than {MINIMUM} people; choose a coarser column"
+            )
     return grid
+
+
+def _few(column: str, shop: OpenShop) -> list[str]:
+    """Values that get no page: of too few people, and those whose pages would reveal them beside the whole shop's."""
+    from opslib import engine
+    from opslib.privacy import plan_withholding
+    from opslib.shop.choices import people_by
+
+    counts = people_by(shop.tables, [column])
+    if counts is None:
+        return []
+    frame = engine.collect(counts, max_rows=10_000)
+    cells = plan_withholding(frame[frame[column].notna()], people="n_people", dimensions=[column]).cells
+    return sorted(str(value) for (value,) in cells)
 
 
 def _values_of(column: str, shop: OpenShop) -> list[str]:

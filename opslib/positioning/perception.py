@@ -12,6 +12,7 @@ import pandas as pd
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, paid, require_columns
+from opslib.privacy import redacted
 
 #: Words that carry no judgement; shorter words than four letters are left out anyway.
 STOP_WORDS = frozenset(
@@ -74,7 +75,7 @@ def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: 
     sizes = sizes[sizes["n"] >= MIN_VOICES]
     if len(sizes) < 3:
         return pd.DataFrame()
-    said_words = texts["text"].lower().re_replace(r"[^a-zà-ÿ]+", " ").split(" ").unique()
+    said_words = redacted(texts["text"].cast("string")).lower().re_replace(r"[^a-zà-ÿ]+", " ").split(" ").unique()
     words = texts.select("group", word=said_words.unnest())
     words = words.filter((words["word"].length() >= 4) & words["word"].notin(sorted(STOP_WORDS)))
     counts = words.group_by("group", "word").aggregate(n=words.count())

@@ -18,6 +18,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, line_revenue, local_day, paid, require_columns
 from opslib.periods import Period
+from opslib.privacy import redacted
 from opslib.stats.estimates import Estimate
 from opslib.stats.multiplicity import adjusted
 from opslib.stats.ranks import count_draws, top_shares
@@ -151,7 +152,7 @@ def _searched(searches: Table, period: Period) -> ir.Table:
     visit = [inside["session_id"].cast("string")] if not engine.is_empty(inside, "session_id") else []
     clicked = inside["clicked_product_id"].notnull() if "clicked_product_id" in inside.columns else ibis.null("boolean")
     rows = inside.select(
-        search_id=inside["search_id"].cast("string"), text=plain_text(inside["query"]),
+        search_id=inside["search_id"].cast("string"), text=plain_text(redacted(inside["query"].cast("string"))),
         visit=ibis.coalesce(*visit, ibis.literal("search ").concat(inside["search_id"].cast("string"))),
         n_results=inside["n_results"] if "n_results" in inside.columns else ibis.null("int64"), is_clicked=clicked,
     )  # fmt: skip

@@ -11,6 +11,7 @@ import pandas as pd
 
 from opslib.errors import ParameterError
 from opslib.privacy import IDENTITY_COLUMNS, WITHHELD
+from opslib.suppression import UNSAID, Said, suppressed
 from opslib.tables.cells import NUMERIC, WITHHELD_TEXT, Cell, Head, ends_of, format_column, head_of, kind_of
 
 MAX_COLUMNS = 7
@@ -61,6 +62,7 @@ def show(
     highlight: str | Sequence[bool] | None = None,
     notes: Sequence[str] = (),
     max_rows: int = 12,
+    people: Said = UNSAID,
 ) -> Table:
     """A frame as a table for people: names become heads with units, numbers get equal decimals.
 
@@ -84,16 +86,18 @@ def show(
         Sentences below the table.
     max_rows : int
         Rows at first sight; 0 folds all.
+    people : People, None or UNSAID
+        Counts by group; None: rows are not people; not said: what the frame carries (`suppression.counted`).
 
     Returns
     -------
     Table
-        Shows itself as nothing where the frame has no rows.
+        Groups of too few people are withheld. Shows itself as nothing where the frame has no rows.
 
     Raises
     ------
     ParameterError
-        If a column is not there, or names a person or an order.
+        If a column is not there, or names a person or an order; in a batch, if nobody says whether rows are people.
 
     Examples
     --------
@@ -104,7 +108,7 @@ def show(
     Loyal        1,200               62.0
     New             90                5.0
     """
-    frame = _as_frame(frame)
+    frame = suppressed(_as_frame(frame), people, of=f"tables.show '{title}'")
     labels, refused = _labels(frame, columns, highlight)
     notes = [*notes, *(f"The column {name} is not shown: it names people or their orders." for name in refused)]
     if len(frame) > MAX_TABLE_ROWS:
