@@ -157,8 +157,7 @@ def compare_at_look(
     if isinstance(stopping, GroupSequential):
         level = planned_looks(list(fractions), level=plan.level).levels[look.number - 1]
     elif isinstance(stopping, Anytime):
-        c, t, _ = common_strata(control, treated)
-        n = float(sum(m.n for arm in (c, t) for m in arm.values()))
+        n = float(sum(m.n for arm in common_strata(control, treated) for m in arm.values()))
         level = nominal_level(anytime_critical(n, tuned_at=stopping.tuned_n, level=plan.level))
     return compare(control, treated, unit=plan.metric.unit, level=level).at_level(plan.level)
 
