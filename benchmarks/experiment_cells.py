@@ -28,7 +28,8 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     """Runs of an experiment: allocation, gate, comparison; see `Family`."""
     outcome = _OUTCOMES[cell.settings["outcome"]]
     seen, shares = _allocate(cell, rng, n_replicates)
-    control, treated = (dict(enumerate(outcome(cell, rng, seen[..., arm], is_treated=bool(arm)))) for arm in (0, 1))
+    arms: list[Arm] = [dict(enumerate(outcome(cell, rng, seen[..., arm], is_treated=bool(arm)))) for arm in (0, 1)]
+    control, treated = arms
     expected = seen.sum(axis=-1, keepdims=True) * np.stack([1 - shares, shares], axis=-1)
     flat = (n_replicates, -1)
     is_invalid = mismatch_p_value(seen.reshape(flat), expected.reshape(flat), df=len(shares)) < GATE_ALPHA

@@ -66,16 +66,12 @@ CELLS: tuple[Cell, ...] = (
             settings={"units": units, "treated": treated, "noise": noise},
         )
     ),
-    *over_effects(
-        ("0", "promise"),
-        design="rollout",
-        nuisance="6 of 24, staggered",
-        settings={"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True},
-    ),
-    *over_effects(
-        ("0", "promise"),
-        design="rollout",
-        nuisance="10 of 20, unequal noise",
-        settings={"units": 20, "treated": 10, "noise": 0.09, "unequal": 0.5},
+    *(
+        cell
+        for name, settings in (
+            ("6 of 24, staggered", {"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True}),
+            ("10 of 20, unequal noise", {"units": 20, "treated": 10, "noise": 0.09, "unequal": 0.5}),
+        )
+        for cell in over_effects(("0", "promise"), design="rollout", nuisance=name, settings=settings)
     ),
 )

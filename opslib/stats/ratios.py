@@ -131,7 +131,7 @@ def compare(
         )
     chosen = resolved_scale(c_strata, t_strata, scale)
     df = float(_freedom(c, t))
-    value, lower, upper = relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
+    value, lower, upper = interval_of(c_strata, t_strata, level=level, scale=chosen, adjust=adjust)
     n_control, n_treated = int(sum(c.n)), int(sum(t.n))
     n = int(sum(c.n) + sum(t.n))
     details = [
@@ -175,12 +175,8 @@ def interval_of(
 ) -> tuple[Any, Any, Any]:
     """Relative difference and its ends of many samples at once (arguments as in `compare`, the same strata in both)."""
     c, t = arm_points(control, treated, adjust=adjust)
-    chosen = resolved_scale(control, treated, scale)
-    return relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
-
-
-def relative_interval(c: ArmPoint, t: ArmPoint, *, scale: Scale, critical: float) -> tuple[Any, Any, Any]:
-    """Relative difference and its ends (elementwise); ``critical`` is the two-sided quantile of the statistic."""
+    scale = resolved_scale(control, treated, scale)
+    critical = _critical(c, t, level, scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = t.value / c.value
         if scale == "shape":
