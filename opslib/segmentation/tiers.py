@@ -42,6 +42,7 @@ def value_tiers(order_lines: Table, *, as_of: date, shares: tuple[float, float] 
 
     Examples
     --------
+    >>> from opslib import engine
     >>> lines = pd.DataFrame({"order_id": ["1", "2", "3"], "product_id": "a", "customer_id": ["x", "y", "z"],
     ...     "ordered_at": pd.to_datetime(["2026-01-05"] * 3), "quantity": 1.0, "unit_price": [6.0, 3.0, 1.0]})
     >>> tiers = value_tiers(lines, as_of=date(2026, 3, 10))
