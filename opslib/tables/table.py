@@ -59,7 +59,7 @@ def show(
     title: str,
     columns: Mapping[str, str] | Sequence[str] | None = None,
     currency: str | None = None,
-    highlight: str | Sequence[bool] | None = None,
+    highlight: str | None = None,
     notes: Sequence[str] = (),
     max_rows: int = 12,
     people: Said = UNSAID,
@@ -80,8 +80,8 @@ def show(
         Columns to show in order, as name -> head, or names alone; all unless given.
     currency : str or None
         ISO code for money columns.
-    highlight : str, sequence of bool or None
-        Interesting rows: a boolean column (not shown itself) or a mask.
+    highlight : str or None
+        Column that says which rows are interesting, not shown itself.
     notes : sequence of str
         Sentences below the table.
     max_rows : int
@@ -120,13 +120,14 @@ def show(
         heads.append(head_of(name, kind, label=label, currency=currency))
         column = format_column(frame, name, kind, currency=currency)
         cells.append(_withheld(column, frame) if kind in NUMERIC else column)
+    marks = frame[highlight] if highlight else [False] * len(frame)
     if WITHHELD in frame.columns and frame[WITHHELD].any():
         notes.append("Withheld: fewer than ten people, or needed to keep such a group from being worked out.")
     return Table(
         title=title,
         heads=tuple(heads),
         rows=tuple(zip(*cells, strict=True)) if cells else (),
-        marked=_marks(frame, highlight),
+        marked=tuple(bool(value) and not pd.isna(value) for value in marks),
         notes=tuple(notes),
         max_rows=max_rows,
     )
@@ -151,7 +152,7 @@ def _without_example_ids(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _labels(
-    frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None, highlight: str | Sequence[bool] | None
+    frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None, highlight: str | None
 ) -> tuple[dict[str, str | None], list[str]]:
     """Columns to show with their own heads, and identity columns left out."""
     if columns is not None:
@@ -165,7 +166,7 @@ def _labels(
     names = list(frame.columns)
     ends = {end for pair in ends_of(frame).values() for end in pair} | {WITHHELD}
     ends |= {"unit"} if "value" in names else set()
-    ends |= {highlight} if isinstance(highlight, str) else set()
+    ends |= {highlight} if highlight else set()
     refused = [name for name in names if name in IDENTITY_COLUMNS]
     return {name: None for name in names if name not in ends and name not in refused}, refused
 
@@ -174,15 +175,6 @@ def _withheld(column: list[Cell], frame: pd.DataFrame) -> list[Cell]:
     if WITHHELD not in frame.columns:
         return column
     return [Cell(WITHHELD_TEXT) if gone else cell for cell, gone in zip(column, frame[WITHHELD], strict=True)]
-
-
-def _marks(frame: pd.DataFrame, highlight: str | Sequence[bool] | None) -> tuple[bool, ...]:
-    if highlight is None:
-        return (False,) * len(frame)
-    mask = frame[highlight] if isinstance(highlight, str) else list(highlight)[: len(frame)]
-    if len(mask) != len(frame):
-        raise ParameterError(f"table: highlight has {len(mask)} values for {len(frame)} rows")
-    return tuple(bool(value) and not pd.isna(value) for value in mask)
 
 
 def to_html(table: Table) -> str:
