@@ -63,6 +63,9 @@ class Query:
     fingerprint: str
 
 
+# A lazy table that is typed in a shell shows its first ten rows, and not its expression; the query is none of the log's.
+ibis.options.interactive = True
+
 _log: deque[Query] = deque(maxlen=LOG_LENGTH)
 _local: list[BaseBackend] = []
 

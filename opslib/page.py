@@ -73,6 +73,9 @@ class Page:
     what_was_read: str
     _sections: dict[str, bool] = field(default_factory=dict, repr=False)  # id -> whether its tables are there
 
+    def __repr__(self) -> str:
+        return f"<Page: {self.what_was_read} {', '.join(sorted(self.facts.tables))}>"
+
     def table(self, name: str) -> ir.Table:
         """A table of the shop, cut as the page is; one that the shop lacks is empty, an optional column null.
 

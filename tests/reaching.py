@@ -8,6 +8,7 @@ methods; an imported module runs, so what its top calls or registers by a decora
 from __future__ import annotations
 
 import ast
+import doctest
 import json
 import re
 import tomllib
@@ -183,8 +184,8 @@ class Package:
             found += self.code_uses("\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"))
         analyst = self.root / "docs" / "analyst.md"
         if analyst.is_file():
-            for block in re.findall(r"```python\n(.*?)```", analyst.read_text(encoding="utf-8"), re.DOTALL):
-                found += self.code_uses(block)
+            examples = doctest.DocTestParser().get_examples(analyst.read_text(encoding="utf-8"))
+            found += self.code_uses("".join(example.source for example in examples))
         project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         named = [project["scripts"], *project.get("entry-points", {}).values()]
         for text in (text for group in named for text in group.values()):

@@ -11,7 +11,7 @@ from opslib.casework.judge import with_departments
 from opslib.classification.cells import TREATMENTS
 from opslib.departments import ALIASES, DEPARTMENTS, department, department_or_own
 from opslib.errors import ParameterError, ProposalError
-from opslib.proposals.evaluate import frozen_definitions
+from opslib.proposals.evaluate import definitions_of
 from opslib.segmentation import SEGMENTS
 from opslib.segmentation.life_stage import STAGES
 from opslib.simulate.wording import DEPARTMENTS as SIMULATED
@@ -60,7 +60,7 @@ def test_all_proposals_of_the_demo_name_departments() -> None:
         read = with_departments(proposal)
         named = {effort.department for effort in read.affected} | {c.department for c in read.consultations}
         assert named <= set(SIMULATED)
-        assert frozen_definitions(read) == frozen_definitions(proposal)
+        assert definitions_of(read) == definitions_of(proposal)
         assert read.claims == proposal.claims
 
 

@@ -386,7 +386,7 @@ def test_every_metric_names_known_tables_and_every_measure_is_used() -> None:
     assert all(set(metric.tables) <= set(CONTRACTS) and metric.tables for metric in METRICS.values())
     assert all(metric.definition.endswith(".") for metric in METRICS.values())
     assert METRICS["conversion"].tables == ("order_lines", "sessions")
-    assert METRICS["net_revenue"].resolved()["measures"]["numerator"][1].startswith("-1 money given back")
+    assert METRICS["net_revenue"].measures["numerator"][1].startswith("-1 money given back")
     assert {"revenue", "units"} <= set(MEASURES)
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import opslib
 from tests.conftest import ROOT, git
 from tests.reaching import Package
 
@@ -59,8 +60,6 @@ def test_the_duckdb_and_sqlglot_pins_are_still_needed():
 #: What nothing reaches yet, and the issue that will call it. Nothing else stays that only tests use.
 WAITING = {
     "stats.control": 18,
-    "positioning.pairs.product_pairs": 12,
-    "proposals.evaluate.evaluate_claims": 12,
     "sessions": 17,
     "proposals.portfolio": 19,
     "proposals.verdicts.q_values": 20,
@@ -222,9 +221,26 @@ def test_no_machine_paths_are_committed():
     assert bad == []
 
 
-def test_the_command_line_starts_without_heavy_libraries():
-    code = (
-        "import sys, opslib.cli; print([m for m in ('matplotlib', 'sklearn', 'papermill', 'ibis') if m in sys.modules])"
-    )
+@pytest.mark.parametrize("module", ["opslib", "opslib.cli"])
+def test_importing_the_package_or_its_command_line_loads_no_heavy_library(module):
+    heavy = ("pandas", "numpy", "ibis", "duckdb", "matplotlib", "sklearn", "scipy", "papermill", "IPython")
+    code = f"import sys, {module}; dir(opslib); print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"
+
+
+def test_every_name_of_the_package_is_there_when_asked_for_and_type_checkers_see_the_same():
+    names = [name for name in dir(opslib) if not name.startswith("__")]
+    assert all(getattr(opslib, name).__name__.rpartition(".")[2] == name for name in names)
+    tree = ast.parse((ROOT / "opslib" / "__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and node.test.id == "TYPE_CHECKING")
+    assert sorted(alias.asname for statement in block.body for alias in statement.names) == names
+    with pytest.raises(AttributeError, match="module 'opslib' has no attribute 'segments'"):
+        opslib.segments  # noqa: B018
+
+
+def test_every_room_is_a_name_of_the_package():
+    """The row of rooms is import-linter's."""
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    (row,) = (row for row in layers if "segmentation" in row)
+    assert set(re.findall(r"(?<![(\w])\w+(?![\w)])", row)) | {"charts", "tables"} == set(opslib._MODULES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html.parser
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import date
 from html import unescape
@@ -325,6 +327,32 @@ def test_bare_frames_and_estimates_show_no_raw_floats(shell):
     assert "0.33333" not in shown["text/html"].replace('data-sort="0.333333333333"', "")
     estimate = Estimate(value=1 / 3, lower=0.3, upper=0.36, n=900, unit="share", method="Wilson")
     assert bundle(shell, estimate)["text/plain"] == f"33{NBSP}% (30{DASH}36)  [95{NBSP}% interval, n = 900, Wilson]"
+
+
+def test_a_lazy_table_shows_its_first_rows_names_nobody_and_is_no_query_of_the_page(shell):
+    orders = pd.DataFrame({"customer_id": [f"c{i}" for i in range(25)], "revenue_amount": [1.5] * 25})
+    lazy = engine.connect().create_table("orders", orders).order_by("customer_id")
+    before = engine.query_log()
+    shown = bundle(shell, lazy)
+    assert engine.query_log() == before
+    # A head, ten rows and the sentence on the column that is left out.
+    assert shown["text/plain"].count("1.50") == 10
+    assert "c1" not in shown["text/plain"] + shown["text/html"]
+    assert "c1" not in repr(lazy)  # what print would write on a page
+
+
+def test_in_a_shell_a_lazy_table_prints_its_first_ten_rows():
+    code = (
+        "import pandas as pd\nfrom opslib import engine\n"
+        "print(repr(engine.as_table(pd.DataFrame({'n': range(100, 125)}))), engine.query_log())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert [n for n in range(100, 125) if str(n) in out] == list(range(100, 110))
+    assert out.endswith("()\n")
+
+
+def test_a_table_prints_as_its_text_in_a_shell():
+    assert repr(show(sizes(), title="Segments")) == to_text(show(sizes(), title="Segments"))
 
 
 def test_without_ipython_registering_does_nothing(monkeypatch):

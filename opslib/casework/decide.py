@@ -14,7 +14,7 @@ from opslib.formats import format_date
 from opslib.metrics import Metric
 from opslib.proposals.after_launch import expected_error, measured_follow_up
 from opslib.proposals.desirability import Desirability, prior_of
-from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions, plans_of
+from opslib.proposals.evaluate import definitions_of, evaluate_proposal, plans_of
 from opslib.proposals.follow_up import LAUNCHES, day_of, decision_payload, follow_up_payload
 from opslib.proposals.freezing import FrozenRecord, changes_since, require_finished
 from opslib.proposals.ledger import Record, records_of
@@ -230,7 +230,7 @@ def _require_as_frozen(proposal: Proposal, record: FrozenRecord | None, *, own: 
         raise ProposalError(
             f"{proposal.id}: it was never frozen, so nobody named its follow-up before the result, and none is scored"
         )
-    changes = changes_since(record, proposal, definitions=frozen_definitions(proposal, own=own))
+    changes = changes_since(record, proposal, definitions=definitions_of(proposal, own=own))
     if changes:
         raise ProposalError(
             f"{proposal.id}: {changes[0].sentence}; a follow-up measures what was frozen, so take the change back"

@@ -120,12 +120,12 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
     """
     from opslib.casework import files as proposal_files
     from opslib.casework import judge as judging
-    from opslib.proposals.evaluate import claim_outcome_of, first_outcome_of, frozen_definitions
+    from opslib.proposals.evaluate import claim_outcome_of, definitions_of, first_outcome_of
     from opslib.proposals.freezing import freeze as freeze_claims
 
     opened, folder = open_with_progress(shop), proposals_of(shop)
     loaded = proposal_files.load_proposals(folder)[proposal]
-    definitions = frozen_definitions(loaded, own=judging.own_metrics(opened))
+    definitions = definitions_of(loaded, own=judging.own_metrics(opened))
     record = freeze_claims(loaded, definitions=definitions, at=datetime.now(UTC))
     proposal_files.write_freeze(folder, record)
     typer.echo(f"frozen {proposal}: {record.sha256}")

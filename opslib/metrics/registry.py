@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from opslib.errors import ParameterError, nearest
@@ -198,10 +198,10 @@ class Metric:
                 names += [SOURCES[measure.source], *(["sessions"] if linked else [])]
         return tuple(dict.fromkeys(names))
 
-    def resolved(self) -> dict[str, Any]:
-        """The whole definition as plain values, measures spelt out: what a frozen proposal hashes."""
-        sides = {side: [f"{t.sign:+d} {t.measure.sentence}" for t in self.terms(side)] for side in SIDES}
-        return {**asdict(self), "measures": sides}
+    @property
+    def measures(self) -> dict[Side, list[str]]:
+        """What each side sums, in words: part of what a proposal freezes."""
+        return {side: [f"{t.sign:+d} {t.measure.sentence}" for t in self.terms(side)] for side in SIDES}
 
     def _measure(self, name: str) -> Measure:
         if name not in MEASURES:

@@ -30,8 +30,8 @@ _MEASURES = (
 
 
 def demand_gaps(
-    products: Table,
     order_lines: Table,
+    products: Table,
     *,
     period: Period,
     by: Sequence[str] = ("category", "price_band"),
@@ -42,10 +42,10 @@ def demand_gaps(
 
     Parameters
     ----------
-    products : table
-        product_id and the columns ``by``; price where ``price_band`` is among them.
     order_lines : table
         What was bought, for the amount that a view (without events: a line) brings.
+    products : table
+        product_id and the columns ``by``; price where ``price_band`` is among them.
     period : Period
         Days that count.
     by : sequence of str
@@ -78,7 +78,7 @@ def demand_gaps(
     >>> own = pd.DataFrame({"product_id": ["a", "b", "c", "d"], "category": ["rug", "rug", "rug", "lamp"]})
     >>> sold = pd.DataFrame({"order_id": list("1234"), "product_id": ["d", "d", "d", "a"], "quantity": 1.0,
     ...     "unit_price": 10.0, "ordered_at": pd.to_datetime(["2026-10-05"] * 4)})
-    >>> gaps = demand_gaps(own, sold, period=Period.parse("2026-10-01", "2026-10-31"), by=["category"])
+    >>> gaps = demand_gaps(sold, own, period=Period.parse("2026-10-01", "2026-10-31"), by=["category"])
     >>> gaps[["category", "offer_share", "demand_share", "pressure"]].values.tolist()
     [['lamp', 0.25, 0.75, 3.0], ['rug', 0.75, 0.25, 0.3333333333333333]]
     """
@@ -199,8 +199,8 @@ def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float) -> pd.DataF
 
 
 def attribute_gaps(
-    products: Table,
     order_lines: Table,
+    products: Table,
     *,
     period: Period,
     events: Table | None = None,
@@ -213,10 +213,10 @@ def attribute_gaps(
     >>> own = pd.DataFrame({"product_id": ["a", "b"], "attr_colour": ["red", "blue"], "attr_size": [1.0, 2.0]})
     >>> sold = pd.DataFrame({"order_id": ["1"], "product_id": ["a"], "quantity": 1.0, "unit_price": 10.0,
     ...     "ordered_at": pd.to_datetime(["2026-10-05"])})
-    >>> list(attribute_gaps(own, sold, period=Period.parse("2026-10-01", "2026-10-31")))
+    >>> list(attribute_gaps(sold, own, period=Period.parse("2026-10-01", "2026-10-31")))
     ['attr_colour']
     """
     table = engine.as_table(products)
     names = [name for name in table.columns if name.startswith("attr_") and table[name].type().is_string()]
     options = {"period": period, "events": events, "stock_levels": stock_levels}
-    return {name: demand_gaps(products, order_lines, by=[name], **options) for name in names}  # type: ignore[arg-type]
+    return {name: demand_gaps(order_lines, products, by=[name], **options) for name in names}  # type: ignore[arg-type]

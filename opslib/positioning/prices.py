@@ -180,15 +180,15 @@ def price_position(indices: Table, *, by: str = "category", level: float = 0.95)
     return out.sort_values(["price_index", "group"], ascending=[False, True], na_position="last", ignore_index=True)
 
 
-def price_ladder(products: Table, order_lines: Table, *, period: Period, n_bands: int = 6) -> pd.DataFrame:
+def price_ladder(order_lines: Table, products: Table, *, period: Period, n_bands: int = 6) -> pd.DataFrame:
     """Price bands of each category with what is offered and what is bought in them, so that gaps show.
 
     Parameters
     ----------
-    products : table
-        product_id, category, price.
     order_lines : table
         Lines of the shop; only paid ones count.
+    products : table
+        product_id, category, price.
     period : Period
         Days of sale that count.
     n_bands : int
@@ -205,7 +205,7 @@ def price_ladder(products: Table, order_lines: Table, *, period: Period, n_bands
     >>> own = pd.DataFrame({"product_id": ["a", "b"], "category": ["x", "x"], "price": [1.0, 8.0]})
     >>> sold = pd.DataFrame({"order_id": ["1"], "product_id": ["a"], "ordered_at": pd.to_datetime(["2026-10-05"]),
     ...     "quantity": [3.0], "unit_price": [1.0]})
-    >>> ladder = price_ladder(own, sold, period=Period.parse("2026-10-01", "2026-10-31"), n_bands=3)
+    >>> ladder = price_ladder(sold, own, period=Period.parse("2026-10-01", "2026-10-31"), n_bands=3)
     >>> ladder[["n_products", "demand_share"]].values.tolist()
     [[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
     """

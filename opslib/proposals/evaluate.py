@@ -21,7 +21,6 @@ from opslib.proposals.surroundings import surroundings_of
 from opslib.proposals.verdicts import judge_claim, judge_guardrail, overall, overall_grade
 from opslib.stats.multiplicity import bonferroni_level
 
-_DISPLAYED = ("title", "money_path")
 _RECORDED = ("unit_outcomes", "experiment_summaries")
 
 
@@ -111,52 +110,21 @@ def evaluate_proposals(
                 f"{proposal.id}: replay: true is for historical data sets and the demo only; remove it, "
                 "and freeze before the window starts"
             )
-    registries = {p.id: definitions_of(p, own=shop.own_metrics or {}) for p in proposals}
+    registries = {p.id: definitions_of(p, own=shop.own_metrics) for p in proposals}
     plans = [plan for p in proposals for plan in _plans(p, registries[p.id])]
     measured = measure(plans, context)
     return tuple(_result(p, measured, registries[p.id], shop=shop, record=records.get(p.id)) for p in proposals)
 
 
-def evaluate_claims(
-    claims: Sequence[Claim],
-    tables: Mapping[str, Table],
-    *,
-    as_of: date,
-    level: float = 0.95,
-    own_metrics: Mapping[str, Metric] | None = None,
-) -> dict[str, Measured]:
-    """Measure claims without judging them; those that share metric, unit and period share a scan.
-
-    Parameters
-    ----------
-    claims : sequence of Claim
-        With different ids.
-    tables : mapping of name to table
-        With local days, or in UTC.
-    as_of : date
-        Last day whose data may be looked at.
-    level : float
-        Level of every interval (0-1).
-    own_metrics : mapping of name to Metric
-        The shop's own.
-
-    Returns
-    -------
-    dict of claim id to Measured
-    """
-    plans = [
-        Plan(key=claim.id, claim=claim, metric=_metric_of(claim, own_metrics or {}), level=level) for claim in claims
-    ]
-    return measure(plans, Context(tables=tables, as_of=as_of))
-
-
-def definitions_of(proposal: Proposal, *, own: Mapping[str, Metric]) -> dict[str, Metric | RecordedMetric]:
+def definitions_of(
+    proposal: Proposal, *, own: Mapping[str, Metric] | None = None
+) -> dict[str, Metric | RecordedMetric]:
     """Every metric that a proposal uses, resolved.
 
     Parameters
     ----------
     proposal : Proposal
-    own : mapping of name to Metric
+    own : mapping of name to Metric or None
         The shop's own.
 
     Returns
@@ -168,27 +136,15 @@ def definitions_of(proposal: Proposal, *, own: Mapping[str, Metric]) -> dict[str
     ProposalError
         A name that is in no registry; the nearest is named.
     """
-    found = {claim.metric: _metric_of(claim, own, proposal.id) for claim in proposal.claims}
+    found = {claim.metric: _metric_of(claim, own or {}, proposal.id) for claim in proposal.claims}
     for guard in proposal.guardrails:
-        found.setdefault(guard.metric, _metric_of(_guard_claim(proposal, guard), own, proposal.id))
+        found.setdefault(guard.metric, _metric_of(_guard_claim(proposal, guard), own or {}, proposal.id))
     return found
 
 
 def plans_of(proposal: Proposal, *, own: Mapping[str, Metric] | None = None) -> dict[str, Plan]:
     """Claims with their resolved metrics and levels, by claim id (what `desirability.desirability` needs)."""
-    return {plan.claim.id: plan for plan in _plans(proposal, definitions_of(proposal, own=own or {}))}
-
-
-def frozen_definitions(proposal: Proposal, *, own: Mapping[str, Metric] | None = None) -> dict[str, dict]:
-    """The definitions as `freezing.freeze` takes them: what is counted, not how it is displayed."""
-    return _frozen(definitions_of(proposal, own=own or {}))
-
-
-def _frozen(metrics: Definitions) -> dict[str, dict]:
-    return {
-        name: {key: value for key, value in metric.resolved().items() if key not in _DISPLAYED}
-        for name, metric in metrics.items()
-    }
+    return {plan.claim.id: plan for plan in _plans(proposal, definitions_of(proposal, own=own))}
 
 
 def first_outcome_of(proposal: Proposal, *, zone: str) -> datetime:
@@ -255,8 +211,7 @@ def _standing(
     zone: str,
 ) -> tuple[tuple[Change, ...], bool]:
     """What changed since freezing, and whether the claims stand as frozen before their first outcome."""
-    definitions = _frozen(metrics)
-    changes = () if record is None else changes_since(record, proposal, definitions=definitions)
+    changes = () if record is None else changes_since(record, proposal, definitions=metrics)
     return changes, is_before(record, first_outcome=first_outcome_of(proposal, zone=zone)) and not changes
 
 
@@ -320,7 +275,7 @@ def check_proposal(
     tuple of Obstacle
         Errors first.
     """
-    metrics = definitions_of(proposal, own=shop.own_metrics or {})
+    metrics = definitions_of(proposal, own=shop.own_metrics)
     changes, in_time = _standing(proposal, metrics, frozen, shop.time_zone)
     around = surroundings_of(
         proposal,

@@ -10,12 +10,42 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from opslib.errors import ProposalError
+from opslib.metrics import Filter, Metric
+from opslib.proposals import model, scope
+from opslib.proposals.designs import RecordedMetric
 from opslib.proposals.ledger import Record
 from opslib.proposals.model import Proposal
 
-Definition = Mapping[str, Any]
+Definitions = Mapping[str, Metric | RecordedMetric]
 CONTENT = 1
 """Version of what a freeze covers; its keys stay for ever, and a record without one is of version 1."""
+_ARMS = "kind experiment control treatment randomised source covariate_days"
+#: Keys that a version writes of each part, always and for ever. A field that has got another name is ``key=field``; a field that
+#: a part has got since is written where it is not at its default, so that what was frozen without it keeps its hash.
+_KEYS: dict[int, dict[type, str]] = {
+    1: {
+        model.Claim: "id sentence metric unit direction scope design promise m scale window stopping follow_up is_confirmatory",
+        model.Guardrail: "metric margin scale",
+        model.FollowUp: "design window hold_out_share",
+        model.Window: "start end",
+        scope.Filter: "column op value",
+        model.Fixed: "kind",
+        model.GroupSequential: "kind looks",
+        model.Anytime: "kind tuned_n",
+        model.Experiment: f"{_ARMS} analysed_by segment is_ramp_pooled",
+        model.ClusterExperiment: _ARMS,
+        model.Rollout: "kind rollout history_days method",
+        model.BeforeAfter: "kind changed_on history_days control_scope",
+        model.Elasticity: "kind price_change history_days",
+        model.Level: "kind",
+        model.Trend: "kind grain",
+        model.Comparison: "kind group control treatment",
+        model.Outside: "kind citation value lower upper level",
+        Metric: "name definition unit numerator denominator unit_of_analysis direction numerator_where denominator_where measures",
+        Filter: "column operator value",
+        RecordedMetric: "name definition direction",
+    }
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +121,16 @@ class Change:
         return f"{self.field} was {self.frozen!r} when frozen and is {self.now!r} now"
 
 
-def frozen_content(proposal: Proposal, *, definitions: Mapping[str, Definition]) -> dict[str, Any]:
-    """What a freeze covers, as JSON values.
+def frozen_content(proposal: Proposal, *, definitions: Definitions, version: int = CONTENT) -> dict[str, Any]:
+    """What a freeze covers, as JSON values: the one place that writes what is hashed.
 
     Parameters
     ----------
     proposal : Proposal
-    definitions : mapping of metric name to mapping
-        Resolved metric definitions: numerator, denominator, unit, direction.
+    definitions : mapping of metric name to Metric or RecordedMetric
+        From `evaluate.definitions_of`; what is counted is written, not how it is displayed.
+    version : int
+        Whose keys are written.
 
     Returns
     -------
@@ -113,21 +145,43 @@ def frozen_content(proposal: Proposal, *, definitions: Mapping[str, Definition])
     missing = [name for name in proposal.metrics() if name not in definitions]
     if missing:
         raise ProposalError(f"{proposal.id}: no metric '{missing[0]}' in the registry; nothing can be frozen on it")
-    return {
-        "claims": {claim.id: claim.model_dump(mode="json") for claim in proposal.claims},
-        "guardrails": {guard.metric: guard.model_dump(mode="json") for guard in proposal.guardrails},
-        "metrics": {name: json.loads(_canonical(definitions[name])) for name in proposal.metrics()},
+    covered = {
+        "claims": {claim.id: claim for claim in proposal.claims},
+        "guardrails": {guard.metric: guard for guard in proposal.guardrails},
+        "metrics": {name: definitions[name] for name in proposal.metrics()},
         "stated_probability": proposal.stated_probability,
     }
+    return {name: _written(value, _KEYS[version]) for name, value in covered.items()}
 
 
-def freeze(proposal: Proposal, *, definitions: Mapping[str, Definition], at: datetime) -> FrozenRecord:
+def _written(value: Any, keys: Mapping[type, str]) -> Any:
+    """A value as JSON holds it, a part under its keys."""
+    if type(value) in keys:
+        fields = {key: field or key for key, _, field in (item.partition("=") for item in keys[type(value)].split())}
+        known = getattr(type(value), "model_fields", {})
+        later = [name for name in known if name not in fields.values()]
+        fields |= {name: name for name in later if getattr(value, name) != known[name].get_default()}
+        value = {key: getattr(value, field) for key, field in fields.items()}
+    if isinstance(value, Mapping):
+        return {key: _written(item, keys) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(item, keys) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_written(item, keys) for item in value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise ProposalError(f"a {type(value).__name__} cannot be frozen: freezing has no keys for it; {value!r}")
+
+
+def freeze(proposal: Proposal, *, definitions: Definitions, at: datetime) -> FrozenRecord:
     """Freeze a proposal.
 
     Parameters
     ----------
     proposal : Proposal
-    definitions : mapping of metric name to mapping
+    definitions : mapping of metric name to Metric or RecordedMetric
         As in `frozen_content`.
     at : datetime
         The time, with a zone.
@@ -171,14 +225,15 @@ def content_hash(content: Mapping[str, Any]) -> str:
     >>> content_hash({"b": 1, "a": 2}) == content_hash({"a": 2, "b": 1})
     True
     """
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def changes_since(
     record: FrozenRecord,
     proposal: Proposal,
     *,
-    definitions: Mapping[str, Definition],
+    definitions: Definitions,
 ) -> tuple[Change, ...]:
     """Fields that differ from the frozen ones, each named.
 
@@ -186,14 +241,14 @@ def changes_since(
     ----------
     record : FrozenRecord
     proposal : Proposal
-    definitions : mapping of metric name to mapping
+    definitions : mapping of metric name to Metric or RecordedMetric
 
     Returns
     -------
     tuple of Change
         Empty where nothing changed.
     """
-    now = frozen_content(proposal, definitions=definitions)
+    now = frozen_content(proposal, definitions=definitions, version=record.version)
     if content_hash(now) == record.sha256:
         return ()
     old, new = dict(_leaves(record.content)), dict(_leaves(now))
@@ -209,18 +264,6 @@ def is_before(record: FrozenRecord | None, *, first_outcome: datetime | None) ->
     if record is None:
         return False
     return first_outcome is None or record.frozen_at < first_outcome
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    raise ProposalError(f"a metric definition holds a {type(value).__name__}, which cannot be frozen; write it as text")
 
 
 def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

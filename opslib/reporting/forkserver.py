@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import importlib
 import json
 import os
 import selectors
@@ -50,9 +49,10 @@ def main(address: str, modules: list[str]) -> None:
 
 
 def _preload(name: str) -> None:
-    """Import a module; what is broken, or no module, is left to the notebook that asks for it, which then says so."""
+    """Import a module, or a name of one that is looked up when asked for; what is broken is left to the notebook, which says so."""
+    home, _, part = name.rpartition(".")
     try:
-        importlib.import_module(name)
+        __import__(home or name, fromlist=[part])
     except ImportError as error:
         sys.stderr.write(f"not loaded: {name}: {error}\n")  # the server's log
 

@@ -91,6 +91,10 @@ class Shop:
     settings: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
 
+    def __repr__(self) -> str:
+        seen = "no dates" if self.coverage is None else f"{self.coverage.first} to {self.coverage.last}"
+        return f"<Shop {self.name}: {self.title}, {seen}; {', '.join(self.tables)}>"
+
     def has(self, name: str) -> bool:
         """Whether the shop has a table; :class:`ContractError` if no contract has that name."""
         require_table(name)

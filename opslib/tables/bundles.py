@@ -13,6 +13,7 @@ from datetime import date
 from html import escape
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -28,6 +29,8 @@ from opslib.stats.estimates import Estimate
 from opslib.tables.table import Table, show, to_html, to_text
 
 PREFIX = "application/vnd.opslib."
+HEAD_ROWS = 10
+"""Rows that are shown of a table that is not computed yet."""
 DOTS = {"measured": "●", "estimated": "◐", "described": "○", "simulated": "◌"}
 _TEMPORARY = re.compile(r"\bibis_[a-z_]*?[a-z0-9]{16,}\b")
 
@@ -129,8 +132,8 @@ def _stable_sql(sql: str) -> str:
 def register() -> None:
     """Install the formatters in the running IPython; without one, do nothing.
 
-    Finding, limits, provenance, missing tables, series, estimates, tables and data frames then show themselves as
-    this package writes them, never as raw floats.
+    Finding, limits, provenance, missing tables, series, estimates, tables, data frames and lazy tables then show themselves
+    as this package writes them, never as raw floats.
     """
     from IPython import get_ipython
 
@@ -140,6 +143,7 @@ def register() -> None:
     formatter = shell.display_formatter.mimebundle_formatter
     for kind, bundle in BUNDLES.items():
         formatter.for_type(kind, bundle)
+    ibis.options.interactive = False  # ibis would print names of people
 
 
 def unregister() -> None:
@@ -149,6 +153,7 @@ def unregister() -> None:
     shell = get_ipython()
     for kind in BUNDLES if shell is not None else ():
         shell.display_formatter.mimebundle_formatter.pop(kind, None)
+    ibis.options.interactive = True
 
 
 def finding_bundle(finding: Finding) -> Bundle:
@@ -256,6 +261,12 @@ def frame_bundle(frame: pd.DataFrame) -> Bundle:
     return table_bundle(show(frame, title=""))
 
 
+def lazy_bundle(table: ir.Table) -> Bundle:
+    """The first rows of a table that is not computed yet, as a bare frame; the query is none of the page's."""
+    with engine.unlogged():
+        return frame_bundle(engine.collect(table.limit(HEAD_ROWS)))
+
+
 def _bundle(name: str, data: Any, *, html: str, text: str) -> Bundle:
     return {f"{PREFIX}{name}+json": data, "text/html": html, "text/plain": text}
 
@@ -271,4 +282,5 @@ BUNDLES: dict[type, Callable[[Any], Bundle]] = {
     Estimate: estimate_bundle,
     Table: table_bundle,
     pd.DataFrame: frame_bundle,
+    ir.Table: lazy_bundle,
 }

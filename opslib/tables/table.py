@@ -49,7 +49,7 @@ class Table:
     notes: tuple[str, ...]
     max_rows: int
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return to_text(self)
 
 

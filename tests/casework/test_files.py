@@ -10,7 +10,7 @@ import pytest
 
 from opslib.casework import files as files
 from opslib.errors import LedgerError, ProposalError
-from opslib.proposals.evaluate import frozen_definitions
+from opslib.proposals.evaluate import definitions_of
 from opslib.proposals.freezing import freeze
 from opslib.proposals.model import Consultation
 from tests.conftest import git
@@ -89,7 +89,7 @@ def test_a_list_on_one_line_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_freeze_is_written_once(tmp_path: Path) -> None:
-    record = freeze(proposal(), definitions=frozen_definitions(proposal()), at=AT)
+    record = freeze(proposal(), definitions=definitions_of(proposal()), at=AT)
     files.write_freeze(tmp_path, record)
     assert files.frozen_records(tmp_path) == {"P-001": record}
     with pytest.raises(ProposalError, match="P-001 is frozen already"):

@@ -603,7 +603,7 @@ def _(w: World) -> Any:
 
 @case("positioning.price_ladder")
 def _(w: World) -> Any:
-    return prices.price_ladder(w.table("products"), lines_of(w), period=w.period)
+    return prices.price_ladder(lines_of(w), w.table("products"), period=w.period)
 
 
 @case("positioning.promotion_depths")
@@ -673,12 +673,12 @@ def _(w: World) -> Any:
 
 
 def white_gaps(w: World, **choices: Any) -> pd.DataFrame:
-    return gaps.demand_gaps(w.table("products"), lines_of(w), period=Period(w.baseline.start, w.period.end), **choices)
+    return gaps.demand_gaps(lines_of(w), w.table("products"), period=Period(w.baseline.start, w.period.end), **choices)
 
 
 @case("positioning.attribute_gaps")
 def _(w: World) -> Any:
-    return gaps.attribute_gaps(w.table("products"), lines_of(w), period=w.period, events=w.table("events"))
+    return gaps.attribute_gaps(lines_of(w), w.table("products"), period=w.period, events=w.table("events"))
 
 
 def said_of(w: World) -> ibis.Table:

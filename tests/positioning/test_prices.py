@@ -108,7 +108,7 @@ def _sold(rows):
 def test_the_ladder_shows_offer_demand_and_the_empty_band():
     products = PRODUCTS.assign(category="lamp", price=[1.0, 2.0, 2.0, 16.0])
     ladder = price_ladder(
-        products, _sold([("1", "p4", 1, 16.0, 0.0), ("2", "p1", 4, 1.0, 0.0)]), period=OCTOBER, n_bands=4
+        _sold([("1", "p4", 1, 16.0, 0.0), ("2", "p1", 4, 1.0, 0.0)]), products, period=OCTOBER, n_bands=4
     )
     # Bands of equal ratio from 1 to 16: 1-2, 2-4, 4-8, 8-16.
     assert ladder["lower_price"].round(6).tolist() == [1, 2, 4, 8]
@@ -133,4 +133,4 @@ def test_errors_name_the_thing():
     with pytest.raises(ContractError, match="competitor_prices: no column 'price'"):
         latest_competitor_prices(SEEN.drop(columns="price"), as_of=TODAY)
     with pytest.raises(ParameterError, match="n_bands 1 is not allowed"):
-        price_ladder(PRODUCTS, _sold([]), period=OCTOBER, n_bands=1)
+        price_ladder(_sold([]), PRODUCTS, period=OCTOBER, n_bands=1)

@@ -182,7 +182,7 @@ def sold(**amounts):
 
 
 def test_demand_against_offer_by_hand():
-    gaps = demand_gaps(OWN, sold(a=30.0, d=50.0), period=MARCH, by=["category"], events=views(a=20, b=10, d=60, e=10))
+    gaps = demand_gaps(sold(a=30.0, d=50.0), OWN, period=MARCH, by=["category"], events=views(a=20, b=10, d=60, e=10))
     rows = gaps.set_index("category")
     # Half of the products are lamps; they draw 70 of 100 views. One lamp view brings 50/70.
     assert rows.loc["lamp", ["demand_share", "offer_share", "pressure"]].tolist() == pytest.approx([0.7, 0.5, 1.4])
@@ -193,14 +193,14 @@ def test_demand_against_offer_by_hand():
 
 
 def test_a_group_that_was_bought_and_never_looked_at_has_no_amount_of_a_look():
-    gaps = demand_gaps(OWN, sold(a=30.0, d=50.0), period=MARCH, by=["category"], events=views(d=60))
+    gaps = demand_gaps(sold(a=30.0, d=50.0), OWN, period=MARCH, by=["category"], events=views(d=60))
     assert gaps["category"].tolist() == ["lamp", "rug"]
     assert gaps.loc[1, ["excess_amount", "excess_lower", "excess_upper"]].tolist() == [0.0, 0.0, 0.0]
     assert gaps["top_three_share"].tolist() == [1.0, 1.0]
 
 
 def test_price_bands_hold_ties_together_and_prices_out():
-    gaps = demand_gaps(OWN, sold(a=30.0), period=MARCH).set_index(["category", "price_band"])
+    gaps = demand_gaps(sold(a=30.0), OWN, period=MARCH).set_index(["category", "price_band"])
     assert gaps["n_products"].to_dict() == {
         ("rug", "lower"): 1, ("rug", "middle"): 1, ("rug", "upper"): 1, ("lamp", "lower"): 2, ("lamp", "upper"): 1,
     }  # fmt: skip
@@ -210,7 +210,7 @@ def test_price_bands_hold_ties_together_and_prices_out():
 def test_days_in_stock_are_the_offer():
     stock = pd.DataFrame({"product_id": ["a", "a", "b", "b", "d", "d"], "n_on_hand": [5, 0, 5, 5, 1, 0],
                           "date": pd.to_datetime(["2026-03-01", "2026-03-02"] * 3)})  # fmt: skip
-    gaps = demand_gaps(OWN, sold(a=30.0), period=MARCH, by=["category"], stock_levels=stock).set_index("category")
+    gaps = demand_gaps(sold(a=30.0), OWN, period=MARCH, by=["category"], stock_levels=stock).set_index("category")
     assert gaps.loc["rug", ["offer_share", "in_stock_share"]].tolist() == [0.75, 0.75]
     assert gaps.loc["lamp", ["offer_share", "in_stock_share"]].tolist() == [0.25, 0.5]
 
@@ -222,25 +222,25 @@ def test_views_of_one_visit_come_together_and_widen_the_interval():
     together["product_id"] = [name + ("2" if n % 2 else "") for n, name in enumerate(together["product_id"])]
     widths = []
     for events in (alone, together):
-        gaps = demand_gaps(own, sold(a=30.0), period=MARCH, by=["category"], events=events).set_index("category")
+        gaps = demand_gaps(sold(a=30.0), own, period=MARCH, by=["category"], events=events).set_index("category")
         widths.append(gaps.loc["lamp", "pressure_upper"] - gaps.loc["lamp", "pressure_lower"])
     # Two views a visit: twice the variance.
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(2), rel=0.08)
 
 
 def test_products_without_a_level_are_a_group_of_their_own_and_shares_sum_to_one():
-    gaps = demand_gaps(OWN, sold(a=30.0, e=10.0), period=MARCH, by=["attr_colour"])
+    gaps = demand_gaps(sold(a=30.0, e=10.0), OWN, period=MARCH, by=["attr_colour"])
     assert set(gaps["attr_colour"]) == {"red", "blue", "(none)"}
     assert gaps[["demand_share", "offer_share"]].sum().tolist() == pytest.approx([1, 1])
 
 
 def test_gap_errors_say_what_is_wrong():
     with pytest.raises(ParameterError, match="by is empty"):
-        demand_gaps(OWN, sold(a=1.0), period=MARCH, by=[])
-    none = demand_gaps(OWN, sold(a=1.0), period=Period.parse("2020-01-01", "2020-01-31"), by=["category"])
+        demand_gaps(sold(a=1.0), OWN, period=MARCH, by=[])
+    none = demand_gaps(sold(a=1.0), OWN, period=Period.parse("2020-01-01", "2020-01-31"), by=["category"])
     assert not len(none)
-    unpriced = demand_gaps(OWN.drop(columns="price"), sold(a=1.0), period=MARCH)
-    pd.testing.assert_frame_equal(unpriced, demand_gaps(OWN, sold(a=1.0), period=MARCH, by=["category"]))
+    unpriced = demand_gaps(sold(a=1.0), OWN.drop(columns="price"), period=MARCH)
+    pd.testing.assert_frame_equal(unpriced, demand_gaps(sold(a=1.0), OWN, period=MARCH, by=["category"]))
 
 
 # --- planted truth ----------------------------------------------------------------------------------------------------

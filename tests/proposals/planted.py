@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from opslib.proposals.evaluate import ShopData
-from opslib.proposals.model import Proposal
+from opslib.proposals.designs import Context, Plan, measure
+from opslib.proposals.evaluate import ShopData, definitions_of
+from opslib.proposals.model import Claim, Proposal
 from opslib.proposals.parsing import parse_proposal
+from opslib.proposals.results import Measured
 
 START = date(2026, 3, 2)
 """A Monday; windows of four weeks end on 2026-03-29."""
@@ -132,3 +135,10 @@ def shop(tables: dict[str, pd.DataFrame], *, as_of: date = date(2026, 3, 31), **
 def moment(text: str) -> datetime:
     """An aware time from ISO text."""
     return datetime.fromisoformat(text)
+
+
+def evaluate_claims(claims: Sequence[Claim], tables: dict[str, pd.DataFrame], *, as_of: date) -> dict[str, Measured]:
+    """Claims of different ids, measured and not judged."""
+    metrics = definitions_of(proposal().model_copy(update={"claims": tuple(claims), "guardrails": ()}))
+    plans = [Plan(key=claim.id, claim=claim, metric=metrics[claim.metric]) for claim in claims]
+    return measure(plans, Context(tables=tables, as_of=as_of))

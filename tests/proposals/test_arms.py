@@ -10,9 +10,9 @@ import pytest
 
 from opslib.contracts import Violation
 from opslib.proposals.designs.arms import Allocation, ratio_gate
-from opslib.proposals.evaluate import evaluate_claims, evaluate_proposal
+from opslib.proposals.evaluate import evaluate_proposal
 from opslib.proposals.results import ClaimResult
-from tests.proposals.planted import START, proposal, shop, visitor_test
+from tests.proposals.planted import START, evaluate_claims, proposal, shop, visitor_test
 
 
 def _judged(tables: dict[str, pd.DataFrame], **changes: str) -> ClaimResult:

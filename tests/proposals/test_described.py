@@ -11,10 +11,10 @@ import pytest
 from opslib import engine
 from opslib.errors import ProposalError
 from opslib.proposals.designs import EVALUATORS
-from opslib.proposals.evaluate import evaluate_claims, evaluate_proposal
+from opslib.proposals.evaluate import evaluate_proposal
 from opslib.proposals.model import Claim
 from opslib.proposals.parsing import json_schema
-from tests.proposals.planted import START, proposal, shop
+from tests.proposals.planted import START, evaluate_claims, proposal, shop
 
 AS_OF = date(2026, 4, 1)
 

@@ -14,7 +14,7 @@ from opslib.errors import ParameterError, ProposalError
 from opslib.finding import About, Finding, Proposes
 from opslib.metrics import METRICS
 from opslib.proposals.drafting import SOMEDAY
-from opslib.proposals.evaluate import frozen_definitions
+from opslib.proposals.evaluate import definitions_of
 from opslib.proposals.feasibility import Surroundings, feasibility
 from opslib.proposals.freezing import freeze
 from opslib.proposals.model import Proposal
@@ -127,9 +127,9 @@ def test_check_says_the_same_list_and_nothing_can_be_frozen_before_it_is_empty()
     assert [f"{f.place}: {f.sentence}" for f in found] == list(made.to_do)
     at = datetime(2026, 11, 1, tzinfo=UTC)
     with pytest.raises(ProposalError, match=r"a-finding is a draft with 8 things to be filled in \(claims.metric, "):
-        freeze(read, definitions=frozen_definitions(read), at=at)
+        freeze(read, definitions=definitions_of(read), at=at)
     filled = read.model_copy(update={"to_do": ()})
-    assert freeze(filled, definitions=frozen_definitions(filled), at=at).proposal_id == "a-finding"
+    assert freeze(filled, definitions=definitions_of(filled), at=at).proposal_id == "a-finding"
 
 
 def test_what_cannot_be_drafted_is_refused() -> None:

@@ -11,10 +11,10 @@ import pytest
 from opslib import engine
 from opslib.contracts import Violation
 from opslib.periods import Coverage
-from opslib.proposals.evaluate import evaluate_claims, evaluate_proposal
+from opslib.proposals.evaluate import evaluate_proposal
 from opslib.proposals.model import Guardrail
 from opslib.proposals.results import ClaimResult
-from tests.proposals.planted import DAYS, START, proposal, shop, visitor_test
+from tests.proposals.planted import DAYS, START, evaluate_claims, proposal, shop, visitor_test
 
 #: Planted lifts lie well inside the interval that its state needs, at 20,000 visitors and a base of 10 %:
 #: the standard error of the relative change is about .043.

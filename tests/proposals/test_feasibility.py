@@ -9,7 +9,7 @@ import pytest
 
 from opslib.metrics import METRICS
 from opslib.periods import Period
-from opslib.proposals.evaluate import check_proposal, frozen_definitions
+from opslib.proposals.evaluate import check_proposal, definitions_of
 from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic, feasibility
 from opslib.proposals.freezing import freeze
 from opslib.proposals.model import Consultation, Effort, Proposal
@@ -97,7 +97,7 @@ def test_sample_out_of_reach_before_the_deadline() -> None:
 
 
 def test_metric_swapped_after_freezing() -> None:
-    record = freeze(proposal(), definitions=frozen_definitions(proposal()), at=datetime(2026, 2, 1, tzinfo=UTC))
+    record = freeze(proposal(), definitions=definitions_of(proposal()), at=datetime(2026, 2, 1, tzinfo=UTC))
     swapped = proposal(metric="session_conversion")
     names = {f.name for f in check_proposal(swapped, shop=shop(visitor_test(n=200)), frozen=record)}
     assert "metric swapped after freezing" in names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ProposalError
-from opslib.proposals.evaluate import first_outcome_of, frozen_definitions
+from opslib.proposals.evaluate import definitions_of, first_outcome_of
 from opslib.proposals.freezing import FrozenRecord, changes_since, freeze, is_before
 from tests.proposals.planted import proposal
 
@@ -17,7 +18,7 @@ AT = datetime(2026, 2, 20, 9, tzinfo=UTC)
 
 
 def _frozen() -> FrozenRecord:
-    return freeze(proposal(), definitions=frozen_definitions(proposal()), at=AT)
+    return freeze(proposal(), definitions=definitions_of(proposal()), at=AT)
 
 
 @pytest.mark.parametrize(
@@ -34,26 +35,29 @@ def _frozen() -> FrozenRecord:
 )
 def test_a_change_after_freezing_is_named(changed: dict[str, str], field: str) -> None:
     now = proposal(**changed)
-    changes = changes_since(_frozen(), now, definitions=frozen_definitions(now))
+    changes = changes_since(_frozen(), now, definitions=definitions_of(now))
     assert field in {change.field for change in changes}
     assert all("when frozen and is" in change.sentence for change in changes)
 
 
 def test_what_is_not_promised_may_change() -> None:
     now = proposal(title="Another title", owner="Shop")
-    assert changes_since(_frozen(), now, definitions=frozen_definitions(now)) == ()
+    assert changes_since(_frozen(), now, definitions=definitions_of(now)) == ()
 
 
 def test_a_metric_whose_meaning_changed_is_named() -> None:
-    definitions = frozen_definitions(proposal())
-    definitions["conversion"] = {**definitions["conversion"], "numerator": "purchasing_sessions"}
+    definitions = definitions_of(proposal())
+    definitions["conversion"] = replace(definitions["conversion"], numerator="purchasing_sessions")
     changes = changes_since(_frozen(), proposal(), definitions=definitions)
-    assert [change.field for change in changes] == ["metrics.conversion.numerator"]
+    assert [(change.field, change.now) for change in changes] == [
+        ("metrics.conversion.numerator", "purchasing_sessions"),
+        ("metrics.conversion.measures.numerator[0]", "+1 visits with a paid order"),
+    ]
 
 
 def test_stated_probability_is_frozen() -> None:
     now = proposal().model_copy(update={"stated_probability": 0.9})
-    changes = changes_since(_frozen(), now, definitions=frozen_definitions(now))
+    changes = changes_since(_frozen(), now, definitions=definitions_of(now))
     assert [(c.field, c.frozen, c.now) for c in changes] == [("stated_probability", None, 0.9)]
 
 
@@ -70,7 +74,7 @@ def test_a_record_reads_back() -> None:
 
 def test_time_without_zone_is_refused() -> None:
     with pytest.raises(ProposalError, match="has no zone"):
-        freeze(proposal(), definitions=frozen_definitions(proposal()), at=datetime(2026, 1, 1))
+        freeze(proposal(), definitions=definitions_of(proposal()), at=datetime(2026, 1, 1))
 
 
 def test_first_outcome_is_local_midnight() -> None:

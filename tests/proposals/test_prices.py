@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from opslib.errors import ProposalError
-from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions
+from opslib.proposals.evaluate import definitions_of, evaluate_proposal
 from opslib.proposals.freezing import freeze
 from opslib.proposals.results import ProposalResult
 from tests.proposals.planted import moment, proposal, shop
@@ -193,7 +193,7 @@ def test_a_price_claim_is_confirmed_only_if_frozen_before_the_first_sale_that_it
         replay="false",
         promise="0.05",
     )
-    record = freeze(given, definitions=frozen_definitions(given), at=moment(frozen_at))
+    record = freeze(given, definitions=definitions_of(given), at=moment(frozen_at))
     data = shop(_sales(elasticity=-2.0), as_of=date(2026, 4, 1))
     result = evaluate_proposal(given, shop=data, frozen=record)
     assert result.label == label

@@ -9,7 +9,7 @@ import pytest
 from opslib.casework import decide as deciding
 from opslib.casework import files as proposal_files
 from opslib.casework import judge as judging
-from opslib.proposals.evaluate import frozen_definitions
+from opslib.proposals.evaluate import definitions_of
 from opslib.proposals.follow_up import promises, scored_promises
 from opslib.proposals.freezing import changes_since, freeze
 from opslib.proposals.results import ProposalResult
@@ -37,7 +37,7 @@ def test_every_committed_proposal_reads_and_stands_as_frozen(shop: str) -> None:
     proposals, frozen = proposal_files.load_proposals(FOLDER / shop), proposal_files.frozen_records(FOLDER / shop)
     assert set(frozen) == set(proposals) != set()
     for name, proposal in proposals.items():
-        definitions, at = frozen_definitions(proposal), frozen[name].frozen_at
+        definitions, at = definitions_of(proposal), frozen[name].frozen_at
         assert changes_since(frozen[name], proposal, definitions=definitions) == (), name
         assert freeze(proposal, definitions=definitions, at=at) == frozen[name], name
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opslib.errors import ProposalError
 from opslib.finding import Finding
 from opslib.findings.proposal import findings
-from opslib.proposals.evaluate import evaluate_proposal, frozen_definitions
+from opslib.proposals.evaluate import definitions_of, evaluate_proposal
 from opslib.proposals.freezing import freeze
 from opslib.proposals.grades import grade_of, start_points
 from opslib.proposals.model import Guardrail, Proposal
@@ -54,7 +54,7 @@ def _judge(measured: Measured, *, is_frozen: bool = True, is_replay: bool = Fals
 
 
 def _frozen_at(given: Proposal, day: str) -> object:
-    return freeze(given, definitions=frozen_definitions(given), at=datetime.fromisoformat(day).replace(tzinfo=UTC))
+    return freeze(given, definitions=definitions_of(given), at=datetime.fromisoformat(day).replace(tzinfo=UTC))
 
 
 def test_frozen_too_late_is_exploratory_and_in_time_is_not() -> None:

@@ -49,9 +49,10 @@ class RecordedMetric:
         """Title on a page."""
         return self.name.replace("_", " ").capitalize()
 
-    def resolved(self) -> dict[str, Any]:
-        """What a freeze hashes: the name, and that its meaning lies in the recorded table."""
-        return {"name": self.name, "definition": "outcome as recorded per unit", "direction": self.direction}
+    @property
+    def definition(self) -> str:
+        """Its meaning lies in the recorded table."""
+        return "outcome as recorded per unit"
 
 
 #: Metrics by name, as the registry or a shop defines them, or as recorded under a name of their own.
