@@ -78,7 +78,7 @@ class Withholding:
         """
         require_columns(frame.columns, self.dimensions, "withholding")
         hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
-        measures = frame.columns.difference(list(self.dimensions), sort=False) if hidden.any() else []
+        measures = [name for name in frame.columns if hidden.any() and name not in self.dimensions]
         return frame.assign(**{name: _without(frame[name], hidden) for name in measures}, **{WITHHELD: hidden})
 
 

@@ -114,14 +114,14 @@ def label_points(
         if not text:
             continue
         label = text_at(ax, text, (x, y), ha="center", annotation_clip=False)
-        extent = label.get_window_extent()
-        place = _free_place(anchor, radius, extent.size, taken, ax.get_window_extent())
+        size = np.array(label.get_window_extent().size)
+        place = _free_place(anchor, radius, size, taken, ax.get_window_extent())
         if place is None:
             label.remove()
             continue
-        taken.append(_box(place, extent.size))
+        taken.append(_box(place, size))
         label.set_position(tuple((place - anchor) / scale))
-        if np.hypot(*(place - anchor)) > radius + extent.height + extent.width / 2 + 4:
+        if np.hypot(*(place - anchor)) > radius + size[1] + size[0] / 2 + 4:
             ax.annotate(
                 "",
                 (x, y),

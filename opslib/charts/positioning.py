@@ -39,7 +39,7 @@ def draw_price_ladder(ladder: pd.DataFrame, *, currency: str) -> Axes:
     names = list(order.index[:MOST_CATEGORIES])
     ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.62, around=1.6))
     drawn = ladder[ladder["category"].isin(names)]
-    top = float(drawn[["offer_share", "demand_share"]].max(axis=None)) or 1.0
+    top = float(drawn[["offer_share", "demand_share"]].max().max()) or 1.0
     gaps = []
     for row, name in enumerate(names):
         bands = drawn[drawn["category"] == name].sort_values("band")

@@ -216,7 +216,7 @@ def draw_life_cycle(stages: pd.DataFrame) -> Axes:
         theme.text_at(ax, text, (i, tops[i]), shift=(0, 6), size=10, ha="center", va="baseline")
     ax.set_xticks(x, [f"{short(name, 16)}\n{count}" for name, count in zip(stages["stage"], counts, strict=True)])
     ax.tick_params(axis="x", length=0, labelcolor=theme.INK)
-    ax.set_ylim(min(0.0, shares["revenue_share"].min()), shares.max(axis=None) * 1.15)
+    ax.set_ylim(min(0.0, shares["revenue_share"].min()), float(shares.max().max()) * 1.15)
     theme.format_axis(ax.yaxis, "share", n_ticks=4)
     best = top_row(stages, "revenue_share")
     most = formats.format_share(best["revenue_share"], step=1.0)

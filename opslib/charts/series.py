@@ -178,11 +178,12 @@ def _alt(frame: pd.DataFrame, unit: str) -> str:
     whole = frame[(frame["status"] == COMPLETE) & frame["value"].notna()]
     for name, group in whole.groupby("name", sort=False):
         known = group.set_index("start")["value"]
+        lowest, highest = known.index[int(known.argmin())], known.index[int(known.argmax())]
         low, high, last = (format_value(x, unit) for x in (known.min(), known.max(), known.iloc[-1]))
         who = f"{name}: " if _has_names(frame) else ""
         sentences.append(
             f"{who}{len(known)} values from {_when(frame, known.index.min())} to {_when(frame, known.index.max())}, lowest "
-            f"{low} ({_when(frame, known.idxmin())}), highest {high} ({_when(frame, known.idxmax())}), last {last}."
+            f"{low} ({_when(frame, lowest)}), highest {high} ({_when(frame, highest)}), last {last}."
         )
     left_out = frame[frame["status"] != COMPLETE]
     if len(left_out):

@@ -167,14 +167,12 @@ def height_for(n_rows: int, *, per_row: float = 0.34, around: float = 1.5) -> fl
 def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
     """Write the finding above the axes, with units and what is drawn in a smaller line under it."""
     room = min(1.0, ax.get_position().width / DEFAULT_AXES_SHARE)
-    below, spacing = textwrap.fill(subtitle, int(SUBTITLE_CHARS * room)), {"linespacing": 1.25}
+    above, below = textwrap.fill(title, int(TITLE_CHARS * room)), textwrap.fill(subtitle, int(SUBTITLE_CHARS * room))
     if below:
-        look = {"xycoords": "axes fraction", "gid": "subtitle", **spacing}
+        look: Any = {"xycoords": "axes fraction", "gid": "subtitle", "linespacing": 1.25}
         text_at(ax, below, (0, 1), shift=(0, 7), size=9.5, colour=GREY, va="bottom", **look)
     pad = 12.0 + (13.0 * (below.count("\n") + 1) if below else 0.0)
-    ax.set_title(
-        textwrap.fill(title, int(TITLE_CHARS * room)), loc="left", pad=pad, fontsize=12, fontweight="bold", **spacing
-    )
+    ax.set_title(above, loc="left", pad=pad, fontsize=12, fontweight="bold", linespacing=1.25)
 
 
 def align_headline(ax: Axes) -> None:

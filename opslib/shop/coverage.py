@@ -144,14 +144,12 @@ def _partial(frame: pd.DataFrame) -> list[pd.Timestamp]:
     inner = sold.iloc[1:-1]
     if len(inner) < MIN_DAYS or inner["n_rows"].median() < 2 * BUSY_LINES:
         return []
-    first, last = sold.iloc[0], sold.iloc[-1]
-    starts_late, ends_early = (
-        first["first"] > inner["first"].quantile(0.99),
-        last["last"] < inner["last"].quantile(0.01),
-    )
-    near = ((first, starts_late, inner.head(NEIGHBOURS)), (last, ends_early, inner.tail(NEIGHBOURS)))
+    first, last = sold.index[0], sold.index[-1]
+    starts_late = sold.loc[first, "first"] > inner["first"].quantile(0.99)
+    ends_early = sold.loc[last, "last"] < inner["last"].quantile(0.01)
+    ends = ((first, starts_late, inner.head(NEIGHBOURS)), (last, ends_early, inner.tail(NEIGHBOURS)))
     return [
-        day.name for day, is_odd, others in near if is_odd and day["n_rows"] < THIN_SHARE * others["n_rows"].median()
+        day for day, is_odd, near in ends if is_odd and sold.loc[day, "n_rows"] < THIN_SHARE * near["n_rows"].median()
     ]
 
 
