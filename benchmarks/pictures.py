@@ -28,7 +28,7 @@ def draw_truth(table: pd.DataFrame) -> Axes:
     Axes
     """
     designs = list(dict.fromkeys(table["design"]))
-    ax = theme.new_axes(None, height=theme.height_for(2 * len(designs), per_row=0.34))
+    ax = theme.new_axes(height=theme.height_for(2 * len(designs), per_row=0.34))
     labels = []
     for place, design in enumerate(designs):
         rows = table[table["design"] == design]

@@ -73,8 +73,7 @@ def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callabl
     figure = theme.figure_of(ax)
     figure.draw_without_rendering()
     theme.align_headline(ax)
-    if len(figure.axes) == 1:
-        figure.set_layout_engine("none")
+    figure.set_layout_engine("none")
     if label is not None:
         label()
     return ax

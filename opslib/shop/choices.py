@@ -54,22 +54,17 @@ def choose_period(shop: Shop, *, start: str = "", end: str = "", default: Defaul
         If the dates are none, or lie wholly outside the data.
     """
     seen = shop.coverage
-    if seen is None:
-        return Period(
-            parse_date(start, name="start") if start else NO_DATES.start,
-            parse_date(end, name="end") if end else NO_DATES.end,
-        )
-    fallback = _default_period(seen, default)
-    if start and not end:
+    fallback = _default_period(seen, default) if seen else NO_DATES
+    if seen and start and not end:
         fallback = Period(min(parse_date(start), seen.last), seen.last)
-    if end and not start:
+    if seen and end and not start:
         last = parse_date(end, name="end")
         fallback = Period(seen.first if default == "all" else min(fallback.start, floor_date(last, "month")), last)
     period = Period(
         parse_date(start, name="start") if start else fallback.start,
         parse_date(end, name="end") if end else fallback.end,
     )
-    if seen.status(period) == "unobserved":
+    if seen and seen.status(period) == "unobserved":
         raise ParameterError(
             f"period {period.label}: {shop.name} has no data there; it was seen from {seen.first} to {seen.last}"
         )
