@@ -180,7 +180,7 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
         )
     gone |= frozenset(_cells(frame[earlier], people.by))
     _page.withheld[people.by] = _page.withheld.get(people.by, frozenset()) | gone
-    return Withholding(dimensions=people.by, cells=gone, minimum=_page.minimum).apply(frame)
+    return Withholding(dimensions=people.by, cells=gone).apply(frame)
 
 
 def _earlier(frame: pd.DataFrame, by: tuple[str, ...]) -> pd.Series:

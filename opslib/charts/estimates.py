@@ -17,6 +17,7 @@ from opslib.charts.frames import require, rows_of, short
 from opslib.proposals import words
 from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
+from opslib.suppression import UNSAID, Said
 
 
 @drawing
@@ -26,6 +27,8 @@ def draw_estimates(
     title: str | None = None,
     reference: float | None = None,
     highlight: Sequence[str] = (),
+    people: Said = UNSAID,
+    ax: Axes | None = None,
 ) -> Axes:
     """A forest: one line a name, its point and its interval, the number written at the right.
 
@@ -58,7 +61,14 @@ def draw_estimates(
 
 
 @drawing
-def draw_kpi_change(kpis: pd.DataFrame, *, comparison: str = "previous") -> Axes:
+def draw_kpi_change(
+    kpis: pd.DataFrame,
+    *,
+    comparison: str = "previous",
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Relative change of each key figure with its interval; grey where the interval holds zero.
 
     Parameters
@@ -128,8 +138,17 @@ def _forest(
     return ax
 
 
+@drawing
 def draw_intervals(
-    frame: pd.DataFrame, *, value: str, unit: str, reference: float | None = None, of: str | None = None
+    frame: pd.DataFrame,
+    *,
+    value: str,
+    unit: str,
+    reference: float | None = None,
+    of: str | None = None,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes | None:
     """A forest of any table with ``lower`` and ``upper``; with a reference, grey where the interval holds it.
 
@@ -160,11 +179,13 @@ def draw_intervals(
         name, most = max(rows.items(), key=lambda row: row[1].value)
         title = f"{name}: {formats.format_value(most.value, unit)} {of}, more than any other"
     highlight = clear or [""] if reference is not None else ()
-    return draw_estimates(rows, title=title, reference=reference, highlight=highlight)
+    return draw_estimates(rows, title=title, reference=reference, highlight=highlight, people=None)
 
 
 @drawing
-def draw_claims(claims: Sequence[ClaimResult]) -> Axes:
+def draw_claims(
+    claims: Sequence[ClaimResult], *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Each claim's interval against nothing, the smallest change worth having and the promise, with its verdict.
 
     The axis is the share of the promise that came true, so that claims in different units stand on one picture.
@@ -207,7 +228,15 @@ _UNMEASURED = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="shar
 
 
 @drawing
-def draw_posterior(density: pd.DataFrame, *, estimate: Estimate, p_positive: float) -> Axes:
+def draw_posterior(
+    density: pd.DataFrame,
+    *,
+    estimate: Estimate,
+    p_positive: float,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Money that a proposal may bring, as a distribution; what lies below zero is red.
 
     Parameters
@@ -245,7 +274,9 @@ def draw_posterior(density: pd.DataFrame, *, estimate: Estimate, p_positive: flo
 
 
 @drawing
-def draw_calibration(bins: pd.DataFrame) -> Axes:
+def draw_calibration(
+    bins: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """How often promises came true against how likely they were called; on the line, the words were right.
 
     Parameters

@@ -11,6 +11,7 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require
+from opslib.suppression import UNSAID, Said
 
 RAMP = LinearSegmentedColormap.from_list("opslib", ["#F4F8FB", "#9CC9E6", theme.BLUE, "#003A5C"])
 MOST_LABELLED = 14
@@ -18,7 +19,9 @@ MOST_LABELLED = 14
 
 
 @drawing
-def draw_cohorts(cohorts: pd.DataFrame) -> Axes:
+def draw_cohorts(
+    cohorts: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Who came back: one row a cohort, one column an age; what was not yet observed stays hatched, never zero.
 
     Parameters
@@ -86,7 +89,9 @@ def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
 
 
 @drawing
-def draw_rfm_grid(grid: pd.DataFrame) -> Axes:
+def draw_rfm_grid(
+    grid: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Customers by how recently and how often they bought; best at the top right.
 
     Parameters

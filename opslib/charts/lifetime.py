@@ -16,10 +16,13 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, rows_of
 from opslib.charts.labels import label_ends
 from opslib.segmentation import NOBODY, HoldoutCheck
+from opslib.suppression import UNSAID, Said
 
 
 @drawing
-def draw_clv_holdout(check: HoldoutCheck) -> Axes:
+def draw_clv_holdout(
+    check: HoldoutCheck, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Purchases a customer predicted and realised in the held-out days, by tenths of the customers.
 
     Parameters
@@ -70,7 +73,9 @@ def _missed(error: float) -> str:
 
 
 @drawing
-def draw_clv_tracking(check: HoldoutCheck) -> Axes:
+def draw_clv_tracking(
+    check: HoldoutCheck, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Running total of purchases in the held-out weeks: realised, predicted, and going on as before.
 
     Parameters
@@ -107,7 +112,15 @@ def draw_clv_tracking(check: HoldoutCheck) -> Axes:
 
 
 @drawing
-def draw_migration_flow(flows: pd.DataFrame, *, order: Sequence[str] = (), currency: str | None = None) -> Axes:
+def draw_migration_flow(
+    flows: pd.DataFrame,
+    *,
+    order: Sequence[str] = (),
+    currency: str | None = None,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Where the customers of each segment went: shares with intervals, who stayed, and the money at stake.
 
     Parameters

@@ -15,6 +15,7 @@ from opslib import formats, privacy
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, rows_of, short
+from opslib.suppression import UNSAID, Said
 
 MOST_ITEMS, MOST_RIVALS, MOST_ARCS = 36, 3, 2
 """Products on the map, rivals of a linked product that are named beside it, and arcs of one block."""
@@ -22,7 +23,14 @@ BLOCK_GAP = 0.7
 
 
 @drawing
-def draw_market_map(complements: pd.DataFrame, groups: pd.DataFrame) -> Axes:
+def draw_market_map(
+    complements: pd.DataFrame,
+    groups: pd.DataFrame,
+    *,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Groups of competing products as blocks, and arcs between products that are bought together beyond chance.
 
     Parameters

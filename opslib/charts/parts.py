@@ -14,13 +14,16 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, short
 from opslib.errors import ParameterError
 from opslib.periods import Coverage, Period
+from opslib.suppression import UNSAID, Said
 
 MOST_STEPS = 8
 """Steps of a decomposition that are drawn one by one."""
 
 
 @drawing
-def draw_accounting(accounting: pd.DataFrame) -> Axes:
+def draw_accounting(
+    accounting: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Where all raw lines went: one bar a reason; together they are all lines.
 
     Parameters
@@ -56,7 +59,9 @@ def draw_accounting(accounting: pd.DataFrame) -> Axes:
 
 
 @drawing
-def draw_days_observed(coverage: Coverage, *, period: Period) -> Axes:
+def draw_days_observed(
+    coverage: Coverage, *, period: Period, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """A strip of days a month: seen, missing within the data, or outside them.
 
     Parameters
@@ -96,7 +101,14 @@ def draw_days_observed(coverage: Coverage, *, period: Period) -> Axes:
 
 @drawing
 def draw_decomposition(
-    effects: pd.DataFrame, *, ends: tuple[float, float], names: tuple[str, str] = ("before", "after"), currency: str
+    effects: pd.DataFrame,
+    *,
+    ends: tuple[float, float],
+    names: tuple[str, str] = ("before", "after"),
+    currency: str,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Steps from one sum of money to the next, each the effect of one cause; they add up exactly.
 

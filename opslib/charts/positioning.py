@@ -16,6 +16,7 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, short
 from opslib.charts.labels import label_points
 from opslib.stats.correspondence import REGION_LEVEL, CorrespondenceMap
+from opslib.suppression import UNSAID, Said
 
 MOST_CATEGORIES = 8
 """Categories of a price ladder that are drawn: those with the most revenue."""
@@ -23,7 +24,9 @@ TALLEST = 0.42
 
 
 @drawing
-def draw_price_ladder(ladder: pd.DataFrame, *, currency: str) -> Axes:
+def draw_price_ladder(
+    ladder: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Price bands of each category: what is offered above its line, what is bought below, gaps marked.
 
     Parameters
@@ -79,7 +82,14 @@ def _gaps(bands: pd.DataFrame) -> list[tuple[float, float]]:
 
 
 @drawing
-def draw_perceptual_map(mapped: CorrespondenceMap, *, columns: str = "themes") -> Axes:
+def draw_perceptual_map(
+    mapped: CorrespondenceMap,
+    *,
+    columns: str = "themes",
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Brands among the themes that people mention; ellipses hold a brand's place with 95 % confidence.
 
     Parameters

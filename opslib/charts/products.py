@@ -13,6 +13,7 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, rows_of, short, top_row
 from opslib.charts.heat import RAMP, heat_axes
 from opslib.charts.labels import label_points
+from opslib.suppression import UNSAID, Said
 
 MOST_LABELLED = 15
 """Largest bubbles that are named; more names would only cover each other."""
@@ -21,7 +22,14 @@ MANY_POINTS = 400
 
 
 @drawing
-def draw_pareto(curve: pd.DataFrame, *, measure: str = "revenue") -> Axes:
+def draw_pareto(
+    curve: pd.DataFrame,
+    *,
+    measure: str = "revenue",
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """How much of the money the largest few bring: the cumulative curve, with the ends of the classes.
 
     Parameters
@@ -74,7 +82,9 @@ def _class_ends(frame: pd.DataFrame) -> list[tuple[str, float, float]]:
 
 
 @drawing
-def draw_abc_xyz(cells: pd.DataFrame) -> Axes:
+def draw_abc_xyz(
+    cells: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """The nine cells: share of revenue and number of products in each, and how each is treated.
 
     Parameters
@@ -122,7 +132,9 @@ def draw_abc_xyz(cells: pd.DataFrame) -> Axes:
 
 
 @drawing
-def draw_growth_share(products: pd.DataFrame, *, currency: str) -> Axes:
+def draw_growth_share(
+    products: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Growth against relative share on a log axis, a bubble a product or category, area by revenue.
 
     Parameters
@@ -194,7 +206,9 @@ def _room(ax: Axes, frame: pd.DataFrame) -> None:
 
 
 @drawing
-def draw_life_cycle(stages: pd.DataFrame) -> Axes:
+def draw_life_cycle(
+    stages: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Products and revenue by stage of life, in the order of life.
 
     Parameters

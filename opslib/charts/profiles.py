@@ -15,6 +15,7 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, rows_of, top_row
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.segmentation.features import feature_named
+from opslib.suppression import UNSAID, Said
 
 _RAMP = LinearSegmentedColormap.from_list("apart", [theme.ORANGE, "#FBEBCB", "white", "#CFE3F1", theme.BLUE])
 _STRONG = 2.0
@@ -22,7 +23,9 @@ _STRONG = 2.0
 
 
 @drawing
-def draw_segment_profile(profiles: pd.DataFrame) -> Axes:
+def draw_segment_profile(
+    profiles: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Standardised difference of each habit and group to all others; what is not distinct stays empty.
 
     Parameters

@@ -11,6 +11,7 @@ from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.frames import rows_of, short
 from opslib.positioning import PriceResponse, WhatIf
+from opslib.suppression import UNSAID, Said
 
 MOST_GROUPS = 15
 """Groups that are drawn: those with the most units."""
@@ -19,7 +20,9 @@ SHOWN = (-6.0, 2.0)
 
 
 @drawing
-def draw_price_slopes(response: PriceResponse) -> Axes:
+def draw_price_slopes(
+    response: PriceResponse, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """A forest of price responses by group: list price blue, promotion green; grey where it is no effect.
 
     Parameters
@@ -73,7 +76,10 @@ def _interval(ax: Axes, place: float, ends: tuple[float, float, float], colour: 
             ax.plot(x, place, marker=arrow, color=colour, markersize=5, zorder=3)
 
 
-def draw_price_response(found: WhatIf, *, currency: str) -> Axes | None:
+@drawing
+def draw_price_response(
+    found: WhatIf, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes | None:
     """Change of revenue and margin along the prices that a product has had; hatched where there is no evidence.
 
     Parameters

@@ -10,10 +10,13 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, rows_of, short, top_row
+from opslib.suppression import UNSAID, Said
 
 
 @drawing
-def draw_segment_sizes(sizes: pd.DataFrame) -> Axes:
+def draw_segment_sizes(
+    sizes: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Share of customers against share of revenue, one line a segment.
 
     Parameters

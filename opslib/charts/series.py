@@ -14,6 +14,7 @@ from opslib.charts.frames import require, short
 from opslib.charts.labels import label_ends
 from opslib.errors import ParameterError
 from opslib.formats import format_date, format_value
+from opslib.suppression import UNSAID, Said
 
 COMPLETE = "complete"
 MANY_POINTS = 60
@@ -23,7 +24,15 @@ LONGEST_NAME = 26
 
 
 @drawing
-def draw_series(series: pd.DataFrame, *, unit: str | None = None, currency: str | None = None) -> Axes:
+def draw_series(
+    series: pd.DataFrame,
+    *,
+    unit: str | None = None,
+    currency: str | None = None,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Lines over time; unfinished pieces are hollow and not joined, unobserved ones are shaded and have no value.
 
     Parameters

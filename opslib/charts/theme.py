@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import matplotlib as mpl
@@ -123,8 +124,24 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
     return chosen
 
 
+#: Axes that a caller gave to draw on.
+_given: list[Axes] = []
+
+
+@contextmanager
+def drawn_on(ax: Axes | None) -> Iterator[None]:
+    """Have `new_axes` hand out these axes, where some are given."""
+    _given.extend([ax] if ax is not None else [])
+    try:
+        yield
+    finally:
+        _given.clear()
+
+
 def new_axes(*, height: float = HEIGHT) -> Axes:
-    """Axes of a new figure of the column's width."""
+    """Axes of a new figure of the column's width, or those that the caller gave."""
+    if _given:
+        return _given.pop()
     with mpl.rc_context(SETTINGS):
         _, ax = plt.subplots(figsize=(WIDTH, height))
     return ax

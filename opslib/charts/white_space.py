@@ -16,6 +16,7 @@ from opslib.charts.estimates import draw_intervals
 from opslib.charts.frames import require, rows_of, short
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.stats.estimates import Estimate
+from opslib.suppression import UNSAID, Said
 
 MOST_THEMES, MOST_ROWS = 12, 14
 SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
@@ -23,7 +24,9 @@ SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
 
 
 @drawing
-def draw_unmet_searches(themes: pd.DataFrame, *, currency: str) -> Axes:
+def draw_unmet_searches(
+    themes: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Themes of searches in vain: money a month with its interval, or visits where no money is known.
 
     Parameters
@@ -68,7 +71,9 @@ def _worth_words(row: pd.Series, currency: str) -> str:
 
 
 @drawing
-def draw_white_space(gaps: pd.DataFrame, *, currency: str) -> Axes:
+def draw_white_space(
+    gaps: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Demand over offer in a matrix: 1.5x draws half as much again as its share of the offer; money that rests on it below.
 
     Parameters
