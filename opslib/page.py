@@ -254,7 +254,7 @@ def open_page(
     reads.note("days", opened.name)
     period = choices.choose_period(opened, start=start, end=end, default=default)
     rows = choices.choose_rows(opened, where=where)
-    choices.require_people(rows, where=where, minimum=minimum)
+    choices.require_people(rows, period=period, where=where, minimum=minimum)
     facts = Facts(
         title=opened.title, period=period, currency=opened.currency, time_zone=opened.time_zone,
         coverage=opened.coverage or Coverage(choices.NO_DATES.start, choices.NO_DATES.end), tables=frozenset(opened.tables), is_simulated=opened.is_simulated,

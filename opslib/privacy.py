@@ -207,7 +207,9 @@ def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = M
     groups = np.cumsum(~small)
     sums = {column: "sum" for column in frame.columns if column != name}
     merged = frame.groupby(groups, sort=False).agg({name: " or ".join, **sums})
-    return merged[list(frame.columns)].reset_index(drop=True)
+    merged = merged[list(frame.columns)].reset_index(drop=True)
+    merged.attrs = dict(frame.attrs)  # whom its rows stand for
+    return merged
 
 
 def _cells(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Cell]:

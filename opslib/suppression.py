@@ -6,10 +6,11 @@ A result whose rows are groups of people says so with `counted`, where the group
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from opslib.errors import ParameterError
 from opslib.privacy import MINIMUM, WITHHELD, Cell, Withholding, plan_withholding
 
 Result = TypeVar("Result")
+_Given = ParamSpec("_Given")
 _KEY = "people"
 
 
@@ -39,10 +41,13 @@ class People:
         Column with the number of distinct people of each row.
     by : tuple of str
         Columns that name a row.
+    adds_up : bool
+        Whether rows add up to a total, from which a single withheld one could be worked out.
     """
 
     count: str
     by: tuple[str, ...]
+    adds_up: bool = True
 
 
 #: Counts by group, None where rows are not people, or not said.
@@ -75,17 +80,19 @@ def begin(*, minimum: int = MINIMUM, is_strict: bool = False) -> None:
     _page.withheld.clear()
 
 
-def counted(frame: pd.DataFrame, count: str, *, by: Iterable[str]) -> pd.DataFrame:
+def counted(frame: pd.DataFrame, count: str | None, *, by: Iterable[str] = (), adds_up: bool = True) -> pd.DataFrame:
     """The frame, which now carries whom its rows stand for; filters, sorting and chosen columns keep it.
 
     Parameters
     ----------
     frame : DataFrame
         One row a group of people.
-    count : str
-        Column with the number of distinct people of each row.
+    count : str or None
+        Column with the number of distinct people of each row; None: rows are not people.
     by : iterable of str
         Columns that name a row.
+    adds_up : bool
+        Whether rows add up to a total; not, where each holds the one before.
 
     Returns
     -------
@@ -96,10 +103,44 @@ def counted(frame: pd.DataFrame, count: str, *, by: Iterable[str]) -> pd.DataFra
     --------
     >>> sizes = counted(pd.DataFrame({"segment": ["a"], "n_customers": [4]}), "n_customers", by=["segment"])
     >>> sizes[sizes["n_customers"] > 1].attrs["people"]
-    People(count='n_customers', by=('segment',))
+    People(count='n_customers', by=('segment',), adds_up=True)
     """
-    frame.attrs[_KEY] = People(count, tuple(by))
+    frame.attrs[_KEY] = None if count is None else People(count, tuple(by), adds_up)
     return frame
+
+
+def of_people(
+    count: str, *, by: tuple[str, ...]
+) -> Callable[[Callable[_Given, pd.DataFrame]], Callable[_Given, pd.DataFrame]]:
+    """Have a function's frame carry whom its rows stand for: see `counted`.
+
+    Parameters
+    ----------
+    count : str
+        Column with the number of distinct people of each row.
+    by : tuple of str
+        Columns that name a row.
+    """
+
+    def carrying(make: Callable[_Given, pd.DataFrame]) -> Callable[_Given, pd.DataFrame]:
+        @functools.wraps(make)
+        def made(*given: _Given.args, **chosen: _Given.kwargs) -> pd.DataFrame:
+            return counted(make(*given, **chosen), count, by=by)
+
+        return made
+
+    return carrying
+
+
+def smallest_side(sizes: pd.DataFrame) -> pd.Series:
+    """Fewest people that each row speaks of: its smallest number that is not 0, 0 where all are.
+
+    Examples
+    --------
+    >>> smallest_side(pd.DataFrame({"before": [5, 0, 0], "after": [9, 4, 0]})).tolist()
+    [5.0, 4.0, 0.0]
+    """
+    return sizes.astype("float64").where(sizes > 0).min(axis=1).fillna(0.0)
 
 
 def suppressed(result: Result, people: Said = UNSAID, *, of: str = "this result") -> Result:
@@ -138,13 +179,15 @@ def suppressed(result: Result, people: Said = UNSAID, *, of: str = "this result"
     if people is None:
         return result
     if isinstance(result, pd.DataFrame):
+        if result.empty:
+            return result
         said = people if isinstance(people, People) else result.attrs.get(_KEY, UNSAID)
         if said is not UNSAID:
             return _cut(result, said) if said else result  # type: ignore[return-value]
     elif is_dataclass(result) and not isinstance(result, type):
         frames = {part.name: getattr(result, part.name) for part in fields(result)}
         known = {name: _cut(frame, frame.attrs[_KEY]) for name, frame in frames.items() if _says(frame)}
-        if known:
+        if known or all(frame.empty for frame in frames.values() if isinstance(frame, pd.DataFrame)):
             return replace(result, **known)
     if _page.is_strict:
         raise ParameterError(
@@ -169,8 +212,12 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
     elif people.count in frame.columns:
         sizes = frame[[*people.by, people.count]].fillna({people.count: 0})
         also = frozenset(_cells(frame[earlier], people.by))
-        plan = plan_withholding(sizes, people=people.count, dimensions=people.by, minimum=_page.minimum, also=also)
-        gone = plan.cells
+        if people.adds_up:
+            gone = plan_withholding(
+                sizes, people=people.count, dimensions=people.by, minimum=_page.minimum, also=also
+            ).cells
+        else:
+            gone = frozenset(_cells(sizes[sizes[people.count].between(1, _page.minimum - 1)], people.by))
     elif people.by in _page.withheld:
         gone = frozenset()
     else:

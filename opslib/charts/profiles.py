@@ -35,6 +35,7 @@ def draw_segment_profile(
         ``upper``, ``is_distinct``.
     """
     require(profiles, "profiles", "cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct")
+    profiles = profiles.dropna(subset=["difference"])
     features, groups = list(dict.fromkeys(profiles["feature"])), list(dict.fromkeys(profiles["cluster"]))
     names = [profiles.loc[profiles["cluster"] == number, "segment"].iloc[0] for number in groups]
     ax = theme.new_axes(height=theme.height_for(len(features), per_row=0.4, around=2.1))

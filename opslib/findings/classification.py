@@ -73,6 +73,7 @@ def _a_products(cells: pd.DataFrame, currency: str) -> Finding:
         f"{format_share(a['amount_share'].sum())} of the revenue, {format_money(a['amount'].sum(), currency)}.",
         kind="measured",
         section="value-classes",
+        about=About(people=None),
     )
 
 
@@ -88,7 +89,7 @@ def _cell(row: pd.Series, currency: str) -> Finding:
         section="cells",
         action=f"{name}: {row['action']}",
         department=str(row["department"]),
-        about=About(scope=(("cell", name),)),
+        about=About(scope=(("cell", name),), people=None),
         proposes=Proposes(metric="margin" if name[0] == "C" else "stock_out_share", design="before_after"),
     )
 
@@ -108,6 +109,7 @@ def _movers(matrix: pd.DataFrame) -> Iterator[Finding]:
             kind="estimated",
             section="growth-share",
             caveat="Several groups are judged at once; of twenty without any change one would be named.",
+            about=About(people=None),
         )
 
 
@@ -126,6 +128,7 @@ def _declining(stages: pd.DataFrame) -> list[Finding]:
             section="life-cycle",
             action="decide for each: renew, mark down once, or let it run out",
             department="Buying",
+            about=About(people=None),
         )
         for _, row in declining.iterrows()
     ]

@@ -26,15 +26,13 @@ _ACTIONS: dict[tuple[str, bool], tuple[str, str]] = {
 _CAVEAT = "Groups describe what customers did; what an offer would change has to be tested on a random half of a group."
 
 
-def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Finding, ...]:
+def cluster_findings(found: SegmentClusters) -> tuple[Finding, ...]:
     """Findings about groups of customers by habit.
 
     Parameters
     ----------
     found : SegmentClusters
-        From `segmentation.segment_clusters`.
-    segments : pandas.DataFrame
-        Its ``segments``, small ones withheld (counts missing).
+        From `segmentation.segment_clusters`, small groups withheld (counts missing).
 
     Returns
     -------
@@ -43,7 +41,7 @@ def cluster_findings(found: SegmentClusters, segments: pd.DataFrame) -> tuple[Fi
     """
     if not found.has_segments:
         return (_none(found),) if found.n_customers else ()
-    groups = [_group(row, found) for _, row in segments.dropna(subset=["n_customers"]).iterrows()]
+    groups = [_group(row, found) for _, row in found.segments.dropna(subset=["n_customers"]).iterrows()]
     return (_whether(found), *(group for group in groups if group is not None))
 
 
@@ -63,6 +61,7 @@ def _none(found: SegmentClusters) -> Finding:
         caveat="Groups that overlap widely, or of few customers, would not be seen.",
         action="do not name personas from these data; use the rule segments, and address customers by degree",
         department="Customer service",
+        about=About(people=found.n_fitted),
     )
 
 
@@ -75,6 +74,7 @@ def _whether(found: SegmentClusters) -> Finding:
         kind="described",
         section="groups",
         caveat=_CAVEAT,
+        about=About(people=found.n_fitted),
     )
 
 
@@ -93,7 +93,7 @@ def _group(row: pd.Series, found: SegmentClusters) -> Finding | None:
         section="groups",
         action=f"{row['segment']}: {action}",
         department=owner,
-        about=About(scope=(("segment", str(row["segment"])),)),
+        about=About(scope=(("segment", str(row["segment"])),), people=int(row["n_customers"])),
         proposes=Proposes(metric="purchase_rate", design="experiment"),
     )
 
@@ -138,6 +138,7 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
         section="drift",
         action="fit the groups again" if len(moved) or drift.far_lower > 0 else "keep the model",
         department="Data",
+        about=About(people=drift.n_customers),
     )
     beyond = drift.segments[(drift.segments["change_lower"] > 0) | (drift.segments["change_upper"] < 0)]
     return (whole, *(_moved(row, drift.n_customers) for _, row in beyond.iterrows()))
@@ -154,4 +155,5 @@ def _moved(row: pd.Series, n: int) -> Finding:
         kind="measured",
         estimate=change,
         section="drift",
+        about=About(people=int(row["n_customers"])),
     )

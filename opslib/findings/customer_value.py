@@ -11,6 +11,7 @@ from opslib.finding import About, Facts, Finding, Proposes, answer
 from opslib.findings.wording import estimate_of
 from opslib.formats import count_of, format_date, format_days, format_estimate, format_money, format_share
 from opslib.segmentation import HoldoutCheck
+from opslib.suppression import suppressed
 
 __all__ = ["answer", "findings", "limits"]
 
@@ -49,6 +50,7 @@ def findings(
         Concentration, the worth of all, the segment to win back (where the model can tell), and how far to trust the
         forecast: how it did, and where the model is outside what it was made for.
     """
+    tiers, worth, holdout = suppressed(tiers), suppressed(worth), suppressed(holdout)
     top = tiers.head(1)
     found = [_concentration(row, page.currency) for _, row in top[top["n_customers"] > 0].iterrows()]
     if everybody.empty or holdout.groups.empty:
@@ -88,6 +90,7 @@ def _concentration(top: pd.Series, currency: str) -> Finding:
         f"of the revenue: {count_of(top['n_customers'], top['tier'] + ' customer')}, {amount}.",
         kind="measured",
         section="tiers",
+        about=About(people=int(top["n_customers"])),
     )
 
 
@@ -108,6 +111,7 @@ def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency
             whole, ("value_amount", "lower", "upper"), n=whole["n_customers"], unit=currency, method="BG/NBD and Gamma-Gamma"
         ),
         caveat=caveat or "It counts today's customers only, and takes the season to be an average one.",
+        about=About(people=int(whole["n_customers"])),
     )  # fmt: skip
 
 
@@ -127,7 +131,7 @@ def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Finding:
         action=f"Try a win-back on a random half of '{target['segment']}', at well under {_money(target['each'], currency)} a customer",
         department="Customer service",
         caveat="That is the most there is: few of those who stopped answer an offer, and some would return without one.",
-        about=About(scope=(("segment", str(target["segment"])),)),
+        about=About(scope=(("segment", str(target["segment"])),), people=int(target["n_customers"])),
         proposes=Proposes(metric="purchase_rate", design="experiment"),
     )  # fmt: skip
 
@@ -153,6 +157,7 @@ def _trust(holdout: HoldoutCheck, failed: pd.DataFrame) -> Finding:
         action="Use the forecast for the order of segments, not for a budget" if outside_of else None,
         department="Data" if outside_of else None,
         caveat="One stretch of days: another season would be missed by another amount.",
+        about=About(people=holdout.orders.n),
     )
 
 

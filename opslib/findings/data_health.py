@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from opslib.contracts import Violation
-from opslib.finding import Facts, Finding, answer
+from opslib.finding import About, Facts, Finding, answer
 from opslib.findings.wording import are
 from opslib.formats import count_of, format_date, format_number, format_share
 from opslib.periods import Coverage, Period
@@ -75,7 +75,7 @@ def _verdict(errors: Sequence[Violation], warnings: Sequence[Violation]) -> Find
         text = f"The data are fit to be evidence with {count_of(len(warnings), 'reservation')}, named below."
     else:
         text = "The data are fit to be evidence: no rule of their contracts is broken."
-    return Finding(key="verdict", sentence=text, kind="measured", section="rules")
+    return Finding(key="verdict", sentence=text, kind="measured", section="rules", about=About(people=None))
 
 
 def _rows(accounting: pd.DataFrame) -> Iterator[Finding]:
@@ -102,6 +102,7 @@ def _rows(accounting: pd.DataFrame) -> Iterator[Finding]:
             f"{', '.join(parts)}{rest}.",
             kind="measured",
             section="accounting",
+            about=About(people=None),
         )
 
 
@@ -118,6 +119,7 @@ def _days(coverage: Coverage, period: Period) -> Finding:
         kind="measured",
         section="days",
         caveat="Months with missing days are marked and not compared." if missing else None,
+        about=About(people=None),
     )
 
 
@@ -132,4 +134,5 @@ def _mend(violation: Violation) -> Finding:
         role="data",
         action=f"mend {where} at its source" if is_error else None,
         department="Data" if is_error else None,
+        about=About(people=None),
     )

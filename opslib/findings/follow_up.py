@@ -111,6 +111,7 @@ def findings(
                 section="decisions",
                 action="write down decisions with opslib proposal decide",
                 department="Management",
+                about=About(people=None),
             ),
         )
     replayed = (
@@ -122,6 +123,7 @@ def findings(
         kind="measured",
         section="promises",
         caveat="Follow-ups by before/after hold whatever else changed.",
+        about=About(people=None),
     )
     return (
         *([_came_true(outcomes)] if len(outcomes) else []),
@@ -166,7 +168,7 @@ def _undo(row: pd.Series) -> Finding:
         key=f"undo-{row['proposal']}".lower(),
         kind="estimated",
         role="promise",
-        about=About(objects=(str(row["proposal"]),)),
+        about=About(objects=(str(row["proposal"]),), people=None),
         estimate=estimate_of(row, ("value", "lower", "upper"), unit="relative change", method="follow-up"),
         department=str(row["owner"]),
         sentence=f"{row['name']} {row['outcome']}: {change} where {promised} was promised.",
@@ -186,6 +188,7 @@ def _came_true(outcomes: pd.DataFrame) -> Finding:
         estimate=estimate,
         section="outcomes",
         sentence=f"Of {count_of(n, 'promise')} looked at again, {true} came true at least in direction ({words}).",
+        about=About(people=None),
     )
 
 
@@ -202,4 +205,5 @@ def _against(every: pd.DataFrame) -> Iterator[Finding]:
         kind="measured",
         section="against",
         sentence=f"{len(rows)} of {count_of(len(every), 'decision')} went against the recommendation{tail}.",
+        about=About(people=None),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from opslib import privacy
-from opslib.finding import Facts, Finding, answer
+from opslib.finding import About, Facts, Finding, answer
 from opslib.findings.matching import match_findings
 from opslib.findings.wording import estimate_of
 from opslib.formats import count_of, format_estimate, format_number
@@ -73,7 +73,9 @@ def _complements(pairs: pd.DataFrame) -> Finding:
         text = f"None of {count_of(len(pairs), 'pair')} in enough orders is bought together more often than chance."
         if len(clear):
             text = f"What is bought together beyond chance, {count_of(len(clear), 'pair')}, is looks or sizes of one thing."
-        return Finding(key="complements", sentence=text, kind="estimated", section="complements")
+        return Finding(
+            key="complements", sentence=text, kind="estimated", section="complements", about=About(people=None)
+        )
     first = shown.iloc[0]
     estimate = _times_chance(first)
     others = ", ".join(f"{r['item_a']} with {r['item_b']}" for _, r in shown.iloc[1:3].iterrows())
@@ -90,6 +92,7 @@ def _complements(pairs: pd.DataFrame) -> Finding:
         action=f"show {first['item_b']} beside {first['item_a']} to half of the visitors, and measure the basket",
         department="Buying",
         caveat="Bought together is not bought because of it: a bundle may only give a discount to those who buy both anyway.",
+        about=About(people=None),
     )
 
 
@@ -99,7 +102,9 @@ def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool)
     shown = shown[shown["item_a"].isin(groups["item"]) & shown["item_b"].isin(groups["item"])]
     if not len(shown):
         text = "No products compete clearly: none are chosen in turn more than chance allows."
-        return Finding(key="substitutes", sentence=text, kind="estimated", section="competitors")
+        return Finding(
+            key="substitutes", sentence=text, kind="estimated", section="competitors", about=About(people=None)
+        )
     first = shown.iloc[0]
     estimate = _times_chance(first)
     rivals = groups[groups["group"] == groups.set_index("item")["group"][first["item_a"]]]["item"]
@@ -117,6 +122,7 @@ def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool)
         caveat="Looking at two products in one visit shows that they are compared, not that one could go without loss."
         if from_views
         else "Without views of products this rests on who buys what in turn: size of household and stock at home look alike.",
+        about=About(people=None),
     )
 
 
@@ -129,7 +135,7 @@ def _launches(launches: pd.DataFrame) -> Iterator[Finding]:
     counted = f"Of {count_of(len(answered), 'launch')} with enough sales around, "
     if not len(clear):
         text = counted + "none took clearly from the products that it competes with."
-        yield Finding(key="launches", sentence=text, kind="estimated", section="launches")
+        yield Finding(key="launches", sentence=text, kind="estimated", section="launches", about=About(people=None))
         return
     first = clear.sort_values(["q_value", "item"]).iloc[0]
     method = "difference-in-differences, groups without a launch as yardstick"
@@ -149,6 +155,7 @@ def _launches(launches: pd.DataFrame) -> Iterator[Finding]:
         action=f"count {first['item']} net of what it takes from its group before more like it is bought",
         department="Buying",
         caveat="The group may have lost for another reason at the same time; launches are not random.",
+        about=About(people=None),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding
 from opslib.findings.wording import are
 from opslib.formats import count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches
@@ -33,6 +33,7 @@ def match_findings(matches: ProductMatches, *, before: pd.DataFrame, after: pd.D
         estimate=matches.precision,
         caveat=f"About {format_number(matches.expected_wrong, step=0.1)} of the new matches are expected to be wrong; known pairs count as a "
         "fair sample of all, and precision is that among products that have a match.",
+        about=About(people=None),
     )
     if matches.n_review:
         first = matches.review.iloc[0]
@@ -45,6 +46,7 @@ def match_findings(matches: ProductMatches, *, before: pd.DataFrame, after: pd.D
             f"against our “{first['name']}” ({format_share(first['probability'])}).",
             action="look through the doubtful pairs, in the order of the list",
             department="Buying",
+            about=About(people=None),
         )
     if len(before) and len(after):
         shares = [frame["n_covered"].sum() / frame["n_products"].sum() for frame in (before, after)]
@@ -54,4 +56,5 @@ def match_findings(matches: ProductMatches, *, before: pd.DataFrame, after: pd.D
             section="matching",
             sentence=f"With the new matches, products with a fresh competitor price rise from {format_share(shares[0])} to "
             f"{format_share(shares[1])}.",
+            about=About(people=None),
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from opslib.finding import Facts, Finding, Proposes, answer
+from opslib.finding import About, Facts, Finding, Proposes, answer
 from opslib.findings.white_space import gap_findings, unmet_findings
 from opslib.findings.wording import are, estimate_of, named
 from opslib.formats import count_of, format_money, format_share
@@ -100,6 +100,7 @@ def _against_rivals(position: pd.DataFrame) -> Iterator[Finding]:
             action=f"check whether quality or service carries it: {rows.iloc[0]['group']}" if is_dear else None,
             department="Buying" if is_dear else None,
             proposes=Proposes(metric="units_sold", design="elasticity") if is_dear else None,
+            about=About(people=None),
         )
     share = position["n_covered"].sum() / position["n_products"].sum()
     stale = int(position["n_stale"].sum())
@@ -109,6 +110,7 @@ def _against_rivals(position: pd.DataFrame) -> Iterator[Finding]:
         section="price-position",
         sentence=f"A fresh competitor price is known for {format_share(share)} of the products; "
         f"{count_of(stale, 'price')} {are(stale)} stale and left out.",
+        about=About(people=None),
     )
 
 
@@ -128,6 +130,7 @@ def _ladder_gap(ladder: pd.DataFrame, currency: str) -> Iterator[Finding]:
         sentence=f"In {row['category']}, the band from {low} to {high} takes "
         f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
         caveat="Demand is what was bought, without an interval: what is not offered cannot show here.",
+        about=About(people=None),
     )
 
 
@@ -142,6 +145,7 @@ def _promotion(promotions: pd.DataFrame) -> Iterator[Finding]:
         section="discounts",
         sentence=f"{format_share(shared / total)} of the list value is sold with a discount; deepest in "
         f"{deepest.iloc[0]['group']}, {format_share(deepest.iloc[0]['depth_share'])} off.",
+        about=About(people=None),
     )
 
 
@@ -156,6 +160,7 @@ def _quality(model: HedonicModel) -> Iterator[Finding]:
         section="quality-adjusted",
         sentence=f"Attributes explain {format_share(model.r_squared)} of the differences in price; {said}.",
         caveat="Attributes that are not recorded (design, service) stay in the premium.",
+        about=About(people=None),
     )
 
 
@@ -172,4 +177,4 @@ def _perception(drawn: CorrespondenceMap, *, from_reviews: bool) -> list[Finding
             f"first ({format_share(drawn.shares[0])} of the differences) runs from "
             f"“{first.idxmin()}” ({drawn.rows['axis_1'].idxmin()}) to “{first.idxmax()}” ({drawn.rows['axis_1'].idxmax()})."
         )
-    return [Finding(key="perception", sentence=text, kind="estimated", section="brands")]
+    return [Finding(key="perception", sentence=text, kind="estimated", section="brands", about=About(people=None))]

@@ -95,7 +95,7 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
         else f"leave the prices of {row['group']} as they are, or test {format_change(-price_change)} on half of its products",
         department="Buying",
         caveat=UNCONFOUNDED,
-        about=About(metric="units_sold", scope=(("category", str(row["group"])),)),
+        about=About(metric="units_sold", scope=(("category", str(row["group"])),), people=None),
         proposes=_TESTED,
     )
 
@@ -120,6 +120,7 @@ def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: f
         action="move prices on purpose: half of the products of one group, drawn by lot, for eight weeks",
         department="Buying",
         proposes=_TESTED,
+        about=About(people=None),
     )
 
 
@@ -140,6 +141,7 @@ def _promotions(response: PriceResponse) -> Iterator[Finding]:
         grade="Low",
         section="price-response",
         caveat="It holds display and advertising as well as the price, and units that were only bought earlier.",
+        about=About(people=None),
     )
 
 
@@ -156,6 +158,7 @@ def _refused(response: PriceResponse, *, leads: bool) -> Iterator[Finding]:
                 grade="Very low" if name in ("followed", "tiers") else None,
                 section="price-response",
                 priority=2 if leads else 3,
+                about=About(people=None),
             )
             leads = False
 
@@ -173,6 +176,7 @@ def _what_if(found: WhatIf, currency: str) -> Finding:
             section="price-moves",
             action="test it first",
             department="Buying",
+            about=About(people=None),
         )
     told = found.consequence.margin or found.consequence.revenue
     worth = told.scaled(1.0, unit=f"{currency}/month")
@@ -190,7 +194,9 @@ def _what_if(found: WhatIf, currency: str) -> Finding:
         action=f"test it: {moved} for half of the weeks or stores, drawn by lot",
         department="Buying",
         caveat=UNCONFOUNDED,
-        about=About(metric="units_sold", scope=(("product_id", found.product_id),), objects=(found.product_id,)),
+        about=About(
+            metric="units_sold", scope=(("product_id", found.product_id),), objects=(found.product_id,), people=None
+        ),
     )
 
 

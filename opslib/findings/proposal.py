@@ -29,7 +29,7 @@ def findings(result: ProposalResult, *, page: Facts | None = None) -> tuple[Find
             section="claims",
             department=result.owner,
             caveat=claim.measured.doubt or None,
-            about=About(metric=claim.metric, objects=(result.proposal_id,)),
+            about=About(metric=claim.metric, objects=(result.proposal_id,), people=None),
         )
         for claim in result.claims
     )

@@ -12,6 +12,7 @@ from opslib.findings.clusters import cluster_findings, drift_findings
 from opslib.findings.wording import estimate_of
 from opslib.formats import count_of, format_days, format_estimate, format_money, format_share
 from opslib.segmentation import Drift, RfmCutPoints, SegmentClusters, SegmentModel
+from opslib.suppression import suppressed
 
 __all__ = ["answer", "findings", "limits"]
 
@@ -24,7 +25,6 @@ def findings(
     sizes: pd.DataFrame,
     intents: pd.DataFrame,
     clusters: SegmentClusters,
-    groups: pd.DataFrame,
     drift: Drift,
     *,
     horizon_days: int = 30,
@@ -39,11 +39,9 @@ def findings(
     sizes : pandas.DataFrame
         From `segmentation.segment_sizes`.
     intents : pandas.DataFrame
-        From `segmentation.intent_sizes`, small ones withheld (measures missing); empty where no visit was seen.
+        From `segmentation.intent_sizes`; empty where no visit was seen.
     clusters : SegmentClusters
         From `segmentation.segment_clusters`.
-    groups : pandas.DataFrame
-        Its ``segments``, small ones withheld (counts missing).
     drift : Drift
         From `SegmentModel.drift`; of no customers where no model was kept.
     horizon_days : int
@@ -54,14 +52,16 @@ def findings(
     Returns
     -------
     tuple of Finding
-        Each segment that calls for an action, what is left out, what visits leave behind, groups by habit.
+        Each segment that calls for an action, what is left out, what visits leave behind, groups by habit; none about a
+        group that the page withholds.
     """
+    sizes, intents, clusters, drift = suppressed(sizes), suppressed(intents), suppressed(clusters), suppressed(drift)
     filled = {str(row["segment"]): row for _, row in sizes[sizes["n_customers"] > 0].iterrows()}
     found = [_segment(name, filled[name], page.currency) for name in _ACTED_ON if name in filled]
     unknown = coverage[(coverage["part"] == "without a customer") & (coverage["revenue_amount"] > 0)]
     found += [_left_out(row, page.currency) for _, row in unknown.iterrows()]
     found += _left_behind(intents, horizon_days)
-    return (*found, *cluster_findings(clusters, groups), *drift_findings(drift))
+    return (*found, *cluster_findings(clusters), *drift_findings(drift))
 
 
 def cut_points(cuts: RfmCutPoints, *, page: Facts) -> str:
@@ -114,7 +114,7 @@ def _segment(name: str, row: pd.Series, currency: str) -> Finding:
         section="segments",
         action=f"{name}: {row['action']}",
         department=str(row["department"]),
-        about=About(scope=(("segment", name),)),
+        about=About(scope=(("segment", name),), people=int(row["n_customers"])),
         priority=1 if name == "at risk" else 3,
         proposes=Proposes(metric="purchase_rate", design="experiment"),
     )
@@ -128,6 +128,7 @@ def _left_out(row: pd.Series, currency: str) -> Finding:
         kind="measured",
         section="coverage",
         caveat="Guests may behave differently from customers who are known.",
+        about=About(people=None),
     )
 
 
@@ -153,6 +154,6 @@ def _left_behind(intents: pd.DataFrame, horizon_days: int) -> Iterator[Finding]:
         estimate=later,
         action=f"Try a reminder after a '{worst['intent']}' visit on a random half of such visitors",
         department="Marketing",
-        about=About(scope=(("intent", str(worst["intent"])),)),
+        about=About(scope=(("intent", str(worst["intent"])),), people=int(worst["n_visitors"])),
         caveat="Those who order later differ in more than the cart; the reminder's effect needs its own test.",
     )

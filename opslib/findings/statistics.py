@@ -12,6 +12,7 @@ from opslib.findings.wording import estimate_of
 from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
 from opslib.metrics import METRICS
 from opslib.stats.estimates import Estimate
+from opslib.suppression import suppressed
 
 __all__ = ["answer", "findings", "limits"]
 
@@ -157,7 +158,7 @@ def _figure(kpis: pd.DataFrame, metric: str, currency: str) -> Finding:
         estimate=_value(row, currency),
         section="figures",
         role="key figure",
-        about=About(metric=metric),
+        about=About(metric=metric, people=None),
         action=action,
         department=who,
     )
@@ -185,6 +186,7 @@ def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Iterato
         kind="measured",
         section="reasons",
         caveat="A factor that moved is where to look, not yet why it moved.",
+        about=About(people=None),
     )
 
 
@@ -200,7 +202,7 @@ def _change(kpis: pd.DataFrame, metric: str, comparison: Compared) -> Finding | 
         estimate=_number(row, _CHANGE, unit="relative change", method=method),
         section="changes",
         role="change",
-        about=About(metric=metric, compared=comparison),
+        about=About(metric=metric, compared=comparison, people=None),
     )
 
 
@@ -208,6 +210,7 @@ def _retention(retention: pd.DataFrame) -> Iterator[Finding]:
     """How many of the youngest cohort that can be judged ordered again in the period after their first."""
     if retention.empty:
         return
+    retention = suppressed(retention)
     known = retention[(retention["age"] == 1) & retention["retention_share"].notna()].sort_values("cohort")
     if known.empty:
         return
@@ -222,4 +225,5 @@ def _retention(retention: pd.DataFrame) -> Iterator[Finding]:
         estimate=estimate,
         section="retention",
         caveat="Customers of the first cohort may be older than the data.",
+        about=About(people=int(row["n_active"])),
     )

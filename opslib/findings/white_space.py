@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from opslib.finding import Finding
+from opslib.finding import About, Finding
 from opslib.findings.wording import estimate_of, more_as_clear
 from opslib.formats import count_of, format_estimate, format_money, is_missing
 from opslib.positioning import UnmetSearches
@@ -31,6 +31,7 @@ def unmet_findings(unmet: UnmetSearches, *, currency: str) -> tuple[Finding, ...
         sentence=f"{format_estimate(unmet.unmet_share)} of searches are in vain: no result, or one that is clicked clearly "
         "less than others" + (f"; {count_of(n_more, 'more theme')} beside those named here." if n_more else "."),
         caveat="Some fail because the word is misspelt or unknown to the search, not because nothing is offered.",
+        about=About(people=None),
     )
     return (whole, *(_theme(row, place, unmet, currency) for place, (_, row) in enumerate(best.iterrows(), 1)))
 
@@ -65,6 +66,7 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         department="Technology" if n_ours else "Buying",
         caveat="Assumes that a visit which failed would bring, if met, what visits that found something bring beyond what "
         "failing ones buy anyway; the two may differ in other ways.",
+        about=About(people=None),
     )
 
 
@@ -102,4 +104,5 @@ def _gap(row: pd.Series, by: str, currency: str, *, more: str, is_first: bool) -
         action=f"look for more choice: {name}",
         department="Buying",
         caveat="That money is earned today: it bounds what more choice could win, and some would come from neighbours.",
+        about=About(people=None),
     )

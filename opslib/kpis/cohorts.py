@@ -15,11 +15,13 @@ from opslib.metrics import line_revenue, order_day, paid
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Grain, Period, next_start
 from opslib.stats.shares import share
+from opslib.suppression import of_people
 
 _COLUMNS = ["cohort", "age", "period_start", "status", "n_customers", "n_active", "retention_share", "lower", "upper"]
 _COLUMNS += ["revenue_amount"]
 
 
+@of_people("n_active", by=("cohort", "age"))
 def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "month") -> pd.DataFrame:
     """Share of each cohort that orders again 0, 1, 2, ... periods after its first order.
 

@@ -16,8 +16,18 @@ from opslib.metrics import line_revenue, order_day, order_totals, paid, require_
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Period
 from opslib.stats.decomposition import group_effects, lmdi_effects
+from opslib.suppression import counted, of_people, smallest_side
 
-_CHANGES = ["group", "revenue_before", "revenue_after", "change_amount", "volume_amount", "mix_amount", "rate_amount"]
+_CHANGES = [
+    "group",
+    "revenue_before",
+    "revenue_after",
+    "change_amount",
+    "volume_amount",
+    "mix_amount",
+    "rate_amount",
+    "n_least",
+]
 FACTORS = ("buyers", "orders_per_buyer", "items_per_order", "price_per_item")
 
 
@@ -99,6 +109,7 @@ def _comparable(coverage: Coverage | None, period: Period, baseline: Period) -> 
     return coverage is None or coverage.status(baseline) == coverage.status(period) == "complete"
 
 
+@of_people("n_least", by=("group",))
 def decompose_by(
     order_lines: Table,
     *,
@@ -128,7 +139,8 @@ def decompose_by(
     DataFrame
         One row a group, largest change first: group (the value of ``by``; missing values as their own), revenue_before,
         revenue_after, change_amount, volume_amount (the shop's items in all), mix_amount (the group's share of them),
-        rate_amount (revenue an item). The three sum to the change of the group, the groups to that of the shop.
+        rate_amount (revenue an item), n_least (customers, orders where none is known, in the period that had fewer of
+        them, and one at least). The three sum to the change of the group, the groups to that of the shop.
 
     Raises
     ------
@@ -150,15 +162,20 @@ def decompose_by(
         return pd.DataFrame(columns=_CHANGES)
     lines = paid(order_lines)
     lines = with_column(lines, by, {} if products is None else {"products": engine.as_table(products)}, why="by")
-    rows = lines.select(group=lines[by], day=order_day(lines), items=lines["quantity"], amount=line_revenue(lines))
+    person = lines["customer_id" if "customer_id" in lines.columns else "order_id"]
+    rows = lines.select(
+        group=lines[by], day=order_day(lines), items=lines["quantity"], amount=line_revenue(lines), person=person
+    )
     rows = rows.filter(_within(rows["day"], baseline) | _within(rows["day"], period))
     sums: dict[str, ir.Value] = {}
     for label, part in (("before", baseline), ("after", period)):
         inside = _within(rows["day"], part)
         sums[f"items_{label}"] = rows["items"].sum(where=inside).cast("float64")
         sums[f"revenue_{label}"] = rows["amount"].sum(where=inside).cast("float64")
+        sums[f"people_{label}"] = rows["person"].nunique(where=inside).cast("float64")
     found = engine.grouped(rows, "group", **sums)
     found = found.fillna(dict.fromkeys(sums, 0.0)).astype(dict.fromkeys(sums, "float64"))
+    found["n_least"] = smallest_side(found[["people_before", "people_after"]])
     return group_effects(found, units="items", total="revenue")[_CHANGES]
 
 
@@ -212,4 +229,5 @@ def concentration(
     amounts = np.array([float(row[name]) for name in held])
     shares = {"top_share": list(top), "n": [share * row["n_all"] for share in top], "n_all": row["n_all"]}
     told = pd.DataFrame({**shares, "revenue_amount": amounts, "revenue_share": amounts / (row["all"] or np.nan)})
-    return told.dropna(subset=["n_all"])
+    told = told.dropna(subset=["n_all"])
+    return counted(told, "n" if by == "customer_id" else None, by=["top_share"], adds_up=False)

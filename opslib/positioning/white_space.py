@@ -127,13 +127,13 @@ def unmet_searches(
     queries, click_share = _unmet_queries(queries)
     named, cores = _themes(queries, _query_words(rows))
     failed = rows.filter(rows["is_vain"] | rows["text"].isin(queries.loc[queries["is_missed"], "text"].tolist()))
-    counted = _theme_visits(failed, named, click_share)
+    visits = _theme_visits(failed, named, click_share)
     value, is_margin = _visit_value(rows, failed, order_lines, unit=unit) if order_lines is not None else (None, False)
-    weighed = _weighed(counted, value, factor=MONTH_DAYS / period.n_days, seed=seed)
+    weighed = _weighed(visits, value, factor=MONTH_DAYS / period.n_days, seed=seed)
     total, n_failed = (int(engine.collect(t.aggregate(n=t.count()))["n"].iloc[0]) for t in (rows, failed))
     themes = weighed.assign(n_products=_offered(products, cores).reindex(weighed["head"]).to_numpy())
     return UnmetSearches(
-        themes=_in_words(themes, named, queries),
+        themes=counted(_in_words(themes, named, queries), "n_visits", by=["theme"]),
         unmet_share=share(n_failed, total),
         visit_value=value,
         is_margin=is_margin,

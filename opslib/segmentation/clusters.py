@@ -20,6 +20,7 @@ from opslib.segmentation.model import FAR_SHARE, SegmentModel, bin_counts
 from opslib.stats.groups import group_labels, valley_test
 from opslib.stats.multiplicity import adjusted
 from opslib.stats.partitions import replication, standardised_differences
+from opslib.suppression import counted
 
 ALPHA = 0.01
 """Chance of finding groups in a shop that has one kind of customer."""
@@ -171,7 +172,8 @@ def segment_clusters(
     )  # fmt: skip
     return SegmentClusters(
         n_groups=len(segments), reason=reason if k is None else f"{k} groups were asked for", trials=trials,
-        segments=segments, profiles=profiles[_PROFILES], model=model, **common,
+        segments=counted(segments, "n_customers", by=["cluster"]),
+        profiles=counted(profiles[_PROFILES], "n_customers", by=["cluster"]), model=model, **common,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from opslib.segmentation.lifetime import LifetimeModel, fit_lifetime, parameter_
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from opslib.stats.lifetime_moments import event_moments, future_moments
+from opslib.suppression import of_people
 
 #: Customers of a group on average at least: fewer say nothing, and could be recognised in a picture.
 LEAST_GROUP = 20
@@ -197,6 +198,7 @@ def _forecasts(histories: pd.DataFrame, model: LifetimeModel, horizon: float) ->
     return histories.assign(expected=expected, naive_rate=x * horizon / np.maximum(age, horizon))
 
 
+@of_people("n_customers", by=("group",))
 def _groups(histories: pd.DataFrame, model: LifetimeModel, horizon: float, n_groups: int) -> pd.DataFrame:
     """Customers by forecast, the most first, in groups of equal size as far as ties allow."""
     n = histories["n_units"].to_numpy(dtype=float)

@@ -13,6 +13,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, group_sizes
 from opslib.segmentation.rfm import customer_lines
+from opslib.suppression import of_people
 
 STAGES: dict[str, tuple[str, str]] = {
     "new": ("a welcome that leads to the second order", "Customer service"),
@@ -103,6 +104,7 @@ def life_stages(order_lines: Table, *, as_of: date, limits: tuple[float, float] 
     )
 
 
+@of_people("n_customers", by=("stage",))
 def stage_sizes(stages: Table, *, treatments: Mapping[str, tuple[str, str]] = STAGES) -> pd.DataFrame:
     """Customers and revenue of each stage, with its treatment.
 

@@ -24,6 +24,7 @@ from opslib.segmentation.histories import MAX_HISTORIES, histories_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma, log_parameter_covariance
 from opslib.stats.lifetime_moments import dropout_nodes, future_moments
+from opslib.suppression import of_people
 
 UNSEGMENTED = "without a segment"
 #: Mean values are fitted in classes this wide on the logarithm (2 %).
@@ -229,6 +230,7 @@ _WORTH = (
 )  # fmt: skip
 
 
+@of_people("n_customers", by=("segment",))
 def segment_lifetime_value(
     summary: Table,
     segments: Table | None = None,

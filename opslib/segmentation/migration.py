@@ -16,11 +16,13 @@ from opslib.periods import Grain, require_grain
 from opslib.segmentation.rfm import customer_totals
 from opslib.stats.decomposition import group_effects
 from opslib.stats.shares import share
+from opslib.suppression import of_people, smallest_side
 
 NOBODY = "not a customer"
 """Segment of a customer who is in one of the two tables only."""
 
 
+@of_people("n_customers", by=("segment_before", "segment_after"))
 def segment_migration(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
     """Customers and revenue of every flow between the segments of two periods.
 
@@ -85,6 +87,7 @@ def _pairs(before: Table, after: Table, by: str) -> ir.Table:
     return pairs.select(**{name: pairs[name].fill_null(value) for name, value in filled.items()})
 
 
+@of_people("n_least", by=("segment",))
 def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
     """Revenue change of each segment as number of customers, mix and revenue per customer, exactly.
 
@@ -124,10 +127,10 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     whole = (growth["revenue_after"] - growth["revenue_before"]).sum()
     growth = group_effects(growth, units="n", total="revenue")
     growth.insert(6, "growth_share", growth["change_amount"] / (whole or np.nan))
-    sizes = growth[["n_before", "n_after"]]
-    return growth.assign(n_least=sizes.replace(0, np.inf).min(axis=1).replace(np.inf, 0).astype("int64"))
+    return growth.assign(n_least=smallest_side(growth[["n_before", "n_after"]]).astype("int64"))
 
 
+@of_people("n_customers", by=("cohort", "segment"))
 def cohort_segments(order_lines: Table, segments: Table, *, as_of: date, grain: Grain = "quarter") -> pd.DataFrame:
     """What became of each cohort: its customers by segment today.
 

@@ -18,6 +18,7 @@ from opslib.metrics.blocks import Table
 from opslib.segmentation.features import SHARE, feature_named
 from opslib.stats.partitions import population_stability
 from opslib.stats.shares import share_difference
+from opslib.suppression import counted
 
 KIND = "opslib segment model"
 #: Of models as text; a later version of opslib reads this one, and refuses one that it does not know.
@@ -261,7 +262,7 @@ def drift(kept: SegmentModel | None, features: Table) -> Drift:
         shifted.append((name, feature_named(name).meaning, index, chance, reading))
     beyond = share_difference((round(FAR_SHARE * kept.n_fitted), kept.n_fitted), (n_far, n))
     return Drift(
-        segments=pd.DataFrame(moved, columns=_MOVED), features=pd.DataFrame(shifted, columns=_SHIFTED), n_customers=n,
+        segments=counted(pd.DataFrame(moved, columns=_MOVED), "n_customers", by=["cluster"]), features=pd.DataFrame(shifted, columns=_SHIFTED), n_customers=n,
         n_far=n_far, far_share=beyond.value, far_lower=beyond.lower, far_upper=beyond.upper,
     )  # fmt: skip
 

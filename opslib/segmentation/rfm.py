@@ -17,6 +17,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, paid, require_columns
 from opslib.metrics.blocks import Table, group_sizes
+from opslib.suppression import of_people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +256,7 @@ def rfm_cut_points(scores: Table, *, bins: int = 5) -> RfmCutPoints:
     return RfmCutPoints(**points)
 
 
+@of_people("n_customers", by=("recency_score", "frequency_score"))
 def rfm_grid(scores: Table, *, bins: int = 5) -> pd.DataFrame:
     """Customers and revenue of each pair of recency and frequency scores.
 
@@ -284,6 +286,7 @@ def rfm_grid(scores: Table, *, bins: int = 5) -> pd.DataFrame:
     return grid.astype({"n_customers": "int64", "revenue_amount": "float64"}).reset_index()
 
 
+@of_people("n_customers", by=("segment",))
 def segment_sizes(scores: Table, *, segments: Sequence[Segment] = SEGMENTS) -> pd.DataFrame:
     """Customers, orders and revenue of each segment, with its treatment.
 

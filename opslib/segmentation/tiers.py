@@ -12,6 +12,7 @@ from opslib.errors import ParameterError
 from opslib.metrics import running_shares
 from opslib.metrics.blocks import Table, group_sizes
 from opslib.segmentation.rfm import customer_lines
+from opslib.suppression import of_people
 
 TIERS: tuple[str, ...] = ("heavy", "medium", "light", "zero")
 
@@ -65,6 +66,7 @@ def value_tiers(order_lines: Table, *, as_of: date, shares: tuple[float, float] 
     ).drop("share_ahead")
 
 
+@of_people("n_customers", by=("tier",))
 def tier_sizes(tiers: Table) -> pd.DataFrame:
     """Customers and revenue of each tier.
 

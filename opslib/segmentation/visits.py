@@ -15,6 +15,7 @@ from opslib.periods import Period
 from opslib.stats.moments import Moments
 from opslib.stats.shares import share
 from opslib.stats.skewed import level_interval
+from opslib.suppression import counted
 
 INTENTS: dict[str, str] = {
     "unseen": "no event was recorded",
@@ -236,7 +237,7 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     if by is not None:
         require_columns(table, by, name="intents")
         if engine.is_empty(table, by):
-            return pd.DataFrame(columns=[by, *_SIZES])
+            return counted(pd.DataFrame(columns=[by, *_SIZES]), "n_visitors", by=(by, "intent"))
     group = ibis.literal("all") if by is None else table[by].cast("string").fill_null("unknown")
     people = table.group_by(group=group, visitor_id=table["visitor_id"], intent=table["intent"]).aggregate(
         y=table.count().cast("float64"),
@@ -262,7 +263,8 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     places = {name: place for place, name in enumerate(INTENTS)}
     found = found.sort_values("intent", key=lambda intents: intents.map(places), kind="stable")
     found = found.sort_values("group", kind="stable", ignore_index=True)
-    return found[list(_SIZES)] if by is None else found.rename(columns={"group": by})[[by, *_SIZES]]
+    named = found[list(_SIZES)] if by is None else found.rename(columns={"group": by})[[by, *_SIZES]]
+    return counted(named, "n_visitors", by=(*([] if by is None else [by]), "intent"))
 
 
 @np.errstate(divide="ignore", invalid="ignore")

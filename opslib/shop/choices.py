@@ -14,6 +14,7 @@ from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, nearest
 from opslib.metrics import Filter, with_column, with_local_days
+from opslib.metrics.blocks import local_day
 from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
 from opslib.privacy import IDENTITY_COLUMNS
 from opslib.shop import reads
@@ -266,7 +267,9 @@ def require_group(column: str, *, asked_by: str) -> None:
         )
 
 
-def people_by(tables: Mapping[str, ir.Table], columns: Sequence[str] = ()) -> ir.Table | None:
+def people_by(
+    tables: Mapping[str, ir.Table], columns: Sequence[str] = (), *, period: Period | None = None
+) -> ir.Table | None:
     """Distinct people of each group: customers of the orders, else visitors of the events; None where neither is known.
 
     Parameters
@@ -275,27 +278,32 @@ def people_by(tables: Mapping[str, ir.Table], columns: Sequence[str] = ()) -> ir
         A shop's tables.
     columns : sequence of str
         Columns that name a group; tables without them say nothing.
+    period : Period or None
+        Days that count; all unless given.
 
     Returns
     -------
     ibis.Table or None
         ``columns`` and ``n_people``.
     """
-    for name, person in (("order_lines", "customer_id"), ("events", "visitor_id")):
+    for name, person, day in (("order_lines", "customer_id", "ordered_at"), ("events", "visitor_id", "occurred_at")):
         if name in tables and {person, *columns} <= set(tables[name].columns):
-            return tables[name].aggregate(by=list(columns), n_people=tables[name][person].nunique())
+            rows = tables[name]
+            if period is not None:
+                rows = rows.filter(local_day(rows, day).between(period.start, period.end))
+            return rows.aggregate(by=list(columns), n_people=rows[person].nunique())
     return None
 
 
-def require_people(rows: Rows, *, where: str, minimum: int) -> None:
+def require_people(rows: Rows, *, period: Period, where: str, minimum: int) -> None:
     """Refuse a page whose cut leaves too few people, since its totals would be about them.
 
     Raises
     ------
     ParameterError
-        If rows are cut to fewer people than ``minimum``, and to one at least.
+        If rows of the period are cut to fewer people than ``minimum``, and to one at least.
     """
-    counts = people_by(rows.tables) if where.strip() else None
+    counts = people_by(rows.tables, period=period) if where.strip() else None
     if counts is None:
         return
     n_people = int(engine.collect(counts)["n_people"].iloc[0])

@@ -119,7 +119,7 @@ def show(
         kind = kind_of(name, frame[name], has_unit="unit" in frame.columns)
         heads.append(head_of(name, kind, label=label, currency=currency))
         column = format_column(frame, name, kind, currency=currency)
-        cells.append(_withheld(column, frame) if kind in NUMERIC else column)
+        cells.append(_withheld(column, frame, name) if kind in NUMERIC else column)
     marks = frame[highlight] if highlight else [False] * len(frame)
     if WITHHELD in frame.columns and frame[WITHHELD].any():
         notes.append("Withheld: fewer than ten people, or needed to keep such a group from being worked out.")
@@ -171,10 +171,11 @@ def _labels(
     return {name: None for name in names if name not in ends and name not in refused}, refused
 
 
-def _withheld(column: list[Cell], frame: pd.DataFrame) -> list[Cell]:
+def _withheld(column: list[Cell], frame: pd.DataFrame, name: str) -> list[Cell]:
     if WITHHELD not in frame.columns:
         return column
-    return [Cell(WITHHELD_TEXT) if gone else cell for cell, gone in zip(column, frame[WITHHELD], strict=True)]
+    gone = frame[WITHHELD].astype(bool) & frame[name].isna()  # what names the group stays
+    return [Cell(WITHHELD_TEXT) if hidden else cell for cell, hidden in zip(column, gone, strict=True)]
 
 
 def to_html(table: Table) -> str:
