@@ -24,6 +24,7 @@ from opslib.stats.multiplicity import adjusted
 from opslib.stats.ranks import count_draws, top_shares
 from opslib.stats.shares import share
 from opslib.stats.texts import plain_text, words_of
+from opslib.suppression import counted
 
 MONTH_DAYS = 365.25 / 12
 MIN_VISITS = 10
