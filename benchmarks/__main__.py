@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,11 +82,8 @@ def _with_progress(cells: list[Cell], replicates: int, seed: int) -> pd.DataFram
 
     from benchmarks.truth import run_truth
 
-    def tables() -> Iterator[pd.DataFrame]:
-        for cell in track(cells, description="simulating", console=Console(stderr=True), transient=True):
-            yield run_truth([cell], n_replicates=replicates, seed=seed)
-
-    return pd.concat(tables(), ignore_index=True)
+    shown = track(cells, description="simulating", console=Console(stderr=True), transient=True)
+    return pd.concat([run_truth([cell], n_replicates=replicates, seed=seed) for cell in shown], ignore_index=True)
 
 
 def _origin() -> str:
@@ -143,7 +139,7 @@ def speed(
     text = f"# Speed against hand-written SQL\n\n`python -m benchmarks speed{asked}`; {_origin()}, {_machine()}.\n"
     with tempfile.TemporaryDirectory(prefix="opslib-speed-") as folder:
         names = shop or [n for n in ("complete_journey",) if n in shop_names()]
-        made = [] if shop else [str(orders_only(Path(folder), preset="10m"))]
+        made = [] if shop else [str(orders_only(Path(folder)))]
         for name in (*made, *names):
             opened = open_with_progress(name)
             setting = setting_of(opened, period=choose_period(opened, default="year"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
-from opslib.errors import ParameterError
+from opslib.errors import DesignError, ParameterError
+from opslib.stats.estimates import Estimate
 
 #: True effects, as multiples of the promise.
 EFFECTS: Mapping[str, float] = {"-promise": -1.0, "0": 0.0, "half": 0.5, "promise": 1.0, "twice": 2.0}
@@ -79,7 +81,7 @@ class Cell:
         return np.random.default_rng([seed, zlib.crc32(f"{self.design}/{self.pair or self.nuisance}".encode())])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Replicates:
     """Results of many simulated runs of one cell (arrays of shape (n_replicates,)).
 
@@ -87,8 +89,8 @@ class Replicates:
     ----------
     value, lower, upper : array
         Estimate and the interval that the verdict is read from, in the unit of the promise.
-    is_invalid : array of bool
-        A gate fired.
+    is_invalid : array of bool, or False
+        A gate fired; False where there is none that could.
     statistical : (lower, upper) or None
         The interval before any widening for what the data cannot tell; None where it is the same.
     oracle : (value, std_error) or None
@@ -98,7 +100,7 @@ class Replicates:
     value: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
-    is_invalid: np.ndarray
+    is_invalid: np.ndarray | bool = False
     statistical: tuple[np.ndarray, np.ndarray] | None = None
     oracle: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -112,13 +114,30 @@ def over_effects(effects: tuple[str, ...] = tuple(EFFECTS), **of_cell: Any) -> t
     return tuple(Cell(effect=effect, **of_cell) for effect in effects)
 
 
-def until_decided(
-    lower: np.ndarray,
-    upper: np.ndarray,
-    *,
-    promise: float,
-    m: float,
-) -> np.ndarray:
+def analysed(
+    tables: Iterable[pd.DataFrame], analyse: Callable[[pd.DataFrame], tuple[Estimate, bool]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Value, ends and whether a gate fired (the second of ``analyse``), run by run; a refused run says nothing."""
+    rows: list[tuple[float, float, float, bool]] = []
+    for table in tables:
+        try:
+            found, is_flagged = analyse(table)
+            rows.append((found.value, found.lower, found.upper, is_flagged))
+        except DesignError:
+            rows.append((0.0, -np.inf, np.inf, True))
+    value, lower, upper, flags = np.array(rows).T
+    return value, lower, upper, flags.astype(bool)
+
+
+def panel_of(**columns: np.ndarray) -> pd.DataFrame:
+    """One row a unit and period of matrices of units by periods (or what fits them)."""
+    matrices = np.broadcast_arrays(*columns.values())
+    unit, period = np.indices(matrices[0].shape).reshape(2, -1)
+    values = {name: matrix.ravel() for name, matrix in zip(columns, matrices, strict=True)}
+    return pd.DataFrame({"unit": unit, "period": period, **values})
+
+
+def until_decided(lower: np.ndarray, upper: np.ndarray, *, promise: float, m: float) -> np.ndarray:
     """Look (index on the last axis) at which a claim with repeated intervals is first decided, else the last."""
     decided = (lower > m) | (upper < promise)
     last = decided.shape[-1] - 1

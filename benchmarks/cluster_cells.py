@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.cells import POWER_FLOOR, Cell, Replicates, over_effects
-from opslib.stats.clusters import cluster_effect, resolved_errors
+from opslib.stats.clusters import cluster_effect
 
 
 def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
@@ -19,15 +19,9 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     own = rng.normal(0.0, 1.0, (n_replicates, n)) * cell.settings.get("varied", 0.0)
     logs = spread * lasting + wobble * after + treated * (np.log1p(cell.true_effect) + own)
     covariate = spread * lasting + wobble * before if cell.settings.get("adjust", True) else None
-    errors = cell.settings.get("errors", resolved_errors(treated, "auto"))
-    effect, error, df = cluster_effect(logs, treated, covariate=covariate, errors=errors)
+    effect, error, df = cluster_effect(logs, treated, covariate=covariate, errors="auto")
     half = stats.t.ppf(0.975, df) * error
-    return Replicates(
-        value=np.expm1(effect),
-        lower=np.expm1(effect - half),
-        upper=np.expm1(effect + half),
-        is_invalid=np.zeros(n_replicates, dtype=bool),
-    )
+    return Replicates(*np.expm1([effect, effect - half, effect + half]))
 
 
 def _standard(rng: np.random.Generator, shape: tuple[int, int], *, tail: str | None) -> np.ndarray:

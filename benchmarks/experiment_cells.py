@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.cells import Cell, Replicates, over_effects, sums_of, until_decided
-from opslib.stats.moments import Moments
+from opslib.stats.moments import SUMS, Moments
 from opslib.stats.ratios import interval_of
 from opslib.stats.sample_ratio import mismatch_p_value, missingness_bound, sample_ratio
 from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks
@@ -20,89 +21,61 @@ GATE_ALPHA = 0.001
 LOOKS = (0.25, 0.5, 0.75, 1.0)
 DAYS = 28
 
-Sample = tuple[dict[Any, Moments], dict[Any, Moments]]
+Arm = dict[Any, Moments]
 
 
 def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of an experiment: allocation, gate, comparison; see `Family`."""
-    make = _OUTCOMES[cell.settings["outcome"]]
-    epochs = _allocate(cell, rng, n_replicates)
-    control, treated = make(cell, rng, epochs)
-    p_value = mismatch_p_value(epochs.seen, epochs.expected, df=len(epochs.names))
-    is_invalid = p_value < GATE_ALPHA
+    outcome = _OUTCOMES[cell.settings["outcome"]]
+    seen, shares = _allocate(cell, rng, n_replicates)
+    arms: list[Arm] = [dict(enumerate(outcome(cell, rng, seen[..., arm], is_treated=bool(arm)))) for arm in (0, 1)]
+    control, treated = arms
+    expected = seen.sum(axis=-1, keepdims=True) * np.stack([1 - shares, shares], axis=-1)
+    flat = (n_replicates, -1)
+    is_invalid = mismatch_p_value(seen.reshape(flat), expected.reshape(flat), df=len(shares)) < GATE_ALPHA
     if cell.kind != "fixed":
         return _looked_at(cell, control, treated, is_invalid)
-    value, lower, upper = interval_of(
-        control, treated, level=0.95, adjust=cell.settings.get("adjust", True), scale=cell.settings.get("scale", "auto")
-    )
-    bound = _bound(cell) if cell.settings.get("is_widened", True) else 0.0
-    return Replicates(
-        value=value, lower=lower - bound, upper=upper + bound, is_invalid=is_invalid, statistical=(lower, upper)
-    )
+    value, lower, upper = interval_of(control, treated, level=0.95, adjust=cell.settings.get("adjust", True))
+    bound = _bound(cell)
+    return Replicates(value, lower - bound, upper + bound, is_invalid, statistical=(lower, upper))
 
 
-class _Epochs:
-    """Units of each epoch and arm: planned, and those that are left after a loss."""
-
-    def __init__(self, names: list[str], planned: np.ndarray, seen: np.ndarray, shares: np.ndarray) -> None:
-        self.names = names
-        self.planned = planned  # (n_replicates, n_epochs, 2): control, treated
-        self.counts = seen
-        totals = seen.sum(axis=-1, keepdims=True)
-        split = np.stack([1 - shares, shares], axis=-1)
-        self.seen = seen.reshape(len(seen), -1)
-        self.expected = np.broadcast_to(totals * split, seen.shape).reshape(len(seen), -1)
-
-
-def _allocate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> _Epochs:
+def _allocate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> tuple[np.ndarray, np.ndarray]:
+    """Units left after a loss, (n_replicates, n_epochs, control and treated), and the planned share of each epoch."""
     sizes = np.array(cell.settings.get("epochs") or (cell.settings["n"],))
     shares = np.array(cell.settings.get("shares", (cell.settings.get("share", 0.5),)))
     if cell.kind != "fixed":
         steps = len(LOOKS) if cell.kind == "sequential" else DAYS
         sizes, shares = np.full(steps, sizes.sum() // steps), np.full(steps, shares[0])
     treated = rng.binomial(sizes, shares, size=(n_replicates, len(sizes)))
-    planned = np.stack([sizes - treated, treated], axis=-1)
     lost = rng.binomial(treated, cell.settings.get("loss", 0.0))
-    seen = planned - np.stack([np.zeros_like(lost), lost], axis=-1)
-    return _Epochs([f"{i:02d}" for i in range(len(sizes))], planned, seen, shares)
+    return np.stack([sizes - treated, treated - lost], axis=-1), shares
 
 
-def _conversion(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:
+def _conversion(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
     """Buyers among visitors; lost visitors buy less often by ``contrast``, so the rest looks better."""
-    rates = np.broadcast_to(np.array(cell.settings["rate"]), (len(epochs.names),))
     loss, contrast = cell.settings.get("loss", 0.0), cell.settings.get("contrast", 0.0)
-    bias = (1 - loss * (1 - contrast)) / (1 - loss) if loss else 1.0
-    factors = 1.0, (1 + cell.true_effect) * bias
-    arms = []
-    for arm, factor in enumerate(factors):
-        n = epochs.counts[..., arm]
-        successes = rng.binomial(n, rates * factor)
-        arms.append(
-            {
-                name: Moments.of_share(n=n[:, i].astype(float), successes=successes[:, i].astype(float))
-                for i, name in enumerate(epochs.names)
-            }
-        )
-    return arms[0], arms[1]
+    bias = (1 - loss * (1 - contrast)) / (1 - loss)
+    factor = (1 + cell.true_effect) * bias if is_treated else 1.0
+    successes = rng.binomial(n, np.array(cell.settings["rate"]) * factor)
+    return [
+        Moments.of_share(n=units.astype(float), successes=buyers.astype(float))
+        for units, buyers in zip(n.T, successes.T, strict=True)
+    ]
 
 
-def _spend(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:
+def _spend(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
     """Spend a visitor: few buy, and what they spend has a heavy tail; the effect scales it, or brings buyers."""
     by_buyers = cell.settings.get("effect_on") == "buyers"
-    arms = []
-    for arm in (0, 1):
-        effect = 1 + cell.true_effect if arm else 1.0
-        rate = cell.settings["rate"] * (effect if by_buyers else 1.0)
-        sums: dict[Any, Moments] = {}
-        for i, name in enumerate(epochs.names):
-            n = epochs.counts[:, i, arm]
-            buyers = rng.binomial(n, rate)
-            spend = _amounts(cell.settings, rng, int(buyers.sum()), is_treated=bool(arm))
-            y, yy, yyy = (sums_of(spend**power, buyers) for power in (1, 2, 3))
-            moments = Moments.of_mean(n=n.astype(float), y=y, yy=yy, yyy=yyy)
-            sums[name] = moments if by_buyers else moments.scaled(effect)
-        arms.append(sums)
-    return arms[0], arms[1]
+    effect = 1 + cell.true_effect if is_treated else 1.0
+    found = []
+    for units in n.T:
+        buyers = rng.binomial(units, cell.settings["rate"] * (effect if by_buyers else 1.0))
+        spend = _amounts(cell.settings, rng, int(buyers.sum()), is_treated=is_treated)
+        y, yy, yyy = (sums_of(spend**power, buyers) for power in (1, 2, 3))
+        moments = Moments.of_mean(n=units.astype(float), y=y, yy=yy, yyy=yyy)
+        found.append(moments if by_buyers else moments.scaled(effect))
+    return found
 
 
 def _amounts(settings: Mapping[str, Any], rng: np.random.Generator, n: int, *, is_treated: bool) -> np.ndarray:
@@ -112,118 +85,82 @@ def _amounts(settings: Mapping[str, Any], rng: np.random.Generator, n: int, *, i
     return np.exp(rng.normal(0.0, 1.0, n) * sigma - sigma**2 / 2)
 
 
-def _sessions(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:
+def _sessions(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
     """Converting sessions over sessions; a visitor's sessions resemble each other (beta-binomial)."""
-    return _from_table(
-        cell, rng, epochs, lambda effect: _session_table(cell.settings["rate"] * (1 + effect), cell.settings["icc"])
-    )
+    rate = cell.settings["rate"] * (1 + cell.true_effect * is_treated)
+    return _drawn(rng, n, *_session_table(rate, cell.settings["icc"]))
 
 
-def _orders(cell: Cell, rng: np.random.Generator, epochs: _Epochs) -> Sample:
+def _orders(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
     """Orders a customer, with orders of the time before as covariate (a Poisson rate that differs by gamma)."""
-    return _from_table(cell, rng, epochs, lambda effect: _order_table(cell.settings["dispersion"], 1 + effect))
+    return _drawn(rng, n, *_order_table(cell.settings["dispersion"], 1 + cell.true_effect * is_treated))
 
 
-def _from_table(cell: Cell, rng: np.random.Generator, epochs: _Epochs, table: Any) -> Sample:
-    arms = []
-    for arm in (0, 1):
-        columns, probability = table(cell.true_effect if arm else 0.0)
-        sums = {}
-        for i, name in enumerate(epochs.names):
-            n = epochs.counts[:, i, arm]
-            counts = rng.multinomial(n, probability)
-            y, d, x = columns
-            sums[name] = Moments(
-                n=n.astype(float),
-                **{
-                    letters: counts @ np.prod([{"y": y, "d": d, "x": x}[letter] for letter in letters], axis=0)
-                    for letters in ("y", "d", "x", "yy", "dd", "xx", "yd", "yx", "dx", "yyy", "yyd", "ydd", "ddd")
-                },
-            )
-        arms.append(sums)
-    return arms[0], arms[1]
+def _drawn(rng: np.random.Generator, n: np.ndarray, columns: np.ndarray, probability: np.ndarray) -> list[Moments]:
+    """Moments of units drawn from a table of what a unit may be: y, d, x and its probability."""
+    products = {name: np.prod([columns["ydx".index(letter)] for letter in name], axis=0) for name in SUMS}
+    found = []
+    for units in n.T:
+        counts = rng.multinomial(units, probability)
+        found.append(Moments(n=units.astype(float), **{name: counts @ product for name, product in products.items()}))
+    return found
 
 
 @cache
-def _session_table(rate: float, icc: float) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    rows = [
-        (
-            y,
-            k,
-            0.0,
-            stats.geom.pmf(k, 0.5) * stats.betabinom.pmf(y, k, rate * (1 / icc - 1), (1 - rate) * (1 / icc - 1)),
-        )
-        for k in range(1, 13)
-        for y in range(k + 1)
-    ]
-    return _normalised(rows)
+def _session_table(rate: float, icc: float) -> tuple[np.ndarray, np.ndarray]:
+    k, y = np.indices((12, 13)) + np.array([1, 0])[:, None, None]
+    clustered = stats.betabinom.pmf(y, k, rate * (1 / icc - 1), (1 - rate) * (1 / icc - 1))
+    return _normalised(y, k, np.zeros_like(y), stats.geom.pmf(k, 0.5) * clustered)
 
 
 @cache
-def _order_table(dispersion: float, effect: float) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+def _order_table(dispersion: float, effect: float) -> tuple[np.ndarray, np.ndarray]:
     nodes = stats.gamma.ppf((np.arange(400) + 0.5) / 400, dispersion) / dispersion
-    rows = [
-        (y, 1.0, x, float(np.mean(stats.poisson.pmf(y, nodes * effect) * stats.poisson.pmf(x, 3 * nodes))))
-        for y in range(30)
-        for x in range(60)
-    ]
-    return _normalised(rows)
+    y, x = np.indices((30, 60))
+    now, before = stats.poisson.pmf(y[..., None], nodes * effect), stats.poisson.pmf(x[..., None], 3 * nodes)
+    return _normalised(y, np.ones_like(y), x, np.mean(now * before, axis=-1))
 
 
-def _normalised(rows: Sequence[tuple[float, float, float, float]]) -> Any:
-    y, d, x, probability = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    kept = probability > 1e-12
-    probability = probability[kept] / probability[kept].sum()
-    return (y[kept], d[kept], x[kept]), probability
+def _normalised(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of y, d, x that may occur, and their probabilities (the last column)."""
+    table = np.array([column.ravel() for column in columns], dtype=float)
+    table = table[:, table[-1] > 1e-12]
+    return table[:-1], table[-1] / table[-1].sum()
 
 
-_OUTCOMES = {"conversion": _conversion, "spend": _spend, "sessions": _sessions, "orders": _orders}
+_OUTCOMES: Mapping[str, Callable[..., list[Moments]]] = {
+    "conversion": _conversion,
+    "spend": _spend,
+    "sessions": _sessions,
+    "orders": _orders,
+}
 
 
 def _bound(cell: Cell) -> float:
     """The missingness bound of the design, from its planned sizes."""
-    n = sum(cell.settings.get("epochs") or (cell.settings["n"],))
     share = cell.settings.get("share", 0.5)
+    shares = np.array([1 - share, share])
+    n = sum(cell.settings.get("epochs") or (cell.settings["n"],)) * shares
     return missingness_bound(
-        sample_ratio(
-            pd.DataFrame(
-                {
-                    "arm": ["control", "treated"],
-                    "n": [n * (1 - share), n * share],
-                    "planned_share": [1 - share, share],
-                }
-            )
-        )
+        sample_ratio(pd.DataFrame({"arm": ["control", "treated"], "n": n, "planned_share": shares}))
     )
 
 
-def _looked_at(cell: Cell, control: dict[Any, Moments], treated: dict[Any, Moments], bad: np.ndarray) -> Replicates:
+def _looked_at(cell: Cell, control: Arm, treated: Arm, bad: np.ndarray) -> Replicates:
     """Interval at the look where the claim is first decided; the oracle looks once, at the end."""
-    levels = planned_looks(LOOKS).levels
-    ends, so_far_c, so_far_t = [], None, None
-    for look, name in enumerate(control):
-        so_far_c = control[name] if so_far_c is None else so_far_c + control[name]
-        so_far_t = treated[name] if so_far_t is None else so_far_t + treated[name]
-        n = float(np.mean(so_far_c.n + so_far_t.n))
-        level = (
-            levels[look]
-            if cell.kind == "sequential"
-            else nominal_level(anytime_critical(n, tuned_at=cell.settings["n"]))
-        )
-        ends.append(interval_of({"all": so_far_c}, {"all": so_far_t}, level=level))
+    levels, ends = planned_looks(LOOKS).levels, []
+    for look, (c, t) in enumerate(zip(accumulate(control.values()), accumulate(treated.values()), strict=True)):
+        n = float(np.mean(c.n + t.n))
+        anytime = nominal_level(anytime_critical(n, tuned_at=cell.settings["n"]))
+        level = levels[look] if cell.kind == "sequential" else anytime
+        ends.append(interval_of({"all": c}, {"all": t}, level=level))
     value, lower, upper = (np.stack(parts, axis=-1) for parts in zip(*ends, strict=True))
     bound = _bound(cell)
     at = until_decided(lower - bound, upper + bound, promise=cell.promise, m=cell.m)
-    rows = np.arange(len(at))
+    rows, last = np.arange(len(at)), value[:, -1]
     low, high = lower[rows, at], upper[rows, at]
-    return Replicates(
-        value=value[rows, at],
-        lower=low - bound,
-        upper=high + bound,
-        is_invalid=bad,
-        statistical=(low, high),
-        oracle=(value[:, -1], np.full(len(at), np.std(np.log1p(value[:, -1])))),
-    )
+    oracle = (last, np.full(len(at), np.std(np.log1p(last))))
+    return Replicates(value[rows, at], low - bound, high + bound, bad, statistical=(low, high), oracle=oracle)
 
 
 _BOTH = ("0", "promise")

@@ -7,9 +7,8 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells import Cell, Replicates, over_effects
+from benchmarks.cells import Cell, Replicates, analysed, over_effects
 from benchmarks.series_cells import autoregression, known_step
-from opslib.errors import DesignError
 from opslib.stats.before_after import before_after
 
 N_AFTER = 28
@@ -19,7 +18,7 @@ _WEEK = np.array([1.0, 0.9, 0.9, 1.0, 1.1, 1.4, 0.7])
 
 def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of a daily series changed after its history, analysed by placebo windows; see `Family`."""
-    settings = cell.settings
+    settings, has_control = cell.settings, cell.settings.get("control", False)
     n_history = settings.get("history", 364)
     shape = (n_replicates, n_history + N_AFTER)
     noise = settings["noise"] * autoregression(rng, shape, phi=settings["phi"])
@@ -30,23 +29,22 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     other = shared + settings["noise"] * autoregression(rng, shape, phi=settings["phi"])
     missing = rng.random(shape) < settings.get("missing", 0.0)
     values = np.where(missing, np.nan, np.exp(logs))
-    ends = [
-        _one(values[i], np.exp(other[i]) if settings.get("control") else None, n_history) for i in range(n_replicates)
-    ]
-    value, lower, upper = np.array(ends).T
-    is_invalid = np.isnan(value)
+    days = pd.date_range(_FIRST, periods=shape[1])
+    tables = (
+        pd.DataFrame({"day": days, "value": own, "other": alike})
+        for own, alike in zip(values, np.exp(other), strict=True)
+    )
+    changed, controls = _FIRST + timedelta(days=n_history), ("other",) if has_control else ()
+    found = analysed(
+        tables,
+        lambda table: (before_after(table, changed_on=changed, n_days=N_AFTER, controls=controls).relative, False),
+    )
     oracle = None
     if settings.get("is_known", True):
-        gap = noise - (other - shared) if settings.get("control") else noise
-        scale = settings["noise"] * (np.sqrt(2) if settings.get("control") else 1.0)
+        gap = noise - (other - shared) if has_control else noise
+        scale = settings["noise"] * (np.sqrt(2) if has_control else 1.0)
         oracle = _oracle(cell, gap, n_history, scale=scale)
-    return Replicates(
-        value=np.where(is_invalid, 0.0, value),
-        lower=np.where(is_invalid, -1.0, lower),
-        upper=np.where(is_invalid, np.inf, upper),
-        is_invalid=is_invalid,
-        oracle=oracle,
-    )
+    return Replicates(*found, oracle=oracle)
 
 
 def _shared(cell: Cell, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -61,18 +59,6 @@ def _shared(cell: Cell, rng: np.random.Generator, shape: tuple[int, int]) -> np.
     if "break_days" in cell.settings:
         logs += 0.3 * (days >= shape[1] - N_AFTER - cell.settings["break_days"])
     return logs
-
-
-def _one(values: np.ndarray, other: np.ndarray | None, n_history: int) -> tuple[float, float, float]:
-    table = pd.DataFrame({"day": pd.date_range(_FIRST, periods=len(values)), "value": values})
-    controls: tuple[str, ...] = ()
-    if other is not None:
-        table["other"], controls = other, ("other",)
-    try:
-        found = before_after(table, changed_on=_FIRST + timedelta(days=n_history), n_days=N_AFTER, controls=controls)
-    except DesignError:
-        return np.nan, np.nan, np.nan
-    return found.relative.value, found.relative.lower, found.relative.upper
 
 
 def _oracle(cell: Cell, gap: np.ndarray, n_history: int, *, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 
 from opslib.charts import theme
 from opslib.charts.display import finish
-from opslib.charts.frames import require
 
 _PANELS = (
     ("false_support_share", "false support", theme.ORANGE),
@@ -16,25 +15,20 @@ _PANELS = (
 )
 
 
-def draw_truth(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_truth(table: pd.DataFrame) -> Axes:
     """Share of wrong verdicts of every scenario, by design; the dashed line is the nominal 2.5 %.
 
     Parameters
     ----------
     table : DataFrame
         From `bench.run_truth`: ``design``, ``false_support_share``, ``false_refute_share``, ``is_met``.
-    title : str or None
-        The finding.
-    ax : Axes or None
-        Where to draw.
 
     Returns
     -------
     Axes
     """
-    require(table, "truth bench", "design", "false_support_share", "false_refute_share", "is_met")
     designs = list(dict.fromkeys(table["design"]))
-    ax = theme.new_axes(ax, height=theme.height_for(2 * len(designs), per_row=0.34))
+    ax = theme.new_axes(height=theme.height_for(2 * len(designs), per_row=0.34))
     labels = []
     for place, design in enumerate(designs):
         rows = table[table["design"] == design]
@@ -54,7 +48,7 @@ def draw_truth(table: pd.DataFrame, *, title: str | None = None, ax: Axes | None
     worst = float(np.nanmax(table[["false_support_share", "false_refute_share"]].to_numpy(dtype="float64")))
     return finish(
         ax,
-        title=title or f"{n_met} of {n} scenarios meet every target",
+        title=f"{n_met} of {n} scenarios meet every target",
         subtitle="share of wrong verdicts, one dot a scenario; dashed: nominal 2.5 %",
         alt=f"Dots by design: wrong verdicts in {n} scenarios, at most {worst:.1%}; {n_met} scenarios meet every target.",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells import POWER_FLOOR, Cell, Replicates, over_effects
-from opslib.errors import DesignError
+from benchmarks.cells import POWER_FLOOR, Cell, Replicates, analysed, over_effects, panel_of
+from opslib.stats.estimates import Estimate
 from opslib.stats.response import log_response
 
 _PHI, _STAY = 0.6, 0.8
@@ -14,9 +14,7 @@ _PHI, _STAY = 0.6, 0.8
 
 def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of a panel whose driver moves now and then; a flagged driver counts as invalid; see `Family`."""
-    results = [_one(_panel(cell, rng)) for _ in range(n_replicates)]
-    value, lower, upper, is_invalid = np.array(results).T
-    return Replicates(value=value, lower=lower, upper=upper, is_invalid=is_invalid.astype(bool))
+    return Replicates(*analysed((_panel(cell, rng) for _ in range(n_replicates)), _slope))
 
 
 def _panel(cell: Cell, rng: np.random.Generator) -> pd.DataFrame:
@@ -33,22 +31,12 @@ def _panel(cell: Cell, rng: np.random.Generator) -> pd.DataFrame:
     outcome = rng.normal(3, 0.5, (n, 1)) + cell.true_effect * driver + noise
     if not cell.settings.get("is_common"):
         outcome += rng.normal(0, 0.1, n_periods)
-    return pd.DataFrame(
-        {
-            "unit": np.repeat(np.arange(n), n_periods),
-            "period": np.tile(np.arange(n_periods), n),
-            "outcome": np.exp(outcome.ravel()),
-            "driver": np.exp(driver.ravel()),
-        }
-    )
+    return panel_of(outcome=np.exp(outcome), driver=np.exp(driver))
 
 
-def _one(table: pd.DataFrame) -> tuple[float, float, float, bool]:
-    try:
-        found = log_response(table)
-    except DesignError:
-        return 0.0, -np.inf, np.inf, True
-    return found.slope.value, found.slope.lower, found.slope.upper, found.followed_p < 0.01
+def _slope(table: pd.DataFrame) -> tuple[Estimate, bool]:
+    found = log_response(table)
+    return found.slope, found.followed_p < 0.01
 
 
 _FEW = "8 units, 60 periods"

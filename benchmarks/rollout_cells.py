@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from benchmarks.cells import POWER_FLOOR, Cell, Replicates, over_effects
+from benchmarks.cells import POWER_FLOOR, Cell, Replicates, analysed, over_effects, panel_of
 from benchmarks.series_cells import autoregression, known_step
 from opslib.stats.rollouts import rollout
 
@@ -28,30 +27,11 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     common = 0.1 * autoregression(rng, (n_replicates, n_periods), phi=0.7)[:, None, :]
     levels = 4 + 0.5 * rng.standard_normal((n_replicates, n, 1))
     values = np.exp(levels + common + noise) * (1 + cell.true_effect * exposure)
-    results = [_one(values[i], starts) for i in range(n_replicates)]
-    value, lower, upper = np.array(results).T
+    begins = np.where(starts < n_periods, starts, np.nan)[:, None]
+    tables = (panel_of(value=each, treated_from=begins) for each in values)
     is_known = not settings.get("unequal") and not settings.get("is_staggered")
-    return Replicates(
-        value=value,
-        lower=lower,
-        upper=upper,
-        is_invalid=np.zeros(n_replicates, bool),
-        oracle=_oracle(cell, noise) if is_known else None,
-    )
-
-
-def _one(values: np.ndarray, starts: np.ndarray) -> tuple[float, float, float]:
-    n, n_periods = values.shape
-    table = pd.DataFrame(
-        {
-            "unit": np.repeat(np.arange(n), n_periods),
-            "period": np.tile(np.arange(n_periods), n),
-            "value": values.ravel(),
-            "treated_from": np.repeat(np.where(starts < n_periods, starts, np.nan), n_periods),
-        }
-    )
-    effect = rollout(table).effect
-    return effect.value, effect.lower, effect.upper
+    found = analysed(tables, lambda table: (rollout(table).effect, False))
+    return Replicates(*found, oracle=_oracle(cell, noise) if is_known else None)
 
 
 def _oracle(cell: Cell, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,16 +66,12 @@ CELLS: tuple[Cell, ...] = (
             settings={"units": units, "treated": treated, "noise": noise},
         )
     ),
-    *over_effects(
-        ("0", "promise"),
-        design="rollout",
-        nuisance="6 of 24, staggered",
-        settings={"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True},
-    ),
-    *over_effects(
-        ("0", "promise"),
-        design="rollout",
-        nuisance="10 of 20, unequal noise",
-        settings={"units": 20, "treated": 10, "noise": 0.09, "unequal": 0.5},
+    *(
+        cell
+        for name, settings in (
+            ("6 of 24, staggered", {"units": 24, "treated": 6, "noise": 0.09, "is_staggered": True}),
+            ("10 of 20, unequal noise", {"units": 20, "treated": 10, "noise": 0.09, "unequal": 0.5}),
+        )
+        for cell in over_effects(("0", "promise"), design="rollout", nuisance=name, settings=settings)
     ),
 )

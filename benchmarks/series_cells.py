@@ -25,13 +25,7 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     if cell.settings.get("missing"):
         values[:, rng.random(n_days) < cell.settings["missing"]] = np.nan
     factor, shift = (float(n_days), 0.0) if has_slope else (1.0, 1.0)
-    value, lower, upper, _ = autoregressive_interval(values, has_slope=has_slope)
-    return Replicates(
-        value=value * factor - shift,
-        lower=lower * factor - shift,
-        upper=upper * factor - shift,
-        is_invalid=np.zeros(n_replicates, dtype=bool),
-    )
+    return Replicates(*(np.array(autoregressive_interval(values, has_slope=has_slope)[:3]) * factor - shift))
 
 
 def _of_units(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
@@ -41,13 +35,7 @@ def _of_units(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replic
     amounts = (1 + cell.true_effect) * np.exp(rng.normal(-(sigma**2) / 2, sigma, int(buyers.sum())))
     y, yy, yyy = (sums_of(amounts**power, buyers) for power in (1, 2, 3))
     group = Moments.of_mean(n=np.full(n_replicates, float(cell.settings["n"])), y=y, yy=yy, yyy=yyy)
-    value, lower, upper, _ = level_interval(group, level=0.95)
-    return Replicates(
-        value=value / rate - 1,
-        lower=lower / rate - 1,
-        upper=upper / rate - 1,
-        is_invalid=np.zeros(n_replicates, dtype=bool),
-    )
+    return Replicates(*(np.array(level_interval(group, level=0.95)[:3]) / rate - 1))
 
 
 def known_step(noise: np.ndarray, is_after: np.ndarray, *, phi: float) -> tuple[np.ndarray, float]:

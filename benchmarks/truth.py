@@ -21,23 +21,9 @@ from benchmarks.cells import POWER_FLOOR, Cell, Family, Replicates
 from opslib.errors import ParameterError
 from opslib.stats.verdict_rule import level_verdict_of, verdict_of
 
-FAMILIES: Mapping[str, Family] = {
-    "experiment": experiment_cells.simulate,
-    "cluster_experiment": cluster_cells.simulate,
-    "level": series_cells.simulate,
-    "trend": series_cells.simulate,
-    "before_after": history_cells.simulate,
-    "rollout": rollout_cells.simulate,
-    "elasticity": response_cells.simulate,
-}
-CELLS: tuple[Cell, ...] = (
-    *experiment_cells.CELLS,
-    *cluster_cells.CELLS,
-    *series_cells.CELLS,
-    *history_cells.CELLS,
-    *rollout_cells.CELLS,
-    *response_cells.CELLS,
-)
+_MODULES = (experiment_cells, cluster_cells, series_cells, history_cells, rollout_cells, response_cells)
+CELLS: tuple[Cell, ...] = tuple(cell for module in _MODULES for cell in module.CELLS)
+FAMILIES: Mapping[str, Family] = {cell.design: module.simulate for module in _MODULES for cell in module.CELLS}
 
 #: Targets of item 4 of the protocol.
 MAX_WRONG = 0.03
@@ -108,10 +94,10 @@ def run_truth(
 def figures(cell: Cell, runs: Replicates) -> dict[str, Any]:
     """Figures of one cell and the targets it misses."""
     n, truth = len(runs.value), cell.true_effect
+    valid = ~np.broadcast_to(runs.is_invalid, n)
     states = np.array([_state(cell, low, high) for low, high in zip(runs.lower, runs.upper, strict=True)])
-    states[runs.is_invalid] = "invalid"
+    states[~valid] = "invalid"
     low, high = runs.statistical or (runs.lower, runs.upper)
-    valid = ~runs.is_invalid
     row: dict[str, Any] = {
         "design": cell.design,
         "nuisance": cell.nuisance,

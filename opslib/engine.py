@@ -91,9 +91,7 @@ def unlogged() -> Iterator[None]:
         _log.extend(before)
 
 
-def connect(
-    url: str = "duckdb://", *, memory_limit: str = "4GB", spill: Path | None = None, threads: int | None = None
-) -> BaseBackend:
+def connect(url: str = "duckdb://", *, memory_limit: str = "4GB") -> BaseBackend:
     """Connect to an engine.
 
     Parameters
@@ -102,11 +100,7 @@ def connect(
         ``duckdb://`` (in memory), ``duckdb:///shop.duckdb`` (four slashes for an absolute path; opened read-only),
         ``postgres://user:password@host/db`` or ``spark://local``.
     memory_limit : str
-        Most memory that DuckDB takes before it spills to disk, or that Spark's driver gets.
-    spill : Path or None
-        Folder for what does not fit; a folder of the system's temporary directory unless given.
-    threads : int or None
-        Threads of DuckDB; all cores unless given.
+        Most memory that DuckDB takes before it spills to the system's temporary directory, or that Spark's driver gets.
 
     Returns
     -------
@@ -126,9 +120,9 @@ def connect(
     makers = {"duckdb": _duckdb, "postgres": _postgres, "postgresql": _postgres, "spark": _spark}
     if scheme not in makers:
         raise EngineError(f"engine: '{scheme}' is not one of duckdb, postgres, spark; write e.g. duckdb:///shop.duckdb")
-    spill = spill or Path(tempfile.gettempdir()) / "opslib-spill"
+    spill = Path(tempfile.gettempdir()) / "opslib-spill"
     try:
-        return makers[scheme](url, memory_limit=memory_limit, spill=spill, threads=threads)
+        return makers[scheme](url, memory_limit=memory_limit, spill=spill)
     except ImportError as error:
         raise EngineError(f"engine {scheme}: {error}; install it with: pip install 'opslib[{scheme}]'") from None
     except (OSError, ValueError, RuntimeError, ibis.IbisError) as error:
@@ -148,7 +142,7 @@ def hide_password(text: str) -> str:
     return re.sub(r"(password\s*=\s*)\S+", r"\1***", text, flags=re.IGNORECASE)
 
 
-def _duckdb(url: str, *, memory_limit: str, spill: Path, threads: int | None) -> BaseBackend:
+def _duckdb(url: str, *, memory_limit: str, spill: Path) -> BaseBackend:
     spill.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = {
         "memory_limit": memory_limit,
@@ -156,8 +150,6 @@ def _duckdb(url: str, *, memory_limit: str, spill: Path, threads: int | None) ->
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    if threads:
-        config["threads"] = threads
     path = url.split("://", 1)[1].removeprefix("/")
     try:
         return ibis.duckdb.connect(path or ":memory:", read_only=bool(path), **config)
@@ -165,7 +157,7 @@ def _duckdb(url: str, *, memory_limit: str, spill: Path, threads: int | None) ->
         raise EngineError(f"engine {url}: cannot connect: {error}") from None
 
 
-def _postgres(url: str, *, memory_limit: str, spill: Path, threads: int | None) -> BaseBackend:
+def _postgres(url: str, *, memory_limit: str, spill: Path) -> BaseBackend:
     import psycopg
 
     try:
@@ -179,7 +171,7 @@ def _postgres(url: str, *, memory_limit: str, spill: Path, threads: int | None) 
         raise EngineError(f"engine {hide_password(url)}: cannot connect: {hide_password(str(error))}") from None
 
 
-def _spark(url: str, *, memory_limit: str, spill: Path, threads: int | None) -> BaseBackend:
+def _spark(url: str, *, memory_limit: str, spill: Path) -> BaseBackend:
     from pyspark.sql import SparkSession
 
     spill.mkdir(parents=True, exist_ok=True)
@@ -189,7 +181,7 @@ def _spark(url: str, *, memory_limit: str, spill: Path, threads: int | None) -> 
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": memory_limit.lower().removesuffix("b"),
-        "spark.sql.shuffle.partitions": str(threads or 1),
+        "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.catalogImplementation": "in-memory",
@@ -369,12 +361,10 @@ def _to_frame(arrow: pa.Table) -> pd.DataFrame:
         kind = column.type
         if pa.types.is_decimal(kind):
             column = column.cast(pa.int64()) if kind.scale == 0 and _fits_int64(column) else column.cast(pa.float64())
-        elif pa.types.is_date(kind):
+        elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
             column = column.cast(pa.timestamp("us"))
         elif pa.types.is_float32(kind):
             column = column.cast(pa.float64())
-        elif pa.types.is_timestamp(kind):
-            column = column.cast(pa.timestamp("us"))
         if pa.types.is_integer(column.type):
             column = column.cast(pa.int64())
             columns[name] = column.to_pandas() if not column.null_count else pd.array(column.to_pylist(), dtype="Int64")
@@ -501,9 +491,9 @@ def _to_zone(zone: str, at: datetime) -> datetime: ...  # type: ignore[empty-bod
 def _spark_local(at: datetime, zone: str) -> datetime: ...  # type: ignore[empty-body]
 
 
-def _by_transitions(column: ir.TimestampValue, zone: str, *, first: int = 1995, last: int = 2040) -> ir.TimestampValue:
+def _by_transitions(column: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     """Local time on an engine whose zone function is not known: offsets from the zone's own change-overs."""
-    (_, before), *changes = zone_shifts(zone, datetime(first, 1, 1), datetime(last, 1, 1))
+    (_, before), *changes = zone_shifts(zone, datetime(1995, 1, 1), datetime(2040, 1, 1))
     epoch = column.epoch_seconds()
     cases = [(epoch >= int(at.replace(tzinfo=UTC).timestamp()), seconds) for at, seconds in reversed(changes)]
     shift = ibis.cases(*cases, else_=before) if cases else ibis.literal(before)

@@ -12,6 +12,7 @@ from opslib.departments import department_or_own
 from opslib.errors import ParameterError
 from opslib.periods import Coverage, Period
 from opslib.stats.estimates import Estimate
+from opslib.suppression import UNSAID, Unsaid
 
 Kind = Literal["measured", "estimated", "described", "simulated"]
 KINDS: tuple[Kind, ...] = ("measured", "estimated", "described", "simulated")
@@ -70,12 +71,16 @@ class About:
         Ids of what it names: products, proposals.
     compared : {"previous", "year_before"} or None
         Period that a change counts from.
+    people : int, mapping of str to int, None or UNSAID
+        People that its numbers stand for, by group where there are several; None: not people. A batch refuses a finding
+        that does not say, and leaves out one about too few.
     """
 
     metric: str | None = None
     scope: tuple[tuple[str, str], ...] = ()
     objects: tuple[str, ...] = ()
     compared: Compared | None = None
+    people: int | Mapping[str, int] | Unsaid | None = UNSAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +171,10 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """The finding as JSON values; numbers that JSON cannot hold become null."""
-        return jsonable(asdict(self))
+        values = asdict(self)
+        if self.about.people is UNSAID:
+            del values["about"]["people"]
+        return jsonable(values)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Finding:

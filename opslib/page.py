@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +11,15 @@ import ibis.expr.types as ir
 from IPython.display import display
 from matplotlib.axes import Axes
 
-from opslib import charts, engine, tables
+from opslib import charts, engine, suppression, tables
 from opslib.contracts import require_table
 from opslib.departments import department
 from opslib.errors import ParameterError, nearest
 from opslib.finding import Facts, Finding, Limits, in_order
+from opslib.finding import answer as answer_of
 from opslib.metrics import with_local_days
 from opslib.periods import Coverage, Period
+from opslib.privacy import MINIMUM
 from opslib.proposals.drafting import draft
 from opslib.shop import choices, latest, reads
 from opslib.shop.derived import with_contract_columns
@@ -187,11 +190,16 @@ class Page:
         for found in findings:
             if found.department is not None:
                 department(found.department, own=self.facts.departments)
+            suppression.require_said(found.about.people, of=f"finding '{found.key}'")
             if found.section is not None and found.section not in self._sections:
                 raise ParameterError(
                     f"finding '{found.key}' names the section '{found.section}', which this page has not; "
                     f"{nearest(found.section, self._sections)}"
                 )
+        few = [f for f in findings if suppression.is_few(f.about.people, scope=f.about.scope)]
+        findings = [f for f in findings if f not in few]
+        if any(f.sentence in answer for f in few):
+            answer = answer_of(in_order(findings))
         _show("answer", {"text": answer}, text=answer)
         if figure is not None:
             drawn, words = charts.figure_bundle(figure)
@@ -204,7 +212,13 @@ class Page:
 
 
 def open_page(
-    shop: str, *, start: str = "", end: str = "", where: str = "", default: choices.Default = "month"
+    shop: str,
+    *,
+    start: str = "",
+    end: str = "",
+    where: str = "",
+    default: choices.Default = "month",
+    minimum: int = MINIMUM,
 ) -> Page:
     """Open a shop for one page.
 
@@ -218,6 +232,8 @@ def open_page(
         Rows that count: conditions on columns, joined by "and".
     default : {"month", "year", "all"}
         Last whole calendar month seen; the twelve months up to its end; every day seen.
+    minimum : int
+        Fewest people that a group on the page may stand for, and the page itself where ``where`` cuts it.
 
     Returns
     -------
@@ -230,6 +246,7 @@ def open_page(
     """
     reads.clear()
     engine.clear_log()
+    suppression.begin(minimum=minimum, is_strict=bool(os.environ.get(latest.RUN_FOLDER)))
     tables.register()
     charts.register()
     opened = open_shop(shop)
@@ -237,6 +254,7 @@ def open_page(
     reads.note("days", opened.name)
     period = choices.choose_period(opened, start=start, end=end, default=default)
     rows = choices.choose_rows(opened, where=where)
+    choices.require_people(rows, where=where, minimum=minimum)
     facts = Facts(
         title=opened.title, period=period, currency=opened.currency, time_zone=opened.time_zone,
         coverage=opened.coverage or Coverage(choices.NO_DATES.start, choices.NO_DATES.end), tables=frozenset(opened.tables), is_simulated=opened.is_simulated,

@@ -134,17 +134,11 @@ class Period:
         """The period as people write it."""
         if self.n_months == 12 and self.start.month == 1:
             return str(self.start.year)
-        if self.n_months == 1:
-            return f"{self.start:%b %Y}"
-        if self.n_months and self.start.year == self.end.year:
-            return f"{self.start:%b}-{self.end:%b %Y}"
-        if self.n_months:
-            return f"{self.start:%b %Y}-{self.end:%b %Y}"
-        if self.n_days == 1:
-            return f"{self.start.day} {self.start:%b %Y}"
-        if self.start.year == self.end.year:
-            return f"{self.start.day} {self.start:%b}-{self.end.day} {self.end:%b %Y}"
-        return f"{self.start.day} {self.start:%b %Y}-{self.end.day} {self.end:%b %Y}"
+        first, last = ("" if self.n_months else f"{end.day} " for end in (self.start, self.end))
+        last += f"{self.end:%b %Y}"
+        if self.n_months == 1 or self.n_days == 1:
+            return last
+        return first + (f"{self.start:%b}" if self.start.year == self.end.year else f"{self.start:%b %Y}") + f"-{last}"
 
     def previous(self) -> Period:
         """The period just before: as many calendar months if made of whole months, else as many days."""
@@ -216,11 +210,9 @@ def require_grain(grain: str) -> None:
 def next_start(day: date, grain: Grain) -> date:
     """First day of the calendar piece after the one that contains ``day``."""
     floor = floor_date(day, grain)
-    if grain == "day":
-        return floor + timedelta(days=1)
-    if grain == "week":
-        return floor + timedelta(days=7)
-    return shift_months(floor, _MONTHS_IN[grain])
+    if grain in _MONTHS_IN:
+        return shift_months(floor, _MONTHS_IN[grain])
+    return floor + timedelta(days=7 if grain == "week" else 1)
 
 
 @dataclass(frozen=True, slots=True)

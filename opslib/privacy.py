@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from opslib.errors import ParameterError
+from opslib.errors import ParameterError, require_columns
 
 MINIMUM = 10
 """Fewest distinct people that a shown cell may stand for."""
@@ -58,13 +59,10 @@ class Withholding:
         Columns that name a cell.
     cells : frozenset of tuple
         Withheld cells: values of ``dimensions``, in their order.
-    minimum : int
-        Fewest people of a shown cell.
     """
 
     dimensions: tuple[str, ...]
     cells: frozenset[Cell]
-    minimum: int
 
     def apply(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The frame with all measures of withheld cells missing and a column ``is_withheld``.
@@ -79,14 +77,10 @@ class Withholding:
         DataFrame
             The same rows; measures as float where one was withheld.
         """
-        _require_columns(frame, self.dimensions)
+        require_columns(frame.columns, self.dimensions, "withholding")
         hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
-        result = frame.copy()
-        if hidden.any():
-            for name in result.columns.difference(list(self.dimensions), sort=False):
-                result[name] = _without(result[name], hidden)
-        result[WITHHELD] = hidden
-        return result
+        measures = [name for name in frame.columns if hidden.any() and name not in self.dimensions]
+        return frame.assign(**{name: _without(frame[name], hidden) for name in measures}, **{WITHHELD: hidden})
 
 
 def _without(column: pd.Series, hidden: np.ndarray) -> pd.Series:
@@ -98,7 +92,12 @@ def _without(column: pd.Series, hidden: np.ndarray) -> pd.Series:
 
 
 def plan_withholding(
-    frame: pd.DataFrame, *, people: str, dimensions: Sequence[str], minimum: int = MINIMUM
+    frame: pd.DataFrame,
+    *,
+    people: str,
+    dimensions: Sequence[str],
+    minimum: int = MINIMUM,
+    also: frozenset[Cell] = frozenset(),
 ) -> Withholding:
     """Decide which cells are withheld, given how many distinct people each stands for.
 
@@ -116,6 +115,8 @@ def plan_withholding(
         One column (a list of groups) or two (a table); three work too.
     minimum : int
         Fewest people of a shown cell.
+    also : frozenset of tuple
+        Cells that are withheld whatever their size.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def plan_withholding(
     [('a',), ('c',)]
     """
     dimensions = tuple(dimensions)
-    _require_columns(frame, (*dimensions, people))
+    require_columns(frame.columns, (*dimensions, people), "withholding")
     cells = _cells(frame, dimensions)
     counts = frame[people].astype("float64").to_numpy()
     if len(set(cells)) < len(cells):
@@ -141,14 +142,14 @@ def plan_withholding(
     if np.isnan(counts).any() or (counts < 0).any():
         raise ParameterError(f"withholding: '{people}' has missing or negative counts; count the people of every cell")
     lines = _lines(cells, len(dimensions))
-    hidden = (counts > 0) & (counts < minimum)
+    hidden = ((counts > 0) & (counts < minimum)) | np.array([cell in also for cell in cells], dtype=bool)
     changed = bool(hidden.any())
     while changed:
         changed = sum(_close(line, counts, hidden, minimum) for line in lines) > 0
         if not changed:
             changed = _protect(lines, counts, hidden)
     gone = frozenset(cell for cell, is_gone in zip(cells, hidden, strict=True) if is_gone)
-    return Withholding(dimensions=dimensions, cells=gone, minimum=minimum)
+    return Withholding(dimensions=dimensions, cells=gone)
 
 
 def withhold_small(
@@ -200,20 +201,13 @@ def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = M
     >>> merge_small(tiers, people="n_customers", name="tier").to_numpy().tolist()
     [['heavy', 20], ['light or zero', 73]]
     """
-    _require_columns(frame, (people, name))
+    require_columns(frame.columns, (people, name), "withholding")
     small = frame[people].between(1, minimum - 1).to_numpy(copy=True)
     small[:1] = False  # nothing stands before the first
     groups = np.cumsum(~small)
     sums = {column: "sum" for column in frame.columns if column != name}
     merged = frame.groupby(groups, sort=False).agg({name: " or ".join, **sums})
     return merged[list(frame.columns)].reset_index(drop=True)
-
-
-def _require_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        known = ", ".join(map(str, frame.columns))
-        raise ParameterError(f"withholding: no column '{missing[0]}'; the frame has {known}")
 
 
 def _cells(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Cell]:
@@ -235,22 +229,18 @@ def _close(line: np.ndarray, counts: np.ndarray, hidden: np.ndarray, minimum: in
     if len(gone) == 0 or (len(gone) > 1 and counts[gone].sum() >= minimum):
         return False
     rest = line[~hidden[line]]
-    others = sorted(rest[counts[rest] > 0], key=lambda i: (counts[i], i))
-    if not others:
-        hidden[rest] = True
-        return len(rest) > 0
-    hidden[others[0]] = True
-    return True
+    others = rest[counts[rest] > 0]
+    hidden[min(others, key=lambda i: (counts[i], i)) if len(others) else rest] = True
+    return len(rest) > 0
 
 
 def _protect(lines: list[np.ndarray], counts: np.ndarray, hidden: np.ndarray) -> bool:
     """Withhold one more cell beside each withheld cell that the totals still give away; True if any was added."""
     added = False
     for cell in recoverable(lines, hidden):
-        shown = {int(i) for line in lines if cell in line for i in line if not hidden[i]}
-        beside = sorted(shown, key=lambda i: (counts[i] == 0, counts[i], i))
+        beside = [int(i) for line in lines if cell in line for i in line if not hidden[i]]
         if beside:
-            hidden[beside[0]] = True
+            hidden[min(beside, key=lambda i: (counts[i] == 0, counts[i], i))] = True
             added = True
     return added
 
@@ -315,6 +305,12 @@ _PATTERNS = tuple(
         ("number", r"(?<!\w)[A-Z]{1,5}[-_#]?\d{4,}(?:[-_/]\d+)*\b|#\d{3,}\b"),
     )
 )
+#: The same in forms that every engine reads: e-mail (also written out), links, long numbers with their separators.
+_NAMING = (
+    "[^ @]+ ?(@|[(][aA][tT][)]|[[][aA][tT][]]) ?[^ @]+([(. ]+[dD][oO][tT][). ]+[a-zA-Z]+)?",
+    "([hH][tT][tT][pP][sS]?://|[wW][wW][wW][.])[^ ]*",
+    "[a-zA-Z]{0,5}[-_#+(]?[0-9][0-9 ()./_-]{4,30}[0-9]",
+)
 _DIGITS = re.compile(r"(?<![\w.,])\+?\(?\d[\d ()./-]{4,28}\d(?![\w])")
 
 
@@ -344,6 +340,31 @@ def redact(text: str) -> str:
     for kind, pattern in _PATTERNS:
         text = pattern.sub(f"[{kind}]", text)
     return _DIGITS.sub(_digits_kind, text)
+
+
+def redacted(text: ir.StringValue) -> ir.StringValue:
+    """Free text in the engine without what names a person, before it is split into words: see `redact` for one text.
+
+    Parameters
+    ----------
+    text : ibis string column
+        As typed; missing stays missing.
+
+    Returns
+    -------
+    ibis string column
+        E-mail addresses, links, and numbers of six digits and more (phone, card, account, order) replaced by a blank.
+
+    Examples
+    --------
+    >>> from opslib import engine
+    >>> typed = engine.as_table(pd.DataFrame({"query": ["mug jo@example.org", "call 020 7946 0958", "air fryer 4.1 l"]}))
+    >>> engine.collect(typed.select(x=redacted(typed["query"]).strip()))["x"].tolist()
+    ['mug', 'call', 'air fryer 4.1 l']
+    """
+    for pattern in _NAMING:
+        text = text.re_replace(pattern, " ")
+    return text
 
 
 def _digits_kind(match: re.Match[str]) -> str:

@@ -9,7 +9,6 @@ import pytest
 from opslib.casework.files import load_proposals
 from opslib.casework.judge import with_departments
 from opslib.classification.cells import TREATMENTS
-from opslib.classification.growth import QUADRANTS
 from opslib.departments import ALIASES, DEPARTMENTS, department, department_or_own
 from opslib.errors import ParameterError, ProposalError
 from opslib.proposals.evaluate import definitions_of
@@ -39,7 +38,7 @@ def test_every_alias_leads_to_a_name_and_hides_none() -> None:
 
 def test_segments_stages_and_treatments_name_departments_of_the_list() -> None:
     named = {segment.department for segment in SEGMENTS} | {who for _, who in STAGES.values()}
-    named |= {treatment.department for treatment in (*TREATMENTS.values(), *QUADRANTS.values())}
+    named |= {treatment.department for treatment in TREATMENTS.values()}
     assert named <= set(DEPARTMENTS)
 
 

@@ -33,7 +33,7 @@ OWN: dict[str, Case] = {
         w.table("order_lines"), w.table("products"), period=w.period
     ),
     "positioning.rivals": lambda w: positioning.rivals(
-        w.table("events"), w.table("order_lines"), w.table("products"), period=w.period
+        w.table("events"), w.table("order_lines"), w.table("products"), period=w.period, min_support=0.0001
     )[0],
     "positioning.cannibalisation": lambda w: positioning.cannibalisation(
         w.table("order_lines"), w.table("products"), groups=pd.DataFrame({"item": [], "group": []}), period=w.period

@@ -113,19 +113,19 @@ def test_unknown_engine_and_wrong_object_are_named():
 
 def test_a_missing_database_file_is_named(tmp_path):
     with pytest.raises(EngineError, match="cannot connect"):
-        engine.connect(f"duckdb:///{tmp_path}/absent.duckdb", spill=tmp_path)
+        engine.connect(f"duckdb:///{tmp_path}/absent.duckdb")
 
 
-def test_tables_of_two_engines_are_not_mixed(tmp_path):
-    one, two = (engine.connect(spill=tmp_path) for _ in range(2))
+def test_tables_of_two_engines_are_not_mixed():
+    one, two = (engine.connect() for _ in range(2))
     a = one.create_table("a", pd.DataFrame({"x": [1]}), temp=True)
     b = two.create_table("b", pd.DataFrame({"x": [1]}), temp=True)
     with pytest.raises(EngineError, match="two engines"):
         engine.collect(a.join(b, "x"))
 
 
-def test_extensions_are_never_downloaded(tmp_path):
-    backend = engine.connect(spill=tmp_path)
+def test_extensions_are_never_downloaded():
+    backend = engine.connect()
     settings = dict(
         backend.raw_sql("select name, value from duckdb_settings() where name like 'auto%known_extensions'").fetchall()
     )

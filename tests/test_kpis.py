@@ -144,8 +144,6 @@ def test_figures_follow_the_tables(lines: pd.DataFrame) -> None:
     assert row(guests, "average_order_value")["n"] == 3  # each order its own buyer
     assert shop_kpis({}) == ()
     assert kpi_table({}, period=MARCH, coverage=SEEN).empty
-    with pytest.raises(ParameterError, match="'year_befor' is not known; did you mean 'year_before'"):
-        kpi_table({"order_lines": lines}, period=MARCH, coverage=SEEN, compare=["year_befor"])  # type: ignore[list-item]
 
 
 def test_series_mark_what_is_cut_or_unseen(lines: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from opslib.cli import common
 from opslib.finding import Finding
 from opslib.proposals.evaluate import check_proposal
 from opslib.proposals.parsing import parse_proposal
-from opslib.reporting import batch, parameters
+from opslib.reporting import batch, parameters, plans
 from opslib.reporting.plans import shop_facts
 from opslib.shop.sources import open_shop
 from tests.conftest import ROOT, real_data
@@ -39,7 +39,7 @@ PROPOSALS = ("D-01", "D-05")
 def _pages(shop_name, out, notebooks=ABOUT_SHOPS, *, force=False, each=None):
     shop = open_shop(shop_name)
     paths = [ROOT / "notebooks" / f"{name}.ipynb" for name in notebooks]
-    plan = batch.plan_run(shop.name, paths, out=out, each=each or {}, **shop_facts(shop))
+    plan = plans.plan_run(shop.name, paths, out=out, each=each or {}, **shop_facts(shop))
     return batch.run(plan, progress=False, is_forced=force)
 
 
@@ -74,7 +74,7 @@ def test_a_page_answers_first_and_stands_alone(demo, name):
 
 
 def test_every_finding_that_says_what_to_do_can_be_drafted_and_checked(demo):
-    data = judging.shop_data(open_shop("demo"))
+    data = judging.open_casework(open_shop("demo")).data
     found = [Finding.from_json(item) for page in demo.pages for item in page.harvest.findings if item["action"]]
     assert {"price-dearer", "cell-AX", "segment-at-risk"} <= {finding.key for finding in found}
     for finding in found:

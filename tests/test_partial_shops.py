@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from opslib.contracts import CONTRACTS
-from opslib.reporting import batch
+from opslib.reporting import batch, plans
 from opslib.shop.sources import open_shop
 from tests.conftest import ROOT
 
@@ -35,13 +35,13 @@ def _statuses(folder: Path, tables: dict[str, Path], notebooks: list[Path]) -> d
     path = folder / "partial.yml"
     path.write_text(yaml.safe_dump(described))
     shop = open_shop(path)
-    plan = batch.plan_run(
+    plan = plans.plan_run(
         "partial",
         notebooks,
         out=folder / "reports",
         parameters={"shop": str(path)},
         n_workers=2,
-        **batch.shop_facts(shop),
+        **plans.shop_facts(shop),
     )
     result = batch.run(plan, progress=False)
     shutil.rmtree(ROOT / "data" / "staged" / "partial", ignore_errors=True)

@@ -106,7 +106,7 @@ def test_edges_of_one_list(counts, expected):
         (pd.DataFrame({"s": ["a", "a"], "n": [1, 2]}), "appears twice"),
         (pd.DataFrame({"s": ["a"], "n": [np.nan]}), "'n' has missing or negative counts"),
         (pd.DataFrame({"s": ["a"], "n": [-1]}), "'n' has missing or negative counts"),
-        (pd.DataFrame({"s": ["a"]}), "no column 'n'; the frame has s"),
+        (pd.DataFrame({"s": ["a"]}), "no column 'n'; it has: s"),
     ],
 )
 def test_refusals(frame, message):

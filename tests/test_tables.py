@@ -99,7 +99,8 @@ def test_numbers_of_a_column_have_equal_decimals_and_sort_by_value():
 
 
 def test_markup_is_semantic_and_without_styles_or_ids():
-    reader = Reader(to_html(show(sizes(), title="Loyal customers", highlight=[True, False, False])))
+    frame = sizes().assign(is_loyal=[True, False, False])
+    reader = Reader(to_html(show(frame, title="Loyal customers", highlight="is_loyal")))
     tags = [tag for tag, _ in reader.tags]
     assert {"table", "caption", "thead", "tbody"} <= set(tags)
     assert all(attrs["scope"] in ("col", "row") for tag, attrs in reader.tags if tag == "th")
@@ -223,11 +224,7 @@ def test_examples_of_findings_lose_ids_and_addresses():
 
 
 @pytest.mark.parametrize(
-    ("choices", "message"),
-    [
-        ({"columns": ["nothing"]}, "no column 'nothing'; the frame has segment"),
-        ({"highlight": [True]}, "highlight has 1 values for 3 rows"),
-    ],
+    ("choices", "message"), [({"columns": ["nothing"]}, "no column 'nothing'; the frame has segment")]
 )
 def test_refusals(choices, message):
     with pytest.raises(ParameterError, match=message):
@@ -281,11 +278,10 @@ def test_limits_and_missing_tables(shell):
     assert bundle(shell, Limits(("Why they left.",)))["application/vnd.opslib.limits+json"] == {
         "sentences": ["Why they left."]
     }
-    value = tables.NotAvailable(table="reviews", would_answer="what disappoints buyers", question="Why returns?")
-    assert bundle(shell, value)["application/vnd.opslib.notavailable+json"] == {
+    missing = NotAvailableError("reviews", "what disappoints buyers")
+    assert bundle(shell, missing)["application/vnd.opslib.notavailable+json"] == {
         "table": "reviews",
         "would_answer": "what disappoints buyers",
-        "question": "Why returns?",
     }
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,10 +26,13 @@ from opslib.proposals.ledger import (
 )
 from opslib.proposals.model import Consultation, Proposal
 from opslib.proposals.parsing import parse_proposal
+from opslib.shop.disk import locked, write_whole
 from opslib.shop.reads import note
 from opslib.shop.root import proposals_of
 
 LEDGER = "ledger.jsonl"
+#: Commits of the ledger that are looked at.
+VERSIONS = 50
 _HEAD = re.compile(r"ledger head.{0,80}?\b([0-9a-f]{12,64})\b", re.DOTALL | re.IGNORECASE)
 _NEW = """\
 # A proposal: what we want to change, and what would prove us wrong. docs/proposals.md says how to write one.
@@ -178,7 +179,7 @@ def add_consultation(folder: Path, proposal_id: str, consultation: Consultation)
     block = "".join(f"  {line}\n" for line in item.splitlines())
     new = _with_block(text, "consultations", block)
     parse_proposal(new, source=path.name)
-    _replace(path, new)
+    write_whole(path, new)
     return path
 
 
@@ -235,9 +236,7 @@ def append_record(
     LedgerError
         The chain is broken; nothing is written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = ledger_path(folder)
-    with _locked(path) as file:
+    with locked(ledger_path(folder)) as file:
         text = file.read()
         line = next_line(text, kind=kind, proposal=proposal, at=at, payload=payload)
         file.write(line)
@@ -289,11 +288,11 @@ def check_ledger(folder: Path, *, pages: Mapping[str, str] | None = None) -> tup
     return history_faults(text, heads=heads, earlier=committed_versions(ledger_path(folder)))
 
 
-def committed_versions(path: Path, *, limit: int = 50) -> dict[str, str]:
+def committed_versions(path: Path) -> dict[str, str]:
     """Text of a file at its last commits, newest first; empty outside a repository."""
     if not path.parent.is_dir():
         return {}
-    commits = _git(path, "log", f"-{limit}", "--format=%h", "--", path.name)
+    commits = _git(path, "log", f"-{VERSIONS}", "--format=%h", "--", path.name)
     versions = {}
     for commit in (commits or "").split():
         text = _git(path, "show", f"{commit}:./{path.name}")
@@ -310,15 +309,6 @@ def _git(path: Path, *arguments: str) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout if done.returncode == 0 else None
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[Any]:
-    """The file opened for appending, with an exclusive lock of the whole machine."""
-    with path.open("a+", encoding="utf-8", newline="") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        yield file
 
 
 def _text(path: Path, error: type[OpslibError] = LedgerError) -> str:
@@ -349,13 +339,3 @@ def _with_block(text: str, key: str, block: str) -> str:
     indent = first[: len(first) - len(first.lstrip())]
     shifted = "".join(f"{indent}{line[2:]}\n" for line in block.splitlines())
     return "".join([*lines[:end], shifted, *lines[end:]])
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside, then move over: a reader sees the old file or the new one."""
-    beside = path.with_suffix(".yml.new")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -21,7 +21,7 @@ from opslib.proposals.model import Fixed, Proposal
 from opslib.proposals.results import ProposalResult
 from opslib.shop.checks import known_violations
 from opslib.shop.root import proposals_of
-from opslib.shop.sources import Shop, last_day
+from opslib.shop.sources import Shop
 
 #: Designs of a simulated shop whose effects are planted, far outside what public tests show, and their base rate.
 PLANTED = ("experiment", "cluster_experiment", "rollout")
@@ -31,11 +31,6 @@ PLANTED_SD = 0.3
 def own_metrics(shop: Shop) -> dict[str, Metric]:
     """Metrics that ``shop.yml`` defines."""
     return shop_metrics(shop.settings.get("metrics", {}))
-
-
-def own_departments(shop: Shop) -> tuple[str, ...]:
-    """Departments that ``shop.yml`` adds to the list."""
-    return tuple(shop.settings.get("departments", ()))
 
 
 def with_departments(proposal: Proposal, *, own: Sequence[str] = ()) -> Proposal:
@@ -92,7 +87,7 @@ class Casework:
 
     def proposal(self, proposal_id: str) -> Proposal:
         """A proposal by its id, its departments by their one name; an unknown id is refused with the nearest."""
-        return with_departments(self.known[proposal_id], own=own_departments(self.shop))
+        return with_departments(self.known[proposal_id], own=self.shop.settings.get("departments", ()))
 
     @property
     def frozen(self) -> dict[str, FrozenRecord]:
@@ -113,45 +108,23 @@ def open_casework(shop: Shop, *, on: date | None = None) -> Casework:
     Returns
     -------
     Casework
+        Its data have the checks' violations and what runs already; ``replay`` is allowed for a simulated shop and where
+        ``shop.yml`` says ``options: {historical: true}``.
     """
     folder = proposals_of(shop.name)
     known, records = load_proposals(folder), read_records(folder)
-    return Casework(shop=shop, known=known, records=records, data=shop_data(shop, known, records=records, on=on))
-
-
-def shop_data(
-    shop: Shop, proposals: Iterable[str] = (), *, records: Iterable[Record] = (), on: date | None = None
-) -> ShopData:
-    """What the proposals of a shop are judged on.
-
-    Parameters
-    ----------
-    shop : Shop
-        An open shop.
-    proposals : iterable of str
-        Ids of all of the shop's, so that prerequisites can be looked up.
-    records : iterable of Record
-        The ledger: what was decided is running.
-    on : date or None
-        Later data are not looked at; all are unless given.
-
-    Returns
-    -------
-    ShopData
-        With the checks' violations; ``replay`` is allowed for a simulated shop and where ``shop.yml`` says
-        ``options: {historical: true}``.
-    """
     decided = {record.proposal for record in records if record.kind == "decision"}
-    return ShopData(
+    data = ShopData(
         tables=shop.tables,
-        as_of=min(on or date.max, last_day(shop)),
+        as_of=min(on or date.max, shop.require_coverage().last),
         time_zone=shop.time_zone,
         coverage=shop.coverage,
         own_metrics=own_metrics(shop),
         violations=known_violations(shop),
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
-        proposals={name: "running" if name in decided else "open" for name in proposals},
+        proposals={name: "running" if name in decided else "open" for name in known},
     )
+    return Casework(shop=shop, known=known, records=records, data=data)
 
 
 def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date | None = None) -> Desirability:
@@ -173,7 +146,7 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
         With the margin of as many days as the first claim's window, up to its end; none where no costs are known.
     """
     window = proposal.claims[0].window
-    end = min(window.end, as_of or last_day(shop))
+    end = min(window.end, as_of or shop.require_coverage().last)
     period = Period(end - timedelta(days=window.period.n_days - 1), end)
     try:
         economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period)

@@ -1,8 +1,8 @@
 """Pictures of results: ``draw_*`` functions read fields and never count.
 
-Every function takes a result, an optional ``title`` (the finding; a plain one is made from the result unless given)
-and an optional ``ax`` (a new figure unless given), and returns the Axes; of an empty result it draws nothing and
-returns None. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
+Every function takes a result and, where wanted, ``people`` (whom its rows stand for; None: they are not people),
+``title`` (the finding; made from the result unless given) and ``ax`` (a new figure unless given). It returns the Axes;
+of an empty result it draws nothing and returns None. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
 """
 
 from opslib.charts.display import alt_of, describe, figure_bundle, register, to_svg, unregister

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from opslib.charts import theme
 from opslib.errors import ReportError
+from opslib.suppression import UNSAID, suppressed
 
 _ALT = "opslib_alt"
 _NOISE = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
@@ -27,12 +28,31 @@ _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _Given = ParamSpec("_Given")
 
 
-def drawing(draw: Callable[_Given, Axes]) -> Callable[_Given, Axes | None]:
-    """Have a draw function draw nothing and return None where its result, the first argument, is empty."""
+#: Title of the figure that is being drawn, where its caller gave one.
+_titles: list[str] = []
+
+
+def drawing(draw: Callable[_Given, Axes | None]) -> Callable[_Given, Axes | None]:
+    """Give a draw function what all have in common: ``people``, ``title``, ``ax``, and nothing drawn of an empty result.
+
+    Small groups are withheld from the result, its first argument, before it is drawn (`suppression.suppressed`). ``title``
+    takes the place of the one made from the result, ``ax`` of a new figure.
+    """
 
     @functools.wraps(draw)
     def drawn(*given: _Given.args, **chosen: _Given.kwargs) -> Axes | None:
-        return None if is_empty(next(iter((*given, *chosen.values())), None)) else draw(*given, **chosen)
+        options: dict[str, Any] = dict(chosen)
+        people, title, ax = options.pop("people", UNSAID), options.pop("title", None), options.pop("ax", None)
+        result, *rest = given or (options.pop(next(iter(options))),)
+        result = suppressed(result, people, of=f"charts.{draw.__name__}")
+        if is_empty(result):
+            return None
+        with theme.drawn_on(ax):
+            _titles.append(title or "")
+            try:
+                return draw(result, *rest, **options)  # type: ignore[call-arg]
+            finally:
+                _titles.pop()
 
     return drawn
 
@@ -68,13 +88,13 @@ def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callabl
     label : callable or None
         Places labels that must not overlap; called once everything else has its place.
     """
+    title = next(filter(None, _titles), title)
     theme.headline(ax, title, subtitle=subtitle)
     describe(ax, f"{title.rstrip('.')}. {alt}")
     figure = theme.figure_of(ax)
     figure.draw_without_rendering()
     theme.align_headline(ax)
-    if len(figure.axes) == 1:
-        figure.set_layout_engine("none")
+    figure.set_layout_engine("none")
     if label is not None:
         label()
     return ax

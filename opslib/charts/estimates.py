@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import plural, require, rows_of, short
+from opslib.charts.frames import require, rows_of, short
 from opslib.proposals import words
 from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
+from opslib.suppression import UNSAID, Said
 
 
 @drawing
@@ -24,8 +26,8 @@ def draw_estimates(
     *,
     title: str | None = None,
     reference: float | None = None,
-    currency: str | None = None,
     highlight: Sequence[str] = (),
+    people: Said = UNSAID,
     ax: Axes | None = None,
 ) -> Axes:
     """A forest: one line a name, its point and its interval, the number written at the right.
@@ -34,35 +36,38 @@ def draw_estimates(
     ----------
     estimates : mapping of str to Estimate
         All in one unit, in the order to draw.
+    title : str or None
+        The finding; a plain one unless given.
     reference : float or None
         Value to compare with, drawn as a line (0 for changes, 1 for ratios).
-    currency : str or None
-        Code for the unit "money".
     highlight : sequence of str
         Names that matter; the others turn grey. All matter unless given.
     """
-    rows = list(estimates.items())
-    unit = rows[0][1].unit if rows else ""
-    texts = [formats.format_estimate(e, currency=currency, signed=reference == 0) for _, e in rows]
-    colours = [theme.BLUE if not highlight or name in highlight else theme.GREY for name, _ in rows]
-    ax = _forest([name for name, _ in rows], [e for _, e in rows], texts, colours, ax=ax)
+    first = next(iter(estimates.values()))
+    texts = {name: formats.format_estimate(e, signed=reference == 0) for name, e in estimates.items()}
+    colours = [theme.BLUE if not highlight or name in highlight else theme.GREY for name in texts]
+    ax = _forest(list(estimates), list(estimates.values()), list(texts.values()), colours)
     if reference is not None:
         ax.axvline(reference, color=theme.GREY, linewidth=1, zorder=1)
-    theme.format_axis(ax.xaxis, unit, currency=currency, n_ticks=5)
-    level = theme.level_words(rows[0][1].level) if rows else ""
-    parts = "; ".join(f"{name} {text}" for (name, _), text in zip(rows, texts, strict=True))
-    plain = f"{rows[0][0]}: {texts[0]}" if len(rows) == 1 else f"{len(rows)} estimates with their intervals"
+    theme.format_axis(ax.xaxis, first.unit, n_ticks=5)
+    parts = [f"{name} {text}" for name, text in texts.items()]
+    plain = ": ".join(*texts.items()) if len(texts) == 1 else f"{len(texts)} estimates with their intervals"
     return finish(
         ax,
         title=title or plain,
-        alt=f"Points with intervals: {parts or 'none'}.",
-        subtitle="; ".join(part for part in (theme.unit_words(unit, currency), level) if part),
+        alt=f"Points with intervals: {'; '.join(parts)}.",
+        subtitle="; ".join(filter(None, (theme.unit_words(first.unit), theme.level_words(first.level)))),
     )
 
 
 @drawing
 def draw_kpi_change(
-    kpis: pd.DataFrame, *, comparison: str = "previous", title: str | None = None, ax: Axes | None = None
+    kpis: pd.DataFrame,
+    *,
+    comparison: str = "previous",
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Relative change of each key figure with its interval; grey where the interval holds zero.
 
@@ -78,27 +83,29 @@ def draw_kpi_change(
     frame = kpis[kpis["comparison"] == comparison]
     against = str(frame["period"].iloc[0]) if len(frame) else comparison.replace("_", " ")
     known = frame.dropna(subset=["change_share"])
-    rows = [
-        (str(r.title), _change(float(r.change_share), float(r.change_lower), float(r.change_upper)))
-        for r in rows_of(known)
-    ]
-    clear = [estimate.excludes(0.0) for _, estimate in rows]
+    names = [str(name) for name in known["title"]]
+    changes = _estimates_in(known, ["change_share", "change_lower", "change_upper"], unit="relative change")
+    clear = [change.excludes(0.0) for change in changes]
     colours = [theme.BLUE if is_clear else theme.GREY for is_clear in clear]
-    texts = [formats.format_estimate(e) for _, e in rows]
-    ax = _forest([name for name, _ in rows], [e for _, e in rows], texts, colours, ax=ax)
+    texts = [formats.format_estimate(change) for change in changes]
+    ax = _forest(names, changes, texts, colours)
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
     theme.format_axis(ax.xaxis, "relative change", n_ticks=5)
     left_out = [str(name) for name in frame.loc[frame["change_share"].isna(), "title"]]
     what = f"change against {against}; {theme.level_words(0.95)}, grey where zero is inside"
     what += f"; not comparable: {', '.join(left_out)}" if left_out else ""
-    parts = "; ".join(f"{name} {text}" for (name, _), text in zip(rows, texts, strict=True))
-    plain = f"{sum(clear) or 'None'} of {len(rows)} key figures moved beyond chance against {against}"
-    plain = plain if rows else f"Nothing can be compared with {against}"
-    return finish(ax, title=title or plain, subtitle=what, alt=f"Changes with intervals: {parts or 'none'}.")
+    parts = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
+    plain = f"{sum(clear) or 'None'} of {len(names)} key figures moved beyond chance against {against}"
+    plain = plain if names else f"Nothing can be compared with {against}"
+    return finish(ax, title=plain, subtitle=what, alt=f"Changes with intervals: {parts or 'none'}.")
 
 
-def _change(value: float, lower: float, upper: float) -> Estimate:
-    return Estimate(value=value, lower=lower, upper=upper, n=0, unit="relative change", method="")
+def _estimates_in(frame: pd.DataFrame, columns: list[str], *, unit: str) -> list[Estimate]:
+    """Each row's estimate, from its columns of value, lower and upper end."""
+    numbers = frame[columns].astype("float64").itertuples(index=False, name=None)
+    return [
+        Estimate(value=value, lower=lower, upper=upper, n=0, unit=unit, method="") for value, lower, upper in numbers
+    ]
 
 
 def _forest(
@@ -107,42 +114,40 @@ def _forest(
     texts: Sequence[str],
     colours: Sequence[str],
     *,
-    ax: Axes | None,
     wrap: int = 0,
 ) -> Axes:
     """Points and intervals; an end that is missing or infinite is left open."""
     labels = [textwrap.fill(short(name, 76), wrap) if wrap else short(name) for name in names]
     tall = 0.5 if any("\n" in label for label in labels) else 0.34
-    ax = theme.new_axes(ax, height=theme.height_for(len(names), per_row=tall))
+    ax = theme.new_axes(height=theme.height_for(len(names), per_row=tall))
     finite = [x for e in estimates for x in (e.value, e.lower, e.upper) if np.isfinite(x)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-    bars: list[tuple[int, float, float, float, str]] = []
-    for row, (estimate, text, colour) in enumerate(zip(estimates, texts, colours, strict=True)):
-        left = estimate.lower if np.isfinite(estimate.lower) else low - margin
-        right = estimate.upper if np.isfinite(estimate.upper) else high + margin
-        if np.isfinite(estimate.value):
-            bars.append((row, left, right, estimate.value, colour))
-        theme.text_at(
-            ax, text, (1, row), shift=(8, 0), size=9.5, xycoords=("axes fraction", "data"), annotation_clip=False
-        )
-    if bars:
-        at, lefts, rights, values, shades = zip(*bars, strict=True)
-        ax.hlines(at, lefts, rights, colors=shades, linewidth=2.4, alpha=0.55, zorder=2)
-        ax.scatter(values, at, c=list(shades), s=42, zorder=3, linewidths=0)
+    beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
+    for row, text in enumerate(texts):
+        theme.text_at(ax, text, (1, row), shift=(8, 0), size=9.5, **beside)
+    known = [row for row, estimate in enumerate(estimates) if np.isfinite(estimate.value)]
+    if known:
+        ends = np.array([(e.value, e.lower, e.upper) for e in estimates])[known]
+        values, left, right = np.where(np.isfinite(ends), ends, [np.nan, low - margin, high + margin]).T
+        shades = [colours[row] for row in known]
+        ax.hlines(known, left, right, colors=shades, linewidth=2.4, alpha=0.55, zorder=2)
+        ax.scatter(values, known, c=shades, s=42, zorder=3, linewidths=0)
     theme.row_axis(ax, labels)
     ax.set_xlim(low - margin, high + margin)
     return ax
 
 
+@drawing
 def draw_intervals(
     frame: pd.DataFrame,
     *,
     value: str,
     unit: str,
-    title: str | None = None,
     reference: float | None = None,
     of: str | None = None,
+    people: Said = UNSAID,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes | None:
     """A forest of any table with ``lower`` and ``upper``; with a reference, grey where the interval holds it.
@@ -158,30 +163,29 @@ def draw_intervals(
     reference : float or None
         Value to compare with (0 for changes, 1 for ratios).
     of : str or None
-        Without a title or a reference: what the values are of ("of the visits"); the title then names the largest.
+        Without a reference: what the values are of ("of the visits"); the title then names the largest.
     """
     require(frame, "intervals", value, "lower", "upper")
     known = frame.dropna(subset=[value])
-    numbers = known[[value, "lower", "upper"]].astype("float64").itertuples(index=False, name=None)
-    rows = {
-        str(name): Estimate(value=number, lower=lower, upper=upper, n=0, unit=unit, method="")
-        for name, (number, lower, upper) in zip(known.iloc[:, 0], numbers, strict=True)
-    }
+    rows = dict(
+        zip(known.iloc[:, 0].astype(str), _estimates_in(known, [value, "lower", "upper"], unit=unit), strict=True)
+    )
     clear = [name for name, e in rows.items() if reference is not None and e.excludes(reference)]
-    if title is None and reference is not None:
-        title = (
-            f"{len(clear) or 'None'} of {len(rows)} differ from {formats.format_value(reference, unit)} beyond chance"
-        )
-    elif title is None and of is not None and rows:
+    title = None
+    if reference is not None:
+        against = formats.format_value(reference, unit)
+        title = f"{len(clear) or 'None'} of {len(rows)} differ from {against} beyond chance"
+    elif of is not None and rows:
         name, most = max(rows.items(), key=lambda row: row[1].value)
         title = f"{name}: {formats.format_value(most.value, unit)} {of}, more than any other"
-    return draw_estimates(
-        rows, title=title, reference=reference, highlight=clear if reference is None else clear or [""], ax=ax
-    )
+    highlight = clear or [""] if reference is not None else ()
+    return draw_estimates(rows, title=title, reference=reference, highlight=highlight, people=None)
 
 
 @drawing
-def draw_claims(claims: Sequence[ClaimResult], *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_claims(
+    claims: Sequence[ClaimResult], *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Each claim's interval against nothing, the smallest change worth having and the promise, with its verdict.
 
     The axis is the share of the promise that came true, so that claims in different units stand on one picture.
@@ -197,7 +201,7 @@ def draw_claims(claims: Sequence[ClaimResult], *, title: str | None = None, ax: 
     texts = [f"{claim.label}\n{number}".strip() for claim, number in zip(claims, numbers, strict=True)]
     shades = [theme.colour_of(claim.state) for claim in claims]
     colours = [theme.INK if shade == theme.LIGHT else shade for shade in shades]
-    ax = _forest([claim.sentence for claim in claims], scaled, texts, colours, ax=ax, wrap=36)
+    ax = _forest([claim.sentence for claim in claims], scaled, texts, colours, wrap=36)
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, -0.15), max(high, 1.15))
     for at, style in ((0.0, "-"), (1.0, (0, (4, 3)))):
@@ -214,8 +218,8 @@ def draw_claims(claims: Sequence[ClaimResult], *, title: str | None = None, ax: 
     )
     return finish(
         ax,
-        title=title or f"Claims: {plain}",
-        alt=f"Intervals of {plural(len(claims), 'claim')} against their promises. {parts}",
+        title=f"Claims: {plain}",
+        alt=f"Intervals of {formats.count_of(len(claims), 'claim')} against their promises. {parts}",
         subtitle="share of the promise; solid: no change, dashed: promise, orange: smallest change worth having",
     )
 
@@ -225,7 +229,13 @@ _UNMEASURED = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="shar
 
 @drawing
 def draw_posterior(
-    density: pd.DataFrame, *, estimate: Estimate, p_positive: float, title: str | None = None, ax: Axes | None = None
+    density: pd.DataFrame,
+    *,
+    estimate: Estimate,
+    p_positive: float,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Money that a proposal may bring, as a distribution; what lies below zero is red.
 
@@ -240,7 +250,7 @@ def draw_posterior(
     """
     require(density, "density", "amount", "density")
     x, y = density["amount"].to_numpy(dtype="float64"), density["density"].to_numpy(dtype="float64")
-    ax = theme.new_axes(ax, height=3.2)
+    ax = theme.new_axes(height=3.2)
     ax.fill_between(x, y, where=x >= 0, interpolate=True, color=theme.BLUE, alpha=0.35, linewidth=0)
     ax.fill_between(x, y, where=x <= 0, interpolate=True, color=theme.RED, alpha=0.5, linewidth=0)
     ax.plot(x, y, color=theme.INK, linewidth=1)
@@ -257,14 +267,16 @@ def draw_posterior(
     chance = words.probability(p_positive)
     return finish(
         ax,
-        title=title or f"Expected {text}; {chance} likely to be worth it",
+        title=f"Expected {text}; {chance} likely to be worth it",
         subtitle=f"{theme.unit_words(estimate.unit)}; dot: expected, line: {theme.level_words(estimate.level)}",
         alt=f"A distribution of money: expected {text}, probability of a gain {chance}.",
     )
 
 
 @drawing
-def draw_calibration(bins: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_calibration(
+    bins: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """How often promises came true against how likely they were called; on the line, the words were right.
 
     Parameters
@@ -273,7 +285,7 @@ def draw_calibration(bins: pd.DataFrame, *, title: str | None = None, ax: Axes |
         ``stated`` (mean stated probability), ``observed`` (share that came true), ``lower``, ``upper``, ``n``.
     """
     require(bins, "calibration", "stated", "observed", "lower", "upper", "n")
-    ax = theme.new_axes(ax, height=4.6)
+    ax = theme.new_axes(height=4.6)
     ax.plot([0, 1], [0, 1], color=theme.LIGHT, linewidth=1.2, zorder=1)
     for r in rows_of(bins):
         ax.plot([r.stated, r.stated], [r.lower, r.upper], color=theme.BLUE, alpha=0.5, linewidth=2.4)
@@ -290,7 +302,7 @@ def draw_calibration(bins: pd.DataFrame, *, title: str | None = None, ax: Axes |
     parts = "; ".join(f"stated {_whole(r.stated)}, came true {_whole(r.observed)} of {int(r.n)}" for r in rows_of(bins))
     return finish(
         ax,
-        title=title or f"{n} promises against what came true",
+        title=f"{n} promises against what came true",
         subtitle="on the line the stated probabilities were right; numbers: promises",
         alt=f"Points: {parts or 'none'}.",
     )

@@ -10,7 +10,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import plural, require
+from opslib.charts.frames import require
+from opslib.suppression import UNSAID, Said
 
 RAMP = LinearSegmentedColormap.from_list("opslib", ["#F4F8FB", "#9CC9E6", theme.BLUE, "#003A5C"])
 MOST_LABELLED = 14
@@ -19,24 +20,22 @@ MOST_LABELLED = 14
 
 @drawing
 def draw_cohorts(
-    cohorts: pd.DataFrame, *, value: str = "retention_share", title: str | None = None, ax: Axes | None = None
+    cohorts: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Who came back: one row a cohort, one column an age; what was not yet observed stays hatched, never zero.
 
     Parameters
     ----------
     cohorts : DataFrame
-        From `kpis.cohort_retention`: ``cohort`` (date or text), ``age`` (0, 1, ... periods) and the column ``value``
-        (0-1; missing where the period is unfinished or unobserved).
-    value : str
-        Column to draw.
+        From `kpis.cohort_retention`: ``cohort`` (date), ``age`` (0, 1, ... periods) and ``retention_share`` (0-1; missing
+        where the period is unfinished or unobserved).
     """
-    require(cohorts, "cohorts", "cohort", "age", value)
-    grid = cohorts.pivot(index="cohort", columns="age", values=value).astype("float64").sort_index()
-    later = grid.to_numpy()[:, [int(age) > 0 for age in grid.columns]]
-    labels = [f"{c:%b %Y}" if hasattr(c, "strftime") else str(c) for c in grid.index]
-    top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
-    ax = theme.new_axes(ax, height=theme.height_for(len(grid), per_row=0.3, around=1.6))
+    require(cohorts, "cohorts", "cohort", "age", "retention_share")
+    grid = cohorts.pivot(index="cohort", columns="age", values="retention_share").astype("float64")
+    later = cohorts.loc[cohorts["age"] > 0, "retention_share"].astype("float64").dropna()
+    labels = [f"{cohort:%b %Y}" for cohort in grid.index]
+    top = later.max() if len(later) else 1.0
+    ax = theme.new_axes(height=theme.height_for(len(grid), per_row=0.3, around=1.6))
     paint_cells(ax, grid.to_numpy(), Normalize(0, top or 1.0), is_labelled=grid.shape[1] <= MOST_LABELLED)
     heat_axes(ax, [str(age) for age in grid.columns], labels)
     ax.set_xlabel("periods after the first order")
@@ -45,14 +44,14 @@ def draw_cohorts(
     low, high = (formats.format_share(x) for x in (seen.min(), seen.max()))
     plain = f"Between {low} and {high} of a cohort return in the next period"
     extremes = ""
-    if np.isfinite(later).any():
-        lowest = formats.format_share(float(np.nanmin(later)))
+    if len(later):
+        lowest = formats.format_share(later.min())
         extremes = f" From the first period on values run from {lowest} to {formats.format_share(top)}."
     return finish(
         ax,
-        title=title or (plain if len(seen) else "No cohort has been observed for a whole period yet"),
+        title=(plain if len(seen) else "No cohort has been observed for a whole period yet"),
         subtitle="share of a cohort's customers that bought, by age; hatched: not over, or not observed",
-        alt=f"A heat map of {plural(len(grid), 'cohort')} by {plural(grid.shape[1], 'age')}.{extremes}",
+        alt=f"A heat map of {formats.count_of(len(grid), 'cohort')} by {formats.count_of(grid.shape[1], 'age')}.{extremes}",
     )
 
 
@@ -91,52 +90,37 @@ def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
 
 @drawing
 def draw_rfm_grid(
-    grid: pd.DataFrame,
-    *,
-    value: str = "n_customers",
-    title: str | None = None,
-    currency: str | None = None,
-    ax: Axes | None = None,
+    grid: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Customers by how recently and how often they bought; best at the top right.
 
     Parameters
     ----------
     grid : DataFrame
-        ``recency_score``, ``frequency_score`` (1 = worst) and the column ``value``; withheld cells missing.
-    value : str
-        Column to draw: a count, a share, or money.
-    currency : str or None
-        Code for money.
+        ``recency_score``, ``frequency_score`` (1 = worst) and ``n_customers``; withheld cells missing.
     """
-    require(grid, "rfm grid", "recency_score", "frequency_score", value)
-    cells = grid.pivot_table(index="frequency_score", columns="recency_score", values=value, aggfunc="sum", min_count=1)
-    values = cells.sort_index(ascending=False).to_numpy(dtype="float64")
+    require(grid, "rfm grid", "recency_score", "frequency_score", "n_customers")
+    counts = grid.groupby(["frequency_score", "recency_score"])["n_customers"].sum(min_count=1)
+    cells = counts.unstack().sort_index(ascending=False)
+    values = cells.to_numpy(dtype="float64")
     top = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
-    unit = "share" if value.endswith("_share") else (currency or "money") if value.endswith("_amount") else ""
-    ax = theme.new_axes(ax, height=4.4)
+    ax = theme.new_axes(height=4.4)
     norm = Normalize(0, top or 1.0)
     paint_cells(ax, values, norm, is_labelled=False)
     for (row, column), number in np.ndenumerate(values):
-        text = "withheld" if np.isnan(number) else formats.format_value(number, unit)
-        theme.text_at(
-            ax,
-            text,
-            (column, row),
-            colour=theme.GREY if np.isnan(number) else theme.ink_on(RAMP(norm(number))),
-            ha="center",
-        )
-    rows = [str(score) for score in sorted(cells.index, reverse=True)]
-    heat_axes(ax, [str(score) for score in cells.columns], rows)
+        is_withheld = np.isnan(number)
+        text = "withheld" if is_withheld else formats.format_number(number)
+        ink = theme.GREY if is_withheld else theme.ink_on(RAMP(norm(number)))
+        theme.text_at(ax, text, (column, row), colour=ink, ha="center")
+    rows, columns = [str(score) for score in cells.index], [str(score) for score in cells.columns]
+    heat_axes(ax, columns, rows)
     ax.set_xlabel("recency score (right: bought lately)")
     ax.set_ylabel("frequency score (top: buys often)")
-    name = value.removeprefix("n_").removesuffix("_amount").removesuffix("_share").replace("_", " ")
-    where = np.unravel_index(np.nanargmax(values), values.shape) if np.isfinite(values).any() else (0, 0)
-    best = f"recency {list(cells.columns)[where[1]]}, frequency {rows[where[0]]}" if rows else "none"
-    largest = formats.format_value(top, unit)
+    row, column = np.unravel_index(np.nanargmax(values), values.shape) if np.isfinite(values).any() else (0, 0)
+    best = f"recency {columns[column]}, frequency {rows[row]}"
     return finish(
         ax,
-        title=title or f"Most {name} stand at {best}",
-        subtitle=f"{name} a cell",
-        alt=f"A grid of {values.size} cells; the largest is {best} with {largest}.",
+        title=f"Most customers stand at {best}",
+        subtitle="customers a cell",
+        alt=f"A grid of {values.size} cells; the largest is {best} with {formats.format_number(top)}.",
     )

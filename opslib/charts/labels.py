@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 
 from opslib.charts.theme import LIGHT, figure_of, text_at
 
 _GAP = 2.0
+_SIZE = 9.5
+"""Type size beside the end of a line, in points."""
 
 
 def spread(positions: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
@@ -52,7 +56,7 @@ def spread(positions: Sequence[float], *, gap: float, low: float, high: float) -
     return [moved[i] for i in range(len(positions))]
 
 
-def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, size: float = 9.5) -> list[Annotation]:
+def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> list[Annotation]:
     """Write the name of each line beside its end instead of a legend.
 
     Parameters
@@ -61,8 +65,6 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, size:
         With its limits final.
     ends : sequence of (x, y, text, colour)
         Last point of each line, in data coordinates.
-    size : float
-        Type size in points.
 
     Returns
     -------
@@ -73,26 +75,16 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], *, size:
     scale = figure_of(ax).dpi / 72
     pixels = ax.transData.transform(np.array([(x, y) for x, y, _, _ in ends], dtype="float64"))
     box = ax.get_window_extent()
-    heights = spread(pixels[:, 1].tolist(), gap=size * 1.35 * scale, low=box.y0, high=box.y1)
-    labels = []
-    for (x, y, text, colour), at, wished in zip(ends, heights, pixels[:, 1], strict=True):
-        labels.append(
-            text_at(
-                ax,
-                text,
-                (x, y),
-                shift=(8, (at - wished) / scale),
-                size=size,
-                colour=colour,
-                fontweight="bold",
-                annotation_clip=False,
-            )
-        )
-    return labels
+    heights = spread(pixels[:, 1].tolist(), gap=_SIZE * 1.35 * scale, low=box.y0, high=box.y1)
+    look: dict[str, Any] = {"size": _SIZE, "fontweight": "bold", "annotation_clip": False}
+    return [
+        text_at(ax, text, (x, y), shift=(8, (at - wished) / scale), colour=colour, **look)
+        for (x, y, text, colour), at, wished in zip(ends, heights, pixels[:, 1], strict=True)
+    ]
 
 
 def label_points(
-    ax: Axes, points: Sequence[tuple[float, float, str]], *, sizes: Sequence[float] | None = None, size: float = 9.0
+    ax: Axes, points: Sequence[tuple[float, float, str]], *, sizes: Sequence[float] | None = None
 ) -> list[Annotation]:
     """Label points of a cloud without overlaps; a thin line leads back where a label had to move.
 
@@ -105,8 +97,6 @@ def label_points(
         text is only kept clear.
     sizes : sequence of float or None
         Radius of each point, in points.
-    size : float
-        Type size in points.
 
     Returns
     -------
@@ -115,29 +105,23 @@ def label_points(
     """
     if not points:
         return []
-    figure = figure_of(ax)
-    scale = figure.dpi / 72
-    frame = ax.get_window_extent()
+    scale = figure_of(ax).dpi / 72
     anchors = ax.transData.transform(np.array([(x, y) for x, y, _ in points], dtype="float64"))
     radii = np.array(sizes if sizes is not None else [4.0] * len(points)) * scale
-    taken: list[tuple[float, float, float, float]] = [
-        (x - r, y - r, x + r, y + r) for (x, y), r in zip(anchors, radii, strict=True)
-    ]
+    taken = [Bbox([anchor - radius, anchor + radius]) for anchor, radius in zip(anchors, radii, strict=True)]
     labels: list[Annotation] = []
     for (x, y, text), anchor, radius in zip(points, anchors, radii, strict=True):
         if not text:
             continue
-        label = text_at(ax, text, (x, y), size=size, ha="center", annotation_clip=False)
-        extent = label.get_window_extent()
-        place = _free_place(
-            anchor, radius, (extent.width, extent.height), taken, (frame.x0, frame.y0, frame.x1, frame.y1)
-        )
+        label = text_at(ax, text, (x, y), ha="center", annotation_clip=False)
+        size = np.array(label.get_window_extent().size)
+        place = _free_place(anchor, radius, size, taken, ax.get_window_extent())
         if place is None:
             label.remove()
             continue
-        taken.append(_box(place, (extent.width, extent.height)))
-        label.set_position(((place[0] - anchor[0]) / scale, (place[1] - anchor[1]) / scale))
-        if np.hypot(*(place - anchor)) > radius + extent.height + extent.width / 2 + 4:
+        taken.append(_box(place, size))
+        label.set_position(tuple((place - anchor) / scale))
+        if np.hypot(*(place - anchor)) > radius + size[1] + size[0] / 2 + 4:
             ax.annotate(
                 "",
                 (x, y),
@@ -150,31 +134,21 @@ def label_points(
     return labels
 
 
-def _box(centre: np.ndarray, size: tuple[float, float]) -> tuple[float, float, float, float]:
-    w, h = size[0] / 2 + _GAP, size[1] / 2 + _GAP
-    return (centre[0] - w, centre[1] - h, centre[0] + w, centre[1] + h)
+def _box(centre: np.ndarray, size: np.ndarray) -> Bbox:
+    return Bbox([centre - size / 2 - _GAP, centre + size / 2 + _GAP])
 
 
 def _free_place(
-    anchor: np.ndarray,
-    radius: float,
-    size: tuple[float, float],
-    taken: list[tuple[float, float, float, float]],
-    frame: tuple[float, float, float, float],
+    anchor: np.ndarray, radius: float, size: np.ndarray, taken: list[Bbox], frame: Bbox
 ) -> np.ndarray | None:
     """Nearest place on a widening spiral around the point where the label touches nothing."""
-    w, h = size[0] / 2, size[1] / 2
+    w, h = size / 2
     starts = [(0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)]
     for ring in range(6):
         reach = radius + 3 * _GAP + ring * size[1] * 0.9
         for dx, dy in starts:
             place = anchor + np.array([dx * (w + reach if dy == 0 else (w + reach) * 0.8), dy * (h + reach)])
             box = _box(place, size)
-            inside = box[0] >= frame[0] and box[2] <= frame[2] and box[1] >= frame[1] and box[3] <= frame[3]
-            if inside and not any(_touch(box, other) for other in taken):
+            if frame.contains(*box.min) and frame.contains(*box.max) and not box.count_overlaps(taken):
                 return place
     return None
-
-
-def _touch(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> bool:
-    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]

@@ -16,10 +16,13 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.frames import require, rows_of
 from opslib.charts.labels import label_ends
 from opslib.segmentation import NOBODY, HoldoutCheck
+from opslib.suppression import UNSAID, Said
 
 
 @drawing
-def draw_clv_holdout(check: HoldoutCheck, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_clv_holdout(
+    check: HoldoutCheck, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Purchases a customer predicted and realised in the held-out days, by tenths of the customers.
 
     Parameters
@@ -28,7 +31,7 @@ def draw_clv_holdout(check: HoldoutCheck, *, title: str | None = None, ax: Axes 
         From `segmentation.holdout_check`; reads ``groups`` and the errors.
     """
     groups = check.groups
-    ax = theme.new_axes(ax)
+    ax = theme.new_axes()
     n, at = groups["n_customers"].to_numpy(dtype="float64"), groups["group"].to_numpy(dtype="float64")
     rates = {
         name: groups[name].to_numpy(dtype="float64") / n
@@ -52,8 +55,7 @@ def draw_clv_holdout(check: HoldoutCheck, *, title: str | None = None, ax: Axes 
     outside = int(groups["is_outside"].sum())
     return finish(
         ax,
-        title=title
-        or f"Forecast {_missed(check.orders_error)}, {outside} of {len(groups)} groups missed beyond chance; "
+        title=f"Forecast {_missed(check.orders_error)}, {outside} of {len(groups)} groups missed beyond chance; "
         f"going on as before: {_missed(check.naive_error)}",
         subtitle=f"purchases a customer in {n_days} days, log scale; bar: predicted, with what chance allows (95 %); "
         "dot: realised, red outside it; cross: going on as before",
@@ -71,7 +73,9 @@ def _missed(error: float) -> str:
 
 
 @drawing
-def draw_clv_tracking(check: HoldoutCheck, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_clv_tracking(
+    check: HoldoutCheck, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Running total of purchases in the held-out weeks: realised, predicted, and going on as before.
 
     Parameters
@@ -80,7 +84,7 @@ def draw_clv_tracking(check: HoldoutCheck, *, title: str | None = None, ax: Axes
         From `segmentation.holdout_check`; reads ``weeks`` and the interval of the total.
     """
     weeks = check.weeks
-    ax = theme.new_axes(ax)
+    ax = theme.new_axes()
     lines = (("realised_orders", "realised", theme.INK), ("predicted_orders", "predicted", theme.BLUE),
              ("naive_orders", "as before", theme.GREY))  # fmt: skip
     passed = (check.holdout_end - check.calibration_end).days / 7
@@ -100,7 +104,7 @@ def draw_clv_tracking(check: HoldoutCheck, *, title: str | None = None, ax: Axes
     place = "below" if check.realised_orders < check.orders.lower else place
     return finish(
         ax,
-        title=title or f"Realised purchases end {place} the forecast's interval",
+        title=f"Realised purchases end {place} the forecast's interval",
         subtitle="running total of purchases; the bar at the end is the forecast's 95 % interval",
         alt=f"Three lines over {len(weeks)} weeks: " + ", ".join(text for _, _, text, _ in ends) + ".",
         label=lambda: label_ends(ax, ends),
@@ -113,6 +117,7 @@ def draw_migration_flow(
     *,
     order: Sequence[str] = (),
     currency: str | None = None,
+    people: Said = UNSAID,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -136,7 +141,7 @@ def draw_migration_flow(
     cells = pd.DataFrame(0.0, index=rows, columns=columns)
     for r in rows_of(flows):
         cells.loc[r.segment_before, r.segment_after] = r.flow_share
-    ax = theme.new_axes(ax, height=theme.height_for(len(rows), per_row=0.52, around=2.1))
+    ax = theme.new_axes(height=theme.height_for(len(rows), per_row=0.52, around=2.1))
     norm = Normalize(0, max(float(np.nanmax(cells.to_numpy())), 0.01) if cells.size else 1.0)
     heat.paint_cells(ax, cells.to_numpy(), norm, is_labelled=False)
     _flow_labels(ax, flows, rows, columns, norm)
@@ -150,7 +155,7 @@ def draw_migration_flow(
         theme.text_at(ax, text, (len(columns) - 0.5, row), shift=(6, 0), size=8.5, annotation_clip=False, parse_math=False)  # fmt: skip
     return finish(
         ax,
-        title=title or _largest_loss(flows, currency),
+        title=_largest_loss(flows, currency),
         subtitle="rows: segment before; columns: after; per cent of the row with 95 % intervals; hatched: withheld; "
         "right: revenue of the row's shown customers, before → after",
         alt=_flow_words(flows),

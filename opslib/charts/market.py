@@ -14,17 +14,22 @@ from matplotlib.transforms import Bbox
 from opslib import formats, privacy
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import plural, require, rows_of, short
+from opslib.charts.frames import require, rows_of, short
+from opslib.suppression import UNSAID, Said
 
 MOST_ITEMS, MOST_RIVALS, MOST_ARCS = 36, 3, 2
 """Products on the map, rivals of a linked product that are named beside it, and arcs of one block."""
 BLOCK_GAP = 0.7
-_NEEDED = ("item_a", "item_b", "ratio", "ratio_lower", "ratio_upper", "n_customers", "is_beyond_chance")
 
 
 @drawing
 def draw_market_map(
-    complements: pd.DataFrame, groups: pd.DataFrame | None = None, *, title: str | None = None, ax: Axes | None = None
+    complements: pd.DataFrame,
+    groups: pd.DataFrame,
+    *,
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Groups of competing products as blocks, and arcs between products that are bought together beyond chance.
 
@@ -33,17 +38,18 @@ def draw_market_map(
     complements : DataFrame
         From `positioning.co_bought`: ``item_a``, ``item_b``, ``ratio``, ``ratio_lower``, ``ratio_upper``,
         ``n_customers``, ``is_beyond_chance``, strongest first; pairs of fewer people than `privacy.MINIMUM` are not drawn.
-    groups : DataFrame or None
+    groups : DataFrame
         From `positioning.substitute_groups`: ``item``, ``group``.
     """
-    require(complements, "market map", *_NEEDED)
-    known = {} if groups is None else dict(zip(groups["item"], groups["group"], strict=True))
+    needed = ("item_a", "item_b", "ratio", "ratio_lower", "ratio_upper", "n_customers", "is_beyond_chance")
+    require(complements, "market map", *needed)
+    known = dict(zip(groups["item"], groups["group"], strict=True))
     clear = complements[complements["is_beyond_chance"].astype(bool) & (complements["n_customers"] >= privacy.MINIMUM)]
     clear = clear.sort_values(["ratio_lower", "item_a", "item_b"], ascending=[False, True, True], ignore_index=True)
     across = [known.get(a, a) != known.get(b, b) for a, b in zip(clear["item_a"], clear["item_b"], strict=True)]
     blocks, arcs = _chosen(clear[across], known)
     place = _places(blocks)
-    ax = theme.new_axes(ax, height=theme.height_for(len(place), per_row=0.215, around=1.5))
+    ax = theme.new_axes(height=theme.height_for(len(place), per_row=0.215, around=1.5))
     _blocks(ax, blocks, place)
     points = [_arc(ax, place, arc, widest=float(arcs["ratio_lower"].max())) for arc in rows_of(arcs)]
     bottom = max(place.values(), default=0.0)
@@ -57,10 +63,10 @@ def draw_market_map(
     n_groups = sum(len(block) > 1 for block in blocks)
     return finish(
         ax,
-        title=title or _title(arcs, n_groups),
+        title=_title(arcs, n_groups),
         subtitle="blue block: products that compete; arc: bought together, times chance with 95\u00a0% interval (width: lower end)",
-        alt=f"{plural(len(place), 'product')} in {plural(len(blocks), 'block')}, {plural(n_groups, 'group')} of rivals among them. "
-        f"{plural(len(arcs), 'arc')}: {_said(arcs) or 'none'}.",
+        alt=f"{formats.count_of(len(place), 'product')} in {formats.count_of(len(blocks), 'block')}, {formats.count_of(n_groups, 'group')} of rivals among them. "
+        f"{formats.count_of(len(arcs), 'arc')}: {_said(arcs) or 'none'}.",
         label=lambda: _label(ax, points),
     )
 
@@ -94,13 +100,8 @@ def _chosen(pairs: pd.DataFrame, known: dict[str, int]) -> tuple[list[list[str]]
 
 def _places(blocks: list[list[str]]) -> dict[str, float]:
     """Height of each product, blocks a gap apart."""
-    place, height = {}, 0.0
-    for block in blocks:
-        for item in block:
-            place[item] = height
-            height += 1.0
-        height += BLOCK_GAP
-    return place
+    items = [(item, number) for number, block in enumerate(blocks) for item in block]
+    return {item: row + BLOCK_GAP * number for row, (item, number) in enumerate(items)}
 
 
 def _blocks(ax: Axes, blocks: list[list[str]], place: dict[str, float]) -> None:
@@ -119,9 +120,8 @@ def _arc(ax: Axes, place: dict[str, float], arc: Any, *, widest: float) -> tuple
     ax.add_patch(
         Arc((0.12, middle), 2 * reach, tall, theta1=-90, theta2=90, color=theme.ORANGE, linewidth=width, zorder=2)
     )
-    value, low, high = (
-        formats.format_number(float(x), step=0.1) for x in (arc.ratio, arc.ratio_lower, arc.ratio_upper)
-    )
+    ends = (arc.ratio, arc.ratio_lower, arc.ratio_upper)
+    value, low, high = (formats.format_number(float(x), step=0.1) for x in ends)
     return 0.12 + reach, middle, f"{value}x ({low} to {high})"
 
 
@@ -144,7 +144,7 @@ def _said(arcs: pd.DataFrame) -> str:
 
 def _title(arcs: pd.DataFrame, n_groups: int) -> str:
     if not len(arcs):
-        found = f"{plural(n_groups, 'group')} of products compete" if n_groups else "No products compete"
+        found = f"{formats.count_of(n_groups, 'group')} of products compete" if n_groups else "No products compete"
         return f"{found}; none are bought together beyond chance"
     first = arcs.iloc[0]
     return f"{short(first['item_a'], 30)} and {short(first['item_b'], 30)} belong together: {first['ratio']:.1f} times chance"

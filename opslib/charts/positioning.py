@@ -13,9 +13,10 @@ from scipy.stats import chi2
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import plural, require, short
+from opslib.charts.frames import require, short
 from opslib.charts.labels import label_points
 from opslib.stats.correspondence import REGION_LEVEL, CorrespondenceMap
+from opslib.suppression import UNSAID, Said
 
 MOST_CATEGORIES = 8
 """Categories of a price ladder that are drawn: those with the most revenue."""
@@ -23,7 +24,9 @@ TALLEST = 0.42
 
 
 @drawing
-def draw_price_ladder(ladder: pd.DataFrame, *, currency: str, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_price_ladder(
+    ladder: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Price bands of each category: what is offered above its line, what is bought below, gaps marked.
 
     Parameters
@@ -37,27 +40,26 @@ def draw_price_ladder(ladder: pd.DataFrame, *, currency: str, title: str | None 
     require(ladder, "price ladder", "category", "band", "lower_price", "upper_price", "offer_share", "demand_share")
     order = ladder.groupby("category", sort=True)["revenue_amount"].sum().sort_values(ascending=False, kind="stable")
     names = list(order.index[:MOST_CATEGORIES])
-    ax = theme.new_axes(ax, height=theme.height_for(len(names), per_row=0.62, around=1.6))
+    ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.62, around=1.6))
     drawn = ladder[ladder["category"].isin(names)]
-    top = float(drawn[["offer_share", "demand_share"]].max().max()) if len(drawn) else 1.0
+    top = float(drawn[["offer_share", "demand_share"]].max().max()) or 1.0
     gaps = []
     for row, name in enumerate(names):
-        bands = drawn[drawn["category"] == name].sort_values("band", kind="stable")
-        _bands(ax, row, bands, top or 1.0)
-        gaps += [(row, name, low, high) for low, high in _gaps(bands)]
-    for row, _, low, high in gaps:
-        ax.plot([low, high], [row, row], color=theme.ORANGE, linewidth=5, solid_capstyle="butt", zorder=3)
+        bands = drawn[drawn["category"] == name].sort_values("band")
+        _bands(ax, row, bands, top)
+        for low, high in _gaps(bands):
+            ax.plot([low, high], [row, row], color=theme.ORANGE, linewidth=5, solid_capstyle="butt", zorder=3)
+            gaps.append(f"{name} from {formats.format_money(low, currency)} to {formats.format_money(high, currency)}")
     ax.set_xscale("log")
     theme.row_axis(ax, [short(name, 28) for name in names])
     theme.format_axis(ax.xaxis, currency)
     left_out = len(order) - len(names)
     what = "price (log scale); grey above: products offered, blue below: revenue, orange: a gap"
-    words = "; ".join(f"{name} from {_money(low, currency)} to {_money(high, currency)}" for _, name, low, high in gaps)
     return finish(
         ax,
-        title=title or (f"{plural(len(gaps), 'gap')} on the price ladder" if gaps else "No gaps on the price ladder"),
+        title=(f"{formats.count_of(len(gaps), 'gap')} on the price ladder" if gaps else "No gaps on the price ladder"),
         subtitle=what + (f"; {left_out} smaller categories left out" if left_out else ""),
-        alt=f"Price bands of {len(names)} categories. Gaps: {words or 'none'}.",
+        alt=f"Price bands of {len(names)} categories. Gaps: {'; '.join(gaps) or 'none'}.",
     )
 
 
@@ -73,24 +75,18 @@ def _bands(ax: Axes, row: int, bands: pd.DataFrame, top: float) -> None:
 def _gaps(bands: pd.DataFrame) -> list[tuple[float, float]]:
     """Runs of empty bands between two filled ones."""
     filled = (bands["offer_share"].fillna(0) > 0).to_numpy()
-    found: list[tuple[float, float]] = []
-    inside = np.flatnonzero(filled)
-    for low, high in pairwise(inside):
-        if high - low > 1:
-            found.append((float(bands["lower_price"].iloc[low + 1]), float(bands["upper_price"].iloc[high - 1])))
-    return found
-
-
-def _money(value: float, currency: str) -> str:
-    return formats.format_money(value, currency)
+    prices = bands[["lower_price", "upper_price"]].astype("float64").to_numpy()
+    return [
+        (prices[low + 1, 0], prices[high - 1, 1]) for low, high in pairwise(np.flatnonzero(filled)) if high - low > 1
+    ]
 
 
 @drawing
 def draw_perceptual_map(
     mapped: CorrespondenceMap,
     *,
-    rows: str = "brands",
     columns: str = "themes",
+    people: Said = UNSAID,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -100,10 +96,10 @@ def draw_perceptual_map(
     ----------
     mapped : CorrespondenceMap
         With at least two axes.
-    rows, columns : str
-        What its rows and columns are.
+    columns : str
+        What its columns are; its rows are brands.
     """
-    ax = theme.new_axes(ax, height=5.4)
+    ax = theme.new_axes(height=5.4)
     own, others = mapped.rows[["axis_1", "axis_2"]], mapped.columns[["axis_1", "axis_2"]]
     ax.axhline(0, color=theme.LIGHT, linewidth=0.8, zorder=1)
     ax.axvline(0, color=theme.LIGHT, linewidth=0.8, zorder=1)
@@ -119,17 +115,14 @@ def draw_perceptual_map(
         axis.set_ticks([])
         share = formats.format_share(float(mapped.shares[position]), step=1.0)
         axis.set_label_text(f"axis {position + 1}: {share} of all differences")
-    points = [(float(x), float(y), short(name, 24)) for name, (x, y) in zip(own.index, own.to_numpy(), strict=True)]
-    points += [
-        (float(x), float(y), short(name, 24)) for name, (x, y) in zip(others.index, others.to_numpy(), strict=True)
-    ]
+    points = [(float(x), float(y), short(name, 24)) for name, x, y in pd.concat([own, others]).itertuples(name=None)]
     is_empty = mapped.n_axes_beyond_chance == 0
-    plain = f"{plural(len(own), rows.removesuffix('s'))} among {plural(len(others), columns.removesuffix('s'))}"
+    plain = f"{formats.count_of(len(own), 'brand')} among {formats.count_of(len(others), columns.removesuffix('s'))}"
     ends = own["axis_1"].astype("float64")
     return finish(
         ax,
-        title=title or (f"The map of {rows} shows nothing beyond chance" if is_empty else plain),
-        subtitle=f"blue: {rows}, with {formats.format_share(REGION_LEVEL)} regions; grey: {columns}; close means alike",
+        title=("The map of brands shows nothing beyond chance" if is_empty else plain),
+        subtitle=f"blue: brands, with {formats.format_share(REGION_LEVEL)} regions; grey: {columns}; close means alike",
         alt=f"A map of {plain}; axis one runs from {ends.idxmin()} to {ends.idxmax()}. "
         f"Axes beyond chance: {mapped.n_axes_beyond_chance}.",
         label=lambda: label_points(ax, points),

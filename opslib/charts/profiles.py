@@ -9,11 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
+from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import plural, require, rows_of, top_row
+from opslib.charts.frames import require, rows_of, top_row
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.segmentation.features import feature_named
+from opslib.suppression import UNSAID, Said
 
 _RAMP = LinearSegmentedColormap.from_list("apart", [theme.ORANGE, "#FBEBCB", "white", "#CFE3F1", theme.BLUE])
 _STRONG = 2.0
@@ -21,7 +23,9 @@ _STRONG = 2.0
 
 
 @drawing
-def draw_segment_profile(profiles: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_segment_profile(
+    profiles: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Standardised difference of each habit and group to all others; what is not distinct stays empty.
 
     Parameters
@@ -33,7 +37,7 @@ def draw_segment_profile(profiles: pd.DataFrame, *, title: str | None = None, ax
     require(profiles, "profiles", "cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct")
     features, groups = list(dict.fromkeys(profiles["feature"])), list(dict.fromkeys(profiles["cluster"]))
     names = [profiles.loc[profiles["cluster"] == number, "segment"].iloc[0] for number in groups]
-    ax = theme.new_axes(ax, height=theme.height_for(len(features), per_row=0.4, around=2.1))
+    ax = theme.new_axes(height=theme.height_for(len(features), per_row=0.4, around=2.1))
     values = np.zeros((len(features), len(groups)))
     norm = Normalize(-_STRONG, _STRONG, clip=True)
     shown = [row for row in rows_of(profiles) if row.is_distinct]
@@ -49,7 +53,7 @@ def draw_segment_profile(profiles: pd.DataFrame, *, title: str | None = None, ax
     heads = [textwrap.fill(f"{number}: {name}", width) for number, name in zip(groups, names, strict=True)]
     heat_axes(ax, heads, [feature_named(name).high for name in features])
     ax.tick_params(axis="x", labelsize=7.5)
-    return finish(ax, title=title or _most_distinct(profiles), alt=_said(profiles, len(groups), len(features)),
+    return finish(ax, title=_most_distinct(profiles), alt=_said(profiles, len(groups), len(features)),
                   subtitle="difference to all other customers in standard deviations, below it the 95 % interval; "
                            "empty: not distinct")  # fmt: skip
 
@@ -66,4 +70,6 @@ def _most_distinct(profiles: pd.DataFrame) -> str:
 def _said(profiles: pd.DataFrame, n_groups: int, n_features: int) -> str:
     parts = dict.fromkeys(zip(profiles["cluster"], profiles["segment"], strict=True))
     who = "; ".join(f"group {number} is {name}" for number, name in parts)
-    return f"A grid of {plural(n_features, 'habit')} by {plural(n_groups, 'group')}: {who or 'none'}."
+    return (
+        f"A grid of {formats.count_of(n_features, 'habit')} by {formats.count_of(n_groups, 'group')}: {who or 'none'}."
+    )

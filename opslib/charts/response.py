@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import plural, rows_of, short
+from opslib.charts.frames import rows_of, short
 from opslib.positioning import PriceResponse, WhatIf
+from opslib.suppression import UNSAID, Said
 
 MOST_GROUPS = 15
 """Groups that are drawn: those with the most units."""
@@ -19,7 +20,9 @@ SHOWN = (-6.0, 2.0)
 
 
 @drawing
-def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_price_slopes(
+    response: PriceResponse, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """A forest of price responses by group: list price blue, promotion green; grey where it is no effect.
 
     Parameters
@@ -30,7 +33,7 @@ def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: 
     known = response.groups.dropna(subset=["slope"])
     rows = rows_of(known.head(MOST_GROUPS))
     has_promotions = any(np.isfinite(r.promotion_slope) for r in rows)
-    ax = theme.new_axes(ax, height=theme.height_for(len(rows), per_row=0.42 if has_promotions else 0.34))
+    ax = theme.new_axes(height=theme.height_for(len(rows), per_row=0.42 if has_promotions else 0.34))
     for place, r in enumerate(rows):
         _interval(ax, place, (r.slope, r.lower, r.upper), theme.BLUE if r.is_usable else theme.GREY, "o")
         if np.isfinite(r.promotion_slope):
@@ -41,17 +44,16 @@ def draw_price_slopes(response: PriceResponse, *, title: str | None = None, ax: 
     ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
     n_clear = sum(r.is_usable and r.upper < 0 for r in rows)
     n_refused = sum(not r.is_usable for r in rows)
-    plain = f"In {n_clear or 'none'} of {plural(len(rows), 'group')} a higher list price clearly sells fewer units"
+    plain = f"In {n_clear or 'none'} of {formats.count_of(len(rows), 'group')} a higher list price clearly sells fewer units"
     plain = plain if rows else "No group's price moved enough to tell"
     plain += f"; {n_refused} cannot be used" if n_refused else ""
     parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.lower:.1f} to {r.upper:.1f})" for r in rows)
-    what = (
-        "change of units in % for 1 % more of the list price (blue); grey: prices followed demand or depend on quantity"
-    )
+    what = "change of units in % for 1 % more of the list price (blue)"
+    what += "; grey: prices followed demand or depend on quantity"
     what += "; green: price paid in promotions" if has_promotions else ""
     return finish(
         ax,
-        title=title or plain,
+        title=plain,
         subtitle=f"{what}; {theme.level_words(response.level)}; dashed: revenue stays",
         alt=f"Points with intervals: {parts or 'none'}.",
     )
@@ -74,8 +76,9 @@ def _interval(ax: Axes, place: float, ends: tuple[float, float, float], colour: 
             ax.plot(x, place, marker=arrow, color=colour, markersize=5, zorder=3)
 
 
+@drawing
 def draw_price_response(
-    found: WhatIf, *, currency: str, title: str | None = None, ax: Axes | None = None
+    found: WhatIf, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes | None:
     """Change of revenue and margin along the prices that a product has had; hatched where there is no evidence.
 
@@ -88,7 +91,7 @@ def draw_price_response(
     """
     if not np.isfinite(found.now.price):  # an empty curve is drawn: it says that nothing can be told
         return None
-    ax = theme.new_axes(ax)
+    ax = theme.new_axes()
     band, now, then = found.band, found.now.price, found.then.price
     ends = [price for price in (*band, now, then) if np.isfinite(price)]
     room = 0.12 * (max(ends) - min(ends)) or 0.1 * now
@@ -107,27 +110,23 @@ def draw_price_response(
     for start, stop in unseen:
         ax.axvspan(start, stop, facecolor=theme.PALE, edgecolor=theme.LIGHT, hatch="////", linewidth=0, zorder=0)
     ax.axhline(0, color=theme.GREY, linewidth=1, zorder=1)
-    ax.axvline(now, color=theme.INK, linewidth=1)
-    if then != now:
-        ax.axvline(then, color=theme.ORANGE, linewidth=1.4)
+    marks = [("now", now, theme.INK, 1.0), ("then", then, theme.ORANGE, 1.4)][: 2 if then != now else 1]
+    for _, price, colour, width in marks:
+        ax.axvline(price, color=colour, linewidth=width)
     ax.set_xlim(low, high)
     theme.format_axis(ax.xaxis, currency)
-    theme.format_axis(ax.yaxis, "money", currency=currency, n_ticks=5)
+    theme.format_axis(ax.yaxis, currency, n_ticks=5)
     if not lines:
         ax.set_yticks([])
-    names = {
-        theme.INK: f"now {formats.format_money(now, currency)}",
-        theme.ORANGE: f"then {formats.format_money(then, currency)}",
-    }
+    named = [(f"{name} {formats.format_money(price, currency)}", price, colour) for name, price, colour, _ in marks]
     seen = f"Prices seen run from {band[0]:.2f} to {band[1]:.2f}" if np.isfinite(band[0]) else "No prices are known"
-    marks = [(now, theme.INK), *([(then, theme.ORANGE)] if then != now else [])]
     return finish(
         ax,
-        title=title or _what_if_title(found, currency),
+        title=_what_if_title(found, currency),
         subtitle=f"{currency} a month against the present price, by list price; ribbons: 95 % intervals; hatched: no evidence "
         "beyond the prices that were seen",
         alt=f"{seen}; now {now:.2f}, then {then:.2f} {currency}.",
-        label=lambda: _curve_labels(ax, curve, lines, marks, names),
+        label=lambda: _curve_labels(ax, curve, lines, named),
     )
 
 
@@ -142,16 +141,15 @@ def _what_if_title(found: WhatIf, currency: str) -> str:
     return f"{short(found.name)} at {change}: {what} {formats.format_estimate(told, currency=currency, signed=True)}"
 
 
-def _curve_labels(
-    ax: Axes, curve: pd.DataFrame, lines: list[str], marks: list[tuple[float, str]], names: dict[str, str]
-) -> None:
+def _curve_labels(ax: Axes, curve: pd.DataFrame, lines: list[str], marks: list[tuple[str, float, str]]) -> None:
     """Names of the lines where they are widest apart, and of the two prices above the axes' floor."""
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
-    for rank, (price, colour) in enumerate(marks):
+    lower = min(price for _, price, _ in marks)
+    for rank, (text, price, colour) in enumerate(marks):
         at = (price - left) / (right - left)
-        is_left = at > 0.8 or (at > 0.2 and price == min(marks)[0] and len(marks) > 1)
-        theme.text_at(ax, names[colour], (price, low + (0.03 + 0.07 * rank) * (high - low)), shift=(-5 if is_left else 5, 0), size=9.5, colour=colour, ha="right" if is_left else "left", va='baseline', fontweight="bold")  # fmt: skip
+        is_left = at > 0.8 or (at > 0.2 and price == lower and len(marks) > 1)
+        theme.text_at(ax, text, (price, low + (0.03 + 0.07 * rank) * (high - low)), shift=(-5 if is_left else 5, 0), size=9.5, colour=colour, ha="right" if is_left else "left", va='baseline', fontweight="bold")  # fmt: skip
     if not lines:
         return
     ends = curve.iloc[[0, -1]][[f"{name}_value" for name in lines]].to_numpy(float)

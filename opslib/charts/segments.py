@@ -9,11 +9,14 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import renamed, require, rows_of, short, top_row
+from opslib.charts.frames import require, rows_of, short, top_row
+from opslib.suppression import UNSAID, Said
 
 
 @drawing
-def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def draw_segment_sizes(
+    sizes: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Share of customers against share of revenue, one line a segment.
 
     Parameters
@@ -21,9 +24,9 @@ def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axe
     sizes : DataFrame
         ``segment`` or ``tier``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in order.
     """
-    frame = renamed(sizes, {"tier": "segment"}).reset_index(drop=True)
+    frame = sizes.rename(columns={"tier": "segment"})
     require(frame, "segment sizes", "segment", "customer_share", "revenue_share")
-    ax = theme.new_axes(ax, height=theme.height_for(len(frame), around=1.7))
+    ax = theme.new_axes(height=theme.height_for(len(frame), around=1.7))
     for row, r in enumerate(rows_of(frame)):
         people, money = float(r.customer_share), float(r.revenue_share)
         if np.isnan(people) or np.isnan(money):
@@ -38,20 +41,17 @@ def draw_segment_sizes(sizes: pd.DataFrame, *, title: str | None = None, ax: Axe
     low, high = min(np.nanmin(known, initial=0.0), 0.0), np.nanmax(known, initial=0.05)
     ax.set_xlim(low - 0.12 * (high - low), high * 1.14)
     theme.format_axis(ax.xaxis, "share", n_ticks=5)
+    share = formats.format_share
     parts = "; ".join(
-        f"{r.segment} {_share(r.customer_share)} of customers, {_share(r.revenue_share)} of revenue"
+        f"{r.segment} {share(r.customer_share)} of customers, {share(r.revenue_share)} of revenue"
         for r in rows_of(frame)
     )
     return finish(
         ax,
-        title=title or _most_valuable(frame),
+        title=_most_valuable(frame),
         subtitle="grey: share of customers; blue: share of revenue",
         alt=f"Two dots a segment: {parts or 'none'}.",
     )
-
-
-def _share(value: float, step: float | None = None) -> str:
-    return formats.format_share(value, step=step)
 
 
 def _pair_labels(ax: Axes, row: int, people: float, money: float) -> None:

@@ -10,10 +10,11 @@ from matplotlib.ticker import FuncFormatter
 
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import short, top_row
-from opslib.charts.labels import label_ends, spread
+from opslib.charts.frames import require, short
+from opslib.charts.labels import label_ends
 from opslib.errors import ParameterError
 from opslib.formats import format_date, format_value
+from opslib.suppression import UNSAID, Said
 
 COMPLETE = "complete"
 MANY_POINTS = 60
@@ -27,9 +28,9 @@ def draw_series(
     series: pd.DataFrame,
     *,
     unit: str | None = None,
-    title: str | None = None,
     currency: str | None = None,
-    changes: pd.DataFrame | None = None,
+    people: Said = UNSAID,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Lines over time; unfinished pieces are hollow and not joined, unobserved ones are shaded and have no value.
@@ -44,12 +45,10 @@ def draw_series(
         "share", "GBP", "orders", ...; read from the column ``unit`` unless given.
     currency : str or None
         Code for the unit "money".
-    changes : DataFrame or None
-        ``started_at`` and ``description`` of changes to mark.
     """
     frame = _prepared(series)
-    unit = unit if unit is not None else _one_unit(series)
-    ax = theme.new_axes(ax)
+    unit = (unit or _one_unit(series)).replace("money", currency or "money")
+    ax = theme.new_axes()
     names = list(dict.fromkeys(frame["name"]))
     colours = {names[0]: theme.BLUE} if len(names) == 1 else theme.colours_of(names)
     ends = []
@@ -58,30 +57,25 @@ def draw_series(
         _line(ax, group, colour)
         seen = group.dropna(subset="value")
         if len(names) > 1 and len(seen):
-            ends.append(
-                (mdates.date2num(seen["start"].iloc[-1]), seen["value"].iloc[-1], short(name, LONGEST_NAME), colour)
-            )
+            at, value = seen[["start", "value"]].iloc[-1]
+            ends.append((mdates.date2num(at), value, short(name, LONGEST_NAME), colour))
     _axes_limits(ax, frame)
     _unobserved(ax, frame)
-    theme.format_axis(ax.yaxis, unit, currency=currency)
+    theme.format_axis(ax.yaxis, unit)
     _date_axis(ax, frame["start"])
-    if changes is not None and len(changes):
-        _changes(ax, changes)
     what = "hollow: unfinished, not joined; shaded: not observed" if (frame["status"] != COMPLETE).any() else ""
-    subtitle = "; ".join(part for part in (theme.unit_words(unit, currency), what) if part)
+    subtitle = "; ".join(filter(None, (theme.unit_words(unit), what)))
     return finish(
         ax,
-        title=title or _plain_title(frame, unit, currency),
-        alt=_alt(frame, unit, currency),
+        title=_plain_title(frame, unit),
+        alt=_alt(frame, unit),
         subtitle=subtitle,
         label=lambda: label_ends(ax, ends),
     )
 
 
 def _prepared(series: pd.DataFrame) -> pd.DataFrame:
-    missing = {"start", "value"} - set(series.columns)
-    if missing:
-        raise ParameterError(f"series: no column '{sorted(missing)[0]}'; needed are start and value")
+    require(series, "series", "start", "value")
     frame = series.copy()
     frame["start"] = pd.to_datetime(frame["start"])
     frame["status"] = frame["status"].astype(str) if "status" in frame else COMPLETE
@@ -110,14 +104,8 @@ def _line(ax: Axes, group: pd.DataFrame, colour: str) -> None:
     marker = "o" if len(group) <= MANY_POINTS else None
     ax.plot(group["start"], whole, color=colour, marker=marker, markersize=3.8)
     if {"lower", "upper"} <= set(group.columns):
-        ax.fill_between(
-            group["start"],
-            group["lower"].astype("float64").where(whole.notna()),
-            group["upper"].astype("float64").where(whole.notna()),
-            color=colour,
-            alpha=0.15,
-            linewidth=0,
-        )
+        low, high = (group[name].astype("float64").where(whole.notna()) for name in ("lower", "upper"))
+        ax.fill_between(group["start"], low, high, color=colour, alpha=0.15, linewidth=0)
     partial = group[(group["status"] != COMPLETE) & group["value"].notna()]
     ax.plot(
         partial["start"],
@@ -178,61 +166,33 @@ def _date_axis(ax: Axes, starts: pd.Series) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(write))
 
 
-def _changes(ax: Axes, changes: pd.DataFrame) -> None:
-    """Numbered lines with their texts above, pushed apart."""
-    inside = changes.assign(at=mdates.date2num(pd.to_datetime(changes["started_at"]))).sort_values("at", kind="stable")
-    low, high = ax.get_xlim()
-    inside = inside[(inside["at"] >= low) & (inside["at"] <= high)].head(6)
-    bottom, top = ax.get_ylim()
-    lines = len(inside)
-    ax.set_ylim(bottom, top + (top - bottom) * 0.075 * lines)
-    tops = spread([1 - 0.055 * i for i in range(lines)], gap=0.05, low=0.0, high=1.0)
-    for at, text, y in zip(inside["at"], inside["description"].astype(str), tops, strict=True):
-        ax.axvline(at, color=theme.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        right = at > low + (high - low) * 0.55
-        theme.text_at(
-            ax,
-            text if len(text) <= 44 else text[:43] + "…",
-            (at, y),
-            shift=(-5 if right else 5, 0),
-            colour=theme.GREY,
-            ha="right" if right else "left",
-            va="top",
-            xycoords=("data", "axes fraction"),
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.9},
-        )
-
-
 def _when(frame: pd.DataFrame, day: pd.Timestamp) -> str:
     """ "Oct 2026" where every piece is a month, else the day."""
     is_monthly = len(set(frame["start"])) > 1 and (frame["start"].dt.day == 1).all()
     return f"{day:%b %Y}" if is_monthly else format_date(day)
 
 
-def _plain_title(frame: pd.DataFrame, unit: str, currency: str | None) -> str:
+def _plain_title(frame: pd.DataFrame, unit: str) -> str:
     whole = frame[(frame["status"] == COMPLETE) & frame["value"].notna()]
     if whole.empty:
         return "Nothing was observed from beginning to end yet"
     newest = whole[whole["start"] == whole["start"].max()].sort_values(["value", "name"], kind="stable").iloc[-1]
-    text = f"{format_value(newest['value'], unit, currency=currency)} in {_when(frame, newest['start'])}"
+    text = f"{format_value(newest['value'], unit)} in {_when(frame, newest['start'])}"
     text = text if _when(frame, newest["start"]) != format_date(newest["start"]) else text.replace(" in ", " on ")
     return f"{newest['name']} is highest: {text}" if _has_names(frame) else text
 
 
-def _alt(frame: pd.DataFrame, unit: str, currency: str | None) -> str:
+def _alt(frame: pd.DataFrame, unit: str) -> str:
     sentences = []
-    for name, group in frame.groupby("name", sort=False):
-        whole = group[(group["status"] == COMPLETE) & group["value"].notna()]
-        if whole.empty:
-            continue
-        low, high = top_row(whole.assign(value=-whole["value"]), "value"), top_row(whole, "value")
+    whole = frame[(frame["status"] == COMPLETE) & frame["value"].notna()]
+    for name, group in whole.groupby("name", sort=False):
+        known = group.set_index("start")["value"]
+        lowest, highest = known.index[int(known.argmin())], known.index[int(known.argmax())]
+        low, high, last = (format_value(x, unit) for x in (known.min(), known.max(), known.iloc[-1]))
         who = f"{name}: " if _has_names(frame) else ""
         sentences.append(
-            f"{who}{len(whole)} values from {_when(frame, whole['start'].min())} "
-            f"to {_when(frame, whole['start'].max())}, lowest "
-            f"{format_value(-low['value'], unit, currency=currency)} ({_when(frame, low['start'])}), highest "
-            f"{format_value(high['value'], unit, currency=currency)} ({_when(frame, high['start'])}), last "
-            f"{format_value(whole['value'].iloc[-1], unit, currency=currency)}."
+            f"{who}{len(known)} values from {_when(frame, known.index.min())} to {_when(frame, known.index.max())}, lowest "
+            f"{low} ({_when(frame, lowest)}), highest {high} ({_when(frame, highest)}), last {last}."
         )
     left_out = frame[frame["status"] != COMPLETE]
     if len(left_out):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import matplotlib as mpl
@@ -26,46 +27,22 @@ WIDTH, HEIGHT = 7.5, 4.2
 """Inches; 720 pixels of a page's column at 96 a inch."""
 TITLE_CHARS, SUBTITLE_CHARS = 66, 92
 DEFAULT_AXES_SHARE = 0.775
-"""Width of the only axes of a figure before it is laid out, as a share of the figure's."""
+"""Width of the axes before they are laid out, as a share of the figure's; square ones are narrower."""
 
 _THINGS = {
-    BLUE: (
-        "confirmed",
-        "held",
-        "revenue",
-        "returning",
-        "active",
-        "a",
-        "heavy",
-        "star",
-        "maturity",
-        "treated",
-        "kept",
-        "own",
-        "measured",
-    ),
-    SKY: ("supported", "orders", "new", "b", "medium", "introduction", "launch"),
-    ORANGE: ("partly", "cost", "at risk", "question mark", "decline"),
-    GREY: ("refuted", "lapsed", "dog", "dormant", "end", "control"),
-    RED: ("harmful", "broken", "returns"),
-    LIGHT: ("inconclusive", "invalid", "unclear", "c", "light"),
+    BLUE: ("revenue", "confirmed", "star", "maturity"),
+    SKY: ("orders", "supported", "launch"),
+    ORANGE: ("cost", "partly", "question mark", "decline"),
+    GREY: ("refuted", "dog", "dormant"),
+    RED: ("returns", "harmful"),
+    LIGHT: ("inconclusive", "invalid"),
     GREEN: ("margin", "cash cow", "growth"),
     PURPLE: ("customers",),
-    PALE: ("zero",),
 }
 #: The same thing has the same colour on every page.
 COLOURS: dict[str, str] = {thing: colour for colour, things in _THINGS.items() for thing in things}
-#: Colours as a legend names them.
-COLOUR_WORDS = {
-    BLUE: "blue",
-    GREEN: "green",
-    ORANGE: "orange",
-    GREY: "grey",
-    RED: "red",
-    SKY: "light blue",
-    PURPLE: "pink",
-    LIGHT: "light grey",
-}
+#: Colours as a legend of quadrants names them.
+COLOUR_WORDS = {BLUE: "blue", GREEN: "green", ORANGE: "orange", GREY: "grey"}
 COUNTED = frozenset(
     {"orders", "customers", "visitors", "sessions", "lines", "products", "searches", "returns", "count"}
 )
@@ -147,10 +124,24 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
     return chosen
 
 
-def new_axes(ax: Axes | None, *, height: float = HEIGHT) -> Axes:
-    """The axes given, or those of a new figure of the column's width."""
-    if ax is not None:
-        return ax
+#: Axes that a caller gave to draw on.
+_given: list[Axes] = []
+
+
+@contextmanager
+def drawn_on(ax: Axes | None) -> Iterator[None]:
+    """Have `new_axes` hand out these axes, where some are given."""
+    _given.extend([ax] if ax is not None else [])
+    try:
+        yield
+    finally:
+        _given.clear()
+
+
+def new_axes(*, height: float = HEIGHT) -> Axes:
+    """Axes of a new figure of the column's width, or those that the caller gave."""
+    if _given:
+        return _given.pop()
     with mpl.rc_context(SETTINGS):
         _, ax = plt.subplots(figsize=(WIDTH, height))
     return ax
@@ -192,30 +183,13 @@ def height_for(n_rows: int, *, per_row: float = 0.34, around: float = 1.5) -> fl
 
 def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
     """Write the finding above the axes, with units and what is drawn in a smaller line under it."""
-    room = min(1.0, figure_of(ax).get_figwidth() / WIDTH * ax.get_position().width / DEFAULT_AXES_SHARE)
-    below = textwrap.fill(subtitle, max(12, int(SUBTITLE_CHARS * room)))
+    room = min(1.0, ax.get_position().width / DEFAULT_AXES_SHARE)
+    above, below = textwrap.fill(title, int(TITLE_CHARS * room)), textwrap.fill(subtitle, int(SUBTITLE_CHARS * room))
     if below:
-        text_at(
-            ax,
-            below,
-            (0, 1),
-            shift=(0, 7),
-            size=9.5,
-            colour=GREY,
-            va="bottom",
-            xycoords="axes fraction",
-            gid="subtitle",
-            linespacing=1.25,
-        )
+        look: Any = {"xycoords": "axes fraction", "gid": "subtitle", "linespacing": 1.25}
+        text_at(ax, below, (0, 1), shift=(0, 7), size=9.5, colour=GREY, va="bottom", **look)
     pad = 12.0 + (13.0 * (below.count("\n") + 1) if below else 0.0)
-    ax.set_title(
-        textwrap.fill(title, max(12, int(TITLE_CHARS * room))),
-        loc="left",
-        pad=pad,
-        fontsize=12,
-        fontweight="bold",
-        linespacing=1.25,
-    )
+    ax.set_title(above, loc="left", pad=pad, fontsize=12, fontweight="bold", linespacing=1.25)
 
 
 def align_headline(ax: Axes) -> None:
@@ -233,7 +207,7 @@ def align_headline(ax: Axes) -> None:
             text.xy = (x, 1)  # type: ignore[attr-defined]
 
 
-def format_axis(axis: Axis, unit: str, *, currency: str | None = None, n_ticks: int = 6) -> None:
+def format_axis(axis: Axis, unit: str, *, n_ticks: int = 6) -> None:
     """Write an axis in its unit: £12.4k, 20 %, +5 %, plain numbers."""
 
     def write(value: float, position: int | None = None) -> str:
@@ -242,10 +216,9 @@ def format_axis(axis: Axis, unit: str, *, currency: str | None = None, n_ticks: 
         if base in formats.PERCENT_UNITS:
             return formats.format_share(number, signed=base not in formats.SHARE_UNITS)
         text = formats.format_number(number)
-        code = currency if base == "money" else base
-        if formats.is_money(unit) and code:
-            sign = text[0] if text[0] == formats.MINUS else ""
-            return sign + formats.currency_sign(code) + text.removeprefix(sign)
+        if formats.is_money(unit) and base != "money":
+            sign = formats.MINUS if text.startswith(formats.MINUS) else ""
+            return sign + formats.currency_sign(base) + text.removeprefix(sign)
         return text + ("x" if base in formats.RATIO_UNITS else "")
 
     is_count = unit in COUNTED
@@ -257,7 +230,7 @@ def format_axis(axis: Axis, unit: str, *, currency: str | None = None, n_ticks: 
     axis.set_major_formatter(FuncFormatter(write))
 
 
-def unit_words(unit: str, currency: str | None = None) -> str:
+def unit_words(unit: str) -> str:
     """The unit in words, for a subtitle: "per cent", "GBP a month", "orders"."""
     base, _, tail = unit.partition("/")
     if base in formats.SHARE_UNITS:
@@ -265,7 +238,7 @@ def unit_words(unit: str, currency: str | None = None) -> str:
     elif base in formats.PERCENT_UNITS:
         words = "change in per cent" if base in formats.CHANGE_UNITS else "change in percentage points"
     else:
-        words = currency or "money" if base == "money" else base
+        words = base
     return f"{words} a {tail}" if tail else words
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import draw_intervals
-from opslib.charts.frames import plural, require, rows_of, short
+from opslib.charts.frames import require, rows_of, short
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.stats.estimates import Estimate
+from opslib.suppression import UNSAID, Said
 
 MOST_THEMES, MOST_ROWS = 12, 14
 SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
@@ -25,7 +25,7 @@ SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
 
 @drawing
 def draw_unmet_searches(
-    themes: pd.DataFrame, *, currency: str, title: str | None = None, ax: Axes | None = None
+    themes: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Themes of searches in vain: money a month with its interval, or visits where no money is known.
 
@@ -40,7 +40,7 @@ def draw_unmet_searches(
     require(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_lower", "worth_upper", "top_three_share")  # fmt: skip
     shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
     has_money = bool(shown["worth_amount"].notna().any())
-    ax = theme.new_axes(ax, height=theme.height_for(len(shown), per_row=0.36, around=1.6))
+    ax = theme.new_axes(height=theme.height_for(len(shown), per_row=0.36, around=1.6))
     value = "worth_amount" if has_money else "visits_per_month"
     for row, r in enumerate(rows_of(shown)):
         colour = theme.BLUE if r.top_three_share >= 0.5 else theme.GREY
@@ -58,83 +58,72 @@ def draw_unmet_searches(
     first = _worth_words(shown.iloc[0], currency) if len(shown) and has_money else ""
     return finish(
         ax,
-        title=title
-        or (f"Looked for in vain most: {names}" if len(shown) else "No theme is looked for in vain often enough"),
+        title=(f"Looked for in vain most: {names}" if len(shown) else "No theme is looked for in vain often enough"),
         subtitle=f"{what}; right: visits a month; blue: likely among the best three{more}",
-        alt=f"{plural(len(shown), 'theme')} of searches in vain, most first: {names or 'none'}. {first}",
+        alt=f"{formats.count_of(len(shown), 'theme')} of searches in vain, most first: {names or 'none'}. {first}",
     )
 
 
 def _worth_words(row: pd.Series, currency: str) -> str:
-    worth = Estimate(
-        value=row["worth_amount"], lower=row["worth_lower"], upper=row["worth_upper"], n=0, unit=currency, method=""
-    )
+    value, lower, upper = row[["worth_amount", "worth_lower", "worth_upper"]]
+    worth = Estimate(value=value, lower=lower, upper=upper, n=0, unit=currency, method="")
     return f"{row['theme']} is worth {formats.format_estimate(worth)} a month."
 
 
 @drawing
 def draw_white_space(
-    gaps: pd.DataFrame, *, rows: str = "category", columns: str = "price_band", currency: str,
-    title: str | None = None, ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+    gaps: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Demand over offer in a matrix: 1.5x draws half as much again as its share of the offer; money that rests on it below.
 
     Parameters
     ----------
     gaps : DataFrame
-        From `positioning.demand_gaps`: the columns ``rows`` and ``columns``, ``pressure``, ``pressure_lower``,
-        ``pressure_upper``, ``excess_amount``.
-    rows : str
-        Column down the side; those with the largest gap are drawn.
-    columns : str
-        Column across.
+        From `positioning.demand_gaps`: ``category``, ``pressure``, ``pressure_lower``, ``pressure_upper``,
+        ``excess_amount``, those with the largest gap first; without a ``price_band`` intervals are drawn.
     currency : str
         ISO code.
     """
     if "price_band" not in gaps:
         shown = gaps.rename(columns={"pressure_lower": "lower", "pressure_upper": "upper"}).head(12)
-        drawn = draw_intervals(shown, value="pressure", unit="ratio", reference=1.0, title=title, ax=ax)
+        drawn = draw_intervals(shown, value="pressure", unit="ratio", reference=1.0)
         assert drawn is not None  # there are rows
         return drawn
-    require(gaps, "white space", rows, columns, "pressure", "pressure_lower", "pressure_upper", "excess_amount")  # fmt: skip
-    names = list(dict.fromkeys(gaps[rows]))[:MOST_ROWS]
-    heads = sorted(set(gaps[columns]))
-    ax = theme.new_axes(ax, height=theme.height_for(len(names), per_row=0.5, around=1.8))
-    for r in gaps[gaps[rows].isin(names)].to_dict("records"):
-        _cell(ax, heads.index(r[columns]), names.index(r[rows]), r, currency)
-    of_band = " price third" if columns == "price_band" else ""
-    heat_axes(ax, [f"{head}{of_band}" for head in heads], [short(name, 26) for name in names])
+    require(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
+    names = list(dict.fromkeys(gaps["category"]))[:MOST_ROWS]
+    heads = sorted(set(gaps["price_band"]))
+    ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.5, around=1.8))
+    for r in rows_of(gaps[gaps["category"].isin(names)]):
+        _cell(ax, heads.index(r.price_band), names.index(r.category), r, currency)
+    heat_axes(ax, [f"{head} price third" for head in heads], [short(name, 26) for name in names])
     ax.tick_params(labelcolor=theme.INK)
     clear = gaps[gaps["pressure_lower"] > 1].dropna(subset=["pressure"])
-    best = clear.iloc[0] if len(clear) else None
-    plain = None
-    if best is not None:
-        where = f"{best[rows]}, {best[columns]}{of_band},"
+    plain = "Demand follows the offer: no gap beyond chance"
+    if len(clear):
+        best = clear.iloc[0]
+        where = f"{best['category']}, {best['price_band']} price third,"
         plain = f"{where} draws {best['pressure']:.1f} times its share of the offer"
-    left = gaps[rows].nunique() - len(names)
+    left = gaps["category"].nunique() - len(names)
     return finish(
         ax,
-        title=title or plain or "Demand follows the offer: no gap beyond chance",
+        title=plain,
         subtitle="demand share over offer share (95 % interval); money a month that rests on the excess; blue: clearly above 1"
         + (f"; {left} smaller rows left out" if left > 0 else ""),
-        alt=f"A matrix of {plural(len(gaps), 'group')}; {len(clear)} draw clearly more demand than their share of the offer.",
+        alt=f"A matrix of {formats.count_of(len(gaps), 'group')}; {len(clear)} draw clearly more demand than their share of the offer.",
     )  # fmt: skip
 
 
-def _cell(ax: Axes, x: int, y: int, r: dict[Hashable, Any], currency: str) -> None:
+def _cell(ax: Axes, x: int, y: int, r: Any, currency: str) -> None:
     """One group: its colour by the ratio where that is clear of one, and its numbers."""
-    ratio = r["pressure"]
-    is_clear = np.isfinite(ratio) and r["pressure_lower"] > 1
-    colour = (
-        max((end, shade) for end, shade in SCALE.items() if not is_clear or end <= ratio)[1] if is_clear else "#FFFFFF"
-    )
+    ratio = r.pressure
+    is_clear = np.isfinite(ratio) and r.pressure_lower > 1
+    colour = max((end, shade) for end, shade in SCALE.items() if end <= ratio)[1] if is_clear else "#FFFFFF"
     ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, edgecolor=theme.PALE, linewidth=0.8))
     if not np.isfinite(ratio):
         theme.text_at(ax, "nothing offered", (x, y), size=8.5, colour=theme.GREY, ha="center")
         return
     ink = theme.ink_on(colour) if is_clear else theme.GREY
-    text = f"{ratio:.2f}x ({r['pressure_lower']:.2f}–{r['pressure_upper']:.2f})"
-    money = formats.format_money(
-        r["excess_amount"], currency, step=None if abs(r["excess_amount"]) >= 1e4 else 1.0, signed=True
-    )
+    text = f"{ratio:.2f}x ({r.pressure_lower:.2f}–{r.pressure_upper:.2f})"
+    step = None if abs(r.excess_amount) >= 1e4 else 1.0
+    money = formats.format_money(r.excess_amount, currency, step=step, signed=True)
     write_cell(ax, (x, y), text, money, ink=ink)

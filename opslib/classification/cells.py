@@ -133,43 +133,20 @@ def abc_xyz(
     n, mean = ranked["n_pieces"].cast("float64"), engine.ratio(ranked["demand"], ranked["n_pieces"])
     variance = ibis.greatest(engine.ratio(ranked["squares"], n) - mean * mean, 0)
     variation = engine.ratio(variance.sqrt(), mean)
-    enough = ranked["n_pieces"] >= limits.min_pieces
+    is_new, ahead = ranked["n_pieces"] < limits.min_pieces, ranked["share_ahead"]
+    places = ((ranked["amount"] <= 0, "C"), (ahead < limits.abc[0], "A"), (ahead < limits.abc[1], "B"))
+    steadiness = ((is_new, "N"), (variation <= limits.xyz[0], "X"), (variation <= limits.xyz[1], "Y"))
     judged = ranked.select(
         "product_id",
-        "cumulative_share",
-        "n_pieces",
         **{f"{value}_amount": ranked["amount"], f"{value}_share": ranked["own_share"]},
+        cumulative_share="cumulative_share",
+        abc_class=ibis.cases(*places, else_="C"),
+        n_pieces="n_pieces",
         demand_mean=mean,
         demand_variation=variation,
-        abc_class=_abc(ranked, limits),
-        xyz_class=ibis.cases(
-            (~enough, "N"),
-            (variation <= limits.xyz[0], "X"),
-            (variation <= limits.xyz[1], "Y"),
-            else_="Z",
-        ),
+        xyz_class=ibis.cases(*steadiness, else_="Z"),
     )
-    return judged.select(
-        "product_id",
-        f"{value}_amount",
-        f"{value}_share",
-        "cumulative_share",
-        "abc_class",
-        "n_pieces",
-        "demand_mean",
-        "demand_variation",
-        "xyz_class",
-        cell=judged["abc_class"].concat(judged["xyz_class"]),
-    )
-
-
-def _abc(ranked: ir.Table, limits: AbcXyzLimits) -> ir.StringValue:
-    return ibis.cases(
-        (ranked["amount"] <= 0, "C"),
-        (ranked["share_ahead"] < limits.abc[0], "A"),
-        (ranked["share_ahead"] < limits.abc[1], "B"),
-        else_="C",
-    )
+    return judged.mutate(cell=judged["abc_class"].concat(judged["xyz_class"]))
 
 
 def _full_pieces(period: Period, grain: Grain, coverage: Coverage | None) -> list[date]:

@@ -7,7 +7,6 @@ import ibis.expr.types as ir
 from scipy import stats as distributions
 
 from opslib import engine
-from opslib.classification.cells import Treatment
 from opslib.errors import ParameterError
 from opslib.metrics import buyer, line_revenue, order_day, paid, with_column
 from opslib.metrics.blocks import Table
@@ -18,22 +17,9 @@ MIN_BUYERS = 10
 _TABLED = 30
 """Degrees of freedom up to which Student's quantile is listed; beyond, it is expanded around the normal's."""
 
-QUADRANTS: dict[str, Treatment] = {
-    "star": Treatment(name="star", action="secure supply and visibility, invest", department="Buying"),
-    "cash cow": Treatment(name="cash cow", action="hold price and quality, harvest", department="Buying"),
-    "question mark": Treatment(name="question mark", action="test what makes it large, or stop", department="Buying"),
-    "dog": Treatment(name="dog", action="reduce range and effort", department="Buying"),
-}
-
 
 def growth_share(
-    order_lines: Table,
-    *,
-    by: str,
-    period: Period,
-    baseline: Period,
-    products: Table | None = None,
-    level: float = 0.95,
+    order_lines: Table, *, by: str, period: Period, baseline: Period, products: Table | None = None
 ) -> ir.Table:
     """Growth-share matrix of products or categories within the shop.
 
@@ -47,8 +33,6 @@ def growth_share(
         After and before, of equal length.
     products : products or None
         Where ``by`` stands, if not in the lines.
-    level : float
-        Coverage of the interval of growth (0-1).
 
     Returns
     -------
@@ -80,9 +64,8 @@ def growth_share(
         raise ParameterError(f"baseline: {baseline.n_days} days against {period.n_days}; growth needs equal lengths")
     sums = _group_sums(order_lines, by=by, period=period, baseline=baseline, products=products)
     everything = ibis.window()
-    top = sums["revenue_after"].max().over(everything)
     sums = sums.mutate(
-        top=top,
+        top=sums["revenue_after"].max().over(everything),
         whole=sums["revenue_after"].sum().over(everything),
         whole_before=sums["revenue_before"].sum().over(everything),
         n_groups=sums.count().over(everything).cast("float64"),
@@ -99,7 +82,7 @@ def growth_share(
         + engine.ratio(sums["yy1"], sums["revenue_after"] * sums["revenue_after"])
         - engine.ratio(sums["yy01"] * 2, sums["revenue_before"] * sums["revenue_after"])
     )
-    half = ibis.greatest(variance, 0).cast("float64").sqrt() * student_quantile(sums["n_buyers"] - 1, level=level)
+    half = ibis.greatest(variance, 0).cast("float64").sqrt() * student_quantile(sums["n_buyers"] - 1, level=0.95)
     matrix = sums.select(
         "group",
         "revenue_before",
@@ -129,14 +112,7 @@ def growth_share(
     ).drop("n_groups")
 
 
-def _group_sums(
-    order_lines: Table,
-    *,
-    by: str,
-    period: Period,
-    baseline: Period,
-    products: Table | None,
-) -> ir.Table:
+def _group_sums(order_lines: Table, *, by: str, period: Period, baseline: Period, products: Table | None) -> ir.Table:
     """Revenue of each group in both periods, with squares and products over buyers."""
     lines = paid(order_lines)
     lines = with_column(lines, by, {} if products is None else {"products": engine.as_table(products)}, why="by")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 
 import ibis
@@ -19,6 +18,8 @@ from opslib.metrics.blocks import Table, group_sizes
 from opslib.periods import Coverage
 
 WEEK = 7
+LEVEL = 0.95
+"""Coverage of the intervals, and one less the share of false finds among "growth" and "decline"."""
 _FARTHEST = 8.0
 """Standard errors beyond which a probability (1e-15) is not told apart."""
 
@@ -43,14 +44,7 @@ def longest_window(coverage: Coverage, *, as_of: date, most: int = 90) -> int:
     return max(min(most, ((as_of - coverage.first).days + 1) // 2 - 1), 1)
 
 
-def life_cycle(
-    order_lines: Table,
-    *,
-    as_of: date,
-    coverage: Coverage,
-    window_days: int = 90,
-    level: float = 0.95,
-) -> ir.Table:
+def life_cycle(order_lines: Table, *, as_of: date, coverage: Coverage, window_days: int = 90) -> ir.Table:
     """Stage of each product's life: two windows of orders against the shop's own.
 
     Parameters
@@ -63,8 +57,6 @@ def life_cycle(
         What the data have seen.
     window_days : int
         Length of the recent window and of the one before it, in days.
-    level : float
-        Coverage of the interval (0-1), and one less the share of false finds among "growth" and "decline".
 
     Returns
     -------
@@ -112,7 +104,7 @@ def life_cycle(
         joined = life.left_join(side, life["product_id"] == side["side_id"])
         nothing = {name: joined[name].fill_null(0) for name in side.columns if name != "side_id"}
         life = joined.mutate(**nothing).drop("side_id")
-    return _staged(_with_error(life, window_days=window_days), recent=recent, level=level)
+    return _staged(_with_error(life, window_days=window_days), recent=recent)
 
 
 def _by_buyers(rows: ir.Table, is_before: ir.BooleanValue, is_recent: ir.BooleanValue) -> ir.Table:
@@ -168,9 +160,9 @@ def _with_error(life: ir.Table, *, window_days: int) -> ir.Table:
     ).drop("oo0", "oo1", "oo01", "w0", "w1")
 
 
-def _staged(life: ir.Table, *, recent: date, level: float) -> ir.Table:
+def _staged(life: ir.Table, *, recent: date) -> ir.Table:
     """Intervals of each product, and stages by Benjamini and Hochberg over the products that could have grown."""
-    half = life["error"] * float(distributions.norm.ppf((1 + level) / 2))
+    half = life["error"] * float(distributions.norm.ppf((1 + LEVEL) / 2))
     life = life.mutate(
         relative_growth=life["log"].exp() - 1,
         growth_lower=(life["log"] - half).exp() - 1,
@@ -184,7 +176,7 @@ def _staged(life: ir.Table, *, recent: date, level: float) -> ir.Table:
         ),
     )
     rank = ibis.cume_dist().over(ibis.window(group_by="is_asked", order_by="p"))
-    life = life.mutate(is_step=life["is_asked"] & (life["p"] <= rank * (1 - level)))
+    life = life.mutate(is_step=life["is_asked"] & (life["p"] <= rank * (1 - LEVEL)))
     limit = life["p"].max(where=life["is_step"]).over(ibis.window())
     life = life.mutate(is_beyond=(life["is_asked"] & (life["p"] <= limit)).fill_null(False))
     return life.mutate(
@@ -198,7 +190,7 @@ def _staged(life: ir.Table, *, recent: date, level: float) -> ir.Table:
     ).drop("log", "error", "p", "is_asked", "is_step", "is_beyond")
 
 
-def stage_summary(stages: Table, classes: Table, *, rules: Mapping[str, str] = STAGES) -> pd.DataFrame:
+def stage_summary(stages: Table, classes: Table) -> pd.DataFrame:
     """Products and value of each stage of life.
 
     Parameters
@@ -207,8 +199,6 @@ def stage_summary(stages: Table, classes: Table, *, rules: Mapping[str, str] = S
         From `life_cycle`.
     classes : table
         From `abc_xyz`, for the value.
-    rules : mapping of str to str
-        What each stage means.
 
     Returns
     -------
@@ -225,8 +215,8 @@ def stage_summary(stages: Table, classes: Table, *, rules: Mapping[str, str] = S
     values = engine.as_table(classes)
     values = values.select("product_id", revenue_amount=value_of(values))
     joined = engine.as_table(stages).select("product_id", "stage").left_join(values, "product_id")
-    sizes = group_sizes(joined, "stage", rules, counted="product")
-    return sizes.drop(columns="product_share").assign(rule=sizes["stage"].map(dict(rules)))
+    sizes = group_sizes(joined, "stage", STAGES, counted="product")
+    return sizes.drop(columns="product_share").assign(rule=sizes["stage"].map(STAGES))
 
 
 def two_sided(z: ir.FloatingValue) -> ir.FloatingValue:

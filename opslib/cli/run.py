@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +18,15 @@ from opslib.cli.common import (
     read_pairs,
 )
 from opslib.errors import ParameterError
+from opslib.privacy import MINIMUM
 from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
-    from opslib.reporting.plans import RunPlan
+    from opslib.reporting.plans import BatchFile, RunPlan
     from opslib.shop.sources import Shop as OpenShop
 
+#: Of an ``--each``, or a grid of a batch file: every value that the orders have.
+ALL = ("all",)
 
 Shop = Annotated[
     str,
@@ -76,61 +79,39 @@ def run(
     Examples: opslib run demo | opslib run online_retail --only 70 --start 2011-10-01 --end 2011-10-31 |
     opslib run demo --only segmentation -p bins=4 | opslib run ../exports/shopify --each country | opslib run demo --explain
     """
-    options: dict[str, Any] = {"timeout": timeout, "is_code_shown": code} | ({"n_workers": workers} if workers else {})
+    from opslib.reporting.plans import BatchFile, read_batch
+
+    options: dict[str, Any] = {"timeout": timeout, "is_code_shown": code, "out": out or project_root() / "reports"}
+    options |= {"n_workers": workers} if workers else {}
     parameters = read_pairs(parameter or [], option="-p") | ({"where": where} if where else {})
-    wish = Wish(
-        only=tuple(only or ()), start=start, end=end, parameters=parameters, each=tuple(each or ()),
-        out=out or project_root() / "reports", is_forced=force, verify=verify, is_explained=explain, options=options,
-    )  # fmt: skip
     if shop.endswith((".yml", ".yaml")) and "batches" in Path(shop).parts:
-        codes = [_run_shop(name, wish_of) for name, wish_of in _read_batch(Path(shop), wish)]
+        wish = read_batch(Path(shop) if Path(shop).exists() else project_root() / shop)
+        wish = replace(wish, parameters={**wish.parameters, **parameters})
     else:
-        codes = [_run_shop(shop, wish)]
+        named = [item.partition("=") for item in each or ()]
+        grid = {name: tuple(values.split(",")) if sign else ALL for name, sign, values in named}
+        wish = BatchFile(
+            shops=(shop,), notebooks=tuple(only or ()), start=start, end=end, parameters=parameters, each=grid
+        )
+    codes = [
+        _run_shop(name, wish, options, verify=verify, is_forced=force, is_explained=explain) for name in wish.shops
+    ]
     raise typer.Exit(max(codes))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a run was asked for, whether on the command line or in a batch file."""
-
-    only: tuple[str, ...]
-    start: str
-    end: str
-    parameters: dict[str, Any]
-    each: tuple[str, ...]
-    out: Path
-    is_forced: bool
-    verify: bool
-    is_explained: bool
-    options: dict[str, Any]
-
-
-def _read_batch(path: Path, wish: Wish) -> list[tuple[str, Wish]]:
-    from opslib.reporting.plans import read_batch
-
-    batch = read_batch(path if path.exists() else project_root() / path)
-    each = [
-        name if values == ("all",) else f"{name}={','.join(map(str, values))}" for name, values in batch.each.items()
-    ]
-    whole = replace(
-        wish, only=batch.notebooks, start=batch.start, end=batch.end, each=tuple(each),
-        parameters={**batch.parameters, **wish.parameters},
-    )  # fmt: skip
-    return [(shop, whole) for shop in batch.shops]
-
-
-def _run_shop(shop: str, wish: Wish) -> int:
+def _run_shop(
+    shop: str, wish: BatchFile, options: dict[str, Any], *, verify: bool, is_forced: bool, is_explained: bool
+) -> int:
     from opslib.reporting import batch
 
     address = _address(shop, project_root())
-    opened = open_with_progress(address, verify=wish.verify)
-    parameters = wish.parameters | ({"shop": address} if opened.name != shop else {})
-    plan = _plan(opened, parameters, wish)
-    if wish.is_explained:
-        why = batch.explain(plan, is_forced=wish.is_forced)
+    opened = open_with_progress(address, verify=verify)
+    plan = _plan(opened, {**wish.parameters, **({"shop": address} if opened.name != shop else {})}, wish, options)
+    if is_explained:
+        why = batch.explain(plan, is_forced=is_forced)
         echo_table([(name, reason or "nothing changed") for name, reason in why.items()], ("page", "why"))
         return 0
-    result = batch.run(plan, is_forced=wish.is_forced)
+    result = batch.run(plan, is_forced=is_forced)
     for page in result.pages:
         if page.status == "failed":
             kept = result.failed.get(page.name)
@@ -142,24 +123,22 @@ def _run_shop(shop: str, wish: Wish) -> int:
     return result.exit_code
 
 
-def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
+def _plan(shop: OpenShop, parameters: dict[str, Any], wish: BatchFile, options: dict[str, Any]) -> RunPlan:
     """Pages of the run; a notebook about proposals is one page a proposal, drafts apart, and none where there are none."""
     from opslib.casework.files import load_proposals
-    from opslib.reporting import batch
+    from opslib.reporting import plans
     from opslib.reporting.parameters import load_notebook, read_parameters
 
     about: list[Path] = []
     others: list[Path] = []
-    for path in chosen_notebooks(wish.only):
+    for path in chosen_notebooks(wish.notebooks):
         declared = read_parameters(load_notebook(path), name=path.stem)
-        (about if batch.is_about_a_proposal(declared) else others).append(path)
+        (about if plans.is_about_a_proposal(declared) else others).append(path)
     folder = proposals_of(shop.name)
-    common = {
-        "out": wish.out, "is_partial": bool(wish.only), "promises": _promises(folder), **batch.shop_facts(shop), **wish.options,
-    }  # fmt: skip
+    common = {"is_partial": bool(wish.notebooks), "promises": _promises(folder), **plans.shop_facts(shop), **options}
     known = {name: value for name, value in parameters.items() if name != "proposal"}
-    grid = _grid(wish.each, shop) if others else {}
-    plan = batch.plan_run(shop.name, others, parameters=known, start=wish.start, end=wish.end, each=grid, **common)
+    grid = {name: _values(name, wish.each[name], shop) for name in wish.each} if others else {}
+    plan = plans.plan_run(shop.name, others, parameters=known, start=wish.start, end=wish.end, each=grid, **common)
     finished = [name for name, item in load_proposals(folder).items() if not item.to_do] if about else []
     ids = [parameters["proposal"]] if "proposal" in parameters else finished
     if about and not ids and not plan.pages:
@@ -167,7 +146,7 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: Wish) -> RunPlan:
     if not ids:
         return plan
     own = {name: value for name, value in parameters.items() if name == "shop"}
-    judged = batch.plan_run(shop.name, about, parameters=own, each={"proposal": ids}, **common)
+    judged = plans.plan_run(shop.name, about, parameters=own, each={"proposal": ids}, **common)
     return replace(judged, pages=plan.pages + judged.pages)
 
 
@@ -191,18 +170,43 @@ def _address(shop: str, root: Path) -> str:
     return os.path.relpath(path.resolve(), root)
 
 
-def _grid(each: tuple[str, ...], shop: OpenShop) -> dict[str, list[str]]:
-    """Values of every ``--each``: those given, or all that the orders have."""
-    grid = {}
-    for item in each:
-        name, sign, values = item.partition("=")
-        grid[name] = values.split(",") if sign else _values_of(name, shop)
-    return grid
+def _few(column: str, shop: OpenShop) -> list[str]:
+    """Values that get no page: of too few people, and those whose pages would reveal them beside the whole shop's."""
+    from opslib import engine
+    from opslib.privacy import plan_withholding
+    from opslib.shop.choices import people_by
+
+    counts = people_by(shop.tables, [column])
+    if counts is None:
+        return []
+    frame = engine.collect(counts, max_rows=10_000)
+    cells = plan_withholding(frame[frame[column].notna()], people="n_people", dimensions=[column]).cells
+    return sorted(str(value) for (value,) in cells)
 
 
-def _values_of(column: str, shop: OpenShop) -> list[str]:
+def _values(column: str, asked: tuple[Any, ...], shop: OpenShop) -> list[str]:
+    """Values of an ``--each``: those given, or all that the orders have, without those of too few people."""
+    from opslib.shop.choices import require_group
+
+    require_group(column, asked_by=f"--each {column}")
+    few = _few(column, shop)
+    kept = [value for value in _all_values(column, asked, shop) if value not in few]
+    if few:
+        typer.echo(
+            f"left out, since they or the rest would tell about fewer than {MINIMUM} people: {column} {', '.join(few)}"
+        )
+    if not kept:
+        raise ParameterError(
+            f"--each {column}: every value stands for fewer than {MINIMUM} people; choose a coarser column"
+        )
+    return kept
+
+
+def _all_values(column: str, asked: tuple[Any, ...], shop: OpenShop) -> list[str]:
     from opslib import engine
 
+    if asked != ALL:
+        return [str(value) for value in asked]
     lines = shop.table("order_lines")
     if column not in lines.columns:
         raise ParameterError(f"--each {column}: order_lines has no such column; it has {', '.join(lines.columns)}")
@@ -243,7 +247,7 @@ def prune(
 
     Example: opslib prune --keep 3
     """
-    from opslib.reporting.batch import prune as prune_runs
+    from opslib.reporting.publishing import prune as prune_runs
 
     folder = out or project_root() / "reports"
     shops = [p for p in sorted(folder.iterdir()) if p.is_dir() and (p / "latest").exists()] if folder.is_dir() else []

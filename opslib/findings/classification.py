@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from opslib.finding import About, Facts, Finding, Proposes, answer
@@ -91,26 +93,22 @@ def _cell(row: pd.Series, currency: str) -> Finding:
     )
 
 
-def _movers(matrix: pd.DataFrame) -> list[Finding]:
+def _movers(matrix: pd.DataFrame) -> Iterator[Finding]:
     """Groups that grew or shrank against the shop beyond chance."""
     clear = matrix[matrix["is_clear"].astype(bool)]
     gap = clear["growth_change"] - clear["shop_growth"]
-    found = []
     for word, rows in (("faster", clear[gap > 0]), ("slower", clear[gap < 0])):
         if not len(rows):
             continue
         top = rows.loc[gap[rows.index].abs().sort_values(ascending=False, kind="stable").index].head(_NAMED_GROUPS)
-        found.append(
-            Finding(
-                key=f"groups-{word}",
-                sentence=f"{len(rows)} of {len(matrix)} groups grew {word} than the shop "
-                f"({format_change(float(rows['shop_growth'].iloc[0]))}) beyond chance: {named(top, _growth)}.",
-                kind="estimated",
-                section="growth-share",
-                caveat="Several groups are judged at once; of twenty without any change one would be named.",
-            )
+        yield Finding(
+            key=f"groups-{word}",
+            sentence=f"{len(rows)} of {len(matrix)} groups grew {word} than the shop "
+            f"({format_change(float(rows['shop_growth'].iloc[0]))}) beyond chance: {named(top, _growth)}.",
+            kind="estimated",
+            section="growth-share",
+            caveat="Several groups are judged at once; of twenty without any change one would be named.",
         )
-    return found
 
 
 def _growth(row: pd.Series) -> Estimate:

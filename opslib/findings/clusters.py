@@ -129,23 +129,18 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
     moved = drift.features[drift.features["reading"] != "as at fitting"]
     names = ", ".join(feature_named(name).meaning for name in moved["feature"])
     far = format_share(drift.n_far / drift.n_customers)
-    found = [
-        Finding(
-            key="model-fit",
-            sentence=(
-                f"Habits have moved since the model was fitted: {names}. "
-                if len(moved)
-                else "No habit has moved beyond chance since the model was fitted. "
-            )
-            + f"{far} of {count_of(drift.n_customers, 'customer')} lie further from every group than 99 % did at fitting.",
-            kind="measured",
-            section="drift",
-            action="fit the groups again" if len(moved) or drift.far_lower > 0 else "keep the model",
-            department="Data",
-        )
-    ]
+    since = f"Habits have moved since the model was fitted: {names}."
+    whole = Finding(
+        key="model-fit",
+        sentence=f"{since if len(moved) else 'No habit has moved beyond chance since the model was fitted.'} {far} of "
+        f"{count_of(drift.n_customers, 'customer')} lie further from every group than 99 % did at fitting.",
+        kind="measured",
+        section="drift",
+        action="fit the groups again" if len(moved) or drift.far_lower > 0 else "keep the model",
+        department="Data",
+    )
     beyond = drift.segments[(drift.segments["change_lower"] > 0) | (drift.segments["change_upper"] < 0)]
-    return (*found, *(_moved(row, drift.n_customers) for _, row in beyond.iterrows()))
+    return (whole, *(_moved(row, drift.n_customers) for _, row in beyond.iterrows()))
 
 
 def _moved(row: pd.Series, n: int) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -78,9 +78,8 @@ def _verdict(errors: Sequence[Violation], warnings: Sequence[Violation]) -> Find
     return Finding(key="verdict", sentence=text, kind="measured", section="rules")
 
 
-def _rows(accounting: pd.DataFrame) -> tuple[Finding, ...]:
+def _rows(accounting: pd.DataFrame) -> Iterator[Finding]:
     """One finding a source of which something was set aside or sent to another table."""
-    found = []
     for source, rows in accounting.groupby("source", sort=False):
         if len(rows) < 2:
             continue
@@ -97,16 +96,13 @@ def _rows(accounting: pd.DataFrame) -> tuple[Finding, ...]:
             if len(aside)
             else ""
         )
-        found.append(
-            Finding(
-                key=f"rows-{str(source).replace(' ', '-')}",
-                sentence=f"Every one of {format_number(total, step=1)} {source} is accounted for: "
-                f"{', '.join(parts)}{rest}.",
-                kind="measured",
-                section="accounting",
-            )
+        yield Finding(
+            key=f"rows-{str(source).replace(' ', '-')}",
+            sentence=f"Every one of {format_number(total, step=1)} {source} is accounted for: "
+            f"{', '.join(parts)}{rest}.",
+            kind="measured",
+            section="accounting",
         )
-    return tuple(found)
 
 
 def _days(coverage: Coverage, period: Period) -> Finding:

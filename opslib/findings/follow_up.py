@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -135,11 +135,8 @@ def what_was_decided(decided: pd.DataFrame, outcomes: pd.DataFrame, *, is_replay
     """How much was decided and looked at again, and whether it was a replay."""
     if not len(decided):
         return ("Nothing was decided in this shop yet, so there is no promise to look at again.",)
-    said = [f"{len(decided)} decisions, {len(outcomes)} of them looked at again."]
-    return (
-        *said,
-        *(["All of them are replays on history: they enter no score of real promises."] if is_replay else []),
-    )
+    replayed = ("All of them are replays on history: they enter no score of real promises.",) if is_replay else ()
+    return (f"{len(decided)} decisions, {len(outcomes)} of them looked at again.", *replayed)
 
 
 def undo_sentence(worse: pd.DataFrame) -> str:
@@ -192,19 +189,17 @@ def _came_true(outcomes: pd.DataFrame) -> Finding:
     )
 
 
-def _against(every: pd.DataFrame) -> list[Finding]:
+def _against(every: pd.DataFrame) -> Iterator[Finding]:
     rows = every[~every["is_with_recommendation"].astype(bool)]
     if rows.empty:
-        return []
+        return
     launched = rows[rows["decision"].isin(LAUNCHES)]
     seen = launched[launched["outcome"].notna()]
     true = int(seen["outcome"].isin(CAME_TRUE).sum())
     tail = f"; of {len(seen)} looked at again, {true} came true at least in direction" if len(seen) else ""
-    return [
-        Finding(
-            key="against-advice",
-            kind="measured",
-            section="against",
-            sentence=f"{len(rows)} of {count_of(len(every), 'decision')} went against the recommendation{tail}.",
-        )
-    ]
+    yield Finding(
+        key="against-advice",
+        kind="measured",
+        section="against",
+        sentence=f"{len(rows)} of {count_of(len(every), 'decision')} went against the recommendation{tail}.",
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from opslib import privacy
@@ -118,37 +120,36 @@ def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool)
     )
 
 
-def _launches(launches: pd.DataFrame) -> list[Finding]:
+def _launches(launches: pd.DataFrame) -> Iterator[Finding]:
     """What the launches of the period took from their neighbours."""
     answered = launches[launches["q_value"].notna()]
     if not len(answered):
-        return []
+        return
     clear = answered[answered["is_taken"].astype(bool)]
     counted = f"Of {count_of(len(answered), 'launch')} with enough sales around, "
     if not len(clear):
         text = counted + "none took clearly from the products that it competes with."
-        return [Finding(key="launches", sentence=text, kind="estimated", section="launches")]
+        yield Finding(key="launches", sentence=text, kind="estimated", section="launches")
+        return
     first = clear.sort_values(["q_value", "item"]).iloc[0]
     method = "difference-in-differences, groups without a launch as yardstick"
     estimate, taken = (
         estimate_of(first, (value, f"{stem}_lower", f"{stem}_upper"), n=first["n_placebos"], unit=unit, method=method)
         for value, stem, unit in (("lost_share", "lost", "share"), ("taken_ratio", "taken", "lines"))
     )
-    return [
-        Finding(
-            key="launches",
-            sentence=f"{counted}{format_number(len(clear))} took from {'its' if len(clear) == 1 else 'their'} neighbours: after "
-            f"{first['item']} came, its group lost {format_estimate(estimate)} of its sales, {format_estimate(taken)} for "
-            "each line that it sold.",
-            kind="estimated",
-            estimate=estimate,
-            grade="Low",
-            section="launches",
-            action=f"count {first['item']} net of what it takes from its group before more like it is bought",
-            department="Buying",
-            caveat="The group may have lost for another reason at the same time; launches are not random.",
-        ),
-    ]
+    yield Finding(
+        key="launches",
+        sentence=f"{counted}{format_number(len(clear))} took from {'its' if len(clear) == 1 else 'their'} neighbours: after "
+        f"{first['item']} came, its group lost {format_estimate(estimate)} of its sales, {format_estimate(taken)} for "
+        "each line that it sold.",
+        kind="estimated",
+        estimate=estimate,
+        grade="Low",
+        section="launches",
+        action=f"count {first['item']} net of what it takes from its group before more like it is bought",
+        department="Buying",
+        caveat="The group may have lost for another reason at the same time; launches are not random.",
+    )
 
 
 def _times_chance(row: pd.Series) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -56,7 +56,7 @@ def findings(
     -------
     tuple of Finding
     """
-    found = _against_rivals(position) if len(position) else []
+    found = [*_against_rivals(position)] if len(position) else []
     found += _ladder_gap(ladder, page.currency) if len(ladder) else []
     found += _promotion(promotions) if len(promotions) else []
     found += unmet_findings(unmet, currency=page.currency)
@@ -83,92 +83,80 @@ def _change(row: pd.Series) -> Estimate:
     return estimate_of(row[list(names)] - 1, names, n=row["n_covered"], unit="relative change", method=method)
 
 
-def _against_rivals(position: pd.DataFrame) -> list[Finding]:
+def _against_rivals(position: pd.DataFrame) -> Iterator[Finding]:
     known = position.dropna(subset=["price_index", "lower", "upper"])
-    found = []
     for word, rows in (("dearer", known[known["lower"] > 1]), ("cheaper", known[known["upper"] < 1].iloc[::-1])):
         if not len(rows):
             continue
         is_dear = word == "dearer"
-        found.append(
-            Finding(
-                key=f"price-{word}",
-                sentence=f"{len(rows)} of {len(position)} groups {are(len(rows))} clearly {word} than competitors: "
-                f"{named(rows.head(3), _change)}.",
-                kind="estimated",
-                section="price-position",
-                priority=1,
-                estimate=_change(rows.iloc[0]),
-                action=f"check whether quality or service carries it: {rows.iloc[0]['group']}" if is_dear else None,
-                department="Buying" if is_dear else None,
-                proposes=Proposes(metric="units_sold", design="elasticity") if is_dear else None,
-            )
+        yield Finding(
+            key=f"price-{word}",
+            sentence=f"{len(rows)} of {len(position)} groups {are(len(rows))} clearly {word} than competitors: "
+            f"{named(rows.head(3), _change)}.",
+            kind="estimated",
+            section="price-position",
+            priority=1,
+            estimate=_change(rows.iloc[0]),
+            action=f"check whether quality or service carries it: {rows.iloc[0]['group']}" if is_dear else None,
+            department="Buying" if is_dear else None,
+            proposes=Proposes(metric="units_sold", design="elasticity") if is_dear else None,
         )
     share = position["n_covered"].sum() / position["n_products"].sum()
     stale = int(position["n_stale"].sum())
-    found.append(
-        Finding(
-            key="coverage",
-            kind="measured",
-            section="price-position",
-            sentence=f"A fresh competitor price is known for {format_share(share)} of the products; "
-            f"{count_of(stale, 'price')} {are(stale)} stale and left out.",
-        )
+    yield Finding(
+        key="coverage",
+        kind="measured",
+        section="price-position",
+        sentence=f"A fresh competitor price is known for {format_share(share)} of the products; "
+        f"{count_of(stale, 'price')} {are(stale)} stale and left out.",
     )
-    return found
 
 
-def _ladder_gap(ladder: pd.DataFrame, currency: str) -> list[Finding]:
+def _ladder_gap(ladder: pd.DataFrame, currency: str) -> Iterator[Finding]:
     """The price band whose share of demand exceeds its share of offer most."""
     rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"]).sort_values(
         ["excess", "category", "band"], ascending=[False, True, True], kind="stable"
     )
     row = rows.iloc[0]
     if row["excess"] <= 0:
-        return []
+        return
     low, high = (format_money(row[end], currency) for end in ("lower_price", "upper_price"))
-    return [
-        Finding(
-            key="ladder-gap",
-            kind="measured",
-            section="price-ladder",
-            sentence=f"In {row['category']}, the band from {low} to {high} takes "
-            f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
-            caveat="Demand is what was bought, without an interval: what is not offered cannot show here.",
-        )
-    ]
+    yield Finding(
+        key="ladder-gap",
+        kind="measured",
+        section="price-ladder",
+        sentence=f"In {row['category']}, the band from {low} to {high} takes "
+        f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
+        caveat="Demand is what was bought, without an interval: what is not offered cannot show here.",
+    )
 
 
-def _promotion(promotions: pd.DataFrame) -> list[Finding]:
+def _promotion(promotions: pd.DataFrame) -> Iterator[Finding]:
     total, shared = promotions["list_amount"].sum(), (promotions["promoted_share"] * promotions["list_amount"]).sum()
     deepest = promotions.dropna(subset=["depth_share"])
     if not len(deepest) or total <= 0:
-        return []
-    return [
-        Finding(
-            key="promotion",
-            kind="measured",
-            section="discounts",
-            sentence=f"{format_share(shared / total)} of the list value is sold with a discount; deepest in "
-            f"{deepest.iloc[0]['group']}, {format_share(deepest.iloc[0]['depth_share'])} off.",
-        )
-    ]
+        return
+    yield Finding(
+        key="promotion",
+        kind="measured",
+        section="discounts",
+        sentence=f"{format_share(shared / total)} of the list value is sold with a discount; deepest in "
+        f"{deepest.iloc[0]['group']}, {format_share(deepest.iloc[0]['depth_share'])} off.",
+    )
 
 
-def _quality(model: HedonicModel) -> list[Finding]:
+def _quality(model: HedonicModel) -> Iterator[Finding]:
     """Who is dear or cheap for what it offers."""
     clear = model.groups[model.groups["is_dear"] | model.groups["is_cheap"]]
     names = named(clear, lambda row: estimate_of(row, ("premium_share", "lower", "upper"), unit="relative change"))
     said = f"for what they offer, clear of the others: {names}" if names else "no brand stands out for what it offers"
-    return [
-        Finding(
-            key="quality-adjusted",
-            kind="estimated",
-            section="quality-adjusted",
-            sentence=f"Attributes explain {format_share(model.r_squared)} of the differences in price; {said}.",
-            caveat="Attributes that are not recorded (design, service) stay in the premium.",
-        )
-    ]
+    yield Finding(
+        key="quality-adjusted",
+        kind="estimated",
+        section="quality-adjusted",
+        sentence=f"Attributes explain {format_share(model.r_squared)} of the differences in price; {said}.",
+        caveat="Attributes that are not recorded (design, service) stay in the premium.",
+    )
 
 
 def _perception(drawn: CorrespondenceMap, *, from_reviews: bool) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -122,46 +123,41 @@ def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: f
     )
 
 
-def _promotions(response: PriceResponse) -> list[Finding]:
+def _promotions(response: PriceResponse) -> Iterator[Finding]:
     known = response.groups.dropna(subset=["promotion_slope"])
     clear = known[known["promotion_upper"] < 0]
     if clear.empty:
-        return []
+        return
     names = ", ".join(
         f"{r['group']} {_slope(r['promotion_slope'])} ({_slope(r['promotion_lower'])} to {_slope(r['promotion_upper'])})"
         for _, r in clear.head(NAMED).iterrows()
     )
-    return [
-        Finding(
-            key="promotion-response",
-            sentence=f"Promotions move units in {len(clear)} of {count_of(len(known), 'group')} where they can be told from the "
-            f"week; change of units in % for a price paid 1 % higher: {names}.",
-            kind="estimated",
-            grade="Low",
-            section="price-response",
-            caveat="It holds display and advertising as well as the price, and units that were only bought earlier.",
-        )
-    ]
+    yield Finding(
+        key="promotion-response",
+        sentence=f"Promotions move units in {len(clear)} of {count_of(len(known), 'group')} where they can be told from the "
+        f"week; change of units in % for a price paid 1 % higher: {names}.",
+        kind="estimated",
+        grade="Low",
+        section="price-response",
+        caveat="It holds display and advertising as well as the price, and units that were only bought earlier.",
+    )
 
 
-def _refused(response: PriceResponse, *, leads: bool) -> list[Finding]:
+def _refused(response: PriceResponse, *, leads: bool) -> Iterator[Finding]:
     """Groups whose slope is no effect, by reason; where no group is clear, the first reason leads the page."""
-    found: list[Finding] = []
     for name, why in _REFUSALS.items():
         rows = response.groups[response.groups["refusal"] == name]
         if len(rows):
             shown = ", ".join(map(str, rows["group"].head(NAMED))) + (" and others" if len(rows) > NAMED else "")
-            found.append(
-                Finding(
-                    key=f"price-response-{name}",
-                    sentence=f"In {count_of(len(rows), 'group')} ({shown}) {why}, so no effect of a price is claimed.",
-                    kind="estimated",
-                    grade="Very low" if name in ("followed", "tiers") else None,
-                    section="price-response",
-                    priority=2 if leads and not found else 3,
-                )
+            yield Finding(
+                key=f"price-response-{name}",
+                sentence=f"In {count_of(len(rows), 'group')} ({shown}) {why}, so no effect of a price is claimed.",
+                kind="estimated",
+                grade="Very low" if name in ("followed", "tiers") else None,
+                section="price-response",
+                priority=2 if leads else 3,
             )
-    return found
+            leads = False
 
 
 def _what_if(found: WhatIf, currency: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import pandas as pd
@@ -130,30 +131,28 @@ def _left_out(row: pd.Series, currency: str) -> Finding:
     )
 
 
-def _left_behind(intents: pd.DataFrame, horizon_days: int) -> list[Finding]:
+def _left_behind(intents: pd.DataFrame, horizon_days: int) -> Iterator[Finding]:
     """What is left in most visits, the cart or the checkout, and how often an order follows; none without such visits."""
     if intents.empty:
-        return []
+        return
     left = intents[intents["intent"].isin(["checkout", "cart"])].dropna(subset=["later_share"])
     if left.empty:
-        return []
+        return
     worst = left.sort_values(["n_visits", "intent"], ascending=[False, True]).iloc[0]
     part, later = (
         estimate_of(worst, names, n=worst["n_visitors"], unit="share", method="ratio of sums over visitors")
         for names in (("visit_share", "lower", "upper"), ("later_share", "later_lower", "later_upper"))
     )
-    return [
-        Finding(
-            key="left-carts",
-            sentence=f"{format_estimate(part)} of the visits end as '{worst['intent']}' ({worst['meaning']}); in "
-            f"{format_estimate(later)} of them the visitor orders in a later visit within {format_days(horizon_days)}.",
-            kind="measured",
-            section="visits",
-            priority=2,
-            estimate=later,
-            action=f"Try a reminder after a '{worst['intent']}' visit on a random half of such visitors",
-            department="Marketing",
-            about=About(scope=(("intent", str(worst["intent"])),)),
-            caveat="Those who order later differ in more than the cart; the reminder's effect needs its own test.",
-        )
-    ]
+    yield Finding(
+        key="left-carts",
+        sentence=f"{format_estimate(part)} of the visits end as '{worst['intent']}' ({worst['meaning']}); in "
+        f"{format_estimate(later)} of them the visitor orders in a later visit within {format_days(horizon_days)}.",
+        kind="measured",
+        section="visits",
+        priority=2,
+        estimate=later,
+        action=f"Try a reminder after a '{worst['intent']}' visit on a random half of such visitors",
+        department="Marketing",
+        about=About(scope=(("intent", str(worst["intent"])),)),
+        caveat="Those who order later differ in more than the cart; the reminder's effect needs its own test.",
+    )

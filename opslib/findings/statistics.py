@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -22,12 +23,6 @@ _MENDED_BY = {
     "repeat_rate": ("look at which first orders lead to a second", "Customer service"),
 }
 #: Words of the factors of revenue.
-FACTOR_WORDS = {
-    "buyers": "buyers",
-    "orders_per_buyer": "orders per buyer",
-    "items_per_order": "items per order",
-    "price_per_item": "price per item",
-}
 _UNITS = {"money": "", "share": "share", "count": "", "days": "days", "rating": "stars"}
 _COUNTED = {"orders": "orders", "customers": "customers", "items_per_order": "items"}
 
@@ -174,25 +169,23 @@ def _is_worse(before: pd.Series) -> bool:
     return bool(before["change_upper"] < 0 if is_good else before["change_lower"] > 0)
 
 
-def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> list[Finding]:
+def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Iterator[Finding]:
     ordered = factors.reindex(factors["effect_amount"].abs().sort_values(ascending=False, kind="stable").index)
     first, total = ordered.iloc[0], float(factors["effect_amount"].sum())
     words = [
-        f"{FACTOR_WORDS[str(name)]} {format_money(float(amount), currency, signed=True)}"
+        f"{str(name).replace('_', ' ')} {format_money(float(amount), currency, signed=True)}"
         for name, amount in zip(ordered["factor"], ordered["effect_amount"], strict=True)
     ]
     before = _row(kpis, "revenue", "previous")
     against = f"against {before['period']}" if before is not None else ""
-    return [
-        Finding(
-            key="why-revenue-moved",
-            sentence=f"Of the {format_money(total, currency, signed=True)} {against}, most came from "
-            f"{FACTOR_WORDS[str(first['factor'])]}: {', '.join(words)}.",
-            kind="measured",
-            section="reasons",
-            caveat="A factor that moved is where to look, not yet why it moved.",
-        )
-    ]
+    yield Finding(
+        key="why-revenue-moved",
+        sentence=f"Of the {format_money(total, currency, signed=True)} {against}, most came from "
+        f"{str(first['factor']).replace('_', ' ')}: {', '.join(words)}.",
+        kind="measured",
+        section="reasons",
+        caveat="A factor that moved is where to look, not yet why it moved.",
+    )
 
 
 def _change(kpis: pd.DataFrame, metric: str, comparison: Compared) -> Finding | None:
@@ -211,24 +204,22 @@ def _change(kpis: pd.DataFrame, metric: str, comparison: Compared) -> Finding | 
     )
 
 
-def _retention(retention: pd.DataFrame) -> list[Finding]:
+def _retention(retention: pd.DataFrame) -> Iterator[Finding]:
     """How many of the youngest cohort that can be judged ordered again in the period after their first."""
     if retention.empty:
-        return []
+        return
     known = retention[(retention["age"] == 1) & retention["retention_share"].notna()].sort_values("cohort")
     if known.empty:
-        return []
+        return
     row, names = known.iloc[-1], ("retention_share", "lower", "upper")
     estimate = estimate_of(row, names, n=row["n_customers"], unit="share", method="Wilson")
     oldest = f" The oldest cohort: {format_share(float(known['retention_share'].iloc[0]))}." if len(known) > 3 else ""
-    return [
-        Finding(
-            key="retention",
-            sentence=f"Of the {format_number(row['n_customers'])} customers who first ordered in {row['cohort']:%b %Y}, "
-            f"{format_estimate(estimate)} ordered again in the month after.{oldest}",
-            kind="estimated",
-            estimate=estimate,
-            section="retention",
-            caveat="Customers of the first cohort may be older than the data.",
-        )
-    ]
+    yield Finding(
+        key="retention",
+        sentence=f"Of the {format_number(row['n_customers'])} customers who first ordered in {row['cohort']:%b %Y}, "
+        f"{format_estimate(estimate)} ordered again in the month after.{oldest}",
+        kind="estimated",
+        estimate=estimate,
+        section="retention",
+        caveat="Customers of the first cohort may be older than the data.",
+    )

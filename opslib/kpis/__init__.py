@@ -12,19 +12,3 @@ from opslib.kpis.table import (
     shop_kpis,
     summary_heads,
 )
-
-__all__ = [
-    "FACTORS",
-    "KPIS",
-    "change_ends",
-    "cohort_retention",
-    "comparisons",
-    "concentration",
-    "decompose_by",
-    "decompose_change",
-    "kpi_series",
-    "kpi_summary",
-    "kpi_table",
-    "shop_kpis",
-    "summary_heads",
-]

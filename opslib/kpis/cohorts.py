@@ -20,13 +20,7 @@ _COLUMNS = ["cohort", "age", "period_start", "status", "n_customers", "n_active"
 _COLUMNS += ["revenue_amount"]
 
 
-def cohort_retention(
-    order_lines: Table,
-    *,
-    coverage: Coverage,
-    grain: Grain = "month",
-    level: float = 0.95,
-) -> pd.DataFrame:
+def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "month") -> pd.DataFrame:
     """Share of each cohort that orders again 0, 1, 2, ... periods after its first order.
 
     Parameters
@@ -37,8 +31,6 @@ def cohort_retention(
         What the data have seen; orders outside it do not count.
     grain : {"week", "month", "quarter", "year"}
         Length of cohorts and ages.
-    level : float
-        Coverage of the Wilson intervals (0-1).
 
     Returns
     -------
@@ -88,7 +80,7 @@ def cohort_retention(
             if status != "unobserved":
                 row |= {"n_active": float(n_active), "revenue_amount": float(revenue)}
             if status == "complete":
-                estimate = share(int(n_active), int(size), level=level)
+                estimate = share(int(n_active), int(size))
                 row |= {"retention_share": estimate.value, "lower": estimate.lower, "upper": estimate.upper}
             rows.append(row)
     return pd.DataFrame(rows, columns=_COLUMNS)

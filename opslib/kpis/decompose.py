@@ -55,9 +55,8 @@ def decompose_change(
     >>> effects.set_index("factor")["effect_amount"].round(9).to_dict()
     {'buyers': 0.0, 'orders_per_buyer': 0.0, 'items_per_order': 8.0, 'price_per_item': 0.0}
     """
-    _require_apart(period, baseline)
     nothing = pd.DataFrame(columns=["factor", "before", "after", "effect_amount", "effect_share"])
-    if not _both_seen(coverage, period, baseline):
+    if not _comparable(coverage, period, baseline):
         return nothing
     orders = order_totals(order_lines)
     orders = orders.filter(_within(orders["ordered_on"], baseline) | _within(orders["ordered_on"], period))
@@ -93,13 +92,11 @@ def _within(day: ir.DateValue, period: Period) -> ir.BooleanValue:
     return (day >= period.start) & (day < period.until)
 
 
-def _both_seen(coverage: Coverage | None, period: Period, baseline: Period) -> bool:
-    return coverage is None or coverage.status(baseline) == coverage.status(period) == "complete"
-
-
-def _require_apart(period: Period, baseline: Period) -> None:
+def _comparable(coverage: Coverage | None, period: Period, baseline: Period) -> bool:
+    """Whether both periods, which must lie apart, were seen as a whole."""
     if baseline.start <= period.end and period.start <= baseline.end:
         raise ParameterError(f"baseline: {baseline.label} overlaps {period.label}; choose periods apart")
+    return coverage is None or coverage.status(baseline) == coverage.status(period) == "complete"
 
 
 def decompose_by(
@@ -149,8 +146,7 @@ def decompose_by(
     >>> found[["group", "change_amount", "volume_amount"]].values.tolist()
     [['DE', 8.0, 8.0]]
     """
-    _require_apart(period, baseline)
-    if not _both_seen(coverage, period, baseline):
+    if not _comparable(coverage, period, baseline):
         return pd.DataFrame(columns=_CHANGES)
     lines = paid(order_lines)
     lines = with_column(lines, by, {} if products is None else {"products": engine.as_table(products)}, why="by")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats as distributions
 
+LEVEL = 0.95
+"""Coverage of the intervals of figures."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
@@ -54,17 +57,15 @@ class Side:
         return max(squares, 0.0) / self.d**2 * self.n / (self.n - 1)
 
 
-def value_interval(side: Side, *, level: float) -> tuple[float, float]:
+def value_interval(side: Side) -> tuple[float, float]:
     """Interval of a ratio with Student's t on buyers - 1; missing for a total, which is counted, not estimated."""
     if side.d is None or not np.isfinite(side.variance):
         return float("nan"), float("nan")
-    half = _critical(side.n, level) * np.sqrt(side.variance)
+    half = _critical(side.n) * np.sqrt(side.variance)
     return side.value - half, side.value + half
 
 
-def change_interval(
-    before: Side, after: Side, products: Mapping[str, float], *, level: float
-) -> tuple[float, float, float]:
+def change_interval(before: Side, after: Side, products: Mapping[str, float]) -> tuple[float, float, float]:
     """Relative change between two periods and its interval, on the logarithm.
 
     The covariance through buyers of both periods is taken off; buyers are taken as independent of each other. ``products``
@@ -86,10 +87,10 @@ def change_interval(
     squared = before.variance / r0**2 + after.variance / r1**2 - 2 * covariance / (r0 * r1)
     if not np.isfinite(squared) or min(before.n, after.n) < 2:
         return r1 / r0 - 1, float("nan"), float("nan")
-    half = _critical(min(before.n, after.n), level) * np.sqrt(max(squared, 0.0))
+    half = _critical(min(before.n, after.n)) * np.sqrt(max(squared, 0.0))
     log = np.log(r1 / r0)
     return r1 / r0 - 1, float(np.exp(log - half) - 1), float(np.exp(log + half) - 1)
 
 
-def _critical(n: float, level: float) -> float:
-    return float(distributions.t.ppf((1 + level) / 2, n - 1))
+def _critical(n: float) -> float:
+    return float(distributions.t.ppf((1 + LEVEL) / 2, n - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import combinations_with_replacement, product
-from typing import Any, Literal
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -13,13 +13,11 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.errors import ParameterError, nearest
 from opslib.kpis.intervals import Side, change_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_moments, unit_values
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
 
-Comparison = Literal["previous", "year_before"]
 KPIS: tuple[str, ...] = (
     "revenue",
     "orders",
@@ -71,13 +69,7 @@ _SERIES = (*_FIGURE, "start", "label", "n_days", *_VALUE)
 
 
 def kpi_table(
-    tables: Mapping[str, Table],
-    *,
-    period: Period,
-    coverage: Coverage,
-    metrics: Sequence[Metric] = (),
-    compare: Sequence[Comparison] = ("previous", "year_before"),
-    level: float = 0.95,
+    tables: Mapping[str, Table], *, period: Period, coverage: Coverage, metrics: Sequence[Metric] = ()
 ) -> pd.DataFrame:
     """Key figures of a period and of those it is compared with, with intervals clustered by buyer.
 
@@ -91,10 +83,6 @@ def kpi_table(
         What the data have seen: decides what is complete, partial or unobserved.
     metrics : sequence of Metric
         Those of `shop_kpis` unless given.
-    compare : sequence of {"previous", "year_before"}
-        Periods to compare with.
-    level : float
-        Coverage of the intervals (0-1).
 
     Returns
     -------
@@ -103,11 +91,6 @@ def kpi_table(
         start, end, n_days, status, value, lower, upper (of ratios; a total is counted), n (buyers), change_share,
         change_lower, change_upper (from that period to the current one), note. An unobserved period has no value,
         and there is a change only between complete periods.
-
-    Raises
-    ------
-    ParameterError
-        An unknown comparison.
 
     Examples
     --------
@@ -119,11 +102,8 @@ def kpi_table(
     >>> table.loc[table["metric"] == "revenue", ["comparison", "status", "value", "change_share"]].values.tolist()
     [['current', 'complete', 6.0, nan], ['previous', 'complete', 4.0, 0.5], ['year_before', 'unobserved', nan, nan]]
     """
-    for name in compare:
-        if name not in ("previous", "year_before"):
-            raise ParameterError(f"compare: '{name}' is not known; {nearest(name, ('previous', 'year_before'))}")
     metrics = tuple(metrics) or shop_kpis(tables)
-    periods = {"current": period} | {name: getattr(period, name)() for name in compare}
+    periods = {"current": period, "previous": period.previous(), "year_before": period.year_before()}
     sums = _moments(tables, metrics, periods) if metrics else {}
     is_whole = {name: coverage.status(other) == "complete" for name, other in periods.items()}
     rows = []
@@ -132,10 +112,10 @@ def kpi_table(
         for name, other in periods.items():
             row: dict[str, Any] = {"comparison": name, "period": other.label, "n_days": other.n_days}
             row |= {"start": pd.Timestamp(other.start), "end": pd.Timestamp(other.end)}
-            row |= _figure(metric, sides[name], coverage.status(other), level=level)
+            row |= _figure(metric, sides[name], coverage.status(other))
             row |= _noted(metric, sides[name], other, coverage)
             if name != "current" and is_whole[name] and is_whole["current"]:
-                change = change_interval(sides[name], sides["current"], sums[name, metric.name], level=level)
+                change = change_interval(sides[name], sides["current"], sums[name, metric.name])
                 row |= dict(zip(_CHANGE, change, strict=True))
             rows.append(row)
     return pd.DataFrame(rows, columns=_TABLE)
@@ -147,12 +127,8 @@ def _moments(
     """Sums and products over buyers by period and metric, in one query: one row a buyer, one set of columns a period."""
     sides = {m.name: {"y": "numerator"} if m.is_total else {"y": "numerator", "d": "denominator"} for m in metrics}
     names = [f"{name}_{side}" for name, letters in sides.items() for side in letters.values()]
-    parts = [
-        unit_values(tables, metrics, unit="buyer", period=period).select(
-            "unit_id", *names, in_period=ibis.literal(label)
-        )
-        for label, period in periods.items()
-    ]
+    values = {label: unit_values(tables, metrics, unit="buyer", period=period) for label, period in periods.items()}
+    parts = [rows.select("unit_id", *names, in_period=ibis.literal(label)) for label, rows in values.items()]
     rows = reduce(lambda left, right: left.union(right), parts)
     columns: dict[str, ir.Value] = {}
     for label in periods:
@@ -178,9 +154,9 @@ def _moments(
     return found
 
 
-def _figure(metric: Metric, side: Side, status: Status, *, level: float) -> dict[str, Any]:
+def _figure(metric: Metric, side: Side, status: Status) -> dict[str, Any]:
     """What a figure is, and its value and interval where its days were seen."""
-    ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side, level=level))
+    ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side))
     told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
     return told | dict(zip(("value", "lower", "upper"), ends, strict=True))
 
@@ -201,19 +177,13 @@ def _noted(metric: Metric, side: Side, period: Period, coverage: Coverage) -> di
 
 
 def kpi_series(
-    tables: Mapping[str, Table],
-    *,
-    grain: Grain,
-    period: Period,
-    coverage: Coverage,
-    metrics: Sequence[Metric] = (),
-    level: float = 0.95,
+    tables: Mapping[str, Table], *, grain: Grain, period: Period, coverage: Coverage, metrics: Sequence[Metric] = ()
 ) -> pd.DataFrame:
     """Key figures per week, month or quarter of a period, each with its interval and status.
 
     Parameters
     ----------
-    tables, coverage, metrics, level
+    tables, coverage, metrics
         As for `kpi_table`.
     grain : {"day", "week", "month", "quarter", "year"}
         Calendar pieces.
@@ -249,7 +219,7 @@ def kpi_series(
         status: Status = "unobserved" if n_observed == 0 else "complete" if is_whole else "partial"
         side = Side.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
         row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
-        rows.append(row | _figure(metric, side, status, level=level))
+        rows.append(row | _figure(metric, side, status))
     return pd.DataFrame(rows, columns=_SERIES)
 
 

@@ -17,29 +17,3 @@ from opslib.metrics.blocks import (
 from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, shop_metrics
 from opslib.metrics.sources import UNITS, with_column, with_local_days
 from opslib.metrics.values import daily_values, unit_moments, unit_values
-
-__all__ = [
-    "MEASURES",
-    "METRICS",
-    "MONEY",
-    "OPERATORS",
-    "UNITS",
-    "Filter",
-    "Measure",
-    "Metric",
-    "buyer",
-    "daily_values",
-    "filters_of",
-    "line_revenue",
-    "local_day",
-    "order_day",
-    "order_totals",
-    "paid",
-    "require_columns",
-    "running_shares",
-    "shop_metrics",
-    "unit_moments",
-    "unit_values",
-    "with_column",
-    "with_local_days",
-]

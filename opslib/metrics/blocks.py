@@ -151,23 +151,14 @@ def order_totals(lines: Table) -> ir.Table:
     [['order 1', 5.0, 3.0]]
     """
     table = paid(lines)
-    customer = table["customer_id"].cast("string") if "customer_id" in table.columns else ibis.null("string")
-    orders = (
-        table.select(
-            order_id=table["order_id"],
-            customer_id=customer,
-            ordered_on=order_day(table),
-            revenue_amount=line_revenue(table),
-            quantity=table["quantity"],
-        )
-        .group_by("order_id")
-        .aggregate(
-            customer_id=lambda t: t["customer_id"].max(),
-            ordered_on=lambda t: t["ordered_on"].min(),
-            revenue_amount=lambda t: t["revenue_amount"].sum(),
-            n_items=lambda t: t["quantity"].sum().cast("float64"),
-            n_lines=lambda t: t.count(),
-        )
+    if "customer_id" not in table.columns:
+        table = table.mutate(customer_id=ibis.null("string"))
+    orders = table.group_by("order_id").aggregate(
+        customer_id=table["customer_id"].cast("string").max(),
+        ordered_on=order_day(table).min(),
+        revenue_amount=line_revenue(table).sum(),
+        n_items=table["quantity"].sum().cast("float64"),
+        n_lines=table.count(),
     )
     return orders.mutate(buyer_id=buyer(orders))
 
@@ -205,7 +196,6 @@ def group_sizes(
     names: Iterable[str],
     *,
     counted: str = "customer",
-    amount: str = "revenue_amount",
     **more: Callable[[ir.Table], ir.Scalar],
 ) -> pd.DataFrame:
     """Rows and money of each of the named groups, in this order and empty ones too; of no row, no group.
@@ -220,8 +210,6 @@ def group_sizes(
         Groups.
     counted : str
         What a row is, for the names of columns.
-    amount : str
-        Column of the money.
     **more
         Measures; counts (``n_...``) are 0 for an empty group, others missing.
 
@@ -238,7 +226,7 @@ def group_sizes(
     """
     table = engine.as_table(rows)
     measures = {name: measure(table) for name, measure in more.items()}
-    found = engine.grouped(table, by, n=table.count(), amount=table[amount].sum(), **measures)
+    found = engine.grouped(table, by, n=table.count(), amount=table["revenue_amount"].sum(), **measures)
     sizes = pd.DataFrame({by: pd.Series(list(names) if len(found) else [], dtype="str")})
     sizes = sizes.merge(found, how="left", on=by)
     counts = ["n", *(name for name in more if name.startswith("n_"))]

@@ -16,21 +16,12 @@ from opslib.metrics.registry import SOURCES
 BUYER = "buyer"
 #: Columns that name each unit; of several, the first that the tables have.
 UNITS: dict[str, tuple[str, ...]] = {
-    "visitor": ("visitor_id",),
-    "customer": ("customer_id",),
+    **{unit: (f"{unit}_id",) for unit in ("visitor", "customer", "session", "order", "product")},
+    **{unit: (unit,) for unit in ("store", "country", "device", "category", "brand", "supplier")},
     BUYER: ("customer_id",),
-    "session": ("session_id",),
-    "order": ("order_id",),
-    "product": ("product_id",),
-    "store": ("store",),
     "region": ("region", "country"),
     "market": ("market", "country"),
-    "country": ("country",),
     "channel": ("channel", "medium"),
-    "device": ("device",),
-    "category": ("category",),
-    "brand": ("brand",),
-    "supplier": ("supplier",),
 }
 _LINKS = (
     ("session_id", "sessions"),

@@ -15,47 +15,7 @@ from opslib.positioning.prices import (
     price_position,
     promotion_depths,
 )
-from opslib.positioning.response import PriceResponse, expected_change, price_response
+from opslib.positioning.response import PriceResponse, price_response
 from opslib.positioning.scenario import WhatIf, what_if
 from opslib.positioning.weeks import product_weeks
 from opslib.positioning.white_space import UnmetSearches, unmet_searches
-
-__all__ = [
-    "STALE_AFTER_DAYS",
-    "HedonicModel",
-    "PriceResponse",
-    "ProductMatches",
-    "UnmetSearches",
-    "WhatIf",
-    "attribute_columns",
-    "attribute_gaps",
-    "buyer_counts",
-    "cannibalisation",
-    "clear_pairs",
-    "co_bought",
-    "co_viewed",
-    "demand_gaps",
-    "expected_change",
-    "going_rate",
-    "hedonic_prices",
-    "label_column",
-    "latest_competitor_prices",
-    "match_products",
-    "matched_prices",
-    "perception_counts",
-    "price_indices",
-    "price_ladder",
-    "price_moves",
-    "price_position",
-    "price_response",
-    "product_pairs",
-    "product_to_move",
-    "product_weeks",
-    "promotion_depths",
-    "rivals",
-    "substitute_groups",
-    "substitutes",
-    "unmet_searches",
-    "what_if",
-    "word_counts",
-]

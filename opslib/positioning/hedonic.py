@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,10 @@ MIN_PRODUCTS = 10
 OTHER = "(other)"
 FIXED = 1e-8
 """One less a leverage at or below which a product decides its own fit."""
+_ATTRIBUTES = ["attribute", "level", "n_products", "premium_share", "lower", "upper"]
+_GROUPS = ["group", "n_products", "raw_share", "premium_share", "lower", "upper"]
+_Names = list[tuple[str, str]]
+_Premium = Callable[[np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +52,14 @@ class HedonicModel:
         Levels of each attribute that the model knows, rare ones pooled.
     """
 
-    attributes: pd.DataFrame
-    groups: pd.DataFrame
-    r_squared: float
+    attributes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_ATTRIBUTES))
+    groups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*_GROUPS, "is_dear", "is_cheap"]))
+    r_squared: float = float("nan")
     n_products: int
     level: float
-    terms: pd.DataFrame
-    covariance: pd.DataFrame
-    levels: dict[str, tuple[str, ...]]
+    terms: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["column", "level", "coefficient"]))
+    covariance: pd.DataFrame = field(default_factory=pd.DataFrame)
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def attribute_columns(products: Table) -> list[str]:
@@ -69,19 +73,15 @@ def attribute_columns(products: Table) -> list[str]:
     return [name for name in engine.as_table(products).columns if name.startswith("attr_")]
 
 
-def hedonic_prices(
-    products: Table, *, attributes: Sequence[str], by: str = "brand", level: float = 0.95
-) -> HedonicModel:
-    """Fit the going rate of attributes and each group's premium over it.
+def hedonic_prices(products: Table, *, attributes: Sequence[str], level: float = 0.95) -> HedonicModel:
+    """Fit the going rate of attributes and each brand's premium over it.
 
     Parameters
     ----------
     products : table
-        price, the column ``by``, and the attributes (text or few-valued).
+        price, brand, and the attributes (text or few-valued).
     attributes : sequence of str
         Columns that a buyer pays for (``category``, ``attr_material``, ...).
-    by : str
-        Column whose premium is wanted (brand, supplier).
     level : float
         Level of the intervals.
 
@@ -106,19 +106,23 @@ def hedonic_prices(
     >>> model.attributes.query("level == 's'")["premium_share"].round(3).tolist()
     [-0.5]
     """
-    cells = _cells(products, [*attributes, by])
+    cells = _cells(products, [*attributes, "brand"])
     n_products = int(cells["n"].sum())
-    if not n_products:
-        return _no_model(n_products=0, level=level)
-    design, names = _design(cells, attributes=attributes, by=by)
-    if n_products < design.shape[1] + 10:
-        return _no_model(n_products=n_products, level=level)
+    design, names = _design(cells, columns=[*attributes, "brand"])
+    if not n_products or n_products < design.shape[1] + 10:
+        return HedonicModel(n_products=n_products, level=level)
     coefficients, covariance, r_squared = _fit(cells, design)
-    freedom = n_products - design.shape[1]
-    quantile = float(student.ppf(0.5 + level / 2, freedom))
+    quantile = float(student.ppf(0.5 + level / 2, n_products - design.shape[1]))
+
+    def premium(contrast: np.ndarray, n: int) -> np.ndarray:
+        """Value and ends of a contrast of coefficients; no ends of a few products."""
+        value = float(contrast @ coefficients)
+        half = quantile * np.sqrt(max(contrast @ covariance @ contrast, 0.0)) if n >= MIN_PRODUCTS else np.nan
+        return np.expm1([value, value - half, value + half])
+
     return HedonicModel(
-        attributes=_attribute_table(cells, names, coefficients, covariance, quantile, attributes=attributes),
-        groups=_group_table(cells, names, coefficients, covariance, quantile, by=by),
+        attributes=_attribute_table(cells, names, premium),
+        groups=_group_table(cells, names, premium),
         r_squared=r_squared,
         n_products=n_products,
         level=level,
@@ -126,17 +130,6 @@ def hedonic_prices(
         covariance=pd.DataFrame(covariance),
         levels={name: tuple(sorted(cells[name].unique())) for name in attributes},
     )
-
-
-def _no_model(*, n_products: int, level: float) -> HedonicModel:
-    """What is said where too few products have a price."""
-    groups = ["group", "n_products", "raw_share", "premium_share", "lower", "upper", "is_dear", "is_cheap"]
-    attributes = ["attribute", "level", "n_products", "premium_share", "lower", "upper"]
-    return HedonicModel(
-        attributes=pd.DataFrame(columns=attributes), groups=pd.DataFrame(columns=groups), r_squared=float("nan"),
-        n_products=n_products, level=level, terms=pd.DataFrame(columns=["column", "level", "coefficient"]),
-        covariance=pd.DataFrame(), levels={},
-    )  # fmt: skip
 
 
 def going_rate(model: HedonicModel, *, bundle: Mapping[str, object]) -> Estimate:
@@ -204,32 +197,22 @@ def _cells(products: Table, columns: list[str]) -> pd.DataFrame:
         log_price=table["price"].cast("float64").ln(),
         **{name: table[name].cast("string").fill_null("(none)") for name in columns},
     )
-    cells = engine.collect(
-        priced.group_by(columns)
-        .aggregate(
-            n=lambda t: t.count(),
-            total=lambda t: t["log_price"].sum(),
-            squares=lambda t: (t["log_price"] * t["log_price"]).sum(),
-        )
-        .order_by(columns)
-    )
+    log = priced["log_price"]
+    cells = engine.grouped(priced, columns, n=priced.count(), total=log.sum(), squares=(log * log).sum())
     for name in columns:
         sizes = cells.groupby(name)["n"].sum()
         cells[name] = cells[name].where(cells[name].map(sizes) >= MIN_PRODUCTS, OTHER)
     return cells.groupby(columns, as_index=False)[["n", "total", "squares"]].sum()
 
 
-def _design(cells: pd.DataFrame, *, attributes: Sequence[str], by: str) -> tuple[np.ndarray, list[tuple[str, str]]]:
+def _design(cells: pd.DataFrame, *, columns: Sequence[str]) -> tuple[np.ndarray, _Names]:
     """Indicator columns: a constant, and each level but an attribute's most common one."""
-    columns, names = [np.ones(len(cells))], [("", "")]
-    for name in [*attributes, by]:
+    names = [("", "")]
+    for name in columns:
         sizes = cells.groupby(name)["n"].sum()
-        base = sizes.sort_index().idxmax()
-        for level in sizes.index:
-            if level != base:
-                columns.append((cells[name] == level).to_numpy(dtype=float))
-                names.append((name, str(level)))
-    return np.column_stack(columns), names
+        names += [(name, str(level)) for level in sizes.index if level != sizes.idxmax()]
+    indicators = [(cells[name] == level).to_numpy(dtype=float) for name, level in names[1:]]
+    return np.column_stack([np.ones(len(cells)), *indicators]), names
 
 
 def _fit(cells: pd.DataFrame, design: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -249,50 +232,22 @@ def _fit(cells: pd.DataFrame, design: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return coefficients, inverse @ meat @ inverse, float(r_squared)
 
 
-def _attribute_table(
-    cells: pd.DataFrame,
-    names: list[tuple[str, str]],
-    coefficients: np.ndarray,
-    covariance: np.ndarray,
-    quantile: float,
-    *,
-    attributes: Sequence[str],
-) -> pd.DataFrame:
+def _attribute_table(cells: pd.DataFrame, names: _Names, premium: _Premium) -> pd.DataFrame:
     rows = []
-    for place, (name, level) in enumerate(names):
-        if name in attributes:
+    for (name, level), contrast in zip(names, np.eye(len(names)), strict=True):
+        if name not in ("", "brand"):
             n = int(cells.loc[cells[name] == level, "n"].sum())
-            half = quantile * np.sqrt(covariance[place, place]) if n >= MIN_PRODUCTS else np.nan
-            ends = np.expm1([coefficients[place], coefficients[place] - half, coefficients[place] + half])
-            rows.append((name, level, n, *ends))
-    return pd.DataFrame(rows, columns=["attribute", "level", "n_products", "premium_share", "lower", "upper"])
+            rows.append((name, level, n, *premium(contrast, n)))
+    return pd.DataFrame(rows, columns=_ATTRIBUTES)
 
 
-def _group_table(
-    cells: pd.DataFrame,
-    names: list[tuple[str, str]],
-    coefficients: np.ndarray,
-    covariance: np.ndarray,
-    quantile: float,
-    *,
-    by: str,
-) -> pd.DataFrame:
+def _group_table(cells: pd.DataFrame, names: _Names, premium: _Premium) -> pd.DataFrame:
     """Premium of every group against the average product's group: the base group gets one too."""
-    sizes = cells.groupby(by)["n"].sum()
-    places = {level: place for place, (name, level) in enumerate(names) if name == by}
-    average = np.zeros(len(names))
-    for level, place in places.items():
-        average[place] = sizes[level] / sizes.sum()
-    mean_log = cells["total"].sum() / cells["n"].sum()
-    rows = []
-    for level, n in sizes.items():
-        contrast = -average
-        if level in places:
-            contrast = contrast + np.eye(len(names))[places[level]]
-        value = float(contrast @ coefficients)
-        half = quantile * float(np.sqrt(max(contrast @ covariance @ contrast, 0))) if n >= MIN_PRODUCTS else np.nan
-        raw = cells.loc[cells[by] == level, "total"].sum() / n - mean_log
-        rows.append((level, int(n), np.expm1(raw), np.expm1(value), np.expm1(value - half), np.expm1(value + half)))
-    out = pd.DataFrame(rows, columns=["group", "n_products", "raw_share", "premium_share", "lower", "upper"])
+    sums = cells.groupby("brand")[["n", "total"]].sum()
+    own = {level: np.array([float(name == ("brand", level)) for name in names]) for level in sums.index}
+    average = np.sum([own[level] * (n / sums["n"].sum()) for level, n in sums["n"].items()], axis=0)
+    raw = np.expm1(sums["total"] / sums["n"] - cells["total"].sum() / cells["n"].sum())
+    rows = [(level, int(n), raw[level], *premium(own[level] - average, n)) for level, n in sums["n"].items()]
+    out = pd.DataFrame(rows, columns=_GROUPS)
     out["is_dear"], out["is_cheap"] = out["lower"] > 0, out["upper"] < 0
     return out.sort_values(["premium_share", "group"], ascending=[False, True], ignore_index=True)

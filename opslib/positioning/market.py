@@ -27,11 +27,10 @@ MIN_EXPECTED = 5.0
 MIN_WEEKS, MIN_LINES, MIN_PLACEBOS = 8, 30, 8
 #: Weeks on either side of a launch that are compared at most: in longer ones every product drifts.
 MAX_WEEKS = 26
+LEVEL = 0.95
 
 
-def substitutes(
-    order_lines: Table, products: Table, *, period: Period, by: str = "product_id", within: str = "category"
-) -> pd.DataFrame:
+def substitutes(order_lines: Table, products: Table, *, period: Period, by: str = "product_id") -> pd.DataFrame:
     """Items of one category that the same customers buy in turn, and in one order less often than chance.
 
     Chance is each customer's own: her orders of a quarter and of a size class are shuffled, so that neither taste, nor
@@ -43,13 +42,11 @@ def substitutes(
     order_lines : order_lines
         Paid lines with a customer count.
     products : products
-        product_id, the column ``within``, and ``by`` where it is another.
+        product_id, category, and ``by`` where it is another.
     period : Period
         Days that count.
     by : str
         What competes: product_id, or a column of products.
-    within : str
-        Only pairs of the same value are compared.
 
     Returns
     -------
@@ -74,9 +71,9 @@ def substitutes(
     lines = in_period(paid(order_lines), period)
     require_columns(lines, "order_id", "customer_id", "product_id", name="order_lines")
     catalogue = engine.as_table(products)
-    require_columns(catalogue, "product_id", by, within, name="products")
-    own = catalogue.filter(catalogue[by].notnull() & catalogue[within].notnull())
-    labels = own.select(key="product_id", item=own[by].cast("string"), group=own[within].cast("string"))
+    require_columns(catalogue, "product_id", by, "category", name="products")
+    own = catalogue.filter(catalogue[by].notnull() & catalogue["category"].notnull())
+    labels = own.select(key="product_id", item=own[by].cast("string"), group=own["category"].cast("string"))
     known = lines.filter(lines["customer_id"].notnull())
     rows = known.select("order_id", "product_id", who=known["customer_id"], quarter=order_day(known).truncate("Q"))
     rows = rows.inner_join(labels, rows["product_id"] == labels["key"])
@@ -125,13 +122,7 @@ def _in_turn(items: ir.Table) -> ir.Table:
 
 
 def rivals(
-    events: Table,
-    order_lines: Table,
-    products: Table,
-    *,
-    period: Period,
-    min_support: float = 0.0001,
-    by: str = "product_id",
+    events: Table, order_lines: Table, products: Table, *, period: Period, min_support: float, by: str = "product_id"
 ) -> tuple[pd.DataFrame, bool]:
     """Products that compete: by visits where views are known, else by what customers buy in turn.
 
@@ -155,7 +146,8 @@ def rivals(
     --------
     >>> none = pd.DataFrame({"product_id": [], "category": []})
     >>> lines = pd.DataFrame({"order_id": ["1"], "customer_id": [None], "product_id": ["a"], "ordered_at": pd.Timestamp("2026-10-05")})
-    >>> found, from_views = rivals(pd.DataFrame(), lines, none, period=Period.parse("2026-10-01", "2026-10-31"))
+    >>> october = Period.parse("2026-10-01", "2026-10-31")
+    >>> found, from_views = rivals(pd.DataFrame(), lines, none, period=october, min_support=0.0005)
     >>> len(found), from_views
     (0, False)
     """
@@ -202,13 +194,7 @@ def substitute_groups(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def cannibalisation(
-    order_lines: Table,
-    products: Table,
-    *,
-    groups: pd.DataFrame,
-    period: Period,
-    by: str = "product_id",
-    level: float = 0.95,
+    order_lines: Table, products: Table, *, groups: pd.DataFrame, period: Period, by: str = "product_id"
 ) -> pd.DataFrame:
     """What each product launched in the period took from the products that it competes with.
 
@@ -229,8 +215,6 @@ def cannibalisation(
         Days that count.
     by : str
         What the items of ``groups`` are: product_id, or a column of products.
-    level : float
-        Level of the intervals.
 
     Returns
     -------
@@ -274,7 +258,7 @@ def cannibalisation(
     sold = lines.select("product_id", day=order_day(lines)).inner_join(labels, lines["product_id"] == labels["key"])
     weekly = _weekly_lines(sold, groups, period)
     launches = _launches(sold, catalogue, groups, period, by)
-    rows = [_taken(launch, weekly, launches, period=period, level=level) for launch in launches.itertuples()]
+    rows = [_taken(launch, weekly, launches, period=period) for launch in launches.itertuples()]
     found = pd.DataFrame(rows, columns=_TAKEN)
     answered = found["p_value"].notna()
     p_values = found.loc[answered, "p_value"].to_numpy(dtype="float64")
@@ -293,10 +277,8 @@ def _weekly_lines(sold: ir.Table, groups: pd.DataFrame, period: Period) -> pd.Da
     """Lines of each category and week, by grouped item; the rest of the category has no item."""
     item = sold["item"].isin(sorted(groups["item"].astype(str))).ifelse(sold["item"], ibis.null("string"))
     week = engine.days_between(sold["day"], ibis.literal(period.start)) // 7
-    sums = sold.group_by("category", member=item, week=week).aggregate(n=sold.count())
-    weekly = engine.collect(sums.order_by("category", "member", "week"), max_rows=MAX_PAIRS).rename(
-        columns={"member": "item"}
-    )
+    rows = sold.mutate(item=item, week=week)
+    weekly = engine.grouped(rows, ["category", "item", "week"], max_rows=MAX_PAIRS, n=rows.count())
     weekly["group"] = weekly["item"].map(groups.set_index("item")["group"])
     return weekly[weekly["week"] < period.n_days // 7]
 
@@ -315,9 +297,7 @@ def _launches(sold: ir.Table, catalogue: ir.Table, groups: pd.DataFrame, period:
     return engine.collect(days).merge(groups[["item", "group"]], on="item")
 
 
-def _taken(
-    launch: Any, weekly: pd.DataFrame, launches: pd.DataFrame, *, period: Period, level: float
-) -> dict[str, Any]:
+def _taken(launch: Any, weekly: pd.DataFrame, launches: pd.DataFrame, *, period: Period) -> dict[str, Any]:
     """One launch's row: products that are new themselves are left out of every group and category."""
     cut, n_weeks = (launch.launched_on.date() - period.start).days / 7, period.n_days // 7
     last, first = int(cut) - 1, int(np.ceil(cut))  # the week of the launch, where it is a part, belongs to neither side
@@ -348,10 +328,10 @@ def _taken(
     placebos = gaps[~gaps.index.isin(launches["group"])]
     reason = _too_little(min(before, after), launch.group in gaps.index, len(placebos))
     row |= {"n_placebos": len(placebos), "reason": reason}
-    return row if reason else row | _loss(gaps.loc[launch.group], placebos, row, level)
+    return row if reason else row | _loss(gaps.loc[launch.group], placebos, row)
 
 
-def _loss(own: pd.Series, placebos: pd.DataFrame, row: dict[str, Any], level: float) -> dict[str, float]:
+def _loss(own: pd.Series, placebos: pd.DataFrame, row: dict[str, Any]) -> dict[str, float]:
     """What the group lost, as a share of its own sales and of the launch's.
 
     The spread of the placebo groups beyond that of counting goes with every group; counting noise with each group's size.
@@ -359,7 +339,7 @@ def _loss(own: pd.Series, placebos: pd.DataFrame, row: dict[str, Any], level: fl
     n, df = len(placebos), len(placebos) - 1
     drift = max(float(placebos["change"].var()) - float(placebos["noise"].mean()), 0.0)
     error = float(np.sqrt(drift + own["noise"] + placebos["change"].var() / n))
-    effect, half = float(own["change"] - placebos["change"].mean()), student.ppf(0.5 + level / 2, df) * error
+    effect, half = float(own["change"] - placebos["change"].mean()), student.ppf(0.5 + LEVEL / 2, df) * error
     out = {"p_value": float(2 * student.sf(abs(effect) / error, df))}
     for end, change in {"": effect, "lower": effect + half, "upper": effect - half}.items():
         out[f"lost_{end or 'share'}"] = -float(np.expm1(change))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 
@@ -22,6 +22,8 @@ from opslib.stats.shares import share
 
 N_FOLDS, N_BINS = 5, 10
 MOST_REVIEWED = 200
+_CALIBRATION = ("probability_share", "n_pairs", "n_same", "same_share", "lower", "upper")
+_REVIEW = (*THEIRS, "product_id", "probability", "name", "price", "their_name", "their_price", "looking_value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +57,19 @@ class ProductMatches:
     """
 
     pairs: ir.Table
-    review: pd.DataFrame
-    precision: Estimate | None
-    recall: Estimate | None
-    calibration: pd.DataFrame
-    brier: float
-    model: LinkageModel | None
+    review: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_REVIEW)))
+    precision: Estimate | None = None
+    recall: Estimate | None = None
+    calibration: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_CALIBRATION)))
+    brier: float = float("nan")
+    model: LinkageModel | None = None
     n_possible: int
-    n_compared: int
-    n_known: int
-    n_known_lost: int
-    n_matched: int
-    n_review: int
-    expected_wrong: float
+    n_compared: int = 0
+    n_known: int = 0
+    n_known_lost: int = 0
+    n_matched: int = 0
+    n_review: int = 0
+    expected_wrong: float = 0.0
 
 
 def match_products(
@@ -127,7 +129,7 @@ def match_products(
     labels = _known(known, theirs)
     compared = compared_pairs(own, theirs, n_items=n_own + n_theirs, max_block=max_block)
     pairs = engine.held(_labelled(compared, labels, theirs))
-    counted = _patterns(pairs)
+    counted = engine.grouped(pairs, [*FEATURES, "label", "fold"], n=pairs.count())
     if not len(counted):
         return _no_matches(n_possible=n_own * n_theirs)
     model = fit_linkage(counted, features=FEATURES, telling=TELLING)
@@ -148,19 +150,11 @@ def match_products(
     )  # fmt: skip
 
 
-_CALIBRATION = ("probability_share", "n_pairs", "n_same", "same_share", "lower", "upper")
-_REVIEW = (*THEIRS, "product_id", "probability", "name", "price", "their_name", "their_price", "looking_value")
-
-
 def _no_matches(*, n_possible: int) -> ProductMatches:
     """What is said where nothing can be compared: a list is missing, or no name shares a rare word with another."""
     words = dict.fromkeys((*THEIRS, "product_id", "decision"), pd.Series(dtype="str"))
     numbers = dict.fromkeys(("probability", *FEATURES), pd.Series(dtype="float64"))
-    return ProductMatches(
-        pairs=ibis.memtable(pd.DataFrame({**words, **numbers})), review=pd.DataFrame(columns=list(_REVIEW)), model=None, n_possible=n_possible,
-        n_compared=0, n_known=0, n_known_lost=0, n_matched=0, n_review=0, expected_wrong=0.0, precision=None, recall=None,
-        calibration=pd.DataFrame(columns=list(_CALIBRATION)), brier=float("nan"),
-    )  # fmt: skip
+    return ProductMatches(pairs=ibis.memtable(pd.DataFrame({**words, **numbers})), n_possible=n_possible)
 
 
 def matched_prices(competitor_prices: Table, matches: ProductMatches) -> ir.Table:
@@ -221,11 +215,6 @@ def _labelled(pairs: ir.Table, labels: ir.Table, theirs: ir.Table) -> ir.Table:
     return joined.mutate(label=label).drop("known_id")
 
 
-def _patterns(pairs: ir.Table) -> pd.DataFrame:
-    keys = [*FEATURES, "label", "fold"]
-    return engine.collect(pairs.group_by(keys).aggregate(n=pairs.count()).order_by(keys))
-
-
 def _odds(pairs: ir.Table, model: LinkageModel) -> ir.FloatingValue:
     """Odds of a match as an expression: what the model says of each level, multiplied."""
 
@@ -265,16 +254,14 @@ def _judged(scored: ir.Table, *, accept: float, review: float) -> ir.Table:
     return counted.mutate(decision=decision).drop("contest", "best", "n_best")
 
 
-def _totals(judged: ir.Table) -> dict[str, float]:
+def _totals(judged: ir.Table) -> pd.Series:
     is_match = judged["decision"] == "match"
-    row: pd.DataFrame = engine.collect(
-        judged.aggregate(
-            match=engine.flag(is_match).sum(),
-            review=engine.flag(judged["decision"] == "review").sum(),
-            wrong=(1 - judged["probability"]).sum(where=is_match),
-        )
+    sums = judged.aggregate(
+        match=engine.flag(is_match).sum(),
+        review=engine.flag(judged["decision"] == "review").sum(),
+        wrong=(1 - judged["probability"]).sum(where=is_match),
     )
-    return {str(name): float(value) for name, value in row.fillna(0.0).iloc[0].items()}
+    return engine.collect(sums).fillna(0.0).iloc[0]
 
 
 def _to_review(judged: ir.Table, own: ir.Table, theirs: ir.Table) -> pd.DataFrame:
@@ -302,10 +289,8 @@ def _tested(pairs: ir.Table, counted: pd.DataFrame, *, accept: float, review: fl
         "decision", "truth", p=p, squared=(p - judged["truth"].cast("float64")) * (p - judged["truth"].cast("float64")),
         bin=ibis.least((p * N_BINS).floor().cast("int64"), N_BINS - 1),
     )  # fmt: skip
-    groups = rows.group_by("bin", "truth", "decision")
-    return engine.collect(
-        groups.aggregate(n=_.count(), p=_.p.sum(), squared=_.squared.sum()).order_by("bin", "truth", "decision")
-    )
+    sums = {"n": rows.count(), "p": rows["p"].sum(), "squared": rows["squared"].sum()}
+    return engine.grouped(rows, ["bin", "truth", "decision"], **sums)
 
 
 def _quality(tested: pd.DataFrame, *, n_known: int) -> tuple[Estimate | None, Estimate]:

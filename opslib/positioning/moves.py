@@ -17,20 +17,6 @@ from opslib.positioning.scenario import WEEKS_A_MONTH, shelf_of, slope_error
 _POINTS = 401
 
 
-_MOVES = (
-    "group",
-    "n_products",
-    "counted",
-    "now_amount",
-    "change_amount",
-    "lower",
-    "upper",
-    "p_gain",
-    "refusal",
-    "is_clear",
-)
-
-
 def price_moves(
     response: PriceResponse, products: Table, *, price_change: float = 0.05, by: Literal["group", "product"] = "group"
 ) -> pd.DataFrame:
@@ -81,8 +67,6 @@ def price_moves(
         raise ParameterError(
             f"price_change: {price_change} is not a small change of a price; 0.05 is five per cent more"
         )
-    if not len(response.products):
-        return pd.DataFrame(columns=[*(["product_id"] if by == "product" else []), *_MOVES])
     costs = shelf_of(products)[["product_id", "cost"]]
     rows = response.products.merge(costs, on="product_id", how="left").sort_values(["group", "product_id"])
     groups = response.groups.set_index("group")

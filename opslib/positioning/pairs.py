@@ -296,12 +296,10 @@ def _beyond_chance(rows: ir.Table, *, min_support: float) -> pd.DataFrame:
     pairs = engine.collect(_pair_sums(items, frequent, least), max_rows=MAX_PAIRS)
     sized = items.mutate(size=items.count().over(ibis.window(group_by="basket")))
     stratum = ibis.cases(*((sized["size"] < high, low) for low, high in pairwise(SIZE_BOUNDS)), else_=SIZE_BOUNDS[-1])
-    per = sized.group_by("item", stratum=stratum).aggregate(n=sized.count(), n_others=(sized["size"] - 1).sum())
-    strata = engine.collect(
-        sized.group_by(stratum=stratum)
-        .aggregate(n_sets=sized["basket"].nunique(), n_items=sized.count(), n_others=(sized["size"] - 1).sum())
-        .order_by("stratum")
-    )
+    sized, n_others = sized.mutate(stratum=stratum), (sized["size"] - 1).sum()
+    per = sized.group_by("item", "stratum").aggregate(n=sized.count(), n_others=n_others)
+    baskets = sized["basket"].nunique()
+    strata = engine.grouped(sized, "stratum", n_sets=baskets, n_items=sized.count(), n_others=n_others)
     counts = engine.collect(per.semi_join(frequent, "item").order_by("item", "stratum"), max_rows=MAX_PAIRS)
     n_all = int(engine.collect(_total(items))["n_all"].iloc[0])
     return _tested(pairs, counts, strata, n_all)
@@ -321,7 +319,6 @@ def _tested(pairs: pd.DataFrame, counts: pd.DataFrame, strata: pd.DataFrame, n_a
     found["lift"] = n * n_all / (found["n_a"].astype("float64") * found["n_b"].astype("float64"))
     found = pd.concat([found, tests], axis=1)
     found["is_beyond_chance"] = found["q_value"] <= SIGNIFICANT
-    order = [name for name in COLUMNS if name in found.columns]
-    return found.sort_values(["p_value", "ratio_lower", "item_a", "item_b"], ascending=[True, False, True, True])[
-        order
-    ].reset_index(drop=True)
+    found = found[[name for name in COLUMNS if name in found.columns]]
+    order = ["p_value", "ratio_lower", "item_a", "item_b"]
+    return found.sort_values(order, ascending=[True, False, True, True], ignore_index=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -12,6 +10,7 @@ import pandas as pd
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, paid, require_columns
+from opslib.privacy import redacted
 
 #: Words that carry no judgement; shorter words than four letters are left out anyway.
 STOP_WORDS = frozenset(
@@ -23,28 +22,27 @@ STOP_WORDS = frozenset(
 )
 #: Reviews, or customers, that a group needs before it has a place on a map.
 MIN_VOICES = 20
+MOST_GROUPS, MOST_COLUMNS = 12, 16
 
 
-def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: int = 24) -> pd.DataFrame:
-    """In how many reviews of each group a telling word occurs.
+def word_counts(reviews: Table, products: Table, *, n_words: int = 24) -> pd.DataFrame:
+    """In how many reviews of each brand a telling word occurs.
 
     Parameters
     ----------
     reviews : table
         product_id, text.
     products : table
-        product_id and the column ``by``.
-    by : str
-        Group: brand, category, ...
+        product_id, brand.
     n_words : int
-        Words kept: of those in at least one review in two hundred, the ones that tell groups apart most (largest
+        Words kept: of those in at least one review in two hundred, the ones that tell brands apart most (largest
         contribution to chi-square).
 
     Returns
     -------
     pandas.DataFrame
-        One row a group with at least `MIN_VOICES` reviews, one column a word, reviews counted once a word. Empty where
-        fewer than three groups or three words are left.
+        One row a brand with at least `MIN_VOICES` reviews, one column a word, reviews counted once a word. Empty where
+        fewer than three brands or three words are left.
 
     Raises
     ------
@@ -64,17 +62,17 @@ def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: 
     said = engine.as_table(reviews)
     require_columns(said, "product_id", "text", name="reviews")
     catalogue = engine.as_table(products)
-    require_columns(catalogue, "product_id", by, name="products")
-    if engine.is_empty(said) or engine.is_empty(catalogue, by):
+    require_columns(catalogue, "product_id", "brand", name="products")
+    if engine.is_empty(said) or engine.is_empty(catalogue, "brand"):
         return pd.DataFrame()
-    labels = catalogue.select("product_id", group=catalogue[by])
+    labels = catalogue.select("product_id", group=catalogue["brand"])
     texts = said.filter(said["text"].notnull()).inner_join(labels, "product_id")
     texts = texts.filter(texts["group"].notnull())
-    sizes = engine.collect(texts.group_by("group").aggregate(n=texts.count()).order_by("group"))
+    sizes = engine.grouped(texts, "group", n=texts.count())
     sizes = sizes[sizes["n"] >= MIN_VOICES]
     if len(sizes) < 3:
         return pd.DataFrame()
-    said_words = texts["text"].lower().re_replace(r"[^a-zà-ÿ]+", " ").split(" ").unique()
+    said_words = redacted(texts["text"].cast("string")).lower().re_replace(r"[^a-zà-ÿ]+", " ").split(" ").unique()
     words = texts.select("group", word=said_words.unnest())
     words = words.filter((words["word"].length() >= 4) & words["word"].notin(sorted(STOP_WORDS)))
     counts = words.group_by("group", "word").aggregate(n=words.count())
@@ -85,35 +83,22 @@ def word_counts(reviews: Table, products: Table, *, by: str = "brand", n_words: 
     return _telling(found, sizes, n_words)
 
 
-def buyer_counts(
-    order_lines: Table,
-    products: Table,
-    *,
-    by: str | Sequence[str] = ("brand", "supplier"),
-    across: str = "category",
-    n_groups: int = 12,
-    n_columns: int = 16,
-) -> pd.DataFrame:
-    """What each group is bought for: customers by what they buy most of it.
+def buyer_counts(order_lines: Table, products: Table) -> pd.DataFrame:
+    """What each brand (or supplier) is bought for: customers by the category that they buy most of it.
 
     Parameters
     ----------
     order_lines : table
         product_id, customer_id; with status, only paid lines.
     products : table
-        product_id, the columns ``across`` and, of ``by``, those that there are.
-    by : str or sequence of str
-        Groups that are compared; of several columns the first that makes a table.
-    across : str
-        What they are bought for (category, an attribute).
-    n_groups, n_columns : int
-        Groups with the most customers; of their columns, those that tell groups apart most.
+        product_id, category, and brand or supplier: of the two the first that makes a table.
 
     Returns
     -------
     pandas.DataFrame
-        One row a group, one column a value of ``across``: customers, each counted once a group, where they bought most
-        lines of it (the first by name of equals). Empty where fewer than three groups or three columns are left.
+        One row a group (of the `MOST_GROUPS` with the most customers), one column a category (of the `MOST_COLUMNS` that
+        tell groups apart most): customers, each counted once a group, where they bought most lines of it (the first by
+        name of equals). Empty where fewer than three groups or three columns are left.
 
     Examples
     --------
@@ -124,37 +109,31 @@ def buyer_counts(
     """
     lines, catalogue = paid(order_lines), engine.as_table(products)
     require_columns(lines, "product_id", "customer_id", name="order_lines")
-    wanted = [by] if isinstance(by, str) else list(by)
-    there = [name for name in wanted if not engine.is_empty(catalogue, name)]
-    if not there or engine.is_empty(catalogue, across) or engine.is_empty(lines, "customer_id"):
+    there = [name for name in ("brand", "supplier") if not engine.is_empty(catalogue, name)]
+    if not there or engine.is_empty(catalogue, "category") or engine.is_empty(lines, "customer_id"):
         return pd.DataFrame()
-    require_columns(catalogue, "product_id", *there, across, name="products")
+    require_columns(catalogue, "product_id", name="products")
     lines = lines.filter(lines["customer_id"].notnull()).select("product_id", "customer_id")
-    tables = (
-        _buyers(lines, catalogue, by=name, across=across, n_groups=n_groups, n_columns=n_columns) for name in there
-    )
+    tables = (_buyers(lines, catalogue, by=name) for name in there)
     return next((table for table in tables if len(table)), pd.DataFrame())
 
 
-def _buyers(
-    lines: ir.Table, catalogue: ir.Table, *, by: str, across: str, n_groups: int, n_columns: int
-) -> pd.DataFrame:
+def _buyers(lines: ir.Table, catalogue: ir.Table, *, by: str) -> pd.DataFrame:
     """Customers of each group by what they buy most of it; empty where too few groups are left."""
-    labels = catalogue.select("product_id", group=catalogue[by].cast("string"), value=catalogue[across].cast("string"))
-    bought = lines.inner_join(labels.filter(labels["group"].notnull() & labels["value"].notnull()), "product_id")
+    groups, values = (catalogue[name].cast("string") for name in (by, "category"))
+    labels = catalogue.select("product_id", group=groups, word=values).drop_null(["group", "word"])
+    bought = lines.inner_join(labels, "product_id")
     sizes = bought.group_by("group").aggregate(n=bought["customer_id"].nunique())
-    sizes = engine.collect(sizes.order_by(sizes["n"].desc(), "group").limit(n_groups))
+    sizes = engine.collect(sizes.order_by(sizes["n"].desc(), "group").limit(MOST_GROUPS))
     sizes = sizes[sizes["n"] >= MIN_VOICES].sort_values("group")
     if len(sizes) < 3:
         return pd.DataFrame()
     kept = bought.filter(bought["group"].isin(sizes["group"].tolist()))
-    each = kept.group_by("customer_id", "group", "value").aggregate(n=kept.count())
-    first = ibis.window(group_by=("customer_id", "group"), order_by=(each["n"].desc(), each["value"]))
+    each = kept.group_by("customer_id", "group", "word").aggregate(n=kept.count())
+    first = ibis.window(group_by=("customer_id", "group"), order_by=(each["n"].desc(), each["word"]))
     most = each.mutate(place=ibis.row_number().over(first))
     most = most.filter(most["place"] == 0)
-    counts = most.group_by("group", "value").aggregate(n=most.count())
-    found = engine.collect(counts.order_by("group", "value")).rename(columns={"value": "word"})
-    return _telling(found, sizes, n_columns)
+    return _telling(engine.grouped(most, ["group", "word"], n=most.count()), sizes, MOST_COLUMNS)
 
 
 def _telling(found: pd.DataFrame, sizes: pd.DataFrame, n_words: int) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, line_revenue, money, paid, require_columns
+from opslib.metrics.blocks import MONEY, Table, line_revenue, money, paid, require_columns
 from opslib.periods import Period
 from opslib.positioning.pairs import in_period
 
@@ -98,17 +98,13 @@ def price_indices(
     table = engine.as_table(products)
     require_columns(table, "product_id", "price", name="products")
     latest = latest_competitor_prices(competitor_prices, as_of=as_of, stale_after_days=stale_after_days)
-    is_fresh = ~latest["is_stale"] & latest["in_stock"].fill_null(True)
-    rivals = (
-        latest.mutate(is_fresh=is_fresh, log_price=latest["price"].ln())
-        .filter(latest["product_id"].notnull())
-        .group_by("product_id")
-        .aggregate(
-            n_competitors=lambda t: t["competitor"].nunique(where=t["is_fresh"]),
-            n_stale=lambda t: t["is_stale"].ifelse(1, 0).sum(),
-            log_rival=lambda t: t["log_price"].mean(where=t["is_fresh"]),
-            cheapest_rival_price=lambda t: t["price"].min(where=t["is_fresh"]),
-        )
+    known = latest.filter(latest["product_id"].notnull())
+    is_fresh = ~known["is_stale"] & known["in_stock"].fill_null(True)
+    rivals = known.group_by("product_id").aggregate(
+        n_competitors=known["competitor"].nunique(where=is_fresh),
+        n_stale=known["is_stale"].ifelse(1, 0).sum(),
+        log_rival=known["price"].ln().mean(where=is_fresh),
+        cheapest_rival_price=known["price"].min(where=is_fresh),
     )
     labels = {name: table[name] if name in table.columns else ibis.null("string") for name in ("category", "brand")}
     own = table.select("product_id", price=table["price"].cast("float64"), **labels)
@@ -159,22 +155,11 @@ def price_position(indices: Table, *, by: str = "category", level: float = 0.95)
         is_cheapest=engine.flag(table["price"].cast("float64") <= table["cheapest_rival_price"].cast("float64")),
         group=table[by].fill_null("(none)"),
     )
-    sums = engine.collect(
-        logs.group_by("group")
-        .aggregate(
-            n_products=lambda t: t.count(),
-            n_covered=lambda t: t["log_index"].count(),
-            n_stale=lambda t: t["n_stale"].sum(),
-            total=lambda t: t["log_index"].sum(),
-            squares=lambda t: (t["log_index"] * t["log_index"]).sum(),
-            n_cheapest=lambda t: t["is_cheapest"].sum(),
-        )
-        .order_by("group")
-    )
-    return _with_interval(sums, level=level)
-
-
-def _with_interval(sums: pd.DataFrame, *, level: float) -> pd.DataFrame:
+    log = logs["log_index"]
+    sums = engine.grouped(
+        logs, "group", n_products=logs.count(), n_covered=log.count(), n_stale=logs["n_stale"].sum(),
+        total=log.sum(), squares=(log * log).sum(), n_cheapest=logs["is_cheapest"].sum(),
+    )  # fmt: skip
     n = sums["n_covered"].to_numpy(dtype=float)
     total, squares = sums["total"].fillna(0).to_numpy(), sums["squares"].fillna(0).to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -241,58 +226,34 @@ def price_ladder(order_lines: Table, products: Table, *, period: Period, n_bands
     place = engine.ratio(ends["log_price"] - ends["low"], ends["high"] - ends["low"]).fill_null(0.0) * n_bands
     banded = ends.mutate(band=ibis.least(place.floor().cast("int64"), n_bands - 1))
     joined = banded.left_join(revenue, "product_id")
-    counted = engine.collect(
-        joined.group_by(["category", "band", "low", "high"])
-        .aggregate(n_products=lambda t: t.count(), revenue_amount=lambda t: t["revenue_amount"].sum())
-        .order_by(["category", "band"])
-    )
-    return _filled_ladder(counted, n_bands)
-
-
-def _filled_ladder(counted: pd.DataFrame, n_bands: int) -> pd.DataFrame:
-    """Every band of every category, empty ones included."""
-    ends = counted[["category", "low", "high"]].drop_duplicates()
-    grid = ends.merge(pd.DataFrame({"band": range(n_bands)}), how="cross")
-    full = grid.merge(counted.drop(columns=["low", "high"]), on=["category", "band"], how="left")
-    full[["n_products", "revenue_amount"]] = full[["n_products", "revenue_amount"]].fillna(0)
+    keys, sums = ["category", "low", "high", "band"], {"revenue_amount": joined["revenue_amount"].sum()}
+    counted = engine.grouped(joined, keys, n_products=joined.count(), **sums)
+    # Every band of every category, empty ones included.
+    grid = counted[keys[:3]].drop_duplicates().merge(pd.DataFrame({"band": range(n_bands)}), how="cross")
+    full = grid.merge(counted, on=keys, how="left").fillna({"n_products": 0, "revenue_amount": 0})
     step = (full["high"] - full["low"]) / n_bands
-    full["lower_price"] = np.exp(full["low"] + step * full["band"])
-    full["upper_price"] = np.exp(full["low"] + step * (full["band"] + 1))
+    full.insert(4, "lower_price", np.exp(full["low"] + step * full["band"]))
+    full.insert(5, "upper_price", np.exp(full["low"] + step * (full["band"] + 1)))
     totals = full.groupby("category")[["n_products", "revenue_amount"]].transform("sum")
     full["offer_share"] = full["n_products"] / totals["n_products"]
-    full["demand_share"] = (
-        full["revenue_amount"] / totals["revenue_amount"].where(totals["revenue_amount"] > 0)
-    ).fillna(0)
-    return full[
-        [
-            "category",
-            "band",
-            "lower_price",
-            "upper_price",
-            "n_products",
-            "revenue_amount",
-            "offer_share",
-            "demand_share",
-        ]
-    ]
+    demand = full["revenue_amount"] / totals["revenue_amount"].where(totals["revenue_amount"] > 0)
+    return full.assign(demand_share=demand.fillna(0)).drop(columns=["low", "high"])
 
 
 _PROMOTIONS = ("group", "list_amount", "revenue_amount", "promoted_share", "depth_share")
 
 
-def promotion_depths(order_lines: Table, products: Table, *, period: Period, by: str = "category") -> pd.DataFrame:
-    """How much is sold below list price, and by how much.
+def promotion_depths(order_lines: Table, products: Table, *, period: Period) -> pd.DataFrame:
+    """How much of each category is sold below list price, and by how much.
 
     Parameters
     ----------
     order_lines : table
         With ``discount_amount``.
     products : table
-        product_id and the column ``by``.
+        product_id, category.
     period : Period
         Days that count.
-    by : str
-        Column of products.
 
     Returns
     -------
@@ -311,33 +272,23 @@ def promotion_depths(order_lines: Table, products: Table, *, period: Period, by:
     """
     sold = in_period(paid(order_lines), period)
     require_columns(sold, "discount_amount", name="order_lines")
-    if engine.is_empty(
-        sold, "discount_amount"
-    ):  # nothing is known of discounts, which is not to say that there were none
+    if engine.is_empty(sold, "discount_amount"):  # which is not to say that there were none
         return pd.DataFrame(columns=list(_PROMOTIONS))
-    labels = engine.as_table(products).select("product_id", group=ibis._[by].fill_null("(none)"))
-    priced = sold.select(
-        "product_id",
-        listed=money(sold["quantity"].cast("decimal(18, 4)") * sold["unit_price"].cast("decimal(18, 4)")),
-        discount=sold["discount_amount"].cast("decimal(18, 4)").fill_null(0),
+    labels = engine.as_table(products).select("product_id", group="category")
+    joined = sold.select("product_id", "quantity", "unit_price", "discount_amount").left_join(labels, "product_id")
+    rows = joined.select(
+        group=joined["group"].fill_null("(none)"),
+        listed=money(joined["quantity"].cast(MONEY) * joined["unit_price"].cast(MONEY)),
+        discount=joined["discount_amount"].cast(MONEY).fill_null(0),
     )
-    joined = priced.left_join(labels, "product_id")
-    sums = engine.collect(
-        joined.mutate(group=joined["group"].fill_null("(none)"))
-        .group_by("group")
-        .aggregate(
-            list_amount=lambda t: t["listed"].sum().cast("float64"),
-            discount_amount=lambda t: t["discount"].sum().cast("float64"),
-            promoted_amount=lambda t: t["listed"].sum(where=t["discount"] > 0).cast("float64"),
-        )
-        .order_by("group")
-    ).fillna({"promoted_amount": 0.0})
-    listed = sums["list_amount"].where(sums["list_amount"] > 0)
-    out = pd.DataFrame({
-        "group": sums["group"],
-        "list_amount": sums["list_amount"],
-        "revenue_amount": sums["list_amount"] - sums["discount_amount"],
-        "promoted_share": sums["promoted_amount"] / listed,
-        "depth_share": sums["discount_amount"] / sums["promoted_amount"].where(sums["promoted_amount"] > 0),
-    })  # fmt: skip
-    return out.sort_values(["depth_share", "group"], ascending=[False, True], na_position="last", ignore_index=True)
+    listed = rows["listed"]
+    out = engine.grouped(
+        rows, "group", list_amount=listed.sum().cast("float64"), discount_amount=rows["discount"].sum().cast("float64"),
+        promoted_amount=listed.sum(where=rows["discount"] > 0).cast("float64"),
+    )  # fmt: skip
+    known = out[["list_amount", "promoted_amount"]].where(lambda sums: sums > 0)
+    out["revenue_amount"] = out["list_amount"] - out["discount_amount"]
+    out["promoted_share"] = out["promoted_amount"].fillna(0.0) / known["list_amount"]
+    out["depth_share"] = out["discount_amount"] / known["promoted_amount"]
+    out = out.sort_values(["depth_share", "group"], ascending=[False, True], na_position="last", ignore_index=True)
+    return out[list(_PROMOTIONS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,12 @@ from opslib import engine
 from opslib.errors import DesignError, ParameterError
 from opslib.metrics.blocks import Table
 from opslib.periods import Period
-from opslib.positioning.weeks import has_whole_weeks, product_weeks, whole_weeks
+from opslib.positioning.weeks import product_weeks, whole_weeks
 from opslib.stats.count_response import MIN_COUNT, MIN_PERIODS, CountResponse, count_response
-from opslib.stats.estimates import Estimate
 from opslib.stats.pooling import pool_towards
 from opslib.stats.response import MIN_CLUSTERS
 
+LEVEL = 0.95
 BAND = (0.05, 0.95)
 """Part of the prices seen that counts as evidence."""
 RECENT_WEEKS = 13
@@ -30,6 +30,12 @@ fifths of the group are promoted: what all share is the week's."""
 MOST_GROUPS = 40
 """Groups that are answered for: those with the most units."""
 MAX_ROWS = 3_000_000
+_SLOPES = ("slope", "lower", "upper", "std_error", "between_sd", "followed_p", "common", "ahead",
+           "promotion_slope", "promotion_lower", "promotion_upper")  # fmt: skip
+_GROUP_COLUMNS = ("group", "n_products", "n_weeks", "n_moves", *_SLOPES, "lower_share", "upper_share",
+                  "refusal", "reason", "is_usable")  # fmt: skip
+_PRODUCT_COLUMNS = ("product_id", "group", "n_weeks", "n_moves", "units_a_week", "price", "lower_price", "upper_price",
+                    "slope", "lower", "upper", "std_error", "kept_share")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +62,8 @@ class PriceResponse:
         Level of the intervals.
     """
 
-    groups: pd.DataFrame
-    products: pd.DataFrame
+    groups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_GROUP_COLUMNS)))
+    products: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_PRODUCT_COLUMNS)))
     n_groups_left_out: int
     period: Period
     level: float
@@ -78,10 +84,20 @@ class PriceResponse:
             )
         return found.iloc[0]
 
-    def refusal(self, product_id: str) -> tuple[str, str]:
-        """Name and words of why a product's slope is no effect; both empty where it is one."""
-        row = self.groups.set_index("group").loc[self.product(product_id)["group"]]
-        return str(row["refusal"]), str(row["reason"])
+    def refusal(self, product_id: str, *, price: float) -> tuple[str, str]:
+        """Name and words of why nothing is said of a product's sales at a price; both empty where something is.
+
+        "followed" or "tiers", where its group's slope is no effect; "band", where it never had such a price.
+        """
+        own = self.product(product_id)
+        row = self.groups.set_index("group").loc[own["group"]]
+        low, high = float(own["lower_price"]), float(own["upper_price"])
+        if row["refusal"] or low * (1 - 1e-9) <= price <= high * (1 + 1e-9):
+            return str(row["refusal"]), str(row["reason"])
+        return "band", (
+            f"a price of {price:g} for product '{product_id}' lies outside the evidence ({low:g} to {high:g}); "
+            "test it on some customers first"
+        )
 
 
 def price_response(
@@ -127,42 +143,23 @@ def price_response(
     """
     price_history = None if price_history is None or engine.is_empty(price_history) else price_history
     stock_levels = None if stock_levels is None or engine.is_empty(stock_levels) else stock_levels
-    if engine.is_empty(order_lines) or not has_whole_weeks(period):
-        return PriceResponse(
-            groups=pd.DataFrame(columns=list(_GROUP_COLUMNS)), products=pd.DataFrame(columns=list(_PRODUCT_COLUMNS)),
-            n_groups_left_out=0, period=period, level=0.95,
-        )  # fmt: skip
-    weeks = product_weeks(
-        order_lines, products, period=period, price_history=price_history, stock_levels=stock_levels, by=by
-    )
+    whole = whole_weeks(period)
+    if engine.is_empty(order_lines) or whole is None:
+        return PriceResponse(n_groups_left_out=0, period=period, level=LEVEL)
+    known = {"price_history": price_history, "stock_levels": stock_levels}
+    weeks = product_weeks(order_lines, products, period=whole, **known, by=by)
     rows = engine.collect(weeks.order_by(["group", "product_id", "week"]), max_rows=MAX_ROWS)
     totals = rows.groupby("group", sort=True)["units"].sum().sort_values(ascending=False, kind="stable")
     parts = dict(list(rows.groupby("group", sort=True)))
-    found = [
-        _group_response(str(name), parts[name].reset_index(drop=True), level=0.95)
-        for name in totals.index[:MOST_GROUPS]
-    ]
-    each = pd.concat(
-        [part for _, part in found if len(part)] or [pd.DataFrame(columns=list(_PRODUCT_COLUMNS))], ignore_index=True
-    )
-    return PriceResponse(
-        groups=pd.DataFrame([row for row, _ in found], columns=list(_GROUP_COLUMNS)),
-        products=each[list(_PRODUCT_COLUMNS)],
-        n_groups_left_out=len(totals) - len(found),
-        period=whole_weeks(period),
-        level=0.95,
-    )
+    found = [_group_response(str(name), parts[name].reset_index(drop=True)) for name in totals.index[:MOST_GROUPS]]
+    told = [part for _, part in found if len(part)]
+    products_told = {"products": pd.concat(told, ignore_index=True)[list(_PRODUCT_COLUMNS)]} if told else {}
+    groups = pd.DataFrame([row for row, _ in found], columns=list(_GROUP_COLUMNS))
+    left_out = len(totals) - len(found)
+    return PriceResponse(groups=groups, **products_told, n_groups_left_out=left_out, period=whole, level=LEVEL)
 
 
-_SLOPES = ("slope", "lower", "upper", "std_error", "between_sd", "followed_p", "common", "ahead",
-           "promotion_slope", "promotion_lower", "promotion_upper")  # fmt: skip
-_GROUP_COLUMNS = ("group", "n_products", "n_weeks", "n_moves", *_SLOPES, "lower_share", "upper_share",
-                  "refusal", "reason", "is_usable")  # fmt: skip
-_PRODUCT_COLUMNS = ("product_id", "group", "n_weeks", "n_moves", "units_a_week", "price", "lower_price", "upper_price",
-                    "slope", "lower", "upper", "std_error", "kept_share")  # fmt: skip
-
-
-def _group_response(name: str, part: pd.DataFrame, *, level: float) -> tuple[dict[str, object], pd.DataFrame]:
+def _group_response(name: str, part: pd.DataFrame) -> tuple[dict[str, object], pd.DataFrame]:
     regular = part[~part["is_promotion"]]
     usual = regular["price"] / regular.groupby("product_id")["price"].transform("median")
     band = np.quantile(usual, BAND) - 1 if len(usual) else (0.0, 0.0)
@@ -171,11 +168,11 @@ def _group_response(name: str, part: pd.DataFrame, *, level: float) -> tuple[dic
         "lower_share": float(band[0]), "upper_share": float(band[1]), "refusal": "", "reason": "",
     }  # fmt: skip
     try:
-        found = count_response(_panel(regular), level=level)
+        found = count_response(_panel(regular), level=LEVEL)
     except DesignError as error:
         return row | {"refusal": error.gate, "reason": str(error), "is_usable": False}, pd.DataFrame()
     slope = found.slopes["driver"]
-    pooled = pool_towards(slope, found.units["slope"].tolist(), found.units["std_error"].tolist(), level=level)
+    pooled = pool_towards(slope, found.units["slope"].tolist(), found.units["std_error"].tolist(), level=LEVEL)
     refusal, reason = _refusal(found, regular)
     row |= {
         "n_moves": found.n_moves, "slope": slope.value, "lower": slope.lower, "upper": slope.upper,
@@ -186,7 +183,7 @@ def _group_response(name: str, part: pd.DataFrame, *, level: float) -> tuple[dic
     each = found.units[["unit", "n_periods", "n_moves"]].rename(columns={"unit": "product_id", "n_periods": "n_weeks"})
     each = each.join(pooled.units.rename(columns={"value": "slope"})).assign(group=name)
     each = each[each["slope"].notna()].merge(_shelf(regular), on="product_id")
-    return row | _promotion(part, level=level), each
+    return row | _promotion(part), each
 
 
 def _panel(rows: pd.DataFrame) -> pd.DataFrame:
@@ -211,7 +208,7 @@ def _refusal(found: CountResponse, rows: pd.DataFrame) -> tuple[str, str]:
     return next(iter(reasons), ""), "; ".join(reasons.values())
 
 
-def _promotion(part: pd.DataFrame, *, level: float) -> dict[str, object]:
+def _promotion(part: pd.DataFrame) -> dict[str, object]:
     """Answer to the price paid over the list price, of products that sell often; nothing where promotions are few or shared."""
     often = part[part.groupby("product_id")["n_lines"].transform("mean") >= OFTEN]
     shared = often.groupby("week")["is_promotion"].transform("mean") > COMMON_SHARE
@@ -219,12 +216,11 @@ def _promotion(part: pd.DataFrame, *, level: float) -> dict[str, object]:
     if promoted.sum() < MIN_PROMOTED or often.loc[promoted, "product_id"].nunique() < MIN_CLUSTERS:
         return {}
     try:
-        found = count_response(_panel(often[~shared]), drivers=("paid_share", "driver"), level=level).slopes[
-            "paid_share"
-        ]
+        found = count_response(_panel(often[~shared]), drivers=("paid_share", "driver"), level=LEVEL)
     except DesignError:
         return {}
-    return {"promotion_slope": found.value, "promotion_lower": found.lower, "promotion_upper": found.upper}
+    slope = found.slopes["paid_share"]
+    return {"promotion_slope": slope.value, "promotion_lower": slope.lower, "promotion_upper": slope.upper}
 
 
 def _shelf(regular: pd.DataFrame) -> pd.DataFrame:
@@ -237,60 +233,3 @@ def _shelf(regular: pd.DataFrame) -> pd.DataFrame:
         "units_a_week": recent, "price": price, "lower_price": np.minimum(low, price), "upper_price": np.maximum(high, price),
     })  # fmt: skip
     return frame.reset_index()
-
-
-def expected_change(response: PriceResponse, *, product_id: str, price: float) -> Estimate:
-    """Change of the units sold that a product's new price brings, within the prices that it has had.
-
-    Parameters
-    ----------
-    response : PriceResponse
-        From :func:`price_response`.
-    product_id : str
-        One of its products.
-    price : float
-        New list price.
-
-    Returns
-    -------
-    Estimate
-        Relative change (-0.1 is a tenth fewer units).
-
-    Raises
-    ------
-    DesignError
-        gate "band": the price lies outside those seen; gates "followed", "tiers": the slope is no effect.
-    ParameterError
-        The product has no price response.
-
-    Examples
-    --------
-    >>> lamp = {"product_id": "a", "group": "lamps", "price": 10.0, "lower_price": 9.0, "upper_price": 11.0, "n_weeks": 50,
-    ...     "slope": -2.0, "lower": -2.4, "upper": -1.6, "std_error": 0.2}
-    >>> groups = pd.DataFrame({"group": ["lamps"], "refusal": [""], "reason": [""]})
-    >>> found = PriceResponse(groups=groups, products=pd.DataFrame([lamp]), n_groups_left_out=0, period=Period.parse("2026-01-05", "2026-12-27"), level=0.95)
-    >>> round(expected_change(found, product_id="a", price=10.5).value, 3)
-    -0.093
-    >>> expected_change(found, product_id="a", price=15.0)
-    Traceback (most recent call last):
-    opslib.errors.DesignError: band: a price of 15 for product 'a' lies outside the evidence (9 to 11); test it on some customers first
-    """
-    row = response.product(product_id)
-    name, reason = response.refusal(product_id)
-    if name:
-        raise DesignError(name, reason)
-    low, high = float(row["lower_price"]), float(row["upper_price"])
-    if not low * (1 - 1e-9) <= price <= high * (1 + 1e-9):
-        raise DesignError(
-            "band",
-            f"a price of {price:g} for product '{product_id}' lies outside the evidence ({low:g} to {high:g}); "
-            "test it on some customers first",
-        )
-    step = math.log(price / row["price"])
-    ends = sorted(math.expm1(step * row[end]) for end in ("lower", "upper"))
-    value = math.expm1(step * row["slope"])
-    return Estimate(
-        value=value, lower=ends[0], upper=ends[1], n=int(row["n_weeks"]), unit="relative change", level=response.level,
-        method="price response of the product, shrunk towards its group",
-        std_error=abs(step) * float(row["std_error"]) * (1 + value),
-    )  # fmt: skip

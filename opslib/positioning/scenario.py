@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ import pandas as pd
 from scipy import stats
 
 from opslib import engine
-from opslib.errors import DesignError, ParameterError
+from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, require_columns
 from opslib.positioning.hedonic import OTHER, HedonicModel, going_rate
-from opslib.positioning.response import RECENT_WEEKS, PriceResponse, expected_change
+from opslib.positioning.response import RECENT_WEEKS, PriceResponse
 from opslib.stats.estimates import Estimate
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
@@ -45,12 +45,12 @@ class Place:
         Names of the nearest products of the category, in price and in what is offered.
     """
 
-    price: float
-    price_index: float
-    cheaper_share: float
-    rate: Estimate | None
-    premium: Estimate | None
-    neighbours: tuple[str, ...]
+    price: float = math.nan
+    price_index: float = math.nan
+    cheaper_share: float = math.nan
+    rate: Estimate | None = None
+    premium: Estimate | None = None
+    neighbours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +98,14 @@ class WhatIf:
         "unknown" (no price response), and in words; empty where the consequence is told.
     """
 
-    product_id: str
-    name: str
-    group: str
-    now: Place
-    then: Place
-    band: tuple[float, float]
-    curve: pd.DataFrame
-    consequence: Consequence | None
+    product_id: str = ""
+    name: str = ""
+    group: str = ""
+    now: Place = Place()
+    then: Place = Place()
+    band: tuple[float, float] = (math.nan, math.nan)
+    curve: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["price"]))
+    consequence: Consequence | None = None
     refusal: str
     reason: str
 
@@ -164,13 +164,7 @@ def what_if(
     (4, 'band')
     """
     if not product_id:
-        nowhere = Place(
-            price=math.nan, price_index=math.nan, cheaper_share=math.nan, rate=None, premium=None, neighbours=()
-        )
-        return WhatIf(
-            product_id="", name="", group="", now=nowhere, then=nowhere, band=(math.nan, math.nan),
-            curve=pd.DataFrame(columns=["price"]), consequence=None, refusal="unknown", reason="no product can be moved",
-        )  # fmt: skip
+        return WhatIf(refusal="unknown", reason="no product can be moved")
     model = model if model is not None and len(model.terms) else None
     if price_change <= -1:
         raise ParameterError(f"what-if: a price change of {price_change:+.0%} leaves no price; -0.1 is a tenth less")
@@ -223,11 +217,7 @@ def _answer(response: PriceResponse, product_id: str, price_change: float) -> tu
         row = response.product(product_id)
     except ParameterError as error:
         return None, "unknown", str(error)
-    try:
-        expected_change(response, product_id=product_id, price=float(row["price"]) * (1 + price_change))
-    except DesignError as error:
-        return row, error.gate, str(error).removeprefix(f"{error.gate}: ")
-    return row, "", ""
+    return row, *response.refusal(product_id, price=float(row["price"]) * (1 + price_change))
 
 
 def _known(attributes: Mapping[str, object] | None, model: HedonicModel | None) -> dict[Any, Any]:

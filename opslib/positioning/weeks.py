@@ -28,9 +28,9 @@ def product_weeks(
     products: Table,
     *,
     period: Period,
-    price_history: Table | None = None,
-    stock_levels: Table | None = None,
-    by: str = "category",
+    price_history: Table | None,
+    stock_levels: Table | None,
+    by: str,
 ) -> ir.Table:
     """Units and list price of each product and week on the shelf, weeks without a sale included.
 
@@ -64,12 +64,17 @@ def product_weeks(
     ...     "ordered_at": pd.Timestamp("2026-01-06") + pd.to_timedelta([7 * week for week in weeks], unit="D")})
     >>> own = pd.DataFrame({"product_id": ["a"]})
     >>> more = sold.assign(product_id="b", ordered_at=sold["ordered_at"].iloc[2] + pd.Timedelta(days=7), quantity=1.0)
-    >>> table = product_weeks(pd.concat([sold, more]), own, period=Period.parse("2026-01-05", "2026-04-12"))
+    >>> table = product_weeks(pd.concat([sold, more]), own, period=Period.parse("2026-01-05", "2026-04-12"),
+    ...     price_history=None, stock_levels=None, by="category")
     >>> found = engine.collect(table.order_by("week"))
     >>> found["units"].tolist()[:5], found["price"].unique().tolist()
     ([3.0, 3.0, 3.0, 0.0, 3.0], [2.0])
     """
     weeks = whole_weeks(period)
+    if weeks is None:
+        raise ParameterError(
+            f"price response: {period.label} holds fewer than {MIN_PERIODS} whole weeks; take a longer period"
+        )
     sold = _sold(order_lines, weeks)
     totals = _with_usual_price(sold)
     labels = engine.as_table(products)
@@ -99,22 +104,10 @@ def product_weeks(
     )  # fmt: skip
 
 
-def has_whole_weeks(period: Period) -> bool:
-    """Whether a period holds enough whole weeks for a slope."""
-    return (
-        floor_date(period.until, "week") - floor_date(period.start + timedelta(days=6), "week")
-    ).days >= 7 * MIN_PERIODS
-
-
-def whole_weeks(period: Period) -> Period:
-    """The whole weeks (Monday to Sunday) of a period, refused where they are too few for a slope."""
-    first = floor_date(period.start + timedelta(days=6), "week")
-    until = floor_date(period.until, "week")
-    if not has_whole_weeks(period):
-        raise ParameterError(
-            f"price response: {period.label} holds fewer than {MIN_PERIODS} whole weeks; take a longer period"
-        )
-    return Period(first, until - timedelta(days=1))
+def whole_weeks(period: Period) -> Period | None:
+    """The weeks, Monday to Sunday, that lie within the period; None where they are too few for an answer."""
+    first, until = floor_date(period.start + timedelta(days=6), "week"), floor_date(period.until, "week")
+    return Period(first, until - timedelta(days=1)) if (until - first).days >= 7 * MIN_PERIODS else None
 
 
 def _sold(order_lines: Table, weeks: Period) -> ir.Table:

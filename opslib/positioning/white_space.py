@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import ibis
@@ -18,6 +18,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, line_revenue, local_day, paid, require_columns
 from opslib.periods import Period
+from opslib.privacy import redacted
 from opslib.stats.estimates import Estimate
 from opslib.stats.multiplicity import adjusted
 from opslib.stats.ranks import count_draws, top_shares
@@ -32,6 +33,13 @@ MISSED_AT = 0.05
 """False-discovery rate at which a query's clicks are called fewer than those of other queries with results."""
 FILLERS = frozenset("and for from in of on the to with without".split())
 N_DRAWS = 4_000
+
+
+_UNKNOWN_SHARE = Estimate(value=math.nan, lower=math.nan, upper=math.nan, n=0, unit="share", method="no search")
+_THEMES = (
+    "theme", "query", "n_queries", "n_visits", "n_without_result", "n_products", "visits_per_month", "worth_amount",
+    "worth_lower", "worth_upper", "top_three_share",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +63,10 @@ class UnmetSearches:
         Whether that is margin (cost is known of every line) or revenue.
     """
 
-    themes: pd.DataFrame
-    unmet_share: Estimate
-    visit_value: Estimate | None
-    is_margin: bool
-
-
-_THEMES = (
-    "theme", "query", "n_queries", "n_visits", "n_without_result", "n_products", "visits_per_month", "worth_amount",
-    "worth_lower", "worth_upper", "top_three_share",
-)  # fmt: skip
-_UNKNOWN_SHARE = Estimate(value=math.nan, lower=math.nan, upper=math.nan, n=0, unit="share", method="no search")
+    themes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_THEMES)))
+    unmet_share: Estimate = _UNKNOWN_SHARE
+    visit_value: Estimate | None = None
+    is_margin: bool = False
 
 
 def unmet_searches(
@@ -120,9 +121,7 @@ def unmet_searches(
     is_told = any(not engine.is_empty(searches, name) for name in ("n_results", "clicked_product_id"))
     queries = _queries(rows)
     if not len(queries) or not is_told:
-        return UnmetSearches(
-            themes=pd.DataFrame(columns=list(_THEMES)), unmet_share=_UNKNOWN_SHARE, visit_value=None, is_margin=False
-        )
+        return UnmetSearches()
     products = None if products is None or engine.is_empty(products, "name") else products
     order_lines = None if order_lines is None or engine.is_empty(order_lines, "session_id") else order_lines
     queries, click_share = _unmet_queries(queries)
@@ -151,7 +150,7 @@ def _searched(searches: Table, period: Period) -> ir.Table:
     visit = [inside["session_id"].cast("string")] if not engine.is_empty(inside, "session_id") else []
     clicked = inside["clicked_product_id"].notnull() if "clicked_product_id" in inside.columns else ibis.null("boolean")
     rows = inside.select(
-        search_id=inside["search_id"].cast("string"), text=plain_text(inside["query"]),
+        search_id=inside["search_id"].cast("string"), text=plain_text(redacted(inside["query"].cast("string"))),
         visit=ibis.coalesce(*visit, ibis.literal("search ").concat(inside["search_id"].cast("string"))),
         n_results=inside["n_results"] if "n_results" in inside.columns else ibis.null("int64"), is_clicked=clicked,
     )  # fmt: skip
@@ -227,13 +226,8 @@ def _theme_visits(failed: ir.Table, named: pd.DataFrame, click_share: float) -> 
     heads = failed["text"].cases(*zip(named["text"], named["head"], strict=True), else_=ibis.null("string"))
     visits = failed.mutate(head=heads).filter(_["head"].notnull()).group_by("head", "visit")
     one = visits.aggregate(nothing=_.n_results.max() == 0, clicked=engine.flag(failed["is_clicked"]).max())
-    counted = engine.collect(
-        one.group_by("head")
-        .aggregate(
-            n_visits=one.count(), n_without_result=engine.flag(one["nothing"]).sum().cast("int64"), n_clicked=one["clicked"].sum()
-        )
-        .order_by("head")
-    )  # fmt: skip
+    sums = {"n_without_result": engine.flag(one["nothing"]).sum().cast("int64"), "n_clicked": one["clicked"].sum()}
+    counted = engine.grouped(one, "head", n_visits=one.count(), **sums)
     counted["excess"] = np.maximum(counted["n_visits"] - counted["n_clicked"] / click_share, 0)
     counted["variance"] = counted["n_visits"] + counted["n_clicked"] * (1 / click_share**2 - 2 / click_share)
     return counted[(counted["n_visits"] >= MIN_VISITS) & (counted["excess"] > 0)].reset_index(drop=True)
@@ -249,14 +243,10 @@ def _visit_value(rows: ir.Table, failed: ir.Table, order_lines: Table, *, unit: 
     visits = rows.group_by("visit").aggregate(is_met=engine.flag(success).max())
     lost = failed.select("visit").distinct().mutate(is_failed=ibis.literal(1))
     kinds = visits.left_join(lost, "visit").select(visits, "is_failed").filter((_.is_met == 1) | _.is_failed.notnull())
-    paired = kinds.left_join(bought, kinds["visit"] == bought["session_id"]).select(
-        kinds, amount=_.amount.fill_null(0.0)
-    )
-    sums = engine.collect(
-        paired.group_by("is_met")
-        .aggregate(n=paired.count(), total=_.amount.sum(), squares=(paired["amount"] * paired["amount"]).sum())
-        .order_by("is_met")
-    )
+    joined = kinds.left_join(bought, kinds["visit"] == bought["session_id"])
+    paired = joined.select(kinds, amount=_.amount.fill_null(0.0))
+    amount = paired["amount"]
+    sums = engine.grouped(paired, "is_met", n=paired.count(), total=amount.sum(), squares=(amount * amount).sum())
     if len(sums) < 2 or sums["n"].min() < 2 or not sums["total"].sum() > 0:
         return None, is_margin
     mean = sums["total"] / sums["n"]

@@ -11,9 +11,9 @@ from opslib.errors import DesignError, ProposalError
 from opslib.metrics import UNITS
 from opslib.proposals.designs import Context, Plan, measure
 from opslib.proposals.designs.arms import require, rollout_units
-from opslib.proposals.model import RANDOMISED, BeforeAfter, Claim, Experiment, Fixed, Proposal, Rollout
+from opslib.proposals.model import RANDOMISED, BeforeAfter, Claim, Experiment, Fixed, Proposal, Rollout, Window
 from opslib.proposals.results import ClaimResult, Measured
-from opslib.proposals.scope import Filter, Scope
+from opslib.proposals.scope import Filter
 from opslib.stats.estimates import Estimate
 
 #: Variants under which a launch records who is held out: the experiment ``<proposal id>-hold-out``.
@@ -55,11 +55,10 @@ def follow_up_claim(proposal: Proposal, claim: Claim, *, context: Context) -> Cl
             f"{proposal.id}: the follow-up starts on {plan.window.start}, inside the claim's window to "
             f"{claim.window.end}; a follow-up needs days that the verdict has not seen"
         )
-    fixed: dict[str, object] = {"window": plan.window, "stopping": Fixed(), "follow_up": None}
-    if plan.design == "hold_out":
-        return claim.model_copy(update={**fixed, "design": _hold_out(proposal, claim, context)})
-    design, scope = _before_after(proposal, claim, context)
-    return claim.model_copy(update={**fixed, "design": design, "scope": scope})
+    if plan.design == "before_after":
+        return _before_after(proposal, claim, context, window=plan.window)
+    fixed = {"window": plan.window, "stopping": Fixed(), "follow_up": None}
+    return claim.model_copy(update={**fixed, "design": _hold_out(proposal, claim, context)})
 
 
 def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> tuple[Estimate, float]:
@@ -138,19 +137,10 @@ def _size_factor(claim: Claim, measured: Measured) -> float:
 def _rehearsed(proposal: Proposal, plan: Plan, context: Context) -> float | None:
     """Error of the same follow-up, had the change been made so that its window ends on the last day seen."""
     assert plan.claim.follow_up is not None
-    n_days = plan.claim.follow_up.window.period.n_days
-    first = context.as_of - timedelta(days=n_days - 1)
+    first = context.as_of - timedelta(days=plan.claim.follow_up.window.period.n_days - 1)
+    window = Window(start=first, end=context.as_of)
     try:
-        design, scope = _before_after(proposal, plan.claim, context)
-        rehearsal = plan.claim.model_copy(
-            update={
-                "window": plan.claim.follow_up.window.model_copy(update={"start": first, "end": context.as_of}),
-                "design": design.model_copy(update={"changed_on": first, "history_days": _history(first, context)}),
-                "scope": scope,
-                "stopping": Fixed(),
-                "follow_up": None,
-            }
-        )
+        rehearsal = _before_after(proposal, plan.claim, context, window=window, changed_on=first)
         found = _measured(plan, rehearsal, context)
     except ProposalError:
         return None
@@ -184,8 +174,10 @@ def _hold_out(proposal: Proposal, claim: Claim, context: Context) -> object:
     )
 
 
-def _before_after(proposal: Proposal, claim: Claim, context: Context) -> tuple[BeforeAfter, Scope]:
-    """Day of the change, history, control series and scope of a follow-up beside the shop's own history."""
+def _before_after(
+    proposal: Proposal, claim: Claim, context: Context, *, window: Window, changed_on: date | None = None
+) -> Claim:
+    """The claim beside the shop's own history: day of the change (unless given), history, control series and scope."""
     design = claim.design
     changed, control, scope = proposal.start, (), claim.scope
     if isinstance(design, BeforeAfter):
@@ -193,9 +185,11 @@ def _before_after(proposal: Proposal, claim: Claim, context: Context) -> tuple[B
     elif isinstance(design, Rollout):
         changed, treated, untreated = _sides(design, context)
         control, scope = (*claim.scope, untreated), (*claim.scope, treated)
-    return BeforeAfter(
-        kind="before_after", changed_on=changed, history_days=_history(changed, context), control_scope=control
-    ), scope
+    day = changed_on or changed
+    after = BeforeAfter(kind="before_after", changed_on=day, history_days=_history(day, context), control_scope=control)
+    return claim.model_copy(
+        update={"window": window, "stopping": Fixed(), "follow_up": None, "design": after, "scope": scope}
+    )
 
 
 def _history(changed: date, context: Context) -> int:

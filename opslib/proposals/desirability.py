@@ -137,8 +137,8 @@ def desirability(
         claim_id=claim.claim_id,
         cost_amount=cost,
         recommendation="test first",
-        sentences=(_shrunk_sentence(found.raw, found.shrunk, prior),),
-        raw=found.raw,
+        sentences=(_shrunk_sentence(effect, found.shrunk, prior),),
+        raw=effect,
         shrunk=found.shrunk,
         posterior=found.posterior,
     )
@@ -163,6 +163,12 @@ def desirability(
         method="posterior x reach x margin - cost",
         std_error=worth * after.sd,
     )
+    money = (
+        f"Over the horizon it brings about {net.value:,.0f} net (90 %: {net.lower:,.0f} to {net.upper:,.0f}); the chance "
+        f"that it pays is {words.probability(chance)}."
+    )
+    found_in_way = [f"{item.name} ({item.place})" for item in result.obstacles if item.name in FORBIDDING]
+    hindrances = (f"Not as it stands: {', '.join(found_in_way)}.",) if found_in_way else ()
     return replace(
         believed,
         amount_per_lift=worth,
@@ -171,7 +177,7 @@ def desirability(
         tests=tests,
         recommendation=recommendation,
         downside_amount=mean - worth * after.expected_gain(threshold),
-        sentences=(*believed.sentences, _money_sentence(net, chance), why, *_hindrances(result)),
+        sentences=(*believed.sentences, money, why, *hindrances),
     )
 
 
@@ -283,16 +289,3 @@ def _shrunk_sentence(raw: Estimate, shrunk: Estimate, prior: Mixture) -> str:
     if abs(raw.value - prior.mean) > SURPRISING * usual:
         text += " So large an effect is outside what such changes have shown: look for a mistake before believing it."
     return text
-
-
-def _hindrances(result: ProposalResult) -> tuple[str, ...]:
-    """What forbids carrying it out as written, whatever it is worth."""
-    found = [f"{item.name} ({item.place})" for item in result.obstacles if item.name in FORBIDDING]
-    return (f"Not as it stands: {', '.join(found)}.",) if found else ()
-
-
-def _money_sentence(net: Estimate, chance: float) -> str:
-    return (
-        f"Over the horizon it brings about {net.value:,.0f} net (90 %: {net.lower:,.0f} to {net.upper:,.0f}); the chance "
-        f"that it pays is {words.probability(chance)}."
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from opslib.contracts import Violation
@@ -13,7 +12,7 @@ from opslib.errors import ProposalError, nearest
 from opslib.metrics import METRICS, Metric, with_local_days
 from opslib.periods import Coverage
 from opslib.proposals.designs import Context, Plan, RecordedMetric, measure
-from opslib.proposals.designs.base import Table
+from opslib.proposals.designs.base import Definitions, Table
 from opslib.proposals.feasibility import feasibility
 from opslib.proposals.freezing import Change, FrozenRecord, changes_since, is_before
 from opslib.proposals.model import Claim, Elasticity, Guardrail, Proposal
@@ -22,7 +21,6 @@ from opslib.proposals.surroundings import surroundings_of
 from opslib.proposals.verdicts import judge_claim, judge_guardrail, overall, overall_grade
 from opslib.stats.multiplicity import bonferroni_level
 
-Definitions: TypeAlias = Mapping[str, Metric | RecordedMetric]
 _RECORDED = ("unit_outcomes", "experiment_summaries")
 
 
@@ -254,7 +252,6 @@ def _result(
         is_frozen=in_time,
         is_replay=proposal.replay,
         obstacles=check_proposal(proposal, shop=shop, frozen=record),
-        frozen_sha256=None if record is None else record.sha256,
     )
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 import pandas as pd
 
 from opslib.periods import Period
 from opslib.proposals import words
+from opslib.proposals.designs.base import Definitions
 from opslib.proposals.freezing import Change
 from opslib.proposals.model import RANDOMISED, Claim, Consultation, Proposal
 from opslib.proposals.results import Obstacle
@@ -30,15 +31,6 @@ _GOAL_WORDS = re.compile(
 _JOINTS = re.compile(r"\s(?:and|as well as|while|plus|but also)\s|;|\s&\s", re.IGNORECASE)
 
 
-class MetricLike(Protocol):
-    """What feasibility needs to know of a metric."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def is_total(self) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
     """What flows past a claim, from history.
@@ -51,14 +43,11 @@ class Traffic:
         Squared coefficient of variation of one unit.
     baseline : float
         The metric now, in its unit.
-    treated_share : float
-        Share of units to be treated (0-1).
     """
 
     units_per_day: float
     variation: float
     baseline: float
-    treated_share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +108,7 @@ class Surroundings:
 def feasibility(
     proposal: Proposal,
     *,
-    metrics: Mapping[str, MetricLike],
+    metrics: Definitions,
     around: Surroundings,
 ) -> tuple[Obstacle, ...]:
     """Everything that stands in a proposal's way, by name.
@@ -166,7 +155,7 @@ def _unfinished(proposal: Proposal) -> Iterable[Obstacle]:
         yield _obstacle("to be filled in", place if sentence else "draft", sentence or place)
 
 
-def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable[Obstacle]:
+def _concrete(proposal: Proposal, metrics: Definitions) -> Iterable[Obstacle]:
     if proposal.deadline is None:
         yield _obstacle(
             "no deadline", "deadline", "no day is named by which the promise must have come true; set deadline"
@@ -190,7 +179,7 @@ def _concrete(proposal: Proposal, metrics: Mapping[str, MetricLike]) -> Iterable
             )
 
 
-def _goals(claim: Claim, metrics: Mapping[str, MetricLike]) -> list[str]:
+def _goals(claim: Claim, metrics: Definitions) -> list[str]:
     """Goals that a sentence names: metrics by title, or parts with a word of change each."""
     text = claim.sentence.lower()
     titles: list[str] = []
@@ -215,23 +204,19 @@ def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
         days = claim.window.period.n_days
         if proposal.deadline is not None:
             days = max(min(days, (proposal.deadline - claim.window.start).days + 1), 0)
-        change = claim.promise if claim.scale == "relative" else claim.promise / traffic.baseline
-        least = claim.m if claim.scale == "relative" else claim.m / traffic.baseline
-        sign = -1 if claim.direction == "down" else 1
-        contrast = (1 + sign * change) / (1 + sign * least) - 1
+        contrast = claim.contrast(1.0 if claim.scale == "relative" else 1 / traffic.baseline)
         if contrast in (0, -1):
             continue
-        needed = needed_units(traffic.variation, change=contrast, treated_share=traffic.treated_share, level=level)
+        needed = needed_units(traffic.variation, change=contrast, level=level)
         there = traffic.units_per_day * days
         if needed > there:
             yield _obstacle("sample out of reach", claim.id, _reach_sentence(needed, there, days, traffic, level))
 
 
 def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, level: float) -> str:
-    sides = there * (1 - traffic.treated_share), there * traffic.treated_share
-    seen = ""
-    if min(sides) > 1:
-        change = minimal_detectable_change(traffic.variation, n_control=sides[0], n_treated=sides[1], level=level)
+    side, seen = there / 2, ""
+    if side > 1:
+        change = minimal_detectable_change(traffic.variation, n_control=side, n_treated=side, level=level)
         seen = f"; in that time a change of {words.number(change, relative=True)} can be seen"
     return (
         f"the promise needs about {words.count(needed)} units (80 % power), and {days} days until the deadline bring "
@@ -244,27 +229,21 @@ def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Obstac
         history = around.history.get(claim.id)
         if history is None or len(history.values) < MIN_WINDOWS or claim.design.kind == "trend":
             continue
-        if claim.design.kind == "level":
-            best, promise = max(history.values), claim.promise
-            is_outside = promise > best if claim.direction != "down" else promise < min(history.values)
-            if is_outside:
-                yield _obstacle(
-                    "promise outside history",
-                    claim.id,
-                    f"the level {promise:.3g} was never reached: the best "
-                    f"of {len(history.values)} windows was {best:.3g}",
-                )
-            continue
         base = 1.0 if claim.scale == "relative" else history.values[-1]
-        promise = claim.promise / base if base else 0.0  # of nothing, no share can be said
-        if promise > history.largest_change:
-            yield _obstacle(
-                "promise outside history",
-                claim.id,
-                f"a change of {words.number(promise, relative=True)} is "
-                f"promised; from window to window the metric has never moved more than "
-                f"{words.number(history.largest_change, relative=True).lstrip('+')}",
+        change = claim.promise / base if base else 0.0  # of nothing, no share can be said
+        best, is_down = max(history.values), claim.direction == "down"
+        if claim.design.kind == "level":
+            is_outside = claim.promise < min(history.values) if is_down else claim.promise > best
+            windows = f"{len(history.values)} windows was {best:.3g}"
+            sentence = f"the level {claim.promise:.3g} was never reached: the best of {windows}"
+        else:
+            is_outside = change > history.largest_change
+            sentence = (
+                f"a change of {words.number(change, relative=True)} is promised; from window to window the metric has "
+                f"never moved more than {words.number(history.largest_change, relative=True).lstrip('+')}"
             )
+        if is_outside:
+            yield _obstacle("promise outside history", claim.id, sentence)
 
 
 def _frozen(changes: tuple[Change, ...]) -> Iterable[Obstacle]:

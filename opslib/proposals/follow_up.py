@@ -20,7 +20,7 @@ from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
 from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import BrierScore, brier, crps
-from opslib.stats.shrinkage import MIN_LEARNED, Mixture, learned_prior, posterior, predictive
+from opslib.stats.shrinkage import MIN_LEARNED, Mixture, learned_prior, posterior
 
 LAUNCHES = ("launch", "launch with hold-out")
 DECISIONS = (*LAUNCHES, "test first", "gather data", "reject")
@@ -96,7 +96,7 @@ def decision_payload(
     if not (person.strip() and reason.strip()):
         raise ProposalError(f"{proposal.id}: a decision names who took it, and why; both stand on its page")
     after = desirable.posterior
-    noisy = None if after is None or follow_up_error is None else predictive(after, std_error=follow_up_error)
+    noisy = None if after is None or follow_up_error is None else after.widened(follow_up_error)
     claim = next(c for c in result.claims if c.claim_id == desirable.claim_id)
     return {
         "decision": decision,
@@ -110,7 +110,7 @@ def decision_payload(
         "m": claim.m,
         "promise": claim.promise,
         "stated_probability": proposal.stated_probability,
-        "predictive": None if noisy is None else _listed(asdict(noisy)),
+        "predictive": None if noisy is None else {name: list(values) for name, values in asdict(noisy).items()},
         "is_replay": proposal.replay,
     }
 
@@ -194,13 +194,9 @@ def scored_promises(
     rows = [payload for payload in latest.values() if payload["is_replay"] == is_replay]
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault("all" if by == "all" else _group_of(row, by), []).append(row)
+        group = {"all": "all", "owner": department_or_own(row["owner"])}.get(by) or str(row[by])
+        groups.setdefault(group, []).append(row)
     return tuple(_scores(name, groups[name]) for name in sorted(groups))
-
-
-def _group_of(row: Mapping[str, Any], by: str) -> str:
-    """Value by which promises are grouped; an owner is known by the department's one name."""
-    return department_or_own(row[by]) if by == "owner" else str(row[by])
 
 
 _PROMISED = (
@@ -334,10 +330,6 @@ def _scores(group: str, rows: list[dict[str, Any]]) -> PromiseScores:
 
 def _band(mixture: Mixture) -> tuple[float, float]:
     return mixture.quantile((1 - BAND) / 2), mixture.quantile((1 + BAND) / 2)
-
-
-def _listed(parts: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    return {name: list(values) for name, values in parts.items()}
 
 
 def _mixture(parts: Mapping[str, Sequence[float]]) -> Mixture:

@@ -249,6 +249,11 @@ class Claim(Part):
             raise ValueError(f"stopping '{self.stopping.kind}' needs the design experiment, not {self.design.kind}")
         return self
 
+    def contrast(self, per_baseline: float) -> float:
+        """Relative change from the smallest worthwhile to the promised value, whose factor to shares is given."""
+        sign = -1 if self.direction == "down" else 1
+        return (1 + sign * self.promise * per_baseline) / (1 + sign * self.m * per_baseline) - 1
+
 
 class Guardrail(Part):
     """A metric that must not get worse by more than ``margin`` (judged in the first claim's design and window)."""

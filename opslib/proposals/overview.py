@@ -145,9 +145,7 @@ def claims_frame(result: ProposalResult) -> pd.DataFrame:
     rows = [
         {
             "claim": c.claim_id, "sentence": c.sentence, "metric": c.metric, "design": c.design.replace("_", " "),
-            "value": c.measured.effect.value if c.measured.effect else float("nan"),
-            "lower": c.measured.effect.lower if c.measured.effect else float("nan"),
-            "upper": c.measured.effect.upper if c.measured.effect else float("nan"),
+            **{end: getattr(c.measured.effect, end, float("nan")) for end in ("value", "lower", "upper")},
             "promise": c.promise, "m": c.m, "verdict": c.label, "grade": c.grade,
             "unit": "relative change" if c.scale == "relative" else c.measured.effect.unit if c.measured.effect else "",
         }

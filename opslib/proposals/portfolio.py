@@ -49,30 +49,9 @@ def chosen_proposals(
     A knapsack with several limits, prerequisites and exclusions, solved exactly (mixed-integer programme).
     """
     rows = [p for p in proposals if p.id in worth]
-    if not rows:
-        return pd.DataFrame(
-            columns=[
-                "proposal",
-                "title",
-                "owner",
-                "worth_amount",
-                "person_days",
-                "one_off_cost_amount",
-                "is_chosen",
-                "why",
-            ]
-        )
     limits = _limits(rows, person_days, budget_amount, done)
     gains = np.array([worth[p.id] for p in rows])
-    solved = milp(
-        -gains,
-        constraints=LinearConstraint(limits.rows, ub=limits.bounds),
-        bounds=Bounds(0, 1),
-        integrality=np.ones(len(rows)),
-    )
-    if solved.x is None:
-        raise ParameterError(f"portfolio: no choice meets the limits ({solved.message}); check negative capacities")
-    taken = solved.x > 0.5
+    taken = _best_choice(gains, limits) if rows else np.zeros(0, dtype=bool)
     frame = pd.DataFrame(
         {
             "proposal": [p.id for p in rows],
@@ -88,6 +67,19 @@ def chosen_proposals(
     return frame.sort_values(
         ["is_chosen", "worth_amount", "proposal"], ascending=[False, False, True], ignore_index=True
     )
+
+
+def _best_choice(gains: np.ndarray, limits: Limits) -> np.ndarray:
+    """Whether each proposal is in the set of the most money."""
+    solved = milp(
+        -gains,
+        constraints=LinearConstraint(limits.rows, ub=limits.bounds),
+        bounds=Bounds(0, 1),
+        integrality=np.ones(len(gains)),
+    )
+    if solved.x is None:
+        raise ParameterError(f"portfolio: no choice meets the limits ({solved.message}); check negative capacities")
+    return np.asarray(solved.x > 0.5)
 
 
 def robust_ranking(scores: pd.DataFrame, *, weights: Mapping[str, tuple[float, float]], seed: int = 1) -> pd.DataFrame:
@@ -159,7 +151,7 @@ def _limits(
     budget_amount: float | None,
     done: Sequence[str],
 ) -> Limits:
-    at = {p.id: i for i, p in enumerate(given)}
+    at, one = {p.id: i for i, p in enumerate(given)}, np.eye(len(given))
     found: list[tuple[np.ndarray, float, str]] = []
     for department in sorted({e.department for p in given for e in p.affected}):
         days = [sum(e.person_days for e in p.affected if e.department == department) for p in given]
@@ -168,20 +160,11 @@ def _limits(
     found.append((costs, np.inf if budget_amount is None else budget_amount, "budget"))
     for i, p in enumerate(given):
         for other in (o for o in p.depends_on if o not in done):
-            found.append(
-                (_signs(len(given), {i: 1.0} | ({at[other]: -1.0} if other in at else {})), 0.0, f"needs {other} first")
-            )
+            found.append((one[i] - (one[at[other]] if other in at else 0.0), 0.0, f"needs {other} first"))
         for other in (o for o in p.excludes if o in at):
-            found.append((_signs(len(given), {i: 1.0, at[other]: 1.0}), 1.0, f"excludes {other}"))
+            found.append((one[i] + one[at[other]], 1.0, f"excludes {other}"))
     rows, bounds, names = zip(*found, strict=True)
     return Limits(np.array(rows), np.array(bounds, dtype=float), names)
-
-
-def _signs(n: int, entries: Mapping[int, float]) -> np.ndarray:
-    row = np.zeros(n)
-    for place, value in entries.items():
-        row[place] = value
-    return row
 
 
 def _why(i: int, *, taken: np.ndarray, gains: np.ndarray, limits: Limits) -> str:

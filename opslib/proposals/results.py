@@ -70,8 +70,8 @@ class Measured:
         Change in the wished-for direction, on the claim's scale; for a level the level, for a trend the growth.
     gates : tuple of Gate
         In the order checked.
-    baseline, outcome : float or None
-        Metric of the control group (or before) and of the treated group, in the metric's unit.
+    baseline : float or None
+        Metric of the control group (or before), in the metric's unit.
     n_control, n_treated : int
         Independent units of each side.
     n_days : int
@@ -101,7 +101,6 @@ class Measured:
     effect: Estimate | None
     gates: tuple[Gate, ...] = ()
     baseline: float | None = None
-    outcome: float | None = None
     n_control: int = 0
     n_treated: int = 0
     n_days: int = 0
@@ -150,8 +149,8 @@ class ClaimResult:
         On the claim's scale.
     scale : str
         relative or absolute.
-    p_promise, p_worthwhile : float or None
-        P(effect >= promise) and P(effect > m) under a flat prior (0-1).
+    p_promise : float or None
+        P(effect >= promise) under a flat prior (0-1).
     n_needed, days_needed : float or None
         Units and days still needed, where inconclusive.
     is_confirmatory : bool
@@ -172,7 +171,6 @@ class ClaimResult:
     m: float
     scale: str
     p_promise: float | None = None
-    p_worthwhile: float | None = None
     n_needed: float | None = None
     days_needed: float | None = None
     is_confirmatory: bool = True
@@ -236,8 +234,6 @@ class ProposalResult:
         Feasibility, changes since freezing, silent departments.
     is_frozen, is_replay : bool
         Claims stand as frozen; judged on history.
-    frozen_sha256 : str or None
-        Hash of what was frozen.
     method_version : str
         Of the code that judged.
     """
@@ -253,7 +249,6 @@ class ProposalResult:
     obstacles: tuple[Obstacle, ...] = ()
     is_frozen: bool = False
     is_replay: bool = False
-    frozen_sha256: str | None = None
     method_version: str = METHOD_VERSION
 
     @property

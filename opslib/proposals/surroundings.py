@@ -12,7 +12,8 @@ from opslib.departments import department_or_own
 from opslib.errors import ContractError, NotAvailableError, ParameterError
 from opslib.metrics import Metric, daily_values, unit_moments, unit_values
 from opslib.periods import Period
-from opslib.proposals.designs import Context, RecordedMetric
+from opslib.proposals.designs import Context
+from opslib.proposals.designs.base import Definitions
 from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic
 from opslib.proposals.freezing import Change
 from opslib.proposals.model import RANDOMISED, Claim, Proposal
@@ -29,7 +30,7 @@ MIN_UNITS, LEAST_DAYS = 50, 14
 def surroundings_of(
     proposal: Proposal,
     *,
-    metrics: Mapping[str, Metric | RecordedMetric],
+    metrics: Definitions,
     context: Context,
     changes: tuple[Change, ...] = (),
     frozen_in_time: bool = False,
@@ -148,11 +149,10 @@ def history_of(claim: Claim, metric: Metric, context: Context) -> HistoryRange:
         return HistoryRange(values=())
     if _is_of_units(metric):
         values = _values_by_unit(claim, metric, context, last=last)
-        return HistoryRange(values=tuple(values), chosen=values[-1] if seen and values else None)
-    days = daily_values(context.tables, [metric], period=Period(first, last), where=where_of(claim.scope))
-    values = _window_values(days, metric, length=length, last=last)
-    chosen = values[-1] if seen and values else None
-    return HistoryRange(values=tuple(values), chosen=chosen)
+    else:
+        days = daily_values(context.tables, [metric], period=Period(first, last), where=where_of(claim.scope))
+        values = _window_values(days, metric, length=length, last=last)
+    return HistoryRange(values=tuple(values), chosen=values[-1] if seen and values else None)
 
 
 def _window_values(days: pd.DataFrame, metric: Metric, *, length: int, last: object) -> list[float]:
@@ -161,11 +161,8 @@ def _window_values(days: pd.DataFrame, metric: Metric, *, length: int, last: obj
     whole = back.value_counts()
     sums = days.groupby(back)[[f"{metric.name}_numerator", f"{metric.name}_denominator"]].sum()
     sums = sums[[whole[window] == length for window in sums.index]].sort_index(ascending=False)
-    if metric.is_total:
-        values = sums[f"{metric.name}_numerator"]
-    else:
-        values = sums[f"{metric.name}_numerator"] / sums[f"{metric.name}_denominator"].replace(0.0, float("nan"))
-    found = values.dropna()
+    below = 1.0 if metric.is_total else sums[f"{metric.name}_denominator"].replace(0.0, float("nan"))
+    found = (sums[f"{metric.name}_numerator"] / below).dropna()
     # Windows before the shop's first row are empty, not zero.
     return [float(value) for value in found[(found != 0).cummax()]]
 

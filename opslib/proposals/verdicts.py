@@ -13,7 +13,7 @@ from opslib.finding import Grade
 from opslib.proposals import words
 from opslib.proposals.grades import grade_of, is_association_only, lowest
 from opslib.proposals.model import DESCRIPTIVE, Claim, Guardrail
-from opslib.proposals.results import ClaimResult, GuardrailResult, Measured, ProposalResult, State
+from opslib.proposals.results import ClaimResult, GuardrailResult, GuardState, Measured, ProposalResult, State
 from opslib.stats.estimates import Estimate
 from opslib.stats.multiplicity import adjusted
 from opslib.stats.power import needed_days, needed_units
@@ -53,6 +53,7 @@ def judge_claim(
     """
     grade, reasons = grade_of(claim, measured, is_frozen=is_frozen, launch=launch)
     state, qualifier = _state_of(claim, measured, may_confirm=is_frozen or is_replay)
+    n_needed, days = still_needed(claim, measured) if state == "inconclusive" and not qualifier else (None, None)
     result = ClaimResult(
         claim_id=claim.id,
         sentence=claim.sentence,
@@ -69,37 +70,29 @@ def judge_claim(
         scale=claim.scale,
         is_confirmatory=claim.is_confirmatory,
         p_promise=exceedance(measured.effect, claim.promise, df=measured.df),
-        p_worthwhile=exceedance(measured.effect, claim.m, df=measured.df),
+        n_needed=n_needed,
+        days_needed=days,
     )
-    if state == "inconclusive" and not qualifier:
-        n_needed, days = still_needed(claim, measured)
-        result = replace(result, n_needed=n_needed, days_needed=days)
     return replace(result, page_sentence=_sentence(claim, result))
 
 
 def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult:
     """Whether a guardrail held: ``effect`` in its wished-for direction, against its margin."""
-    if measured.failed or measured.pending or measured.effect is None:
-        why = measured.failed[0].sentence if measured.failed else measured.pending or "nothing was measured"
-        return GuardrailResult(
-            metric=guardrail.metric,
-            state="invalid" if measured.failed else "unclear",
-            margin=guardrail.margin,
-            measured=measured,
-            page_sentence=f"{guardrail.metric}: {why}.",
-        )
     effect = measured.effect
-    state = guardrail_state_of((effect.lower, effect.upper), margin=guardrail.margin)
-    relative = guardrail.scale == "relative"
-    said = {
-        "held": "did not get worse by more than",
-        "broken": "got worse by more than",
-        "unclear": "may or may not have got worse by more than",
-    }[state]
-    sentence = (
-        f"{guardrail.metric} {said} {words.number(guardrail.margin, relative=relative).lstrip('+')}: "
-        f"{words.interval(effect, relative=relative)} in the wished-for direction."
-    )
+    state: GuardState
+    if measured.failed or measured.pending or effect is None:
+        state = "invalid" if measured.failed else "unclear"
+        why = measured.failed[0].sentence if measured.failed else measured.pending or "nothing was measured"
+        sentence = f"{guardrail.metric}: {why}."
+    else:
+        state = guardrail_state_of((effect.lower, effect.upper), margin=guardrail.margin)
+        relative = guardrail.scale == "relative"
+        said = {"held": "did not get", "broken": "got", "unclear": "may or may not have got"}[state]
+        sentence = (
+            f"{guardrail.metric} {said} worse by more than "
+            f"{words.number(guardrail.margin, relative=relative).lstrip('+')}: "
+            f"{words.interval(effect, relative=relative)} in the wished-for direction."
+        )
     return GuardrailResult(
         metric=guardrail.metric, state=state, margin=guardrail.margin, measured=measured, page_sentence=sentence
     )
@@ -173,10 +166,7 @@ def still_needed(claim: Claim, measured: Measured) -> tuple[float | None, float 
         distance = abs(effect.value - claim.promise)
         total = n * (effect.width / 2 / distance) ** 2 if distance > 0 else math.inf
     elif measured.variation and measured.baseline and measured.n_control and measured.n_treated:
-        sign = 1 if claim.direction != "down" else -1
-        per = 1.0 if claim.scale == "relative" else 1 / abs(measured.baseline)
-        change = (1 + sign * claim.promise * per) / (1 + sign * claim.m * per) - 1
-        share = measured.n_treated / n
+        change, share = claim.contrast(measured.per_baseline(claim.scale)), measured.n_treated / n
         total = (
             needed_units(measured.variation, change=change, treated_share=share, level=effect.level)
             if change > -1 and change != 0
@@ -220,15 +210,10 @@ def _sentence(claim: Claim, result: ClaimResult) -> str:
     promised = words.number(claim.promise, relative=relative, signed=signed)
     if claim.design.kind in DESCRIPTIVE:
         what = "growth" if claim.design.kind == "trend" else "level"
-        return f"The {what} of {name} is {found}; the claim was at least {promised}: {_descriptive_end(result)}"
-    head = f"{name[0].upper()}{name[1:]} changed by {found} in the wished-for direction; {promised} was promised."
+        head = f"The {what} of {name} is {found}; the claim was at least {promised}:"
+    else:
+        head = f"{name[0].upper()}{name[1:]} changed by {found} in the wished-for direction; {promised} was promised."
     return f"{head} {_ends(result, relative)}"
-
-
-def _descriptive_end(result: ClaimResult) -> str:
-    if result.qualifier:
-        return _QUALIFIED[result.qualifier]
-    return {"supported": "it holds.", "refuted": "it does not hold."}.get(result.state, _needed(result))
 
 
 _QUALIFIED = {
@@ -239,19 +224,19 @@ _QUALIFIED = {
 
 
 def _ends(result: ClaimResult, relative: bool) -> str:
+    """What follows from the interval."""
     if result.qualifier:
         return _QUALIFIED[result.qualifier]
+    if result.design in DESCRIPTIVE:
+        return {"supported": "it holds.", "refuted": "it does not hold."}.get(result.state) or _needed(result)
     least = words.number(result.m, relative=relative) if result.m else "any gain"
-    if result.state == "supported":
-        chance = (
-            ""
-            if result.p_promise is None
-            else f" (the chance that it is at least that is {words.probability(result.p_promise)})"
-        )
-        return f"The direction is shown; the promised size is neither shown nor excluded{chance}."
+    chance = ""
+    if result.p_promise is not None:
+        chance = f" (the chance that it is at least that is {words.probability(result.p_promise)})"
     return {
         "harmful": "It did harm.",
         "confirmed": "The whole interval reaches the promise.",
+        "supported": f"The direction is shown; the promised size is neither shown nor excluded{chance}.",
         "partly": "It helps, and by less than promised.",
         "refuted": f"The promise is excluded, and {least} is not shown.",
     }.get(result.state) or _needed(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from opslib.casework.files import LEDGER
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError
+from opslib.reporting.harvest import statements
 from opslib.reporting.manifest import digest, sha256
 from opslib.shop.root import project_root, proposals_of
 from opslib.shop.sources import Shop
@@ -56,14 +58,7 @@ def resolver(shop: Shop) -> Resolver:
         "settings": lambda name: digest({key: str(value) for key, value in settings.items()}),
         "days": lambda name: digest(shop.days.astype(str).to_dict("list")),
     }
-    known: dict[tuple[str, str], str | None] = {}
-
-    def resolve(kind: str, name: str) -> str | None:
-        if (kind, name) not in known:
-            known[kind, name] = answers[kind](name)
-        return known[kind, name]
-
-    return resolve
+    return cache(lambda kind, name: answers[kind](name))
 
 
 def _files(paths: Iterator[Path] | Sequence[Path]) -> str:
@@ -125,17 +120,10 @@ def pages_read(notebook: Mapping[str, Any]) -> set[str]:
     {'70_statistics'}
     """
     found = set()
-    for cell in notebook["cells"]:
-        try:
-            tree = ast.parse("".join(cell["source"])) if cell["cell_type"] == "code" else ast.Module([], [])
-        except SyntaxError:  # a cell with a magic
-            continue
-        for node in ast.walk(tree):
-            is_call = (
-                isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "findings"
-            )
-            if is_call and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):  # type: ignore[attr-defined]
-                found.add(str(node.args[0].value))  # type: ignore[attr-defined]
+    for node in (node for statement in statements(notebook) for node in ast.walk(statement)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="findings"), args=[ast.Constant(value=name)]):
+                found.add(str(name))
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,26 +21,12 @@ from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.parameters import load_notebook
-from opslib.reporting.plans import BatchFile, Page, RunPlan, is_about_a_proposal, plan_run, read_batch, shop_facts
+from opslib.reporting.plans import Page, RunPlan, is_about_a_proposal
 from opslib.reporting.progress import ProgressBoard
-from opslib.reporting.publishing import prune
 from opslib.reporting.render import first_heading, page_title, render_page
 from opslib.reporting.since import PERIOD, snapshot
+from opslib.shop.disk import write_whole
 from opslib.shop.latest import RUN_FOLDER
-
-__all__ = [
-    "BatchFile",
-    "Page",
-    "RunPlan",
-    "RunResult",
-    "explain",
-    "is_about_a_proposal",
-    "plan_run",
-    "prune",
-    "read_batch",
-    "run",
-    "shop_facts",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +67,15 @@ def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> Run
     ReportError
         If another run writes to the same output.
     """
-    folder = plan.out / plan.shop
-    with publishing.locked(folder):
+    with publishing.locked(plan.out / plan.shop):
         started = datetime.now(UTC)
-        work = _work(plan, is_forced=is_forced)
+        work = _Work(plan, is_forced=is_forced)
         work.building.mkdir(exist_ok=True)
-        latest = work.latest
-        seconds = {name: r.seconds for name, r in {**latest, **work.resumed}.items()}
+        seconds = {name: r.seconds for name, r in {**work.latest, **work.resumed}.items()}
         with ProgressBoard(plan.pages, seconds=seconds, is_shown=progress) as board:
             records = work.make_all(board)
         kept, left_out = work.keep_others() if plan.is_partial else ((), {})
-        return _published(
-            plan, (*records, *kept), latest=latest, left_out=left_out, failed=work.failed, started=started
-        )
+        return work.publish((*records, *kept), left_out=left_out, started=started)
 
 
 def explain(plan: RunPlan, *, is_forced: bool = False) -> dict[str, str]:
@@ -111,88 +93,64 @@ def explain(plan: RunPlan, *, is_forced: bool = False) -> dict[str, str]:
     dict of str to str
         By page; '' where what is published still holds.
     """
-    work = _work(plan, is_forced=is_forced)
+    work = _Work(plan, is_forced=is_forced)
     return {page.name: work.why(page)[1] for page in plan.pages}
 
 
-def _work(plan: RunPlan, *, is_forced: bool) -> _Work:
-    folder = plan.out / plan.shop
-    building = folder / publishing.BUILDING
-    return _Work(
-        plan=plan,
-        building=building,
-        latest=manifest.read_records(folder / publishing.LATEST),
-        resumed=manifest.read_records(building),  # left by a run that was cut off
-        is_forced=is_forced,
-    )
-
-
-def _published(
-    plan: RunPlan,
-    records: tuple[PageRecord, ...],
-    *,
-    latest: Mapping[str, PageRecord],
-    left_out: Mapping[str, str],
-    failed: Mapping[str, Path],
-    started: datetime,
-) -> RunResult:
-    folder = plan.out / plan.shop
-    building, shown = folder / publishing.BUILDING, folder / publishing.LATEST
-    before = _before(records, tuple(latest.values()), shown)
-    index = render_index(
-        records, shop=plan.shop, origin=plan.origin, before=before, left_out=left_out, promises=plan.promises
-    )
-    is_same = set(latest) == {r.name for r in records} and not any(r.why_run for r in records)
-    is_same = is_same and (shown / "index.html").read_text(encoding="utf-8") == index
-    if is_same:
-        publishing.remove(building)
-        target = shown.resolve()
-    else:
-        keep = {f"{r.name}{end}" for r in records for end in (".html", ".json")}
-        for stale in [p for p in building.iterdir() if p.name not in keep]:
-            publishing.remove(stale)
-        name = publishing.run_name(folder, now=started)
-        manifest.write_text(building / "index.html", index)
-        times = [t.isoformat(timespec="seconds") for t in (started, datetime.now(UTC))]
-        manifest.write_manifest(
-            building,
-            run=name,
-            shop=plan.shop,
-            times=times,
-            records=records,
-            fingerprint=plan.fingerprint,
-            before=before,
-        )
-        target = publishing.publish(folder, name)
-    return RunResult(
-        index_path=target / "index.html",
-        latest_path=shown / "index.html",
-        pages=records,
-        is_new=not is_same,
-        failed=failed,
-    )
-
-
-def _before(records: tuple[PageRecord, ...], latest: tuple[PageRecord, ...], shown: Path) -> Mapping[str, Any] | None:
-    """What this report is compared with: the published one, or what that was compared with where the data are the same.
-
-    So the same data made again give the same bytes, however often, and whatever was pruned.
-    """
-    past = snapshot(latest)
-    return past if latest and past["state"] != snapshot(records)["state"] else manifest.read_before(shown)
-
-
-@dataclass(slots=True, kw_only=True)
 class _Work:
     """The pages of one run while they are being made."""
 
-    plan: RunPlan
-    building: Path
-    latest: Mapping[str, PageRecord]
-    resumed: Mapping[str, PageRecord]
-    is_forced: bool
-    failed: dict[str, Path] = field(default_factory=dict)
-    done: dict[str, PageRecord] = field(default_factory=dict)
+    def __init__(self, plan: RunPlan, *, is_forced: bool) -> None:
+        self.plan, self.is_forced, self.folder = plan, is_forced, plan.out / plan.shop
+        self.building, self.shown = self.folder / publishing.BUILDING, self.folder / publishing.LATEST
+        self.latest = manifest.read_records(self.shown)
+        self.resumed = manifest.read_records(self.building)  # left by a run that was cut off
+        self.failed: dict[str, Path] = {}
+        self.done: dict[str, PageRecord] = {}
+
+    def publish(self, records: tuple[PageRecord, ...], *, left_out: Mapping[str, str], started: datetime) -> RunResult:
+        """Put the index to the pages and publish them all, unless nothing differs from what is published."""
+        plan, before = self.plan, self._before(records)
+        index = render_index(
+            records, shop=plan.shop, origin=plan.origin, before=before, left_out=left_out, promises=plan.promises
+        )
+        is_same = set(self.latest) == {r.name for r in records} and not any(r.why_run for r in records)
+        is_same = is_same and (self.shown / "index.html").read_text(encoding="utf-8") == index
+        if is_same:
+            publishing.remove(self.building)
+            target = self.shown.resolve()
+        else:
+            keep = {f"{r.name}{end}" for r in records for end in (".html", ".json")}
+            for stale in [p for p in self.building.iterdir() if p.name not in keep]:
+                publishing.remove(stale)
+            name = publishing.run_name(self.folder, now=started)
+            write_whole(self.building / "index.html", index)
+            manifest.write_manifest(
+                self.building,
+                run=name,
+                shop=plan.shop,
+                started=started,
+                records=records,
+                fingerprint=plan.fingerprint,
+                before=before,
+            )
+            target = publishing.publish(self.folder, name)
+        return RunResult(
+            index_path=target / "index.html",
+            latest_path=self.shown / "index.html",
+            pages=records,
+            is_new=not is_same,
+            failed=self.failed,
+        )
+
+    def _before(self, records: Sequence[PageRecord]) -> Mapping[str, Any] | None:
+        """What this report is compared with: the published one, or what that was compared with where the data are the same.
+
+        So the same data made again give the same bytes, however often, and whatever was pruned.
+        """
+        past = snapshot([*self.latest.values()])
+        is_other = self.latest and past["state"] != snapshot(records)["state"]
+        return past if is_other else manifest.read_before(self.shown)
 
     def make_all(self, board: ProgressBoard) -> tuple[PageRecord, ...]:
         """All pages, several at a time, each after those whose findings it reads; the order of the plan in the end."""
@@ -215,9 +173,8 @@ class _Work:
         key = self._key(page.content, page.parameters)
         if not self.is_forced and page.name in self.resumed and not self._why_again(self.resumed[page.name], key):
             return self.building, ""
-        published = self.building.parent / publishing.LATEST
         why = self._why_again(self.latest.get(page.name), key)
-        return published, "it was asked for" if self.is_forced else why
+        return self.shown, "it was asked for" if self.is_forced else why
 
     def _why_again(self, record: PageRecord | None, key: Mapping[str, str]) -> str:
         reasons = [manifest.reason_to_run(record, key)]
@@ -250,19 +207,16 @@ class _Work:
         kept: list[PageRecord] = []
         left_out: dict[str, str] = {}
         others = {path.name: path for path in sorted(folder.glob("[0-9]*_*.ipynb"))}
-        for notebook in {page.notebook.name for page in self.plan.pages}:
-            others.pop(notebook, None)
+        for page in self.plan.pages:
+            others.pop(page.notebook.name, None)
         for record in (r for r in self.latest.values() if r.name not in names):
             path = others.get(record.notebook) or folder / record.notebook
             why = self._why_not_kept(record, path)
             if why:
                 left_out.setdefault(record.notebook, why)
                 continue
-            for end in (".html", ".json"):
-                publishing.carry_over(
-                    self.building.parent / publishing.LATEST / f"{record.name}{end}",
-                    self.building / f"{record.name}{end}",
-                )
+            for name in (f"{record.name}.html", f"{record.name}.json"):
+                publishing.carry_over(self.shown / name, self.building / name)
             kept.append(replace(record, why_run=""))
         missing = [n for n in others if n not in left_out and n not in {r.notebook for r in self.latest.values()}]
         left_out |= dict.fromkeys(missing, "no earlier report has it")
@@ -303,7 +257,7 @@ class _Work:
         if status == "failed":
             kept = f"{self.plan.shop}-{page.name}"
             self.failed[page.name] = publishing.keep_failed(self.plan.out, kept, nbformat.writes(done.notebook))
-        manifest.write_text(self.building / f"{page.name}.html", text)
+        write_whole(self.building / f"{page.name}.html", text)
         found = harvest(done.notebook)
         return PageRecord(
             name=page.name,

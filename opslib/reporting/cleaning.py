@@ -15,54 +15,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from opslib.errors import ReportError
 
-TAGS = {
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "p",
-    "br",
-    "hr",
-    "div",
-    "span",
-    "ul",
-    "ol",
-    "li",
-    "dl",
-    "dt",
-    "dd",
-    "blockquote",
-    "strong",
-    "b",
-    "em",
-    "i",
-    "small",
-    "sub",
-    "sup",
-    "code",
-    "pre",
-    "kbd",
-    "abbr",
-    "a",
-    "mark",
-    "s",
-    "table",
-    "caption",
-    "colgroup",
-    "col",
-    "thead",
-    "tbody",
-    "tfoot",
-    "tr",
-    "th",
-    "td",
-    "figure",
-    "figcaption",
-    "img",
-    "details",
-    "summary",
-}
+#: Tags that show text, tables and pictures; the page has its own title and landmarks.
+TAGS = (nh3.ALLOWED_TAGS | {"tfoot"}) - {"h1", "header", "footer", "nav", "aside", "article", "hgroup", "area", "map"}
 ATTRIBUTES = {
     "*": {"class", "title", "lang", "aria-label"},
     "a": {"href"},
@@ -126,7 +80,8 @@ def clean_html(text: str) -> Markup:
         raise ReportError(
             "a picture in HTML or Markdown has no alternative text: write it between the brackets or as alt"
         )
-    return Markup(_mend_tables(cleaned))
+    cleaned = re.sub(r"<th([^>]*)>\s*</th>", r"<td\1></td>", cleaned)  # no head cell is empty
+    return Markup(re.sub(r"<table.*?</table>", lambda table: _mend_table(table[0]), cleaned, flags=re.DOTALL))
 
 
 def render_markdown(text: str) -> Markup:
@@ -206,10 +161,9 @@ def keep_together(text: str) -> str:
     return _BETWEEN_DIGITS.sub(JOINED, re.sub(r"(?<=\d) (?=(%|k|m|bn)\b|%)", "\u00a0", text))
 
 
-def image_source(content: str | bytes, *, kind: str) -> str:
-    """A picture as a ``data:`` address."""
-    raw = content.encode() if isinstance(content, str) else content
-    return f"data:{kind};base64,{base64.b64encode(raw).decode()}"
+def svg_source(content: str) -> str:
+    """A drawing as a ``data:`` address."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(content.encode()).decode()}"
 
 
 def _figure(content: str, *, kind: str, metadata: Mapping[str, Any], where: str) -> Markup:
@@ -218,7 +172,7 @@ def _figure(content: str, *, kind: str, metadata: Mapping[str, Any], where: str)
     if not alt:
         raise ReportError(f"{where}: a figure has no alternative text: display it with metadata {{'alt': ...}}")
     if kind == "image/svg+xml":
-        source = image_source(_DRAWN_DATE.sub("", content[content.index("<svg") :]), kind=kind)
+        source = svg_source(_DRAWN_DATE.sub("", content[content.index("<svg") :]))
     else:
         source = f"data:{kind};base64,{''.join(content.split())}"
     size = Markup("").join(
@@ -236,13 +190,8 @@ def _kept(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
-def _mend_tables(text: str) -> str:
-    """Wrap tables for narrow screens, align numbers, and let no head cell be empty. The text is nh3's, so regular."""
-    text = re.sub(r"<th([^>]*)>\s*</th>", r"<td\1></td>", text)
-    return re.sub(r"<table.*?</table>", lambda table: _mend_table(table[0]), text, flags=re.DOTALL)
-
-
 def _mend_table(table: str) -> str:
+    """Wrap a table for narrow screens, and align its numbers. The text is nh3's, so regular."""
     caption = re.search(r"<caption[^>]*>(.*?)</caption>", table, re.DOTALL)
     label = html.escape(_plain(caption[1]) if caption else "Table")
     rows = re.findall(r"<tr.*?</tr>", table.partition("<tbody>")[2], re.DOTALL)

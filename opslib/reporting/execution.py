@@ -20,7 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
 from opslib import errors
-from opslib.reporting.harvest import failed_output, tags
+from opslib.reporting.harvest import failed_output, written_cells
 from opslib.reporting.kernels import kernel_manager, warm_up
 
 ENGINE = "opslib"
@@ -43,9 +43,8 @@ class _Watch:
 
     manager: Any
     notebook: Any = None
-    replies: dict[int, str] = field(
-        default_factory=dict
-    )  # id() of a cell -> status of its reply; positions shift when papermill adds its banner
+    #: id() of a cell -> status of its reply; positions shift when papermill adds its banner.
+    replies: dict[int, str] = field(default_factory=dict)
     is_late: bool = False
 
     def kill(self) -> None:
@@ -59,14 +58,6 @@ class _Watch:
             time.sleep(0.05)
 
 
-class _Client(PapermillNotebookClient):
-    """Papermill's client, which also ends the kernel manager that it was handed."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.owns_km = True
-
-
 class _Engine(NBClientEngine):
     """Papermill's own engine, which also lets the caller keep the notebook when the run breaks off."""
 
@@ -75,7 +66,7 @@ class _Engine(NBClientEngine):
         watch: _Watch = kwargs.pop("watch")
         watch.notebook = nb_man.nb
         options = {k: v for k, v in kwargs.items() if k in ("resources", "log_output", "on_cell_executed")}
-        client = _Client(
+        client = PapermillNotebookClient(
             nb_man,
             km=watch.manager,
             kernel_name=kernel_name,
@@ -84,6 +75,7 @@ class _Engine(NBClientEngine):
             shutdown_kernel="immediate",
             **options,
         )
+        client.owns_km = True  # it ends the kernel manager that it was handed
         return client.execute()
 
 
@@ -184,12 +176,9 @@ def _outcome(watch: _Watch, broken: Exception | None, *, timeout: float) -> tupl
 
 def _halted(watch: _Watch) -> int:
     """Position, among the code cells as written, of the first that gave no good reply; 0 if all did."""
-    position = 0
-    for cell in watch.notebook.cells if watch.notebook is not None else []:
-        if cell["cell_type"] == "code" and "injected-parameters" not in tags(cell):
-            position += 1
-            if "".join(cell["source"]).strip() and watch.replies.get(id(cell)) != "ok":
-                return position
+    for position, cell in enumerate(written_cells(watch.notebook or {"cells": []}), start=1):
+        if "".join(cell["source"]).strip() and watch.replies.get(id(cell)) != "ok":
+            return position
     return 0
 
 

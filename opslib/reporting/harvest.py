@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,16 +66,23 @@ def harvest(notebook: Mapping[str, Any]) -> Harvest:
     >>> harvest({"cells": [{"cell_type": "code", "outputs": [output]}]}).limits
     ['Whether they came back.']
     """
-    found = Harvest()
-    for output in _outputs(notebook):
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in MIME}
+    for output in outputs(notebook):
         if output["output_type"] == "error":
-            found.not_available.extend(_missing_table(output))
-            continue
-        data = output.get("data", {})
+            found["notavailable"] += _missing_table(output)
         for name, mime in MIME.items():
-            if mime in data:
-                _keep(found, name, data[mime])
-    return found
+            found[name] += [output["data"][mime]] if mime in output.get("data", {}) else []
+    lacking = [gap for section in found["section"] for gap in section["missing"]] + found["notavailable"]
+    return Harvest(
+        findings=found["finding"],
+        limits=[sentence for item in found["limits"] for sentence in item["sentences"]],
+        provenance=dict(fact for item in found["provenance"] for fact in item.items()),
+        not_available=[gap for place, gap in enumerate(lacking) if gap not in lacking[:place]],
+        series={item["metric"]: item["values"] for item in found["series"]},
+        proposals=found["proposal"],
+        sections=found["section"],
+        answer=[item["text"] for item in found["answer"]],
+    )
 
 
 def is_harvested(output: Mapping[str, Any]) -> bool:
@@ -83,8 +92,7 @@ def is_harvested(output: Mapping[str, Any]) -> bool:
 
 def failed_output(notebook: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:
     """Position (among the code cells as written) of the first that raised, and its error; None if none did."""
-    written = [c for c in notebook["cells"] if c["cell_type"] == "code" and "injected-parameters" not in tags(c)]
-    for position, cell in enumerate(written, start=1):
+    for position, cell in enumerate(written_cells(notebook), start=1):
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 return position, output
@@ -96,28 +104,22 @@ def tags(cell: Mapping[str, Any]) -> list[str]:
     return list(cell.get("metadata", {}).get("tags", []))
 
 
-def _outputs(notebook: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def outputs(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Outputs of all cells, in order."""
+    return [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+
+
+def statements(notebook: Mapping[str, Any]) -> Iterator[ast.stmt]:
+    """Statements of all code cells; a cell with a magic has none that can be read."""
     for cell in notebook["cells"]:
-        yield from cell.get("outputs", [])
+        if cell["cell_type"] == "code":
+            with suppress(SyntaxError):
+                yield from ast.parse("".join(cell["source"])).body
 
 
-def _keep(found: Harvest, name: str, value: dict[str, Any]) -> None:
-    if name == "limits":
-        found.limits.extend(value["sentences"])
-    elif name == "provenance":
-        found.provenance.update(value)
-    elif name == "series":
-        found.series[value["metric"]] = value["values"]
-    elif name == "answer":
-        found.answer.append(value["text"])
-    elif name == "section":
-        found.sections.append(value)
-        found.not_available.extend(gap for gap in value["missing"] if gap not in found.not_available)
-    elif name == "figure":
-        return
-    else:
-        target = {"finding": found.findings, "notavailable": found.not_available, "proposal": found.proposals}
-        target[name].append(value)
+def written_cells(notebook: Mapping[str, Any]) -> list[Any]:
+    """Code cells as they were written, without the one that papermill adds."""
+    return [c for c in notebook["cells"] if c["cell_type"] == "code" and "injected-parameters" not in tags(c)]
 
 
 def _missing_table(error: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from opslib.finding import About, Compared, Finding
 from opslib.formats import format_estimate
 from opslib.periods import Period
-from opslib.reporting.cleaning import image_source
+from opslib.reporting.cleaning import svg_source
 from opslib.reporting.manifest import PageRecord, versions
 from opslib.reporting.render import PageExporter, page_period
 from opslib.reporting.since import alarms, changes
@@ -162,7 +162,7 @@ def sparkline(values: Sequence[float | None]) -> str:
         f'stroke-width="1.5" stroke-linejoin="round"/>'
         f'<circle cx="{end[0]}" cy="{end[1]}" r="2.6" fill="#0072b2"/></svg>'
     )
-    return image_source(svg, kind="image/svg+xml")
+    return svg_source(svg)
 
 
 def _tile(

@@ -30,6 +30,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
 from opslib.errors import ReportError
+from opslib.reporting.harvest import statements
 
 PRELOAD = (
     "ipykernel.kernelapp",
@@ -181,7 +182,7 @@ def server(modules: Sequence[str] = ()) -> ForkServer:
     global _server
     with _lock:
         if _server is None or _server.process.poll() is not None:
-            Path(folder() / "fork").unlink(missing_ok=True)
+            (folder() / "fork").unlink(missing_ok=True)
             _server = ForkServer(modules)
             atexit.register(_server.close)
         return _server
@@ -207,16 +208,11 @@ def imported_modules(notebooks: Iterable[Mapping[str, Any]]) -> list[str]:
     ['opslib', 'opslib.charts', 'pandas']
     """
     names: set[str] = set()
-    for cell in (c for notebook in notebooks for c in notebook["cells"] if c["cell_type"] == "code"):
-        try:
-            statements = ast.parse("".join(cell["source"])).body
-        except SyntaxError:  # a cell with a magic; its own kernel imports what it needs
-            continue
-        for statement in statements:
-            if isinstance(statement, ast.Import):
-                names |= {alias.name for alias in statement.names}
-            elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-                names |= {statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)}
+    for statement in (statement for notebook in notebooks for statement in statements(notebook)):
+        if isinstance(statement, ast.Import):
+            names |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            names |= {statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)}
     return sorted(names)
 
 

@@ -7,12 +7,14 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from opslib.reporting.harvest import Harvest
+from opslib.shop.disk import write_whole
 
 PACKAGES = (
     "opslib",
@@ -58,7 +60,7 @@ class PageRecord:
     harvest: Harvest = field(default_factory=Harvest)  # its findings
     asked: dict[str, str | None] = field(
         default_factory=dict
-    )  # kind:name -> fingerprint of what it read; None: has none
+    )  # kind:name -> fingerprint of what it read, if it has one
     format: int = FORMAT  # of this record
 
     @classmethod
@@ -115,7 +117,7 @@ def reason_to_run(previous: PageRecord | None, key: Mapping[str, str]) -> str:
 
 def write_record(record: PageRecord, folder: Path) -> None:
     """Write a page's record beside it, whole or not at all."""
-    write_text(folder / f"{record.name}.json", json.dumps(asdict(record), indent=1, ensure_ascii=False))
+    write_whole(folder / f"{record.name}.json", json.dumps(asdict(record), indent=1, ensure_ascii=False))
 
 
 def read_records(folder: Path) -> dict[str, PageRecord]:
@@ -135,10 +137,10 @@ def write_manifest(
     *,
     run: str,
     shop: str,
-    times: Sequence[str],
+    started: datetime,
     records: Sequence[PageRecord],
     fingerprint: str | None,
-    before: Mapping[str, Any] | None = None,
+    before: Mapping[str, Any] | None,
 ) -> None:
     """Write ``manifest.json``: the only place of a run that knows the time.
 
@@ -148,8 +150,8 @@ def write_manifest(
         Folder of the run.
     run, shop : str
         Names of the run and the shop.
-    times : sequence of str
-        Start and end, ISO 8601 in UTC.
+    started : datetime
+        Start, in UTC; its end is now.
     records : sequence of PageRecord
         The run's pages.
     fingerprint : str or None
@@ -160,6 +162,7 @@ def write_manifest(
     pages = [asdict(r) | {"queries": r.harvest.provenance.get("queries", [])} for r in records]
     for page in pages:
         del page["harvest"]
+    times = [moment.isoformat(timespec="seconds") for moment in (started, datetime.now(UTC))]
     content = {
         "format": FORMAT,
         "run": run,
@@ -172,7 +175,7 @@ def write_manifest(
         "pages": pages,
         "before": before,
     }
-    write_text(folder / "manifest.json", json.dumps(content, indent=1, ensure_ascii=False))
+    write_whole(folder / "manifest.json", json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def read_before(folder: Path) -> dict[str, Any] | None:
@@ -183,14 +186,10 @@ def read_before(folder: Path) -> dict[str, Any] | None:
 
 @cache
 def library_fingerprint() -> str:
-    """SHA-256 over opslib's own files."""
-    return files_fingerprint(Path(__file__).parents[1])
-
-
-def files_fingerprint(*folders: Path) -> str:
-    """SHA-256 over names and contents of all files in folders, whatever their dates."""
-    files = sorted((p.relative_to(folder).as_posix(), p) for folder in folders for p in folder.rglob("*"))
-    return digest([[name, sha256(p.read_bytes())] for name, p in files if p.is_file() and "__pycache__" not in p.parts])
+    """SHA-256 over names and contents of opslib's own files, whatever their dates."""
+    folder = Path(__file__).parents[1]
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return digest([[p.relative_to(folder).as_posix(), sha256(p.read_bytes())] for p in files])
 
 
 @cache
@@ -208,10 +207,3 @@ def digest(value: Any) -> str:
 def sha256(content: bytes) -> str:
     """SHA-256 of bytes, as hex."""
     return hashlib.sha256(content).hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)

@@ -79,11 +79,12 @@ def read_parameters(notebook: Mapping[str, Any], *, name: str) -> dict[str, Para
     if len(tagged) != 1 or tagged[0]["cell_type"] != "code":
         raise ParameterError(f"{name}: needs exactly one code cell tagged 'parameters', has {len(tagged)}")
     source = "".join(tagged[0]["source"])
-    comments = _comments(source)
     try:
         statements = ast.parse(source).body
     except SyntaxError as error:
         raise ParameterError(f"{name}: its parameters cell does not parse: {error}") from error
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
     return {p.name: p for p in (_declared(s, comments=comments, notebook=name) for s in statements)}
 
 
@@ -115,7 +116,9 @@ def check_parameters(declared: Mapping[str, Parameter], given: Mapping[str, Any]
             raise ParameterError(f"{name} has no parameter '{key}': {nearest(key, declared)}")
     values = {key: p.default for key, p in declared.items()}
     values |= {key: _converted(declared[key], value, notebook=name) for key, value in given.items()}
-    _check_order(values, notebook=name)
+    start, end = values.get("start", ""), values.get("end", "")
+    if start and end and start > end:
+        raise ParameterError(f"{name}: start = {start!r} is after end = {end!r}: allowed is start <= end")
     return values
 
 
@@ -146,15 +149,6 @@ def load_notebook(path: Path) -> Any:
         return nbformat.read(str(path), as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise ParameterError(f"{path.name} is not a readable notebook: {error}") from error
-
-
-def _comments(source: str) -> dict[int, str]:
-    """Comment text by line number."""
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    except (tokenize.TokenError, IndentationError):
-        return {}
-    return {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
 
 
 def _declared(statement: ast.stmt, *, comments: Mapping[int, str], notebook: str) -> Parameter:
@@ -211,7 +205,9 @@ def _as_kind(kind: str, value: Any) -> Any:
         value = {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else value
         return value if isinstance(value, bool) else None
     if kind == "list":
-        return _as_list(value)
+        items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        is_plain = isinstance(items, list | tuple) and all(isinstance(v, str | int | float) for v in items)
+        return list(items) if is_plain else None
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -224,21 +220,8 @@ def _as_kind(kind: str, value: Any) -> Any:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _as_list(value: Any) -> list[Any] | None:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    plain = isinstance(value, list | tuple) and all(isinstance(v, str | int | float | bool) for v in value)
-    return list(value) if plain else None
-
-
 def _is_date(value: Any) -> bool:
     try:
         return len(str(value)) == 10 and bool(date.fromisoformat(str(value)))
     except ValueError:
         return False
-
-
-def _check_order(values: Mapping[str, Any], *, notebook: str) -> None:
-    start, end = values.get("start", ""), values.get("end", "")
-    if start and end and start > end:
-        raise ParameterError(f"{notebook}: start = {start!r} is after end = {end!r}: allowed is start <= end")

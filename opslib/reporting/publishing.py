@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from opslib.errors import ReportError
+from opslib.shop import disk
 
 BUILDING, LATEST, FAILED = ".building", "latest", ".failed"
 
@@ -28,37 +29,19 @@ def locked(folder: Path) -> Iterator[None]:
     ReportError
         If another run is writing there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
-    with path.open("a+", encoding="utf-8") as file:
-        if not _try_lock(file.fileno()):
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
+    with ExitStack() as held:
+        try:
+            file = held.enter_context(disk.locked(path, is_patient=False))
+        except BlockingIOError:
+            holder = path.read_text(encoding="utf-8") or "unknown"
             raise ReportError(
                 f"{folder} is being written by another run (process {holder}): wait for it, or choose another --out"
-            )
+            ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        import fcntl
-    except ModuleNotFoundError:
-        import msvcrt
-
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def run_name(folder: Path, *, now: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -17,10 +17,10 @@ from nbconvert.exporters import TemplateExporter
 
 from opslib.errors import ReportError, nearest
 from opslib.finding import read_estimate
-from opslib.formats import format_between, format_estimate
+from opslib.formats import format_between, format_date, format_estimate
 from opslib.periods import Period
 from opslib.reporting.cleaning import keep_together, render_markdown, render_output
-from opslib.reporting.harvest import MIME, Harvest, harvest, is_harvested, tags
+from opslib.reporting.harvest import MIME, Harvest, harvest, is_harvested, outputs, tags
 from opslib.reporting.since import finding_anchor
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,49 +47,6 @@ class Section:
     is_missing: bool = False  # the shop lacks its data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageView:
-    """Everything that the template lays out."""
-
-    title: str
-    question: str  # the notebook's first heading
-    lede: list[Markup]  # what stands under the title
-    sections: list[Section]  # the argument
-    methods: list[Section]  # folded
-    found: Harvest
-    origin: Mapping[str, Any]  # the shop: title, is_simulated, currency, time_zone, fingerprint, queries, tables
-    parameters: Mapping[str, Any]
-    period: str
-    status: str  # ok, not available, failed
-    reason: str
-    versions: Mapping[str, str]
-    figure: Markup  # of the first screen; may be empty
-
-    @property
-    def actions(self) -> list[dict[str, Any]]:
-        """Findings from which something follows, each action once: first what is surely worth most, then as on the page."""
-        once: dict[str, dict[str, Any]] = {}
-        for item in self.found.findings:
-            if item.get("action"):
-                once.setdefault(item["action"], item)
-        return sorted(once.values(), key=lambda item: -max((item.get("worth") or {}).get("lower") or 0.0, 0.0))
-
-    def id_of(self, item: Mapping[str, Any]) -> str:
-        """Id under which the index finds a finding; '' where an earlier one of the page has it."""
-        own = finding_anchor(item["key"])
-        first = next(e for e in self.found.findings if finding_anchor(e["key"]) == own)
-        return own if first is item else ""
-
-    def anchor_of(self, item: Mapping[str, Any]) -> str:
-        """Id of the section that argues a finding; '' where it names none, `ReportError` where the page has no such one."""
-        wanted, there = item.get("section") or "", [section.anchor for section in self.sections]
-        if wanted and wanted not in there:
-            raise ReportError(
-                f"finding '{item['key']}' names the section '{wanted}', which this page has not; {nearest(wanted, there)}"
-            )
-        return wanted
-
-
 class PageExporter(TemplateExporter):
     """nbconvert with opslib's own template, which escapes whatever is not marked safe.
 
@@ -110,7 +67,7 @@ class PageExporter(TemplateExporter):
         environment.autoescape = True
         environment.trim_blocks = environment.lstrip_blocks = True
         environment.globals |= {"asset": asset, "policy": policy(), "KIND_MEANING": KIND_MEANING, "N_FIRST": N_FIRST}
-        environment.filters |= {"day": format_day, "moment": format_moment, "between": between, "estimate": estimate}
+        environment.filters |= {"moment": format_moment, "between": between, "estimate": estimate}
         environment.filters["together"] = keep_together
         return environment
 
@@ -157,24 +114,49 @@ def render_page(
     opening, *rest = _sections(notebook, is_code_shown=is_code_shown, is_whole=status == "ok")
     for section in rest if figure else []:  # a picture stands once on a page
         section.blocks = [block for block in section.blocks if block != figure]
-    view = PageView(
-        title=page_title(notebook),
-        question=first_heading(notebook),
-        lede=opening.blocks,
-        sections=_argument(rest) if status == "ok" else [],
-        methods=[s for s in rest if s.is_method and s.blocks],
-        found=found,
-        origin={**(origin or {}), **found.provenance},
-        parameters=parameters,
-        period=period.label if (period := page_period(parameters, found)) else "",
-        status=status,
-        reason=reason.rstrip("."),
-        versions=versions,
-        figure=figure,
-    )
-    exporter = PageExporter()
-    text, _ = exporter.from_notebook_node(notebook, resources={"view": view})
+    period, sections = page_period(parameters, found), _argument(rest) if status == "ok" else []
+    view = {
+        "title": page_title(notebook),
+        "question": first_heading(notebook),
+        "lede": opening.blocks,
+        "sections": sections,
+        "methods": [s for s in rest if s.is_method and s.blocks],
+        "found": found,
+        "findings": _placed(found.findings, [section.anchor for section in sections]) if status == "ok" else [],
+        "actions": _actions(found.findings),
+        "origin": {**(origin or {}), **found.provenance},
+        "parameters": parameters,
+        "period": period.label if period else "",
+        "status": status,
+        "reason": reason.rstrip("."),
+        "versions": versions,
+        "figure": figure,
+    }
+    text, _ = PageExporter().from_notebook_node(notebook, resources={"view": view})
     return text
+
+
+def _placed(findings: Sequence[dict[str, Any]], anchors: Sequence[str]) -> list[dict[str, Any]]:
+    """Findings with the id under which the index finds each, unless an earlier one has it; no section is named in vain."""
+    placed, taken = [], set()
+    for item in findings:
+        wanted, anchor = item.get("section") or "", finding_anchor(item["key"])
+        if wanted and wanted not in anchors:
+            raise ReportError(
+                f"finding '{item['key']}' names the section '{wanted}', which this page has not; {nearest(wanted, anchors)}"
+            )
+        placed.append(item | {"anchor": "" if anchor in taken else anchor})
+        taken.add(anchor)
+    return placed
+
+
+def _actions(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Findings from which something follows, each action once: first what is surely worth most, then as on the page."""
+    once: dict[str, dict[str, Any]] = {}
+    for item in findings:
+        once.setdefault(item.get("action") or "", item)
+    once.pop("", None)
+    return sorted(once.values(), key=lambda item: -max((item.get("worth") or {}).get("lower") or 0.0, 0.0))
 
 
 def page_title(notebook: Mapping[str, Any]) -> str:
@@ -198,28 +180,16 @@ def page_period(parameters: Mapping[str, Any], found: Harvest) -> Period | None:
     return Period.parse(known["start"], known["end"]) if known.get("start") and known.get("end") else None
 
 
-def format_day(value: str) -> str:
-    """An ISO date as people write it.
-
-    Examples
-    --------
-    >>> format_day("2026-11-05")
-    '5 Nov 2026'
-    """
-    day = date.fromisoformat(value[:10])
-    return f"{day.day} {day:%b %Y}"
-
-
 def format_moment(value: str) -> str:
     """An ISO date, or date and time, as people write it.
 
     Examples
     --------
-    >>> format_moment("2026-10-31T23:59:00")
-    '31 Oct 2026, 23:59'
+    >>> format_moment("2026-10-31T23:59:00"), format_moment("2026-11-05")
+    ('31 Oct 2026, 23:59', '5 Nov 2026')
     """
-    clock = value[11:16]
-    return f"{format_day(value)}, {clock}" if clock else format_day(value)
+    day, clock = format_date(date.fromisoformat(value[:10])), value[11:16]
+    return f"{day}, {clock}" if clock else day
 
 
 def estimate(values: Mapping[str, Any], currency: str | None = None) -> str:
@@ -266,8 +236,7 @@ def _sections(notebook: Any, *, is_code_shown: bool, is_whole: bool) -> list[Sec
 
 def _first_figure(notebook: Any) -> Markup:
     """The figure that the notebook chose for the first screen; empty where it chose none."""
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    chosen = [output for output in outputs if MIME["figure"] in output.get("data", {})]
+    chosen = [output for output in outputs(notebook) if MIME["figure"] in output.get("data", {})]
     return render_output(chosen[-1], where="the first screen") if chosen else Markup("")
 
 

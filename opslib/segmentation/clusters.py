@@ -33,18 +33,7 @@ _NAMED, _DISTINCT = 3, 0.5
 _PARTS = 10
 _TRIALS = ["n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "ridge_p_value", "is_chosen"]
 _SEGMENTS = ["cluster", "segment", "n_customers", "customer_share", "jaccard"]
-_PROFILES = [
-    "cluster",
-    "segment",
-    "feature",
-    "meaning",
-    "mean",
-    "others_mean",
-    "difference",
-    "lower",
-    "upper",
-    "q_value",
-]
+_PROFILES = [*_SEGMENTS[:2], "feature", "meaning", "mean", "others_mean", "difference", "lower", "upper", "q_value"]
 _PROFILES += ["is_distinct"]
 
 
@@ -242,12 +231,9 @@ def _chosen(
     tests = {number: valley_test(spread, own, precision=precision, seed=seed) for number, own in labels.items()}
     p_values: dict[Hashable, float] = {number: test.p_value for number, test in tests.items()}
     trials = adjusted(p_values, alpha=ALPHA).rename(columns={"name": "n_groups", "is_rejected": "is_parted"})
-    least = (
-        [float(replication(points, own, seed=seed).min()) for own in labels.values()]
-        if trials["is_parted"].any()
-        else np.nan
-    )
-    trials = trials.assign(least_jaccard=least, ridge_p_value=[test.ridge_p_value for test in tests.values()])
+    trials = trials.assign(least_jaccard=np.nan, ridge_p_value=[test.ridge_p_value for test in tests.values()])
+    if trials["is_parted"].any():
+        trials["least_jaccard"] = [float(replication(points, own, seed=seed).min()) for own in labels.values()]
     is_stable = (trials["least_jaccard"] >= STABLE) & (trials["ridge_p_value"] < RIDGE_ALPHA)
     stable = trials.loc[is_stable, "n_groups"]
     number = int(stable.max()) if len(stable) else 1

@@ -23,13 +23,11 @@ STAGES: dict[str, tuple[str, str]] = {
 """Action and department of each stage, in the order of a customer's life."""
 
 
-def life_stages(
-    order_lines: Table,
-    *,
-    as_of: date,
-    prior_gaps: float = 2.0,
-    limits: tuple[float, float] = (0.25, 0.05),
-) -> ir.Table:
+#: Gaps of the shop's mean length that every customer starts with: what is known of one who ordered once.
+PRIOR_GAPS = 2.0
+
+
+def life_stages(order_lines: Table, *, as_of: date, limits: tuple[float, float] = (0.25, 0.05)) -> ir.Table:
     """Stage of each customer: is this silence long for *this* customer?
 
     Parameters
@@ -38,8 +36,6 @@ def life_stages(
         Paid lines with a customer count.
     as_of : date
         Day from which silence counts; later orders do not count.
-    prior_gaps : float
-        How many gaps of the shop's mean length every customer starts with: what is known of one who ordered once.
     limits : tuple of two floats
         A customer is at risk when a silence of this length has at most the first probability for one who still buys,
         lapsed at the second.
@@ -48,15 +44,15 @@ def life_stages(
     -------
     ibis.Table
         customer_id, first_on, last_on, n_order_days, silence_days, gap_days (expected between two of the customer's
-        order days: the mean of the law below, b / (a - 1); missing where a is 1 or less), silence_share (probability that a gap lasts at least as long as this silence), revenue_amount,
+        order days: the mean of the law below, b / (a - 1)), silence_share (probability that a gap lasts at least as long as this silence), revenue_amount,
         stage. Gaps are taken as exponential with a rate of the customer's own, gamma-distributed among customers, so
-        that the next gap follows a Lomax law: (b / (b + silence)) ** a with a = prior_gaps + gaps and b = prior_gaps x
+        that the next gap follows a Lomax law: (b / (b + silence)) ** a with a = `PRIOR_GAPS` + gaps and b = `PRIOR_GAPS` x
         the shop's mean gap + the customer's time between first and last order.
 
     Raises
     ------
     ParameterError
-        Limits do not fall between 1 and 0, or ``prior_gaps`` is not positive.
+        Limits do not fall between 1 and 0.
 
     References
     ----------
@@ -76,8 +72,6 @@ def life_stages(
     risk, lapse = limits
     if not 0 < lapse < risk < 1:
         raise ParameterError(f"limits: {limits} do not fall between 1 and 0; e.g. (0.25, 0.05)")
-    if prior_gaps <= 0:
-        raise ParameterError(f"prior_gaps: {prior_gaps} is not positive; 2 is the custom here")
     rows = customer_lines(order_lines, as_of=as_of)
     totals = rows.group_by("customer_id").aggregate(
         first_on=rows["day"].min(),
@@ -93,18 +87,12 @@ def life_stages(
     )
     # Nobody has come back yet: the shop's rhythm is unknown, and a month stands for it.
     spans, gaps = (totals[name].sum().over(everything) for name in ("span", "gaps"))
-    totals = totals.mutate(shape=totals["gaps"] + prior_gaps, shop_gap=engine.ratio(spans, gaps).fill_null(30.0))
-    shape, scale = totals["shape"], totals["span"] + totals["shop_gap"] * prior_gaps
-    rated = totals.select(
-        "customer_id",
-        "first_on",
-        "last_on",
-        "n_order_days",
-        "silence_days",
-        gap_days=(shape > 1).ifelse(engine.ratio(scale, shape - 1), ibis.null("float64")),
+    totals = totals.mutate(shape=totals["gaps"] + PRIOR_GAPS, shop_gap=engine.ratio(spans, gaps).fill_null(30.0))
+    shape, scale = totals["shape"], totals["span"] + totals["shop_gap"] * PRIOR_GAPS
+    rated = totals.mutate(
+        gap_days=engine.ratio(scale, shape - 1),
         silence_share=(engine.ratio(scale, scale + totals["silence_days"]).ln() * shape).exp(),
-        revenue_amount="revenue_amount",
-    )
+    ).drop("gaps", "span", "shape", "shop_gap")
     return rated.mutate(
         stage=ibis.cases(
             (rated["silence_share"] <= lapse, "lapsed"),

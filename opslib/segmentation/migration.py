@@ -21,7 +21,7 @@ NOBODY = "not a customer"
 """Segment of a customer who is in one of the two tables only."""
 
 
-def segment_migration(before: Table, after: Table, *, by: str = "segment", level: float = 0.95) -> pd.DataFrame:
+def segment_migration(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
     """Customers and revenue of every flow between the segments of two periods.
 
     Parameters
@@ -31,8 +31,6 @@ def segment_migration(before: Table, after: Table, *, by: str = "segment", level
         `life_stages` on the lines of each.
     by : str
         Column of the segment.
-    level : float
-        Coverage of the Wilson intervals (0-1): customers as a sample of those who might have been in the segment.
 
     Returns
     -------
@@ -57,16 +55,16 @@ def segment_migration(before: Table, after: Table, *, by: str = "segment", level
     pairs = _pairs(before, after, by)
     money = {name: pairs[name].sum() for name in ("revenue_before", "revenue_after")}
     flows = engine.grouped(pairs, ["segment_before", "segment_after"], n_customers=pairs.count(), **money)
-    flows = _with_shares(flows, of="segment_before", whole="n_before", name="flow_share", level=level)
+    flows = _with_shares(flows, of="segment_before", whole="n_before", name="flow_share")
     return flows.assign(revenue_change=flows["revenue_after"] - flows["revenue_before"])
 
 
-def _with_shares(frame: pd.DataFrame, *, of: str, whole: str, name: str, level: float) -> pd.DataFrame:
+def _with_shares(frame: pd.DataFrame, *, of: str, whole: str, name: str) -> pd.DataFrame:
     """Customers of the whole that a row is part of, and its share of them with Wilson's interval, behind its customers."""
     frame = frame.sort_values([of, "n_customers"], ascending=[True, False], kind="stable", ignore_index=True)
     place = list(frame.columns).index("n_customers") + 1
     frame.insert(place, whole, frame.groupby(of)["n_customers"].transform("sum"))
-    estimates = [share(n, k, level=level) for n, k in zip(frame["n_customers"], frame[whole], strict=True)]
+    estimates = [share(n, k) for n, k in zip(frame["n_customers"], frame[whole], strict=True)]
     for number, (column, end) in enumerate({name: "value", "lower": "lower", "upper": "upper"}.items(), start=1):
         frame.insert(place + number, column, np.array([getattr(found, end) for found in estimates], dtype="float64"))
     return frame
@@ -130,15 +128,7 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     return growth.assign(n_least=sizes.replace(0, np.inf).min(axis=1).replace(np.inf, 0).astype("int64"))
 
 
-def cohort_segments(
-    order_lines: Table,
-    segments: Table,
-    *,
-    as_of: date,
-    by: str = "segment",
-    grain: Grain = "quarter",
-    level: float = 0.95,
-) -> pd.DataFrame:
+def cohort_segments(order_lines: Table, segments: Table, *, as_of: date, grain: Grain = "quarter") -> pd.DataFrame:
     """What became of each cohort: its customers by segment today.
 
     Parameters
@@ -149,12 +139,8 @@ def cohort_segments(
         customer_id and a segment, from `rfm_scores`, `value_tiers` or `life_stages` of the same day.
     as_of : date
         Last local day that counts.
-    by : str
-        Column of the segment.
     grain : {"week", "month", "quarter", "year"}
         Length of a cohort.
-    level : float
-        Coverage of the Wilson intervals (0-1).
 
     Returns
     -------
@@ -174,11 +160,11 @@ def cohort_segments(
     require_grain(grain)
     totals = customer_totals(order_lines, as_of=as_of)
     named = engine.as_table(segments)
-    named = named.select(named_id=named["customer_id"], segment=named[by].cast("string"))
+    named = named.select(named_id=named["customer_id"], segment=named["segment"].cast("string"))
     joined = totals.inner_join(named, totals["customer_id"] == named["named_id"])
     first = joined["first_on"]
     joined = joined.mutate(cohort=first if grain == "day" else first.truncate(grain[0].upper()))
     revenue = joined["revenue_amount"].sum().cast("float64")
     found = engine.grouped(joined, ["cohort", "segment"], n_customers=joined.count(), revenue_amount=revenue)
     found["cohort"] = pd.to_datetime(found["cohort"])
-    return _with_shares(found, of="cohort", whole="n_cohort", name="segment_share", level=level)
+    return _with_shares(found, of="cohort", whole="n_cohort", name="segment_share")

@@ -8,22 +8,15 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import MONEY, running_shares
+from opslib.metrics import running_shares
 from opslib.metrics.blocks import Table, group_sizes
 from opslib.segmentation.rfm import customer_lines
 
 TIERS: tuple[str, ...] = ("heavy", "medium", "light", "zero")
 
 
-def value_tiers(
-    order_lines: Table,
-    *,
-    as_of: date,
-    shares: tuple[float, float] = (0.5, 0.8),
-    customers: Table | None = None,
-) -> ir.Table:
+def value_tiers(order_lines: Table, *, as_of: date, shares: tuple[float, float] = (0.5, 0.8)) -> ir.Table:
     """Heavy, medium, light and zero customers by their place in the shop's revenue.
 
     Parameters
@@ -35,8 +28,6 @@ def value_tiers(
     shares : tuple of two floats
         Customers are heavy while those who spend more hold less than the first share of revenue, medium up to the
         second, else light.
-    customers : customers or None
-        With it, known customers without an order are ``zero`` as well.
 
     Returns
     -------
@@ -51,6 +42,7 @@ def value_tiers(
 
     Examples
     --------
+    >>> from opslib import engine
     >>> lines = pd.DataFrame({"order_id": ["1", "2", "3"], "product_id": "a", "customer_id": ["x", "y", "z"],
     ...     "ordered_at": pd.to_datetime(["2026-01-05"] * 3), "quantity": 1.0, "unit_price": [6.0, 3.0, 1.0]})
     >>> tiers = value_tiers(lines, as_of=date(2026, 3, 10))
@@ -62,13 +54,6 @@ def value_tiers(
         raise ParameterError(f"shares: {shares} do not rise between 0 and 1; e.g. (0.5, 0.8)")
     lines = customer_lines(order_lines, as_of=as_of)
     totals = lines.group_by("customer_id").aggregate(revenue_amount=lines["amount"].sum())
-    if customers is not None:
-        known = engine.as_table(customers).select("customer_id").distinct()
-        joined = known.outer_join(totals, "customer_id")
-        totals = joined.select(
-            customer_id=ibis.coalesce(joined["customer_id"], joined["customer_id_right"]),
-            revenue_amount=joined["revenue_amount"].fill_null(ibis.literal(0).cast(MONEY)),
-        )
     ranked = running_shares(totals, column="revenue_amount").rename(revenue_share="own_share")
     return ranked.mutate(
         tier=ibis.cases(

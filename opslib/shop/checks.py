@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import timedelta
@@ -22,7 +21,7 @@ from opslib.shop import coverage
 from opslib.shop.derived import with_contract_columns
 from opslib.shop.reads import note
 from opslib.shop.sources import Shop
-from opslib.shop.staging import remembered
+from opslib.shop.staging import fingerprint, remembered
 
 #: A line is unusually large above this many times the 99th percentile.
 OUTLIER_TIMES = 50
@@ -88,12 +87,10 @@ def known_violations(shop: Shop) -> tuple[Violation, ...]:
 
 
 @cache
-def _rules_version(own_departments: tuple[str, ...] = ()) -> str:
-    """First 8 hex digits of the SHA-256 of the code that checks: other rules, other violations."""
-    digest = hashlib.sha256(repr(own_departments).encode())
-    for module in (__file__, contracts.__file__, coverage.__file__, departments.__file__, engine.__file__):
-        digest.update(Path(module).read_bytes())
-    return digest.hexdigest()[:8]
+def _rules_version(own_departments: tuple[str, ...]) -> str:
+    """First 8 hex digits of the fingerprint of the code that checks: other rules, other violations."""
+    readers = (__file__, contracts.__file__, coverage.__file__, departments.__file__, engine.__file__)
+    return fingerprint({}, settings={"departments": own_departments}, readers=[Path(file) for file in readers])[:8]
 
 
 def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Violation, ...]:

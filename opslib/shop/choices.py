@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import ibis.expr.types as ir
 
+from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, nearest
 from opslib.metrics import Filter, with_column, with_local_days
 from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
+from opslib.privacy import IDENTITY_COLUMNS
 from opslib.shop import reads
 from opslib.shop.sources import Shop
 
@@ -52,22 +54,17 @@ def choose_period(shop: Shop, *, start: str = "", end: str = "", default: Defaul
         If the dates are none, or lie wholly outside the data.
     """
     seen = shop.coverage
-    if seen is None:
-        return Period(
-            parse_date(start, name="start") if start else NO_DATES.start,
-            parse_date(end, name="end") if end else NO_DATES.end,
-        )
-    fallback = _default_period(seen, default)
-    if start and not end:
+    fallback = _default_period(seen, default) if seen else NO_DATES
+    if seen and start and not end:
         fallback = Period(min(parse_date(start), seen.last), seen.last)
-    if end and not start:
+    if seen and end and not start:
         last = parse_date(end, name="end")
         fallback = Period(seen.first if default == "all" else min(fallback.start, floor_date(last, "month")), last)
     period = Period(
         parse_date(start, name="start") if start else fallback.start,
         parse_date(end, name="end") if end else fallback.end,
     )
-    if seen.status(period) == "unobserved":
+    if seen and seen.status(period) == "unobserved":
         raise ParameterError(
             f"period {period.label}: {shop.name} has no data there; it was seen from {seen.first} to {seen.last}"
         )
@@ -231,6 +228,8 @@ def choose_rows(shop: Shop, *, where: str = "") -> Rows:
     conditions = read_where(where)
     if not conditions:
         return Rows(tables, "")
+    for condition in conditions:
+        require_group(condition.column, asked_by=f"where {condition.column}")
     for name in CONTRACTS:  # any table may link another to the condition, one that the shop lacks today too
         reads.note("table", name)
     kept, whole = {}, set()
@@ -250,6 +249,60 @@ def choose_rows(shop: Shop, *, where: str = "") -> Rows:
         )
     uncut = f" Not cut, since nothing links them to it: {', '.join(sorted(whole))}." if whole else ""
     return Rows(kept, f"Only rows where {where}.{uncut}")
+
+
+def require_group(column: str, *, asked_by: str) -> None:
+    """Refuse a column that names people or their orders: a page is about a group.
+
+    Raises
+    ------
+    ParameterError
+        Named by what asked for the column.
+    """
+    if column in IDENTITY_COLUMNS:
+        raise ParameterError(
+            f"{asked_by}: '{column}' names people or their orders; pages are about groups, "
+            "e.g. country, channel, category or device"
+        )
+
+
+def people_by(tables: Mapping[str, ir.Table], columns: Sequence[str] = ()) -> ir.Table | None:
+    """Distinct people of each group: customers of the orders, else visitors of the events; None where neither is known.
+
+    Parameters
+    ----------
+    tables : mapping of str to ibis.Table
+        A shop's tables.
+    columns : sequence of str
+        Columns that name a group; tables without them say nothing.
+
+    Returns
+    -------
+    ibis.Table or None
+        ``columns`` and ``n_people``.
+    """
+    for name, person in (("order_lines", "customer_id"), ("events", "visitor_id")):
+        if name in tables and {person, *columns} <= set(tables[name].columns):
+            return tables[name].aggregate(by=list(columns), n_people=tables[name][person].nunique())
+    return None
+
+
+def require_people(rows: Rows, *, where: str, minimum: int) -> None:
+    """Refuse a page whose cut leaves too few people, since its totals would be about them.
+
+    Raises
+    ------
+    ParameterError
+        If rows are cut to fewer people than ``minimum``, and to one at least.
+    """
+    counts = people_by(rows.tables) if where.strip() else None
+    if counts is None:
+        return
+    n_people = int(engine.collect(counts)["n_people"].iloc[0])
+    if 0 < n_people < minimum:
+        raise ParameterError(
+            f"where: '{where}' leaves fewer than {minimum} people, and a page would tell about them; widen it"
+        )
 
 
 def _typed(condition: Filter, table: ir.Table, name: str) -> Filter:

@@ -92,9 +92,10 @@ def _silences(n_rows: pd.Series, *, closed: frozenset[date], time_zone: str) -> 
         kind.loc[is_silent & weekday.isin(shut)] = "closed weekday"
     kind.loc[is_silent & pd.Series([day.date() in closed for day in span], index=span)] = "closed"
     known = holidays(span[0].date(), span[-1].date(), time_zone=time_zone)
-    for run in _runs(kind):
-        if len(run) <= LONGEST_CLOSURE and known & {day.date() for day in run}:
-            kind.loc[[day for day in run if kind[day] == "missing"]] = "holiday closure"
+    silent = kind.ne("sold")
+    for _, run in kind[silent].groupby((silent != silent.shift()).cumsum()):
+        if len(run) <= LONGEST_CLOSURE and known & {day.date() for day in run.index}:
+            kind.loc[run.index[run == "missing"]] = "holiday closure"
     is_chance = (_usual(n_rows, kind) < BUSY_LINES) | (usual_share < USUAL_SHARE)
     kind.loc[(kind == "missing") & is_chance] = "no sales"
     return kind
@@ -131,14 +132,6 @@ def daily_counts(table: ir.Table, *, time_column: str, time_zone: str) -> pd.Dat
     return collect(daily.filter(daily["day"].notnull()).order_by("day"), max_rows=MAX_DAYS)
 
 
-def _runs(kind: pd.Series) -> list[list[pd.Timestamp]]:
-    """Runs of days without rows that hold at least one unexplained day."""
-    silent = kind.ne("sold")
-    group = (silent != silent.shift()).cumsum()
-    runs = [list(days.index) for _, days in kind[silent].groupby(group[silent])]
-    return [run for run in runs if (kind[run] == "missing").any()]
-
-
 def _usual(n_rows: pd.Series, kind: pd.Series) -> pd.Series:
     """Median rows of the selling days around each day."""
     selling = n_rows.where(kind == "sold").astype("float64")
@@ -151,15 +144,13 @@ def _partial(frame: pd.DataFrame) -> list[pd.Timestamp]:
     inner = sold.iloc[1:-1]
     if len(inner) < MIN_DAYS or inner["n_rows"].median() < 2 * BUSY_LINES:
         return []
-    found = []
     first, last = sold.index[0], sold.index[-1]
     starts_late = sold.loc[first, "first"] > inner["first"].quantile(0.99)
-    if starts_late and sold.loc[first, "n_rows"] < THIN_SHARE * inner["n_rows"].head(NEIGHBOURS).median():
-        found.append(first)
     ends_early = sold.loc[last, "last"] < inner["last"].quantile(0.01)
-    if ends_early and sold.loc[last, "n_rows"] < THIN_SHARE * inner["n_rows"].tail(NEIGHBOURS).median():
-        found.append(last)
-    return found
+    ends = ((first, starts_late, inner.head(NEIGHBOURS)), (last, ends_early, inner.tail(NEIGHBOURS)))
+    return [
+        day for day, is_odd, near in ends if is_odd and sold.loc[day, "n_rows"] < THIN_SHARE * near["n_rows"].median()
+    ]
 
 
 #: Days on which shops close: the Christian ones everywhere, and those of the zone's country.

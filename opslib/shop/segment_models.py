@@ -7,9 +7,9 @@ from pathlib import Path
 
 from opslib.errors import ParameterError
 from opslib.segmentation import SegmentModel
+from opslib.shop.disk import write_whole
 from opslib.shop.reads import note
 from opslib.shop.root import project_root
-from opslib.shop.staging import write_whole
 
 
 def save_segment_model(model: SegmentModel | None, path: Path | str) -> Path | None:

@@ -7,17 +7,37 @@ import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from opslib.contracts import CONTRACTS, TableContract
 from opslib.errors import ShopFileError, SourceError, nearest
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-(.*?))?\}")
 _HIDDEN = ("engine",)
+
+
+def _require_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("is not a time zone; write an IANA name such as Europe/London") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_require_zone)]
 
 
 class _Strict(BaseModel):
@@ -51,18 +71,13 @@ class TableSource(_Strict):
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'"] | None = None
     date_format: str | None = Field(default=None, description="strptime format of every time in the file")
-    time_zone: str | None = Field(default=None, description="zone of the file's times, if not the shop's")
+    time_zone: Zone | None = Field(default=None, description="zone of the file's times, if not the shop's")
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = Field(default=None, description="sheet of an xlsx file; the first unless named")
     keep: dict[str, list[str]] = Field(default_factory=dict, description="rows to keep: column: allowed values")
     first_of: str | None = Field(default=None, description="keep only the first row of each value of this column")
     unpivot: list[str] = Field(default_factory=list, description="columns that become rows of metric and value")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str | None) -> str | None:
-        return None if value is None else _require_zone(value)
 
     def mapped(
         self, contract: TableContract, found: Sequence[str], *, where: str, has_derived: bool = False
@@ -124,7 +139,7 @@ class ShopFile(_Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     title: str
     currency: str = Field(pattern=r"^[A-Z]{3}$")
-    time_zone: str = "UTC"
+    time_zone: Zone = "UTC"
     simulated: bool = False
     prices_include_tax: bool = False
     week_start: Literal["monday", "sunday"] = "monday"
@@ -145,11 +160,6 @@ class ShopFile(_Strict):
         """What decides the derived columns: ``time_zone`` and ``prices_include_tax``."""
         return {"time_zone": self.time_zone, "prices_include_tax": self.prices_include_tax}
 
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        return _require_zone(value)
-
     @field_validator("tables")
     @classmethod
     def _tables(cls, value: dict[str, TableSource]) -> dict[str, TableSource]:
@@ -169,14 +179,6 @@ class ShopFile(_Strict):
     def _closed(cls, value: list[str | date]) -> list[str | date]:
         closed_days(value)
         return value
-
-
-def _require_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("is not a time zone; write an IANA name such as Europe/London") from None
-    return name
 
 
 def closed_days(entries: list[str | date]) -> frozenset[date]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +22,7 @@ from opslib.shop import adapters, coverage, database, staging
 from opslib.shop.adapters import columns
 from opslib.shop.adapters.base import Extract, Progress, Reading, quote
 from opslib.shop.adapters.files import expand
+from opslib.shop.disk import locked
 from opslib.shop.reads import note
 from opslib.shop.root import homes_of, project_root, writable
 from opslib.shop.shopfile import ShopFile, TableSource, closed_days, read_shop_file
@@ -59,8 +59,6 @@ class Shop:
         SHA-256 of the content; None for a database without a watermark, which always counts as changed.
     fingerprints : mapping of str to (str or None)
         The same of each table alone: its files and all that decides how they are read.
-    days_fingerprint : str or None
-        Of what ``days`` and ``coverage`` were worked out from: a table, and the closed days of ``shop.yml``.
     coverage : Coverage or None
         Days seen; None without any dated table.
     days : pandas.DataFrame
@@ -84,7 +82,6 @@ class Shop:
     tables: Mapping[str, ir.Table]
     fingerprint: str | None
     fingerprints: Mapping[str, str | None]
-    days_fingerprint: str | None
     coverage: Coverage | None
     days: pd.DataFrame
     staged: staging.Staged | None
@@ -165,11 +162,8 @@ def open_shop(
             raise ShopFileError(
                 f"shop {described.name}: engine: reads tables of a database, but none is named; give each 'table: schema.name'"
             )
-        return _open_files(described, folders=folders, root=root, verify=verify, progress=progress or _silent)
-
-
-def _silent(sentence: str, share: float) -> None:
-    """No progress wanted."""
+        progress = progress or (lambda sentence, share: None)
+        return _open_files(described, folders=folders, root=root, verify=verify, progress=progress)
 
 
 def _describe(shop: str | Path, *, root: Path) -> tuple[ShopFile, Path]:
@@ -211,8 +205,7 @@ class _Plan:
 
 def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConnection) -> _Plan:
     """Sort the shop's files by how they are read."""
-    adapter = adapters.by_name(described.adapter) if described.adapter else None
-    files: list[Path] = []
+    adapter, files = adapters.by_name(described.adapter) if described.adapter else None, []
     if adapter is not None:
         given = expand(described.files, folders=folders) if described.files else [Path()]
         files = [file for path in given for file in adapter.find_files(path)]
@@ -295,7 +288,7 @@ def _simulated(described: ShopFile, *, root: Path, progress: Progress) -> Path:
     if found is not None:
         return found
     home = writable(homes)
-    with staging.locked(home):
+    with locked(home / ".lock"):
         return ensure(home, **described.simulate.model_dump(), progress=progress)
 
 
@@ -347,7 +340,6 @@ def _shop(
 
     kept = staging.remembered(staged.folder / "days.json", work_out) if staged else work_out()
     days = pd.DataFrame(kept).assign(day=pd.to_datetime(kept["day"]).astype("datetime64[us]"))
-    seen = {"table": day_table, "print": prints.get(day_table or ""), "closed": described.closed}
     facts = ("name", "title", "currency", "time_zone", "prices_include_tax", "week_start")
     return Shop(
         **{fact: getattr(described, fact) for fact in facts},
@@ -356,15 +348,9 @@ def _shop(
         tables=MappingProxyType(dict(tables)),
         fingerprint=digest,
         fingerprints=MappingProxyType(dict(prints)),
-        days_fingerprint=staging.fingerprint({}, settings=seen) if digest else None,
         coverage=coverage.coverage_of(days),
         days=days,
         staged=staged,
         settings=MappingProxyType(described.model_dump(include={"metrics", "options", "departments"})),
         folder=folder,
     )
-
-
-def last_day(shop: Shop) -> date:
-    """Last whole day of the shop's data; :class:`NotAvailableError` for a shop without dates."""
-    return shop.require_coverage().last

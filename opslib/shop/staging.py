@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -24,13 +22,13 @@ from opslib.errors import ContractError, SourceError
 from opslib.shop.adapters.base import Accounted, Extract, Reading, identifier, quote
 from opslib.shop.adapters.columns import SQL_TYPES
 from opslib.shop.derived import with_derived
+from opslib.shop.disk import locked, write_whole
 from opslib.shop.root import writable
 
 #: Of staged folders; what another version of opslib wrote is made again.
 FORMAT = 1
 #: Staged contents of one shop that are kept.
 KEEP = 2
-_BLOCK = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +94,8 @@ def file_hashes(files: Sequence[Path], *, homes: Sequence[Path], verify: bool = 
 
 
 def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as source:
-        while block := source.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that readers see the old or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as sink:
-        sink.write(text)
-    Path(name).replace(path)
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def remembered(path: Path, work_out: Callable[[], Any]) -> Any:
@@ -162,15 +148,6 @@ def fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any], read
     return hashlib.sha256(json.dumps([content, code, settings], sort_keys=True, default=str).encode()).hexdigest()
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """One process at a time in a folder; the others wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:  # closing it gives the lock back
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def stage(
     homes: Sequence[Path], digest: str, *, backend: BaseBackend, reading: Reading, build: Callable[[Reading], Extract]
 ) -> Staged:
@@ -198,7 +175,7 @@ def stage(
             return staged
     folder = writable(homes)
     target = folder / digest[:16]
-    with locked(folder):
+    with locked(folder / ".lock"):
         if _read(target) is None:  # another process may have been first
             _write(target, digest, backend=backend, reading=reading, extract=build(reading))
             _forget_old(folder, keep=target)

@@ -26,8 +26,6 @@ class ArmPoint:
         Share of each stratum.
     n, variances, thirds : list
         Units, variance and third central moment of one unit's influence on the value.
-    raw_variances : list
-        Variances before the covariate's adjustment.
     """
 
     value: Any
@@ -35,7 +33,6 @@ class ArmPoint:
     n: list[Any]
     variances: list[Any]
     thirds: list[Any]
-    raw_variances: list[Any]
 
     @property
     def variance(self) -> Any:
@@ -49,15 +46,14 @@ class ArmPoint:
         return sum((w**2 * v / n) ** 2 / np.maximum(n - 1, 1) for w, v, n in parts)
 
 
-def common_strata(control: Arm, treated: Arm) -> tuple[Strata, Strata, int]:
-    """Both arms over the strata that have units of both, and how many units fall outside them."""
+def common_strata(control: Arm, treated: Arm) -> tuple[Strata, Strata]:
+    """Both arms over the strata that have units of both."""
     c: Strata = control if isinstance(control, Mapping) else {"all": control}
     t: Strata = treated if isinstance(treated, Mapping) else {"all": treated}
     keys = [k for k in c if k in t and np.all(np.asarray(c[k].n) > 0) and np.all(np.asarray(t[k].n) > 0)]
     if not keys:
         raise ParameterError(f"no stratum has both arms: control has {list(c)}, treated has {list(t)}")
-    outside = sum(np.sum(m.n) for arm in (c, t) for k, m in arm.items() if k not in keys)
-    return {k: c[k] for k in keys}, {k: t[k] for k in keys}, int(outside)
+    return {k: c[k] for k in keys}, {k: t[k] for k in keys}
 
 
 def arm_points(control: Strata, treated: Strata, *, adjust: bool = True) -> tuple[ArmPoint, ArmPoint]:
@@ -102,17 +98,16 @@ def _point(strata: Strata, weights: Mapping[Any, Any], slope: Any, x_means: Mapp
     denominator = sum(weights[k] * m.d / m.n for k, m in strata.items())
     with np.errstate(divide="ignore", invalid="ignore"):
         value = numerator / denominator
-    raws, variances, thirds = [], [], []
+    variances, thirds = [], []
     for m in strata.values():
         raw = m.variance("y", "y") - 2 * value * m.variance("y", "d") + value**2 * m.variance("d", "d")
         with_x = m.variance("y", "x") - value * m.variance("d", "x")
         raw = np.maximum(raw, 0.0)
         adjusted = np.maximum(raw - 2 * slope * with_x + slope**2 * m.variance("x", "x"), 0.0)
         shrink = np.divide(adjusted, raw, out=np.ones_like(np.asarray(raw, dtype=float)), where=np.asarray(raw) > 0)
-        raws.append(raw / denominator**2)
         variances.append(adjusted / denominator**2)
         thirds.append(_third(m, value) * shrink**1.5 / denominator**3)
-    return ArmPoint(value, [weights[k] for k in strata], [m.n for m in strata.values()], variances, thirds, raws)
+    return ArmPoint(value, [weights[k] for k in strata], [m.n for m in strata.values()], variances, thirds)
 
 
 def _third(m: Moments, value: Any) -> Any:

@@ -59,10 +59,6 @@ class BeforeAfter:
         Two-sided, against no change.
     detectable_share : float
         Smallest relative effect found in four of five cases with this history.
-    has_control, has_trend, has_season : bool
-        Whether control series, a straight trend, the same days a year before were taken out.
-    history_from : date
-        First day of the history used.
     warnings : tuple of str
         Gates that warn: "few_windows", "no_season" (less than two years and no control), "level_break",
         "recent_shift" (the last window before the change already differs), "trend", "no_control".
@@ -75,53 +71,49 @@ class BeforeAfter:
     df: int
     p_value: float
     detectable_share: float
-    has_control: bool
-    has_trend: bool
-    has_season: bool
-    history_from: date
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceboFit:
-    """Effects beside placebo windows, for one series or many at once (leading axis = series).
+    """The effect of a change beside placebo windows.
 
     Attributes
     ----------
-    effect, std_error : ndarray, shape (n_series,)
+    effect, std_error : float
         Deviation of the window after from its prediction, and its standard error (prediction error included).
-    df : ndarray of int, shape (n_series,)
+    df : int
         Degrees of freedom.
-    has_trend : ndarray of bool, shape (n_series,)
+    has_trend : bool
         Whether a straight trend was kept.
-    placebo : ndarray, shape (n_series, n_windows)
+    placebo : ndarray, shape (n_windows,)
         The same deviation for each placebo window, predicted from all others.
     """
 
-    effect: np.ndarray
-    std_error: np.ndarray
-    df: np.ndarray
-    has_trend: np.ndarray
+    effect: float
+    std_error: float
+    df: int
+    has_trend: bool
     placebo: np.ndarray
 
-    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, level: float) -> tuple[float, float]:
         """Both ends of the interval at ``level``."""
-        half = stats.t.ppf(0.5 + level / 2, self.df) * self.std_error
+        half = float(stats.t.ppf(0.5 + level / 2, self.df)) * self.std_error
         return self.effect - half, self.effect + half
 
-    def detectable(self, level: float) -> np.ndarray:
+    def detectable(self, level: float) -> float:
         """Smallest effect found with a power of 0.8 by a test at 1 - ``level``."""
-        return (stats.t.ppf(0.5 + level / 2, self.df) + stats.t.ppf(POWER, self.df)) * self.std_error
+        return float(stats.t.ppf(0.5 + level / 2, self.df) + stats.t.ppf(POWER, self.df)) * self.std_error
 
 
-def placebo_fit(windows: np.ndarray, after: np.ndarray, *, positions: np.ndarray, position: float) -> PlaceboFit:
+def placebo_fit(windows: np.ndarray, after: float, *, positions: np.ndarray, position: float) -> PlaceboFit:
     """Predict the window after a change from the placebo windows before it, with or without a straight trend.
 
     Parameters
     ----------
-    windows : ndarray, shape (n_series, n_windows)
+    windows : ndarray, shape (n_windows,)
         Window means before the change (logs for a relative effect).
-    after : ndarray, shape (n_series,)
+    after : float
         Window mean after it, on the same scale.
     positions : ndarray, shape (n_windows,)
         Time of each placebo window, in windows.
@@ -131,32 +123,30 @@ def placebo_fit(windows: np.ndarray, after: np.ndarray, *, positions: np.ndarray
     Returns
     -------
     PlaceboFit
-        One entry a series.
 
     Examples
     --------
     >>> import numpy as np
-    >>> fit = placebo_fit(np.array([[1.0, 2.0, 1.0, 2.0, 1.0, 2.0]]), np.array([4.0]),
-    ...                   positions=np.arange(6.0), position=6.0)
-    >>> fit.effect.tolist(), fit.df.tolist()
-    ([2.5], [5])
+    >>> fit = placebo_fit(np.array([1.0, 2.0, 1.0, 2.0, 1.0, 2.0]), 4.0, positions=np.arange(6.0), position=6.0)
+    >>> fit.effect, fit.df
+    (2.5, 5)
     """
-    flat = _predict(windows, after, np.ones((len(positions), 1)), np.ones(1))
-    if len(positions) < MIN_WINDOWS:
-        return flat
-    design = np.column_stack([np.ones(len(positions)), positions])
-    sloped = _predict(windows, after, design, np.array([1.0, position]))
-    centred = positions - positions.mean()
-    slope = windows @ centred / (centred @ centred)
-    residual_error = sloped.std_error / np.sqrt(_inflation(design, np.array([1.0, position])))
-    statistic = np.abs(slope) * np.sqrt(centred @ centred)
-    keep = statistic > stats.t.ppf(1 - TREND_LEVEL / 2, len(positions) - 2) * residual_error
+    has_trend = len(positions) >= MIN_WINDOWS and stats.linregress(positions, windows).pvalue < TREND_LEVEL
+    design, row = np.ones((len(positions), 1)), np.ones(1)
+    if has_trend:
+        design, row = np.column_stack([design, positions]), np.array([1.0, position])
+    products = design.T @ design
+    projector = np.linalg.solve(products, design.T)
+    coefficients = projector @ windows
+    residuals = windows - design @ coefficients
+    df = len(design) - len(row)
+    variance = float((residuals**2).sum()) / df * float(1 + row @ np.linalg.solve(products, row))
     return PlaceboFit(
-        effect=np.where(keep, sloped.effect, flat.effect),
-        std_error=np.where(keep, sloped.std_error, flat.std_error),
-        df=np.where(keep, sloped.df, flat.df),
-        has_trend=keep,
-        placebo=np.where(keep[:, None], sloped.placebo, flat.placebo),
+        effect=float(after - coefficients @ row),
+        std_error=float(np.sqrt(variance)),
+        df=df,
+        has_trend=bool(has_trend),
+        placebo=residuals / (1 - np.einsum("ij,ji->i", design, projector)),
     )
 
 
@@ -219,12 +209,8 @@ def before_after(
     daily = daily_series.daily_frame(series, columns=("value", *controls))
     grid = _WindowGrid.of(daily, changed_on=changed_on, n_days=n_days, scale=scale)
     gaps, starts, has_season, cut = grid.placebo_gaps()
-    fit = placebo_fit(
-        gaps[None, :-1],
-        gaps[None, -1],
-        positions=(starts[:-1] - starts[0]) / n_days,
-        position=(starts[-1] - starts[0]) / n_days,
-    )
+    at = (starts - starts[0]) / n_days
+    fit = placebo_fit(gaps[:-1], gaps[-1], positions=at[:-1], position=at[-1])
     return _result(grid, fit, starts, has_season=has_season, cut=cut, level=level)
 
 
@@ -234,6 +220,7 @@ class _WindowGrid:
 
     days: pd.DatetimeIndex  # every day from the first to the end of the window after
     adjusted: np.ndarray  # (n_days_all, 1 + n_controls), weekday pattern out
+    n_controls: int
     first_after: int  # position of the change in ``days``
     n_days: int
     scale: Scale
@@ -257,15 +244,12 @@ class _WindowGrid:
         return cls(
             days=pd.DatetimeIndex(kept.index),
             adjusted=np.column_stack(columns),
+            n_controls=len(columns) - 1,
             first_after=first,
             n_days=n_days,
             scale=scale,
             observed=float(after["value"].mean()),
         )
-
-    @property
-    def n_controls(self) -> int:
-        return self.adjusted.shape[1] - 1
 
     def placebo_gaps(self) -> tuple[np.ndarray, np.ndarray, bool, bool]:
         """Gaps and first positions of the usable windows, whether a year was taken out, whether a break cut."""
@@ -326,10 +310,8 @@ class _WindowGrid:
         daily = history[:, 0] / bases[0]
         if self.n_controls:
             daily = daily - (history[:, 1:] * _to_size(bases)).mean(axis=1) / bases[0]
-        fit = placebo_fit(
-            gaps[None, :-1], gaps[None, -1], positions=starts[:-1].astype(float), position=float(starts[-1])
-        )
-        if fit.has_trend[0] and _trend_beats_step(gaps[:-1]):
+        fit = placebo_fit(gaps[:-1], gaps[-1], positions=starts[:-1].astype(float), position=float(starts[-1]))
+        if fit.has_trend and _trend_beats_step(gaps[:-1]):
             at, seen = np.arange(len(daily)), np.isfinite(daily)
             daily = daily - np.polyval(np.polyfit(at[seen], daily[seen], 1), at)
         found = daily_series.change_positions(daily, min_days=max(14, self.n_days // 2), penalty=BREAK_PENALTY)
@@ -356,72 +338,41 @@ def _trend_beats_step(gaps: np.ndarray) -> bool:
     return bool(line < min(steps) * len(gaps) ** (1 / len(gaps)))
 
 
-def _inflation(design: np.ndarray, row: np.ndarray) -> float:
-    return float(1 + row @ np.linalg.solve(design.T @ design, row))
-
-
-def _predict(windows: np.ndarray, after: np.ndarray, design: np.ndarray, row: np.ndarray) -> PlaceboFit:
-    """Least squares over the windows; prediction error of the window after, and of each window left out."""
-    projector = np.linalg.solve(design.T @ design, design.T)
-    coefficients = windows @ projector.T
-    residuals = windows - coefficients @ design.T
-    leverage = np.einsum("ij,ji->i", design, projector)
-    df = len(design) - design.shape[1]
-    variance = (residuals**2).sum(axis=1) / df
-    return PlaceboFit(
-        effect=after - coefficients @ row,
-        std_error=np.sqrt(variance * _inflation(design, row)),
-        df=np.full(len(after), df),
-        has_trend=np.zeros(len(after), bool),
-        placebo=residuals / (1 - leverage),
-    )
-
-
 def _result(
     grid: _WindowGrid, fit: PlaceboFit, starts: np.ndarray, *, has_season: bool, cut: bool, level: float
 ) -> BeforeAfter:
-    lower, upper = (float(end[0]) for end in fit.interval(level))
-    to_share, method = _to_share(grid, float(fit.effect[0])), _method(grid, fit, has_season=has_season)
-    shares = [to_share(x) for x in (float(fit.effect[0]), lower, upper)]
-    ends = sorted(shares[1:])
-    n_windows, df = len(starts) - 1, int(fit.df[0])
+    is_relative, n_windows = grid.scale == "relative", len(starts) - 1
+    ends = (fit.effect, *fit.interval(level))
+    to_share, method = _to_share(grid, fit.effect), _method(grid, fit, has_season=has_season)
+    shares = [to_share(x) for x in ends]
+    value, lower, upper = (grid.observed * share / (1 + share) for share in shares) if is_relative else ends
     relative = Estimate(
         value=shares[0],
-        lower=ends[0],
-        upper=ends[1],
+        lower=min(shares[1:]),
+        upper=max(shares[1:]),
         n=n_windows,
         unit="share",
         method=method,
         level=level,
-        std_error=float(fit.std_error[0]) if grid.scale == "relative" else None,
+        std_error=fit.std_error if is_relative else None,
     )
-    if grid.scale == "relative":
-        amounts = [grid.observed * share / (1 + share) for share in shares]
-    else:
-        amounts = [float(fit.effect[0]), lower, upper]
-    absolute = Estimate(
-        value=amounts[0], lower=amounts[1], upper=amounts[2], n=n_windows, unit="a day", method=method, level=level
-    )
-    statistic = abs(float(fit.effect[0])) / float(fit.std_error[0]) if fit.std_error[0] > 0 else np.inf
+    absolute = Estimate(value=value, lower=lower, upper=upper, n=n_windows, unit="a day", method=method, level=level)
+    statistic = abs(fit.effect) / fit.std_error if fit.std_error > 0 else np.inf
     return BeforeAfter(
         relative=relative,
         absolute=absolute,
         n_windows=n_windows,
-        df=df,
-        placebo=pd.DataFrame({"start": grid.days[starts[:-1]], "effect_share": [to_share(x) for x in fit.placebo[0]]}),
-        p_value=float(2 * stats.t.sf(statistic, df)),
-        detectable_share=abs(to_share(float(fit.detectable(level)[0]))),
-        has_control=grid.n_controls > 0,
-        has_trend=bool(fit.has_trend[0]),
-        has_season=has_season,
-        history_from=grid.days[starts[0]].date(),
+        df=fit.df,
+        placebo=pd.DataFrame({"start": grid.days[starts[:-1]], "effect_share": [to_share(x) for x in fit.placebo]}),
+        p_value=float(2 * stats.t.sf(statistic, fit.df)),
+        detectable_share=abs(to_share(fit.detectable(level))),
         warnings=_warnings(grid, fit, n_windows=n_windows, has_season=has_season, cut=cut),
     )
 
 
 def _recent_shift(fit: PlaceboFit) -> bool:
     """Whether the last placebo window lies outside what the other ones predict."""
-    others, last = fit.placebo[0, :-1], fit.placebo[0, -1]
+    others, last = fit.placebo[:-1], fit.placebo[-1]
     spread = float(np.sqrt((others**2).mean()))
     return bool(2 * stats.t.sf(abs(last) / spread, len(others) - 1) < RECENT_LEVEL) if spread > 0 else bool(last)
 
@@ -435,12 +386,12 @@ def _to_share(grid: _WindowGrid, effect: float) -> Callable[[float], float]:
 
 
 def _method(grid: _WindowGrid, fit: PlaceboFit, *, has_season: bool) -> str:
-    parts = [f"placebo windows of {grid.n_days} days, t with {int(fit.df[0])} df"]
+    parts = [f"placebo windows of {grid.n_days} days, t with {fit.df} df"]
     if grid.n_controls:
         parts.append(f"difference to {grid.n_controls} control series")
     if has_season:
         parts.append("difference to the same days a year before")
-    if fit.has_trend[0]:
+    if fit.has_trend:
         parts.append("straight trend taken out")
     return ", ".join(parts)
 
@@ -452,6 +403,6 @@ def _warnings(grid: _WindowGrid, fit: PlaceboFit, *, n_windows: int, has_season:
         "few_windows": n_windows < FEW_WINDOWS,
         "level_break": cut,
         "recent_shift": _recent_shift(fit),
-        "trend": bool(fit.has_trend[0]),
+        "trend": fit.has_trend,
     }
     return tuple(name for name, is_on in found.items() if is_on)

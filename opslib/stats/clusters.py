@@ -73,16 +73,14 @@ def compare_clusters(
     _require(treated, covariate)
     chosen = resolved_errors(treated, errors)
     is_log = bool((values > 0).all() and (covariate is None or (covariate > 0).all()))
-    plain = cluster_effect(values[None], treated, covariate=_row(covariate), errors=chosen)
-    a_value, a_error, a_df = (float(np.ravel(part)[0]) for part in plain)
+    plain = cluster_effect(values, treated, covariate=covariate, errors=chosen)
+    a_value, a_error, a_df = (float(part) for part in plain)
     control = float(values[~treated].mean())
+    value, error, df = a_value / control, a_error / abs(control), a_df
     if is_log:
-        log_x = None if covariate is None else np.log(covariate)[None]
-        value, error, df = (
-            float(np.ravel(p)[0]) for p in cluster_effect(np.log(values)[None], treated, covariate=log_x, errors=chosen)
-        )
-    else:
-        value, error, df = a_value / control, a_error / abs(control), a_df
+        log_x = None if covariate is None else np.log(covariate)
+        logs = cluster_effect(np.log(values), treated, covariate=log_x, errors=chosen)
+        value, error, df = (float(part) for part in logs)
     n = len(values)
     method = f"clusters, {chosen.replace('_', '-')} errors, {df:.1f} degrees of freedom" + (
         "" if covariate is None else ", covariate-adjusted"
@@ -108,9 +106,6 @@ def compare_clusters(
         treated_value=control + a_value,
         n_control=int((~treated).sum()),
         n_treated=int(treated.sum()),
-        n_left_out=0,
-        variance_reduction=_reduction(values, treated, covariate),
-        skewness=float("nan"),
     )
 
 
@@ -121,11 +116,11 @@ def cluster_effect(
     covariate: np.ndarray | None = None,
     errors: Errors = "pooled",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Treated minus control of many samples of clusters at once.
+    """Treated minus control of one sample of clusters, or of many at once.
 
     Parameters
     ----------
-    values, covariate : array, shape (n_samples, n_clusters)
+    values, covariate : array, shape (..., n_clusters)
         One value a cluster.
     treated : boolean array, shape (n_clusters,)
         Which clusters are treated.
@@ -135,7 +130,7 @@ def cluster_effect(
     Returns
     -------
     (effect, std_error, df)
-        Arrays of shape (n_samples,).
+        One of each a sample.
     """
     columns = [np.ones_like(values), np.broadcast_to(treated.astype(float), values.shape)]
     if covariate is not None:
@@ -146,8 +141,8 @@ def cluster_effect(
     beta = projector @ values[..., None]
     residual = values - (x @ beta)[..., 0]
     row = projector[..., 1, :]
-    df = np.full(len(values), float(values.shape[-1] - x.shape[-1]))
-    if errors == "pooled":
+    df = np.full(values.shape[:-1], float(values.shape[-1] - x.shape[-1]))
+    if resolved_errors(treated, errors) == "pooled":
         variance = (residual**2).sum(axis=-1) / df * inverse[..., 1, 1]
         return beta[..., 1, 0], np.sqrt(variance), df
     annihilator = np.eye(values.shape[-1]) - x @ projector
@@ -167,8 +162,8 @@ def resolved_errors(treated: np.ndarray, errors: Errors) -> Errors:
 
 
 def _frame(clusters: object) -> pd.DataFrame:
-    present = list(clusters.columns)  # type: ignore[attr-defined]
-    frame = as_frame(clusters, columns=("is_treated", "value", *(c for c in ("covariate",) if c in present)))
+    optional = ("covariate",) if "covariate" in clusters.columns else ()  # type: ignore[attr-defined]
+    frame = as_frame(clusters, columns=("is_treated", "value", *optional))
     if frame.isna().any().any():
         column = frame.columns[frame.isna().any()][0]
         raise ContractError(f"clusters.{column}: {int(frame[column].isna().sum())} missing; every cluster needs one")
@@ -184,15 +179,3 @@ def _require(treated: np.ndarray, covariate: np.ndarray | None) -> None:
         )
     if len(treated) <= 2 + (covariate is not None):
         raise ParameterError(f"{len(treated)} clusters leave no degree of freedom; use adjust=False (no covariate)")
-
-
-def _row(covariate: np.ndarray | None) -> np.ndarray | None:
-    return None if covariate is None else covariate[None]
-
-
-def _reduction(values: np.ndarray, treated: np.ndarray, covariate: np.ndarray | None) -> float:
-    """Share of the variance that the covariate removed."""
-    if covariate is None:
-        return 0.0
-    errors = [float(cluster_effect(values[None], treated, covariate=x)[1][0]) for x in (None, covariate[None])]
-    return 1 - (errors[1] / errors[0]) ** 2 if errors[0] > 0 else 0.0

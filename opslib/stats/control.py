@@ -10,22 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import integrate, optimize, special, stats
 
 from opslib.errors import DesignError, ParameterError
 from opslib.stats import series as daily_series
 
-#: Mean range of n standard normal values over their standard deviation, and its spread (ISO 7870-2, n = 2..10).
+#: Mean range of n values of a normal law over its standard deviation (Tippett 1925; printed in ISO 7870-2).
 RANGE_MEANS = {
-    2: 1.128379,
-    3: 1.692569,
-    4: 2.058751,
-    5: 2.325929,
-    6: 2.534413,
-    7: 2.704357,
-    8: 2.847201,
-    9: 2.970026,
-    10: 3.077505,
+    n: float(integrate.quad(lambda x, n=n: 1 - special.ndtr(x) ** n - special.ndtr(-x) ** n, -9, 9)[0])
+    for n in range(2, 11)
 }
 MIN_BASELINE_DAYS = 28
 

@@ -34,8 +34,6 @@ class CorrespondenceMap:
         Leading axes beyond the 95th percentile of tables without association; 0 means that the map shows nothing.
     row_regions : pandas.DataFrame
         Bootstrap covariance of each row's first two coordinates: ``var_1``, ``var_2``, ``cov_12``, indexed by label.
-    row_qualities : pandas.Series
-        Share of a row's deviation from the average profile that the first two axes show (0-1).
     """
 
     rows: pd.DataFrame
@@ -47,7 +45,6 @@ class CorrespondenceMap:
     n: float
     n_axes_beyond_chance: int
     row_regions: pd.DataFrame
-    row_qualities: pd.Series
 
 
 def correspondence_map(counts: pd.DataFrame, *, n_resamples: int = 500, seed: int = 0) -> CorrespondenceMap:
@@ -91,7 +88,7 @@ def correspondence_map(counts: pd.DataFrame, *, n_resamples: int = 500, seed: in
         )
         return CorrespondenceMap(
             rows=nothing, columns=nothing, inertias=np.zeros(2), shares=np.zeros(2), chi_square=np.nan, p_value=np.nan, n=0.0,
-            n_axes_beyond_chance=0, row_regions=regions, row_qualities=pd.Series(dtype="float64"),
+            n_axes_beyond_chance=0, row_regions=regions,
         )  # fmt: skip
     values = _require_counts(counts)
     rows, columns, singular = _decompose(values)
@@ -116,7 +113,6 @@ def correspondence_map(counts: pd.DataFrame, *, n_resamples: int = 500, seed: in
             index=counts.index,
             columns=["var_1", "var_2", "cov_12"],
         ),
-        row_qualities=pd.Series(_qualities(rows), index=counts.index),
     )
 
 
@@ -183,9 +179,3 @@ def _row_regions(
         if axes == 2:
             out[i, 1:] = covariance[1, 1], covariance[0, 1]
     return out
-
-
-def _qualities(rows: np.ndarray) -> np.ndarray:
-    squares = rows**2
-    total = squares.sum(axis=1)
-    return np.where(total > 0, squares[:, :2].sum(axis=1) / np.where(total > 0, total, 1.0), 1.0)

@@ -39,8 +39,8 @@ class CountResponse:
     units : pandas.DataFrame
         unit, n_periods, n_moves, total, slope, std_error (both of the unit alone, missing where it moved or counts too
         little).
-    n_units, n_moves : int
-        Units with a count; moves of the first driver by 1 % or more, over all units.
+    n_moves : int
+        Moves of the first driver by 1 % or more, over all units.
     common : Estimate
         Change of the period effects in % when the units' driver moves by 1 % on average; with a driver that did not
         follow the counts it is zero.
@@ -52,7 +52,6 @@ class CountResponse:
 
     slopes: dict[str, Estimate]
     units: pd.DataFrame
-    n_units: int
     n_moves: int
     common: Estimate
     ahead: Estimate
@@ -153,7 +152,6 @@ def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level
     return CountResponse(
         slopes={name: fit.estimate(k, level=level) for k, name in enumerate(drivers)},
         units=_units(fit, grid, moves, labels),
-        n_units=len(fit.information),
         n_moves=int(moves.sum()),
         common=common,
         ahead=ahead,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +82,4 @@ class Estimate:
         """The same estimate in another unit (``factor`` may be negative: the ends then change places)."""
         ends = sorted((self.lower * factor, self.upper * factor))
         error = None if self.std_error is None else abs(factor) * self.std_error
-        return Estimate(
-            value=self.value * factor,
-            lower=ends[0],
-            upper=ends[1],
-            n=self.n,
-            unit=unit,
-            method=self.method,
-            level=self.level,
-            std_error=error,
-        )
+        return replace(self, value=self.value * factor, lower=ends[0], upper=ends[1], unit=unit, std_error=error)

@@ -34,13 +34,12 @@ class LinkageModel:
     levels : pandas.DataFrame
         feature, level (0 = disagrees, larger = agrees more), and one column a class: the probability of the level in it.
         Within a class, features are taken as independent; a missing one says nothing.
-    n_pairs, n_known : int
-        Pairs used, and how many of them were known to match.
+    n_known : int
+        Pairs that were known to match.
     """
 
     shares: tuple[float, ...]
     levels: pd.DataFrame
-    n_pairs: int
     n_known: int
 
 
@@ -110,9 +109,7 @@ def fit_linkage(
         if np.abs(shares - before).max() < CONVERGED:
             break
     levels = pd.DataFrame(places, columns=["feature", "level"]).assign(**dict(zip(CLASSES, table, strict=True)))
-    return LinkageModel(
-        shares=tuple(float(each) for each in shares), levels=levels, n_pairs=int(counts.sum()), n_known=n_known
-    )
+    return LinkageModel(shares=tuple(float(each) for each in shares), levels=levels, n_known=n_known)
 
 
 def _arrays(patterns: pd.DataFrame, features: Mapping[str, int]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

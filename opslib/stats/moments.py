@@ -184,7 +184,7 @@ def arms_of(sums: pd.DataFrame, *, arm: str) -> dict[Hashable, Moments]:
             f"sums.{arm}: '{sums[arm][sums[arm].duplicated()].iloc[0]}' has more than one row; "
             "give the second key as stratum to strata_of()"
         )
-    return {row[arm]: _moments_of_row(row) for row in sums.to_dict("records")}
+    return {row[arm]: moments_of_row(row) for row in sums.to_dict("records")}
 
 
 def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, dict[Hashable, Moments]]:
@@ -205,7 +205,7 @@ def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, d
     if sums.duplicated([arm, stratum]).any():
         raise ContractError(f"sums: ({arm}, {stratum}) is not a key; aggregate to one row an arm and stratum first")
     groups = sums.sort_values([arm, stratum]).groupby(arm, sort=True)
-    return {name: {row[stratum]: _moments_of_row(row) for row in group.to_dict("records")} for name, group in groups}
+    return {name: {row[stratum]: moments_of_row(row) for row in group.to_dict("records")} for name, group in groups}
 
 
 def _require(sums: pd.DataFrame, columns: list[str]) -> None:
@@ -216,7 +216,8 @@ def _require(sums: pd.DataFrame, columns: list[str]) -> None:
         )
 
 
-def _moments_of_row(row: dict[Hashable, Any]) -> Moments:
+def moments_of_row(row: Mapping[Hashable, Any]) -> Moments:
+    """Moments of one row of sums; without the sums of a denominator every unit has one."""
     given = {name: float(row[name]) for name in SUMS if name in row}
     n = float(row["n"])
     if n < 0:

@@ -12,6 +12,9 @@ from opslib.errors import ParameterError
 from opslib.stats.arms import arm_points
 from opslib.stats.moments import Moments
 
+#: Chance of seeing an effect that a size or a smallest change is worked out for.
+POWER = 0.8
+
 
 def unit_variation(moments: Moments, *, adjust: bool = True) -> float:
     """Squared coefficient of variation of one unit: its variance over the squared metric, after adjustment.
@@ -59,9 +62,8 @@ def minimal_detectable_change(
     n_control: float,
     n_treated: float,
     level: float = 0.95,
-    power: float = 0.8,
 ) -> float:
-    """Smallest relative change seen with ``power``.
+    """Smallest relative change seen with a chance of 0.8.
 
     Parameters
     ----------
@@ -69,8 +71,8 @@ def minimal_detectable_change(
         From `unit_variation`.
     n_control, n_treated : float
         Units of each arm.
-    level, power : float
-        Level of the interval, chance to see the change (0-1).
+    level : float
+        Level of the interval (0.2-1).
 
     Returns
     -------
@@ -82,9 +84,10 @@ def minimal_detectable_change(
     >>> round(minimal_detectable_change(9.0, n_control=50_000, n_treated=50_000), 4)
     0.0546
     """
-    _require_units(n_control, n_treated)
+    if min(n_control, n_treated) <= 0:
+        raise ParameterError(f"units ({n_control}, {n_treated}): every arm needs at least one")
     error = math.sqrt(variation * (1 / n_control + 1 / n_treated))
-    return math.expm1(_detectable_z(level, power) * error)
+    return math.expm1(_detectable_z(level) * error)
 
 
 def needed_units(
@@ -93,9 +96,8 @@ def needed_units(
     change: float,
     treated_share: float = 0.5,
     level: float = 0.95,
-    power: float = 0.8,
 ) -> int:
-    """Units of both arms together at which a relative change is seen with ``power``.
+    """Units of both arms together at which a relative change is seen with a chance of 0.8.
 
     Parameters
     ----------
@@ -105,8 +107,8 @@ def needed_units(
         Relative change (0.05 = 5 %), not zero.
     treated_share : float
         Share of the units that is treated (0-1).
-    level, power : float
-        Level of the interval, chance to see the change (0-1).
+    level : float
+        Level of the interval (0.2-1).
 
     Returns
     -------
@@ -121,33 +123,25 @@ def needed_units(
         raise ParameterError(f"change {change}: needed a relative change above -1 that is not zero")
     if not 0 < treated_share < 1:
         raise ParameterError(f"treated_share {treated_share}: a share lies between 0 and 1")
-    z = _detectable_z(level, power)
+    z = _detectable_z(level)
     return math.ceil(variation * (1 / treated_share + 1 / (1 - treated_share)) * (z / math.log1p(change)) ** 2)
 
 
-def needed_days(n_needed: float, *, units_per_day: float, n_so_far: float = 0.0) -> float:
+def needed_days(n_needed: float, *, units_per_day: float) -> float:
     """Days until the needed units are there at the present traffic; infinite without traffic.
 
     Examples
     --------
-    >>> needed_days(118_708, units_per_day=4_000, n_so_far=20_000)
+    >>> needed_days(98_708, units_per_day=4_000)
     25
     """
     if units_per_day <= 0:
         return math.inf
-    return max(0, math.ceil((n_needed - n_so_far) / units_per_day))
+    return max(0, math.ceil(n_needed / units_per_day))
 
 
-def _detectable_z(level: float, power: float) -> float:
-    """Effect, in standard errors, that a two-sided test sees with ``power``."""
-    if not 0 < power < 1 or not 0 < level < 1:
-        raise ParameterError(f"level {level}, power {power}: both lie between 0 and 1")
-    least = 1 - level
-    if power <= least:
-        raise ParameterError(f"power {power} is no more than the test's error {least:.3g}; ask for more")
-    return float(optimize.brentq(lambda z: float(power_of(z, std_error=1.0, level=level)) - power, 0.0, 20.0))
-
-
-def _require_units(*counts: float) -> None:
-    if min(counts) <= 0:
-        raise ParameterError(f"units {counts}: every arm needs at least one")
+def _detectable_z(level: float) -> float:
+    """Effect, in standard errors, that a two-sided test sees with `POWER`."""
+    if not 1 - POWER < level < 1:
+        raise ParameterError(f"level {level}: needed more than {1 - POWER:.1g} and less than 1")
+    return float(optimize.brentq(lambda z: float(power_of(z, std_error=1.0, level=level)) - POWER, 0.0, 20.0))

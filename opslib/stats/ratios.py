@@ -24,6 +24,14 @@ Scale = Literal["auto", "log", "delta", "shape"]
 BALANCED = 2.0
 #: Skewness of a difference beyond which its Cornish-Fisher quantiles stop being monotone where they are used.
 MAX_SKEWNESS = 1.2
+#: Logarithm of how far from the ratio seen an end is looked for, and halvings of that stretch.
+_REACH, _STEPS = np.log(1000.0), 60
+_METHODS = {
+    "welch": "delta method, Welch",
+    "log": "delta method on the log ratio",
+    "delta": "delta method on the ratio",
+    "shape": "pooled shape, corrected for skewness",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +52,6 @@ class Comparison:
         Metric of each arm, after adjustment and standardised to the same strata.
     n_control, n_treated : int
         Units compared.
-    n_left_out : int
-        Units in strata that lack one of the arms.
-    variance_reduction : float
-        Share of the variance that the covariate removed (0-1).
-    skewness : float
-        Of the difference; ``nan`` where cubes were not gathered.
     """
 
     absolute: Estimate
@@ -60,9 +62,6 @@ class Comparison:
     treated_value: float
     n_control: int
     n_treated: int
-    n_left_out: int
-    variance_reduction: float
-    skewness: float
 
     def at_level(self, level: float) -> Comparison:
         """The same intervals under the level they hold jointly (repeated looks, several claims)."""
@@ -120,8 +119,9 @@ def compare(
     >>> [round(v, 4) for v in (result.relative.value, result.relative.lower, result.relative.upper)]
     [0.7073, -0.0353, 1.4499]
     """
-    _require_level(level)
-    c_strata, t_strata, left_out = common_strata(control, treated)
+    if not 0 < level < 1:
+        raise ParameterError(f"level {level}: a level lies between 0 and 1, such as 0.95")
+    c_strata, t_strata = common_strata(control, treated)
     require_units(c_strata, t_strata)
     c, t = arm_points(c_strata, t_strata, adjust=adjust)
     if not c.value > 0:
@@ -130,25 +130,19 @@ def compare(
             "compare differences of another metric"
         )
     chosen = resolved_scale(c_strata, t_strata, scale)
-    error, df = _error_and_df(c, t)
+    df = float(_freedom(c, t))
     value, lower, upper = interval_of(c_strata, t_strata, level=level, scale=chosen, adjust=adjust)
+    n_control, n_treated = int(sum(c.n)), int(sum(t.n))
     n = int(sum(c.n) + sum(t.n))
-    is_adjusted = adjust and has_covariate(c_strata, t_strata)
-    method = _method(chosen, adjust=is_adjusted, strata=len(c.n))
-    half = float(stats.t.ppf((1 + level) / 2, df)) * error
-    gap = float(t.value - c.value)
-    is_shape = chosen == "shape"
-    ends = (lower * c.value, upper * c.value) if is_shape else (gap - half, gap + half)
-    absolute = Estimate(
-        value=gap,
-        lower=float(ends[0]),
-        upper=float(ends[1]),
-        n=n,
-        unit=unit,
-        level=level,
-        std_error=float(error),
-        method=method if is_shape else _method("welch", adjust=is_adjusted, strata=len(c.n)),
-    )
+    details = [
+        *(["covariate-adjusted"] if adjust and has_covariate(c_strata, t_strata) else []),
+        *([f"{len(c.n)} strata"] if len(c.n) > 1 else []),
+    ]
+    method, welch = (", ".join([_METHODS[name], *details]) for name in (chosen, "welch"))
+    error = float(np.sqrt(c.variance + t.variance))
+    absolute = Estimate.around(float(t.value - c.value), error, df=df, n=n, unit=unit, method=welch, level=level)
+    if chosen == "shape":
+        absolute = replace(absolute, lower=float(lower * c.value), upper=float(upper * c.value), method=method)
     relative = Estimate(
         value=float(value),
         lower=float(lower),
@@ -159,19 +153,15 @@ def compare(
         method=method,
         std_error=float(_relative_error(c, t)),
     )
-    raw = sum(w**2 * v / k for p in (c, t) for w, v, k in zip(p.weights, p.raw_variances, p.n, strict=True))
     return Comparison(
         absolute=absolute,
         relative=relative,
         p_value=float(_p_value(c, t, chosen)),
-        df=float(df),
+        df=df,
         control_value=float(c.value),
         treated_value=float(t.value),
-        n_control=int(sum(c.n)),
-        n_treated=int(sum(t.n)),
-        n_left_out=left_out,
-        variance_reduction=float(1 - error**2 / raw) if raw > 0 else 0.0,
-        skewness=float(_skewness(c, t)),
+        n_control=n_control,
+        n_treated=n_treated,
     )
 
 
@@ -185,12 +175,8 @@ def interval_of(
 ) -> tuple[Any, Any, Any]:
     """Relative difference and its ends of many samples at once (arguments as in `compare`, the same strata in both)."""
     c, t = arm_points(control, treated, adjust=adjust)
-    chosen = resolved_scale(control, treated, scale)
-    return relative_interval(c, t, scale=chosen, critical=_critical(c, t, level, chosen))
-
-
-def relative_interval(c: ArmPoint, t: ArmPoint, *, scale: Scale, critical: float) -> tuple[Any, Any, Any]:
-    """Relative difference and its ends (elementwise); ``critical`` is the two-sided quantile of the statistic."""
+    scale = resolved_scale(control, treated, scale)
+    critical = _critical(c, t, level, scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = t.value / c.value
         if scale == "shape":
@@ -218,11 +204,11 @@ def resolved_scale(control: Strata, treated: Strata, scale: Scale) -> Scale:
     return "shape" if has_cubes and unequal and not is_share else "log"
 
 
-def _error_and_df(c: ArmPoint, t: ArmPoint) -> tuple[Any, Any]:
-    variance = c.variance + t.variance
+def _freedom(c: ArmPoint, t: ArmPoint, *, factor: Any = 1.0) -> Any:
+    """Welch-Satterthwaite degrees of freedom of treated less control, control's variance times ``factor``."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = variance**2 / (c.df_term + t.df_term)
-    return np.sqrt(variance), np.where(np.isfinite(df), df, sum(c.n) + sum(t.n) - 2)
+        df = (t.variance + c.variance * factor) ** 2 / (t.df_term + c.df_term * factor**2)
+    return np.where(np.isfinite(df), df, sum(c.n) + sum(t.n) - 2)
 
 
 def _relative_error(c: ArmPoint, t: ArmPoint) -> Any:
@@ -230,27 +216,15 @@ def _relative_error(c: ArmPoint, t: ArmPoint) -> Any:
 
 
 def _df_on(scale: Scale, c: ArmPoint, t: ArmPoint) -> Any:
-    """Welch-Satterthwaite degrees of freedom of the log ratio, or of the difference (as published for ``delta``)."""
-    if scale == "delta":
-        return _error_and_df(c, t)[1]
+    """Degrees of freedom of the log ratio, or of the difference (as published for ``delta``)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = t.value**2 / c.value**2
-        df = (t.variance + c.variance * factor) ** 2 / (t.df_term + c.df_term * factor**2)
-    return np.where(np.isfinite(df), df, sum(c.n) + sum(t.n) - 2)
+        return _freedom(c, t, factor=1.0 if scale == "delta" else t.value**2 / c.value**2)
 
 
 def _critical(c: ArmPoint, t: ArmPoint, level: float, scale: Scale) -> Any:
     """Two-sided quantile: the normal's where the shape is known, else Student's."""
     p = (1 + level) / 2
     return float(stats.norm.ppf(p)) if scale == "shape" else stats.t.ppf(p, _df_on(scale, c, t))
-
-
-def _skewness(c: ArmPoint, t: ArmPoint) -> Any:
-    def third(p: ArmPoint) -> Any:
-        return sum(w**3 * k / n**2 for w, k, n in zip(p.weights, p.thirds, p.n, strict=True))
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (third(t) - third(c)) / (c.variance + t.variance) ** 1.5
 
 
 def _shape_statistic(c: ArmPoint, t: ArmPoint, ratio: Any) -> tuple[Any, Any]:
@@ -282,12 +256,12 @@ def _shape_ends(c: ArmPoint, t: ArmPoint, critical: float) -> tuple[Any, Any]:
     return _falling_root(beyond(1.0), t.value / c.value), _falling_root(beyond(-1.0), t.value / c.value)
 
 
-def _falling_root(function: Callable[[Any], Any], near: Any, *, span: float = 1000.0, steps: int = 60) -> Any:
+def _falling_root(function: Callable[[Any], Any], near: Any) -> Any:
     """Root of a falling function of a positive number by bisection of its logarithm; 0 or inf where it has none."""
     near = np.maximum(np.asarray(near, dtype=float), 1e-12)
-    low, high = np.log(near) - np.log(span), np.log(near) + np.log(span)
+    low, high = np.log(near) - _REACH, np.log(near) + _REACH
     none_below, none_above = function(np.exp(low)) < 0, function(np.exp(high)) > 0
-    for _ in range(steps):
+    for _ in range(_STEPS):
         middle = (low + high) / 2
         is_above = function(np.exp(middle)) > 0
         low, high = np.where(is_above, middle, low), np.where(is_above, high, middle)
@@ -308,19 +282,3 @@ def _p_value(c: ArmPoint, t: ArmPoint, scale: Scale) -> Any:
         else:
             statistic = np.log(ratio) / np.sqrt(c.variance / c.value**2 + t.variance / t.value**2)
     return np.where(t.value > 0, 2 * stats.t.sf(np.abs(statistic), _df_on(scale, c, t)), 1.0)
-
-
-def _method(scale: str, *, adjust: bool, strata: int) -> str:
-    words = {
-        "welch": "delta method, Welch",
-        "log": "delta method on the log ratio",
-        "delta": "delta method on the ratio",
-        "shape": "pooled shape, corrected for skewness",
-    }
-    parts = [words[scale], *(["covariate-adjusted"] if adjust else []), *([f"{strata} strata"] if strata > 1 else [])]
-    return ", ".join(parts)
-
-
-def _require_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ParameterError(f"level {level}: a level lies between 0 and 1, such as 0.95")

@@ -28,7 +28,6 @@ MAX_ASSIGNMENTS = 5_000
 MIN_ASSIGNMENTS = 1_000
 """Fewer assignments than this make the permutation interval too coarse; the pooled t takes its place."""
 MIN_TREND_PERIODS = 4
-POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +40,12 @@ class PreTrend:
         Difference of slopes before the roll-out, per period, on the scale of the effect.
     p_value : float
         Two-sided, against equal slopes.
-    detectable_bias : float
-        Bias of the effect from a drift that this test finds in four of five cases, on the scale of the effect.
     power : float
         Chance (0-1) that the test finds a drift large enough to explain the whole estimated effect.
     """
 
     slope: Estimate
     p_value: float
-    detectable_bias: float
     power: float
 
 
@@ -65,12 +61,8 @@ class Rollout:
         By permutation of the treatment over units, two-sided.
     inference : {"permutation", "pooled t"}
         Where the interval comes from.
-    cell_effect : float
-        The same from all rows, incomplete units included: a check on units that drop out.
-    units : DataFrame
-        One row a unit: ``unit``, ``treated_from``, ``before``, ``after`` (means), ``change`` (scale of the fit).
-    permuted : ndarray, shape (n_assignments,)
-        Effects under the other assignments, on the scale of the fit (logs where relative).
+    df : float or None
+        Degrees of freedom of the pooled t; None where the interval comes from the permutation.
     pre_trend : PreTrend or None
         None where there are fewer than four periods before.
     n_treated, n_untreated, n_incomplete : int
@@ -82,9 +74,7 @@ class Rollout:
     effect: Estimate
     p_value: float
     inference: Literal["permutation", "pooled t"]
-    cell_effect: float
-    units: pd.DataFrame
-    permuted: np.ndarray
+    df: float | None
     pre_trend: PreTrend | None
     n_treated: int
     n_untreated: int
@@ -167,9 +157,7 @@ def rollout(panel: object, *, scale: Scale = "relative", level: float = 0.95, se
         ),
         p_value=p_value,
         inference=inference,
-        cell_effect=_cell_effect(data),
-        units=_unit_rows(data, changes),
-        permuted=permuted,
+        df=None if is_fine else float(df),
         pre_trend=trend,
         n_treated=n_treated,
         n_untreated=len(cohorts) - n_treated,
@@ -217,7 +205,7 @@ def event_study(panel: object, *, scale: Scale = "relative", level: float = 0.95
     for relative in range(-int(data.starts.max()), len(data.periods) - int(data.starts.min())):
         columns = data.starts + relative
         inside = (columns >= 0) & (columns < len(data.periods))
-        before = data.on_scale(_before_means(data, data.values))
+        before = data.on_scale(np.column_stack([_mean(data.values[:, :start]) for start in data.starts]))
         changes = np.full((len(data.units), len(data.starts)), np.nan)
         changes[:, inside] = logged[:, columns[inside]] - before[:, inside]
         cohorts = np.where(np.isin(data.cohort, np.flatnonzero(inside)), data.cohort, -1)
@@ -264,15 +252,12 @@ def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, level: float)
     slope = float(slopes[treated].mean() - slopes[~treated].mean())
     distance = len(data.periods) / 2  # from the middle of before to the middle of after, wherever the start lies
     critical = stats.t.ppf(0.975, df)
-    detectable = (critical + stats.t.ppf(POWER, df)) * error
     shift = abs(effect) / distance / error if error > 0 else np.inf
     power = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) if error > 0 else 1.0
     p_value = float(2 * stats.t.sf(abs(slope) / error, df)) if error > 0 else float(slope == 0)
     method = "difference of mean slopes by unit, pooled t"
     estimate = Estimate.around(slope, error, df=df, n=len(slopes), unit="a period", method=method, level=level)
-    return PreTrend(
-        slope=estimate, p_value=p_value, detectable_bias=abs(data.to_effect(detectable * distance)), power=power
-    )
+    return PreTrend(slope=estimate, p_value=p_value, power=power)
 
 
 def require_units(data: Panel, complete: np.ndarray) -> None:
@@ -286,14 +271,10 @@ def require_units(data: Panel, complete: np.ndarray) -> None:
         )
 
 
-def _before_means(data: Panel, values: np.ndarray) -> np.ndarray:
-    """Mean before each cohort's start, shape (n_units, n_cohorts)."""
-    return np.column_stack([_mean(values[:, :start]) for start in data.starts])
-
-
 def _collapse(data: Panel, values: np.ndarray, *, logs: bool = True) -> np.ndarray:
     """Mean after minus mean before each cohort's start (logs of means where relative), (n_units, n_cohorts)."""
-    before, after = _before_means(data, values), np.column_stack([_mean(values[:, s:]) for s in data.starts])
+    before = np.column_stack([_mean(values[:, :start]) for start in data.starts])
+    after = np.column_stack([_mean(values[:, start:]) for start in data.starts])
     return data.on_scale(after) - data.on_scale(before) if logs else after - before
 
 
@@ -336,9 +317,8 @@ def _permutation_interval(
         first = (observed - permuted) / (1 - share_treated)
         second = (observed + permuted) / (1 + share_treated)
     lower, upper = np.minimum(first, second), np.maximum(first, second)
-    is_same, is_mirror = share_treated > 1 - 1e-9, share_treated < -1 + 1e-9
-    lower, upper = np.where(is_same, -np.inf, lower), np.where(is_same, np.inf, upper)
-    lower, upper = np.where(is_mirror, -np.inf, lower), np.where(is_mirror, np.inf, upper)
+    never_rejects = np.abs(share_treated) > 1 - 1e-9
+    lower, upper = np.where(never_rejects, -np.inf, lower), np.where(never_rejects, np.inf, upper)
     rank = int(np.floor((1 - level) * len(permuted)))
     return float(np.sort(lower)[rank]), float(np.sort(upper)[::-1][rank])
 
@@ -358,41 +338,12 @@ def _pooled_error(changes: np.ndarray, cohorts: np.ndarray) -> tuple[float, int]
 
 def _slopes(values: np.ndarray) -> np.ndarray:
     """Least-squares slope of each row on its period number; NaN with fewer than three values."""
-    seen = np.isfinite(values)
-    at = np.where(seen, np.arange(values.shape[1]), 0.0)
-    counts = seen.sum(axis=1)
-    centre = at.sum(axis=1) / np.maximum(counts, 1)
-    offsets = np.where(seen, at - centre[:, None], 0.0)
-    spread = (offsets**2).sum(axis=1)
-    products = (offsets * np.where(seen, values, 0.0)).sum(axis=1)
-    return np.where(counts >= MIN_TREND_PERIODS - 1, products / np.where(spread > 0, spread, np.nan), np.nan)
-
-
-def _cell_effect(data: Panel) -> float:
-    """Difference of cell means from every row, cohort by cohort, averaged by cohort size."""
-    total, n_treated = 0.0, int((data.cohort >= 0).sum())
-    never = data.values[data.cohort < 0]
-    for j, start in enumerate(data.starts):
-        own = data.values[data.cohort == j]
-        cells = [own[:, start:], own[:, :start], never[:, start:], never[:, :start]]
-        a, b, c, d = (float(data.on_scale(np.array([np.nanmean(cell)]))[0]) for cell in cells)
-        total += len(own) / n_treated * ((a - b) - (c - d))
-    return data.to_effect(total)
-
-
-def _unit_rows(data: Panel, changes: np.ndarray) -> pd.DataFrame:
-    own = np.where(data.cohort >= 0, data.cohort, 0)
-    rows = np.arange(len(data.units))
-    before = _before_means(data, data.values)[rows, own]
-    after = np.column_stack([_mean(data.values[:, s:]) for s in data.starts])[rows, own]
-    return pd.DataFrame(
-        {
-            "unit": data.units,
-            "treated_from": data.treated_from,
-            "before": before,
-            "after": after,
-            "change": changes[rows, own],
-        }
+    seen = [np.flatnonzero(np.isfinite(row)) for row in values]
+    return np.array(
+        [
+            np.polyfit(at, row[at], 1)[0] if len(at) >= MIN_TREND_PERIODS - 1 else np.nan
+            for at, row in zip(seen, values, strict=True)
+        ]
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +13,8 @@ from opslib.stats.estimates import Estimate
 
 #: Below this expected count in any cell the chi-square is replaced by the exact test where there are two arms.
 SMALL_EXPECTED = 5.0
-LOSSES = (0.01, 0.02, 0.05)
+#: Level of the gate: it is looked at often, and a false alarm stops an experiment.
+ALPHA = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,33 +25,32 @@ class SampleRatio:
     ----------
     p_value : float
         Of "the arms were filled as planned".
-    is_mismatch : bool
-        Whether ``p_value < alpha``.
-    alpha : float
-        Level of the gate.
     counts : DataFrame
-        One row an arm (and stratum): ``arm``, ``stratum``, ``n``, ``expected``, ``excess_share``.
-    power : DataFrame
-        One row a loss: ``loss_share`` of one arm's units, ``power`` of the gate against it (the lowest of the arms).
+        One row an arm (and stratum): ``arm``, ``stratum``, ``n``, ``expected``.
     """
 
     p_value: float
-    is_mismatch: bool
-    alpha: float
     counts: pd.DataFrame
-    power: pd.DataFrame
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Whether the gate fails: p below `ALPHA`."""
+        return self.p_value < ALPHA
 
     def power_against(self, loss_share: float) -> float:
-        """Power of the gate if one arm lost ``loss_share`` (0-1) of its units."""
-        return _power(self.counts, loss_share=loss_share, alpha=self.alpha)
+        """Power of the gate if one arm lost ``loss_share`` (0-1) of its units (the lowest of the arms)."""
+        frame, df = self.counts, _degrees(self.counts)
+        powers = []
+        for arm in frame["arm"].unique():
+            kept = frame["expected"] * np.where(frame["arm"] == arm, 1 - loss_share, 1.0)
+            totals = kept.groupby(frame["stratum"]).transform("sum")
+            planned = frame["expected"] / frame.groupby("stratum")["expected"].transform("sum") * totals
+            distance = float(((kept - planned) ** 2 / planned).sum())
+            powers.append(float(stats.ncx2.sf(stats.chi2.isf(ALPHA, df), df, distance)) if distance > 0 else ALPHA)
+        return min(powers)
 
 
-def sample_ratio(
-    counts: pd.DataFrame,
-    *,
-    alpha: float = 0.001,
-    losses: Sequence[float] = LOSSES,
-) -> SampleRatio:
+def sample_ratio(counts: pd.DataFrame) -> SampleRatio:
     """Test the sizes of the arms against the plan, stratum by stratum where the plan changed on the way.
 
     Parameters
@@ -59,10 +58,6 @@ def sample_ratio(
     counts : DataFrame
         One row an arm: ``arm``, ``n`` and ``planned_share`` (any positive weights); with a column ``stratum``, one
         row an arm and stratum, each stratum with its own shares.
-    alpha : float
-        Level of the gate; .001, since it is looked at often and a false alarm stops an experiment.
-    losses : sequence of float
-        Shares of one arm's units whose loss the power is reported for (0-1).
 
     Returns
     -------
@@ -91,13 +86,7 @@ def sample_ratio(
         p_value = float(stats.binomtest(int(frame["n"].iloc[0]), int(frame["n"].sum()), share).pvalue)
     else:
         p_value = float(mismatch_p_value(frame["n"].to_numpy(), frame["expected"].to_numpy(), df=_degrees(frame)))
-    power = pd.DataFrame(
-        {
-            "loss_share": list(losses),
-            "power": [_power(frame, loss_share=loss, alpha=alpha) for loss in losses],
-        }
-    )
-    return SampleRatio(p_value=p_value, is_mismatch=p_value < alpha, alpha=alpha, counts=frame, power=power)
+    return SampleRatio(p_value=p_value, counts=frame)
 
 
 def mismatch_p_value(n: np.ndarray, expected: np.ndarray, *, df: int) -> np.ndarray:
@@ -182,28 +171,11 @@ def _expected(counts: pd.DataFrame) -> pd.DataFrame:
     by = frame.groupby("stratum")
     shares = frame["planned_share"] / by["planned_share"].transform("sum")
     frame["expected"] = shares * by["n"].transform("sum")
-    frame["excess_share"] = (
-        np.divide(frame["n"], frame["expected"], out=np.ones(len(frame)), where=frame["expected"].to_numpy() > 0) - 1
-    )
     frame = frame[frame["expected"] > 0]
     if frame.empty:
         raise ContractError("counts.n: no unit in any arm; nothing to test")
-    return frame[["arm", "stratum", "n", "expected", "excess_share"]].reset_index(drop=True)
+    return frame[["arm", "stratum", "n", "expected"]].reset_index(drop=True)
 
 
 def _degrees(frame: pd.DataFrame) -> int:
     return int(len(frame) - frame["stratum"].nunique())
-
-
-def _power(frame: pd.DataFrame, *, loss_share: float, alpha: float) -> float:
-    return min(_power_in(frame, arm=arm, loss_share=loss_share, alpha=alpha) for arm in frame["arm"].unique())
-
-
-def _power_in(frame: pd.DataFrame, *, arm: Hashable, loss_share: float, alpha: float) -> float:
-    """Power when ``arm`` lost a share of its units: the non-central chi-square."""
-    kept = frame["expected"] * np.where(frame["arm"] == arm, 1 - loss_share, 1.0)
-    totals = kept.groupby(frame["stratum"]).transform("sum")
-    planned = frame["expected"] / frame.groupby("stratum")["expected"].transform("sum") * totals
-    distance = float(((kept - planned) ** 2 / planned).sum())
-    df = _degrees(frame)
-    return float(stats.ncx2.sf(stats.chi2.isf(alpha, df), df, distance)) if distance > 0 else alpha

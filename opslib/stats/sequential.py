@@ -24,8 +24,6 @@ class PlannedLooks:
 
     Parameters
     ----------
-    fractions : tuple of float
-        Share of the information at each look (0-1, rising).
     bounds : tuple of float
         Critical value of the statistic at each look.
     levels : tuple of float
@@ -36,7 +34,6 @@ class PlannedLooks:
         Coverage of the repeated intervals together (0-1).
     """
 
-    fractions: tuple[float, ...]
     bounds: tuple[float, ...]
     levels: tuple[float, ...]
     spent: tuple[float, ...]
@@ -100,7 +97,6 @@ def planned_looks(
     spent = _crossings(times, bounds)
     levels = 1 - 2 * stats.norm.sf(bounds)
     return PlannedLooks(
-        fractions=tuple(times.tolist()),
         bounds=tuple(bounds.tolist()),
         levels=tuple(levels.tolist()),
         spent=tuple(spent.tolist()),
@@ -198,28 +194,18 @@ def _crossings(times: np.ndarray, bounds: np.ndarray) -> np.ndarray:
 
 
 def _bounds_that_spend(times: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Bounds, look after look, at which the error spent equals the target."""
+    """Bounds in (0.5, 9), look after look, at which the error spent equals the target; 9 where a look is too early."""
     bounds: list[float] = []
     inside: tuple[np.ndarray, np.ndarray] | None = None
-    for i in range(times.size):
-        bound = _bound_that_spends(target[i], times, i, inside)
-        bounds.append(bound)
-        inside = _inside(times, i, bound, inside)
-    return np.array(bounds)
-
-
-def _bound_that_spends(
-    target: float,
-    times: np.ndarray,
-    i: int,
-    inside: tuple[np.ndarray, np.ndarray] | None,
-) -> float:
-    """Bound in (0.5, 9) at look ``i`` that spends the target; 9 where even that spends too much (a look too early)."""
 
     def excess(bound: float) -> float:
-        return 1 - _mass_within(times, i, bound, inside) - target
+        return 1 - _mass_within(times, len(bounds), bound, inside) - target[len(bounds)]
 
-    return float(optimize.brentq(excess, 0.5, _FAR, xtol=1e-8)) if excess(_FAR) < 0 else _FAR
+    for i in range(times.size):
+        bound = float(optimize.brentq(excess, 0.5, _FAR, xtol=1e-8)) if excess(_FAR) < 0 else _FAR
+        inside = _inside(times, i, bound, inside)
+        bounds.append(bound)
+    return np.array(bounds)
 
 
 def _mass_within(times: np.ndarray, i: int, bound: float, inside: tuple[np.ndarray, np.ndarray] | None) -> float:

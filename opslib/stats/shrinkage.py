@@ -68,7 +68,14 @@ class Mixture:
         return float(np.dot(self.weights, gains))
 
     def widened(self, sd: float) -> Mixture:
-        """The same with independent normal noise of standard deviation ``sd`` added."""
+        """The same with independent normal noise of standard deviation ``sd`` added: of an effect, the distribution of
+        an estimate to come whose standard error is ``sd``.
+
+        Examples
+        --------
+        >>> Mixture(weights=(1.0,), means=(0.0,), sds=(3.0,)).widened(4.0).sds
+        (5.0,)
+        """
         return Mixture(weights=self.weights, means=self.means, sds=tuple(float(np.hypot(own, sd)) for own in self.sds))
 
 
@@ -80,24 +87,18 @@ SITE_LIFTS = Mixture(weights=(0.48, 0.26, 0.20, 0.06), means=(0.0, 0.0, 0.0, 0.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrunk:
-    """An estimate beside what is believed after the base rate is taken into account.
+    """What is believed of an estimate after the base rate is taken into account.
 
     Attributes
     ----------
-    raw : Estimate
-        As measured.
     shrunk : Estimate
         Posterior mean with its central interval, same unit.
     posterior : Mixture
         Of the effect.
-    kept_share : float
-        Posterior mean over raw value (NaN where the raw value is 0).
     """
 
-    raw: Estimate
     shrunk: Estimate
     posterior: Mixture
-    kept_share: float
 
 
 def posterior(value: float, std_error: float, *, prior: Mixture = SITE_LIFTS) -> Mixture:
@@ -157,7 +158,6 @@ def shrink(estimate: Estimate, *, prior: Mixture = SITE_LIFTS, bias_sd: float = 
     Returns
     -------
     Shrunk
-        Raw and shrunk estimate, posterior, and the share of the raw value that is kept.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def shrink(estimate: Estimate, *, prior: Mixture = SITE_LIFTS, bias_sd: float = 
     Examples
     --------
     >>> raw = Estimate(value=0.05, lower=0.011, upper=0.089, n=9000, unit="share", method="z", std_error=0.02)
-    >>> round(shrink(raw).kept_share, 2)
+    >>> round(shrink(raw).shrunk.value / raw.value, 2)
     0.2
     """
     from_interval = (estimate.upper - estimate.lower) / 2 / float(stats.norm.ppf(0.5 + estimate.level / 2))
@@ -184,8 +184,7 @@ def shrink(estimate: Estimate, *, prior: Mixture = SITE_LIFTS, bias_sd: float = 
         level=estimate.level,
         std_error=after.sd,
     )
-    kept = after.mean / estimate.value if estimate.value else float("nan")
-    return Shrunk(raw=estimate, shrunk=shrunk, posterior=after, kept_share=kept)
+    return Shrunk(shrunk=shrunk, posterior=after)
 
 
 def learned_prior(values: Sequence[float], std_errors: Sequence[float]) -> Mixture:
@@ -228,17 +227,6 @@ def learned_prior(values: Sequence[float], std_errors: Sequence[float]) -> Mixtu
     best = optimize.minimize_scalar(loss, bounds=(0, widest), method="bounded", options={"xatol": widest * 1e-7})
     sd = float(best.x) if best.fun < loss(0.0) else 0.0
     return Mixture(weights=(1.0,), means=(centre(sd),), sds=(sd,))
-
-
-def predictive(after: Mixture, *, std_error: float) -> Mixture:
-    """Distribution of a follow-up estimate whose own noise has standard error ``std_error``.
-
-    Examples
-    --------
-    >>> predictive(Mixture(weights=(1.0,), means=(0.0,), sds=(3.0,)), std_error=4.0).sds
-    (5.0,)
-    """
-    return after.widened(std_error)
 
 
 def unit_normal_loss(u: float | np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -35,8 +35,6 @@ class Synthetic:
         The same over what the comparison says would have been, as a share.
     p_value : float
         Two-sided, against no mean effect; NaN where one treated unit allows no inference.
-    path : DataFrame
-        One row a period: ``period``, ``treated``, ``synthetic`` (means a unit), ``gap``.
     weights : DataFrame
         Untreated units with their ``weight``, largest first.
     warnings : tuple of str
@@ -46,7 +44,6 @@ class Synthetic:
     effect: Estimate
     relative: Estimate
     p_value: float
-    path: pd.DataFrame
     weights: pd.DataFrame
     warnings: tuple[str, ...]
 
@@ -105,39 +102,25 @@ def synthetic_did(panel: object, *, level: float = 0.95, n_placebos: int = 100, 
         )
     poor = fit.pre_fit_placebo_pvalue is not None and fit.pre_fit_placebo_pvalue < POOR_FIT
     weights = np.array([fit.unit_weights[unit] for unit in np.flatnonzero(~treated)])
-    effect, n_treated = float(fit.att), int(treated.sum())
-    has_inference = n_treated >= MIN_UNITS and n_untreated > n_treated + 1
-    error = (
-        _placebo_error(
-            data.values[~treated].T,
-            fit,
-            start=start,
-            n_treated=n_treated,
-            orders=_unit_orders(n_untreated, n_placebos, seed),
-        )
-        if has_inference
-        else np.inf
+    effect, n_treated, df = float(fit.att), int(treated.sum()), n_untreated - 1
+    error, p_value, source = np.inf, float("nan"), "no interval: one treated unit or too few untreated ones"
+    if n_treated >= MIN_UNITS and n_untreated > n_treated + 1:
+        draws = np.random.default_rng(seed).permuted(np.tile(np.arange(n_untreated), (n_placebos, 1)), axis=1)
+        error = _placebo_error(data.values[~treated].T, fit, start=start, n_treated=n_treated, orders=draws)
+        p_value, source = float(2 * stats.t.sf(abs(effect) / error, df)), "placebo standard error"
+    method = f"synthetic difference-in-differences, {source}"
+    estimate = Estimate.around(effect, error, df=df, n=len(treated), unit="value", method=method, level=level)
+    estimate = estimate if np.isfinite(error) else replace(estimate, std_error=None)
+    mean = data.values[treated].mean(axis=0)
+    expected = float(mean[start:].mean()) - effect
+    order = np.argsort(-weights, kind="stable")
+    return Synthetic(
+        effect=estimate,
+        relative=estimate.scaled(1 / expected if expected else float("nan"), unit="share"),
+        p_value=p_value,
+        warnings=("poor_fit",) if poor else (),
+        weights=pd.DataFrame({"unit": data.units[~treated][order], "weight": weights[order]}),
     )
-    half = float(stats.t.ppf(0.5 + level / 2, n_untreated - 1)) * error if has_inference else np.inf
-    p_value = float(2 * stats.t.sf(abs(effect) / error, n_untreated - 1)) if has_inference else float("nan")
-    method = "synthetic difference-in-differences, " + (
-        "placebo standard error" if has_inference else "no interval: one treated unit or too few untreated ones"
-    )
-    estimate = Estimate(
-        value=effect,
-        lower=effect - half,
-        upper=effect + half,
-        n=len(treated),
-        unit="value",
-        method=method,
-        level=level,
-        std_error=error if has_inference else None,
-    )
-    return _result(data, estimate, weights, p_value=p_value, is_poor=poor)
-
-
-def _unit_orders(n_units: int, n_draws: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).permuted(np.tile(np.arange(n_units), (n_draws, 1)), axis=1)
 
 
 def _placebo_error(
@@ -180,19 +163,3 @@ def _one_start(data: Panel) -> Panel:
             "use longer periods or leave the unit out",
         )
     return data
-
-
-def _result(data: Panel, estimate: Estimate, weights: np.ndarray, *, p_value: float, is_poor: bool) -> Synthetic:
-    treated = data.cohort >= 0
-    start = int(data.starts[0])
-    mean, comparison = data.values[treated].mean(axis=0), data.values[~treated].T @ weights
-    expected = float(mean[start:].mean()) - estimate.value
-    order = np.argsort(-weights, kind="stable")
-    return Synthetic(
-        effect=estimate,
-        relative=estimate.scaled(1 / expected if expected else float("nan"), unit="share"),
-        p_value=p_value,
-        warnings=("poor_fit",) if is_poor else (),
-        path=pd.DataFrame({"period": data.periods, "treated": mean, "synthetic": comparison, "gap": mean - comparison}),
-        weights=pd.DataFrame({"unit": data.units[~treated][order], "weight": weights[order]}),
-    )

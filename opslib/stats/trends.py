@@ -52,18 +52,16 @@ def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
     if n < LEAST_DAYS:
         raise ParameterError(f"series: {n} days with a value; at least {LEAST_DAYS} are needed to know its noise")
     first = int(np.flatnonzero(np.isfinite(values))[0])
-    parts = autoregressive_interval(values[None, first:], has_slope=True, level=level)
+    method = "slope with autoregressive errors, weekdays taken out"
+    return slope_of(values[first:], unit=f"{unit} per day", method=method, level=level)
+
+
+def slope_of(values: np.ndarray, *, unit: str, method: str, level: float, season: int = WEEK) -> Estimate:
+    """Slope of one series per step by `autoregressive_interval`."""
+    parts = autoregressive_interval(values[None], has_slope=True, level=level, season=season)
     value, lower, upper, error = (float(part[0]) for part in parts)
-    return Estimate(
-        value=value,
-        lower=lower,
-        upper=upper,
-        n=n,
-        unit=f"{unit} per day",
-        level=level,
-        std_error=error,
-        method="slope with autoregressive errors, weekdays taken out",
-    )
+    n = int(np.isfinite(values).sum())
+    return Estimate(value=value, lower=lower, upper=upper, n=n, unit=unit, method=method, level=level, std_error=error)
 
 
 def autoregressive_interval(
@@ -142,20 +140,12 @@ def _fit(
     return beta[target], np.sqrt(inverse[target, target] * residual / df), log_likelihood
 
 
-def _mixture_quantile(
-    p: float,
-    centre: np.ndarray,
-    scale: np.ndarray,
-    weight: np.ndarray,
-    df: int,
-    *,
-    steps: int = 45,
-) -> np.ndarray:
+def _mixture_quantile(p: float, centre: np.ndarray, scale: np.ndarray, weight: np.ndarray, df: int) -> np.ndarray:
     """Quantile of a mixture of Student distributions, one mixture a column, by bisection."""
     reach = 60 * scale.max(axis=0)
     low, high = centre.min(axis=0) - reach, centre.max(axis=0) + reach
     safe = np.maximum(scale, 1e-300)
-    for _ in range(steps):
+    for _ in range(45):
         middle = (low + high) / 2
         is_below = (weight * stats.t.cdf((middle - centre) / safe, df)).sum(axis=0) < p
         low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)

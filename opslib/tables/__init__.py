@@ -1,6 +1,4 @@
 """Tables and findings as values that a notebook displays; all formatting, escaping and withholding happens here."""
 
-from opslib.tables.bundles import MetricSeries, NotAvailable, Provenance, provenance, register, unregister
+from opslib.tables.bundles import MetricSeries, Provenance, provenance, register, unregister
 from opslib.tables.table import Table, show
-
-__all__ = ["MetricSeries", "NotAvailable", "Provenance", "Table", "provenance", "register", "show", "unregister"]

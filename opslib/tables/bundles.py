@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from html import escape
 from typing import Any
@@ -74,25 +74,6 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotAvailable:
-    """A question that this shop's data cannot answer.
-
-    Parameters
-    ----------
-    table : str
-        Missing table.
-    would_answer : str
-        What it would have answered.
-    question : str
-        Question of the page or section that stays open.
-    """
-
-    table: str
-    would_answer: str
-    question: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSeries:
     """Recent values of a metric for the small line beside it on the index.
 
@@ -105,7 +86,7 @@ class MetricSeries:
     """
 
     metric: str
-    values: tuple[float, ...] = field(default_factory=tuple)
+    values: tuple[float, ...] = ()
 
 
 def provenance(shop: Shop, *, period: Period, asked: tuple[tuple[str, str], ...] = ()) -> Provenance:
@@ -132,18 +113,9 @@ def provenance(shop: Shop, *, period: Period, asked: tuple[tuple[str, str], ...]
     )
     read = sorted(name for kind, name in asked if kind == "table" and name in shop.tables) or sorted(shop.tables)
     counts = tuple({"table": name, "n_rows": _n_rows(shop.tables[name])} for name in read)
-    return Provenance(
-        title=shop.title,
-        currency=shop.currency,
-        time_zone=shop.time_zone,
-        is_simulated=shop.is_simulated,
-        data_until=min(shop.coverage.last, period.end) if shop.coverage else None,
-        period=period,
-        fingerprint=shop.fingerprint,
-        tables=counts,
-        queries=queries,
-        asked=asked,
-    )
+    own = {name: getattr(shop, name) for name in ("title", "currency", "time_zone", "is_simulated", "fingerprint")}
+    until = min(shop.coverage.last, period.end) if shop.coverage else None
+    return Provenance(**own, data_until=until, period=period, tables=counts, queries=queries, asked=asked)
 
 
 def _n_rows(table: ir.Table) -> int:
@@ -230,29 +202,16 @@ def provenance_bundle(value: Provenance) -> Bundle:
     counts = (
         f"{queries} on {rows}; fingerprint of the data {value.fingerprint[:16] if value.fingerprint else 'not known'}"
     )
-    data = {
-        "title": value.title,
-        "currency": value.currency,
-        "time_zone": value.time_zone,
-        "is_simulated": value.is_simulated,
-        "data_until": value.data_until,
-        "start": value.period.start if value.data_until else None,
-        "end": value.period.end if value.data_until else None,
-        "fingerprint": value.fingerprint,
-        "tables": value.tables,
-        "queries": value.queries,
-        "asked": value.asked,
-    }
+    data = {known.name: getattr(value, known.name) for known in fields(value) if known.name != "period"}
+    data |= {end: getattr(value.period, end) if value.data_until else None for end in ("start", "end")}
     html = f'<p class="provenance">{escape(line)}<br><small>{escape(counts)}</small></p>'
     return _bundle("provenance", jsonable(data), html=html, text=f"{line}\n{counts}")
 
 
-def not_available_bundle(value: NotAvailable | NotAvailableError) -> Bundle:
+def not_available_bundle(error: NotAvailableError) -> Bundle:
     """Which table is missing, and what stays open."""
-    question = str(getattr(value, "question", ""))
-    data = {"table": value.table, "would_answer": value.would_answer, "question": question}
-    open_question = f" Open: {question}" if question else ""
-    text = f"Not available: this shop has no table {value.table}. It would answer: {value.would_answer}.{open_question}"
+    data = {"table": error.table, "would_answer": error.would_answer}
+    text = f"Not available: this shop has no table {error.table}. It would answer: {error.would_answer}."
     return _bundle("notavailable", data, html=f'<p class="not-available">{escape(text)}</p>', text=text)
 
 
@@ -318,7 +277,6 @@ BUNDLES: dict[type, Callable[[Any], Bundle]] = {
     VerdictCard: verdict_bundle,
     ProposalDraft: draft_bundle,
     Provenance: provenance_bundle,
-    NotAvailable: not_available_bundle,
     NotAvailableError: not_available_bundle,
     MetricSeries: series_bundle,
     Estimate: estimate_bundle,

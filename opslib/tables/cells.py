@@ -88,9 +88,7 @@ def _is_dates(column: pd.Series) -> bool:
 def head_of(name: str, kind: Kind, *, label: str | None, currency: str | None) -> Head:
     """Head of a column; a label of the caller's own keeps its words and gets the unit."""
     unit = {"share": "%", "change": "%", "money": formats.currency_sign(currency or "").strip()}.get(kind, "")
-    if kind == "number" and name.endswith("_days"):
-        unit = "days"
-    if kind == "count" and name.endswith("_days"):
+    if kind in ("number", "count") and name.endswith("_days"):
         unit = "days"
     words = (
         name.removeprefix("n_")
@@ -98,8 +96,7 @@ def head_of(name: str, kind: Kind, *, label: str | None, currency: str | None) -
         .removeprefix("attr_")
         .removesuffix("_days" if unit == "days" else "_amount")
     )
-    words = words.replace("_", " ").strip() or name
-    words = label or words
+    words = label or words.replace("_", " ").strip() or name
     return Head(words[:1].upper() + words[1:], unit, kind in NUMERIC)
 
 
@@ -132,8 +129,8 @@ def format_column(frame: pd.DataFrame, name: str, kind: Kind, *, currency: str |
         return [_plain(value, name, kind) for value in column]
     if kind == "estimate":
         return [_estimate_cell(value, currency) for value in column]
-    lower, upper = _ends(frame, name)
-    values = _floats(column)
+    values, ends = _floats(column), ends_of(frame).get(name)
+    lower, upper = (_floats(frame[end]) for end in ends) if ends else np.full((2, len(frame)), np.nan)
     if kind == "chance":
         return [_chance_cell(value) for value in values]
     if kind == "by_unit":
@@ -163,14 +160,6 @@ def ends_of(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
         if owner is not None:
             found[owner] = (lower, upper)
     return found
-
-
-def _ends(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
-    missing = np.full(len(frame), np.nan)
-    lower, upper = (
-        (_floats(frame[end]) for end in ends_of(frame)[name]) if name in ends_of(frame) else (missing, missing)
-    )
-    return lower, upper
 
 
 def _floats(column: pd.Series) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from opslib.errors import ParameterError
 from opslib.privacy import IDENTITY_COLUMNS, WITHHELD
+from opslib.suppression import UNSAID, Said, suppressed
 from opslib.tables.cells import NUMERIC, WITHHELD_TEXT, Cell, Head, ends_of, format_column, head_of, kind_of
 
 MAX_COLUMNS = 7
@@ -58,9 +59,10 @@ def show(
     title: str,
     columns: Mapping[str, str] | Sequence[str] | None = None,
     currency: str | None = None,
-    highlight: str | Sequence[bool] | None = None,
+    highlight: str | None = None,
     notes: Sequence[str] = (),
     max_rows: int = 12,
+    people: Said = UNSAID,
 ) -> Table:
     """A frame as a table for people: names become heads with units, numbers get equal decimals.
 
@@ -78,22 +80,24 @@ def show(
         Columns to show in order, as name -> head, or names alone; all unless given.
     currency : str or None
         ISO code for money columns.
-    highlight : str, sequence of bool or None
-        Interesting rows: a boolean column (not shown itself) or a mask.
+    highlight : str or None
+        Column that says which rows are interesting, not shown itself.
     notes : sequence of str
         Sentences below the table.
     max_rows : int
         Rows at first sight; 0 folds all.
+    people : People, None or UNSAID
+        Counts by group; None: rows are not people; not said: what the frame carries (`suppression.counted`).
 
     Returns
     -------
     Table
-        Shows itself as nothing where the frame has no rows.
+        Groups of too few people are withheld. Shows itself as nothing where the frame has no rows.
 
     Raises
     ------
     ParameterError
-        If a column is not there, or names a person or an order.
+        If a column is not there, or names a person or an order; in a batch, if nobody says whether rows are people.
 
     Examples
     --------
@@ -104,7 +108,7 @@ def show(
     Loyal        1,200               62.0
     New             90                5.0
     """
-    frame = _as_frame(frame)
+    frame = suppressed(_as_frame(frame), people, of=f"tables.show '{title}'")
     labels, refused = _labels(frame, columns, highlight)
     notes = [*notes, *(f"The column {name} is not shown: it names people or their orders." for name in refused)]
     if len(frame) > MAX_TABLE_ROWS:
@@ -116,13 +120,14 @@ def show(
         heads.append(head_of(name, kind, label=label, currency=currency))
         column = format_column(frame, name, kind, currency=currency)
         cells.append(_withheld(column, frame) if kind in NUMERIC else column)
+    marks = frame[highlight] if highlight else [False] * len(frame)
     if WITHHELD in frame.columns and frame[WITHHELD].any():
         notes.append("Withheld: fewer than ten people, or needed to keep such a group from being worked out.")
     return Table(
         title=title,
         heads=tuple(heads),
         rows=tuple(zip(*cells, strict=True)) if cells else (),
-        marked=_marks(frame, highlight),
+        marked=tuple(bool(value) and not pd.isna(value) for value in marks),
         notes=tuple(notes),
         max_rows=max_rows,
     )
@@ -147,7 +152,7 @@ def _without_example_ids(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _labels(
-    frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None, highlight: str | Sequence[bool] | None
+    frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None, highlight: str | None
 ) -> tuple[dict[str, str | None], list[str]]:
     """Columns to show with their own heads, and identity columns left out."""
     if columns is not None:
@@ -161,7 +166,7 @@ def _labels(
     names = list(frame.columns)
     ends = {end for pair in ends_of(frame).values() for end in pair} | {WITHHELD}
     ends |= {"unit"} if "value" in names else set()
-    ends |= {highlight} if isinstance(highlight, str) else set()
+    ends |= {highlight} if highlight else set()
     refused = [name for name in names if name in IDENTITY_COLUMNS]
     return {name: None for name in names if name not in ends and name not in refused}, refused
 
@@ -170,15 +175,6 @@ def _withheld(column: list[Cell], frame: pd.DataFrame) -> list[Cell]:
     if WITHHELD not in frame.columns:
         return column
     return [Cell(WITHHELD_TEXT) if gone else cell for cell, gone in zip(column, frame[WITHHELD], strict=True)]
-
-
-def _marks(frame: pd.DataFrame, highlight: str | Sequence[bool] | None) -> tuple[bool, ...]:
-    if highlight is None:
-        return (False,) * len(frame)
-    mask = frame[highlight] if isinstance(highlight, str) else list(highlight)[: len(frame)]
-    if len(mask) != len(frame):
-        raise ParameterError(f"table: highlight has {len(mask)} values for {len(frame)} rows")
-    return tuple(bool(value) and not pd.isna(value) for value in mask)
 
 
 def to_html(table: Table) -> str:

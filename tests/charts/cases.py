@@ -124,7 +124,7 @@ def portfolio(n: int) -> pd.DataFrame:
     relative = 10 ** (0.7 * np.sin(np.arange(n)))
     return pd.DataFrame({
         "group": [f"Category {i} of things" for i in range(n)], "growth_change": growth, "relative_share": relative,
-        "revenue_after": 1e5 / np.arange(1, n + 1), "quadrant": np.where(growth > 0, "star", "dog"),
+        "revenue_after": 1e5 / np.arange(1, n + 1), "quadrant": np.where(growth > 0, "star", "dog"), "shop_growth": 0.0,
     })  # fmt: skip
 
 
@@ -203,15 +203,14 @@ def density() -> pd.DataFrame:
     return pd.DataFrame({"amount": amount, "density": np.exp(-0.5 * ((amount - 18e3) / 11e3) ** 2)})
 
 
-CHANGES = pd.DataFrame({
-    "started_at": pd.to_datetime(["2025-05-10", "2025-05-20", "2025-12-05"]),
-    "description": ["Free delivery from £40", f"Promotion: {LONG}", "Outage"],
-})  # fmt: skip
 SEEN = Coverage(date(2026, 1, 4), date(2026, 10, 12), frozenset({date(2026, 3, 3)}))
-ACCOUNTING = pd.DataFrame({"reason": ["kept", "cancelled order", LONG, "never"], "n_rows": [397_884, 9288, 2515, 0]})
+ACCOUNTING = pd.DataFrame({
+    "reason": ["kept", "cancelled order", LONG, "never"], "n_rows": [397_884, 9288, 2515, 0],
+    "outcome": ["kept", *["set aside"] * 3],
+})  # fmt: skip
 EFFECTS = pd.DataFrame({"factor": ["buyers", "orders_per_buyer", "price_per_item"], "effect_amount": [12e3, -8e3, 4e3]})
-FALL = pd.DataFrame({"effect": ["returns", "price"], "effect_amount": [-50.0, 20.0]})
-GROUPS = pd.DataFrame({"group": [f"Country {i}" for i in range(25)], "change_amount": np.linspace(900, -900, 25)})
+FALL = pd.DataFrame({"factor": ["returns", "price"], "effect_amount": [-50.0, 20.0]})
+GROUPS = pd.DataFrame({"factor": [f"Country {i}" for i in range(25)], "effect_amount": np.linspace(900, -900, 25)})
 BINS = pd.DataFrame({
     "stated": [0.1, 0.35, 0.6], "observed": [0.2, 0.3, 0.7], "lower": [0.05, 0.1, 0.5], "upper": [0.4, 0.6, 0.9],
     "n": [10, 12, 14],
@@ -222,7 +221,7 @@ MANY = {f"Segment {i}": estimate(0.01 * i - 0.1, 0.01 * i - 0.2, 0.01 * i, "rela
 FEW = {"United Kingdom": estimate(0.28, 0.27, 0.29), LONG: estimate(0.22, 0.14, 0.33)}
 
 CASES: dict[str, Callable[[], Axes]] = {
-    "series": lambda: charts.draw_series(months(), unit="GBP", changes=CHANGES, title="Revenue has held since spring"),
+    "series": lambda: charts.draw_series(months(), unit="GBP"),
     "series of many names": lambda: charts.draw_series(
         days(("phone", "desk", "tablet", "app", LONG[:24])), unit="share"
     ),
@@ -247,7 +246,7 @@ CASES: dict[str, Callable[[], Axes]] = {
     "white space": lambda: charts.draw_white_space(gaps(), currency="GBP"),
     "white space, one row": lambda: charts.draw_white_space(gaps().head(1), currency="GBP"),
     "market map": lambda: charts.draw_market_map(complements(), rivals()),
-    "market map without rivals": lambda: charts.draw_market_map(complements()),
+    "market map without rivals": lambda: charts.draw_market_map(complements(), rivals().head(0)),
     "market map of nothing": lambda: charts.draw_market_map(complements().iloc[:1], rivals()),
     "map of nothing": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts() * 0 + 9, n_resamples=50)),
     "posterior": lambda: charts.draw_posterior(density(), estimate=MONEY, p_positive=0.95),

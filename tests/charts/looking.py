@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from opslib.charts.labels import _touch
 from opslib.charts.theme import figure_of
 
 
@@ -17,6 +16,5 @@ def overlaps(ax: Axes) -> list[tuple[str, str]]:
         ticks += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
     candidates = [*ax.texts, *ticks, ax._left_title, ax.xaxis.label, ax.yaxis.label]  # type: ignore[attr-defined]
     texts = [text for text in candidates if text.get_visible() and text.get_text().strip()]
-    boxes = [(t.get_text(), t.get_window_extent()) for t in texts]
-    shrunk = [(name, (b.x0 + 1, b.y0 + 1, b.x1 - 1, b.y1 - 1)) for name, b in boxes]
-    return [(one, two) for i, (one, a) in enumerate(shrunk) for two, b in shrunk[i + 1 :] if _touch(a, b)]
+    shrunk = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts]
+    return [(one, two) for i, (one, a) in enumerate(shrunk) for two, b in shrunk[i + 1 :] if a.overlaps(b)]

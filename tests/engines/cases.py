@@ -80,20 +80,19 @@ def public_functions() -> dict[str, Callable[..., Any]]:
 
 
 def _exported(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Functions that a room offers: those of ``__all__``, or of its modules where it has none."""
-    if hasattr(module, "__all__"):
-        yield from (
-            (name, getattr(module, name)) for name in module.__all__ if inspect.isfunction(getattr(module, name))
-        )
-        return
+    """Functions that a room offers: those that its ``__init__`` brings in, or, where that is empty, those of its modules."""
     inner = [
         importlib.import_module(f"{module.__name__}.{m.name}")
         for m in pkgutil.iter_modules(getattr(module, "__path__", []))
     ]
-    for part in (module, *inner):
-        for name, value in vars(part).items():
-            if inspect.isfunction(value) and value.__module__ == part.__name__ and not name.startswith("_"):
-                yield name, value
+    offered = dict(_own_functions(module, module.__name__))
+    yield from offered.items() or [pair for part in inner for pair in _own_functions(part, part.__name__)]
+
+
+def _own_functions(module: ModuleType, home: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for name, value in vars(module).items():
+        if inspect.isfunction(value) and value.__module__.startswith(home) and not name.startswith("_"):
+            yield name, value
 
 
 def _takes_tables(function: Callable[..., Any]) -> bool:
@@ -390,8 +389,7 @@ def _(w: World) -> Any:
 
 @case("segmentation.value_tiers")
 def _(w: World) -> Any:
-    return {"buyers": segmentation.value_tiers(lines_of(w), as_of=w.as_of),
-            "all": segmentation.value_tiers(lines_of(w), as_of=w.as_of, customers=w.table("customers"))}  # fmt: skip
+    return segmentation.value_tiers(lines_of(w), as_of=w.as_of)
 
 
 @case("segmentation.tier_sizes")
@@ -711,12 +709,8 @@ def _(w: World) -> Any:
     lines, products = lines_of(w), w.table("products")
     many = lines.mutate(customer_id=lines["order_id"].concat("-", lines["line_id"]))
     number = products["product_id"]
-    return perception.buyer_counts(
-        many,
-        products.mutate(group=number.right(1), kind=number.substr(0, number.length() - 1)),
-        by="group",
-        across="kind",
-    )
+    own = products.mutate(brand=number.right(1), category=number.substr(0, number.length() - 1))
+    return perception.buyer_counts(many, own)
 
 
 #: Twenty weeks in which the shop's lines are sold again, at prices and in numbers that move in two ways.
@@ -747,8 +741,8 @@ def responses_of(w: World, **choices: Any) -> response.PriceResponse:
 def _(w: World) -> Any:
     known = {"price_history": w.table("price_history"), "stock_levels": w.table("stock_levels")}
     return {
-        name: weeks.product_weeks(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
-        for name, choices in {"sales": {}, "recorded": known}.items()
+        name: weeks.product_weeks(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices, by="category")
+        for name, choices in {"sales": dict.fromkeys(known), "recorded": known}.items()
     }
 
 
@@ -932,8 +926,8 @@ def _(w: World) -> Any:
     events = w.table("events")
     days = Period(w.coverage.first, w.coverage.last)
     return {
-        "visits": market.rivals(events, lines_of(w), w.table("products"), period=days),
-        "sales": market.rivals(events.limit(0), lines, products, period=TWENTY_WEEKS),
+        "visits": market.rivals(events, lines_of(w), w.table("products"), period=days, min_support=0.0001),
+        "sales": market.rivals(events.limit(0), lines, products, period=TWENTY_WEEKS, min_support=0.0001),
     }
 
 

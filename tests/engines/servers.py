@@ -137,7 +137,7 @@ def _spark() -> BaseBackend:
     # A machine may have a `java` that only says where to get one (macOS).
     if subprocess.run(["java", "-version"], capture_output=True, check=False).returncode:
         raise _MissingError("the machine's java does not run")
-    return engine.connect("spark://local", memory_limit="1GB", threads=1)
+    return engine.connect("spark://local", memory_limit="1GB")
 
 
 def copy_shop(shop: Shop, backend: BaseBackend, *, scratch: Path, names: tuple[str, ...] | None = None) -> Shop:

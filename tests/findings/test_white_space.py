@@ -84,4 +84,4 @@ def test_matching_says_what_tests_it_and_what_is_left():
     assert "no pair is known yet" in found["matching"].sentence
     assert "“Oak tray 1500 ml” at A against our “Oak tray 1.5 l”" in found["matching-review"].sentence
     assert found["matching-coverage"].sentence.endswith("from 40\xa0% to 70\xa0%.")
-    assert match_findings(NOTHING, before=before, after=after) == ()
+    assert list(match_findings(NOTHING, before=before, after=after)) == []

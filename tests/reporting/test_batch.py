@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from opslib.errors import NotAvailableError, ParameterError, ReportError
-from opslib.reporting import batch, execution, manifest, publishing
+from opslib.reporting import batch, execution, manifest, plans, publishing
 from opslib.reporting.execution import Execution
 from opslib.reporting.harvest import harvest
 from tests.reporting.notebooks import PROVENANCE, a_finding, notebook, rich_notebook, save, typed
@@ -64,7 +64,7 @@ def shop(tmp_path, monkeypatch):
     def plan(fingerprint: str | None = "data-1", names: int = 3, now: dict | None = None, **options):
         """A plan whose every table has the same fingerprint; ``now`` says what another thing that is asked for has."""
         known = {"settings": "s", "days": "d", **(now or {})}
-        return batch.plan_run(
+        return plans.plan_run(
             "demo", paths[:names], out=tmp_path / "reports", fingerprint=fingerprint, n_workers=2,
             resolve=lambda kind, name: known.get(kind, fingerprint), **options,
         )  # fmt: skip
@@ -328,7 +328,7 @@ def test_a_first_run_of_some_pages_says_what_was_not_run(shop) -> None:
     again = run(shop.plan()).exit_code
     assert again == 1  # the failed page failed again
     options = {"fingerprint": "data-1", "resolve": shop.plan().resolve, "is_partial": True}
-    kept = run(batch.plan_run("demo", shop.paths[1:2], out=shop.folder.parent, **options))
+    kept = run(plans.plan_run("demo", shop.paths[1:2], out=shop.folder.parent, **options))
     assert [p.name for p in kept.pages] == ["20_b", "30_c"]
     assert "it failed last time" in kept.index_path.read_text()
 
@@ -372,7 +372,7 @@ def test_real_kernels_give_the_same_bytes_from_any_folder(tmp_path, monkeypatch)
     for place in ("here", "there"):
         (tmp_path / place).mkdir()
         monkeypatch.chdir(tmp_path / place)
-        plan = batch.plan_run("demo", paths, out=tmp_path / f"out-{place}", start="2026-10-01", end="2026-10-31")
+        plan = plans.plan_run("demo", paths, out=tmp_path / f"out-{place}", start="2026-10-01", end="2026-10-31")
         result = run(plan)
         assert [p.status for p in result.pages] == ["ok", "failed"]
         pages.append({p.name: p.read_bytes() for p in result.index_path.parent.glob("*.html")})
@@ -382,7 +382,7 @@ def test_real_kernels_give_the_same_bytes_from_any_folder(tmp_path, monkeypatch)
 @pytest.mark.slow
 def test_an_interrupt_leaves_no_page_running(tmp_path, monkeypatch) -> None:
     paths = [save(tmp_path / f"{n}.ipynb", notebook("import time; time.sleep(600)")) for n in ("a", "b")]
-    plan = batch.plan_run("demo", paths, out=tmp_path / "reports", n_workers=2)
+    plan = plans.plan_run("demo", paths, out=tmp_path / "reports", n_workers=2)
 
     def interrupted(_: object) -> None:
         while len(execution._running) < 2 or any(w.manager.provisioner is None for w in execution._running):

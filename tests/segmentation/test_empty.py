@@ -46,7 +46,7 @@ EMPTY: dict[str, Callable[[ir.Table], Any]] = {
     "segment_sizes": lambda lines: segmentation.segment_sizes(scores(lines)),
     "life_stages": lambda lines: segmentation.life_stages(lines, as_of=AS_OF),
     "stage_sizes": lambda lines: segmentation.stage_sizes(segmentation.life_stages(lines, as_of=AS_OF)),
-    "value_tiers": lambda lines: segmentation.value_tiers(lines, as_of=AS_OF, customers=empty_table("customers")),
+    "value_tiers": lambda lines: segmentation.value_tiers(lines, as_of=AS_OF),
     "tier_sizes": lambda lines: segmentation.tier_sizes(segmentation.value_tiers(lines, as_of=AS_OF)),
     "customer_features": lambda lines: segmentation.customer_features(lines, as_of=AS_OF),
     "segment_migration": lambda lines: segmentation.segment_migration(scores(lines), scores(lines)),

@@ -54,14 +54,13 @@ def test_probability_of_the_silence_by_hand() -> None:
 
 
 def test_the_expected_gap_is_the_mean_of_the_law() -> None:
-    """Second road: the mean of scipy's Lomax law; without a mean (shape 1 or less) there is no expected gap."""
+    """Second road: the mean of scipy's Lomax law."""
     lines = lines_of({"x": [10, 20, 30], "y": [5, 45], "z": [7]})
     gap = (20 + 40) / (2 + 1)
     found = stages_of(lines)
     for customer, gaps, span in (("x", 2, 20), ("y", 1, 40), ("z", 0, 0)):
         law = stats.lomax(2 + gaps, scale=2 * gap + span)
         assert found.loc[customer, "gap_days"] == pytest.approx(law.mean(), rel=REL)
-    assert stages_of(lines, prior_gaps=1.0)["gap_days"].isna().to_dict() == {"x": False, "y": False, "z": True}
 
 
 def test_one_order_is_new_while_the_shops_rhythm_allows() -> None:
@@ -98,8 +97,6 @@ def test_errors_name_the_thing() -> None:
     lines = lines_of({"x": [10]})
     with pytest.raises(ParameterError, match=r"limits: \(0.05, 0.25\) do not fall"):
         life_stages(lines, as_of=AS_OF, limits=(0.05, 0.25))
-    with pytest.raises(ParameterError, match="prior_gaps: 0 is not positive"):
-        life_stages(lines, as_of=AS_OF, prior_gaps=0)
     with pytest.raises(ContractError, match="order_lines: no column 'customer_id'"):
         life_stages(lines.drop(columns="customer_id"), as_of=AS_OF)
 

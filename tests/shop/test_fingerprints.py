@@ -40,10 +40,10 @@ def test_a_changed_file_changes_its_own_table_only(tmp_path: Path) -> None:
     write_csv(PRODUCTS.assign(Name=["Mug", "Jar"]), tmp_path / "products.csv")
     after = opened(tmp_path)
     assert changed(before, after) == {"products"}
-    assert before.days_fingerprint == after.days_fingerprint
+    assert before.days.equals(after.days)
     write_csv(ORDERS.head(8), tmp_path / "orders.csv")
     assert changed(after, opened(tmp_path)) == {"order_lines"}
-    assert opened(tmp_path).days_fingerprint != before.days_fingerprint
+    assert not opened(tmp_path).days.equals(before.days)
 
 
 @pytest.mark.parametrize("key", [{"time_zone": "Asia/Tokyo"}, {"currency": "USD"}, {"prices_include_tax": True}])
@@ -62,7 +62,7 @@ def test_a_title_changes_nothing_and_a_closed_day_only_the_days(tmp_path: Path) 
     assert changed(before, opened(tmp_path, title="Another")) == set()
     closed = opened(tmp_path, closed=["2026-03-05"])
     assert closed.fingerprints == before.fingerprints
-    assert closed.days_fingerprint != before.days_fingerprint
+    assert not closed.days.equals(before.days)
     assert "closed" in set(closed.days["kind"])
 
 

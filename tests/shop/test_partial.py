@@ -48,7 +48,7 @@ def test_a_shop_of_one_table_opens_and_is_checked(tmp_path: Path, name: str) -> 
 
 def test_a_shop_without_dates_says_which_tables_have_some(tmp_path: Path) -> None:
     with pytest.raises(NotAvailableError, match=r"no table 'order_lines, events, sessions or another with dates'"):
-        sources.last_day(open_smallest(tmp_path, "products"))
+        open_smallest(tmp_path, "products").require_coverage()
 
 
 def test_returns_may_lack_quantity_amount_and_order(tmp_path: Path) -> None:

@@ -88,4 +88,4 @@ def test_the_demo_shop_is_simulated_whole_and_covered(root: Path) -> None:
     assert shop.coverage.missing, "the demo has lost days planted"
     assert shop.folder is not None
     assert (shop.folder / "order_lines").is_dir()
-    assert sources.last_day(shop) == shop.coverage.last
+    assert shop.require_coverage() == shop.coverage

@@ -53,7 +53,7 @@ def test_a_covariate_lowers_the_variation():
 
 def test_days_by_hand():
     assert needed_days(1000, units_per_day=300) == 4
-    assert needed_days(1000, units_per_day=300, n_so_far=1000) == 0
+    assert needed_days(0, units_per_day=300) == 0
     assert needed_days(1000, units_per_day=0) == math.inf
 
 
@@ -62,8 +62,8 @@ def test_impossible_questions_are_refused():
         needed_units(1.0, change=0)
     with pytest.raises(ParameterError, match="treated_share 1"):
         needed_units(1.0, change=0.1, treated_share=1)
-    with pytest.raises(ParameterError, match="no more than the test's error"):
-        needed_units(1.0, change=0.1, power=0.04)
+    with pytest.raises(ParameterError, match=r"level 0\.1: needed more than 0\.2"):
+        needed_units(1.0, change=0.1, level=0.1)
     with pytest.raises(ParameterError, match="at least one"):
         minimal_detectable_change(1.0, n_control=0, n_treated=5)
     with pytest.raises(ParameterError, match="relative changes need a positive one"):

@@ -42,7 +42,7 @@ def noisy(rng, *, n=12, n_treated=4, effect=0.0, n_before=20, n_after=10, start=
 
 
 def test_card_krueger_1994():
-    """Employment in fast food: 2.754 from all cells of this file, 2.750 on the balanced panel (published 2.76)."""
+    """Employment in fast food: 2.750 on the balanced panel of this file (published 2.76)."""
     raw = pd.read_csv(real_data("oracles") / "card-krueger.csv")
     table = pd.DataFrame(
         {
@@ -53,7 +53,6 @@ def test_card_krueger_1994():
         }
     )
     result = rollouts.rollout(table, scale="absolute")
-    assert result.cell_effect == pytest.approx(2.754, abs=PUBLISHED)
     assert result.effect.value == pytest.approx(2.750, abs=PUBLISHED)
     assert (result.n_treated, result.n_untreated) == (309, 75)
     assert result.n_incomplete == 26
@@ -67,9 +66,7 @@ def test_by_hand():
     assert result.effect.value == pytest.approx(4.0, abs=EXACT)
     assert result.effect.std_error == pytest.approx(np.sqrt(4 / 3 * 5 / 6), abs=EXACT)
     assert result.p_value == pytest.approx(1 / 10, abs=EXACT)  # the largest of ten assignments
-    assert len(result.permuted) == 10
-    assert result.inference == "pooled t"
-    assert result.units["change"].tolist() == [5, 7, 1, 2, 3]
+    assert (result.inference, result.df) == ("pooled t", 3)
     assert "few_units" in result.warnings
 
 
@@ -114,7 +111,6 @@ def test_staggered_starts_are_compared_with_the_never_treated():
     table = pd.DataFrame(rows, columns=["unit", "period", "value", "treated_from"])
     result = rollouts.rollout(table, scale="absolute")
     assert result.effect.value == pytest.approx(3.0, abs=EXACT)
-    assert result.cell_effect == pytest.approx(3.0, abs=EXACT)
     study = rollouts.event_study(table, scale="absolute").set_index("relative_period")
     assert study.loc[[0, 1], "effect"].tolist() == pytest.approx([3.0, 3.0], abs=EXACT)
     assert study.loc[3, "n_treated"] == 1

@@ -34,10 +34,10 @@ def test_power_is_what_simulation_says():
 
 
 def test_a_loss_of_one_or_two_percent_goes_unseen_at_20_000_an_arm():
-    power = sample_ratio(arms(20_000, 20_000)).power.set_index("loss_share")["power"]
-    assert power[0.01] < 0.02
-    assert power[0.02] < 0.15
-    assert power[0.05] > 0.9
+    gate = sample_ratio(arms(20_000, 20_000))
+    assert gate.power_against(0.01) < 0.02
+    assert gate.power_against(0.02) < 0.15
+    assert gate.power_against(0.05) > 0.9
 
 
 def test_a_ramp_is_tested_epoch_by_epoch():

@@ -309,15 +309,18 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     (Gate, float)
         The gate, and the missingness bound relative to the control value.
     """
-    counts = _with_empty_arms(counts, allocation)
-    planned = [
-        allocation.shares[int(epoch)].get(variant, 0.0) if allocation.shares else 0.5
-        for variant, epoch in zip(counts["variant"], counts["epoch"], strict=True)
-    ]
-    frame = pd.DataFrame(
-        {"arm": counts["variant"], "stratum": counts["epoch"], "n": counts["n"].astype(float), "planned_share": planned}
-    )
-    frame = frame[frame["planned_share"] > 0]
+    frame = counts.rename(columns={"variant": "arm", "epoch": "stratum"}).assign(planned_share=0.5)
+    if allocation.shares and len(frame):
+        planned = [
+            (arm, epoch, share)
+            for epoch in sorted(frame["stratum"].astype(int).unique())
+            for arm, share in sorted(allocation.shares[epoch].items())
+            if share > 0
+        ]
+        seen = frame.set_index(["arm", "stratum"])["n"].to_dict()
+        frame = pd.DataFrame(planned, columns=["arm", "stratum", "planned_share"])
+        frame["n"] = [seen.get(place, 0) for place in zip(frame["arm"], frame["stratum"], strict=True)]
+    frame = frame.astype({"n": float})
     frame = frame[frame.groupby("stratum")["arm"].transform("nunique") == 2]
     if frame.empty:
         return Gate("sample ratio", "failed", "no day on which both arms took in units"), 0.0
@@ -326,21 +329,6 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     status: Literal["passed", "warning"] = "passed" if allocation.shares else "warning"
     sentence = _sentence(found, bound, is_planned=bool(allocation.shares))
     return Gate("sample ratio", "failed" if found.is_mismatch else status, sentence), bound
-
-
-def _with_empty_arms(counts: pd.DataFrame, allocation: Allocation) -> pd.DataFrame:
-    """The counts with n 0 for every arm that was planned in an epoch seen and took in nobody."""
-    seen = set(zip(counts["variant"], counts["epoch"].astype(int), strict=True))
-    epochs = sorted({epoch for _, epoch in seen}) if allocation.shares else []
-    empty = [
-        (variant, epoch, 0)
-        for epoch in epochs
-        for variant in sorted(allocation.shares[epoch])
-        if (variant, epoch) not in seen
-    ]
-    if not empty:
-        return counts
-    return pd.concat([counts, pd.DataFrame(empty, columns=["variant", "epoch", "n"])], ignore_index=True)
 
 
 def _sentence(found: SampleRatio, bound: float, *, is_planned: bool) -> str:

@@ -13,10 +13,11 @@ import pandas as pd
 
 from opslib.contracts import Violation
 from opslib.errors import ContractError, DesignError, NotAvailableError, ParameterError, ProposalError
-from opslib.metrics import Metric
+from opslib.metrics import Metric, daily_values
 from opslib.periods import Coverage, Period
 from opslib.proposals.model import RANDOMISED, Anytime, Claim, Fixed
 from opslib.proposals.results import Gate, GateName, Measured
+from opslib.proposals.scope import Scope, where_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.ratios import Comparison
 from opslib.stats.verdict_rule import towards
@@ -52,6 +53,10 @@ class RecordedMetric:
     def definition(self) -> str:
         """Its meaning lies in the recorded table."""
         return "outcome as recorded per unit"
+
+
+#: Metrics by name, as the registry or a shop defines them, or as recorded under a name of their own.
+Definitions: TypeAlias = Mapping[str, Metric | RecordedMetric]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,25 +114,6 @@ class Context:
     as_of: date
     coverage: Coverage | None = None
     violations: tuple[Violation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """Which data a stopping rule lets one see.
-
-    Parameters
-    ----------
-    period : Period or None
-        Outcomes that count; None while no look is due.
-    number : int
-        Position among the planned looks, from 1; 0 where there are none.
-    pending : str
-        Why no look is due, else empty.
-    """
-
-    period: Period | None
-    number: int = 0
-    pending: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,13 +214,13 @@ def measure(plans: Sequence[Plan], context: Context) -> dict[str, Measured]:
         kind = plan.claim.design.kind
         if kind not in EVALUATORS:
             raise ProposalError(f"design '{kind}' has no evaluator; those that have: {', '.join(sorted(EVALUATORS))}")
-        said, look = EVALUATORS[kind].unread(plan), look_of(plan.claim, as_of=context.as_of)
+        said, (period, pending) = EVALUATORS[kind].unread(plan), look_of(plan.claim, as_of=context.as_of)
         if said is not None:
             found[plan.key] = said
-        elif look.period is None:
-            found[plan.key] = Measured(effect=None, pending=look.pending)
+        elif period is None:
+            found[plan.key] = Measured(effect=None, pending=pending)
         else:
-            batches.setdefault((kind, EVALUATORS[kind].key(plan, look.period)), []).append((plan, look.period))
+            batches.setdefault((kind, EVALUATORS[kind].key(plan, period)), []).append((plan, period))
     for (kind, key), members in batches.items():
         found |= _measured_together(EVALUATORS[kind], key, members, context)
     return found
@@ -268,37 +254,32 @@ def _refusal(error: Exception) -> Measured:
     return Measured(effect=None, gates=(Gate(gate, "failed", str(error)),))
 
 
-def look_of(claim: Claim, *, as_of: date) -> Look:
+def look_of(claim: Claim, *, as_of: date) -> tuple[Period | None, str]:
     """Which data the claim's stopping rule lets one see on a day.
 
     Parameters
     ----------
     claim : Claim
     as_of : date
-        Last day with data.
+        Last day whose data are there.
 
     Returns
     -------
-    Look
-        A fixed horizon is looked at once, at its end; planned looks at their dates; an anytime design on every day.
+    (Period or None, str)
+        From the window's start to the look that is due; None before the first one, and when that will be.
     """
     window, stopping = claim.window, claim.stopping
     if as_of < window.start:
-        return Look(period=None, pending=f"the window starts on {window.start}")
+        return None, f"the window starts on {window.start}"
     if isinstance(stopping, Fixed):
-        if as_of < window.end:
-            return Look(
-                period=None,
-                pending=f"a fixed horizon is looked at once, after {window.end}; an earlier look "
-                "would raise false alarms",
-            )
-        return Look(period=window.period)
+        late = f"a fixed horizon is looked at once, after {window.end}; an earlier look would raise false alarms"
+        return (None, late) if as_of < window.end else (window.period, "")
     if isinstance(stopping, Anytime):
-        return Look(period=Period(window.start, min(as_of, window.end)))
+        return Period(window.start, min(as_of, window.end)), ""
     due = [day for day in stopping.looks if day <= as_of]
     if not due:
-        return Look(period=None, pending=f"the first planned look is on {stopping.looks[0]}")
-    return Look(period=Period(window.start, due[-1]), number=len(due))
+        return None, f"the first planned look is on {stopping.looks[0]}"
+    return Period(window.start, due[-1]), ""
 
 
 def design_tables(design: Any) -> frozenset[str]:
@@ -352,7 +333,6 @@ def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: 
     return Measured(
         effect=effect,
         baseline=comparison.control_value,
-        outcome=comparison.treated_value,
         n_control=comparison.n_control,
         n_treated=comparison.n_treated,
         n_days=n_days,
@@ -360,6 +340,15 @@ def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: 
         p_value=comparison.p_value,
         df=comparison.df,
         **more,
+    )
+
+
+def days_of(
+    plans: Sequence[Plan], context: Context, period: Period, scope: Scope, *, by: str | None = None
+) -> pd.DataFrame:
+    """Daily values of the plans' metrics over the rows of a scope; days that were not observed are missing."""
+    return daily_values(
+        context.tables, metrics_of(plans), period=period, coverage=context.coverage, where=where_of(scope), by=by
     )
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats as distributions
 
-from opslib.metrics import UNITS, Metric, daily_values, unit_moments, unit_values
+from opslib.metrics import UNITS, unit_moments, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs.base import (
     Context,
     GateError,
     Plan,
+    days_of,
     evaluates,
     from_comparison,
     health_gate,
@@ -25,12 +26,12 @@ from opslib.proposals.designs.base import (
 )
 from opslib.proposals.model import Comparison, Outside, Trend
 from opslib.proposals.results import Gate, Measured
-from opslib.proposals.scope import Filter, Scope, where_of
+from opslib.proposals.scope import Filter, where_of
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import Moments
+from opslib.stats.moments import Moments, moments_of_row
 from opslib.stats.ratios import compare
 from opslib.stats.skewed import metric_level
-from opslib.stats.trends import LEAST_DAYS, WEEK, autoregressive_interval, series_trend
+from opslib.stats.trends import LEAST_DAYS, WEEK, series_trend, slope_of
 from opslib.stats.verdict_rule import towards
 
 LEAST_WEEKS = 12
@@ -66,28 +67,23 @@ def measure_level(plan: Plan, period: Period, moments: pd.DataFrame, context: Co
     passed(*gates)
     if plan.direction == "down":
         way_out = "claim the opposite share, or write the claim as a change"
-        raise GateError(
-            *gates, Gate("measurable", "failed", f"a level is claimed to be at least the promise; {way_out}")
-        )
+        refused = Gate("measurable", "failed", f"a level is claimed to be at least the promise; {way_out}")
+        raise GateError(*gates, refused)
     level = metric_level(arm, unit=plan.metric.unit, level=plan.level)
     return Measured(
         effect=level,
         gates=tuple(gates),
-        outcome=level.value,
         n_treated=level.n,
         n_days=period.n_days,
         doubt="A description of these days; it names no cause.",
     )
 
 
-def _days_of(batch: tuple[Period, Scope], plans: Sequence[Plan], context: Context) -> pd.DataFrame:
-    period, scope = batch
-    return daily_values(
-        context.tables, metrics_of(plans), period=period, coverage=context.coverage, where=where_of(scope)
-    )
-
-
-@evaluates("trend", key=lambda plan, period: (period, plan.claim.scope), read=_days_of)
+@evaluates(
+    "trend",
+    key=lambda plan, period: (period, plan.claim.scope),
+    read=lambda batch, plans, context: days_of(plans, context, *batch),
+)
 def measure_trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> Measured:
     """Relative growth a week or month from the daily series, its days dependent."""
     design, name = plan.claim.design, plan.metric.name
@@ -117,18 +113,7 @@ def _slope_of_weeks(weeks: np.ndarray, plan: Plan, gates: tuple[Gate, ...]) -> E
     if len(weeks) < LEAST_WEEKS or not np.isfinite(weeks).all():
         few = f"fewer than {LEAST_WEEKS} whole weeks are above 0; take a wider scope"
         raise GateError(*gates, Gate("measurable", "failed", f"{plan.metric.name} is 0 on some days and {few}"))
-    found = autoregressive_interval(weeks[None], has_slope=True, level=plan.level, season=1)
-    value, lower, upper, error = (float(part[0]) for part in found)
-    return Estimate(
-        value=value,
-        lower=lower,
-        upper=upper,
-        n=len(weeks),
-        unit="log",
-        level=plan.level,
-        std_error=error,
-        method="slope of weeks with autoregressive errors",
-    )
+    return slope_of(weeks, unit="log", method="slope of weeks with autoregressive errors", level=plan.level, season=1)
 
 
 def _week_logs(days: pd.DataFrame, metric: str) -> np.ndarray:
@@ -144,11 +129,9 @@ def _week_logs(days: pd.DataFrame, metric: str) -> np.ndarray:
 @evaluates("comparison")
 def measure_comparison(plan: Plan, period: Period, _: None, context: Context) -> Measured:
     """Two groups as found, clustered by unit; an association, whatever its size."""
-    design, metrics = plan.claim.design, metrics_of([plan])
+    design = plan.claim.design
     assert isinstance(design, Comparison)
-    control, treated = (
-        _group_moments(plan, context, period, metrics, group) for group in (design.control, design.treatment)
-    )
+    control, treated = (_group_moments(plan, context, period, group) for group in (design.control, design.treatment))
     gates = passed(health_gate(plan, context, period), units_gate(control.n, treated.n, unit=f"{plan.unit}s"))
     if not control.y > 0 or not min(control.d, treated.d) > 0:
         raise GateError(Gate("measurable", "failed", f"{plan.metric.name} is 0 in '{design.control}'"))
@@ -160,9 +143,9 @@ def measure_comparison(plan: Plan, period: Period, _: None, context: Context) ->
     return from_comparison(plan, result, n_days=period.n_days, gates=gates, bias_sd=bias, doubt=doubt)
 
 
-def _group_moments(plan: Plan, context: Context, period: Period, metrics: list[Metric], group: str) -> Moments:
+def _group_moments(plan: Plan, context: Context, period: Period, group: str) -> Moments:
     """Sums of a claim's metric over the units of one group."""
-    column = plan.claim.design.group.partition(".")[2]  # type: ignore[union-attr]
+    column, metrics = plan.claim.design.group.partition(".")[2], metrics_of([plan])  # type: ignore[union-attr]
     where = [*where_of(plan.claim.scope), (column, "=", group)]
     values = unit_values(context.tables, metrics, unit=plan.unit, period=period, where=where)
     return _moments_at(unit_moments(values, metrics).set_index("metric"), plan.metric.name)
@@ -212,5 +195,4 @@ def _group_of(column: str) -> str | None:
 def _moments_at(moments: pd.DataFrame, key: object) -> Moments:
     if key not in moments.index:
         return Moments.of_mean(n=0.0, y=0.0, yy=0.0)
-    row = moments.loc[[key]].iloc[0]
-    return Moments(**{name: float(row[name]) for name in Moments.__slots__ if name in row.index})
+    return moments_of_row(moments.loc[[key]].iloc[0].to_dict())

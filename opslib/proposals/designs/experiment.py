@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeAlias
 
 import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
-from opslib.metrics import Metric, unit_moments
+from opslib.metrics import unit_moments
 from opslib.periods import Period
 from opslib.proposals.designs.arms import (
     Allocation,
@@ -25,13 +25,10 @@ from opslib.proposals.designs.arms import (
 from opslib.proposals.designs.base import (
     Context,
     GateError,
-    Look,
     Plan,
-    RecordedMetric,
     evaluates,
     from_comparison,
     health_gate,
-    look_of,
     metrics_of,
     passed,
     units_gate,
@@ -40,70 +37,48 @@ from opslib.proposals.model import Anytime, Experiment, GroupSequential, Scope
 from opslib.proposals.results import Gate, Measured
 from opslib.stats.moments import Moments, Strata, strata_of
 from opslib.stats.multiplicity import bonferroni_level
-from opslib.stats.ratios import Comparison, common_strata, compare
+from opslib.stats.ratios import Comparison, compare
 from opslib.stats.sample_ratio import widened
 from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks
 
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Claims that one scan answers."""
-
-    design: Experiment
-    period: Period
-    scope: Scope
+#: Claims that one scan answers: test, period, scope.
+_Batch: TypeAlias = tuple[Experiment, Period, Scope]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSums:
-    """Sums of a test's units.
+    """Sums of a test's units, and what all claims of a batch share.
 
-    Parameters
+    Attributes
     ----------
     moments : DataFrame
-        metric, variant, epoch, segment, n and the sums of `stats.moments.SUMS`.
+        One row a metric, arm, epoch and segment, with the columns of `Moments`.
     assigned : DataFrame
-        variant, epoch, assigned_on, n: who was taken in when; without assigned_on where only totals were kept.
-    allocation : Allocation
-        Planned shares.
-    arms : dict of metric to (Strata, Strata)
-        Control and treated by epoch, segments added up.
-    ratio, bound : Gate, float
-        From `arms.ratio_gate`.
-    crossing : tuple of Gate
-        From `arms.crossing_gate`.
+        One row an arm, epoch and day: variant, epoch, assigned_on, n.
+    arms : dict of metric to pair
+        Control and treatment by epoch, segments added up.
+    gates : tuple of Gate
+        Units in both arms, the arms' sizes, changes of the split.
+    bound : float
+        By how much units lost unseen may bias the result, relative to the control value.
     """
 
     moments: pd.DataFrame
     assigned: pd.DataFrame
-    allocation: Allocation
     arms: dict[str, tuple[Strata, Strata]]
-    ratio: Gate
+    gates: tuple[Gate, ...]
     bound: float
-    crossing: tuple[Gate, ...] = ()
 
     @classmethod
     def of(
-        cls,
-        moments: pd.DataFrame,
-        assigned: pd.DataFrame,
-        *,
-        design: Experiment,
-        allocation: Allocation,
-        crossing: tuple[Gate, ...] = (),
+        cls, moments: pd.DataFrame, assigned: pd.DataFrame, design: Experiment, context: Context, *crossing: Gate
     ) -> ArmSums:
-        """What all claims of a batch share, worked out once."""
+        """Sums with what is worked out once for a batch."""
+        allocation = allocation_of(context.tables, design)
         ratio, bound = ratio_gate(assigned.groupby(["variant", "epoch"])["n"].sum().reset_index(), allocation)
         arms = {str(name): _arms(rows, design) for name, rows in moments.groupby("metric")}
-        return cls(
-            moments=moments,
-            assigned=assigned,
-            allocation=allocation,
-            arms=arms,
-            ratio=ratio,
-            bound=bound,
-            crossing=crossing,
-        )
+        gates = (*crossing, ratio, *_ramp_gates(design, allocation))
+        return cls(moments=moments, assigned=assigned, arms=arms, gates=gates, bound=bound)
 
     def n_left_out(self, metric: str) -> int:
         """Units of epochs in which one of the arms has none to compare with."""
@@ -111,94 +86,64 @@ class ArmSums:
         return int(whole - sum(m.n for arm in self.arms.get(metric, ()) for m in arm.values()))
 
 
-def unit_gate(design: Experiment) -> Gate:
+def wrong_unit(plan: Plan) -> Measured | None:
     """Refuses an analysis by another unit than the one that was randomised."""
+    design = plan.claim.design
+    assert isinstance(design, Experiment)
     by = design.analysed_by or design.randomised
     if by == design.randomised:
-        return Gate("clustered unit known", "passed", f"analysed by {by}, as randomised")
+        return None
     sentence = (
         f"a test by {by} although each {design.randomised} was randomised counts what belongs together as independent "
         "and finds effects that are not there"
     )
-    return Gate("clustered unit known", "failed", sentence)
+    return Measured(effect=None, gates=(Gate("clustered unit known", "failed", sentence),))
 
 
-def _wrong_unit(plan: Plan) -> Measured | None:
-    gate = unit_gate(plan.claim.design)  # type: ignore[arg-type]
-    return Measured(effect=None, gates=(gate,)) if gate.status == "failed" else None
+def _compared(control: Strata, treated: Strata, plan: Plan, *, fractions: Sequence[float]) -> Comparison:
+    """Two arms at the level that the stopping rule allows after looks at these shares of the information (0-1).
 
-
-def compare_at_look(
-    control: Strata | Moments,
-    treated: Strata | Moments,
-    *,
-    plan: Plan,
-    look: Look,
-    fractions: Sequence[float] = (),
-) -> Comparison:
-    """Two arms compared at the level that the stopping rule allows.
-
-    Parameters
-    ----------
-    control, treated : Moments, or mapping of stratum to Moments
-    plan : Plan
-        Its level holds over all looks together.
-    look : Look
-        From `look_of`.
-    fractions : sequence of float
-        Share of the information at each planned look up to this one (0-1).
-
-    Returns
-    -------
-    Comparison
-        Repeated confidence interval after planned looks, confidence sequence for an anytime design.
+    A repeated confidence interval after planned looks, a confidence sequence for an anytime design.
     """
     level, stopping = plan.level, plan.claim.stopping
     if isinstance(stopping, GroupSequential):
-        level = planned_looks(list(fractions), level=plan.level).levels[look.number - 1]
+        level = planned_looks(fractions, level=plan.level).levels[-1]
     elif isinstance(stopping, Anytime):
-        c, t, _ = common_strata(control, treated)
-        n = float(sum(m.n for arm in (c, t) for m in arm.values()))
+        n = float(sum(m.n for arm in (control, treated) for m in arm.values()))
         level = nominal_level(anytime_critical(n, tuned_at=stopping.tuned_n, level=plan.level))
     return compare(control, treated, unit=plan.metric.unit, level=level).at_level(plan.level)
 
 
 def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
-    design, metrics, period = batch.design, metrics_of(plans), batch.period
-    allocation = allocation_of(context.tables, design)
+    (design, period, scope), metrics = batch, metrics_of(plans)
     if design.source == "experiment_summaries":
-        return _summary_sums(batch, metrics, context, allocation)
+        return _summary_sums(design, period, metrics, context)
     units = _with_segment(assigned_units(context.tables, design, period=period), design, context)
     days = units.group_by(["variant", "epoch", "assigned_on"]).aggregate(n=units.count())
     assigned = engine.collect(days.order_by(["variant", "epoch", "assigned_on"]))
     before = before_assignment(period, assigned, design)
-    values = outcome_values(
-        context.tables, design, metrics, period=period, scope=batch.scope, units=units, before=before
-    )
+    values = outcome_values(context.tables, design, metrics, period=period, scope=scope, units=units, before=before)
     sides = {f"{metric.name}_covariate": f"{metric.name}_before_numerator" for metric in metrics}
     values = values.mutate(**{name: values[side] for name, side in sides.items() if side in values.columns})
     moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])
-    crossing = crossing_gate(context.tables, design, period=period)
-    return ArmSums.of(moments, assigned, design=design, allocation=allocation, crossing=crossing)
+    return ArmSums.of(moments, assigned, design, context, *crossing_gate(context.tables, design, period=period))
 
 
 @evaluates(
     "experiment",
-    key=lambda plan, period: _Batch(plan.claim.design, period, plan.claim.scope),  # type: ignore[arg-type]
+    key=lambda plan, period: (plan.claim.design, period, plan.claim.scope),
     read=_sums,
-    unread=_wrong_unit,
+    unread=wrong_unit,
 )
 def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Context) -> Measured:
     """Effect of a randomised test; claims that share test, period and scope are answered by one scan of each source."""
-    design, look = plan.claim.design, look_of(plan.claim, as_of=context.as_of)
+    design = plan.claim.design
     assert isinstance(design, Experiment)
     arms = sums.arms.get(plan.metric.name, ({}, {}))
     n_control, n_treated = (sum(m.n for m in arm.values()) for arm in arms)
     gates = passed(
         health_gate(plan, context, period),
-        *sums.crossing,
-        sums.ratio,
-        *_ramp_gates(design, sums.allocation),
+        *sums.gates,
         units_gate(n_control, n_treated, unit=f"{design.randomised}s"),
         n_control=int(n_control),
         n_treated=int(n_treated),
@@ -207,8 +152,7 @@ def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Conte
     if not baseline > 0 or not all(m.d > 0 and m.n >= 2 for arm in arms for m in arm.values()):
         sentence = f"{plan.metric.name} is {baseline:.3g} in '{design.control}': nothing to compare with"
         raise GateError(*gates, Gate("measurable", "failed", sentence))
-    fractions = _fractions(plan, sums.assigned, look)
-    result = compare_at_look(*arms, plan=plan, look=look, fractions=fractions)
+    result = _compared(*arms, plan, fractions=_fractions(plan, sums.assigned, period))
     measured = from_comparison(
         plan,
         result,
@@ -241,17 +185,17 @@ def _ramp_gates(design: Experiment, allocation: Allocation) -> tuple[Gate, ...]:
     return (Gate("ramp strata", "passed", f"{len(allocation.shares)} allocation epochs, compared within each"),)
 
 
-def _fractions(plan: Plan, assigned: pd.DataFrame, look: Look) -> list[float]:
-    """Information at the planned looks up to this one: units taken in, against the calendar's share at this look."""
+def _fractions(plan: Plan, assigned: pd.DataFrame, period: Period) -> list[float]:
+    """Information at the planned looks up to the period's end: units taken in, against the calendar's share there."""
     stopping, window = plan.claim.stopping, plan.claim.window
     if not isinstance(stopping, GroupSequential):
         return []
-    share = ((stopping.looks[look.number - 1] - window.start).days + 1) / window.period.n_days
+    looks = [look for look in stopping.looks if look <= period.end]
     days = pd.to_datetime(assigned["assigned_on"])
-    n = [float(assigned.loc[days <= pd.Timestamp(day), "n"].sum()) for day in stopping.looks[: look.number]]
-    rising = all(a < b for a, b in zip([0.0, *n], n, strict=False))
-    if not rising:
-        n = [((day - window.start).days + 1.0) for day in stopping.looks[: look.number]]
+    n = [float(assigned.loc[days <= pd.Timestamp(look), "n"].sum()) for look in looks]
+    if not all(a < b for a, b in zip([0.0, *n], n, strict=False)):
+        n = [(look - window.start).days + 1.0 for look in looks]
+    share = period.n_days / window.period.n_days
     return [share * k / n[-1] for k in n]
 
 
@@ -289,42 +233,30 @@ def _with_segment(units: ir.Table, design: Experiment, context: Context) -> ir.T
     return joined.mutate(segment=joined["segment"].fill_null("unknown"))
 
 
-def _summary_sums(batch: _Batch, metrics: list[Any], context: Context, allocation: Allocation) -> ArmSums:
+def _summary_sums(design: Experiment, period: Period, metrics: list[Any], context: Context) -> ArmSums:
     """Moments from totals as published: the last row of each arm and metric in the window."""
-    design = batch.design
     rows = require(context.tables, "experiment_summaries")
     rows = rows.filter(
         rows["experiment_id"] == design.experiment,
-        rows["observed_at"].date() < batch.period.until,
+        rows["observed_at"].date() < period.until,
         rows["variant"].isin([design.control, design.treatment]),
     )
     frame = engine.collect(rows.order_by(["metric", "variant", "observed_at"]))
-    last = frame.groupby(["metric", "variant"]).tail(1).set_index(["metric", "variant"])
+    last: dict[Any, Any] = (
+        frame.groupby(["metric", "variant"]).tail(1).set_index(["metric", "variant"]).to_dict("index")
+    )
     made = []
-    for metric in metrics:
-        for variant in (design.control, design.treatment):
-            if (metric.name, variant) in last.index:
-                moments = _summary_moments(last, metric, variant)
-                made.append(
-                    {
-                        "metric": metric.name,
-                        "variant": variant,
-                        "epoch": 0,
-                        "segment": "",
-                        **{name: getattr(moments, name) for name in moments.__slots__},
-                    }
-                )
+    for name, variant in ((metric.name, arm) for metric in metrics for arm in (design.control, design.treatment)):
+        row, below = last.get((name, variant)), last.get((f"{name}_denominator", variant))
+        if row is None:
+            continue
+        denominator = (
+            None if below is None else (float(below["mean"]), float(below["variance"]), float(row["covariance"]))
+        )
+        sums = Moments.of_summary(
+            n=float(row["n"]), mean=float(row["mean"]), variance=float(row["variance"]), denominator=denominator
+        )
+        made.append({"metric": name, "variant": variant, "epoch": 0, "segment": "", **asdict(sums)})
     found = pd.DataFrame(made, columns=["metric", "variant", "epoch", "segment", *Moments.__slots__])
     assigned = found.drop_duplicates("variant")[["variant", "epoch", "n"]].assign(assigned_on=pd.Timestamp.max)
-    return ArmSums.of(found, assigned, design=design, allocation=allocation)
-
-
-def _summary_moments(last: pd.DataFrame, metric: Metric | RecordedMetric, variant: str) -> Moments:
-    rows: dict[Any, dict[str, Any]] = last.to_dict("index")  # type: ignore[assignment]
-    row, other = rows[(metric.name, variant)], rows.get((f"{metric.name}_denominator", variant))
-    denominator = None
-    if other is not None:
-        denominator = (float(other["mean"]), float(other["variance"]), float(row["covariance"]))
-    return Moments.of_summary(
-        n=float(row["n"]), mean=float(row["mean"]), variance=float(row["variance"]), denominator=denominator
-    )
+    return ArmSums.of(found, assigned, design, context)

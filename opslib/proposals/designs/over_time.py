@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from opslib.errors import DesignError
-from opslib.metrics import daily_values
 from opslib.periods import Period
 from opslib.proposals.designs.arms import rollout_units
-from opslib.proposals.designs.base import Context, GateError, Plan, evaluates, health_gate, metrics_of, passed
+from opslib.proposals.designs.base import Context, GateError, Plan, days_of, evaluates, health_gate, passed
 from opslib.proposals.designs.selection import selection_gate, worst_gate
 from opslib.proposals.model import BeforeAfter, Rollout
 from opslib.proposals.results import Gate, GateName, Measured
-from opslib.proposals.scope import Scope, where_of
+from opslib.proposals.scope import Scope
 from opslib.stats import before_after as placebo
 from opslib.stats import rollouts
 from opslib.stats.estimates import Estimate
@@ -58,10 +57,9 @@ def measure_before_after(plan: Plan, period: Period, _: None, context: Context) 
     if design.control_scope:
         series["control"] = _series(plan, context, whole, design.control_scope)["value"]
         controls = ("control",)
-    if context.coverage is None:
-        series = _since_first_sale(series)
-    after = pd.to_datetime(series["day"]) >= pd.Timestamp(period.start)
-    before = pd.to_datetime(series["day"]) < pd.Timestamp(design.changed_on)
+    if context.coverage is None:  # days before the first value are days before the data, not days without sales
+        series = series[(series["value"].fillna(0.0) != 0).cummax()].reset_index(drop=True)
+    after, before = series["day"] >= pd.Timestamp(period.start), series["day"] < pd.Timestamp(design.changed_on)
     found = placebo.before_after(
         series[before | after],
         changed_on=period.start,
@@ -77,7 +75,6 @@ def measure_before_after(plan: Plan, period: Period, _: None, context: Context) 
         effect=towards(effect, direction=plan.direction),
         gates=(*gates, *_warnings(found.warnings, "enough history"), *chosen),
         baseline=baseline,
-        outcome=float(series.loc[after, "value"].mean()),
         n_control=found.n_windows,
         n_treated=1,
         n_days=period.n_days,
@@ -98,17 +95,9 @@ def _first_of_history(design: BeforeAfter, context: Context) -> date:
     return min(max(asked, context.coverage.first), design.changed_on - timedelta(days=1))
 
 
-def _since_first_sale(series: pd.DataFrame) -> pd.DataFrame:
-    """Without coverage, days before the first one with a value are days before the data, not days without sales."""
-    begun = (series["value"].fillna(0.0) != 0).cummax()
-    return series[begun].reset_index(drop=True)
-
-
 def _series(plan: Plan, context: Context, period: Period, scope: Scope) -> pd.DataFrame:
     """One row a day: day, value; days that were not observed are missing."""
-    days = daily_values(
-        context.tables, metrics_of([plan]), period=period, coverage=context.coverage, where=where_of(scope)
-    )
+    days = days_of([plan], context, period, scope)
     return days[["day", plan.metric.name]].rename(columns={plan.metric.name: "value"})
 
 
@@ -167,8 +156,7 @@ def _estimated(
         return effect, found.p_value, (*found.warnings, *few), sizes, sizes[0] - 1.0
     collapsed = rollouts.rollout(panel, scale=plan.claim.scale, level=plan.level)
     sizes = collapsed.n_untreated, collapsed.n_treated
-    df = sum(sizes) - collapsed.units["treated_from"].nunique() - 1.0 if collapsed.inference == "pooled t" else None
-    return collapsed.effect, collapsed.p_value, collapsed.warnings, sizes, df
+    return collapsed.effect, collapsed.p_value, collapsed.warnings, sizes, collapsed.df
 
 
 def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.DataFrame:
@@ -180,14 +168,7 @@ def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.
     units = rollout_units(context.tables, design)
     first = units["treated_from"].min().date()
     whole = Period(first - timedelta(days=design.history_days // WEEK * WEEK), period.end)
-    days = daily_values(
-        context.tables,
-        metrics_of([plan]),
-        period=whole,
-        coverage=context.coverage,
-        where=where_of(plan.claim.scope),
-        by=str(units["unit"].iloc[0]),
-    )
+    days = days_of([plan], context, whole, plan.claim.scope, by=str(units["unit"].iloc[0]))
     days = days[days["unit_id"].isin(units["unit_id"])]
     days = days.assign(period=(days["day"] - pd.Timestamp(whole.start)).dt.days // WEEK)
     sums = _weeks(days[days["period"] < whole.n_days // WEEK], plan)

@@ -174,8 +174,5 @@ def _promotion_weeks(context: Context, period: Period) -> frozenset[pd.Timestamp
     weeks: set[pd.Timestamp] = set()
     for start, end in zip(pd.to_datetime(found["started_at"]), pd.to_datetime(found["ended_at"]), strict=True):
         last = period.end if pd.isna(end) else end.date()
-        day = floor_date(start.date(), "week")
-        while day <= last:
-            weeks.add(pd.Timestamp(day))
-            day += timedelta(days=7)
+        weeks |= set(pd.date_range(floor_date(start.date(), "week"), last, freq="7D"))
     return frozenset(weeks)
