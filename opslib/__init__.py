@@ -5,17 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # what a type checker and an editor see; the same names are looked up below when they are asked for
-    from opslib import charts as charts
-    from opslib import classification as classification
-    from opslib import kpis as kpis
-    from opslib import positioning as positioning
-    from opslib import segmentation as segmentation
-    from opslib import tables as tables
-    from opslib.page import open_page as open_page
-    from opslib.proposals.drafting import draft as draft
-    from opslib.shop.sources import open_shop as open_shop
-
 __version__ = "0.1.0"
 #: Rooms, pictures and tables; then functions with the module that has them. `import opslib` itself loads nothing heavy.
 _MODULES = ("charts", "classification", "kpis", "positioning", "segmentation", "tables")
@@ -25,14 +14,25 @@ _FUNCTIONS = {
     "open_shop": "opslib.shop.sources:open_shop",
 }
 
+if TYPE_CHECKING:  # type checkers and editors see the same names, and no others
+    from opslib import charts as charts
+    from opslib import classification as classification
+    from opslib import kpis as kpis
+    from opslib import positioning as positioning
+    from opslib import segmentation as segmentation
+    from opslib import tables as tables
+    from opslib.page import open_page as open_page
+    from opslib.proposals.drafting import draft as draft
+    from opslib.shop.sources import open_shop as open_shop
+else:
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _FUNCTIONS:
-        raise AttributeError(f"module 'opslib' has no attribute '{name}'")
-    home, _, function = _FUNCTIONS[name].partition(":")
-    return getattr(importlib.import_module(home), function)
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name not in _FUNCTIONS:
+            raise AttributeError(f"module 'opslib' has no attribute '{name}'")
+        home, _, function = _FUNCTIONS[name].partition(":")
+        return getattr(importlib.import_module(home), function)
 
 
 def __dir__() -> list[str]:

@@ -87,6 +87,16 @@ def test_a_process_with_threads_is_not_forked() -> None:
         thread.join()
 
 
+def test_a_name_that_is_looked_up_when_asked_for_is_loaded_and_one_that_is_not_there_is_left_out() -> None:
+    code = (
+        "import sys; from opslib.reporting import forkserver\n"
+        "for name in ('opslib.open_page', 'opslib.nothing', 'nothing.at_all', 'json'): forkserver._preload(name)\n"
+        "print('opslib.page' in sys.modules, 'json' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True True\n", "not loaded: nothing.at_all: No module named 'nothing'\n")
+
+
 STARTER = (
     "import os, signal, sys\nfrom opslib.reporting import kernels\nkernels.PRELOAD = ()\n"
     "server = kernels.server()\nargv = ['-f', sys.argv[1]]\n"
