@@ -39,6 +39,8 @@ def drawing(draw: Callable[_Given, Axes | None]) -> Callable[_Given, Axes | None
     takes the place of the one made from the result, ``ax`` of a new figure.
     """
 
+    plain: Callable[..., Axes | None] = draw
+
     @functools.wraps(draw)
     def drawn(*given: _Given.args, **chosen: _Given.kwargs) -> Axes | None:
         options: dict[str, Any] = dict(chosen)
@@ -50,7 +52,7 @@ def drawing(draw: Callable[_Given, Axes | None]) -> Callable[_Given, Axes | None
         with theme.drawn_on(ax):
             _titles.append(title or "")
             try:
-                return draw(result, *rest, **options)  # type: ignore[call-arg]
+                return plain(result, *rest, **options)
             finally:
                 _titles.pop()
 

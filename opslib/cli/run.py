@@ -18,7 +18,6 @@ from opslib.cli.common import (
     read_pairs,
 )
 from opslib.errors import ParameterError
-from opslib.privacy import MINIMUM
 from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
@@ -186,6 +185,7 @@ def _few(column: str, shop: OpenShop) -> list[str]:
 
 def _values(column: str, asked: tuple[Any, ...], shop: OpenShop) -> list[str]:
     """Values of an ``--each``: those given, or all that the orders have, without those of too few people."""
+    from opslib.privacy import MINIMUM
     from opslib.shop.choices import require_group
 
     require_group(column, asked_by=f"--each {column}")
