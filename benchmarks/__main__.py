@@ -20,7 +20,7 @@ from opslib.shop.root import project_root
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.cells import Cell
+    from benchmarks.scenario import Scenario
 
 app = typer.Typer(help="How often verdicts are wrong, and what the recommendation is worth.", no_args_is_help=True)
 Out = Annotated[Path | None, typer.Option(help="Markdown file to write, with a picture beside it (default: print).")]
@@ -75,7 +75,7 @@ def regret(
     _write(out, head + "\n".join(lines) + "\n")
 
 
-def _with_progress(cells: list[Cell], replicates: int, seed: int) -> pd.DataFrame:
+def _with_progress(cells: list[Scenario], replicates: int, seed: int) -> pd.DataFrame:
     import pandas as pd
     from rich.console import Console
     from rich.progress import track
@@ -133,7 +133,7 @@ def speed(
     from benchmarks.speed import orders_only, run_speed, setting_of, speed_markdown
     from benchmarks.speed_sql import SQL
     from opslib.shop.choices import choose_period
-    from opslib.shop.sources import shop_names
+    from opslib.shop.opening import shop_names
 
     asked = f"{''.join(f' --shop {name}' for name in shop or ())} --pairs {pairs}{f' --only {only}' if only else ''}"
     text = f"# Speed against hand-written SQL\n\n`python -m benchmarks speed{asked}`; {_origin()}, {_machine()}.\n"

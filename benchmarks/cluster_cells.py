@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from benchmarks.cells import POWER_FLOOR, Cell, Replicates, over_effects
-from opslib.stats.clusters import cluster_effect
+from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, over_effects
+from opslib.stats.cluster_randomised import cluster_effect
 
 
-def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of a cluster experiment: clusters differ for good and wobble from period to period; see `Family`."""
     n, n_treated = cell.settings["clusters"], cell.settings["treated"]
     lasting = _standard(rng, (n_replicates, n), tail=cell.settings.get("tail"))
@@ -51,7 +51,7 @@ _PLANS = (
     ("20 of 40, effects vary", {"clusters": 40, "treated": 20, "wobble": 0.05, "varied": 0.03}),
     ("4 of 40, covariate", {"clusters": 40, "treated": 4, "wobble": 0.04}),
 )
-CELLS: tuple[Cell, ...] = tuple(
+CELLS: tuple[Scenario, ...] = tuple(
     cell
     for nuisance, settings in _PLANS
     for cell in over_effects(

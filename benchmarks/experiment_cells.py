@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.cells import Cell, Replicates, over_effects, sums_of, until_decided
-from opslib.stats.moments import SUMS, Moments
+from benchmarks.scenario import Replicates, Scenario, over_effects, sums_of, until_decided
 from opslib.stats.ratios import interval_of
 from opslib.stats.sample_ratio import mismatch_p_value, missingness_bound, sample_ratio
 from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks
+from opslib.stats.sufficient_statistics import SUMS, SufficientStatistics
 
 GATE_ALPHA = 0.001
 LOOKS = (0.25, 0.5, 0.75, 1.0)
 DAYS = 28
 
-Arm = dict[Any, Moments]
+Arm = dict[Any, SufficientStatistics]
 
 
-def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of an experiment: allocation, gate, comparison; see `Family`."""
     outcome = _OUTCOMES[cell.settings["outcome"]]
     seen, shares = _allocate(cell, rng, n_replicates)
@@ -35,12 +35,12 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     is_invalid = mismatch_p_value(seen.reshape(flat), expected.reshape(flat), df=len(shares)) < GATE_ALPHA
     if cell.kind != "fixed":
         return _looked_at(cell, control, treated, is_invalid)
-    value, lower, upper = interval_of(control, treated, level=0.95, adjust=cell.settings.get("adjust", True))
+    value, lower, upper = interval_of(control, treated, confidence_level=0.95, adjust=cell.settings.get("adjust", True))
     bound = _bound(cell)
     return Replicates(value, lower - bound, upper + bound, is_invalid, statistical=(lower, upper))
 
 
-def _allocate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> tuple[np.ndarray, np.ndarray]:
+def _allocate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> tuple[np.ndarray, np.ndarray]:
     """Units left after a loss, (n_replicates, n_epochs, control and treated), and the planned share of each epoch."""
     sizes = np.array(cell.settings.get("epochs") or (cell.settings["n"],))
     shares = np.array(cell.settings.get("shares", (cell.settings.get("share", 0.5),)))
@@ -52,19 +52,21 @@ def _allocate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> tuple[
     return np.stack([sizes - treated, treated - lost], axis=-1), shares
 
 
-def _conversion(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
+def _conversion(
+    cell: Scenario, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool
+) -> list[SufficientStatistics]:
     """Buyers among visitors; lost visitors buy less often by ``contrast``, so the rest looks better."""
     loss, contrast = cell.settings.get("loss", 0.0), cell.settings.get("contrast", 0.0)
     bias = (1 - loss * (1 - contrast)) / (1 - loss)
     factor = (1 + cell.true_effect) * bias if is_treated else 1.0
     successes = rng.binomial(n, np.array(cell.settings["rate"]) * factor)
     return [
-        Moments.of_share(n=units.astype(float), successes=buyers.astype(float))
+        SufficientStatistics.of_share(n=units.astype(float), successes=buyers.astype(float))
         for units, buyers in zip(n.T, successes.T, strict=True)
     ]
 
 
-def _spend(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
+def _spend(cell: Scenario, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[SufficientStatistics]:
     """Spend a visitor: few buy, and what they spend has a heavy tail; the effect scales it, or brings buyers."""
     by_buyers = cell.settings.get("effect_on") == "buyers"
     effect = 1 + cell.true_effect if is_treated else 1.0
@@ -73,7 +75,7 @@ def _spend(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: b
         buyers = rng.binomial(units, cell.settings["rate"] * (effect if by_buyers else 1.0))
         spend = _amounts(cell.settings, rng, int(buyers.sum()), is_treated=is_treated)
         y, yy, yyy = (sums_of(spend**power, buyers) for power in (1, 2, 3))
-        moments = Moments.of_mean(n=units.astype(float), y=y, yy=yy, yyy=yyy)
+        moments = SufficientStatistics.of_mean(n=units.astype(float), y=y, yy=yy, yyy=yyy)
         found.append(moments if by_buyers else moments.scaled(effect))
     return found
 
@@ -85,24 +87,32 @@ def _amounts(settings: Mapping[str, Any], rng: np.random.Generator, n: int, *, i
     return np.exp(rng.normal(0.0, 1.0, n) * sigma - sigma**2 / 2)
 
 
-def _sessions(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
+def _sessions(
+    cell: Scenario, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool
+) -> list[SufficientStatistics]:
     """Converting sessions over sessions; a visitor's sessions resemble each other (beta-binomial)."""
     rate = cell.settings["rate"] * (1 + cell.true_effect * is_treated)
     return _drawn(rng, n, *_session_table(rate, cell.settings["icc"]))
 
 
-def _orders(cell: Cell, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[Moments]:
+def _orders(cell: Scenario, rng: np.random.Generator, n: np.ndarray, *, is_treated: bool) -> list[SufficientStatistics]:
     """Orders a customer, with orders of the time before as covariate (a Poisson rate that differs by gamma)."""
     return _drawn(rng, n, *_order_table(cell.settings["dispersion"], 1 + cell.true_effect * is_treated))
 
 
-def _drawn(rng: np.random.Generator, n: np.ndarray, columns: np.ndarray, probability: np.ndarray) -> list[Moments]:
+def _drawn(
+    rng: np.random.Generator, n: np.ndarray, columns: np.ndarray, probability: np.ndarray
+) -> list[SufficientStatistics]:
     """Moments of units drawn from a table of what a unit may be: y, d, x and its probability."""
     products = {name: np.prod([columns["ydx".index(letter)] for letter in name], axis=0) for name in SUMS}
     found = []
     for units in n.T:
         counts = rng.multinomial(units, probability)
-        found.append(Moments(n=units.astype(float), **{name: counts @ product for name, product in products.items()}))
+        found.append(
+            SufficientStatistics(
+                n=units.astype(float), **{name: counts @ product for name, product in products.items()}
+            )
+        )
     return found
 
 
@@ -128,7 +138,7 @@ def _normalised(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return table[:-1], table[-1] / table[-1].sum()
 
 
-_OUTCOMES: Mapping[str, Callable[..., list[Moments]]] = {
+_OUTCOMES: Mapping[str, Callable[..., list[SufficientStatistics]]] = {
     "conversion": _conversion,
     "spend": _spend,
     "sessions": _sessions,
@@ -136,7 +146,7 @@ _OUTCOMES: Mapping[str, Callable[..., list[Moments]]] = {
 }
 
 
-def _bound(cell: Cell) -> float:
+def _bound(cell: Scenario) -> float:
     """The missingness bound of the design, from its planned sizes."""
     share = cell.settings.get("share", 0.5)
     shares = np.array([1 - share, share])
@@ -146,14 +156,14 @@ def _bound(cell: Cell) -> float:
     )
 
 
-def _looked_at(cell: Cell, control: Arm, treated: Arm, bad: np.ndarray) -> Replicates:
+def _looked_at(cell: Scenario, control: Arm, treated: Arm, bad: np.ndarray) -> Replicates:
     """Interval at the look where the claim is first decided; the oracle looks once, at the end."""
     levels, ends = planned_looks(LOOKS).levels, []
     for look, (c, t) in enumerate(zip(accumulate(control.values()), accumulate(treated.values()), strict=True)):
         n = float(np.mean(c.n + t.n))
         anytime = nominal_level(anytime_critical(n, tuned_at=cell.settings["n"]))
         level = levels[look] if cell.kind == "sequential" else anytime
-        ends.append(interval_of({"all": c}, {"all": t}, level=level))
+        ends.append(interval_of({"all": c}, {"all": t}, confidence_level=level))
     value, lower, upper = (np.stack(parts, axis=-1) for parts in zip(*ends, strict=True))
     bound = _bound(cell)
     at = until_decided(lower - bound, upper + bound, promise=cell.promise, m=cell.m)
@@ -165,7 +175,7 @@ def _looked_at(cell: Cell, control: Arm, treated: Arm, bad: np.ndarray) -> Repli
 
 _BOTH = ("0", "promise")
 _SPEND = {"outcome": "spend", "rate": 0.04, "sigma": 1.2}
-CELLS: tuple[Cell, ...] = tuple(
+CELLS: tuple[Scenario, ...] = tuple(
     cell
     for nuisance, settings, more in (
         ("conversion, 50/50", {"outcome": "conversion", "n": 100_000, "rate": 0.1}, {}),

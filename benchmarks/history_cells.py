@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells import Cell, Replicates, analysed, over_effects
+from benchmarks.scenario import Replicates, Scenario, analysed, over_effects
 from benchmarks.series_cells import autoregression, known_step
 from opslib.stats.before_after import before_after
 
@@ -16,7 +16,7 @@ _FIRST = date(2023, 1, 2)
 _WEEK = np.array([1.0, 0.9, 0.9, 1.0, 1.1, 1.4, 0.7])
 
 
-def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of a daily series changed after its history, analysed by placebo windows; see `Family`."""
     settings, has_control = cell.settings, cell.settings.get("control", False)
     n_history = settings.get("history", 364)
@@ -47,7 +47,7 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     return Replicates(*found, oracle=oracle)
 
 
-def _shared(cell: Cell, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+def _shared(cell: Scenario, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     """Logs of what the series and its control have in common: weekdays, growth, season, a break."""
     days = np.arange(shape[1])
     phase = rng.random((shape[0], 1))
@@ -61,7 +61,7 @@ def _shared(cell: Cell, rng: np.random.Generator, shape: tuple[int, int]) -> np.
     return logs
 
 
-def _oracle(cell: Cell, gap: np.ndarray, n_history: int, *, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _oracle(cell: Scenario, gap: np.ndarray, n_history: int, *, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Best linear estimate where covariance, weekdays, growth and season are known."""
     step, variance = known_step(gap, np.arange(gap.shape[1]) >= n_history, phi=cell.settings["phi"])
     return np.expm1(step + np.log1p(cell.true_effect)), np.full(len(gap), scale * np.sqrt(variance))
@@ -88,7 +88,7 @@ _SCENARIOS: tuple[tuple[str, dict[str, object]], ...] = (
 )
 #: Nothing can be known here: nearly all runs must be refused.
 _REFUSED = ("level break 84 days before, AR 0.6",)
-CELLS: tuple[Cell, ...] = (
+CELLS: tuple[Scenario, ...] = (
     *(
         cell
         for phi, noise in _NOISE.items()

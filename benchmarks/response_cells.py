@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.cells import POWER_FLOOR, Cell, Replicates, analysed, over_effects, panel_of
+from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
 from opslib.stats.estimates import Estimate
-from opslib.stats.response import log_response
+from opslib.stats.log_response import log_response
 
 _PHI, _STAY = 0.6, 0.8
 
 
-def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of a panel whose driver moves now and then; a flagged driver counts as invalid; see `Family`."""
     return Replicates(*analysed((_panel(cell, rng) for _ in range(n_replicates)), _slope))
 
 
-def _panel(cell: Cell, rng: np.random.Generator) -> pd.DataFrame:
+def _panel(cell: Scenario, rng: np.random.Generator) -> pd.DataFrame:
     """Log outcome = level + effect x log driver + period + noise that remembers."""
     n, n_periods = cell.settings["units"], cell.settings["periods"]
     columns = 1 if cell.settings.get("is_common") else n
@@ -44,7 +44,7 @@ _FEW_REASON = (
     "the oracle knows the spread; leaving out one of eight units at a time errs to the wide side, and Student's t "
     "with 7 degrees of freedom has a critical value of 2.36 for its 1.96"
 )
-CELLS: tuple[Cell, ...] = tuple(
+CELLS: tuple[Scenario, ...] = tuple(
     cell
     for name, settings in (
         ("20 units, 40 periods", {"units": 20, "periods": 40}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.cells import POWER_FLOOR, Cell, Replicates, analysed, over_effects, panel_of
+from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
 from benchmarks.series_cells import autoregression, known_step
 from opslib.stats.rollouts import rollout
 
@@ -12,7 +12,7 @@ N_BEFORE, N_AFTER = 16, 8
 _PHI = 0.5
 
 
-def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of weekly panels, some units treated from week 16, analysed by the collapsed design; see `Family`."""
     settings, n = cell.settings, cell.settings["units"]
     n_periods = N_BEFORE + N_AFTER
@@ -34,7 +34,7 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     return Replicates(*found, oracle=_oracle(cell, noise) if is_known else None)
 
 
-def _oracle(cell: Cell, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _oracle(cell: Scenario, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Best linear estimate of every unit's change where covariance and common shocks' weights are known."""
     changes, variance = known_step(noise, np.arange(noise.shape[2]) >= N_BEFORE, phi=_PHI)
     n, n_treated = noise.shape[1], cell.settings["treated"]
@@ -52,7 +52,7 @@ _REASON = {
     "weeks before and after do not weigh them by their memory",
 }
 _SIZES = ((6, 2, 0.05), (6, 3, 0.05), (12, 2, 0.07), (12, 6, 0.09), (20, 2, 0.07), (40, 2, 0.07), (40, 20, 0.16))
-CELLS: tuple[Cell, ...] = (
+CELLS: tuple[Scenario, ...] = (
     *(
         cell
         for units, treated, noise in _SIZES

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.cells import POWER_FLOOR, Cell, Replicates, over_effects, sums_of
-from opslib.stats.moments import Moments
+from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, over_effects, sums_of
 from opslib.stats.skewed import level_interval
+from opslib.stats.sufficient_statistics import SufficientStatistics
 from opslib.stats.trends import autoregressive_interval
 
 _WEEK = np.array([1.0, 0.9, 0.9, 1.0, 1.1, 1.3, 0.8])
 
 
-def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Runs of a level or a change over time, relative to its threshold; see `Family`."""
     if "n" in cell.settings:
         return _of_units(cell, rng, n_replicates)
@@ -28,14 +28,14 @@ def simulate(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replica
     return Replicates(*(np.array(autoregressive_interval(values, has_slope=has_slope)[:3]) * factor - shift))
 
 
-def _of_units(cell: Cell, rng: np.random.Generator, n_replicates: int) -> Replicates:
+def _of_units(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
     """Spend a visitor of one group: few buy, lognormal amounts of mean one."""
     rate, sigma = cell.settings["rate"], cell.settings["sigma"]
     buyers = rng.binomial(cell.settings["n"], rate, n_replicates)
     amounts = (1 + cell.true_effect) * np.exp(rng.normal(-(sigma**2) / 2, sigma, int(buyers.sum())))
     y, yy, yyy = (sums_of(amounts**power, buyers) for power in (1, 2, 3))
-    group = Moments.of_mean(n=np.full(n_replicates, float(cell.settings["n"])), y=y, yy=yy, yyy=yyy)
-    return Replicates(*(np.array(level_interval(group, level=0.95)[:3]) / rate - 1))
+    group = SufficientStatistics.of_mean(n=np.full(n_replicates, float(cell.settings["n"])), y=y, yy=yy, yyy=yyy)
+    return Replicates(*(np.array(level_interval(group, confidence_level=0.95)[:3]) / rate - 1))
 
 
 def known_step(noise: np.ndarray, is_after: np.ndarray, *, phi: float) -> tuple[np.ndarray, float]:
@@ -60,7 +60,7 @@ _FLOOR = {0.9: 0.7}
 _REASON = {
     0.9: "the oracle knows the memory of the days; 180 days that remember for ten hold some twenty of their own to learn it"
 }
-CELLS: tuple[Cell, ...] = tuple(
+CELLS: tuple[Scenario, ...] = tuple(
     cell
     for design in ("level", "trend")
     for phi, noise, missing in (

@@ -17,9 +17,9 @@ from benchmarks.speed_sql import SQL
 from opslib import classification, engine, kpis, positioning, segmentation
 from opslib.errors import EngineError, ParameterError
 from opslib.periods import Coverage, Period
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 from opslib.simulate.config import preset as preset_of
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 
 N_PAIRS = 15
 #: Columns of order lines that the cases read.

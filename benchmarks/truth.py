@@ -17,12 +17,12 @@ from benchmarks import (
     rollout_cells,
     series_cells,
 )
-from benchmarks.cells import POWER_FLOOR, Cell, Family, Replicates
+from benchmarks.scenario import POWER_FLOOR, Family, Replicates, Scenario
 from opslib.errors import ParameterError
 from opslib.stats.verdict_rule import level_verdict_of, verdict_of
 
 _MODULES = (experiment_cells, cluster_cells, series_cells, history_cells, rollout_cells, response_cells)
-CELLS: tuple[Cell, ...] = tuple(cell for module in _MODULES for cell in module.CELLS)
+CELLS: tuple[Scenario, ...] = tuple(cell for module in _MODULES for cell in module.CELLS)
 FAMILIES: Mapping[str, Family] = {cell.design: module.simulate for module in _MODULES for cell in module.CELLS}
 
 #: Targets of item 4 of the protocol.
@@ -46,7 +46,7 @@ _SMALL = ("partly", "refuted", "harmful")
 
 
 def run_truth(
-    cells: Sequence[Cell] = CELLS,
+    cells: Sequence[Scenario] = CELLS,
     *,
     n_replicates: int = 1000,
     seed: int = 1,
@@ -55,7 +55,7 @@ def run_truth(
 
     Parameters
     ----------
-    cells : sequence of Cell
+    cells : sequence of Scenario
         Scenarios; all of them by default.
     n_replicates : int
         Simulated runs a cell.
@@ -91,7 +91,7 @@ def run_truth(
     return pd.DataFrame(rows)
 
 
-def figures(cell: Cell, runs: Replicates) -> dict[str, Any]:
+def figures(cell: Scenario, runs: Replicates) -> dict[str, Any]:
     """Figures of one cell and the targets it misses."""
     n, truth = len(runs.value), cell.true_effect
     valid = ~np.broadcast_to(runs.is_invalid, n)
@@ -156,24 +156,24 @@ def _lowered_floors(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _state(cell: Cell, lower: float, upper: float) -> str:
+def _state(cell: Scenario, lower: float, upper: float) -> str:
     if cell.rule == "level":
         return level_verdict_of((lower, upper), threshold=cell.m)
     return verdict_of((lower, upper), promise=cell.promise, m=cell.m)
 
 
-def _wrong_support(cell: Cell, states: np.ndarray) -> float:
+def _wrong_support(cell: Scenario, states: np.ndarray) -> float:
     """Share of supports although the effect is not above ``m`` (a level: although it is at most at the threshold)."""
     return float(np.isin(states, _GOOD).mean()) if cell.true_effect <= cell.m else float("nan")
 
 
-def _wrong_refute(cell: Cell, states: np.ndarray) -> float:
+def _wrong_refute(cell: Scenario, states: np.ndarray) -> float:
     """Share of refutations although the promise is kept (a level: although the threshold is reached)."""
     asked = cell.m if cell.rule == "level" else cell.promise
     return float(np.isin(states, _SMALL).mean()) if cell.true_effect >= asked else float("nan")
 
 
-def _is_right(cell: Cell, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+def _is_right(cell: Scenario, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """Whether the interval shows what is true: an effect above ``m``, or that the promise is not kept."""
     if cell.rule == "level":
         return lower >= cell.m if cell.true_effect >= cell.m else upper < cell.m
@@ -190,7 +190,7 @@ def _within(truth: float, lower: np.ndarray, upper: np.ndarray) -> float:
     return float(np.mean((lower <= truth) & (truth <= upper))) if len(lower) else float("nan")
 
 
-def _missed(cell: Cell, row: dict[str, Any], statistical_coverage: float, *, n_valid: int) -> list[str]:
+def _missed(cell: Scenario, row: dict[str, Any], statistical_coverage: float, *, n_valid: int) -> list[str]:
     """Targets that a cell misses; a share counts as missed only if chance does not explain it.
 
     Coverage is a share of the runs with an answer, so their number bounds it: few answers prove little.

@@ -11,7 +11,7 @@ _MODULES = ("charts", "classification", "kpis", "positioning", "segmentation", "
 _FUNCTIONS = {
     "draft": "opslib.proposals.drafting:draft",
     "open_page": "opslib.page:open_page",
-    "open_shop": "opslib.shop.sources:open_shop",
+    "open_shop": "opslib.shop.opening:open_shop",
 }
 
 if TYPE_CHECKING:  # type checkers and editors see the same names, and no others
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # type checkers and editors see the same names, and no others
     from opslib import tables as tables
     from opslib.page import open_page as open_page
     from opslib.proposals.drafting import draft as draft
-    from opslib.shop.sources import open_shop as open_shop
+    from opslib.shop.opening import open_shop as open_shop
 else:
 
     def __getattr__(name: str) -> Any:

@@ -7,11 +7,11 @@ from typing import Literal, cast
 
 from opslib.errors import ContractError, nearest
 
-Kind = Literal["string", "integer", "quantity", "money", "number", "timestamp", "date", "boolean"]
+ColumnKind = Literal["string", "integer", "quantity", "money", "number", "timestamp", "date", "boolean"]
 Severity = Literal["error", "warning", "note"]
 
 #: Ibis type of each kind. Money and quantities are exact decimals, so sums do not depend on the order of rows.
-IBIS_TYPES: dict[Kind, str] = {
+IBIS_TYPES: dict[ColumnKind, str] = {
     "string": "string",
     "integer": "int64",
     "quantity": "decimal(18, 4)",
@@ -69,7 +69,7 @@ class ColumnContract:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     meaning: str
     is_required: bool = False
     minimum: float | None = None
@@ -137,7 +137,7 @@ def _column(spec: str, meaning: str, **more: object) -> ColumnContract:
     name, kind = spec.split()
     return ColumnContract(
         name=name.lstrip("*"),
-        kind=cast(Kind, kind),
+        kind=cast(ColumnKind, kind),
         meaning=meaning,
         is_required=name.startswith("*"),
         **more,  # type: ignore[arg-type]

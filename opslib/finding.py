@@ -14,8 +14,8 @@ from opslib.periods import Coverage, Period
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Unsaid
 
-Kind = Literal["measured", "estimated", "described", "simulated"]
-KINDS: tuple[Kind, ...] = ("measured", "estimated", "described", "simulated")
+FindingKind = Literal["measured", "estimated", "described", "simulated"]
+KINDS: tuple[FindingKind, ...] = ("measured", "estimated", "described", "simulated")
 Role = Literal["key figure", "change", "data", "promise"]
 ROLES: tuple[Role, ...] = ("key figure", "change", "data", "promise")
 Compared = Literal["previous", "year_before"]
@@ -147,7 +147,7 @@ class Finding:
 
     key: str
     sentence: str
-    kind: Kind
+    kind: FindingKind
     estimate: Estimate | None = None
     grade: Grade | None = None
     section: str | None = None

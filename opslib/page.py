@@ -23,7 +23,7 @@ from opslib.privacy import MINIMUM
 from opslib.proposals.drafting import draft
 from opslib.shop import choices, latest, reads
 from opslib.shop.derived import with_contract_columns
-from opslib.shop.sources import Shop, open_shop
+from opslib.shop.opening import Shop, open_shop
 
 Need = str | tuple[str, ...]
 _PREFIX = "application/vnd.opslib."

@@ -46,11 +46,11 @@ FREE_TEXT_COLUMNS = frozenset({"text", "query", "note", "comment", "example", "m
 WITHHELD = "is_withheld"
 _TOLERANCE = 1e-9
 
-Cell = tuple[object, ...]
+Group = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Withholding:
+class Suppression:
     """Which cells of a page's tables are withheld: decided once on counts of people, used for every metric.
 
     Parameters
@@ -62,7 +62,7 @@ class Withholding:
     """
 
     dimensions: tuple[str, ...]
-    cells: frozenset[Cell]
+    cells: frozenset[Group]
 
     def apply(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The frame with all measures of withheld cells missing and a column ``is_withheld``.
@@ -91,14 +91,14 @@ def _without(column: pd.Series, hidden: np.ndarray) -> pd.Series:
     return (column.astype("float64") if pd.api.types.is_integer_dtype(column) else column).mask(hidden)
 
 
-def plan_withholding(
+def plan_suppression(
     frame: pd.DataFrame,
     *,
     people: str,
     dimensions: Sequence[str],
     minimum: int = MINIMUM,
-    also: frozenset[Cell] = frozenset(),
-) -> Withholding:
+    also: frozenset[Group] = frozenset(),
+) -> Suppression:
     """Decide which cells are withheld, given how many distinct people each stands for.
 
     A cell with 1 to ``minimum - 1`` people is withheld; then the next smallest of its row and column until the withheld
@@ -130,7 +130,7 @@ def plan_withholding(
     Examples
     --------
     >>> sizes = pd.DataFrame({"segment": ["a", "b", "c"], "n_customers": [4, 300, 40]})
-    >>> sorted(plan_withholding(sizes, people="n_customers", dimensions=["segment"]).cells)
+    >>> sorted(plan_suppression(sizes, people="n_customers", dimensions=["segment"]).cells)
     [('a',), ('c',)]
     """
     dimensions = tuple(dimensions)
@@ -149,18 +149,18 @@ def plan_withholding(
         if not changed:
             changed = _protect(lines, counts, hidden)
     gone = frozenset(cell for cell, is_gone in zip(cells, hidden, strict=True) if is_gone)
-    return Withholding(dimensions=dimensions, cells=gone)
+    return Suppression(dimensions=dimensions, cells=gone)
 
 
-def withhold_small(
+def suppress_small(
     frame: pd.DataFrame, *, people: str, dimensions: Sequence[str], minimum: int = MINIMUM
 ) -> pd.DataFrame:
-    """The frame without its small cells; :func:`plan_withholding` and ``apply`` in one step.
+    """The frame without its small cells; :func:`plan_suppression` and ``apply`` in one step.
 
     Parameters
     ----------
     frame, people, dimensions, minimum
-        As in :func:`plan_withholding`.
+        As in :func:`plan_suppression`.
 
     Returns
     -------
@@ -170,10 +170,10 @@ def withhold_small(
     Examples
     --------
     >>> sizes = pd.DataFrame({"segment": ["a", "b", "c"], "n_customers": [4, 300, 40]})
-    >>> withhold_small(sizes, people="n_customers", dimensions=["segment"])["n_customers"].tolist()
+    >>> suppress_small(sizes, people="n_customers", dimensions=["segment"])["n_customers"].tolist()
     [nan, 300.0, nan]
     """
-    return plan_withholding(frame, people=people, dimensions=dimensions, minimum=minimum).apply(frame)
+    return plan_suppression(frame, people=people, dimensions=dimensions, minimum=minimum).apply(frame)
 
 
 def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = MINIMUM) -> pd.DataFrame:
@@ -212,13 +212,13 @@ def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = M
     return merged
 
 
-def _cells(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Cell]:
+def _cells(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Group]:
     return list(frame[list(dimensions)].itertuples(index=False, name=None))
 
 
-def _lines(cells: list[Cell], n_dimensions: int) -> list[np.ndarray]:
+def _lines(cells: list[Group], n_dimensions: int) -> list[np.ndarray]:
     """Positions of the cells that add up to one shown total: all that share every dimension but one."""
-    lines: dict[tuple[int, Cell], list[int]] = defaultdict(list)
+    lines: dict[tuple[int, Group], list[int]] = defaultdict(list)
     for position, cell in enumerate(cells):
         for free in range(n_dimensions):
             lines[free, cell[:free] + cell[free + 1 :]].append(position)

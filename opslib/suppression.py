@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import pandas as pd
 
 from opslib.errors import ParameterError
-from opslib.privacy import MINIMUM, WITHHELD, Cell, Withholding, plan_withholding
+from opslib.privacy import MINIMUM, WITHHELD, Group, Suppression, plan_suppression
 
 Result = TypeVar("Result")
 _Given = ParamSpec("_Given")
@@ -60,7 +60,7 @@ class _Page:
 
     minimum: int = MINIMUM
     is_strict: bool = False
-    withheld: dict[tuple[str, ...], frozenset[Cell]] = field(default_factory=dict)
+    withheld: dict[tuple[str, ...], frozenset[Group]] = field(default_factory=dict)
 
 
 _page = _Page()
@@ -213,7 +213,7 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
         sizes = frame[[*people.by, people.count]].fillna({people.count: 0})
         also = frozenset(_cells(frame[earlier], people.by))
         if people.adds_up:
-            gone = plan_withholding(
+            gone = plan_suppression(
                 sizes, people=people.count, dimensions=people.by, minimum=_page.minimum, also=also
             ).cells
         else:
@@ -227,7 +227,7 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
         )
     gone |= frozenset(_cells(frame[earlier], people.by))
     _page.withheld[people.by] = _page.withheld.get(people.by, frozenset()) | gone
-    return Withholding(dimensions=people.by, cells=gone).apply(frame)
+    return Suppression(dimensions=people.by, cells=gone).apply(frame)
 
 
 def _earlier(frame: pd.DataFrame, by: tuple[str, ...]) -> pd.Series:
@@ -239,7 +239,7 @@ def _earlier(frame: pd.DataFrame, by: tuple[str, ...]) -> pd.Series:
     return hidden
 
 
-def _cells(frame: pd.DataFrame, by: tuple[str, ...]) -> list[Cell]:
+def _cells(frame: pd.DataFrame, by: tuple[str, ...]) -> list[Group]:
     return list(frame[list(by)].itertuples(index=False, name=None))
 
 

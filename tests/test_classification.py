@@ -260,7 +260,7 @@ def test_tails_equal_scipy() -> None:
     table = engine.as_table(pd.DataFrame({"df": np.arange(0.0, 200.0), "z": np.linspace(-9, 9, 200)}))
     for level in (0.9, 0.95, 0.99):
         found = engine.collect(table.select(
-            "df", "z", t=student_quantile(table["df"], level=level), p=two_sided(table["z"])).order_by("df"))  # fmt: skip
+            "df", "z", t=student_quantile(table["df"], confidence_level=level), p=two_sided(table["z"])).order_by("df"))  # fmt: skip
         assert np.isnan(found["t"][0])
         # The first term left out is of order 1e-5 at 99 %.
         assert found["t"][1:].to_numpy() == pytest.approx(stats.t.ppf((1 + level) / 2, np.arange(1, 200)), rel=2e-6)

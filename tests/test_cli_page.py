@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from opslib.cli import app
-from opslib.cli.page import complete_names, write_page
+from opslib.cli.new_page import complete_names, write_page
 from opslib.errors import ParameterError
 from tests.conftest import ROOT
 

@@ -8,13 +8,13 @@ import pytest
 
 from opslib.casework.files import load_proposals
 from opslib.casework.judge import with_departments
-from opslib.classification.cells import TREATMENTS
+from opslib.classification.classes import TREATMENTS
 from opslib.departments import ALIASES, DEPARTMENTS, department, department_or_own
 from opslib.errors import ParameterError, ProposalError
 from opslib.proposals.evaluate import definitions_of
 from opslib.segmentation import SEGMENTS
 from opslib.segmentation.life_stage import STAGES
-from opslib.simulate.wording import DEPARTMENTS as SIMULATED
+from opslib.simulate.phrasing import DEPARTMENTS as SIMULATED
 from tests.conftest import ROOT
 
 

@@ -17,7 +17,7 @@ from opslib import kpis, positioning, segmentation
 from opslib.contracts import CONTRACTS
 from opslib.metrics import with_local_days
 from opslib.periods import Coverage, Period
-from opslib.shop.sources import open_shop
+from opslib.shop.opening import open_shop
 from tests.engines.cases import Case, cases, settled
 from tests.engines.shops import World
 from tests.shop.builders import write_csv, write_shop

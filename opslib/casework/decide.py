@@ -12,15 +12,15 @@ from opslib.casework.judge import open_casework, own_metrics, weigh
 from opslib.errors import ProposalError
 from opslib.formats import format_date
 from opslib.metrics import Metric
-from opslib.proposals.after_launch import expected_error, measured_follow_up
 from opslib.proposals.desirability import Desirability, prior_of
 from opslib.proposals.evaluate import definitions_of, evaluate_proposal, plans_of
 from opslib.proposals.follow_up import LAUNCHES, day_of, decision_payload, follow_up_payload
-from opslib.proposals.freezing import FrozenRecord, changes_since, require_finished
+from opslib.proposals.follow_up_measurement import expected_error, measured_follow_up
 from opslib.proposals.ledger import Record, records_of
-from opslib.proposals.model import Proposal
+from opslib.proposals.preregistration import FrozenRecord, changes_since, require_finished
 from opslib.proposals.results import ProposalResult
-from opslib.shop.sources import Shop
+from opslib.proposals.schema import Proposal
+from opslib.shop.opening import Shop
 
 OPEN = ("test first", "gather data")
 

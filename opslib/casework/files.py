@@ -14,7 +14,6 @@ import yaml
 
 from opslib.errors import LedgerError, OpslibError, ProposalError, nearest
 from opslib.proposals.drafting import ProposalDraft
-from opslib.proposals.freezing import FrozenRecord, first_freezes
 from opslib.proposals.ledger import (
     Record,
     RecordKind,
@@ -24,8 +23,9 @@ from opslib.proposals.ledger import (
     read_ledger,
     records_of,
 )
-from opslib.proposals.model import Consultation, Proposal
 from opslib.proposals.parsing import parse_proposal
+from opslib.proposals.preregistration import FrozenRecord, first_freezes
+from opslib.proposals.schema import Consultation, Proposal
 from opslib.shop.disk import locked, write_whole
 from opslib.shop.reads import note
 from opslib.shop.root import proposals_of

@@ -15,13 +15,13 @@ from opslib.proposals.desirability import Desirability, desirability, stated_bas
 from opslib.proposals.economics import economics_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposal, evaluate_proposals, plans_of
 from opslib.proposals.follow_up import learned_base_rates
-from opslib.proposals.freezing import FrozenRecord, first_freezes
 from opslib.proposals.ledger import Record
-from opslib.proposals.model import Fixed, Proposal
+from opslib.proposals.preregistration import FrozenRecord, first_freezes
 from opslib.proposals.results import ProposalResult
+from opslib.proposals.schema import Fixed, Proposal
 from opslib.shop.checks import known_violations
+from opslib.shop.opening import Shop
 from opslib.shop.root import proposals_of
-from opslib.shop.sources import Shop
 
 #: Designs of a simulated shop whose effects are planted, far outside what public tests show, and their base rate.
 PLANTED = ("experiment", "cluster_experiment", "rollout")

@@ -47,7 +47,7 @@ def drawing(draw: Callable[_Given, Axes | None]) -> Callable[_Given, Axes | None
         people, title, ax = options.pop("people", UNSAID), options.pop("title", None), options.pop("ax", None)
         result, *rest = given or (options.pop(next(iter(options))),)
         result = suppressed(result, people, of=f"charts.{draw.__name__}")
-        if is_empty(result):
+        if has_nothing(result):
             return None
         with theme.drawn_on(ax):
             _titles.append(title or "")
@@ -59,12 +59,12 @@ def drawing(draw: Callable[_Given, Axes | None]) -> Callable[_Given, Axes | None
     return drawn
 
 
-def is_empty(result: object) -> bool:
+def has_nothing(result: object) -> bool:
     """Whether there is nothing in a result: no row, no item, or a dataclass whose tables are all without a row.
 
     Examples
     --------
-    >>> is_empty({}), is_empty([0])
+    >>> has_nothing({}), has_nothing([0])
     (True, False)
     """
     if is_dataclass(result):

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, rows_of, short
-from opslib.proposals import words
+from opslib.charts.rows import require_for_chart, rows_of, short
+from opslib.proposals import number_text
 from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
@@ -56,7 +56,7 @@ def draw_estimates(
         ax,
         title=title or plain,
         alt=f"Points with intervals: {'; '.join(parts)}.",
-        subtitle="; ".join(filter(None, (theme.unit_words(first.unit), theme.level_words(first.level)))),
+        subtitle="; ".join(filter(None, (theme.unit_words(first.unit), theme.level_words(first.confidence_level)))),
     )
 
 
@@ -79,7 +79,7 @@ def draw_kpi_change(
     comparison : {"previous", "year_before"}
         Which rows to draw.
     """
-    require(kpis, "kpis", "title", "comparison", "period", "change_share", "change_lower", "change_upper")
+    require_for_chart(kpis, "kpis", "title", "comparison", "period", "change_share", "change_lower", "change_upper")
     frame = kpis[kpis["comparison"] == comparison]
     against = str(frame["period"].iloc[0]) if len(frame) else comparison.replace("_", " ")
     known = frame.dropna(subset=["change_share"])
@@ -165,7 +165,7 @@ def draw_intervals(
     of : str or None
         Without a reference: what the values are of ("of the visits"); the title then names the largest.
     """
-    require(frame, "intervals", value, "lower", "upper")
+    require_for_chart(frame, "intervals", value, "lower", "upper")
     known = frame.dropna(subset=[value])
     rows = dict(
         zip(known.iloc[:, 0].astype(str), _estimates_in(known, [value, "lower", "upper"], unit=unit), strict=True)
@@ -210,8 +210,8 @@ def draw_claims(
         if 0 < claim.m < claim.promise:
             ax.plot([claim.m / claim.promise] * 2, [row - 0.3, row + 0.3], color=theme.ORANGE, linewidth=2, zorder=1)
     theme.format_axis(ax.xaxis, "share", n_ticks=6)
-    words = pd.Series([claim.state for claim in claims], dtype="str").value_counts(sort=False)
-    plain = ", ".join(f"{n} {word}" for word, n in words.items()) or "none"
+    tally = pd.Series([claim.state for claim in claims], dtype="str").value_counts(sort=False)
+    plain = ", ".join(f"{n} {word}" for word, n in tally.items()) or "none"
     parts = " ".join(
         f"{claim.sentence.rstrip('.')}: {claim.label}{', ' if number else ''}{number}."
         for claim, number in zip(claims, numbers, strict=True)
@@ -248,7 +248,7 @@ def draw_posterior(
     p_positive : float
         Probability that the amount is above zero.
     """
-    require(density, "density", "amount", "density")
+    require_for_chart(density, "density", "amount", "density")
     x, y = density["amount"].to_numpy(dtype="float64"), density["density"].to_numpy(dtype="float64")
     ax = theme.new_axes(height=3.2)
     ax.fill_between(x, y, where=x >= 0, interpolate=True, color=theme.BLUE, alpha=0.35, linewidth=0)
@@ -264,11 +264,11 @@ def draw_posterior(
     ax.grid(False)
     theme.format_axis(ax.xaxis, estimate.unit.split("/")[0])
     text = formats.format_estimate(estimate)
-    chance = words.probability(p_positive)
+    chance = number_text.probability(p_positive)
     return finish(
         ax,
         title=f"Expected {text}; {chance} likely to be worth it",
-        subtitle=f"{theme.unit_words(estimate.unit)}; dot: expected, line: {theme.level_words(estimate.level)}",
+        subtitle=f"{theme.unit_words(estimate.unit)}; dot: expected, line: {theme.level_words(estimate.confidence_level)}",
         alt=f"A distribution of money: expected {text}, probability of a gain {chance}.",
     )
 
@@ -284,7 +284,7 @@ def draw_calibration(
     bins : DataFrame
         ``stated`` (mean stated probability), ``observed`` (share that came true), ``lower``, ``upper``, ``n``.
     """
-    require(bins, "calibration", "stated", "observed", "lower", "upper", "n")
+    require_for_chart(bins, "calibration", "stated", "observed", "lower", "upper", "n")
     ax = theme.new_axes(height=4.6)
     ax.plot([0, 1], [0, 1], color=theme.LIGHT, linewidth=1.2, zorder=1)
     for r in rows_of(bins):

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require
+from opslib.charts.rows import require_for_chart
 from opslib.suppression import UNSAID, Said
 
 RAMP = LinearSegmentedColormap.from_list("opslib", ["#F4F8FB", "#9CC9E6", theme.BLUE, "#003A5C"])
@@ -30,7 +30,7 @@ def draw_cohorts(
         From `kpis.cohort_retention`: ``cohort`` (date), ``age`` (0, 1, ... periods) and ``retention_share`` (0-1; missing
         where the period is unfinished or unobserved).
     """
-    require(cohorts, "cohorts", "cohort", "age", "retention_share")
+    require_for_chart(cohorts, "cohorts", "cohort", "age", "retention_share")
     grid = cohorts.pivot(index="cohort", columns="age", values="retention_share").astype("float64")
     later = cohorts.loc[cohorts["age"] > 0, "retention_share"].astype("float64").dropna()
     labels = [f"{cohort:%b %Y}" for cohort in grid.index]
@@ -99,7 +99,7 @@ def draw_rfm_grid(
     grid : DataFrame
         ``recency_score``, ``frequency_score`` (1 = worst) and ``n_customers``; withheld cells missing.
     """
-    require(grid, "rfm grid", "recency_score", "frequency_score", "n_customers")
+    require_for_chart(grid, "rfm grid", "recency_score", "frequency_score", "n_customers")
     counts = grid.groupby(["frequency_score", "recency_score"])["n_customers"].sum(min_count=1)
     cells = counts.unstack().sort_index(ascending=False)
     values = cells.to_numpy(dtype="float64")

@@ -17,7 +17,7 @@ _SIZE = 9.5
 """Type size beside the end of a line, in points."""
 
 
-def spread(positions: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+def spread_apart(positions: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
     """Move points on a line apart until each is ``gap`` from the next, as little as needed, within ``[low, high]``.
 
     Parameters
@@ -36,7 +36,7 @@ def spread(positions: Sequence[float], *, gap: float, low: float, high: float) -
 
     Examples
     --------
-    >>> spread([1.0, 1.2, 5.0], gap=1.0, low=0.0, high=10.0)
+    >>> spread_apart([1.0, 1.2, 5.0], gap=1.0, low=0.0, high=10.0)
     [0.6, 1.6, 5.0]
     """
     order = sorted(range(len(positions)), key=lambda i: (positions[i], i))
@@ -75,7 +75,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> list[
     scale = figure_of(ax).dpi / 72
     pixels = ax.transData.transform(np.array([(x, y) for x, y, _, _ in ends], dtype="float64"))
     box = ax.get_window_extent()
-    heights = spread(pixels[:, 1].tolist(), gap=_SIZE * 1.35 * scale, low=box.y0, high=box.y1)
+    heights = spread_apart(pixels[:, 1].tolist(), gap=_SIZE * 1.35 * scale, low=box.y0, high=box.y1)
     look: dict[str, Any] = {"size": _SIZE, "fontweight": "bold", "annotation_clip": False}
     return [
         text_at(ax, text, (x, y), shift=(8, (at - wished) / scale), colour=colour, **look)

@@ -13,8 +13,8 @@ from matplotlib.colors import Normalize
 from opslib import formats
 from opslib.charts import heat, theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, rows_of
 from opslib.charts.labels import label_ends
+from opslib.charts.rows import require_for_chart, rows_of
 from opslib.segmentation import NOBODY, HoldoutCheck
 from opslib.suppression import UNSAID, Said
 
@@ -133,7 +133,7 @@ def draw_migration_flow(
     currency : str or None
         ISO code.
     """
-    require(flows, "flows", "segment_before", "segment_after", "flow_share", "lower", "upper", "revenue_before", "revenue_after")  # fmt: skip
+    require_for_chart(flows, "flows", "segment_before", "segment_after", "flow_share", "lower", "upper", "revenue_before", "revenue_after")  # fmt: skip
     names = sorted({*flows["segment_before"], *flows["segment_after"]} - {NOBODY})
     names = [name for name in order if name in names] + [name for name in names if name not in order]
     rows = [name for name in [*names, NOBODY] if name in set(flows["segment_before"])]

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, short
+from opslib.charts.rows import require_for_chart, short
 from opslib.errors import ParameterError
 from opslib.periods import Coverage, Period
 from opslib.suppression import UNSAID, Said
@@ -32,7 +32,7 @@ def draw_accounting(
         From `checks.health_accounting`: ``reason``, ``n_rows`` and ``outcome``, one row a reason; the outcome "kept" is
         what the analysis uses.
     """
-    require(accounting, "accounting", "reason", "n_rows", "outcome")
+    require_for_chart(accounting, "accounting", "reason", "n_rows", "outcome")
     frame = accounting.assign(is_kept=accounting["outcome"] == "kept")
     frame = frame.sort_values(["is_kept", "n_rows", "reason"], ascending=[False, False, True], kind="stable")
     total = int(frame["n_rows"].sum())
@@ -165,7 +165,7 @@ def draw_decomposition(
 
 def _steps(effects: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     """Names and amounts of the steps; those past the eighth become one."""
-    require(effects, "decomposition", "factor", "effect_amount")
+    require_for_chart(effects, "decomposition", "factor", "effect_amount")
     causes = [str(cause).replace("_", " ") for cause in effects["factor"]]
     amounts = effects["effect_amount"].astype("float64").to_numpy()
     if len(causes) <= MOST_STEPS + 1:

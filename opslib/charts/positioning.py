@@ -13,8 +13,8 @@ from scipy.stats import chi2
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, short
 from opslib.charts.labels import label_points
+from opslib.charts.rows import require_for_chart, short
 from opslib.stats.correspondence import REGION_LEVEL, CorrespondenceMap
 from opslib.suppression import UNSAID, Said
 
@@ -37,7 +37,9 @@ def draw_price_ladder(
     currency : str
         ISO code of prices.
     """
-    require(ladder, "price ladder", "category", "band", "lower_price", "upper_price", "offer_share", "demand_share")
+    require_for_chart(
+        ladder, "price ladder", "category", "band", "lower_price", "upper_price", "offer_share", "demand_share"
+    )
     order = ladder.groupby("category", sort=True)["revenue_amount"].sum().sort_values(ascending=False, kind="stable")
     names = list(order.index[:MOST_CATEGORIES])
     ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.62, around=1.6))

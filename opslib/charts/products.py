@@ -10,9 +10,9 @@ from matplotlib.patches import Rectangle
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, rows_of, short, top_row
 from opslib.charts.heat import RAMP, heat_axes
 from opslib.charts.labels import label_points
+from opslib.charts.rows import require_for_chart, rows_of, short, top_row
 from opslib.suppression import UNSAID, Said
 
 MOST_LABELLED = 15
@@ -40,7 +40,7 @@ def draw_pareto(
     measure : str
         What is summed.
     """
-    require(curve, "pareto curve", "item_share", "value_share", "abc")
+    require_for_chart(curve, "pareto curve", "item_share", "value_share", "abc")
     frame = curve.sort_values(["item_share", "value_share"], kind="stable")
     x = np.concatenate([[0.0], frame["item_share"].to_numpy(dtype="float64")])
     y = np.concatenate([[0.0], frame["value_share"].to_numpy(dtype="float64")])
@@ -93,7 +93,7 @@ def draw_abc_xyz(
         From `classification.cell_summary`, one row a cell: ``abc_class``, ``xyz_class``, ``n_products``,
         ``amount_share``, ``treatment``. Products too new for a class are not drawn.
     """
-    require(cells, "abc-xyz cells", "abc_class", "xyz_class", "n_products", "amount_share", "treatment")
+    require_for_chart(cells, "abc-xyz cells", "abc_class", "xyz_class", "n_products", "amount_share", "treatment")
     cells = cells[cells["xyz_class"] != "N"]
     rows, columns = sorted(cells["abc_class"].unique()), sorted(cells["xyz_class"].unique())
     ax = theme.new_axes(height=4.6)
@@ -147,7 +147,7 @@ def draw_growth_share(
         Code of the revenue.
     """
     needed = ("group", "growth_change", "relative_share", "revenue_after", "quadrant", "shop_growth")
-    require(products, "growth-share", *needed)
+    require_for_chart(products, "growth-share", *needed)
     frame = products[products["relative_share"] > 0].dropna(subset=["growth_change"])
     frame = frame.sort_values(["revenue_after", "group"], ascending=[False, True])
     revenue = frame["revenue_after"].clip(lower=0).to_numpy(dtype="float64")
@@ -216,7 +216,7 @@ def draw_life_cycle(
     stages : DataFrame
         ``stage``, ``n_products``, ``revenue_share``.
     """
-    require(stages, "life cycle", "stage", "n_products", "revenue_share")
+    require_for_chart(stages, "life cycle", "stage", "n_products", "revenue_share")
     shares = stages[["revenue_share"]].astype("float64").reset_index(drop=True)
     shares["product_share"] = (stages["n_products"] / (stages["n_products"].sum() or 1.0)).to_numpy()
     counts = [formats.count_of(n, "product") for n in stages["n_products"]]

@@ -12,8 +12,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, rows_of, top_row
 from opslib.charts.heat import heat_axes, write_cell
+from opslib.charts.rows import require_for_chart, rows_of, top_row
 from opslib.segmentation.features import feature_named
 from opslib.suppression import UNSAID, Said
 
@@ -34,7 +34,9 @@ def draw_segment_profile(
         ``profiles`` of `segmentation.segment_clusters`: ``cluster``, ``segment``, ``feature``, ``difference``, ``lower``,
         ``upper``, ``is_distinct``.
     """
-    require(profiles, "profiles", "cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct")
+    require_for_chart(
+        profiles, "profiles", "cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct"
+    )
     profiles = profiles.dropna(subset=["difference"])
     features, groups = list(dict.fromkeys(profiles["feature"])), list(dict.fromkeys(profiles["cluster"]))
     names = [profiles.loc[profiles["cluster"] == number, "segment"].iloc[0] for number in groups]

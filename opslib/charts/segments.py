@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, rows_of, short, top_row
+from opslib.charts.rows import require_for_chart, rows_of, short, top_row
 from opslib.suppression import UNSAID, Said
 
 
@@ -25,7 +25,7 @@ def draw_segment_sizes(
         ``segment`` or ``tier``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in order.
     """
     frame = sizes.rename(columns={"tier": "segment"})
-    require(frame, "segment sizes", "segment", "customer_share", "revenue_share")
+    require_for_chart(frame, "segment sizes", "segment", "customer_share", "revenue_share")
     ax = theme.new_axes(height=theme.height_for(len(frame), around=1.7))
     for row, r in enumerate(rows_of(frame)):
         people, money = float(r.customer_share), float(r.revenue_share)

@@ -10,8 +10,8 @@ from matplotlib.ticker import FuncFormatter
 
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, short
 from opslib.charts.labels import label_ends
+from opslib.charts.rows import require_for_chart, short
 from opslib.errors import ParameterError
 from opslib.formats import format_date, format_value
 from opslib.suppression import UNSAID, Said
@@ -75,7 +75,7 @@ def draw_series(
 
 
 def _prepared(series: pd.DataFrame) -> pd.DataFrame:
-    require(series, "series", "start", "value")
+    require_for_chart(series, "series", "start", "value")
     frame = series.copy()
     frame["start"] = pd.to_datetime(frame["start"])
     frame["status"] = frame["status"].astype(str) if "status" in frame else COMPLETE

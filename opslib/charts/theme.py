@@ -258,7 +258,7 @@ def ink_on(colour: Any) -> str:
     return "white" if 1.05 / (light + 0.05) > (light + 0.05) / 0.0603 else INK
 
 
-def level_words(level: float) -> str:
+def level_words(confidence_level: float) -> str:
     """ "95 % intervals".
 
     Examples
@@ -266,7 +266,7 @@ def level_words(level: float) -> str:
     >>> level_words(0.95)
     '95\\xa0% intervals'
     """
-    return f"{formats.format_share(level)} intervals"
+    return f"{formats.format_share(confidence_level)} intervals"
 
 
 def row_axis(ax: Axes, names: Sequence[str]) -> None:

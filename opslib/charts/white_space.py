@@ -13,8 +13,8 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import draw_intervals
-from opslib.charts.frames import require, rows_of, short
 from opslib.charts.heat import heat_axes, write_cell
+from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
 
@@ -37,7 +37,7 @@ def draw_unmet_searches(
     currency : str
         ISO code.
     """
-    require(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_lower", "worth_upper", "top_three_share")  # fmt: skip
+    require_for_chart(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_lower", "worth_upper", "top_three_share")  # fmt: skip
     shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
     has_money = bool(shown["worth_amount"].notna().any())
     ax = theme.new_axes(height=theme.height_for(len(shown), per_row=0.36, around=1.6))
@@ -89,7 +89,7 @@ def draw_white_space(
         drawn = draw_intervals(shown, value="pressure", unit="ratio", reference=1.0)
         assert drawn is not None  # there are rows
         return drawn
-    require(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
+    require_for_chart(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
     names = list(dict.fromkeys(gaps["category"]))[:MOST_ROWS]
     heads = sorted(set(gaps["price_band"]))
     ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.5, around=1.8))

@@ -82,7 +82,9 @@ def growth_share(
         + engine.ratio(sums["yy1"], sums["revenue_after"] * sums["revenue_after"])
         - engine.ratio(sums["yy01"] * 2, sums["revenue_before"] * sums["revenue_after"])
     )
-    half = ibis.greatest(variance, 0).cast("float64").sqrt() * student_quantile(sums["n_buyers"] - 1, level=0.95)
+    half = ibis.greatest(variance, 0).cast("float64").sqrt() * student_quantile(
+        sums["n_buyers"] - 1, confidence_level=0.95
+    )
     matrix = sums.select(
         "group",
         "revenue_before",
@@ -209,14 +211,14 @@ def with_names(matrix: Table, products: Table | None) -> ir.Table:
     return joined.mutate(group=named).select(*rows.columns)
 
 
-def student_quantile(df: ir.NumericValue, *, level: float) -> ir.FloatingValue:
+def student_quantile(df: ir.NumericValue, *, confidence_level: float) -> ir.FloatingValue:
     """Two-sided critical value of Student's t, row by row; missing below one degree of freedom.
 
     Parameters
     ----------
     df : column
         Degrees of freedom, whole numbers.
-    level : float
+    confidence_level : float
         Coverage (0-1).
 
     Returns
@@ -229,11 +231,11 @@ def student_quantile(df: ir.NumericValue, *, level: float) -> ir.FloatingValue:
     --------
     >>> import pandas as pd
     >>> table = engine.as_table(pd.DataFrame({"df": [1.0, 60.0]}))
-    >>> found = engine.collect(table.select("df", t=student_quantile(table["df"], level=0.95)).order_by("df"))
+    >>> found = engine.collect(table.select("df", t=student_quantile(table["df"], confidence_level=0.95)).order_by("df"))
     >>> found["t"].round(4).tolist()
     [12.7062, 2.0003]
     """
-    p = (1 + level) / 2
+    p = (1 + confidence_level) / 2
     z = float(distributions.norm.ppf(p))
     terms = (
         (z**3 + z) / 4,

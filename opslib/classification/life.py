@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats as distributions
 
 from opslib import engine
-from opslib.classification.cells import value_of
+from opslib.classification.classes import value_of
 from opslib.classification.growth import MIN_BUYERS
 from opslib.errors import ParameterError
 from opslib.metrics import buyer, order_day, paid

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import opslib
-from opslib.cli.page import page_app
+from opslib.cli.new_page import page_app
 from opslib.cli.proposal import proposal_app
 from opslib.cli.run import demo, prune, run
 from opslib.cli.shop import shop_app

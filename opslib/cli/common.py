@@ -17,7 +17,7 @@ from opslib.shop.root import project_root
 _ID = re.compile(r"^id:\s*['\"]?([\w-]+)", re.MULTILINE)
 
 if TYPE_CHECKING:
-    from opslib.shop.sources import Shop
+    from opslib.shop.opening import Shop
 
 
 def complete_shops(incomplete: str) -> list[str]:
@@ -42,11 +42,11 @@ def complete_proposals(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_findings(ctx: typer.Context, incomplete: str) -> list[str]:
     """Keys of findings that say what to do, from the shop's latest report."""
-    found = findings_of(ctx.params.get("shop") or "")
+    found = findings_of_report(ctx.params.get("shop") or "")
     return sorted({item["key"] for item in found if item["action"] and item["key"].startswith(incomplete)})
 
 
-def findings_of(shop: str) -> list[dict[str, Any]]:
+def findings_of_report(shop: str) -> list[dict[str, Any]]:
     """Findings of a shop's latest report, each with its ``page`` and ``data_until``; a judged proposal's are its claims."""
     found = []
     for path in sorted((project_root() / "reports" / shop / "latest").glob("*.json")):
@@ -121,7 +121,7 @@ def progress_sentences() -> Iterator[Callable[[str, float], None]]:
 
 def open_with_progress(shop: str, *, verify: bool = False) -> Shop:
     """Open a shop, showing what takes time."""
-    from opslib.shop.sources import open_shop
+    from opslib.shop.opening import open_shop
 
     with progress_sentences() as progress:
         return open_shop(shop, verify=verify, progress=progress)

@@ -12,7 +12,7 @@ from opslib.cli.common import (
     complete_proposals,
     complete_shops,
     echo_table,
-    findings_of,
+    findings_of_report,
     open_with_progress,
 )
 from opslib.shop.root import project_root, proposals_of
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 proposal_app = typer.Typer(help="Proposals: claims before the result, verdicts after it.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(autocompletion=complete_proposals, help="Id of the proposal.")]
+IdArgument = Annotated[str, typer.Argument(autocompletion=complete_proposals, help="Id of the proposal.")]
 Ids = Annotated[list[str] | None, typer.Argument(autocompletion=complete_proposals, help="Ids; all unless given.")]
 OfShop = Annotated[str, typer.Option("--shop", autocompletion=complete_shops, help="Shop that the proposal is for.")]
 
 
 @proposal_app.command("new")
 def new(
-    proposal: Id,
+    proposal: IdArgument,
     shop: OfShop = "demo",
     start: Annotated[str, typer.Option(help="First day of the change (default: in four weeks).")] = "",
     deadline: Annotated[str, typer.Option(help="Day by which it must be judged (default: twelve weeks later).")] = "",
@@ -66,7 +66,7 @@ def draft(
     from opslib.casework.files import write_draft
     from opslib.finding import Finding
 
-    known = findings_of(shop)
+    known = findings_of_report(shop)
     if not finding:
         _list_findings(shop, known)
         return
@@ -113,7 +113,7 @@ def check(proposals: Ids = None, shop: OfShop = "demo") -> None:
 
 
 @proposal_app.command("freeze")
-def freeze(proposal: Id, shop: OfShop = "demo") -> None:
+def freeze(proposal: IdArgument, shop: OfShop = "demo") -> None:
     """Write the hash of claims, metrics, scope, design, stopping rule and stated probability into the ledger.
 
     Example: opslib proposal freeze P-014 --shop my_shop
@@ -121,7 +121,7 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
     from opslib.casework import files as proposal_files
     from opslib.casework import judge as judging
     from opslib.proposals.evaluate import claim_outcome_of, definitions_of, first_outcome_of
-    from opslib.proposals.freezing import freeze as freeze_claims
+    from opslib.proposals.preregistration import freeze as freeze_claims
 
     opened, folder = open_with_progress(shop), proposals_of(shop)
     loaded = proposal_files.load_proposals(folder)[proposal]
@@ -142,7 +142,7 @@ def freeze(proposal: Id, shop: OfShop = "demo") -> None:
 
 @proposal_app.command("respond")
 def respond(
-    proposal: Id,
+    proposal: IdArgument,
     department: Annotated[str, typer.Option(help="Department that answers.")],
     person: Annotated[str, typer.Option(help="Who answers for it.")],
     answer: Annotated[str, typer.Option(help="agree, agree_if or object.")],
@@ -159,7 +159,7 @@ def respond(
 
     from opslib.casework.files import add_consultation
     from opslib.errors import ProposalError
-    from opslib.proposals.model import Consultation
+    from opslib.proposals.schema import Consultation
 
     try:
         said = Consultation(department=department, person=person, date=_day(on), answer=answer,  # type: ignore[arg-type]
@@ -209,7 +209,7 @@ def evaluate(
 
 @proposal_app.command("decide")
 def decide(
-    proposal: Id,
+    proposal: IdArgument,
     who: Annotated[str, typer.Option(help="Who decides; asked for unless given.")] = "",
     what: Annotated[
         str,

@@ -22,12 +22,12 @@ from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
     from opslib.reporting.plans import BatchFile, RunPlan
-    from opslib.shop.sources import Shop as OpenShop
+    from opslib.shop.opening import Shop as OpenShop
 
 #: Of an ``--each``, or a grid of a batch file: every value that the orders have.
 ALL = ("all",)
 
-Shop = Annotated[
+ShopArgument = Annotated[
     str,
     typer.Argument(
         autocompletion=complete_shops,
@@ -44,7 +44,7 @@ Only = Annotated[
 ]
 
 
-Parameter = Annotated[
+ParameterOption = Annotated[
     list[str] | None, typer.Option("-p", "--parameter", help="A notebook's parameter: name=value; may be repeated.")
 ]
 Each = Annotated[
@@ -56,12 +56,12 @@ Each = Annotated[
 
 
 def run(
-    shop: Shop = "demo",
+    shop: ShopArgument = "demo",
     only: Only = None,
     start: Annotated[str, typer.Option(help="First day, e.g. 2026-10-01; each page has a sensible default.")] = "",
     end: Annotated[str, typer.Option(help="Last day, included.")] = "",
     where: Annotated[str, typer.Option(help='Rows that count, e.g. "country = Germany and channel = email".')] = "",
-    parameter: Parameter = None,
+    parameter: ParameterOption = None,
     each: Each = None,
     out: Annotated[Path | None, typer.Option(help="Folder for reports (default: reports/).")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Notebooks at a time; 0 lets the machine decide.")] = 0,
@@ -172,14 +172,14 @@ def _address(shop: str, root: Path) -> str:
 def _few(column: str, shop: OpenShop) -> list[str]:
     """Values that get no page: of too few people, and those whose pages would reveal them beside the whole shop's."""
     from opslib import engine
-    from opslib.privacy import plan_withholding
+    from opslib.privacy import plan_suppression
     from opslib.shop.choices import people_by
 
     counts = people_by(shop.tables, [column])
     if counts is None:
         return []
     frame = engine.collect(counts, max_rows=10_000)
-    cells = plan_withholding(frame[frame[column].notna()], people="n_people", dimensions=[column]).cells
+    cells = plan_suppression(frame[frame[column].notna()], people="n_people", dimensions=[column]).cells
     return sorted(str(value) for (value,) in cells)
 
 
@@ -225,7 +225,7 @@ def demo(
     """
     from opslib.cli.common import progress_sentences
     from opslib.simulate.config import preset as preset_of
-    from opslib.simulate.shop import simulate_shop
+    from opslib.simulate.simulation import simulate_shop
 
     folder = out or project_root() / "data" / "raw" / "demo"
     with progress_sentences() as progress:

@@ -62,7 +62,7 @@ def findings(
     return (*found, _trust(holdout, failed))
 
 
-def spread(quantiles: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:
+def value_spread(quantiles: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:
     """What half of the customers, and one in ten, are expected to bring; '' where nobody is valued."""
     half, most = quantiles["expected_revenue_amount"]
     if math.isnan(half):

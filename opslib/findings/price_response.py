@@ -11,7 +11,7 @@ from opslib.finding import About, Facts, Finding, Proposes, answer
 from opslib.findings.wording import estimate_of, more_as_clear
 from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
-from opslib.proposals.words import probability
+from opslib.proposals.number_text import probability
 
 __all__ = ["answer", "findings", "limits"]
 
@@ -75,7 +75,14 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
     slope = response.groups.set_index("group").loc[row["group"]]
     method = "price response of the group, Poisson pseudo-likelihood"
     worth, told = (
-        estimate_of(of, (name, "lower", "upper"), n=of["n_products"], unit=unit, method=method, level=response.level)
+        estimate_of(
+            of,
+            (name, "lower", "upper"),
+            n=of["n_products"],
+            unit=unit,
+            method=method,
+            confidence_level=response.confidence_level,
+        )
         for of, name, unit in ((row, "change_amount", f"{currency}/month"), (slope, "slope", "% per %"))
     )
     is_gain = worth.value > 0

@@ -8,8 +8,8 @@ from opslib.finding import About, Facts, Finding, answer
 from opslib.formats import format_days, format_number
 from opslib.proposals.card import VerdictCard
 from opslib.proposals.desirability import Desirability
-from opslib.proposals.model import Proposal
 from opslib.proposals.results import ClaimResult, ProposalResult
+from opslib.proposals.schema import Proposal
 from opslib.stats.estimates import Estimate
 
 __all__ = ["answer", "findings", "limits", "mind_changers", "verdict_card", "worth_sentences"]

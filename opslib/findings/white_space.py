@@ -11,7 +11,7 @@ from opslib.findings.wording import estimate_of, more_as_clear
 from opslib.formats import count_of, format_estimate, format_money, is_missing
 from opslib.positioning import UnmetSearches
 from opslib.privacy import redact
-from opslib.proposals.words import probability
+from opslib.proposals.number_text import probability
 
 NAMED = 2
 """Themes and gaps that call for an action; the others are counted."""

@@ -11,7 +11,13 @@ from opslib.stats.estimates import Estimate
 
 
 def estimate_of(
-    row: pd.Series, names: tuple[str, str, str], *, unit: str, n: float = 0, method: str = "", level: float = 0.95
+    row: pd.Series,
+    names: tuple[str, str, str],
+    *,
+    unit: str,
+    n: float = 0,
+    method: str = "",
+    confidence_level: float = 0.95,
 ) -> Estimate:
     """Value, lower and upper end of a row, by the names of their columns.
 
@@ -22,7 +28,9 @@ def estimate_of(
     1.5
     """
     value, lower, upper = (float(row[name]) for name in names)
-    return Estimate(value=value, lower=lower, upper=upper, n=int(n), unit=unit, method=method, level=level)
+    return Estimate(
+        value=value, lower=lower, upper=upper, n=int(n), unit=unit, method=method, confidence_level=confidence_level
+    )
 
 
 def named(rows: pd.DataFrame, estimate: Callable[[pd.Series], Estimate]) -> str:

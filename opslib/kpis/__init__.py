@@ -2,7 +2,7 @@
 
 from opslib.kpis.cohorts import cohort_retention
 from opslib.kpis.decompose import FACTORS, concentration, decompose_by, decompose_change
-from opslib.kpis.table import (
+from opslib.kpis.figures import (
     KPIS,
     change_ends,
     comparisons,

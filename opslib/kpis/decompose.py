@@ -12,7 +12,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import line_revenue, order_day, order_totals, paid, require_columns, with_column
+from opslib.metrics import line_revenue, order_day, order_totals, paid, require_table_columns, with_column
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Period
 from opslib.stats.decomposition import group_effects, lmdi_effects
@@ -213,7 +213,7 @@ def concentration(
     [0.9]
     """
     lines = paid(order_lines)
-    require_columns(lines, by, name="order_lines")
+    require_table_columns(lines, by, name="order_lines")
     rows = lines.select(key=lines[by], day=order_day(lines), amount=line_revenue(lines))
     rows = rows.filter(rows["key"].notnull(), rows["day"] >= period.start, rows["day"] < period.until)
     totals = rows.group_by("key").aggregate(amount=rows["amount"].sum())

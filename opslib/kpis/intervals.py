@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class PeriodSums:
     """Sums over the buyers of one period: y numerator, d denominator (None for a total).
 
     Parameters
@@ -34,7 +34,7 @@ class Side:
     yd: float | None = None
 
     @classmethod
-    def of(cls, sums: Mapping[str, float], *, is_total: bool) -> Side:
+    def of(cls, sums: Mapping[str, float], *, is_total: bool) -> PeriodSums:
         """A side from sums by name; what is not there is 0."""
         names = ("n", "y", "yy") if is_total else ("n", "y", "yy", "d", "dd", "yd")
         return cls(**{name: sums.get(name, 0.0) for name in names})
@@ -57,7 +57,7 @@ class Side:
         return max(squares, 0.0) / self.d**2 * self.n / (self.n - 1)
 
 
-def value_interval(side: Side) -> tuple[float, float]:
+def value_interval(side: PeriodSums) -> tuple[float, float]:
     """Interval of a ratio with Student's t on buyers - 1; missing for a total, which is counted, not estimated."""
     if side.d is None or not np.isfinite(side.variance):
         return float("nan"), float("nan")
@@ -65,7 +65,7 @@ def value_interval(side: Side) -> tuple[float, float]:
     return side.value - half, side.value + half
 
 
-def change_interval(before: Side, after: Side, products: Mapping[str, float]) -> tuple[float, float, float]:
+def change_interval(before: PeriodSums, after: PeriodSums, products: Mapping[str, float]) -> tuple[float, float, float]:
     """Relative change between two periods and its interval, on the logarithm.
 
     The covariance through buyers of both periods is taken off; buyers are taken as independent of each other. ``products``

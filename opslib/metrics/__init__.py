@@ -5,15 +5,15 @@ from opslib.metrics.blocks import (
     OPERATORS,
     Filter,
     buyer,
+    day_of,
     filters_of,
     line_revenue,
-    local_day,
     order_day,
     order_totals,
     paid,
-    require_columns,
+    require_table_columns,
     running_shares,
 )
+from opslib.metrics.measured_rows import UNITS, with_column, with_local_days
 from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, shop_metrics
-from opslib.metrics.sources import UNITS, with_column, with_local_days
 from opslib.metrics.values import daily_values, unit_moments, unit_values

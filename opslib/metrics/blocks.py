@@ -24,7 +24,7 @@ def money(value: ir.NumericValue) -> ir.DecimalValue:
     return value.cast("decimal(38, 8)").cast(MONEY)
 
 
-def require_columns(table: ir.Table, *columns: str, name: str) -> None:
+def require_table_columns(table: ir.Table, *columns: str, name: str) -> None:
     """Refuse a table that lacks a column.
 
     Raises
@@ -84,7 +84,7 @@ def line_revenue(lines: ir.Table, *, prices_include_tax: bool = False) -> ir.Dec
     if "revenue_amount" in lines.columns:
         column = lines["revenue_amount"]
         return column if column.type().is_decimal() else money(column)
-    require_columns(lines, "quantity", "unit_price", name="order_lines")
+    require_table_columns(lines, "quantity", "unit_price", name="order_lines")
     amount = lines["quantity"].cast(MONEY) * lines["unit_price"].cast(MONEY)
     deductions = ["discount_amount"] + (["tax_amount"] if prices_include_tax else [])
     for column in deductions:
@@ -107,15 +107,15 @@ def order_day(table: ir.Table, *, zone: str | None = None) -> ir.DateValue:
     -------
     ibis date column
     """
-    return local_day(table, "ordered_at", zone=zone, name="order_lines")
+    return day_of(table, "ordered_at", zone=zone, name="order_lines")
 
 
-def local_day(table: ir.Table, column: str, *, zone: str | None = None, name: str = "table") -> ir.DateValue:
+def day_of(table: ir.Table, column: str, *, zone: str | None = None, name: str = "table") -> ir.DateValue:
     """Local day of a time column: its twin ``..._on`` where there is one (``started_at`` -> ``started_on``)."""
     twin = column.removesuffix("_at") + "_on"
     if twin in table.columns:
         return table[twin].cast("date")
-    require_columns(table, column, name=name)
+    require_table_columns(table, column, name=name)
     if table[column].type().is_date():
         return table[column]
     return engine.local_day(table[column].cast("timestamp"), zone or "UTC")

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 from opslib.errors import ParameterError, nearest
 from opslib.metrics.blocks import Filter, filters_of
 
-Unit = Literal["share", "money", "count", "days", "rating"]
-Kind = Literal["sum", "count", "distinct", "unit"]
+UnitOfMeasure = Literal["share", "money", "count", "days", "rating"]
+MeasureKind = Literal["sum", "count", "distinct", "unit"]
 Side = Literal["numerator", "denominator"]
 SIDES: tuple[Side, ...] = ("numerator", "denominator")
 
@@ -51,7 +51,7 @@ class Measure:
 
     name: str
     source: str
-    kind: Kind
+    kind: MeasureKind
     column: str
     sentence: str
     at_least: int = 1
@@ -154,7 +154,7 @@ class Metric:
     name: str
     title: str
     definition: str
-    unit: Unit
+    unit: UnitOfMeasure
     numerator: str
     denominator: str
     unit_of_analysis: str
@@ -164,8 +164,10 @@ class Metric:
     denominator_where: tuple[Filter, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.unit not in get_args(Unit):
-            raise ParameterError(f"metric '{self.name}': unit '{self.unit}' is not one of {', '.join(get_args(Unit))}")
+        if self.unit not in get_args(UnitOfMeasure):
+            raise ParameterError(
+                f"metric '{self.name}': unit '{self.unit}' is not one of {', '.join(get_args(UnitOfMeasure))}"
+            )
         if self.direction not in (1, -1):
             raise ParameterError(f"metric '{self.name}': direction {self.direction!r} is neither 1 nor -1")
         for side in SIDES:

@@ -15,10 +15,10 @@ from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ContractError, NotAvailableError, ParameterError, nearest
 from opslib.metrics.blocks import Filter, Table, buyer, filters_of
+from opslib.metrics.measured_rows import BUYER, UNITS, source_rows, with_column
 from opslib.metrics.registry import SIDES, SOURCES, Measure, Metric, Side, Term
-from opslib.metrics.sources import BUYER, UNITS, source_rows, with_column
 from opslib.periods import GRAINS, Coverage, Period
-from opslib.stats.moments import SUMS, moment_sums
+from opslib.stats.sufficient_statistics import SUMS, moment_sums
 
 #: One column of a scan: a measure, and the filters of its side.
 _Part = tuple[Measure, tuple[Filter, ...]]
@@ -108,7 +108,7 @@ def _require_unique(population: ir.Table) -> None:
 
 
 def unit_moments(values: Table, metrics: Sequence[Metric], *, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Sums, squares and products of unit values per group, as `stats.moments.arms_of` takes them.
+    """Sums, squares and products of unit values per group, as `stats.sufficient_statistics.arms_of` takes them.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def unit_moments(values: Table, metrics: Sequence[Metric], *, by: Sequence[str] 
     -------
     DataFrame
         One row a metric and group: metric, the columns of ``by``, n (units), and the sums y, d, yy, yd, ... of
-        `stats.moments.SUMS` (y numerator, d denominator). One scan for all.
+        `stats.sufficient_statistics.SUMS` (y numerator, d denominator). One scan for all.
 
     Examples
     --------

@@ -1,13 +1,13 @@
 """Positioning: where our products stand in price, quality and perception, and where there is free space."""
 
+from opslib.positioning.competition import cannibalisation, rivals, substitute_groups, substitutes
 from opslib.positioning.gaps import attribute_gaps, demand_gaps
 from opslib.positioning.hedonic import HedonicModel, attribute_columns, going_rate, hedonic_prices
-from opslib.positioning.market import cannibalisation, rivals, substitute_groups, substitutes
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
 from opslib.positioning.moves import price_moves, product_to_move
 from opslib.positioning.pairs import clear_pairs, co_bought, co_viewed, label_column, product_pairs
 from opslib.positioning.perception import buyer_counts, perception_counts, word_counts
-from opslib.positioning.prices import (
+from opslib.positioning.price_index import (
     STALE_AFTER_DAYS,
     latest_competitor_prices,
     price_indices,
@@ -15,7 +15,7 @@ from opslib.positioning.prices import (
     price_position,
     promotion_depths,
 )
-from opslib.positioning.response import PriceResponse, price_response
+from opslib.positioning.price_response import PriceResponse, price_response
 from opslib.positioning.scenario import WhatIf, what_if
 from opslib.positioning.weeks import product_weeks
 from opslib.positioning.white_space import UnmetSearches, unmet_searches

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from opslib import engine
-from opslib.metrics.blocks import Table, require_columns
+from opslib.metrics.blocks import Table, require_table_columns
 from opslib.stats.linkage import MISSING
 from opslib.stats.texts import measures_of, plain_text, words_of
 
@@ -34,7 +34,7 @@ EDGE = 1e-9
 def own_products(products: Table) -> ir.Table:
     """Our products: product_id, name, brand (plain), attributes (the texts of the ``attr_`` columns), price (float64)."""
     table = engine.as_table(products)
-    require_columns(table, "product_id", "name", name="products")
+    require_table_columns(table, "product_id", "name", name="products")
     described = [
         ibis.literal(f" {name.removeprefix('attr_')} ").concat(table[name].fill_null(""))
         for name in table.columns
@@ -47,7 +47,7 @@ def own_products(products: Table) -> ir.Table:
 def their_products(competitor_products: Table) -> ir.Table:
     """Competitors' products with the same columns under their key."""
     table = engine.as_table(competitor_products)
-    require_columns(table, *THEIRS, "name", name="competitor_products")
+    require_table_columns(table, *THEIRS, "name", name="competitor_products")
     attributes = table["attributes"] if "attributes" in table.columns else ibis.null("string")
     return _described(table, key=list(THEIRS), attributes=attributes)
 

@@ -12,7 +12,7 @@ from ibis import _
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, local_day, paid, require_columns
+from opslib.metrics.blocks import Table, day_of, paid, require_table_columns
 from opslib.periods import Period
 from opslib.positioning.pairs import in_period
 from opslib.positioning.white_space import MONTH_DAYS, N_DRAWS, amounts_of
@@ -105,11 +105,11 @@ def demand_gaps(
 def _grouped(products: Table, keys: list[str]) -> ir.Table:
     """Products with their groups; the price band is the third of the first column's group, ties in one band."""
     table = engine.as_table(products)
-    require_columns(table, "product_id", *(key for key in keys if key != BAND), name="products")
+    require_table_columns(table, "product_id", *(key for key in keys if key != BAND), name="products")
     groups = {key: table[key].cast("string").fill_null(NONE) for key in keys if key != BAND}
     if BAND not in keys:
         return table.select(product_id=table["product_id"].cast("string"), **groups)
-    require_columns(table, "price", name="products")
+    require_table_columns(table, "price", name="products")
     priced = table.filter(table["price"] > 0)
     rows = priced.select(
         product_id=priced["product_id"].cast("string"), price=priced["price"].cast("float64"), **groups
@@ -124,7 +124,7 @@ def _offered(table: ir.Table, stock_levels: Table | None, period: Period) -> ir.
     if stock_levels is None:
         return table.mutate(offer=ibis.literal(1), listed=ibis.null("int64"))
     stock = engine.as_table(stock_levels)
-    require_columns(stock, "product_id", "date", "n_on_hand", name="stock_levels")
+    require_table_columns(stock, "product_id", "date", "n_on_hand", name="stock_levels")
     seen = stock.filter(stock["date"].cast("date").between(ibis.literal(period.start), ibis.literal(period.end)))
     days = seen.group_by("product_id").aggregate(offer=(seen["n_on_hand"] > 0).ifelse(1, 0).sum(), listed=seen.count())
     return table.left_join(days, "product_id").select(table, offer=_.offer.fill_null(0), listed=_.listed.fill_null(0))
@@ -133,8 +133,8 @@ def _offered(table: ir.Table, stock_levels: Table | None, period: Period) -> ir.
 def _viewed(events: Table, period: Period) -> ir.Table:
     """Products seen in visits of the period."""
     table = engine.as_table(events)
-    require_columns(table, "session_id", "occurred_at", "event_name", "product_id", name="events")
-    inside = local_day(table, "occurred_at").between(ibis.literal(period.start), ibis.literal(period.end))
+    require_table_columns(table, "session_id", "occurred_at", "event_name", "product_id", name="events")
+    inside = day_of(table, "occurred_at").between(ibis.literal(period.start), ibis.literal(period.end))
     views = table.filter(inside & (table["event_name"] == "view_item") & table["product_id"].notnull())
     return views.select(visit=views["session_id"].cast("string"), product_id=views["product_id"].cast("string"))
 

@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, require_columns
+from opslib.metrics.blocks import Table, require_table_columns
 from opslib.stats.estimates import Estimate
 
 #: Products that an attribute's level or a group needs before it gets a coefficient of its own; rarer ones are pooled.
@@ -42,7 +42,7 @@ class HedonicModel:
         Share of the variance of log prices that the model explains (0-1).
     n_products : int
         Products used.
-    level : float
+    confidence_level : float
         Level of the intervals.
     terms : pandas.DataFrame
         column, level, coefficient on log price (the first is the constant), for the going rate of any bundle.
@@ -56,7 +56,7 @@ class HedonicModel:
     groups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*_GROUPS, "is_dear", "is_cheap"]))
     r_squared: float = float("nan")
     n_products: int
-    level: float
+    confidence_level: float
     terms: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["column", "level", "coefficient"]))
     covariance: pd.DataFrame = field(default_factory=pd.DataFrame)
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ def attribute_columns(products: Table) -> list[str]:
     return [name for name in engine.as_table(products).columns if name.startswith("attr_")]
 
 
-def hedonic_prices(products: Table, *, attributes: Sequence[str], level: float = 0.95) -> HedonicModel:
+def hedonic_prices(products: Table, *, attributes: Sequence[str], confidence_level: float = 0.95) -> HedonicModel:
     """Fit the going rate of attributes and each brand's premium over it.
 
     Parameters
@@ -82,7 +82,7 @@ def hedonic_prices(products: Table, *, attributes: Sequence[str], level: float =
         price, brand, and the attributes (text or few-valued).
     attributes : sequence of str
         Columns that a buyer pays for (``category``, ``attr_material``, ...).
-    level : float
+    confidence_level : float
         Level of the intervals.
 
     Returns
@@ -110,9 +110,9 @@ def hedonic_prices(products: Table, *, attributes: Sequence[str], level: float =
     n_products = int(cells["n"].sum())
     design, names = _design(cells, columns=[*attributes, "brand"])
     if not n_products or n_products < design.shape[1] + 10:
-        return HedonicModel(n_products=n_products, level=level)
+        return HedonicModel(n_products=n_products, confidence_level=confidence_level)
     coefficients, covariance, r_squared = _fit(cells, design)
-    quantile = float(student.ppf(0.5 + level / 2, n_products - design.shape[1]))
+    quantile = float(student.ppf(0.5 + confidence_level / 2, n_products - design.shape[1]))
 
     def premium(contrast: np.ndarray, n: int) -> np.ndarray:
         """Value and ends of a contrast of coefficients; no ends of a few products."""
@@ -125,7 +125,7 @@ def hedonic_prices(products: Table, *, attributes: Sequence[str], level: float =
         groups=_group_table(cells, names, premium),
         r_squared=r_squared,
         n_products=n_products,
-        level=level,
+        confidence_level=confidence_level,
         terms=pd.DataFrame(names, columns=["column", "level"]).assign(coefficient=coefficients),
         covariance=pd.DataFrame(covariance),
         levels={name: tuple(sorted(cells[name].unique())) for name in attributes},
@@ -171,10 +171,10 @@ def going_rate(model: HedonicModel, *, bundle: Mapping[str, object]) -> Estimate
         place[(model.terms["column"] == name) & (model.terms["level"] == level)] = 1.0
     value = float(place @ model.terms["coefficient"])
     error = float(np.sqrt(max(place @ model.covariance.to_numpy() @ place, 0.0)))
-    half = error * float(student.ppf(0.5 + model.level / 2, model.n_products - len(place)))
+    half = error * float(student.ppf(0.5 + model.confidence_level / 2, model.n_products - len(place)))
     return Estimate(
         value=float(np.exp(value)), lower=float(np.exp(value - half)), upper=float(np.exp(value + half)),
-        n=model.n_products, unit="money", level=model.level, method="hedonic price of an average group, HC3",
+        n=model.n_products, unit="money", confidence_level=model.confidence_level, method="hedonic price of an average group, HC3",
         std_error=float(np.exp(value)) * error,
     )  # fmt: skip
 
@@ -192,7 +192,7 @@ def _known_level(name: str, known: tuple[str, ...], bundle: Mapping[str, object]
 def _cells(products: Table, columns: list[str]) -> pd.DataFrame:
     """Products of equal attributes together: their number, and sums of log prices; rare levels pooled."""
     table = engine.as_table(products)
-    require_columns(table, "price", *columns, name="products")
+    require_table_columns(table, "price", *columns, name="products")
     priced = table.filter(table["price"] > 0).select(
         log_price=table["price"].cast("float64").ln(),
         **{name: table[name].cast("string").fill_null("(none)") for name in columns},

@@ -14,7 +14,7 @@ from ibis import _
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, require_columns
+from opslib.metrics.blocks import Table, require_table_columns
 from opslib.positioning.candidates import FEATURES, TELLING, THEIRS, compared_pairs, own_products, their_products
 from opslib.stats.estimates import Estimate
 from opslib.stats.linkage import CLASSES, KNOWN_MATCH, KNOWN_OTHER, UNKNOWN, LinkageModel, fit_linkage
@@ -195,7 +195,7 @@ def _known(known: Table | None, theirs: ir.Table) -> ir.Table:
     if known is None:
         return theirs.select(*THEIRS, known_id=ibis.null("string")).limit(0)
     table = engine.as_table(known)
-    require_columns(table, *THEIRS, "product_id", name="known")
+    require_table_columns(table, *THEIRS, "product_id", name="known")
     filled = table.filter(table["product_id"].notnull()).select(
         **{name: table[name].cast("string") for name in (*THEIRS, "product_id")}
     )

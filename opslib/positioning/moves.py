@@ -11,7 +11,7 @@ from scipy import stats
 
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table
-from opslib.positioning.response import PriceResponse
+from opslib.positioning.price_response import PriceResponse
 from opslib.positioning.scenario import WEEKS_A_MONTH, shelf_of, slope_error
 
 _POINTS = 401
@@ -76,12 +76,14 @@ def price_moves(
     is_known = rows["cost"].notna().groupby(key).transform("all")
     cost, price = rows["cost"].where(is_known, 0.0).to_numpy(float), rows["price"].to_numpy(float)
     units = rows["units_a_week"].to_numpy(float) * WEEKS_A_MONTH
-    error = slope_error(rows, level=response.level).to_numpy(float)
+    error = slope_error(rows, confidence_level=response.confidence_level).to_numpy(float)
     tails = stats.norm.ppf((np.arange(_POINTS) + 0.5) / _POINTS)
     factor = np.exp((rows["slope"].to_numpy(float)[:, None] + error[:, None] * tails) * math.log1p(price_change))
     gains = units[:, None] * (factor * (price * (1 + price_change) - cost)[:, None] - (price - cost)[:, None])
     by_key = pd.DataFrame(gains).groupby(key.to_numpy(), sort=True).sum()
-    lower, upper = np.quantile(by_key.to_numpy(), [0.5 - response.level / 2, 0.5 + response.level / 2], axis=1)
+    lower, upper = np.quantile(
+        by_key.to_numpy(), [0.5 - response.confidence_level / 2, 0.5 + response.confidence_level / 2], axis=1
+    )
     first = rows.assign(key=key, now=units * (price - cost), is_known=is_known).groupby("key", sort=True)
     out = pd.DataFrame({
         "group": first["group"].first(), "n_products": first.size(),

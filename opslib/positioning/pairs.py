@@ -11,7 +11,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, buyer, local_day, order_day, paid, require_columns
+from opslib.metrics.blocks import Table, buyer, day_of, order_day, paid, require_table_columns
 from opslib.periods import Period
 from opslib.privacy import MINIMUM
 from opslib.stats.association import expected_together, pair_tests
@@ -170,10 +170,10 @@ def co_viewed(
     [['fir', 'oak', 64, True]]
     """
     seen = engine.as_table(events)
-    require_columns(seen, "session_id", "event_name", "product_id", name="events")
+    require_table_columns(seen, "session_id", "event_name", "product_id", name="events")
     seen = seen.filter(seen["event_name"].isin(["view_item", "purchase"]))
     if period is not None:
-        seen = seen.filter(local_day(seen, "occurred_at", name="events").between(period.start, period.end))
+        seen = seen.filter(day_of(seen, "occurred_at", name="events").between(period.start, period.end))
     who = seen["session_id"] if engine.is_empty(seen, "visitor_id") else seen["visitor_id"]
     named = labelled(seen.mutate(who=who, is_bought=(seen["event_name"] == "purchase").ifelse(1, 0)), products, by)
     looked = named.select("item", "who", basket=named["session_id"], bought=named["is_bought"])
@@ -218,7 +218,7 @@ def labelled(rows: ir.Table, products: Table | None, by: str) -> ir.Table:
     if products is None:
         raise ParameterError(f"by: '{by}' is a column of products; pass products=")
     catalogue = engine.as_table(products)
-    require_columns(catalogue, "product_id", by, name="products")
+    require_table_columns(catalogue, "product_id", by, name="products")
     labels = catalogue.filter(catalogue[by].notnull()).select("product_id", item=catalogue[by].cast("string"))
     return rows.inner_join(labels, "product_id")
 
@@ -226,7 +226,7 @@ def labelled(rows: ir.Table, products: Table | None, by: str) -> ir.Table:
 def _bought(order_lines: Table, *, period: Period | None, products: Table | None, by: str) -> ir.Table:
     """basket, item and who of every paid line."""
     lines = paid(order_lines)
-    require_columns(lines, "order_id", "product_id", name="order_lines")
+    require_table_columns(lines, "order_id", "product_id", name="order_lines")
     lines = in_period(lines, period)
     named = labelled(lines, products, by)
     return named.select("item", basket=named["order_id"], who=buyer(named))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, paid, require_columns
+from opslib.metrics.blocks import Table, paid, require_table_columns
 from opslib.privacy import redacted
 
 #: Words that carry no judgement; shorter words than four letters are left out anyway.
@@ -60,9 +60,9 @@ def word_counts(reviews: Table, products: Table, *, n_words: int = 24) -> pd.Dat
     if n_words < 3:
         raise ParameterError(f"n_words: {n_words} is too few for a map; at least 3")
     said = engine.as_table(reviews)
-    require_columns(said, "product_id", "text", name="reviews")
+    require_table_columns(said, "product_id", "text", name="reviews")
     catalogue = engine.as_table(products)
-    require_columns(catalogue, "product_id", "brand", name="products")
+    require_table_columns(catalogue, "product_id", "brand", name="products")
     if engine.is_empty(said) or engine.is_empty(catalogue, "brand"):
         return pd.DataFrame()
     labels = catalogue.select("product_id", group=catalogue["brand"])
@@ -108,11 +108,11 @@ def buyer_counts(order_lines: Table, products: Table) -> pd.DataFrame:
     [30, 0, 0]
     """
     lines, catalogue = paid(order_lines), engine.as_table(products)
-    require_columns(lines, "product_id", "customer_id", name="order_lines")
+    require_table_columns(lines, "product_id", "customer_id", name="order_lines")
     there = [name for name in ("brand", "supplier") if not engine.is_empty(catalogue, name)]
     if not there or engine.is_empty(catalogue, "category") or engine.is_empty(lines, "customer_id"):
         return pd.DataFrame()
-    require_columns(catalogue, "product_id", name="products")
+    require_table_columns(catalogue, "product_id", name="products")
     lines = lines.filter(lines["customer_id"].notnull()).select("product_id", "customer_id")
     tables = (_buyers(lines, catalogue, by=name) for name in there)
     return next((table for table in tables if len(table)), pd.DataFrame())

@@ -13,9 +13,9 @@ from scipy import stats
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, require_columns
+from opslib.metrics.blocks import Table, require_table_columns
 from opslib.positioning.hedonic import OTHER, HedonicModel, going_rate
-from opslib.positioning.response import RECENT_WEEKS, PriceResponse
+from opslib.positioning.price_response import RECENT_WEEKS, PriceResponse
 from opslib.stats.estimates import Estimate
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
@@ -178,7 +178,11 @@ def what_if(
     others = shelf[(shelf["category"] == own["category"]) & (shelf["product_id"] != product_id)]
     rival, moved = _rival_price(indices, product_id), own | _known(attributes, model)
     is_told = row is not None and refusal in ("", "band")
-    sales = _Sales(row, cost=float(own["cost"]), level=response.level) if is_told and row is not None else None
+    sales = (
+        _Sales(row, cost=float(own["cost"]), confidence_level=response.confidence_level)
+        if is_told and row is not None
+        else None
+    )
     return WhatIf(
         product_id=product_id,
         name=str(own["name"]),
@@ -196,7 +200,7 @@ def what_if(
 def shelf_of(products: Table, model: HedonicModel | None = None) -> pd.DataFrame:
     """What is known about every product: name, category, price, cost and the attributes that the model prices."""
     table = engine.as_table(products)
-    require_columns(table, "product_id", *(model.levels if model else ()), name="products")
+    require_table_columns(table, "product_id", *(model.levels if model else ()), name="products")
     words = {*(model.levels if model else ()), *({"name", "category"} & set(table.columns))}
     texts = {column: table[column].cast("string") for column in sorted(words)}
     numbers = {column: table[column].cast("float64") for column in ("price", "cost") if column in table.columns}
@@ -206,9 +210,9 @@ def shelf_of(products: Table, model: HedonicModel | None = None) -> pd.DataFrame
     return frame.assign(name=frame["name"].where(frame["name"].fillna("") != "", frame["product_id"]))
 
 
-def slope_error(rows: Any, *, level: float) -> Any:
+def slope_error(rows: Any, *, confidence_level: float) -> Any:
     """Standard deviation of the normal whose interval is a slope's: few clusters make it wider than the standard error."""
-    return (rows["upper"] - rows["lower"]) / 2 / stats.norm.ppf(0.5 + level / 2)
+    return (rows["upper"] - rows["lower"]) / 2 / stats.norm.ppf(0.5 + confidence_level / 2)
 
 
 def _answer(response: PriceResponse, product_id: str, price_change: float) -> tuple[pd.Series | None, str, str]:
@@ -243,7 +247,7 @@ def _place(
     rate = going_rate(model, bundle={name: own[name] for name in model.levels}) if model else None
     premium = rate and Estimate(
         value=price / rate.value - 1, lower=price / rate.upper - 1, upper=price / rate.lower - 1, n=rate.n,
-        unit="relative change", level=rate.level, method=rate.method,
+        unit="relative change", confidence_level=rate.confidence_level, method=rate.method,
     )  # fmt: skip
     priced = others[others["price"] > 0]
     distance = np.log(priced["price"] / price).to_numpy() ** 2
@@ -270,11 +274,11 @@ def _log_worth(shelf: pd.DataFrame, model: HedonicModel) -> np.ndarray:
 class _Sales:
     """Sales a month at any price of the band, on a grid of equally likely slopes and present sales."""
 
-    def __init__(self, row: pd.Series, *, cost: float, level: float) -> None:
+    def __init__(self, row: pd.Series, *, cost: float, confidence_level: float) -> None:
         tails = (np.arange(_POINTS) + 0.5) / _POINTS
-        error = float(slope_error(row, level=level))
+        error = float(slope_error(row, confidence_level=confidence_level))
         n_weeks = min(int(row["n_weeks"]), RECENT_WEEKS)
-        self.row, self.cost, self.level, self.price = row, cost, level, float(row["price"])
+        self.row, self.cost, self.confidence_level, self.price = row, cost, confidence_level, float(row["price"])
         self.slopes = (float(row["slope"]) + error * stats.norm.ppf(tails))[:, None]
         total = float(row["units_a_week"]) * n_weeks
         self.now = np.tile(stats.gamma.ppf(tails, total + 0.5) / n_weeks * WEEKS_A_MONTH, (_POINTS, 1))
@@ -284,10 +288,10 @@ class _Sales:
         return then * (price - cost) - self.now * (self.price - cost)
 
     def estimate(self, values: np.ndarray, unit: str = "money/month") -> Estimate:
-        lower, upper = np.quantile(values, [0.5 - self.level / 2, 0.5 + self.level / 2])
+        lower, upper = np.quantile(values, [0.5 - self.confidence_level / 2, 0.5 + self.confidence_level / 2])
         return Estimate(
             value=float(values.mean()), lower=float(lower), upper=float(upper), n=int(self.row["n_weeks"]), unit=unit,
-            level=self.level, method="the product's price response, shrunk towards its group, times its recent sales",
+            confidence_level=self.confidence_level, method="the product's price response, shrunk towards its group, times its recent sales",
             std_error=float(values.std()),
         )  # fmt: skip
 

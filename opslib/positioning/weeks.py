@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import MONEY, Table, money, order_day, paid, require_columns
+from opslib.metrics.blocks import MONEY, Table, money, order_day, paid, require_table_columns
 from opslib.periods import Period, floor_date
 from opslib.positioning.pairs import in_period
 from opslib.stats.count_response import MIN_COUNT, MIN_PERIODS
@@ -112,7 +112,7 @@ def whole_weeks(period: Period) -> Period | None:
 
 def _sold(order_lines: Table, weeks: Period) -> ir.Table:
     lines = in_period(paid(order_lines), weeks)
-    require_columns(lines, "product_id", "quantity", "unit_price", name="order_lines")
+    require_table_columns(lines, "product_id", "quantity", "unit_price", name="order_lines")
     quantity, price = lines["quantity"].cast(MONEY), lines["unit_price"].cast(MONEY)
     discount = (
         lines["discount_amount"].cast(MONEY).fill_null(0) if "discount_amount" in lines.columns else money(quantity * 0)
@@ -168,7 +168,7 @@ def _listed(rows: ir.Table, price_history: Table | None, weeks: Period) -> ir.Ta
 def _recorded(price_history: Table, mondays: ir.Table, weeks: Period) -> ir.Table:
     """Mean recorded price over the days of each product's week."""
     table = engine.as_table(price_history)
-    require_columns(table, "product_id", "valid_from", "price", name="price_history")
+    require_table_columns(table, "product_id", "valid_from", "price", name="price_history")
     start = table["valid_from"].cast("date")
     spells = table.select("product_id", start=start, price=table["price"].cast("float64"),
                           end=table["valid_to"].cast("date") if "valid_to" in table.columns else ibis.null("date"))  # fmt: skip
@@ -191,7 +191,7 @@ def _on_shelf(rows: ir.Table, stock_levels: Table | None) -> ir.Table:
     if stock_levels is None:
         return rows.mutate(n_days=ibis.literal(7).cast("float64"))
     table = engine.as_table(stock_levels)
-    require_columns(table, "product_id", "date", "n_on_hand", name="stock_levels")
+    require_table_columns(table, "product_id", "date", "n_on_hand", name="stock_levels")
     days = table.select(
         "product_id",
         week=table["date"].cast("date").truncate("W").cast("date"),

@@ -16,7 +16,7 @@ from scipy.stats import norm as normal
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, line_revenue, local_day, paid, require_columns
+from opslib.metrics.blocks import Table, day_of, line_revenue, paid, require_table_columns
 from opslib.periods import Period
 from opslib.privacy import redacted
 from opslib.stats.estimates import Estimate
@@ -144,10 +144,10 @@ def unmet_searches(
 def _searched(searches: Table, period: Period) -> ir.Table:
     """Searches of the period: search_id, visit, text, n_results, is_clicked, is_vain (no result, and the visit clicked none)."""
     table = engine.as_table(searches)
-    require_columns(table, "search_id", "searched_at", "query", name="searches")
+    require_table_columns(table, "search_id", "searched_at", "query", name="searches")
     if not {"n_results", "clicked_product_id"} & set(table.columns):
         raise ParameterError("searches: without n_results and clicked_product_id nobody can say which searches failed")
-    inside = table.filter(local_day(table, "searched_at").between(ibis.literal(period.start), ibis.literal(period.end)))
+    inside = table.filter(day_of(table, "searched_at").between(ibis.literal(period.start), ibis.literal(period.end)))
     visit = [inside["session_id"].cast("string")] if not engine.is_empty(inside, "session_id") else []
     clicked = inside["clicked_product_id"].notnull() if "clicked_product_id" in inside.columns else ibis.null("boolean")
     rows = inside.select(
@@ -294,7 +294,7 @@ def _offered(products: Table | None, cores: dict[str, list[str]]) -> pd.Series:
     if products is None or not cores:
         return pd.Series(dtype="float64")
     table = engine.as_table(products)
-    require_columns(table, "product_id", "name", name="products")
+    require_table_columns(table, "product_id", "name", name="products")
     words = words_of(table, key=["product_id"], text="name")
     has = {f"n_{n}": engine.flag(words["word"].isin(core)).sum() for n, core in enumerate(cores.values())}
     each = words.group_by("product_id").aggregate(**has)

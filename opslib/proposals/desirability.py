@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from opslib.proposals import words
+from opslib.proposals import number_text
 from opslib.proposals.designs import Plan
 from opslib.proposals.economics import Economics, amount_per_lift, cost_of, relative_bias, relative_effect
-from opslib.proposals.model import RANDOMISED, Proposal
 from opslib.proposals.results import ClaimResult, ProposalResult
+from opslib.proposals.schema import RANDOMISED, Proposal
 from opslib.stats.estimates import Estimate
 from opslib.stats.shrinkage import SITE_LIFTS, Mixture, sample_information_value, shrink
 
@@ -159,13 +159,13 @@ def desirability(
         upper=worth * after.quantile(1 - tail) - cost,
         n=effect.n,
         unit="money",
-        level=BAND,
+        confidence_level=BAND,
         method="posterior x reach x margin - cost",
         std_error=worth * after.sd,
     )
     money = (
         f"Over the horizon it brings about {net.value:,.0f} net (90 %: {net.lower:,.0f} to {net.upper:,.0f}); the chance "
-        f"that it pays is {words.probability(chance)}."
+        f"that it pays is {number_text.probability(chance)}."
     )
     found_in_way = [f"{item.name} ({item.place})" for item in result.obstacles if item.name in FORBIDDING]
     hindrances = (f"Not as it stands: {', '.join(found_in_way)}.",) if found_in_way else ()
@@ -248,7 +248,7 @@ def _recommended(
         return "gather data", f"The evidence is {result.qualifier}, and as it stands the change does not pay."
     if pays and chance < SURE and best is not None:
         return "test first", (
-            f"A test of {best.days} days is worth about {words.count(best.net_amount)} more than deciding now."
+            f"A test of {best.days} days is worth about {number_text.count(best.net_amount)} more than deciding now."
         )
     if result.state == "inconclusive" and result.claims[0].design not in RANDOMISED:
         return "test first", "It is not shown, and nothing was randomised: a test comes before any launch."
@@ -282,7 +282,7 @@ def _without_effect(result: ProposalResult) -> tuple[Recommendation, str]:
 
 def _shrunk_sentence(raw: Estimate, shrunk: Estimate, prior: Mixture) -> str:
     text = (
-        f"Measured: {words.interval(raw, relative=True)}; believed: {words.interval(shrunk, relative=True)}, because "
+        f"Measured: {number_text.interval(raw, relative=True)}; believed: {number_text.interval(shrunk, relative=True)}, because "
         "large effects are rare and part of a large estimate is luck."
     )
     usual = math.hypot(prior.sd, raw.std_error or 0.0)

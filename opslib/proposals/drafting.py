@@ -12,8 +12,8 @@ from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, ProposalError
 from opslib.finding import Finding, Proposes
 from opslib.metrics import METRICS
-from opslib.proposals.model import Proposal
 from opslib.proposals.parsing import proposal_yaml
+from opslib.proposals.schema import Proposal
 
 #: Days between the finding and the change; whole weeks of the claim's window and of its follow-up.
 LEAD_DAYS, WINDOW_DAYS = 28, 56

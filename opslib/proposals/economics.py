@@ -12,11 +12,11 @@ from opslib.errors import NotAvailableError
 from opslib.metrics import METRICS, unit_moments, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs import Plan
-from opslib.proposals.designs.base import Table
-from opslib.proposals.model import Proposal
+from opslib.proposals.designs.design import Table
 from opslib.proposals.results import ClaimResult
+from opslib.proposals.schema import Proposal
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import arms_of
+from opslib.stats.sufficient_statistics import arms_of
 
 DAYS_A_MONTH = 365.25 / 12
 _FACTORS = {
@@ -156,4 +156,4 @@ def relative_effect(claim: ClaimResult) -> Estimate | None:
 
 def _z(effect: Estimate) -> float:
     """Standard errors on either side of an interval of the effect's level."""
-    return float(distributions.norm.ppf((1 + effect.level) / 2))
+    return float(distributions.norm.ppf((1 + effect.confidence_level) / 2))

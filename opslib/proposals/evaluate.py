@@ -12,12 +12,12 @@ from opslib.errors import ProposalError, nearest
 from opslib.metrics import METRICS, Metric, with_local_days
 from opslib.periods import Coverage
 from opslib.proposals.designs import Context, Plan, RecordedMetric, measure
-from opslib.proposals.designs.base import Definitions, Table
+from opslib.proposals.designs.design import Definitions, Table
 from opslib.proposals.feasibility import feasibility
-from opslib.proposals.freezing import Change, FrozenRecord, changes_since, is_before
-from opslib.proposals.model import Claim, Elasticity, Guardrail, Proposal
+from opslib.proposals.pre_period import surroundings_of
+from opslib.proposals.preregistration import FrozenDifference, FrozenRecord, changes_since, is_before
 from opslib.proposals.results import Measured, Obstacle, ProposalResult
-from opslib.proposals.surroundings import surroundings_of
+from opslib.proposals.schema import Claim, ElasticityDesign, Guardrail, Proposal
 from opslib.proposals.verdicts import judge_claim, judge_guardrail, overall, overall_grade
 from opslib.stats.multiplicity import bonferroni_level
 
@@ -156,7 +156,7 @@ def first_outcome_of(proposal: Proposal, *, zone: str) -> datetime:
 def claim_outcome_of(claim: Claim, *, zone: str) -> datetime:
     """Earliest moment of an outcome that a claim reads, in UTC: a price response reads its whole history as outcomes."""
     start = claim.window.start
-    if isinstance(claim.design, Elasticity):
+    if isinstance(claim.design, ElasticityDesign):
         start = claim.window.end - timedelta(days=claim.design.history_days - 1)
     return datetime.combine(start, time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
@@ -196,7 +196,7 @@ def _guard_claim(proposal: Proposal, guard: Guardrail) -> Claim:
 def _plans(proposal: Proposal, metrics: Definitions) -> Iterable[Plan]:
     level = bonferroni_level(max(len(proposal.confirmatory), 1))
     for claim in proposal.claims:
-        yield Plan(key=f"{proposal.id}/{claim.id}", claim=claim, metric=metrics[claim.metric], level=level)
+        yield Plan(key=f"{proposal.id}/{claim.id}", claim=claim, metric=metrics[claim.metric], confidence_level=level)
     if proposal.claims[0].design.kind in ("level", "trend", "outside"):
         return
     for guard in proposal.guardrails:
@@ -209,7 +209,7 @@ def _standing(
     metrics: Definitions,
     record: FrozenRecord | None,
     zone: str,
-) -> tuple[tuple[Change, ...], bool]:
+) -> tuple[tuple[FrozenDifference, ...], bool]:
     """What changed since freezing, and whether the claims stand as frozen before their first outcome."""
     changes = () if record is None else changes_since(record, proposal, definitions=metrics)
     return changes, is_before(record, first_outcome=first_outcome_of(proposal, zone=zone)) and not changes

@@ -11,11 +11,11 @@ from typing import Literal
 import pandas as pd
 
 from opslib.periods import Period
-from opslib.proposals import words
-from opslib.proposals.designs.base import Definitions
-from opslib.proposals.freezing import Change
-from opslib.proposals.model import RANDOMISED, Claim, Consultation, Proposal
+from opslib.proposals import number_text
+from opslib.proposals.designs.design import Definitions
+from opslib.proposals.preregistration import FrozenDifference
 from opslib.proposals.results import Obstacle
+from opslib.proposals.schema import RANDOMISED, Claim, Consultation, Proposal
 from opslib.stats.multiplicity import bonferroni_level
 from opslib.stats.power import minimal_detectable_change, needed_units
 
@@ -89,7 +89,7 @@ class Surroundings:
         The shop's other proposals.
     obstacles : mapping of claim id to str
         Why the shop's tables cannot carry a claim.
-    changes : tuple of Change
+    changes : tuple of FrozenDifference
         Fields that differ from the frozen ones.
     frozen_in_time : bool
         Frozen before the first outcome.
@@ -101,7 +101,7 @@ class Surroundings:
     capacity: pd.DataFrame | None = None
     proposals: Mapping[str, Literal["open", "running", "done", "rejected"]] | None = None
     obstacles: Mapping[str, str] = field(default_factory=dict)
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FrozenDifference, ...] = ()
     frozen_in_time: bool = False
 
 
@@ -207,20 +207,22 @@ def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
         contrast = claim.contrast(1.0 if claim.scale == "relative" else 1 / traffic.baseline)
         if contrast in (0, -1):
             continue
-        needed = needed_units(traffic.variation, change=contrast, level=level)
+        needed = needed_units(traffic.variation, change=contrast, confidence_level=level)
         there = traffic.units_per_day * days
         if needed > there:
             yield _obstacle("sample out of reach", claim.id, _reach_sentence(needed, there, days, traffic, level))
 
 
-def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, level: float) -> str:
+def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, confidence_level: float) -> str:
     side, seen = there / 2, ""
     if side > 1:
-        change = minimal_detectable_change(traffic.variation, n_control=side, n_treated=side, level=level)
-        seen = f"; in that time a change of {words.number(change, relative=True)} can be seen"
+        change = minimal_detectable_change(
+            traffic.variation, n_control=side, n_treated=side, confidence_level=confidence_level
+        )
+        seen = f"; in that time a change of {number_text.number(change, relative=True)} can be seen"
     return (
-        f"the promise needs about {words.count(needed)} units (80 % power), and {days} days until the deadline bring "
-        f"about {words.count(there)}{seen}; promise more, wait longer, or choose a metric that varies less"
+        f"the promise needs about {number_text.count(needed)} units (80 % power), and {days} days until the deadline bring "
+        f"about {number_text.count(there)}{seen}; promise more, wait longer, or choose a metric that varies less"
     )
 
 
@@ -239,14 +241,14 @@ def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Obstac
         else:
             is_outside = change > history.largest_change
             sentence = (
-                f"a change of {words.number(change, relative=True)} is promised; from window to window the metric has "
-                f"never moved more than {words.number(history.largest_change, relative=True).lstrip('+')}"
+                f"a change of {number_text.number(change, relative=True)} is promised; from window to window the metric has "
+                f"never moved more than {number_text.number(history.largest_change, relative=True).lstrip('+')}"
             )
         if is_outside:
             yield _obstacle("promise outside history", claim.id, sentence)
 
 
-def _frozen(changes: tuple[Change, ...]) -> Iterable[Obstacle]:
+def _frozen(changes: tuple[FrozenDifference, ...]) -> Iterable[Obstacle]:
     for change in changes:
         swapped = change.field.startswith("metrics.") or change.field.endswith(".metric")
         name = "metric swapped after freezing" if swapped else "changed after freezing"

@@ -16,8 +16,8 @@ from opslib.errors import LedgerError, ProposalError
 from opslib.proposals.desirability import Desirability
 from opslib.proposals.economics import relative_effect, relative_error
 from opslib.proposals.ledger import Record
-from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
+from opslib.proposals.schema import Proposal
 from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import BrierScore, brier, crps
 from opslib.stats.shrinkage import MIN_LEARNED, Mixture, learned_prior, posterior
@@ -159,7 +159,7 @@ def follow_up_payload(
         "upper": estimate.upper,
         "std_error": estimate.std_error,
         "bias_sd": bias_sd,
-        "level": estimate.level,
+        "level": estimate.confidence_level,
         "p_worthwhile": happened,
         "predictive": decision["predictive"],
         "stated_probability": decision["stated_probability"],

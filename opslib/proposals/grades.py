@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from opslib.finding import Grade
-from opslib.proposals.model import Claim
 from opslib.proposals.results import Measured
+from opslib.proposals.schema import Claim
 
 WORDS: tuple[Grade, ...] = ("Very low", "Low", "Moderate", "High")
 STARTS = {

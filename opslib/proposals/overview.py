@@ -12,8 +12,8 @@ from opslib.formats import format_number, format_share
 from opslib.proposals.desirability import Desirability
 from opslib.proposals.feasibility import latest_answers
 from opslib.proposals.follow_up import BAND, MIN_SCORED, PromiseScores
-from opslib.proposals.model import Proposal
 from opslib.proposals.results import ProposalResult
+from opslib.proposals.schema import Proposal
 from opslib.stats.shares import share
 from opslib.stats.verdict_rule import verdict_of
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from opslib.errors import ProposalError, nearest
-from opslib.proposals.model import Proposal
+from opslib.proposals.schema import Proposal
 
 _TAGGED = ("design", "stopping")
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from opslib.errors import ParameterError
-from opslib.proposals.model import Proposal
+from opslib.proposals.schema import Proposal
 
 #: Draws of weights in the robustness of a ranking.
 N_WEIGHTS = 2_000
@@ -69,7 +69,7 @@ def chosen_proposals(
     )
 
 
-def _best_choice(gains: np.ndarray, limits: Limits) -> np.ndarray:
+def _best_choice(gains: np.ndarray, limits: Constraints) -> np.ndarray:
     """Whether each proposal is in the set of the most money."""
     solved = milp(
         -gains,
@@ -137,7 +137,7 @@ def _ranks(scores: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Constraints:
     """Rows of ``rows @ chosen <= bounds``, each with the words for it."""
 
     rows: np.ndarray
@@ -150,7 +150,7 @@ def _limits(
     person_days: Mapping[str, float],
     budget_amount: float | None,
     done: Sequence[str],
-) -> Limits:
+) -> Constraints:
     at, one = {p.id: i for i, p in enumerate(given)}, np.eye(len(given))
     found: list[tuple[np.ndarray, float, str]] = []
     for department in sorted({e.department for p in given for e in p.affected}):
@@ -164,10 +164,10 @@ def _limits(
         for other in (o for o in p.excludes if o in at):
             found.append((one[i] + one[at[other]], 1.0, f"excludes {other}"))
     rows, bounds, names = zip(*found, strict=True)
-    return Limits(np.array(rows), np.array(bounds, dtype=float), names)
+    return Constraints(np.array(rows), np.array(bounds, dtype=float), names)
 
 
-def _why(i: int, *, taken: np.ndarray, gains: np.ndarray, limits: Limits) -> str:
+def _why(i: int, *, taken: np.ndarray, gains: np.ndarray, limits: Constraints) -> str:
     """The limits that keep a proposal out of the choice."""
     if taken[i]:
         return ""

@@ -12,7 +12,7 @@ from opslib.contracts import CONTRACTS
 from opslib.errors import nearest
 from opslib.metrics import Filter as Condition
 
-Operator = Literal["eq", "ne", "ge", "gt", "le", "lt", "in", "not_in", "between"]
+ScopeOperator = Literal["eq", "ne", "ge", "gt", "le", "lt", "in", "not_in", "between"]
 Scalar = bool | int | float | date | str
 
 _ISO = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d)")
@@ -31,17 +31,17 @@ class Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class Filter(Part):
+class ScopeFilter(Part):
     """One typed condition on a column of a contract; never evaluated as code.
 
     Examples
     --------
-    >>> Filter(column="sessions.device", op="eq", value="phone").table
+    >>> ScopeFilter(column="sessions.device", op="eq", value="phone").table
     'sessions'
     """
 
     column: Annotated[str, Field(description="table.column of a contract")]
-    op: Operator = "eq"
+    op: ScopeOperator = "eq"
     value: Scalar | tuple[Scalar, ...]
 
     @property
@@ -80,8 +80,8 @@ class Filter(Part):
         return {**data, "value": tuple(items) if isinstance(value, (list, tuple)) else items[0]}
 
     @model_validator(mode="after")
-    def _fits_contract(self) -> Filter:
-        kind = kind_of(self.table, self.name)
+    def _fits_contract(self) -> ScopeFilter:
+        kind = column_kind(self.table, self.name)
         if isinstance(self.value, tuple) != (self.op in _LISTS):
             raise ValueError(f"op '{self.op}' needs {'a list' if self.op in _LISTS else 'one value'}")
         if self.op == "between" and len(self.values) != 2:
@@ -104,7 +104,7 @@ def _dated(column: str, value: Any) -> Any:
     return date.fromisoformat(value) if is_date else value
 
 
-def kind_of(table: str, column: str) -> str:
+def column_kind(table: str, column: str) -> str:
     """Kind of a contract column, empty for a typed attribute; raises ValueError for an unknown name."""
     if table not in CONTRACTS:
         raise ValueError(f"no table '{table}'; write table.column; {nearest(table, CONTRACTS)}")
@@ -116,7 +116,7 @@ def kind_of(table: str, column: str) -> str:
     raise ValueError(f"no column '{column}' in {table}; {nearest(column, contract.names)}")
 
 
-Scope = Annotated[tuple[Filter, ...], Field(strict=False)]
+Scope = Annotated[tuple[ScopeFilter, ...], Field(strict=False)]
 
 
 def where_of(scope: Scope) -> tuple[Condition, ...]:
@@ -124,7 +124,7 @@ def where_of(scope: Scope) -> tuple[Condition, ...]:
 
     Examples
     --------
-    >>> [(c.operator, c.value) for c in where_of((Filter(column="order_lines.quantity", op="between", value=(1, 5)),))]
+    >>> [(c.operator, c.value) for c in where_of((ScopeFilter(column="order_lines.quantity", op="between", value=(1, 5)),))]
     [('>=', 1), ('<=', 5)]
     """
     return tuple(condition for item in scope for condition in item.conditions)

@@ -10,10 +10,10 @@ from datetime import date
 from scipy import stats as distributions
 
 from opslib.finding import Grade
-from opslib.proposals import words
+from opslib.proposals import number_text
 from opslib.proposals.grades import grade_of, is_association_only, lowest
-from opslib.proposals.model import DESCRIPTIVE, Claim, Guardrail
 from opslib.proposals.results import ClaimResult, GuardrailResult, GuardState, Measured, ProposalResult, State
+from opslib.proposals.schema import DESCRIPTIVE, Claim, Guardrail
 from opslib.stats.estimates import Estimate
 from opslib.stats.multiplicity import adjusted
 from opslib.stats.power import needed_days, needed_units
@@ -90,8 +90,8 @@ def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult
         said = {"held": "did not get", "broken": "got", "unclear": "may or may not have got"}[state]
         sentence = (
             f"{guardrail.metric} {said} worse by more than "
-            f"{words.number(guardrail.margin, relative=relative).lstrip('+')}: "
-            f"{words.interval(effect, relative=relative)} in the wished-for direction."
+            f"{number_text.number(guardrail.margin, relative=relative).lstrip('+')}: "
+            f"{number_text.interval(effect, relative=relative)} in the wished-for direction."
         )
     return GuardrailResult(
         metric=guardrail.metric, state=state, margin=guardrail.margin, measured=measured, page_sentence=sentence
@@ -168,7 +168,9 @@ def still_needed(claim: Claim, measured: Measured) -> tuple[float | None, float 
     elif measured.variation and measured.baseline and measured.n_control and measured.n_treated:
         change, share = claim.contrast(measured.per_baseline(claim.scale)), measured.n_treated / n
         total = (
-            needed_units(measured.variation, change=change, treated_share=share, level=effect.level)
+            needed_units(
+                measured.variation, change=change, treated_share=share, confidence_level=effect.confidence_level
+            )
             if change > -1 and change != 0
             else math.inf
         )
@@ -206,8 +208,8 @@ def _sentence(claim: Claim, result: ClaimResult) -> str:
     relative = claim.scale == "relative" and claim.design.kind != "level"
     name = claim.metric.replace("_", " ")
     signed = claim.design.kind != "level"
-    found = words.interval(effect, relative=relative, signed=signed)
-    promised = words.number(claim.promise, relative=relative, signed=signed)
+    found = number_text.interval(effect, relative=relative, signed=signed)
+    promised = number_text.number(claim.promise, relative=relative, signed=signed)
     if claim.design.kind in DESCRIPTIVE:
         what = "growth" if claim.design.kind == "trend" else "level"
         head = f"The {what} of {name} is {found}; the claim was at least {promised}:"
@@ -229,10 +231,10 @@ def _ends(result: ClaimResult, relative: bool) -> str:
         return _QUALIFIED[result.qualifier]
     if result.design in DESCRIPTIVE:
         return {"supported": "it holds.", "refuted": "it does not hold."}.get(result.state) or _needed(result)
-    least = words.number(result.m, relative=relative) if result.m else "any gain"
+    least = number_text.number(result.m, relative=relative) if result.m else "any gain"
     chance = ""
     if result.p_promise is not None:
-        chance = f" (the chance that it is at least that is {words.probability(result.p_promise)})"
+        chance = f" (the chance that it is at least that is {number_text.probability(result.p_promise)})"
     return {
         "harmful": "It did harm.",
         "confirmed": "The whole interval reaches the promise.",
@@ -245,5 +247,5 @@ def _ends(result: ClaimResult, relative: bool) -> str:
 def _needed(result: ClaimResult) -> str:
     if result.n_needed is None or not math.isfinite(result.n_needed):
         return "We cannot tell."
-    days = "" if result.days_needed is None else f", {words.count(result.days_needed)} more days at this traffic"
-    return f"We cannot tell yet; about {words.count(result.n_needed)} more units would{days}."
+    days = "" if result.days_needed is None else f", {number_text.count(result.days_needed)} more days at this traffic"
+    return f"We cannot tell yet; about {number_text.count(result.n_needed)} more units would{days}."

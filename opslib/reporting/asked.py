@@ -14,8 +14,8 @@ from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError
 from opslib.reporting.harvest import statements
 from opslib.reporting.manifest import digest, sha256
+from opslib.shop.opening import Shop
 from opslib.shop.root import project_root, proposals_of
-from opslib.shop.sources import Shop
 
 #: Kind and name of something that a page reads -> its fingerprint; None: it has none.
 Resolver = Callable[[str, str], str | None]

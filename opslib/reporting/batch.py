@@ -21,7 +21,7 @@ from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.parameters import load_notebook
-from opslib.reporting.plans import Page, RunPlan, is_about_a_proposal
+from opslib.reporting.plans import PlannedPage, RunPlan, is_about_a_proposal
 from opslib.reporting.progress import ProgressBoard
 from opslib.reporting.render import first_heading, page_title, render_page
 from opslib.reporting.since import PERIOD, snapshot
@@ -103,8 +103,8 @@ class _Work:
     def __init__(self, plan: RunPlan, *, is_forced: bool) -> None:
         self.plan, self.is_forced, self.folder = plan, is_forced, plan.out / plan.shop
         self.building, self.shown = self.folder / publishing.BUILDING, self.folder / publishing.LATEST
-        self.latest = manifest.read_records(self.shown)
-        self.resumed = manifest.read_records(self.building)  # left by a run that was cut off
+        self.latest = manifest.read_page_records(self.shown)
+        self.resumed = manifest.read_page_records(self.building)  # left by a run that was cut off
         self.failed: dict[str, Path] = {}
         self.done: dict[str, PageRecord] = {}
 
@@ -168,7 +168,7 @@ class _Work:
                 raise
         return tuple(self.done[page.name] for page in self.plan.pages)
 
-    def why(self, page: Page) -> tuple[Path, str]:
+    def why(self, page: PlannedPage) -> tuple[Path, str]:
         """Folder of the page as a cut-off run left it if that still holds, else as it is published; why it does not hold."""
         key = self._key(page.content, page.parameters)
         if not self.is_forced and page.name in self.resumed and not self._why_again(self.resumed[page.name], key):
@@ -189,7 +189,7 @@ class _Work:
         record = self.done.get(name) or self.latest.get(name)
         return manifest.digest(record.harvest.findings) if record else "absent"
 
-    def _make(self, page: Page, board: ProgressBoard) -> PageRecord:
+    def _make(self, page: PlannedPage, board: ProgressBoard) -> PageRecord:
         source, why = self.why(page)
         if why:
             record = self._compute(page, board, why=why)
@@ -242,7 +242,7 @@ class _Work:
             options={"is_code_shown": self.plan.is_code_shown, **self.plan.origin},
         )
 
-    def _compute(self, page: Page, board: ProgressBoard, *, why: str) -> PageRecord:
+    def _compute(self, page: PlannedPage, board: ProgressBoard, *, why: str) -> PageRecord:
         if kernels.is_warm():
             kernels.server(kernels.imported_modules(p.content for p in self.plan.pages))
         done = execute(
@@ -275,7 +275,7 @@ class _Work:
             asked=fingerprints(found.provenance.get("asked") or EVERYTHING, self._resolve),
         )
 
-    def _rendered(self, page: Page, done: Execution) -> tuple[str, str, str]:
+    def _rendered(self, page: PlannedPage, done: Execution) -> tuple[str, str, str]:
         """The page's text, with the status that it shows: a page that cannot be rendered has failed too."""
         found = harvest(done.notebook)
         is_empty = done.status == "ok" and not found.findings and found.is_without_data

@@ -120,7 +120,7 @@ def write_record(record: PageRecord, folder: Path) -> None:
     write_whole(folder / f"{record.name}.json", json.dumps(asdict(record), indent=1, ensure_ascii=False))
 
 
-def read_records(folder: Path) -> dict[str, PageRecord]:
+def read_page_records(folder: Path) -> dict[str, PageRecord]:
     """Records of the pages in a folder whose bytes are what the record says, by name."""
     records = {}
     for file in sorted(folder.glob("*.json")):

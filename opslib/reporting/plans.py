@@ -16,13 +16,13 @@ import yaml
 from opslib.errors import ParameterError, nearest
 from opslib.reporting.asked import Resolver, resolver, rounds
 from opslib.reporting.parameters import COMMON, Parameter, check_parameters, load_notebook, read_parameters
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 
 BATCH_KEYS = ("shops", "notebooks", "start", "end", "parameters", "each")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PlannedPage:
     """One page to make."""
 
     name: str  # file name without .html
@@ -37,7 +37,7 @@ class RunPlan:
 
     shop: str
     out: Path  # absolute; the run goes to out/shop/<run>
-    pages: tuple[Page, ...]
+    pages: tuple[PlannedPage, ...]
     fingerprint: str | None = None  # of the shop's data, for the manifest
     resolve: Resolver = lambda kind, name: None  # fingerprint of what a page asks for; None = always run again
     origin: Mapping[str, Any] = field(default_factory=dict)  # title, is_simulated, currency, time_zone, data_until
@@ -193,7 +193,7 @@ def _declared(path: Path) -> tuple[Any, dict[str, Parameter]]:
 
 def _pages(
     path: Path, content: Any, names: Mapping[str, Parameter], *, given: Mapping[str, Any], each: Mapping[str, Any]
-) -> list[Page]:
+) -> list[PlannedPage]:
     """One page per combination of the grid."""
     own = {name: value for name, value in given.items() if name in names}
     pages = []
@@ -205,7 +205,7 @@ def _pages(
             values["where"] = " and ".join([*filter(None, [str(own.get("where", ""))]), *filters])
         suffix = "".join(f"--{_slug(f'{k}-{v}')}" for k, v in chosen.items())
         checked = check_parameters(names, values, name=path.stem)
-        pages.append(Page(name=path.stem + suffix, notebook=path.resolve(), content=content, parameters=checked))
+        pages.append(PlannedPage(name=path.stem + suffix, notebook=path.resolve(), content=content, parameters=checked))
     return pages
 
 

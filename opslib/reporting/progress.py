@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from opslib.reporting.plans import Page
+from opslib.reporting.plans import PlannedPage
 
 MARKS = {"ok": "[green]done[/]", "unchanged": "[dim]unchanged[/]", "not available": "[yellow]not available[/]"}
 
@@ -19,7 +19,7 @@ class ProgressBoard:
 
     Parameters
     ----------
-    pages : sequence of Page
+    pages : sequence of PlannedPage
         The run's pages.
     seconds : mapping of str to float
         What each took last time, by name; pages never seen count as the mean of the others.
@@ -27,7 +27,7 @@ class ProgressBoard:
         Whether to draw at all.
     """
 
-    def __init__(self, pages: Sequence[Page], *, seconds: Mapping[str, float], is_shown: bool) -> None:
+    def __init__(self, pages: Sequence[PlannedPage], *, seconds: Mapping[str, float], is_shown: bool) -> None:
         usual = sum(seconds.values()) / len(seconds) if seconds else 10.0
         self._weight = {p.name: max(seconds.get(p.name, usual), 0.1) for p in pages}
         self._n_cells = {p.name: max(1, sum(c.cell_type == "code" for c in p.content.cells)) for p in pages}

@@ -13,7 +13,6 @@ from opslib.segmentation.lifetime import (
     value_quantiles,
 )
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
-from opslib.segmentation.model import Drift, SegmentModel, drift
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,
@@ -25,5 +24,6 @@ from opslib.segmentation.rfm import (
     rfm_scores,
     segment_sizes,
 )
+from opslib.segmentation.segment_model import Drift, SegmentModel, drift
 from opslib.segmentation.tiers import TIERS, tier_sizes, value_tiers
 from opslib.segmentation.visits import INTENTS, intent_sizes, visit_intents

@@ -13,13 +13,13 @@ import pandas as pd
 
 from opslib import __version__, engine
 from opslib.errors import ParameterError
-from opslib.metrics import require_columns
+from opslib.metrics import require_table_columns
 from opslib.metrics.blocks import Table
 from opslib.segmentation.features import SHARE, VARIANCE, feature_named
-from opslib.segmentation.model import FAR_SHARE, SegmentModel, bin_counts
-from opslib.stats.groups import group_labels, valley_test
+from opslib.segmentation.segment_model import FAR_SHARE, SegmentModel, bin_counts
+from opslib.stats.cluster_validation import replication, standardised_differences
 from opslib.stats.multiplicity import adjusted
-from opslib.stats.partitions import replication, standardised_differences
+from opslib.stats.unimodality import group_labels, valley_test
 from opslib.suppression import counted
 
 ALPHA = 0.01
@@ -115,8 +115,8 @@ def segment_clusters(
     -------
     SegmentClusters
         There are segments if, for some number of groups, a split shows a valley among customers who did not choose
-        where it lies (`stats.groups.valley_test`, Holm over the numbers tried, 1 %). Then the number is the largest of
-        which every group comes again in draws of 600 customers (`stats.partitions.replication`, .75) and no cut runs
+        where it lies (`stats.unimodality.valley_test`, Holm over the numbers tried, 1 %). Then the number is the largest of
+        which every group comes again in draws of 600 customers (`stats.cluster_validation.replication`, .75) and no cut runs
         along a ridge.
 
     Raises
@@ -189,7 +189,7 @@ def _require_choices(k: int | None, max_k: int, min_orders: int) -> None:
 def _habits(features: Table, *, min_orders: int) -> tuple[int, pd.DataFrame]:
     """Customers in all; and those with enough orders, every second, third, ... by id where there are very many."""
     table = engine.as_table(features)
-    require_columns(table, "customer_id", "n_orders", name="features")
+    require_table_columns(table, "customer_id", "n_orders", name="features")
     known = table.filter(table["n_orders"] >= min_orders)
     n_customers, n_known = (int(engine.collect(part.count()).to_numpy()[0, 0]) for part in (table, known))
     step = max(-(-n_known // MOST_FITTED), 1)

@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from opslib import engine
-from opslib.metrics import order_day, paid, require_columns, with_column
+from opslib.metrics import order_day, paid, require_table_columns, with_column
 from opslib.metrics.blocks import Table
 
 MOST_CATEGORIES = 8
@@ -98,7 +98,7 @@ def customer_features(
     [[2.0, 1.6094, 0.3466, 0.0, 0.0]]
     """
     lines = paid(order_lines)
-    require_columns(lines, "order_id", "customer_id", "product_id", "quantity", "unit_price", name="order_lines")
+    require_table_columns(lines, "order_id", "customer_id", "product_id", "quantity", "unit_price", name="order_lines")
     lines = lines.filter(lines["customer_id"].notnull())
     has_discount = not engine.is_empty(lines, "discount_amount")
     products = None if products is None or engine.is_empty(products, "category") else products

@@ -14,7 +14,7 @@ from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table
 from opslib.segmentation.rfm import customer_lines
 
-Grain = Literal["day", "week"]
+HistoryGrain = Literal["day", "week"]
 DAYS_IN: dict[str, int] = {"day": 1, "week": 7}
 FEWEST_REPEATERS = 20
 """Customers who came back at least, for a forecast to be asked: seven parameters are fitted, three customers to each."""
@@ -22,7 +22,9 @@ MAX_HISTORIES = 2_000_000
 """Most distinct histories; a shop of any size has fewer in weeks."""
 
 
-def customer_summary(order_lines: Table, *, end: date, start: date | None = None, grain: Grain = "day") -> ir.Table:
+def customer_summary(
+    order_lines: Table, *, end: date, start: date | None = None, grain: HistoryGrain = "day"
+) -> ir.Table:
     """What a lifetime model knows of each customer: how many purchases, the last one, how long ago the first.
 
     Parameters

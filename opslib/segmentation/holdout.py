@@ -13,11 +13,18 @@ from scipy.stats import norm
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table
-from opslib.segmentation.histories import DAYS_IN, Grain, customer_summary, histories_of, purchases, repeat_customers
+from opslib.segmentation.histories import (
+    DAYS_IN,
+    HistoryGrain,
+    customer_summary,
+    histories_of,
+    purchases,
+    repeat_customers,
+)
 from opslib.segmentation.lifetime import LifetimeModel, fit_lifetime, parameter_variance, sums_by
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
-from opslib.stats.lifetime_moments import event_moments, future_moments
+from opslib.stats.lifetime_expectations import event_moments, future_moments
 from opslib.suppression import of_people
 
 #: Customers of a group on average at least: fewer say nothing, and could be recognised in a picture.
@@ -110,7 +117,7 @@ def holdout_check(
     calibration_end: date,
     holdout_end: date,
     start: date | None = None,
-    grain: Grain = "day",
+    grain: HistoryGrain = "day",
     n_groups: int = 10,
     fewest_repeaters: int = 1,
 ) -> HoldoutCheck:

@@ -18,12 +18,12 @@ from scipy.stats import norm
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import require_columns
+from opslib.metrics import require_table_columns
 from opslib.metrics.blocks import Table
 from opslib.segmentation.histories import MAX_HISTORIES, histories_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma, log_parameter_covariance
-from opslib.stats.lifetime_moments import dropout_nodes, future_moments
+from opslib.stats.lifetime_expectations import dropout_nodes, future_moments
 from opslib.suppression import of_people
 
 UNSEGMENTED = "without a segment"
@@ -116,17 +116,17 @@ def fit_lifetime(summary: Table) -> LifetimeModel:
     )  # fmt: skip
 
 
-def _correlation(histories: pd.DataFrame, level: float = 0.95) -> Estimate:
+def _correlation(histories: pd.DataFrame, confidence_level: float = 0.95) -> Estimate:
     """Correlation of log frequency and log mean value over customers, from sums; Fisher's interval."""
     n, x = histories["n_valued"].to_numpy(dtype=float), np.log(histories["frequency"].to_numpy(dtype=float))
     y, yy, size = histories["logs"].to_numpy(), float(histories["log_squares"].sum()), n.sum()
     covariance = x @ y / size - (n @ x) * y.sum() / size**2
     spread = (n @ x**2 / size - (n @ x / size) ** 2) * (yy / size - (y.sum() / size) ** 2)
     value = float(covariance / np.sqrt(spread)) if spread > 1e-12 else float("nan")
-    half = norm.ppf((1 + level) / 2) / np.sqrt(max(size - 3, 1))
+    half = norm.ppf((1 + confidence_level) / 2) / np.sqrt(max(size - 3, 1))
     ends = np.tanh(np.arctanh(np.clip(value, -0.999999, 0.999999)) + np.array([-half, half]))
     return Estimate(
-        value=value, lower=float(ends[0]), upper=float(ends[1]), n=int(size), unit="correlation", level=level,
+        value=value, lower=float(ends[0]), upper=float(ends[1]), n=int(size), unit="correlation", confidence_level=confidence_level,
         method="Pearson on logarithms, Fisher's interval",
     )  # fmt: skip
 
@@ -315,7 +315,7 @@ def _with_segment(summary: ir.Table, segments: Table | None, by: str) -> ir.Tabl
     if segments is None:
         return summary.mutate(segment=ibis.literal("all customers"))
     table = engine.as_table(segments)
-    require_columns(table, "customer_id", by, name="segments")
+    require_table_columns(table, "customer_id", by, name="segments")
     named = table.select(segment_customer=table["customer_id"], segment=table[by].cast("string"))
     joined = summary.left_join(named, summary["customer_id"] == named["segment_customer"])
     return joined.mutate(segment=joined["segment"].fill_null(UNSEGMENTED)).drop("segment_customer")

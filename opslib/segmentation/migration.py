@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.metrics import require_columns
+from opslib.metrics import require_table_columns
 from opslib.metrics.blocks import Table
 from opslib.periods import Grain, require_grain
 from opslib.segmentation.rfm import customer_totals
@@ -77,7 +77,7 @@ def _pairs(before: Table, after: Table, by: str) -> ir.Table:
     sides = {}
     for side, data in (("before", before), ("after", after)):
         table = engine.as_table(data)
-        require_columns(table, "customer_id", by, name=side)
+        require_table_columns(table, "customer_id", by, name=side)
         revenue = table["revenue_amount"] if "revenue_amount" in table.columns else ibis.literal(0)
         named = {"id": table["customer_id"], "segment": table[by].cast("string"), "revenue": revenue.cast("float64")}
         sides[side] = table.select(**{f"{name}_{side}": column for name, column in named.items()})

@@ -15,7 +15,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import line_revenue, order_day, paid, require_columns
+from opslib.metrics import line_revenue, order_day, paid, require_table_columns
 from opslib.metrics.blocks import Table, group_sizes
 from opslib.suppression import of_people
 
@@ -119,7 +119,7 @@ def customer_totals(order_lines: Table, *, as_of: date) -> ir.Table:
 def customer_lines(order_lines: Table, *, as_of: date) -> ir.Table:
     """customer_id, order_id, day and amount of the paid lines of known customers up to a day."""
     lines = paid(order_lines)
-    require_columns(lines, "order_id", "customer_id", name="order_lines")
+    require_table_columns(lines, "order_id", "customer_id", name="order_lines")
     rows = lines.select("customer_id", "order_id", day=order_day(lines), amount=line_revenue(lines))
     return rows.filter(rows["customer_id"].notnull(), rows["day"] <= as_of)
 

@@ -9,12 +9,12 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import local_day, require_columns, with_column
+from opslib.metrics import day_of, require_table_columns, with_column
 from opslib.metrics.blocks import MONEY, Table
 from opslib.periods import Period
-from opslib.stats.moments import Moments
 from opslib.stats.shares import share
 from opslib.stats.skewed import level_interval
+from opslib.stats.sufficient_statistics import SufficientStatistics
 from opslib.suppression import counted
 
 INTENTS: dict[str, str] = {
@@ -90,7 +90,7 @@ def visit_intents(
     if horizon_days <= 0:
         raise ParameterError(f"horizon_days: {horizon_days} is not positive; e.g. 30")
     table = engine.as_table(events)
-    require_columns(table, "session_id", "event_name", "occurred_at", name="events")
+    require_table_columns(table, "session_id", "event_name", "occurred_at", name="events")
     visits = _counts(_with_category(_within(table, "occurred_at", period), products), service_sections)
     if sessions is None:
         visits = _named(visits)
@@ -100,7 +100,7 @@ def visit_intents(
 
 
 def _within(rows: ir.Table, column: str, period: Period | None) -> ir.Table:
-    return rows if period is None else rows.filter(local_day(rows, column).between(period.start, period.end))
+    return rows if period is None else rows.filter(day_of(rows, column).between(period.start, period.end))
 
 
 def _with_category(events: ir.Table, products: Table | None) -> ir.Table:
@@ -202,7 +202,7 @@ _SIZES = ("intent", "n_visits", "n_visitors", "visit_share", "lower", "upper", "
           "later_share", "later_lower", "later_upper", "meaning")  # fmt: skip
 
 
-def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) -> pd.DataFrame:
+def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: float = 0.95) -> pd.DataFrame:
     """Visits of each intent, and how often an order follows in a later visit; visits of a visitor are not independent.
 
     Parameters
@@ -211,7 +211,7 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
         From `visit_intents`.
     by : str or None
         A column to split by, such as ``device`` or ``source``; shares are then of the visits of its value.
-    level : float
+    confidence_level : float
         Coverage of the intervals (0-1): delta method over visitors.
 
     Returns
@@ -235,7 +235,7 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     """
     table = engine.as_table(intents)
     if by is not None:
-        require_columns(table, by, name="intents")
+        require_table_columns(table, by, name="intents")
         if engine.is_empty(table, by):
             return counted(pd.DataFrame(columns=[by, *_SIZES]), "n_visitors", by=(by, "intent"))
     group = ibis.literal("all") if by is None else table[by].cast("string").fill_null("unknown")
@@ -255,9 +255,12 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
     whole = people.group_by("group", "visitor_id").aggregate(d=people["y"].sum())
     wholes = engine.grouped(whole, "group", n=whole.count(), d=whole["d"].sum(), dd=(whole["d"] * whole["d"]).sum())
     found = found.merge(wholes, on="group", validate="many_to_one").astype({"n_visits": "int64", "n_followed": "int64"})
-    _interval(found, ("visit_share", "lower", "upper"), ("n", "n_visits", "d", "yy", "dd", "yd"), level)
+    _interval(found, ("visit_share", "lower", "upper"), ("n", "n_visits", "d", "yy", "dd", "yd"), confidence_level)
     _interval(
-        found, ("later_share", "later_lower", "later_upper"), ("n_asked", "b", "n_followed", "bb", "ee", "be"), level
+        found,
+        ("later_share", "later_lower", "later_upper"),
+        ("n_asked", "b", "n_followed", "bb", "ee", "be"),
+        confidence_level,
     )
     found["meaning"] = found["intent"].map(INTENTS)
     places = {name: place for place, name in enumerate(INTENTS)}
@@ -268,13 +271,13 @@ def intent_sizes(intents: Table, *, by: str | None = None, level: float = 0.95) 
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def _interval(frame: pd.DataFrame, names: tuple[str, str, str], sums: tuple[str, ...], level: float) -> None:
+def _interval(frame: pd.DataFrame, names: tuple[str, str, str], sums: tuple[str, ...], confidence_level: float) -> None:
     """Add a ratio of sums over visitors, with its interval, kept within 0 and 1; Wilson's where all visitors agree."""
     values = (frame[name].to_numpy(dtype=float) for name in sums)
-    moments = Moments(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
-    value, lower, upper, _ = level_interval(moments, level=level)
+    moments = SufficientStatistics(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
+    value, lower, upper, _ = level_interval(moments, confidence_level=confidence_level)
     for row in np.flatnonzero(((value == 0) | (value == 1)) & (moments.n > 0)):
-        exact = share(int(value[row] * moments.n[row]), int(moments.n[row]), level=level)
+        exact = share(int(value[row] * moments.n[row]), int(moments.n[row]), confidence_level=confidence_level)
         lower[row], upper[row] = exact.lower, exact.upper
     for name, ends in zip(names, (value, lower, upper), strict=True):
         frame[name] = np.clip(ends, 0.0, 1.0)

@@ -19,9 +19,9 @@ from opslib.errors import ParameterError
 from opslib.periods import Period
 from opslib.shop import coverage
 from opslib.shop.derived import with_contract_columns
+from opslib.shop.opening import Shop
 from opslib.shop.reads import note
-from opslib.shop.sources import Shop
-from opslib.shop.staging import fingerprint, remembered
+from opslib.shop.staging import remembered, source_fingerprint
 
 #: A line is unusually large above this many times the 99th percentile.
 OUTLIER_TIMES = 50
@@ -90,7 +90,9 @@ def known_violations(shop: Shop) -> tuple[Violation, ...]:
 def _rules_version(own_departments: tuple[str, ...]) -> str:
     """First 8 hex digits of the fingerprint of the code that checks: other rules, other violations."""
     readers = (__file__, contracts.__file__, coverage.__file__, departments.__file__, engine.__file__)
-    return fingerprint({}, settings={"departments": own_departments}, readers=[Path(file) for file in readers])[:8]
+    return source_fingerprint({}, settings={"departments": own_departments}, readers=[Path(file) for file in readers])[
+        :8
+    ]
 
 
 def check_table(rows: ir.Table | pd.DataFrame, *, name: str) -> tuple[Violation, ...]:

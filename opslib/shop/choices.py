@@ -14,11 +14,11 @@ from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, nearest
 from opslib.metrics import Filter, with_column, with_local_days
-from opslib.metrics.blocks import local_day
+from opslib.metrics.blocks import day_of
 from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
 from opslib.privacy import IDENTITY_COLUMNS
 from opslib.shop import reads
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 
 Default = Literal["month", "year", "all"]
 #: Days that pages of a shop without dates are about, since every page is about some; no shop has any data there.
@@ -290,7 +290,7 @@ def people_by(
         if name in tables and {person, *columns} <= set(tables[name].columns):
             rows = tables[name]
             if period is not None:
-                rows = rows.filter(local_day(rows, day).between(period.start, period.end))
+                rows = rows.filter(day_of(rows, day).between(period.start, period.end))
             return rows.aggregate(by=list(columns), n_people=rows[person].nunique())
     return None
 

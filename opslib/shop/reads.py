@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["table", "proposals", "ledger", "model", "settings", "days", "page"]
+ReadKind = Literal["table", "proposals", "ledger", "model", "settings", "days", "page"]
 
 _asked: dict[tuple[str, str], None] = {}
 
 
-def note(kind: Kind, name: str) -> None:
+def note(kind: ReadKind, name: str) -> None:
     """Remember that something was asked for, whether it is there or not.
 
     Parameters

@@ -19,8 +19,8 @@ from ibis.backends import BaseBackend
 
 from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import ContractError, SourceError
-from opslib.shop.adapters.base import Accounted, Extract, Reading, identifier, quote
 from opslib.shop.adapters.columns import SQL_TYPES
+from opslib.shop.adapters.export import Accounted, Extract, Reading, identifier, quote
 from opslib.shop.derived import with_derived
 from opslib.shop.disk import locked, write_whole
 from opslib.shop.root import writable
@@ -120,7 +120,7 @@ def remembered(path: Path, work_out: Callable[[], Any]) -> Any:
     return value
 
 
-def fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any], readers: Sequence[Path] = ()) -> str:
+def source_fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any], readers: Sequence[Path] = ()) -> str:
     """SHA-256 of files' contents and of everything that decides what is made of them.
 
     Parameters
@@ -139,8 +139,8 @@ def fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any], read
 
     Examples
     --------
-    >>> a = fingerprint({Path("/here/x.csv"): "00"}, settings={"currency": "EUR"})
-    >>> a == fingerprint({Path("/elsewhere/x.csv"): "00"}, settings={"currency": "EUR"})
+    >>> a = source_fingerprint({Path("/here/x.csv"): "00"}, settings={"currency": "EUR"})
+    >>> a == source_fingerprint({Path("/elsewhere/x.csv"): "00"}, settings={"currency": "EUR"})
     True
     """
     content = sorted((path.name, digest) for path, digest in hashes.items())

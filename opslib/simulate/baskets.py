@@ -11,7 +11,7 @@ from opslib.simulate import planted
 from opslib.simulate.catalogue import COMPLEMENT_SHARE, UNIT, Catalogue
 from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Draws, Floats, Ints
-from opslib.simulate.people import ITEM_BITS, VISIT_BITS, People, Visits, heavy
+from opslib.simulate.people import ITEM_BITS, VISIT_BITS, PeopleSimulator, Visits, heavy
 
 STATUSES = ("paid", "pending", "authorised", "cancelled", "voided", "test")
 PAID, PENDING, AUTHORISED, CANCELLED, VOIDED, TEST = range(6)
@@ -69,7 +69,7 @@ class Baskets:
     catalogue: Catalogue
     draws: Draws
 
-    def block(self, people: People, visits: Visits) -> Lines:
+    def block(self, people: PeopleSimulator, visits: Visits) -> Lines:
         """Order lines of a block."""
         visit = np.flatnonzero(visits.is_buy)
         person = visits.person[visit]

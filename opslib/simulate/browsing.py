@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from opslib.simulate import planted, wording
+from opslib.simulate import phrasing, planted
 from opslib.simulate.baskets import Lines, _rank
 from opslib.simulate.catalogue import Catalogue
 from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Draws, Floats, Ints
-from opslib.simulate.people import ITEM_BITS, VISIT_BITS, People, Visits
+from opslib.simulate.people import ITEM_BITS, VISIT_BITS, PeopleSimulator, Visits
 
 EVENTS = ("page_view", "view_item_list", "select_item", "view_item", "search", "add_to_cart", "remove_from_cart",
           "begin_checkout", "add_shipping_info", "add_payment_info", "purchase")  # fmt: skip
@@ -95,18 +95,18 @@ class Browsing:
     @cached_property
     def queries(self) -> tuple[list[str], Ints, Floats]:
         """Query texts, the noun each one finds (-1: nothing sold, -2: not understood), and their weights."""
-        nouns, sold = [noun for names in wording.NOUNS.values() for noun in names], set(self.catalogue_noun.tolist())
-        unmet_share, rows = sum(share for share, _ in wording.UNMET.values()), []
+        nouns, sold = [noun for names in phrasing.NOUNS.values() for noun in names], set(self.catalogue_noun.tolist())
+        unmet_share, rows = sum(share for share, _ in phrasing.UNMET.values()), []
         for number, noun in enumerate(nouns):
             weight = NOUN_SHARE / len(sold) if number in sold else 0.0
-            look = wording.LOOKS[number % len(wording.LOOKS)]
+            look = phrasing.LOOKS[number % len(phrasing.LOOKS)]
             rows += [(noun, number, 0.60 * weight), (f"{look} {noun}", number, 0.16 * weight)]
             rows += [(noun + "s", number, 0.14 * weight), (misspelt(noun), -2, 0.10 * weight)]
-        for place, (text, noun) in enumerate(wording.SYNONYMS.items()):
+        for place, (text, noun) in enumerate(phrasing.SYNONYMS.items()):
             number = nouns.index(noun)
-            weight = (1.0 - NOUN_SHARE - unmet_share) / len(wording.SYNONYMS) if number in sold else 0.0
-            rows.append((text, number if place < wording.N_KNOWN_SYNONYMS else -2, weight))
-        for share, unmet in wording.UNMET.values():
+            weight = (1.0 - NOUN_SHARE - unmet_share) / len(phrasing.SYNONYMS) if number in sold else 0.0
+            rows.append((text, number if place < phrasing.N_KNOWN_SYNONYMS else -2, weight))
+        for share, unmet in phrasing.UNMET.values():
             rows += [(text, -1, share * 0.5 ** min(place + 1, len(unmet) - 1)) for place, text in enumerate(unmet)]
         texts, finds, weights = zip(*rows, strict=True)
         return list(texts), np.array(finds), np.array(weights)
@@ -123,7 +123,7 @@ class Browsing:
         """Noun (0-63) of each product; substitutes share it."""
         return self.catalogue.category * 8 + self.catalogue.group // len(planted.CATEGORIES) % 8
 
-    def block(self, people: People, visits: Visits, lines: Lines) -> tuple[Events, Searches]:
+    def block(self, people: PeopleSimulator, visits: Visits, lines: Lines) -> tuple[Events, Searches]:
         """Events and searches of a block's site visits."""
         site = np.flatnonzero(visits.channel != planted.STORE)
         key = (people.number[visits.person] << VISIT_BITS) | (visits.number << ITEM_BITS)

@@ -15,7 +15,7 @@ from opslib.simulate.config import WARM_UP_DAYS, ShopConfig
 from opslib.simulate.draws import Draws, Floats, Ints
 
 DAY_SECONDS = 86_400
-Planned = TypeVar("Planned", planted.Change, planted.Experiment, planted.Rollout)
+Planned = TypeVar("Planned", planted.PlantedChange, planted.PlantedExperiment, planted.PlantedRollout)
 _WEEKDAY = np.array([1.02, 0.98, 0.97, 1.0, 1.05, 1.14, 0.84])
 #: Hours of a visit's start and the share of visits begun before each (site, store); nights are left free, so that no
 #: visit crosses midnight or a change of the clock.
@@ -158,18 +158,18 @@ class Calendar:
         return planted.CUSTOMER_TYPES if self.config.customer_types == "planted" else planted.SINGLE_TYPE
 
     @cached_property
-    def changes(self) -> tuple[planted.Change, ...]:
+    def changes(self) -> tuple[planted.PlantedChange, ...]:
         """Changes of this shop, with their effects as scaled; the rise of list prices stays as it is."""
         happened = [each for each in planted.CHANGES if each.kind != "outage" or self.config.outages]
         return tuple(each if each.acts_on == "price" else self._scaled(each) for each in happened)
 
     @cached_property
-    def experiments(self) -> tuple[planted.Experiment, ...]:
+    def experiments(self) -> tuple[planted.PlantedExperiment, ...]:
         """Tests on the site and in stores, then those by mail, with their effects as scaled."""
         return tuple(self._scaled(test) for test in planted.SITE_EXPERIMENTS + planted.MAIL_EXPERIMENTS)
 
     @cached_property
-    def rollouts(self) -> tuple[planted.Rollout, ...]:
+    def rollouts(self) -> tuple[planted.PlantedRollout, ...]:
         """Roll-outs, with their effects as scaled."""
         return tuple(self._scaled(rollout) for rollout in planted.ROLLOUTS)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from opslib.simulate import planted, wording
+from opslib.simulate import phrasing, planted
 from opslib.simulate.calendar import Calendar
 from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Draws, Floats, Ints
@@ -47,12 +47,12 @@ class Catalogue:
     @cached_property
     def brand(self) -> Ints:
         """Brand of each product; the last is the shop's own label."""
-        return (self.draws.uniform("brand", self.number) * (len(wording.BRANDS) + 1)).astype(np.int64)
+        return (self.draws.uniform("brand", self.number) * (len(phrasing.BRANDS) + 1)).astype(np.int64)
 
     @cached_property
     def position(self) -> Floats:
         """Latent position (products x 2): plain to decorative, delicate to sturdy."""
-        brands = np.array([*wording.BRANDS.values(), (0.0, 0.0)])
+        brands = np.array([*phrasing.BRANDS.values(), (0.0, 0.0)])
         noise = [self.draws.normal(f"position/{axis}", self.number) for axis in (0, 1)]
         return brands[self.brand] + 0.3 * np.stack(noise, axis=1)
 
@@ -82,7 +82,7 @@ class Catalogue:
     @cached_property
     def brand_premium(self) -> Floats:
         """Log price premium of each brand."""
-        return 0.12 * self.draws.normal("brand premium", np.arange(len(wording.BRANDS) + 1))
+        return 0.12 * self.draws.normal("brand premium", np.arange(len(phrasing.BRANDS) + 1))
 
     @cached_property
     def log_price(self) -> Floats:

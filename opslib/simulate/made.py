@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opslib.simulate.config import preset as preset_of
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 
 
 def ensure(home: Path, *, preset: str, seed: int, progress: Callable[[str, float], None]) -> Path:

@@ -109,7 +109,7 @@ class Outcomes:
             "experiment_summaries": self.summaries(), "unit_outcomes": self.unit_outcomes(),
         }  # fmt: skip
 
-    def _mail_arm(self, test: planted.Experiment) -> Ints:
+    def _mail_arm(self, test: planted.PlantedExperiment) -> Ints:
         u = self._draws.uniform(f"arm/{test.experiment_id}", np.arange(self.n_recipients))
         return np.where(u < 0.5, TREATMENT, CONTROL)
 

@@ -18,7 +18,7 @@ _MAX_VISITS, _GAP_DAYS = 4_000, 0.06
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
+class PeopleSimulator:
     """Latent traits of one block of people, one entry a person."""
 
     number: Ints  # running number in the shop
@@ -83,12 +83,12 @@ class Population:
     draws: Draws
     arms: Arms
 
-    def block(self, numbers: Ints) -> tuple[People, Visits]:
+    def block(self, numbers: Ints) -> tuple[PeopleSimulator, Visits]:
         """People with the given running numbers, and their visits."""
         people = self._traits(numbers)
         return people, self._visits(people)
 
-    def _traits(self, numbers: Ints) -> People:
+    def _traits(self, numbers: Ints) -> PeopleSimulator:
         draws, calendar, key = self.draws, self.calendar, numbers << VISIT_BITS
         types = calendar.types
         kind = draws.choice("type", key, [each.share for each in types])
@@ -102,7 +102,7 @@ class Population:
         own = config.spend_sigma * np.sqrt(config.icc)
         in_store = channel == planted.STORE
         country = draws.choice("country", key, planted.COUNTRY_SHARES)
-        return People(
+        return PeopleSimulator(
             number=numbers,
             kind=kind,
             channel=channel,
@@ -135,7 +135,7 @@ class Population:
         channel = np.where(in_store, planted.STORE, (place[:, None] > ways[day]).sum(axis=1))
         return day, channel, np.clip((u - low) / (high - low), 0.0, 1.0 - 1e-9)
 
-    def _visits(self, people: People) -> Visits:
+    def _visits(self, people: PeopleSimulator) -> Visits:
         rhythm, n = self.calendar.rhythm, people.number.size
         low, high = rhythm[people.kind, people.arrival_day], rhythm[people.kind, people.arrival_day + 1]
         clock = low + people.arrival_fraction * (high - low)
@@ -153,7 +153,9 @@ class Population:
             steps.append(self._step(people, state, number, flat, offset))
         return _kept(steps, state, self.calendar)
 
-    def _step(self, people: People, state: _State, number: int, flat: Floats, offset: Floats) -> dict[str, np.ndarray]:
+    def _step(
+        self, people: PeopleSimulator, state: _State, number: int, flat: Floats, offset: Floats
+    ) -> dict[str, np.ndarray]:
         """One visit of everybody still active, and who comes again when."""
         who = state.alive
         key = (people.number[who] << VISIT_BITS) | (number << ITEM_BITS)
@@ -187,7 +189,7 @@ class Population:
         later = np.where(self.draws.uniform("retargeted", key) < reach, planted.RETARGETING, later)
         return np.where((number == 0) & (before == 0), arrival, later)
 
-    def _in_store(self, people: People, who: Ints, channel: Ints, before: Ints, key: Ints) -> np.ndarray:
+    def _in_store(self, people: PeopleSimulator, who: Ints, channel: Ints, before: Ints, key: Ints) -> np.ndarray:
         later = self.draws.uniform("in store", key) < people.in_store_share[who]
         return (channel == planted.STORE) | (later & (before > 0))
 
@@ -199,7 +201,9 @@ class Population:
         table = np.array([shares.get(number, (0.6, 0.2, 0.05, 0.15)) for number in range(len(planted.CHANNELS))])
         return (self.draws.uniform("landing", key)[:, None] > np.cumsum(table, axis=1)[channel]).sum(axis=1)
 
-    def _chance(self, people: People, who: Ints, day: Ints, channel: Ints, before: Ints, landing: Ints) -> Floats:
+    def _chance(
+        self, people: PeopleSimulator, who: Ints, day: Ints, channel: Ints, before: Ints, landing: Ints
+    ) -> Floats:
         """Probability that the visit ends in an order, before tests."""
         calendar, kind = self.calendar, people.kind[who]
         repeat = np.array([each.conversion for each in calendar.types])[kind]
@@ -216,7 +220,9 @@ class Population:
                 chance = chance * np.where(applies, 1.0 + change.effect, 1.0)
         return chance
 
-    def _move_on(self, people: People, state: _State, who: Ints, key: Ints, is_buy: np.ndarray, before: Ints) -> None:
+    def _move_on(
+        self, people: PeopleSimulator, state: _State, who: Ints, key: Ints, is_buy: np.ndarray, before: Ints
+    ) -> None:
         """Count orders, let some drop out, and set everybody's next visit."""
         state.orders[who] += is_buy
         is_customer = state.orders[who] > 0
@@ -227,7 +233,7 @@ class Population:
         on_time = state.clock[who] < self.calendar.rhythm[people.kind[who], -1]
         state.alive = who[~left & on_time]
 
-    def _gap(self, people: People, who: Ints, is_customer: np.ndarray) -> Floats:
+    def _gap(self, people: PeopleSimulator, who: Ints, is_customer: np.ndarray) -> Floats:
         """Mean running days to the next visit, so that customers order at their own rate."""
         repeat = np.array([each.conversion for each in self.calendar.types])[people.kind[who]]
         repeat = 7.0 * repeat * planted.CUSTOMER_MIX_CONVERSION / np.maximum(people.rate_week[who], 1e-9)

@@ -147,7 +147,7 @@ FUNNEL = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
+class PlantedExperiment:
     """A randomised test with its true effect.
 
     ``effect`` is the relative change of ``metric`` among treated units while the test runs; dates are shares of the
@@ -170,42 +170,42 @@ class Experiment:
 
 #: Tests on the site and in stores: they act on visits and orders.
 SITE_EXPERIMENTS = (
-    Experiment(experiment_id="exp-express-checkout", title="One-page checkout", unit="visitor", metric="conversion",
+    PlantedExperiment(experiment_id="exp-express-checkout", title="One-page checkout", unit="visitor", metric="conversion",
                starts=0.03, ends=0.19, effect=0.80, promise=0.10, meant_verdict="confirmed"),
-    Experiment(experiment_id="exp-photo-zoom", title="Larger product photos", unit="visitor", metric="conversion",
+    PlantedExperiment(experiment_id="exp-photo-zoom", title="Larger product photos", unit="visitor", metric="conversion",
                starts=0.18, ends=0.34, effect=0.50, promise=0.45, meant_verdict="supported"),
-    Experiment(experiment_id="exp-countdown", title="Countdown banner", unit="visitor", metric="conversion",
+    PlantedExperiment(experiment_id="exp-countdown", title="Countdown banner", unit="visitor", metric="conversion",
                starts=0.33, ends=0.45, effect=-0.40, promise=0.10, meant_verdict="harmful"),
-    Experiment(experiment_id="exp-similar-items", title="Similar items below the photo", unit="visitor",
+    PlantedExperiment(experiment_id="exp-similar-items", title="Similar items below the photo", unit="visitor",
                metric="conversion", starts=0.33, ends=0.45, effect=0.0, promise=0.10,
                meant_verdict="inconclusive (null)"),
-    Experiment(experiment_id="exp-free-returns-note", title="Free-returns note in the basket", unit="visitor",
+    PlantedExperiment(experiment_id="exp-free-returns-note", title="Free-returns note in the basket", unit="visitor",
                metric="conversion", starts=0.47, ends=0.60, effect=0.10, promise=0.08,
                meant_verdict="invalid (sample ratio)", is_lossy=True),
-    Experiment(experiment_id="exp-search-suggest", title="Search suggestions, ramped", unit="visitor",
+    PlantedExperiment(experiment_id="exp-search-suggest", title="Search suggestions, ramped", unit="visitor",
                metric="conversion", starts=0.63, ends=0.79, effect=0.50, promise=0.40, meant_verdict="supported",
                epochs=((0.0, 0.01), (0.10, 0.10), (0.28, 0.50))),
-    Experiment(experiment_id="exp-bundle-offer", title="Bundle offer in the basket", unit="visitor",
+    PlantedExperiment(experiment_id="exp-bundle-offer", title="Bundle offer in the basket", unit="visitor",
                metric="order_lines", starts=0.63, ends=0.79, effect=0.35, promise=0.20, meant_verdict="supported"),
-    Experiment(experiment_id="exp-sticky-basket", title="Basket stays in sight", unit="visitor", metric="conversion",
+    PlantedExperiment(experiment_id="exp-sticky-basket", title="Basket stays in sight", unit="visitor", metric="conversion",
                starts=0.82, ends=0.95, effect=0.05, promise=0.10, meant_verdict="inconclusive"),
-    Experiment(experiment_id="exp-store-layout", title="New shelf layout, half of the stores", unit="store",
+    PlantedExperiment(experiment_id="exp-store-layout", title="New shelf layout, half of the stores", unit="store",
                metric="store_orders", starts=0.30, ends=0.50, effect=0.40, promise=0.15, meant_verdict="supported"),
 )  # fmt: skip
 #: Tests on a newsletter list: outcomes only, in ``unit_outcomes``.
 MAIL_EXPERIMENTS = (
-    Experiment(experiment_id="exp-mail-loyalty", title="Loyalty points in the letter", unit="visitor",
+    PlantedExperiment(experiment_id="exp-mail-loyalty", title="Loyalty points in the letter", unit="visitor",
                metric="visited", starts=0.50, ends=0.54, effect=0.13, promise=0.08, meant_verdict="confirmed",
                base=0.30),
-    Experiment(experiment_id="exp-mail-subject", title="Subject line with the product", unit="visitor",
+    PlantedExperiment(experiment_id="exp-mail-subject", title="Subject line with the product", unit="visitor",
                metric="visited", starts=0.60, ends=0.64, effect=0.06, promise=0.12, meant_verdict="partly", base=0.30),
-    Experiment(experiment_id="exp-mail-weekday", title="Letter on Sundays", unit="visitor", metric="visited",
+    PlantedExperiment(experiment_id="exp-mail-weekday", title="Letter on Sundays", unit="visitor", metric="visited",
                starts=0.70, ends=0.74, effect=0.0, promise=0.06, meant_verdict="refuted", base=0.30),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class PlantedChange:
     """Something the shop did (or that happened to it) and its true relative effect while it lasted."""
 
     change_id: str
@@ -220,18 +220,18 @@ class Change:
 
 
 CHANGES = (
-    Change(change_id="chg-guides", kind="content", scope="section:guides", description="Buying guides rewritten",
+    PlantedChange(change_id="chg-guides", kind="content", scope="section:guides", description="Buying guides rewritten",
            starts=0.20, ends=None, effect=0.50, acts_on="conversion",
            shows="sessions.landing_page in /guides, purchase events"),
-    Change(change_id="chg-mobile-release", kind="release", scope="device:mobile", description="Faster mobile pages",
+    PlantedChange(change_id="chg-mobile-release", kind="release", scope="device:mobile", description="Faster mobile pages",
            starts=0.44, ends=None, effect=0.30, acts_on="conversion", shows="sessions.device, purchase events"),
-    Change(change_id="chg-navigation", kind="release", scope="device:desktop",
+    PlantedChange(change_id="chg-navigation", kind="release", scope="device:desktop",
            description="New desktop navigation, taken back", starts=0.56, ends=0.66, effect=-0.28,
            acts_on="conversion", shows="sessions.device, purchase events"),
-    Change(change_id="chg-kitchen-prices", kind="price", scope="category:Kitchen",
+    PlantedChange(change_id="chg-kitchen-prices", kind="price", scope="category:Kitchen",
            description="Kitchen list prices raised", starts=0.58, ends=None, effect=0.08, acts_on="price",
            shows="price_history.price, order_lines.quantity"),
-    Change(change_id="chg-outage", kind="outage", scope="site", description="Card payments failed", starts=0.80,
+    PlantedChange(change_id="chg-outage", kind="outage", scope="site", description="Card payments failed", starts=0.80,
            ends=0.8055, effect=-0.85, acts_on="conversion", shows="events.event_name, tickets.topic"),
 )  # fmt: skip
 
@@ -265,7 +265,7 @@ PROMOTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
+class PlantedRollout:
     """A change introduced in some units first, not at random; ``effect`` is relative, on orders of treated units."""
 
     rollout_id: str
@@ -276,8 +276,12 @@ class Rollout:
 
 
 ROLLOUTS = (
-    Rollout(rollout_id="roll-click-collect", title="Click and collect desks", unit="store", starts=0.66, effect=0.45),
-    Rollout(rollout_id="roll-local-delivery", title="Local parcel service", unit="market", starts=0.52, effect=0.35),
+    PlantedRollout(
+        rollout_id="roll-click-collect", title="Click and collect desks", unit="store", starts=0.66, effect=0.45
+    ),
+    PlantedRollout(
+        rollout_id="roll-local-delivery", title="Local parcel service", unit="market", starts=0.52, effect=0.35
+    ),
 )
 #: Stores (share of the first ones by number) and markets that were treated.
 ROLLOUT_STORE_SHARE, ROLLOUT_MARKETS = 0.375, ("IE", "NL")

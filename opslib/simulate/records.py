@@ -14,9 +14,9 @@ from opslib.simulate.browsing import EVENTS, Browsing, Events, Searches, product
 from opslib.simulate.calendar import Calendar
 from opslib.simulate.catalogue import UNIT
 from opslib.simulate.draws import Floats, Ints
-from opslib.simulate.people import People, Population, Visits
+from opslib.simulate.people import PeopleSimulator, Population, Visits
 from opslib.simulate.trials import VARIANTS, Exposure
-from opslib.simulate.writing import coded, ids, moments, money
+from opslib.simulate.writing import coded, ids, moments, money_column
 
 Columns = dict[str, pa.Array]
 WEB = "web"
@@ -37,7 +37,7 @@ def store_name(number: int) -> str:
 class Block:
     """One simulated block of people, before it becomes rows."""
 
-    people: People
+    people: PeopleSimulator
     visits: Visits
     lines: Lines
     events: Events
@@ -126,11 +126,11 @@ class Records:
             "customer_id": coded(person, self.customer_ids, is_null=self.is_anonymous[visit]),
             "product_id": coded(lines.product, self.simulator.product_ids),
             "ordered_at": moments(self.block.ordered[visit]),
-            "quantity": money(lines.quantity * UNIT),
-            "unit_price": money(lines.unit_price),
-            "discount_amount": money(lines.discount),
-            "cost_amount": money(lines.cost),
-            "tax_amount": money(lines.tax),
+            "quantity": money_column(lines.quantity * UNIT),
+            "unit_price": money_column(lines.unit_price),
+            "discount_amount": money_column(lines.discount),
+            "cost_amount": money_column(lines.cost),
+            "tax_amount": money_column(lines.tax),
             "status": coded(lines.status, STATUSES),
             "store": coded(np.where(in_store, people.store[person] + 1, 0), [WEB, *stores]),
             "country": coded(people.country[person], planted.COUNTRIES),
@@ -153,8 +153,8 @@ class Records:
             "order_id": coded(visit, self.order_ids),
             "product_id": coded(lines.product[line], self.simulator.product_ids),
             "returned_at": moments(at[known]),
-            "quantity": money(returns.quantity[known] * UNIT),
-            "refund_amount": money(returns.refund[known]),
+            "quantity": money_column(returns.quantity[known] * UNIT),
+            "refund_amount": money_column(returns.refund[known]),
             "reason": coded(returns.reason[known], planted.RETURN_REASONS),
         }
 
@@ -222,7 +222,7 @@ class Records:
         bought = events.line >= 0
         value = np.zeros(events.visit.size, dtype=np.int64)
         value[bought] = self.block.lines.revenue[events.line[bought]]
-        decimals = money(value)
+        decimals = money_column(value)
         empty = pa.py_buffer(np.packbits(bought, bitorder="little"))
         return {
             "session_id": coded(events.visit, self.session_ids),

@@ -9,14 +9,14 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from opslib.simulate import planted, wording
+from opslib.simulate import phrasing, planted
 from opslib.simulate.browsing import GUIDES
 from opslib.simulate.calendar import Calendar
 from opslib.simulate.catalogue import Catalogue
 from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Ints
 from opslib.simulate.records import Columns, Simulator, store_name
-from opslib.simulate.writing import coded, dates, moments, money
+from opslib.simulate.writing import coded, dates, moments, money_column
 
 LEAD_TIMES = (7, 14, 35, 10, 21, 28)
 OVERSTOCK_SHARE, OVERSTOCK_DAYS = 0.04, 500
@@ -66,16 +66,16 @@ class Standing:
     def words(self) -> dict[str, Ints]:
         """Codes of each product's look, material, colour and style."""
         number, draws = self.catalogue.number, self.catalogue.draws
-        sizes = {"look": len(wording.LOOKS), "material": len(wording.MATERIALS), "colour": len(wording.COLOURS)}
+        sizes = {"look": len(phrasing.LOOKS), "material": len(phrasing.MATERIALS), "colour": len(phrasing.COLOURS)}
         out = {name: (draws.uniform(f"word/{name}", number) * size).astype(np.int64) for name, size in sizes.items()}
         return {**out, "style": np.digitize(self.catalogue.position[:, 0], [-0.6, 0.0, 0.6])}
 
     @cached_property
     def names(self) -> list[str]:
         """Name of each product."""
-        nouns, words = [noun for each in wording.NOUNS.values() for noun in each], self.words
+        nouns, words = [noun for each in phrasing.NOUNS.values() for noun in each], self.words
         return [
-            f"{wording.LOOKS[words['look'][n]].capitalize()} {wording.MATERIALS[words['material'][n]]} "
+            f"{phrasing.LOOKS[words['look'][n]].capitalize()} {phrasing.MATERIALS[words['material'][n]]} "
             f"{nouns[self.simulator.browsing.catalogue_noun[n]]} {self.catalogue.size[n]:.1f} l"
             for n in range(self.catalogue.n)
         ]
@@ -84,17 +84,17 @@ class Standing:
         """products."""
         catalogue, words = self.catalogue, self.words
         described = [
-            f"{name} in {wording.COLOURS[words['colour'][n]]}, {wording.STYLES[words['style'][n]]} in style."
+            f"{name} in {phrasing.COLOURS[words['colour'][n]]}, {phrasing.STYLES[words['style'][n]]} in style."
             for n, name in enumerate(self.names)
         ]
         return {
             "product_id": self.simulator.product_ids,
             "name": pa.array(self.names),
             "category": coded(catalogue.category, [category.name for category in planted.CATEGORIES]),
-            "brand": coded(catalogue.brand, [*wording.BRANDS, wording.OWN_LABEL]),
+            "brand": coded(catalogue.brand, [*phrasing.BRANDS, phrasing.OWN_LABEL]),
             "supplier": coded(catalogue.supplier, [f"Supplier {letter}" for letter in "ABCDEF"]),
-            "price": money(catalogue.prices[-1]),
-            "cost": money(catalogue.cost),
+            "price": money_column(catalogue.prices[-1]),
+            "cost": money_column(catalogue.cost),
             "lead_time_days": pa.array(np.array(LEAD_TIMES)[catalogue.supplier]),
             "launched_at": dates(self._start, catalogue.launched),
             "description": pa.array(described),
@@ -102,9 +102,9 @@ class Standing:
             "attr_durability": pa.array(catalogue.durability),
             "attr_eco_score": pa.array(catalogue.eco_score),
             "attr_size_litres": pa.array(catalogue.size),
-            "attr_material": coded(words["material"], wording.MATERIALS),
-            "attr_colour": coded(words["colour"], wording.COLOURS),
-            "attr_style": coded(words["style"], wording.STYLES),
+            "attr_material": coded(words["material"], phrasing.MATERIALS),
+            "attr_colour": coded(words["colour"], phrasing.COLOURS),
+            "attr_style": coded(words["style"], phrasing.STYLES),
         }
 
     def truth_products(self) -> Columns:
@@ -139,7 +139,7 @@ class Standing:
             "product_id": coded(product, self.simulator.product_ids),
             "valid_from": dates(self._start, first),
             "valid_to": pa.array(until.to_numpy(zero_copy_only=False), mask=last_of_product),
-            "price": money(prices[first, product]),
+            "price": money_column(prices[first, product]),
         }
 
     @cached_property
@@ -241,7 +241,7 @@ class Standing:
             "date": dates(self._start, day),
             "channel": coded(channel, [each.name for each in planted.CHANNELS]),
             "campaign": coded(channel, [each.campaign or "" for each in planted.CHANNELS]),
-            "cost_amount": money(np.concatenate([self.spend[number] for number in numbers])),
+            "cost_amount": money_column(np.concatenate([self.spend[number] for number in numbers])),
             "n_impressions": pa.array(visits * 62),
             "n_clicks": pa.array((visits * 1.07).round().astype(np.int64)),
         }
@@ -253,15 +253,15 @@ class Standing:
         months = [
             date(start.year + (start.month - 1 + m) // 12, (start.month - 1 + m) % 12 + 1, 1) for m in range(n_months)
         ]
-        names = list(wording.DEPARTMENTS)
+        names = list(phrasing.DEPARTMENTS)
         department, month = np.repeat(np.arange(len(names)), n_months), np.tile(np.arange(n_months), len(names))
         vary = 0.8 + 0.4 * self.catalogue.draws.uniform("capacity", department * 1_000 + month)
-        days, budget = np.array(list(wording.DEPARTMENTS.values())).T
+        days, budget = np.array(list(phrasing.DEPARTMENTS.values())).T
         return {
             "department": coded(department, names),
             "month": pa.array(months * len(names), pa.date32()),
             "person_days": pa.array(np.round(days[department] * vary, 1)),
-            "budget_amount": money((np.round(budget[department] * vary, -2) * 10_000).astype(np.int64)),
+            "budget_amount": money_column((np.round(budget[department] * vary, -2) * 10_000).astype(np.int64)),
         }
 
     def rollouts(self) -> Columns:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opslib.simulate import planted, wording
+from opslib.simulate import phrasing, planted
 from opslib.simulate.baskets import PAID
 from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.records import Block, Simulator
@@ -33,7 +33,7 @@ class Totals:
             clicks=np.zeros((config.days, len(planted.CHANNELS)), dtype=whole),
             by_type=np.zeros((len(simulator.calendar.types), 3), dtype=whole),
             by_arrival=np.zeros((len(planted.CHANNELS), 3), dtype=whole),
-            unmet=np.zeros(len(wording.UNMET), dtype=whole), n_people=n_people, n_rows={},
+            unmet=np.zeros(len(phrasing.UNMET), dtype=whole), n_people=n_people, n_rows={},
         )  # fmt: skip
 
     def add(self, block: Block, query_need: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from opslib.simulate.calendar import Calendar
 from opslib.simulate.draws import Draws, Floats, Ints
 
 if TYPE_CHECKING:
-    from opslib.simulate.people import People, Visits
+    from opslib.simulate.people import PeopleSimulator, Visits
 
 CONTROL, TREATMENT = 0, 1
 VARIANTS = ("control", "treatment")
@@ -35,21 +35,21 @@ class Arms:
     draws: Draws
 
     @cached_property
-    def visitor_tests(self) -> tuple[planted.Experiment, ...]:
+    def visitor_tests(self) -> tuple[planted.PlantedExperiment, ...]:
         """Tests that randomise visitors on the site."""
         return tuple(test for test in self.calendar.experiments if test.unit == "visitor" and not test.base)
 
     @cached_property
-    def _windows(self) -> list[tuple[planted.Experiment, slice]]:
+    def _windows(self) -> list[tuple[planted.PlantedExperiment, slice]]:
         return [(test, self.calendar.window(test.starts, test.ends)) for test in self.visitor_tests]
 
     @cached_property
-    def store_tests(self) -> tuple[planted.Experiment, ...]:
+    def store_tests(self) -> tuple[planted.PlantedExperiment, ...]:
         """Tests that randomise stores."""
         return tuple(test for test in self.calendar.experiments if test.unit == "store")
 
     @cached_property
-    def mail_tests(self) -> tuple[planted.Experiment, ...]:
+    def mail_tests(self) -> tuple[planted.PlantedExperiment, ...]:
         """Tests on the newsletter list; their outcomes are in ``unit_outcomes`` only."""
         return tuple(test for test in self.calendar.experiments if test.base)
 
@@ -66,7 +66,7 @@ class Arms:
         """Stores, from number 0, in which the store roll-out began."""
         return round(planted.ROLLOUT_STORE_SHARE * self.calendar.config.n_stores)
 
-    def epochs(self, test: planted.Experiment) -> list[tuple[int, int, float]]:
+    def epochs(self, test: planted.PlantedExperiment) -> list[tuple[int, int, float]]:
         """Days and planned treatment share of each allocation epoch: (first day, day after, share)."""
         window = self.calendar.window(test.starts, test.ends)
         epochs = test.epochs if self.calendar.config.ramp else test.epochs[-1:]
@@ -83,7 +83,7 @@ class Arms:
         return {test.experiment_id: np.full(n, -1, dtype=np.int8) for test in self.visitor_tests}
 
     def effects(
-        self, variants: dict[str, np.ndarray], people: People, who: Ints, day: Ints, in_store: np.ndarray
+        self, variants: dict[str, np.ndarray], people: PeopleSimulator, who: Ints, day: Ints, in_store: np.ndarray
     ) -> tuple[Floats, Floats]:
         """Factors on conversion and on basket size of one round of visits; assigns newcomers on the way."""
         chance, lines = np.ones(who.size), np.ones(who.size)
@@ -99,13 +99,13 @@ class Arms:
         chance *= self._unit_effects(people, who, day, in_store)
         return chance, lines
 
-    def _assign(self, test: planted.Experiment, numbers: Ints, day: Ints) -> np.ndarray:
+    def _assign(self, test: planted.PlantedExperiment, numbers: Ints, day: Ints) -> np.ndarray:
         share = np.zeros(numbers.size)
         for start, stop, planned in self.epochs(test):
             share[(day >= start) & (day < stop)] = planned
         return (self.draws.uniform(f"group/{test.experiment_id}", numbers) < share).astype(np.int8)
 
-    def _unit_effects(self, people: People, who: Ints, day: Ints, in_store: np.ndarray) -> Floats:
+    def _unit_effects(self, people: PeopleSimulator, who: Ints, day: Ints, in_store: np.ndarray) -> Floats:
         """Effects on stores and markets."""
         chance, calendar = np.ones(who.size), self.calendar
         for test in self.store_tests:
@@ -127,14 +127,14 @@ class Arms:
 class Exposure:
     """Who took part in one visitor test, one entry a logged visitor of the block."""
 
-    test: planted.Experiment
+    test: planted.PlantedExperiment
     person: Ints  # position in the block
     arm: Ints
     day: Ints  # of the first visit in the window
     fraction: Floats
 
 
-def exposures(arms: Arms, people: People, visits: Visits) -> list[Exposure]:
+def exposures(arms: Arms, people: PeopleSimulator, visits: Visits) -> list[Exposure]:
     """Assignment log of each visitor test in a block; the broken test loses treated visitors who did not buy."""
     out = []
     for test in arms.visitor_tests:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from opslib.simulate import planted, wording
+from opslib.simulate import phrasing, planted
 from opslib.simulate.baskets import PAID
 from opslib.simulate.browsing import EVENTS
 from opslib.simulate.catalogue import Catalogue
@@ -47,8 +47,8 @@ class Voices:
     @cached_property
     def theme_shares(self) -> Floats:
         """True share of each theme in each brand's reviews (brands x themes), falling with squared distance."""
-        brands = np.array([*wording.BRANDS.values(), (0.0, 0.0)])
-        themes = np.array([position for position, _, _ in wording.THEMES.values()])
+        brands = np.array([*phrasing.BRANDS.values(), (0.0, 0.0)])
+        themes = np.array([position for position, _, _ in phrasing.THEMES.values()])
         squared = ((brands[:, None, :] - themes[None, :, :]) ** 2).sum(axis=2)
         weights = np.exp(-squared / (2.0 * THEME_SPREAD))
         return weights / weights.sum(axis=1, keepdims=True)
@@ -56,8 +56,8 @@ class Voices:
     @cached_property
     def _texts(self) -> tuple[list[str], list[str]]:
         """Sentences of the themes, [theme][mood][variant] laid end to end, and of faults."""
-        phrases = [phrase for _, *moods in wording.THEMES.values() for mood in moods for phrase in mood]
-        return phrases, list(wording.FAULT_COMPLAINTS)
+        phrases = [phrase for _, *moods in phrasing.THEMES.values() for mood in moods for phrase in mood]
+        return phrases, list(phrasing.FAULT_COMPLAINTS)
 
     def reviews(self, block: Block) -> Columns:
         """reviews of paid orders, some days after delivery."""
@@ -77,7 +77,7 @@ class Voices:
             "product_id": coded(product, self.simulator.product_ids),
             "written_at": moments(at),
             "rating": pa.array(rating.astype(np.float64)),
-            "title": coded(title, [*wording.TITLES_GOOD, *wording.TITLES_BAD]),
+            "title": coded(title, [*phrasing.TITLES_GOOD, *phrasing.TITLES_BAD]),
             "text": self._text(product, mood, faulty, key),
         }
 
@@ -88,18 +88,18 @@ class Voices:
         parts = []
         for turn in ("first", "second"):
             theme = np.minimum(
-                (self.draws.uniform(f"theme/{turn}", key)[:, None] > edges).sum(axis=1), len(wording.THEMES) - 1
+                (self.draws.uniform(f"theme/{turn}", key)[:, None] > edges).sum(axis=1), len(phrasing.THEMES) - 1
             )
             variant = (self.draws.uniform(f"phrase/{turn}", key) * 3).astype(np.int64)
             parts.append((theme * 2 + mood) * 3 + variant)
         tells = faulty & (mood == _BAD) & (self.draws.uniform("tells fault", key) < 0.7)
         has_second = (self.draws.uniform("two themes", key) < 0.45) & (parts[0] // 6 != parts[1] // 6) & ~tells
-        opener = (self.draws.uniform("opener", key) * len(wording.OPENERS)).astype(np.int64)
+        opener = (self.draws.uniform("opener", key) * len(phrasing.OPENERS)).astype(np.int64)
         closer = mood * 4 + (self.draws.uniform("closer", key) * 4).astype(np.int64)
         fault = (self.draws.uniform("fault text", key) * len(faults)).astype(np.int64)
-        closers, everything = [*wording.CLOSERS_GOOD, *wording.CLOSERS_BAD], [*phrases, *faults]
+        closers, everything = [*phrasing.CLOSERS_GOOD, *phrasing.CLOSERS_BAD], [*phrases, *faults]
         first = np.where(tells, len(phrases) + fault, parts[0])
-        opened = pa.array([f"{text} it " for text in wording.OPENERS]).take(pa.array(opener))
+        opened = pa.array([f"{text} it " for text in phrasing.OPENERS]).take(pa.array(opener))
         said = pa.array(everything).take(pa.array(first))
         also = pa.array([f" and {text}. " for text in phrases] + [". "]).take(
             pa.array(np.where(has_second, parts[1], len(phrases)))
@@ -126,20 +126,22 @@ class Voices:
     @cached_property
     def _cases(self) -> tuple[list[str], list[str], Ints]:
         """Topics, sentences, and the topic of each sentence; the outage's sentences come last."""
-        topics = list(wording.TICKETS)
-        texts = [(topics.index(topic), text) for topic, (_, sentences) in wording.TICKETS.items() for text in sentences]
-        texts += [(topics.index("payment"), text) for text in wording.OUTAGE_TICKETS]
+        topics = list(phrasing.TICKETS)
+        texts = [
+            (topics.index(topic), text) for topic, (_, sentences) in phrasing.TICKETS.items() for text in sentences
+        ]
+        texts += [(topics.index("payment"), text) for text in phrasing.OUTAGE_TICKETS]
         return topics, [text for _, text in texts], np.array([topic for topic, _ in texts])
 
     def _order_tickets(self, block: Block) -> tuple[np.ndarray, ...]:
         lines, faulty = block.lines, self.catalogue.is_faulty[block.lines.product]
         chance = TICKET_SHARE + FAULTY_TICKET_SHARE * faulty
         line = np.flatnonzero((self.draws.uniform("ticket", lines.key) < chance) & (lines.status == PAID))
-        key, topics = lines.key[line], list(wording.TICKETS)
-        topic = self.draws.choice("topic", key, [share for share, _ in wording.TICKETS.values()])
+        key, topics = lines.key[line], list(phrasing.TICKETS)
+        topic = self.draws.choice("topic", key, [share for share, _ in phrasing.TICKETS.values()])
         broken = faulty[line] & (self.draws.uniform("ticket fault", key) < 0.85)
         topic = np.where(broken, topics.index("damaged"), topic)
-        counts = np.array([len(sentences) for _, sentences in wording.TICKETS.values()])
+        counts = np.array([len(sentences) for _, sentences in phrasing.TICKETS.values()])
         text = (np.cumsum(counts) - counts)[topic] + (self.draws.uniform("ticket text", key) * counts[topic]).astype(
             np.int64
         )
@@ -161,8 +163,8 @@ class Voices:
         visit, code = (
             column[self.draws.uniform("outage ticket", code) < OUTAGE_TICKET_SHARE] for column in (visit, code)
         )
-        variant = (self.draws.uniform("outage text", code) * len(wording.OUTAGE_TICKETS)).astype(np.int64)
-        text = len(self._cases[1]) - len(wording.OUTAGE_TICKETS) + variant
+        variant = (self.draws.uniform("outage text", code) * len(phrasing.OUTAGE_TICKETS)).astype(np.int64)
+        text = len(self._cases[1]) - len(phrasing.OUTAGE_TICKETS) + variant
         return code, block.started[visit] + microseconds(np.full(visit.size, 2_400.0)), text, np.full(visit.size, -1)
 
     @staticmethod

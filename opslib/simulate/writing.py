@@ -17,7 +17,7 @@ MOMENT = pa.timestamp("us")
 _ROWS_PER_PART = 5_000_000
 
 
-def money(values: Ints) -> pa.Array:
+def money_column(values: Ints) -> pa.Array:
     """DECIMAL(18, 4) from whole ten-thousandths."""
     halves = np.empty((len(values), 2), dtype=np.int64)
     halves[:, 0] = values

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from opslib.errors import ParameterError
-from opslib.stats.moments import Moments, Strata
+from opslib.stats.sufficient_statistics import Strata, SufficientStatistics
 
-Arm = Moments | Strata
+Arm = SufficientStatistics | Strata
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def arm_points(control: Strata, treated: Strata, *, adjust: bool = True) -> tupl
 
     Parameters
     ----------
-    control, treated : mapping of stratum to Moments
+    control, treated : mapping of stratum to SufficientStatistics
         The same strata in both.
     adjust : bool
         Use the covariate.
@@ -82,7 +82,7 @@ def arm_points(control: Strata, treated: Strata, *, adjust: bool = True) -> tupl
     return _point(control, weights, slope, means), _point(treated, weights, slope, means)
 
 
-def require_units(control: Strata, treated: Strata) -> None:
+def require_two_units(control: Strata, treated: Strata) -> None:
     """Raise unless every stratum of both arms has two units and a positive denominator."""
     for name, arm in (("control", control), ("treated", treated)):
         for key, m in arm.items():
@@ -110,7 +110,7 @@ def _point(strata: Strata, weights: Mapping[Any, Any], slope: Any, x_means: Mapp
     return ArmPoint(value, [weights[k] for k in strata], [m.n for m in strata.values()], variances, thirds)
 
 
-def _third(m: Moments, value: Any) -> Any:
+def _third(m: SufficientStatistics, value: Any) -> Any:
     """Third central moment of ``y - value * d``."""
     mean = (m.y - value * m.d) / m.n
     square = (m.yy - 2 * value * m.yd + value**2 * m.dd) / m.n

@@ -13,7 +13,7 @@ from scipy.special import gammainc, gammaincc, gammaincinv
 from opslib.errors import ParameterError
 from opslib.stats.multiplicity import false_discovery_rates
 
-Side = Literal["more", "less"]
+Direction = Literal["more", "less"]
 N_FITTING_STEPS = 60
 LINKED_SHARE = 0.5
 """Two groups become one where at least this share of the pairs between them is linked."""
@@ -82,8 +82,8 @@ def pair_tests(
     *,
     dispersion: np.ndarray,
     n_tested: int,
-    side: Side = "more",
-    level: float = 0.95,
+    side: Direction = "more",
+    confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Observed against expected counts of many pairs, with false discoveries controlled over all pairs that were tested.
 
@@ -98,7 +98,7 @@ def pair_tests(
         Pairs that were looked at, those not in the arrays included (they count as unassociated).
     side : {"more", "less"}
         Direction of the test.
-    level : float
+    confidence_level : float
         Level of each interval.
 
     Returns
@@ -125,7 +125,7 @@ def pair_tests(
         raise ParameterError(f"n_tested: {n_tested} is below the {len(observed)} pairs given")
     if side not in ("more", "less"):
         raise ParameterError(f"side: '{side}' is not one of more, less")
-    n, mean, tail = observed / dispersion, np.maximum(expected, 1e-12) / dispersion, (1 - level) / 2
+    n, mean, tail = observed / dispersion, np.maximum(expected, 1e-12) / dispersion, (1 - confidence_level) / 2
     p = gammainc(n, mean) if side == "more" else gammaincc(n + 1, mean)
     with np.errstate(invalid="ignore"):
         lower = np.where(n > 0, gammaincinv(n, tail), 0.0) / mean

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from opslib.errors import DesignError, ParameterError
-from opslib.stats import series as daily_series
+from opslib.stats import daily_series as daily_series
 from opslib.stats.estimates import Estimate
 
 MIN_WINDOWS = 6
@@ -41,7 +41,7 @@ Scale = Literal["relative", "absolute"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BeforeAfter:
+class BeforeAfterEstimate:
     """A change measured against placebo windows.
 
     Attributes
@@ -96,14 +96,14 @@ class PlaceboFit:
     has_trend: bool
     placebo: np.ndarray
 
-    def interval(self, level: float) -> tuple[float, float]:
+    def interval(self, confidence_level: float) -> tuple[float, float]:
         """Both ends of the interval at ``level``."""
-        half = float(stats.t.ppf(0.5 + level / 2, self.df)) * self.std_error
+        half = float(stats.t.ppf(0.5 + confidence_level / 2, self.df)) * self.std_error
         return self.effect - half, self.effect + half
 
-    def detectable(self, level: float) -> float:
+    def detectable(self, confidence_level: float) -> float:
         """Smallest effect found with a power of 0.8 by a test at 1 - ``level``."""
-        return float(stats.t.ppf(0.5 + level / 2, self.df) + stats.t.ppf(POWER, self.df)) * self.std_error
+        return float(stats.t.ppf(0.5 + confidence_level / 2, self.df) + stats.t.ppf(POWER, self.df)) * self.std_error
 
 
 def placebo_fit(windows: np.ndarray, after: float, *, positions: np.ndarray, position: float) -> PlaceboFit:
@@ -157,8 +157,8 @@ def before_after(
     n_days: int = 28,
     controls: Sequence[str] = (),
     scale: Scale = "relative",
-    level: float = 0.95,
-) -> BeforeAfter:
+    confidence_level: float = 0.95,
+) -> BeforeAfterEstimate:
     """Effect of a change from the series' own history, with or without control series.
 
     Parameters
@@ -175,7 +175,7 @@ def before_after(
         years of history, the same days a year before take their place.
     scale : {"relative", "absolute"}
         Work on logs of window means, or on the means themselves (where they may be zero or negative).
-    level : float
+    confidence_level : float
         Coverage of the intervals (0-1).
 
     Returns
@@ -211,7 +211,7 @@ def before_after(
     gaps, starts, has_season, cut = grid.placebo_gaps()
     at = (starts - starts[0]) / n_days
     fit = placebo_fit(gaps[:-1], gaps[-1], positions=at[:-1], position=at[-1])
-    return _result(grid, fit, starts, has_season=has_season, cut=cut, level=level)
+    return _result(grid, fit, starts, has_season=has_season, cut=cut, confidence_level=confidence_level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,10 +339,10 @@ def _trend_beats_step(gaps: np.ndarray) -> bool:
 
 
 def _result(
-    grid: _WindowGrid, fit: PlaceboFit, starts: np.ndarray, *, has_season: bool, cut: bool, level: float
-) -> BeforeAfter:
+    grid: _WindowGrid, fit: PlaceboFit, starts: np.ndarray, *, has_season: bool, cut: bool, confidence_level: float
+) -> BeforeAfterEstimate:
     is_relative, n_windows = grid.scale == "relative", len(starts) - 1
-    ends = (fit.effect, *fit.interval(level))
+    ends = (fit.effect, *fit.interval(confidence_level))
     to_share, method = _to_share(grid, fit.effect), _method(grid, fit, has_season=has_season)
     shares = [to_share(x) for x in ends]
     value, lower, upper = (grid.observed * share / (1 + share) for share in shares) if is_relative else ends
@@ -353,19 +353,27 @@ def _result(
         n=n_windows,
         unit="share",
         method=method,
-        level=level,
+        confidence_level=confidence_level,
         std_error=fit.std_error if is_relative else None,
     )
-    absolute = Estimate(value=value, lower=lower, upper=upper, n=n_windows, unit="a day", method=method, level=level)
+    absolute = Estimate(
+        value=value,
+        lower=lower,
+        upper=upper,
+        n=n_windows,
+        unit="a day",
+        method=method,
+        confidence_level=confidence_level,
+    )
     statistic = abs(fit.effect) / fit.std_error if fit.std_error > 0 else np.inf
-    return BeforeAfter(
+    return BeforeAfterEstimate(
         relative=relative,
         absolute=absolute,
         n_windows=n_windows,
         df=fit.df,
         placebo=pd.DataFrame({"start": grid.days[starts[:-1]], "effect_share": [to_share(x) for x in fit.placebo]}),
         p_value=float(2 * stats.t.sf(statistic, fit.df)),
-        detectable_share=abs(to_share(fit.detectable(level))),
+        detectable_share=abs(to_share(fit.detectable(confidence_level))),
         warnings=_warnings(grid, fit, n_windows=n_windows, has_season=has_season, cut=cut),
     )
 

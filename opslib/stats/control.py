@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import integrate, optimize, special, stats
 
 from opslib.errors import DesignError, ParameterError
-from opslib.stats import series as daily_series
+from opslib.stats import daily_series as daily_series
 
 #: Mean range of n values of a normal law over its standard deviation (Tippett 1925; printed in ISO 7870-2).
 RANGE_MEANS = {

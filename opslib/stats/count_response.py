@@ -14,8 +14,8 @@ import pandas as pd
 
 from opslib.errors import DesignError, ParameterError
 from opslib.stats.estimates import Estimate
-from opslib.stats.frames import panel_frame
-from opslib.stats.response import FOLLOWED_LEVEL, MIN_CHANGES, MIN_CLUSTERS, slope_estimate, slope_p_value
+from opslib.stats.log_response import FOLLOWED_LEVEL, MIN_CHANGES, MIN_CLUSTERS, slope_estimate, slope_p_value
+from opslib.stats.named_columns import panel_frame
 
 LEAST_MOVE = 0.01
 """Relative change of the driver from which it counts as a move."""
@@ -93,16 +93,23 @@ class _Fit:
         """Effective number of units, less one: those that move much and count much carry a slope."""
         return float(self.information.sum() ** 2 / max((self.information**2).sum(), _NEAR)) - 1
 
-    def estimate(self, driver: int, *, level: float) -> Estimate:
+    def estimate(self, driver: int, *, confidence_level: float) -> Estimate:
         """Slope on one of the drivers."""
         error = float(self.covariance[driver, driver]) ** 0.5
         method = "Poisson pseudo-likelihood with unit and period effects, jackknife by unit"
         return slope_estimate(
-            float(self.slopes[driver]), error, df=self.freedom, n=len(self.information), level=level, method=method
+            float(self.slopes[driver]),
+            error,
+            df=self.freedom,
+            n=len(self.information),
+            confidence_level=confidence_level,
+            method=method,
         )
 
 
-def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level: float = 0.95) -> CountResponse:
+def count_response(
+    panel: object, *, drivers: Sequence[str] = ("driver",), confidence_level: float = 0.95
+) -> CountResponse:
     """Response of counts to a driver, units' levels and common periods taken out, periods without a count kept.
 
     Parameters
@@ -112,7 +119,7 @@ def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level
         or more), the drivers (> 0), and ``exposure`` (> 0; 1 unless given).
     drivers : sequence of str
         Columns; the first one's answer is asked for unit by unit and tested for having followed the counts.
-    level : float
+    confidence_level : float
         Coverage of the intervals (0-1).
 
     Returns
@@ -147,10 +154,10 @@ def count_response(panel: object, *, drivers: Sequence[str] = ("driver",), level
     moves = _moves(grid)
     _require_variation(moves, grid)
     fit = _fitted(grid)
-    common, common_p = _common(fit, level=level)
-    ahead, ahead_p = _ahead(grid, level=level)
+    common, common_p = _common(fit, confidence_level=confidence_level)
+    ahead, ahead_p = _ahead(grid, confidence_level=confidence_level)
     return CountResponse(
-        slopes={name: fit.estimate(k, level=level) for k, name in enumerate(drivers)},
+        slopes={name: fit.estimate(k, confidence_level=confidence_level) for k, name in enumerate(drivers)},
         units=_units(fit, grid, moves, labels),
         n_moves=int(moves.sum()),
         common=common,
@@ -329,7 +336,7 @@ def _own_slopes(fit: _Fit, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return slope, np.where(information > _NEAR, np.sqrt(scatter / information), np.nan)
 
 
-def _common(fit: _Fit, *, level: float) -> tuple[Estimate, float]:
+def _common(fit: _Fit, *, confidence_level: float) -> tuple[Estimate, float]:
     """Whether period effects moved when the driver moved in common: changes over four periods, errors alike in time."""
     grid = fit.grid
     both = (grid.exposure[:, 1:] > 0) & (grid.exposure[:, :-1] > 0)
@@ -338,7 +345,7 @@ def _common(fit: _Fit, *, level: float) -> tuple[Estimate, float]:
     at = np.concatenate([[0.0], np.cumsum(moved)])
     slope, error, freedom = _slope_in_time(at[HORIZON:] - at[:-HORIZON], fit.periods[HORIZON:] - fit.periods[:-HORIZON])
     method = "regression of changes over four periods, equal-weighted cosine error"
-    found = slope_estimate(slope, error, df=freedom, n=len(at), level=level, method=method)
+    found = slope_estimate(slope, error, df=freedom, n=len(at), confidence_level=confidence_level, method=method)
     return found, slope_p_value(found, df=freedom)
 
 
@@ -355,11 +362,11 @@ def _slope_in_time(x: np.ndarray, y: np.ndarray) -> tuple[float, float, int]:
     return slope, float(np.sqrt(2 * (waves**2).mean())) / square, n_waves
 
 
-def _ahead(grid: _Grid, *, level: float) -> tuple[Estimate, float]:
+def _ahead(grid: _Grid, *, confidence_level: float) -> tuple[Estimate, float]:
     """Answer of counts to the first driver's move one period later, its present value and the others held fixed."""
     ready = (grid.exposure[:, 1:] > 0) & (grid.exposure[:, :-1] > 0)
     move = np.where(ready, np.diff(grid.drivers[0], axis=1), 0.0)
     drivers = np.concatenate([move[None], grid.drivers[:, :, :-1]])
     fit = _fitted(_Grid(grid.counts[:, :-1] * ready, grid.exposure[:, :-1] * ready, drivers))
-    found = fit.estimate(0, level=level)
+    found = fit.estimate(0, confidence_level=confidence_level)
     return found, slope_p_value(found, df=fit.freedom)

@@ -21,7 +21,7 @@ class Estimate:
         What is counted: "share", "orders", a currency code, "days", ...
     method : str
         How it was computed, as one would write it in a methods section.
-    level : float
+    confidence_level : float
         Coverage that the interval claims (0-1).
     std_error : float or None
         Standard error in ``unit`` where the method has one.
@@ -41,12 +41,20 @@ class Estimate:
     n: int
     unit: str
     method: str
-    level: float = 0.95
+    confidence_level: float = 0.95
     std_error: float | None = None
 
     @classmethod
     def around(
-        cls, value: float, std_error: float, *, df: float, n: int, unit: str, method: str, level: float = 0.95
+        cls,
+        value: float,
+        std_error: float,
+        *,
+        df: float,
+        n: int,
+        unit: str,
+        method: str,
+        confidence_level: float = 0.95,
     ) -> Estimate:
         """An estimate with Student's interval of ``df`` degrees of freedom around it.
 
@@ -57,7 +65,7 @@ class Estimate:
         """
         from scipy import stats  # slow to import, and most who read an estimate make none
 
-        half = float(stats.t.ppf(0.5 + level / 2, df)) * std_error
+        half = float(stats.t.ppf(0.5 + confidence_level / 2, df)) * std_error
         return cls(
             value=value,
             lower=value - half,
@@ -65,7 +73,7 @@ class Estimate:
             n=n,
             unit=unit,
             method=method,
-            level=level,
+            confidence_level=confidence_level,
             std_error=std_error,
         )
 

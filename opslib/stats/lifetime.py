@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import betaln, digamma, expit, gammaln
 
 from opslib.errors import ParameterError
-from opslib.stats.frames import as_frame
+from opslib.stats.named_columns import as_frame
 
 #: Bounds of the logarithms of the parameters: a fit that ends on them is not identified, and says so.
 LOG_BOUND = 12.0

@@ -85,7 +85,7 @@ def false_discovery_rates(p_values: np.ndarray, *, n_tested: int) -> np.ndarray:
     return q
 
 
-def bonferroni_level(n_claims: int, *, level: float = 0.95) -> float:
+def bonferroni_level(n_claims: int, *, confidence_level: float = 0.95) -> float:
     """Level of each of ``n_claims`` intervals that all hold together with ``level``.
 
     Examples
@@ -95,4 +95,4 @@ def bonferroni_level(n_claims: int, *, level: float = 0.95) -> float:
     """
     if n_claims < 1:
         raise ParameterError(f"n_claims {n_claims}: at least one claim")
-    return 1 - (1 - level) / n_claims
+    return 1 - (1 - confidence_level) / n_claims

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from opslib.errors import DesignError, ParameterError
-from opslib.stats.frames import panel_frame
+from opslib.stats.named_columns import panel_frame
 
 Scale = Literal["relative", "absolute"]
 

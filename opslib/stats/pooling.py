@@ -35,7 +35,7 @@ class Pooled:
 
 
 def pool_towards(
-    centre: Estimate, values: Sequence[float], std_errors: Sequence[float], *, level: float = 0.95
+    centre: Estimate, values: Sequence[float], std_errors: Sequence[float], *, confidence_level: float = 0.95
 ) -> Pooled:
     """Shrink each estimate towards a common centre (normal-normal, empirical Bayes).
 
@@ -49,7 +49,7 @@ def pool_towards(
         The common value, with its standard error.
     values, std_errors : sequence of float
         Estimates one by one; missing where a unit has none: it gets the centre, and the spread around it.
-    level : float
+    confidence_level : float
         Coverage of the intervals (0-1).
 
     Returns
@@ -78,11 +78,11 @@ def pool_towards(
     known = np.isfinite(own) & np.isfinite(errors)
     if not centre.std_error or (errors[known] <= 0).any():
         raise ParameterError("pooling: every estimate and the centre need a standard error above 0")
-    z = float(stats.t.ppf(0.5 + level / 2, max(known.sum() - 1, 1)))
+    z = float(stats.t.ppf(0.5 + confidence_level / 2, max(known.sum() - 1, 1)))
     if known.sum() < MIN_POOLED:
         return Pooled(
             units=_units(own, errors, known.astype(float), z=z),
-            between_sd=_spread(np.zeros(1), np.ones(1), n=0, unit=centre.unit, level=level),
+            between_sd=_spread(np.zeros(1), np.ones(1), n=0, unit=centre.unit, confidence_level=confidence_level),
         )
     apart, noise = np.where(known, own - centre.value, 0.0), np.where(known, errors, np.inf) ** 2
     spread = np.linspace(0, 3 * float(np.sqrt(np.mean(apart[known] ** 2))) + 1e-9, _GRID)[:, None]
@@ -94,7 +94,7 @@ def pool_towards(
     moved = weight @ (keep * apart)
     variance = spread**2 * (1 - keep) + (1 - keep) ** 2 * centre.std_error**2 + (keep * apart - moved) ** 2
     units = _units(centre.value + moved, np.sqrt(weight @ variance), weight @ keep, z=z)
-    between = _spread(spread[:, 0], weight, n=int(known.sum()), unit=centre.unit, level=level)
+    between = _spread(spread[:, 0], weight, n=int(known.sum()), unit=centre.unit, confidence_level=confidence_level)
     return Pooled(units=units, between_sd=between)
 
 
@@ -103,10 +103,12 @@ def _units(value: np.ndarray, error: np.ndarray, kept: np.ndarray, *, z: float) 
     return pd.DataFrame({"value": value, **ends, "std_error": error, "kept_share": kept})
 
 
-def _spread(grid: np.ndarray, weight: np.ndarray, *, n: int, unit: str, level: float) -> Estimate:
-    ends = np.searchsorted(np.cumsum(weight), [0.5 - level / 2, 0.5 + level / 2]).clip(max=len(grid) - 1)
+def _spread(grid: np.ndarray, weight: np.ndarray, *, n: int, unit: str, confidence_level: float) -> Estimate:
+    ends = np.searchsorted(np.cumsum(weight), [0.5 - confidence_level / 2, 0.5 + confidence_level / 2]).clip(
+        max=len(grid) - 1
+    )
     lower, upper = grid[ends].tolist()
     return Estimate(
-        value=float(grid @ weight), lower=lower, upper=upper if n else float("inf"), n=n, unit=unit, level=level,
+        value=float(grid @ weight), lower=lower, upper=upper if n else float("inf"), n=n, unit=unit, confidence_level=confidence_level,
         method="spread of true values, flat prior",
     )  # fmt: skip

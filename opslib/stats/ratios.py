@@ -15,11 +15,11 @@ import numpy as np
 from scipy import stats
 
 from opslib.errors import ParameterError
-from opslib.stats.arms import Arm, ArmPoint, arm_points, common_strata, has_covariate, require_units
+from opslib.stats.arms import Arm, ArmPoint, arm_points, common_strata, has_covariate, require_two_units
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import Strata
+from opslib.stats.sufficient_statistics import Strata
 
-Scale = Literal["auto", "log", "delta", "shape"]
+IntervalScale = Literal["auto", "log", "delta", "shape"]
 #: The larger arm may be this many times the smaller before "auto" pools the shape of skewed outcomes.
 BALANCED = 2.0
 #: Skewness of a difference beyond which its Cornish-Fisher quantiles stop being monotone where they are used.
@@ -35,7 +35,7 @@ _METHODS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class RatioComparison:
     """One metric, treated against control.
 
     Parameters
@@ -63,9 +63,13 @@ class Comparison:
     n_control: int
     n_treated: int
 
-    def at_level(self, level: float) -> Comparison:
+    def at_level(self, confidence_level: float) -> RatioComparison:
         """The same intervals under the level they hold jointly (repeated looks, several claims)."""
-        return replace(self, absolute=replace(self.absolute, level=level), relative=replace(self.relative, level=level))
+        return replace(
+            self,
+            absolute=replace(self.absolute, confidence_level=confidence_level),
+            relative=replace(self.relative, confidence_level=confidence_level),
+        )
 
 
 def compare(
@@ -73,10 +77,10 @@ def compare(
     treated: Arm,
     *,
     unit: str,
-    level: float = 0.95,
-    scale: Scale = "auto",
+    confidence_level: float = 0.95,
+    scale: IntervalScale = "auto",
     adjust: bool = True,
-) -> Comparison:
+) -> RatioComparison:
     """Difference and relative difference of a mean, share or ratio between two randomised arms.
 
     Parameters
@@ -86,7 +90,7 @@ def compare(
         changed on the way (a ramp). Strata that lack an arm are left out and counted.
     unit : str
         Unit of the metric.
-    level : float
+    confidence_level : float
         Level of the intervals (0-1).
     scale : {"auto", "log", "delta", "shape"}
         How the relative interval is made: ``log`` is symmetric in the log ratio; ``delta`` symmetric in the ratio;
@@ -112,17 +116,17 @@ def compare(
 
     Examples
     --------
-    >>> from opslib.stats.moments import Moments
+    >>> from opslib.stats.sufficient_statistics import Moments
     >>> control = Moments.of_mean(n=3407, y=1396.87, yy=52377.9767)
     >>> treated = Moments.of_mean(n=3461, y=2422.7, yy=134698.29)
     >>> result = compare(control, treated, unit="units", scale="delta")
     >>> [round(v, 4) for v in (result.relative.value, result.relative.lower, result.relative.upper)]
     [0.7073, -0.0353, 1.4499]
     """
-    if not 0 < level < 1:
-        raise ParameterError(f"level {level}: a level lies between 0 and 1, such as 0.95")
+    if not 0 < confidence_level < 1:
+        raise ParameterError(f"level {confidence_level}: a level lies between 0 and 1, such as 0.95")
     c_strata, t_strata = common_strata(control, treated)
-    require_units(c_strata, t_strata)
+    require_two_units(c_strata, t_strata)
     c, t = arm_points(c_strata, t_strata, adjust=adjust)
     if not c.value > 0:
         raise ParameterError(
@@ -131,7 +135,9 @@ def compare(
         )
     chosen = resolved_scale(c_strata, t_strata, scale)
     df = float(_freedom(c, t))
-    value, lower, upper = interval_of(c_strata, t_strata, level=level, scale=chosen, adjust=adjust)
+    value, lower, upper = interval_of(
+        c_strata, t_strata, confidence_level=confidence_level, scale=chosen, adjust=adjust
+    )
     n_control, n_treated = int(sum(c.n)), int(sum(t.n))
     n = int(sum(c.n) + sum(t.n))
     details = [
@@ -140,7 +146,9 @@ def compare(
     ]
     method, welch = (", ".join([_METHODS[name], *details]) for name in (chosen, "welch"))
     error = float(np.sqrt(c.variance + t.variance))
-    absolute = Estimate.around(float(t.value - c.value), error, df=df, n=n, unit=unit, method=welch, level=level)
+    absolute = Estimate.around(
+        float(t.value - c.value), error, df=df, n=n, unit=unit, method=welch, confidence_level=confidence_level
+    )
     if chosen == "shape":
         absolute = replace(absolute, lower=float(lower * c.value), upper=float(upper * c.value), method=method)
     relative = Estimate(
@@ -149,11 +157,11 @@ def compare(
         upper=float(upper),
         n=n,
         unit="relative",
-        level=level,
+        confidence_level=confidence_level,
         method=method,
         std_error=float(_relative_error(c, t)),
     )
-    return Comparison(
+    return RatioComparison(
         absolute=absolute,
         relative=relative,
         p_value=float(_p_value(c, t, chosen)),
@@ -169,14 +177,14 @@ def interval_of(
     control: Strata,
     treated: Strata,
     *,
-    level: float,
-    scale: Scale = "auto",
+    confidence_level: float,
+    scale: IntervalScale = "auto",
     adjust: bool = True,
 ) -> tuple[Any, Any, Any]:
     """Relative difference and its ends of many samples at once (arguments as in `compare`, the same strata in both)."""
     c, t = arm_points(control, treated, adjust=adjust)
     scale = resolved_scale(control, treated, scale)
-    critical = _critical(c, t, level, scale)
+    critical = _critical(c, t, confidence_level, scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = t.value / c.value
         if scale == "shape":
@@ -192,7 +200,7 @@ def interval_of(
     return ratio - 1, lower - 1, upper - 1
 
 
-def resolved_scale(control: Strata, treated: Strata, scale: Scale) -> Scale:
+def resolved_scale(control: Strata, treated: Strata, scale: IntervalScale) -> IntervalScale:
     """What ``auto`` means for these arms: decided by the design (sizes, kind of outcome), never by the result."""
     if scale != "auto":
         return scale
@@ -215,15 +223,15 @@ def _relative_error(c: ArmPoint, t: ArmPoint) -> Any:
     return np.sqrt(t.variance / c.value**2 + c.variance * t.value**2 / c.value**4)
 
 
-def _df_on(scale: Scale, c: ArmPoint, t: ArmPoint) -> Any:
+def _df_on(scale: IntervalScale, c: ArmPoint, t: ArmPoint) -> Any:
     """Degrees of freedom of the log ratio, or of the difference (as published for ``delta``)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return _freedom(c, t, factor=1.0 if scale == "delta" else t.value**2 / c.value**2)
 
 
-def _critical(c: ArmPoint, t: ArmPoint, level: float, scale: Scale) -> Any:
+def _critical(c: ArmPoint, t: ArmPoint, confidence_level: float, scale: IntervalScale) -> Any:
     """Two-sided quantile: the normal's where the shape is known, else Student's."""
-    p = (1 + level) / 2
+    p = (1 + confidence_level) / 2
     return float(stats.norm.ppf(p)) if scale == "shape" else stats.t.ppf(p, _df_on(scale, c, t))
 
 
@@ -268,7 +276,7 @@ def _falling_root(function: Callable[[Any], Any], near: Any) -> Any:
     return np.where(none_below, 0.0, np.where(none_above, np.inf, np.exp((low + high) / 2)))
 
 
-def _p_value(c: ArmPoint, t: ArmPoint, scale: Scale) -> Any:
+def _p_value(c: ArmPoint, t: ArmPoint, scale: IntervalScale) -> Any:
     """Two-sided p of no difference on the scale of the interval."""
     if scale == "shape":
         statistic, skewness = _shape_statistic(c, t, np.ones_like(np.asarray(c.value, dtype=float)))

@@ -50,7 +50,7 @@ class PreTrend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
+class RolloutEstimate:
     """Effect of a roll-out, collapsed by unit.
 
     Attributes
@@ -82,7 +82,9 @@ class Rollout:
     warnings: tuple[str, ...]
 
 
-def rollout(panel: object, *, scale: Scale = "relative", level: float = 0.95, seed: int = 0) -> Rollout:
+def rollout(
+    panel: object, *, scale: Scale = "relative", confidence_level: float = 0.95, seed: int = 0
+) -> RolloutEstimate:
     """Difference-in-differences collapsed by unit; staggered starts compare each cohort with the never treated.
 
     Parameters
@@ -92,7 +94,7 @@ def rollout(panel: object, *, scale: Scale = "relative", level: float = 0.95, se
         under treatment; null = never).
     scale : {"relative", "absolute"}
         Changes of log means (an effect as a share), or of means.
-    level : float
+    confidence_level : float
         Coverage of the interval (0-1).
     seed : int
         For the drawn assignments where there are too many to enumerate.
@@ -135,16 +137,16 @@ def rollout(panel: object, *, scale: Scale = "relative", level: float = 0.95, se
     error, df = _pooled_error(changes[complete], cohorts)
     is_fine = len(assignments) >= MIN_ASSIGNMENTS
     if is_fine:
-        ends = _permutation_interval(observed, permuted, share_treated, level=level)
+        ends = _permutation_interval(observed, permuted, share_treated, confidence_level=confidence_level)
     else:
-        half = stats.t.ppf(0.5 + level / 2, df) * error
+        half = stats.t.ppf(0.5 + confidence_level / 2, df) * error
         ends = (observed - half, observed + half)
     inference: Literal["permutation", "pooled t"] = "permutation" if is_fine else "pooled t"
     method = f"difference-in-differences collapsed by unit, {inference}"
     value, lower, upper = (data.to_effect(x) for x in (observed, *ends))
-    trend = pre_trend(data, complete=complete, effect=observed, level=level)
+    trend = pre_trend(data, complete=complete, effect=observed, confidence_level=confidence_level)
     n_treated = int((cohorts >= 0).sum())
-    return Rollout(
+    return RolloutEstimate(
         effect=Estimate(
             value=value,
             lower=lower,
@@ -152,7 +154,7 @@ def rollout(panel: object, *, scale: Scale = "relative", level: float = 0.95, se
             n=len(cohorts),
             unit=data.effect_unit,
             method=method,
-            level=level,
+            confidence_level=confidence_level,
             std_error=error,
         ),
         p_value=p_value,
@@ -166,7 +168,7 @@ def rollout(panel: object, *, scale: Scale = "relative", level: float = 0.95, se
     )
 
 
-def event_study(panel: object, *, scale: Scale = "relative", level: float = 0.95) -> pd.DataFrame:
+def event_study(panel: object, *, scale: Scale = "relative", confidence_level: float = 0.95) -> pd.DataFrame:
     """Difference between treated and never treated units by period since the start, against all periods before.
 
     Parameters
@@ -175,7 +177,7 @@ def event_study(panel: object, *, scale: Scale = "relative", level: float = 0.95
         As for `rollout`.
     scale : {"relative", "absolute"}
         As for `rollout`.
-    level : float
+    confidence_level : float
         Coverage of each interval (0-1), pooled t over units.
 
     Returns
@@ -214,13 +216,13 @@ def event_study(panel: object, *, scale: Scale = "relative", level: float = 0.95
             continue
         effect = _contrasts(np.nan_to_num(changes[used]), cohorts[None, used])[0]
         error, df = _pooled_error(np.nan_to_num(changes[used]), cohorts[used])
-        half = stats.t.ppf(0.5 + level / 2, df) * error
+        half = stats.t.ppf(0.5 + confidence_level / 2, df) * error
         ends = [data.to_effect(x) for x in (effect, effect - half, effect + half)]
         rows.append((relative, *ends, int((cohorts[used] >= 0).sum())))
     return pd.DataFrame(rows, columns=["relative_period", "effect", "effect_lower", "effect_upper", "n_treated"])
 
 
-def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, level: float) -> PreTrend | None:
+def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, confidence_level: float) -> PreTrend | None:
     """Compare slopes before the first start between treated and untreated units.
 
     Parameters
@@ -231,7 +233,7 @@ def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, level: float)
         Units to use.
     effect : float
         Estimated effect on the scale of the fit, for the power.
-    level : float
+    confidence_level : float
         Coverage of the slope's interval (0-1).
 
     Returns
@@ -256,7 +258,9 @@ def pre_trend(data: Panel, *, complete: np.ndarray, effect: float, level: float)
     power = float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)) if error > 0 else 1.0
     p_value = float(2 * stats.t.sf(abs(slope) / error, df)) if error > 0 else float(slope == 0)
     method = "difference of mean slopes by unit, pooled t"
-    estimate = Estimate.around(slope, error, df=df, n=len(slopes), unit="a period", method=method, level=level)
+    estimate = Estimate.around(
+        slope, error, df=df, n=len(slopes), unit="a period", method=method, confidence_level=confidence_level
+    )
     return PreTrend(slope=estimate, p_value=p_value, power=power)
 
 
@@ -310,7 +314,7 @@ def _assignments(cohorts: np.ndarray, *, seed: int) -> np.ndarray:
 
 
 def _permutation_interval(
-    observed: float, permuted: np.ndarray, share_treated: np.ndarray, *, level: float
+    observed: float, permuted: np.ndarray, share_treated: np.ndarray, *, confidence_level: float
 ) -> tuple[float, float]:
     """Effects not rejected by the permutation test: each assignment fails to reject on one stretch around observed."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -319,7 +323,7 @@ def _permutation_interval(
     lower, upper = np.minimum(first, second), np.maximum(first, second)
     never_rejects = np.abs(share_treated) > 1 - 1e-9
     lower, upper = np.where(never_rejects, -np.inf, lower), np.where(never_rejects, np.inf, upper)
-    rank = int(np.floor((1 - level) * len(permuted)))
+    rank = int(np.floor((1 - confidence_level) * len(permuted)))
     return float(np.sort(lower)[rank]), float(np.sort(upper)[::-1][rank])
 
 

@@ -30,20 +30,20 @@ class PlannedLooks:
         Level at which an ordinary interval at that look is the repeated confidence interval (0-1).
     spent : tuple of float
         Two-sided error spent up to and including each look (0-1).
-    level : float
+    confidence_level : float
         Coverage of the repeated intervals together (0-1).
     """
 
     bounds: tuple[float, ...]
     levels: tuple[float, ...]
     spent: tuple[float, ...]
-    level: float
+    confidence_level: float
 
 
 def planned_looks(
     fractions: Sequence[float],
     *,
-    level: float = 0.95,
+    confidence_level: float = 0.95,
     spending: Spending = "lan_demets",
 ) -> PlannedLooks:
     """Critical values for looks at planned shares of the information.
@@ -52,7 +52,7 @@ def planned_looks(
     ----------
     fractions : sequence of float
         Share of the planned units (of the information) at each look: rising, positive, at most 1.
-    level : float
+    confidence_level : float
         Joint coverage of the repeated intervals (0-1).
     spending : {"lan_demets", "obrien_fleming"}
         ``obrien_fleming``: bound proportional to ``1 / sqrt(fraction)``, all looks known beforehand.
@@ -82,9 +82,9 @@ def planned_looks(
     times = np.asarray(fractions, dtype=float)
     if times.size == 0 or np.any(np.diff(np.concatenate(([0.0], times))) <= 0) or times[-1] > 1 + 1e-12:
         raise ParameterError(f"fractions {list(fractions)}: each look needs more information than the last, up to 1")
-    if not 0 < level < 1:
-        raise ParameterError(f"level {level}: a level lies between 0 and 1, such as 0.95")
-    alpha = 1 - level
+    if not 0 < confidence_level < 1:
+        raise ParameterError(f"level {confidence_level}: a level lies between 0 and 1, such as 0.95")
+    alpha = 1 - confidence_level
     if spending == "lan_demets":
         target = 4 * stats.norm.sf(stats.norm.isf(alpha / 4) / np.sqrt(times))
         bounds = _bounds_that_spend(times, target)
@@ -100,11 +100,11 @@ def planned_looks(
         bounds=tuple(bounds.tolist()),
         levels=tuple(levels.tolist()),
         spent=tuple(spent.tolist()),
-        level=level,
+        confidence_level=confidence_level,
     )
 
 
-def anytime_critical(n: float, *, tuned_at: float, level: float = 0.95) -> float:
+def anytime_critical(n: float, *, tuned_at: float, confidence_level: float = 0.95) -> float:
     """Critical value that makes an interval valid at every sample size: an asymptotic confidence sequence.
 
     Parameters
@@ -113,7 +113,7 @@ def anytime_critical(n: float, *, tuned_at: float, level: float = 0.95) -> float
         Units so far, both arms together.
     tuned_at : float
         Units at which the interval is to be tightest; fixed beforehand.
-    level : float
+    confidence_level : float
         Coverage over all times together (0-1).
 
     Returns
@@ -133,7 +133,7 @@ def anytime_critical(n: float, *, tuned_at: float, level: float = 0.95) -> float
     """
     if not n > 0 or not tuned_at > 0:
         raise ParameterError(f"n {n}, tuned_at {tuned_at}: both are numbers of units and must be positive")
-    alpha = 1 - level
+    alpha = 1 - confidence_level
     rho2 = (-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha))) / tuned_at
     inflated = n * rho2 + 1
     return float(np.sqrt(2 * inflated / (n * rho2) * np.log(np.sqrt(inflated) / alpha)))
@@ -150,7 +150,7 @@ def nominal_level(critical: float) -> float:
     return float(1 - 2 * stats.norm.sf(critical))
 
 
-def confidence_sequence(estimate: Estimate, *, tuned_at: float, level: float = 0.95) -> Estimate:
+def confidence_sequence(estimate: Estimate, *, tuned_at: float, confidence_level: float = 0.95) -> Estimate:
     """An estimate's interval made valid at every look, from its value, standard error and units.
 
     Parameters
@@ -159,7 +159,7 @@ def confidence_sequence(estimate: Estimate, *, tuned_at: float, level: float = 0
         With ``std_error``; ``n`` is both arms together.
     tuned_at : float
         Units at which the interval is to be tightest.
-    level : float
+    confidence_level : float
         Coverage over all times together (0-1).
 
     Returns
@@ -174,12 +174,12 @@ def confidence_sequence(estimate: Estimate, *, tuned_at: float, level: float = 0
     """
     if estimate.std_error is None:
         raise ParameterError(f"the estimate by {estimate.method} has no std_error; a confidence sequence needs one")
-    half = anytime_critical(estimate.n, tuned_at=tuned_at, level=level) * estimate.std_error
+    half = anytime_critical(estimate.n, tuned_at=tuned_at, confidence_level=confidence_level) * estimate.std_error
     return replace(
         estimate,
         lower=estimate.value - half,
         upper=estimate.value + half,
-        level=level,
+        confidence_level=confidence_level,
         method=f"{estimate.method}, confidence sequence tuned at {tuned_at:.0f} units",
     )
 

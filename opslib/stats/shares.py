@@ -11,14 +11,14 @@ from opslib.errors import ParameterError
 from opslib.stats.estimates import Estimate
 
 
-def share(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+def share(successes: int, n: int, *, confidence_level: float = 0.95) -> Estimate:
     """A share with Wilson's interval.
 
     Parameters
     ----------
     successes, n : int
         Units with the property, units in all; the units must be independent (one a person, not one a row).
-    level : float
+    confidence_level : float
         Level of the interval (0-1).
 
     Returns
@@ -42,7 +42,7 @@ def share(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     (0.2553, 0.3662)
     """
     _require(successes, n)
-    value, z = successes / n, _quantile(level)
+    value, z = successes / n, _quantile(confidence_level)
     centre = (value + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z * (value * (1 - value) / n + z**2 / (4 * n**2)) ** 0.5 / (1 + z**2 / n)
     lower, upper = max(centre - reach, 0.0), min(centre + reach, 1.0)
@@ -52,20 +52,20 @@ def share(successes: int, n: int, *, level: float = 0.95) -> Estimate:
         upper=float(max(upper, value)),
         n=int(n),
         unit="share",
-        level=level,
+        confidence_level=confidence_level,
         method="Wilson",
         std_error=float((value * (1 - value) / n) ** 0.5),
     )
 
 
-def share_difference(control: tuple[int, int], treated: tuple[int, int], *, level: float = 0.95) -> Estimate:
+def share_difference(control: tuple[int, int], treated: tuple[int, int], *, confidence_level: float = 0.95) -> Estimate:
     """Treated share minus control share, with Newcombe's hybrid score interval.
 
     Parameters
     ----------
     control, treated : (int, int)
         Successes and units of each arm.
-    level : float
+    confidence_level : float
         Level of the interval (0-1).
 
     Returns
@@ -92,7 +92,7 @@ def share_difference(control: tuple[int, int], treated: tuple[int, int], *, leve
         control[1],
         method="newcomb",
         compare="diff",
-        alpha=1 - level,
+        alpha=1 - confidence_level,
     )
     a, b = treated[0] / treated[1], control[0] / control[1]
     error = (a * (1 - a) / treated[1] + b * (1 - b) / control[1]) ** 0.5
@@ -102,16 +102,16 @@ def share_difference(control: tuple[int, int], treated: tuple[int, int], *, leve
         upper=float(upper),
         n=int(control[1] + treated[1]),
         unit="share",
-        level=level,
+        confidence_level=confidence_level,
         method="Newcombe",
         std_error=float(error),
     )
 
 
 @cache
-def _quantile(level: float) -> float:
+def _quantile(confidence_level: float) -> float:
     """Two-sided quantile of the normal; a table of shares asks it hundreds of times."""
-    return float(distributions.norm.isf((1 - level) / 2))
+    return float(distributions.norm.isf((1 - confidence_level) / 2))
 
 
 def _require(successes: int, n: int) -> None:

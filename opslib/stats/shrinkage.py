@@ -170,10 +170,10 @@ def shrink(estimate: Estimate, *, prior: Mixture = SITE_LIFTS, bias_sd: float = 
     >>> round(shrink(raw).shrunk.value / raw.value, 2)
     0.2
     """
-    from_interval = (estimate.upper - estimate.lower) / 2 / float(stats.norm.ppf(0.5 + estimate.level / 2))
+    from_interval = (estimate.upper - estimate.lower) / 2 / float(stats.norm.ppf(0.5 + estimate.confidence_level / 2))
     error = max(estimate.std_error or 0.0, from_interval if np.isfinite(from_interval) else 0.0)
     after = posterior(estimate.value, float(np.hypot(error, bias_sd)), prior=prior)
-    tail = (1 - estimate.level) / 2
+    tail = (1 - estimate.confidence_level) / 2
     shrunk = Estimate(
         value=after.mean,
         lower=after.quantile(tail),
@@ -181,7 +181,7 @@ def shrink(estimate: Estimate, *, prior: Mixture = SITE_LIFTS, bias_sd: float = 
         n=estimate.n,
         unit=estimate.unit,
         method=f"{estimate.method}, shrunk to a base rate",
-        level=estimate.level,
+        confidence_level=estimate.confidence_level,
         std_error=after.sd,
     )
     return Shrunk(shrunk=shrunk, posterior=after)

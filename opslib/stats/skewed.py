@@ -10,7 +10,7 @@ from scipy import stats
 from opslib.errors import ParameterError
 from opslib.stats.arms import arm_points
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import Moments
+from opslib.stats.sufficient_statistics import SufficientStatistics
 
 
 def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: Any) -> tuple[Any, Any]:
@@ -35,16 +35,16 @@ def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: Any) -> tu
     return value - std_error * back(critical), value - std_error * back(-critical)
 
 
-def metric_level(moments: Moments, *, unit: str, level: float = 0.95) -> Estimate:
+def metric_level(moments: SufficientStatistics, *, unit: str, confidence_level: float = 0.95) -> Estimate:
     """A mean or ratio of one group with its interval, corrected for skewness where cubes were gathered.
 
     Parameters
     ----------
-    moments : Moments
+    moments : SufficientStatistics
         Sums over the independent units.
     unit : str
         Unit of the metric.
-    level : float
+    confidence_level : float
         Level of the interval (0-1).
 
     Returns
@@ -63,20 +63,27 @@ def metric_level(moments: Moments, *, unit: str, level: float = 0.95) -> Estimat
     """
     if moments.n < 2 or not moments.d > 0:
         raise ParameterError(f"{moments.n:.0f} units, denominator {moments.d:.6g}: needed two units and more than 0")
-    value, lower, upper, error = (float(part) for part in level_interval(moments, level=level))
+    value, lower, upper, error = (float(part) for part in level_interval(moments, confidence_level=confidence_level))
     method = "delta method over units" + (", corrected for skewness" if np.isfinite(moments.yyy) else "")
     return Estimate(
-        value=value, lower=lower, upper=upper, n=int(moments.n), unit=unit, level=level, method=method, std_error=error
+        value=value,
+        lower=lower,
+        upper=upper,
+        n=int(moments.n),
+        unit=unit,
+        confidence_level=confidence_level,
+        method=method,
+        std_error=error,
     )
 
 
-def level_interval(moments: Moments, *, level: float) -> tuple[Any, Any, Any, Any]:
+def level_interval(moments: SufficientStatistics, *, confidence_level: float) -> tuple[Any, Any, Any, Any]:
     """Value, ends and standard error of many groups at once (the arithmetic of `metric_level`)."""
     point, _ = arm_points({"all": moments}, {"all": moments}, adjust=False)
     error = np.sqrt(point.variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         skewness = point.thirds[0] / moments.n**2 / error**3
-    critical = stats.t.ppf((1 + level) / 2, moments.n - 1)
+    critical = stats.t.ppf((1 + confidence_level) / 2, moments.n - 1)
     return point.value, *hall_ends(point.value, std_error=error, skewness=skewness, critical=critical), error
 
 
@@ -85,7 +92,7 @@ def bootstrap_t(
     treated: tuple[np.ndarray, np.ndarray],
     *,
     seed: int,
-    level: float = 0.95,
+    confidence_level: float = 0.95,
     n_draws: int = 1999,
 ) -> Estimate:
     """Relative difference of two means by bootstrap-t on the log ratio.
@@ -96,7 +103,7 @@ def bootstrap_t(
         Distinct values (or narrow classes' means) and how many units have each; zeros belong to them.
     seed : int
         Seed of the draws: the same seed gives the same interval.
-    level : float
+    confidence_level : float
         Level of the interval (0-1).
     n_draws : int
         Bootstrap samples.
@@ -131,7 +138,9 @@ def bootstrap_t(
     ]
     logs, errors = _log_and_error(*draws)
     statistics = (logs - log) / errors
-    low, high = np.quantile(statistics[np.isfinite(statistics)], [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(
+        statistics[np.isfinite(statistics)], [(1 - confidence_level) / 2, (1 + confidence_level) / 2]
+    )
     n = int(np.sum(control[1]) + np.sum(treated[1]))
     return Estimate(
         value=float(np.expm1(log)),
@@ -139,7 +148,7 @@ def bootstrap_t(
         upper=float(np.expm1(log - low * error)),
         n=n,
         unit="relative",
-        level=level,
+        confidence_level=confidence_level,
         method=f"bootstrap-t on the log ratio, {n_draws} draws",
         std_error=float(error * np.exp(log)),
     )

@@ -48,14 +48,14 @@ class Synthetic:
     warnings: tuple[str, ...]
 
 
-def synthetic_did(panel: object, *, level: float = 0.95, n_placebos: int = 100, seed: int = 0) -> Synthetic:
+def synthetic_did(panel: object, *, confidence_level: float = 0.95, n_placebos: int = 100, seed: int = 0) -> Synthetic:
     """Synthetic difference-in-differences: unit and time weights, placebo standard error over untreated units.
 
     Parameters
     ----------
     panel : Table or DataFrame
         As for `rollouts.rollout`, balanced, all treated units starting together.
-    level : float
+    confidence_level : float
         Coverage of the interval (0-1); it is open on both sides where only one unit is treated.
     n_placebos : int
         Placebo assignments for the standard error.
@@ -109,7 +109,9 @@ def synthetic_did(panel: object, *, level: float = 0.95, n_placebos: int = 100, 
         error = _placebo_error(data.values[~treated].T, fit, start=start, n_treated=n_treated, orders=draws)
         p_value, source = float(2 * stats.t.sf(abs(effect) / error, df)), "placebo standard error"
     method = f"synthetic difference-in-differences, {source}"
-    estimate = Estimate.around(effect, error, df=df, n=len(treated), unit="value", method=method, level=level)
+    estimate = Estimate.around(
+        effect, error, df=df, n=len(treated), unit="value", method=method, confidence_level=confidence_level
+    )
     estimate = estimate if np.isfinite(error) else replace(estimate, std_error=None)
     mean = data.values[treated].mean(axis=0)
     expected = float(mean[start:].mean()) - effect

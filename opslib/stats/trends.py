@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 from opslib.errors import ParameterError
+from opslib.stats.daily_series import daily_frame
 from opslib.stats.estimates import Estimate
-from opslib.stats.series import daily_frame
 
 WEEK = 7
 LEAST_DAYS = 28
@@ -16,7 +16,7 @@ _SPACING = np.gradient(_PHIS)
 """What each autocorrelation stands for: the grid is finer near one, and its prior must be even over it."""
 
 
-def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
+def series_trend(series: object, *, unit: str, confidence_level: float = 0.95) -> Estimate:
     """Slope of a daily series per day, its weekday pattern taken out.
 
     Parameters
@@ -25,7 +25,7 @@ def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
         ``day``, ``value``: one row a day; missing days are left out. At least 28 days.
     unit : str
         Unit of the values.
-    level : float
+    confidence_level : float
         Level of the interval (0-1).
 
     Raises
@@ -53,22 +53,31 @@ def series_trend(series: object, *, unit: str, level: float = 0.95) -> Estimate:
         raise ParameterError(f"series: {n} days with a value; at least {LEAST_DAYS} are needed to know its noise")
     first = int(np.flatnonzero(np.isfinite(values))[0])
     method = "slope with autoregressive errors, weekdays taken out"
-    return slope_of(values[first:], unit=f"{unit} per day", method=method, level=level)
+    return slope_of(values[first:], unit=f"{unit} per day", method=method, confidence_level=confidence_level)
 
 
-def slope_of(values: np.ndarray, *, unit: str, method: str, level: float, season: int = WEEK) -> Estimate:
+def slope_of(values: np.ndarray, *, unit: str, method: str, confidence_level: float, season: int = WEEK) -> Estimate:
     """Slope of one series per step by `autoregressive_interval`."""
-    parts = autoregressive_interval(values[None], has_slope=True, level=level, season=season)
+    parts = autoregressive_interval(values[None], has_slope=True, confidence_level=confidence_level, season=season)
     value, lower, upper, error = (float(part[0]) for part in parts)
     n = int(np.isfinite(values).sum())
-    return Estimate(value=value, lower=lower, upper=upper, n=n, unit=unit, method=method, level=level, std_error=error)
+    return Estimate(
+        value=value,
+        lower=lower,
+        upper=upper,
+        n=n,
+        unit=unit,
+        method=method,
+        confidence_level=confidence_level,
+        std_error=error,
+    )
 
 
 def autoregressive_interval(
     values: np.ndarray,
     *,
     has_slope: bool,
-    level: float = 0.95,
+    confidence_level: float = 0.95,
     season: int = WEEK,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Level or slope of many series at once.
@@ -79,7 +88,7 @@ def autoregressive_interval(
         Consecutive days; ``nan`` where a day is missing (the same days in all).
     has_slope : bool
         The slope per day rather than the level.
-    level : float
+    confidence_level : float
         Level of the interval (0-1).
     season : int
         Length of the repeating pattern, in days; 1 for none.
@@ -100,7 +109,10 @@ def autoregressive_interval(
     weight /= weight.sum(axis=0)
     value = (weight * centre).sum(axis=0)
     error = np.sqrt((weight * (scale**2 + (centre - value) ** 2)).sum(axis=0))
-    ends = [_mixture_quantile(p, centre, scale, weight, df) for p in ((1 - level) / 2, (1 + level) / 2)]
+    ends = [
+        _mixture_quantile(p, centre, scale, weight, df)
+        for p in ((1 - confidence_level) / 2, (1 + confidence_level) / 2)
+    ]
     return value, ends[0], ends[1], error
 
 

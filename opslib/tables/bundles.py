@@ -24,9 +24,9 @@ from opslib.formats import format_date, format_estimate, format_number, format_s
 from opslib.periods import Period
 from opslib.proposals.card import VerdictCard
 from opslib.proposals.drafting import ProposalDraft
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 from opslib.stats.estimates import Estimate
-from opslib.tables.table import Table, show, to_html, to_text
+from opslib.tables.showing import Table, show, to_html, to_text
 
 PREFIX = "application/vnd.opslib."
 HEAD_ROWS = 10
@@ -246,7 +246,7 @@ def series_bundle(value: MetricSeries) -> Bundle:
 def estimate_bundle(estimate: Estimate) -> Bundle:
     """A number with its interval and where it comes from."""
     text = format_estimate(estimate)
-    how = f"{format_share(estimate.level)} interval, n = {estimate.n:,}, {estimate.method}"
+    how = f"{format_share(estimate.confidence_level)} interval, n = {estimate.n:,}, {estimate.method}"
     html = f'<p class="estimate">{escape(text)} <small>{escape(how)}</small></p>'
     return {"text/html": html, "text/plain": f"{text}  [{how}]"}
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.cells import Cell, Replicates, until_decided
+from benchmarks.scenario import Replicates, Scenario, until_decided
 from benchmarks.truth import CELLS, FAMILIES, figures, render_truth_markdown, run_truth
 from opslib.errors import ParameterError
 
-CELL = Cell(design="experiment", nuisance="by hand", effect="0")
+CELL = Scenario(design="experiment", nuisance="by hand", effect="0")
 
 #: For every run of the tests: one or more of each kind, at no effect or at the promise.
 QUICK = tuple(

@@ -11,8 +11,8 @@ import pytest
 from opslib.casework import files as files
 from opslib.errors import LedgerError, ProposalError
 from opslib.proposals.evaluate import definitions_of
-from opslib.proposals.freezing import freeze
-from opslib.proposals.model import Consultation
+from opslib.proposals.preregistration import freeze
+from opslib.proposals.schema import Consultation
 from tests.conftest import git
 from tests.proposals.ledgers import head
 from tests.proposals.planted import TEMPLATE, proposal

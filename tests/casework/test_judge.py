@@ -11,7 +11,7 @@ from opslib.casework import decide, files, judge
 from opslib.errors import ProposalError
 from opslib.proposals import overview
 from opslib.proposals.follow_up import promises, scored_promises
-from opslib.shop.sources import Shop, open_shop
+from opslib.shop.opening import Shop, open_shop
 from tests.conftest import ROOT
 
 

@@ -13,7 +13,7 @@ import pytest
 from opslib import charts
 from opslib.charts import theme
 from opslib.errors import ParameterError
-from opslib.privacy import withhold_small
+from opslib.privacy import suppress_small
 from opslib.segmentation import NOBODY, SEGMENTS, holdout_check, segment_migration
 from tests.charts.looking import overlaps
 from tests.charts.test_figures import cut_off
@@ -41,7 +41,7 @@ def flows(n: int = 900) -> pd.DataFrame:
         pd.DataFrame({"customer_id": rng.choice(2 * n, n, replace=False), "segment": rng.choice(ORDER, n),
                       "revenue_amount": rng.gamma(2, 4e4, n)}) for _ in range(2)
     )  # fmt: skip
-    return withhold_small(
+    return suppress_small(
         segment_migration(before, after), people="n_customers", dimensions=["segment_before", "segment_after"]
     )
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from opslib import charts
 from opslib.charts import theme
-from opslib.charts.labels import label_points, spread
+from opslib.charts.labels import label_points, spread_apart
 from tests.charts.cases import CASES
 from tests.charts.looking import overlaps
 
@@ -83,7 +83,7 @@ def test_the_same_thing_has_the_same_colour():
 
 @given(st.lists(st.floats(0, 100), max_size=12), st.floats(0.1, 8))
 def test_spread_keeps_the_gap_and_the_order(wished, gap):
-    moved = spread(wished, gap=gap, low=0.0, high=100.0)
+    moved = spread_apart(wished, gap=gap, low=0.0, high=100.0)
     assert len(moved) == len(wished)
     at = sorted(moved)
     room = 100.0 / max(len(wished) - 1, 1)
@@ -95,7 +95,7 @@ def test_spread_keeps_the_gap_and_the_order(wished, gap):
 
 
 def test_spread_leaves_alone_what_has_room():
-    assert spread([10.0, 50.0, 90.0], gap=5.0, low=0.0, high=100.0) == [10.0, 50.0, 90.0]
+    assert spread_apart([10.0, 50.0, 90.0], gap=5.0, low=0.0, high=100.0) == [10.0, 50.0, 90.0]
 
 
 @settings(max_examples=20)

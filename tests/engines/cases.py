@@ -21,15 +21,15 @@ from opslib import classification, engine, kpis, metrics, segmentation, sessions
 from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_local_days
 from opslib.periods import Coverage, Period
 from opslib.positioning import (
+    competition,
     gaps,
     hedonic,
-    market,
     matching,
     moves,
     pairs,
     perception,
-    prices,
-    response,
+    price_index,
+    price_response,
     weeks,
     what_if,
     white_space,
@@ -158,7 +158,7 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     table = w.table("searches")
     return {
-        zone: table.select("search_id", day=metrics.local_day(table, "searched_at", zone=zone, name="searches"))
+        zone: table.select("search_id", day=metrics.day_of(table, "searched_at", zone=zone, name="searches"))
         for zone in ("America/New_York", "Asia/Kolkata")
     }
 
@@ -583,12 +583,12 @@ def _(w: World) -> Any:
 
 
 def indices_of(w: World) -> ibis.Table:
-    return prices.price_indices(w.table("products"), w.table("competitor_prices"), as_of=w.as_of)
+    return price_index.price_indices(w.table("products"), w.table("competitor_prices"), as_of=w.as_of)
 
 
 @case("positioning.latest_competitor_prices")
 def _(w: World) -> Any:
-    return prices.latest_competitor_prices(w.table("competitor_prices"), as_of=w.as_of)
+    return price_index.latest_competitor_prices(w.table("competitor_prices"), as_of=w.as_of)
 
 
 @case("positioning.price_indices")
@@ -598,17 +598,17 @@ def _(w: World) -> Any:
 
 @case("positioning.price_position")
 def _(w: World) -> Any:
-    return {by: prices.price_position(indices_of(w), by=by) for by in ("category", "brand")}
+    return {by: price_index.price_position(indices_of(w), by=by) for by in ("category", "brand")}
 
 
 @case("positioning.price_ladder")
 def _(w: World) -> Any:
-    return prices.price_ladder(lines_of(w), w.table("products"), period=w.period)
+    return price_index.price_ladder(lines_of(w), w.table("products"), period=w.period)
 
 
 @case("positioning.promotion_depths")
 def _(w: World) -> Any:
-    return prices.promotion_depths(lines_of(w), w.table("products"), period=w.period)
+    return price_index.promotion_depths(lines_of(w), w.table("products"), period=w.period)
 
 
 @case("positioning.hedonic_prices")
@@ -733,8 +733,8 @@ def weekly_lines(w: World) -> ibis.Table:
 
 
 @functools.cache
-def responses_of(w: World, **choices: Any) -> response.PriceResponse:
-    return response.price_response(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
+def responses_of(w: World, **choices: Any) -> price_response.PriceResponse:
+    return price_response.price_response(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
 
 
 @case("positioning.product_weeks")
@@ -917,7 +917,7 @@ def weekly_market(w: World) -> tuple[ibis.Table, ibis.Table, pd.DataFrame]:
 @case("positioning.substitutes")
 def _(w: World) -> Any:
     lines, products, _ = weekly_market(w)
-    return market.substitutes(lines, products, period=TWENTY_WEEKS)
+    return competition.substitutes(lines, products, period=TWENTY_WEEKS)
 
 
 @case("positioning.rivals")
@@ -926,18 +926,18 @@ def _(w: World) -> Any:
     events = w.table("events")
     days = Period(w.coverage.first, w.coverage.last)
     return {
-        "visits": market.rivals(events, lines_of(w), w.table("products"), period=days, min_support=0.0001),
-        "sales": market.rivals(events.limit(0), lines, products, period=TWENTY_WEEKS, min_support=0.0001),
+        "visits": competition.rivals(events, lines_of(w), w.table("products"), period=days, min_support=0.0001),
+        "sales": competition.rivals(events.limit(0), lines, products, period=TWENTY_WEEKS, min_support=0.0001),
     }
 
 
 @case("positioning.substitute_groups")
 def _(w: World) -> Any:
     found = pairs.co_viewed(w.table("events"), min_support=0.001)
-    return market.substitute_groups(found.assign(is_beyond_chance=found["ratio"] > 1))
+    return competition.substitute_groups(found.assign(is_beyond_chance=found["ratio"] > 1))
 
 
 @case("positioning.cannibalisation")
 def _(w: World) -> Any:
     lines, products, groups = weekly_market(w)
-    return market.cannibalisation(lines, products, groups=groups, period=TWENTY_WEEKS)
+    return competition.cannibalisation(lines, products, groups=groups, period=TWENTY_WEEKS)

@@ -19,7 +19,7 @@ from typing import TypeVar
 from ibis.backends import BaseBackend
 
 from opslib import engine
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 from tests.conftest import skip_or_fail
 
 #: PostgreSQL types of the Ibis types that contract tables use.

@@ -15,10 +15,10 @@ import pandas as pd
 
 from opslib.contracts import CONTRACTS
 from opslib.periods import Coverage, Period
-from opslib.shop import sources
-from opslib.shop.sources import Shop
+from opslib.shop import opening
+from opslib.shop.opening import Shop
 from opslib.simulate.config import preset
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 from tests.engines.servers import into_duckdb, into_parquet, into_postgres, postgres_url, spark_backend
 from tests.shop.builders import write_csv, write_shop
 
@@ -60,7 +60,7 @@ def world(name: str, engine_name: str = "duckdb") -> World:
     shop = (
         _files(name)
         if engine_name == "duckdb"
-        else sources.open_shop(shop_file(name, engine_name), root=_home() / name)
+        else opening.open_shop(shop_file(name, engine_name), root=_home() / name)
     )
     assert shop.coverage is not None
     period = Period.parse("2026-03-01", "2026-03-31")
@@ -85,7 +85,7 @@ def _files(name: str) -> Shop:
             for table, frame in frames.items()
         }
         zone = "Europe/Berlin"
-    return sources.open_shop(_described(folder, name, zone=zone, tables=tables), root=folder)
+    return opening.open_shop(_described(folder, name, zone=zone, tables=tables), root=folder)
 
 
 def _described(folder: Path, name: str, *, zone: str, tables: Mapping[str, Any], **keys: Any) -> Path:

@@ -14,7 +14,7 @@ from opslib import engine
 from opslib.errors import EngineError, ShopFileError
 from opslib.proposals.evaluate import ShopData, evaluate_proposal
 from opslib.proposals.parsing import parse_proposal
-from opslib.shop import sources
+from opslib.shop import opening
 from tests.collecting import collected
 from tests.engines import shops
 from tests.engines.cases import EXCEPTIONS, asked, cases, expected, public_functions
@@ -129,12 +129,12 @@ def test_no_password_is_in_the_shop_file_or_an_error(monkeypatch: pytest.MonkeyP
     address = shops.os.environ[shops.ADDRESS]
     monkeypatch.setenv(shops.ADDRESS, address.replace(shops.PASSWORD, "wr0ng-secret"))
     with pytest.raises(EngineError, match=r"cannot connect.*password authentication failed") as caught:
-        sources.open_shop(path, root=path.parent)
+        opening.open_shop(path, root=path.parent)
     chain = [str(caught.value), repr(caught.value), str(caught.value.__cause__)]
     assert not [text for text in chain if "wr0ng-secret" in text]
     monkeypatch.delenv(shops.ADDRESS)
     with pytest.raises(ShopFileError, match=f"environment variable {shops.ADDRESS} is not set"):
-        sources.open_shop(path, root=path.parent)
+        opening.open_shop(path, root=path.parent)
 
 
 @pytest.mark.engine("postgres")

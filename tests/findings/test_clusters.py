@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from opslib.findings.clusters import cluster_findings, drift_findings
-from opslib.privacy import withhold_small
+from opslib.privacy import suppress_small
 from opslib.segmentation import drift, segment_clusters
 from tests.findings.facts import EMPTY, NOTHING
 
@@ -57,7 +57,7 @@ def test_no_groups_is_a_finding():
 
 def test_a_withheld_group_is_not_told(found):
     small = found.segments.assign(n_customers=[246, 4])
-    kept = withhold_small(small, people="n_customers", dimensions=["segment"])
+    kept = suppress_small(small, people="n_customers", dimensions=["segment"])
     assert [finding.key for finding in cluster_findings(found, kept)] == ["groups"]
 
 

@@ -23,8 +23,8 @@ from opslib.simulate.catalogue import Catalogue
 from opslib.simulate.config import ShopConfig, preset
 from opslib.simulate.draws import Draws
 from opslib.stats.count_response import count_response
+from opslib.stats.log_response import log_response
 from opslib.stats.pooling import pool_towards
-from opslib.stats.response import log_response
 
 ROOT = Path(__file__).parents[2]
 #: Draws on which the logarithm of weeks with a sale is tried beside the counts; one costs ten times as much.

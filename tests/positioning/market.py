@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from opslib.simulate.config import preset
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 
 _kept: list[Any] = []
 NOUNS = (

@@ -37,7 +37,7 @@ def test_premiums_equal_a_robust_regression_on_rows():
     terms = " + ".join(f"C({c}, Treatment('{b}'))" for c, b in base.items())
     oracle = smf.ols(f"np.log(price) ~ {terms}", data=frame).fit(cov_type="HC3", use_t=True)
     for row in model.attributes.itertuples():
-        name = f"C({row.attribute}, Treatment('{base[row.attribute]}'))[T.{row.level}]"
+        name = f"C({row.attribute}, Treatment('{base[row.attribute]}'))[T.{row.confidence_level}]"
         low, high = oracle.conf_int().loc[name]
         assert np.log1p(row.premium_share) == pytest.approx(oracle.params[name], abs=SAME)
         assert np.log1p([row.lower, row.upper]) == pytest.approx([low, high], abs=SAME)

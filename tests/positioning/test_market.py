@@ -12,7 +12,7 @@ from opslib.errors import ContractError, ParameterError
 from opslib.periods import Period
 from opslib.positioning import cannibalisation, co_bought, co_viewed, substitute_groups, substitutes
 from opslib.simulate.config import preset
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 from tests.simulate.conftest import open_simulated
 
 WHOLE = Period.parse("2025-05-01", "2026-10-31")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opslib import engine
 from opslib.errors import ContractError, ParameterError
 from opslib.periods import Period
-from opslib.positioning.prices import (
+from opslib.positioning.price_index import (
     latest_competitor_prices,
     price_indices,
     price_ladder,

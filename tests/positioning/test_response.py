@@ -213,7 +213,7 @@ def exact(slope=-2.0, width=1e-6, **product):
     group = {"group": "lamps", "slope": slope, "lower": slope - width, "upper": slope + width, "lower_share": -0.1,
              "upper_share": 0.1, "refusal": "", "reason": "", "is_usable": True}  # fmt: skip
     return PriceResponse(groups=pd.DataFrame([group]), products=pd.DataFrame([{**row, **product}]), n_groups_left_out=0,
-                         period=YEAR, level=0.95)  # fmt: skip
+                         period=YEAR, confidence_level=0.95)  # fmt: skip
 
 
 def test_moves_are_sales_times_margin():

@@ -11,9 +11,9 @@ import pandas as pd
 
 from opslib.proposals.designs import Context, Plan, measure
 from opslib.proposals.evaluate import ShopData, definitions_of
-from opslib.proposals.model import Claim, Proposal
 from opslib.proposals.parsing import parse_proposal
 from opslib.proposals.results import Measured
+from opslib.proposals.schema import Claim, Proposal
 
 START = date(2026, 3, 2)
 """A Monday; windows of four weeks end on 2026-03-29."""

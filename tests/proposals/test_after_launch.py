@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from opslib.errors import ProposalError
-from opslib.proposals.after_launch import expected_error, follow_up_claim, measured_follow_up
 from opslib.proposals.evaluate import evaluate_proposal, plans_of
-from opslib.proposals.model import FollowUp, Proposal, Window
+from opslib.proposals.follow_up_measurement import expected_error, follow_up_claim, measured_follow_up
+from opslib.proposals.schema import FollowUp, Proposal, Window
 from opslib.stats.estimates import Estimate
 from tests.proposals.planted import START, proposal, shop, visitor_test
 from tests.proposals.test_over_time import _lines

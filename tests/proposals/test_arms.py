@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from opslib.contracts import Violation
-from opslib.proposals.designs.arms import Allocation, ratio_gate
+from opslib.proposals.designs.assignment import Allocation, ratio_gate
 from opslib.proposals.evaluate import evaluate_proposal
 from opslib.proposals.results import ClaimResult
 from tests.proposals.planted import START, evaluate_claims, proposal, shop, visitor_test

@@ -12,8 +12,8 @@ from opslib import engine
 from opslib.errors import ProposalError
 from opslib.proposals.designs import EVALUATORS
 from opslib.proposals.evaluate import evaluate_proposal
-from opslib.proposals.model import Claim
 from opslib.proposals.parsing import json_schema
+from opslib.proposals.schema import Claim
 from tests.proposals.planted import START, evaluate_claims, proposal, shop
 
 AS_OF = date(2026, 4, 1)
@@ -62,7 +62,7 @@ def test_a_level_equals_the_ratio_of_sums() -> None:
 
 
 def test_claims_about_many_groups_take_one_scan_and_equal_single_ones() -> None:
-    from opslib.proposals.scope import Filter
+    from opslib.proposals.scope import ScopeFilter
 
     tables = {"order_lines": engine.as_table(_orders())}
     groups = [(country, product) for country in ("DE", "FR", "NL", "SE") for product in map(str, range(10))]
@@ -71,8 +71,8 @@ def test_claims_about_many_groups_take_one_scan_and_equal_single_ones() -> None:
             "{kind: level}",
             id=f"{country}-{product}",
             scope=(
-                Filter(column="order_lines.country", value=country),
-                Filter(column="order_lines.product_id", value=product),
+                ScopeFilter(column="order_lines.country", value=country),
+                ScopeFilter(column="order_lines.product_id", value=product),
             ),
         )
         for country, product in groups

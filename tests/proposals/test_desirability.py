@@ -14,8 +14,8 @@ from opslib.periods import Period
 from opslib.proposals.desirability import OTHER_LIFTS, SITE_LIFTS, Desirability, desirability, prior_of
 from opslib.proposals.economics import Economics, amount_per_lift, cost_of, economics_of, effective_months
 from opslib.proposals.evaluate import plans_of
-from opslib.proposals.model import Proposal
 from opslib.proposals.results import Measured, ProposalResult
+from opslib.proposals.schema import Proposal
 from opslib.proposals.verdicts import judge_claim, overall
 from opslib.stats.estimates import Estimate
 from opslib.stats.shrinkage import Mixture

@@ -16,9 +16,9 @@ from opslib.metrics import METRICS
 from opslib.proposals.drafting import SOMEDAY
 from opslib.proposals.evaluate import definitions_of
 from opslib.proposals.feasibility import Surroundings, feasibility
-from opslib.proposals.freezing import freeze
-from opslib.proposals.model import Proposal
 from opslib.proposals.parsing import parse_proposal
+from opslib.proposals.preregistration import freeze
+from opslib.proposals.schema import Proposal
 from opslib.stats.estimates import Estimate
 
 SATURDAY = date(2026, 10, 31)

@@ -12,8 +12,8 @@ from opslib import engine
 from opslib.contracts import Violation
 from opslib.periods import Coverage
 from opslib.proposals.evaluate import evaluate_proposal
-from opslib.proposals.model import Guardrail
 from opslib.proposals.results import ClaimResult
+from opslib.proposals.schema import Guardrail
 from tests.proposals.planted import DAYS, START, evaluate_claims, proposal, shop, visitor_test
 
 #: Planted lifts lie well inside the interval that its state needs, at 20,000 visitors and a base of 10 %:
@@ -205,7 +205,7 @@ def test_twenty_metrics_share_the_error() -> None:
     claim = proposal().claims[0]
     many = tuple(claim.model_copy(update={"id": f"c{i}"}) for i in range(20))
     result = evaluate_proposal(proposal().model_copy(update={"claims": many}), shop=shop(visitor_test(lift=0.2)))
-    levels = {item.measured.effect.level for item in result.claims}  # type: ignore[union-attr]
+    levels = {item.measured.effect.confidence_level for item in result.claims}  # type: ignore[union-attr]
     assert levels == {1 - 0.05 / 20}
 
 

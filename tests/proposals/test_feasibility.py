@@ -11,8 +11,8 @@ from opslib.metrics import METRICS
 from opslib.periods import Period
 from opslib.proposals.evaluate import check_proposal, definitions_of
 from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic, feasibility
-from opslib.proposals.freezing import freeze
-from opslib.proposals.model import Consultation, Effort, Proposal
+from opslib.proposals.preregistration import freeze
+from opslib.proposals.schema import Consultation, Effort, Proposal
 from tests.proposals.planted import proposal, shop, visitor_test
 
 TRAFFIC = Traffic(units_per_day=1_000, variation=9.0, baseline=0.1)

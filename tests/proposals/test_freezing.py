@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opslib.errors import ProposalError
 from opslib.proposals.evaluate import definitions_of, first_outcome_of
-from opslib.proposals.freezing import FrozenRecord, changes_since, freeze, is_before
+from opslib.proposals.preregistration import FrozenRecord, changes_since, freeze, is_before
 from tests.proposals.planted import proposal
 
 AT = datetime(2026, 2, 20, 9, tzinfo=UTC)

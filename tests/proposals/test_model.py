@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opslib.errors import ProposalError
-from opslib.proposals.model import Anytime, GroupSequential, Proposal, Window
 from opslib.proposals.parsing import json_schema, parse_proposal, proposal_yaml
-from opslib.proposals.scope import Filter
+from opslib.proposals.schema import Anytime, GroupSequential, Proposal, Window
+from opslib.proposals.scope import ScopeFilter
 from tests.proposals.planted import TEMPLATE, proposal
 
 DESIGN = "{kind: experiment, experiment: E1, control: a, treatment: b, randomised: visitor}"
@@ -91,7 +91,7 @@ def test_a_document_that_is_no_mapping_is_refused() -> None:
 )
 def test_filters_are_typed_by_the_contracts(given_: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Filter(**given_)
+        ScopeFilter(**given_)
 
 
 def test_planned_looks_end_with_the_window() -> None:
@@ -142,9 +142,9 @@ _NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), 
     scope=st.lists(
         st.sampled_from(
             [
-                Filter(column="sessions.device", op="in", value=("phone", "desktop")),
-                Filter(column="order_lines.quantity", op="between", value=(1, 5.5)),
-                Filter(column="customers.first_seen_at", op="ge", value=date(2026, 1, 1)),
+                ScopeFilter(column="sessions.device", op="in", value=("phone", "desktop")),
+                ScopeFilter(column="order_lines.quantity", op="between", value=(1, 5.5)),
+                ScopeFilter(column="customers.first_seen_at", op="ge", value=date(2026, 1, 1)),
             ]
         ),
         max_size=3,
@@ -162,7 +162,7 @@ def test_a_proposal_reads_back_as_it_was_written(
     least: float,
     title: str,
     probability: float | None,
-    scope: list[Filter],
+    scope: list[ScopeFilter],
     stopping: object,
     days: int,
 ) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from opslib.periods import Coverage
 from opslib.proposals.evaluate import evaluate_proposal
-from opslib.proposals.model import BeforeAfter, Claim
 from opslib.proposals.results import ProposalResult
+from opslib.proposals.schema import BeforeAfterDesign, Claim
 from tests.proposals.planted import proposal, shop
 
 FIRST, CHANGED = date(2025, 3, 3), date(2026, 3, 2)
@@ -227,7 +227,7 @@ def _seasonal(years: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("has_coverage", [True, False])
 def test_two_years_are_read_unless_less_is_asked_for(has_coverage: bool) -> None:
-    assert BeforeAfter(kind="before_after", changed_on=CHANGED).history_days == 728
+    assert BeforeAfterDesign(kind="before_after", changed_on=CHANGED).history_days == 728
     design = "{kind: before_after, changed_on: 2026-03-02}"
 
     def judged(years: int) -> ProposalResult:

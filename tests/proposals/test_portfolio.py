@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opslib.errors import ParameterError
-from opslib.proposals.model import Effort, Proposal
 from opslib.proposals.portfolio import chosen_proposals, robust_ranking
+from opslib.proposals.schema import Effort, Proposal
 from tests.proposals.planted import proposal
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from opslib.errors import ProposalError
 from opslib.proposals.evaluate import definitions_of, evaluate_proposal
-from opslib.proposals.freezing import freeze
+from opslib.proposals.preregistration import freeze
 from opslib.proposals.results import ProposalResult
 from tests.proposals.planted import moment, proposal, shop
 

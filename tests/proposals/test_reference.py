@@ -13,14 +13,14 @@ import pytest
 
 from opslib.casework import decide, files, judge
 from opslib.metrics import Filter, Metric, shop_metrics
-from opslib.proposals import freezing
+from opslib.proposals import preregistration
 from opslib.proposals.evaluate import definitions_of
 from opslib.proposals.follow_up import promises, scored_promises
-from opslib.proposals.freezing import changes_since, content_hash, freeze, frozen_content
-from opslib.proposals.model import Claim, Guardrail, Proposal
+from opslib.proposals.preregistration import changes_since, content_hash, freeze, frozen_content
 from opslib.proposals.results import METHOD_VERSION, ProposalResult
+from opslib.proposals.schema import Claim, Guardrail, Proposal
 from opslib.proposals.scope import Part
-from opslib.shop import sources
+from opslib.shop import opening
 from tests.conftest import ROOT, real_data
 from tests.proposals.ledgers import head
 
@@ -82,7 +82,7 @@ def _inside(value: Any) -> Iterator[Part]:
 def test_the_parts_reach_every_kind_of_part_and_every_key_away_from_its_default() -> None:
     proposal = _parts()
     found = [part for item in (*proposal.claims, *proposal.guardrails) for part in _inside(item)]
-    written = {kind for kind in freezing._KEYS[1] if issubclass(kind, Part)}
+    written = {kind for kind in preregistration._KEYS[1] if issubclass(kind, Part)}
     assert {type(part) for part in found} == written
     moved = {
         (type(part), name)
@@ -100,8 +100,8 @@ def test_a_field_that_came_later_changes_no_old_hash_and_is_frozen_where_it_is_u
     class LaterGuardrail(Guardrail):
         day_of_outcome: int = 0
 
-    keys = {**freezing._KEYS[1], LaterGuardrail: freezing._KEYS[1][Guardrail]}
-    monkeypatch.setitem(freezing._KEYS, 1, keys)
+    keys = {**preregistration._KEYS[1], LaterGuardrail: preregistration._KEYS[1][Guardrail]}
+    monkeypatch.setitem(preregistration._KEYS, 1, keys)
     given = {"metric": "conversion", "margin": 0.1}
     old = _parts().model_copy(update={"guardrails": (Guardrail(**given),)})
     unused = old.model_copy(update={"guardrails": (LaterGuardrail(**given),)})
@@ -118,23 +118,23 @@ def test_a_field_with_another_name_keeps_its_key(monkeypatch: pytest.MonkeyPatch
         metric: str
         largest_loss: float
 
-    monkeypatch.setitem(freezing._KEYS, 1, {**freezing._KEYS[1], Renamed: "metric margin=largest_loss"})
-    assert freezing._written(Renamed(metric="conversion", largest_loss=0.1), freezing._KEYS[1]) == {
+    monkeypatch.setitem(preregistration._KEYS, 1, {**preregistration._KEYS[1], Renamed: "metric margin=largest_loss"})
+    assert preregistration._written(Renamed(metric="conversion", largest_loss=0.1), preregistration._KEYS[1]) == {
         "metric": "conversion",
         "margin": 0.1,
     }
 
 
 def test_every_field_of_a_metric_is_frozen_or_only_displayed() -> None:
-    written = set(freezing._KEYS[1][Metric].split())
+    written = set(preregistration._KEYS[1][Metric].split())
     assert set(Metric.__dataclass_fields__) - written == {"title", "money_path"}
-    assert set(Filter.__dataclass_fields__) == set(freezing._KEYS[1][Filter].split())
+    assert set(Filter.__dataclass_fields__) == set(preregistration._KEYS[1][Filter].split())
 
 
 def test_what_has_no_keys_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {kind: text for kind, text in freezing._KEYS[1].items() if kind is not Claim}
-    monkeypatch.setitem(freezing._KEYS, 1, keys)
-    with pytest.raises(freezing.ProposalError, match="a Claim cannot be frozen: freezing has no keys for it"):
+    keys = {kind: text for kind, text in preregistration._KEYS[1].items() if kind is not Claim}
+    monkeypatch.setitem(preregistration._KEYS, 1, keys)
+    with pytest.raises(preregistration.ProposalError, match="a Claim cannot be frozen: freezing has no keys for it"):
         frozen_content(_parts(), definitions=definitions_of(_parts(), own=OWN["parts"]))
 
 
@@ -170,7 +170,7 @@ def test_judged_again_every_verdict_and_grade_is_the_same(
     shutil.copytree(FOLDER, tmp_path / "proposals")
     for module in (files, judge):
         monkeypatch.setattr(module, "proposals_of", lambda name: tmp_path / "proposals" / name)
-    opened = sources.open_shop(shop, root=ROOT)
+    opened = opening.open_shop(shop, root=ROOT)
     _, results = judge.judge(opened)
     assert {result.proposal_id: _read(result) for result in results} == VERDICTS[shop]["judged"]
     for record in files.read_records(tmp_path / "proposals" / shop):

@@ -11,9 +11,9 @@ from opslib.casework import files as proposal_files
 from opslib.casework import judge as judging
 from opslib.proposals.evaluate import definitions_of
 from opslib.proposals.follow_up import promises, scored_promises
-from opslib.proposals.freezing import changes_since, freeze
+from opslib.proposals.preregistration import changes_since, freeze
 from opslib.proposals.results import ProposalResult
-from opslib.shop import sources
+from opslib.shop import opening
 from tests.conftest import ROOT, real_data
 
 FOLDER = ROOT / "data" / "proposals"
@@ -44,7 +44,7 @@ def test_every_committed_proposal_reads_and_stands_as_frozen(shop: str) -> None:
 
 @pytest.fixture(scope="module")
 def demo() -> dict[str, ProposalResult]:
-    _, results = judging.judge(sources.open_shop("demo", root=ROOT))
+    _, results = judging.judge(opening.open_shop("demo", root=ROOT))
     return {result.proposal_id: result for result in results}
 
 
@@ -88,7 +88,7 @@ def test_hillstrom_gives_its_published_effects() -> None:
     # Hillstrom, MineThatData E-Mail Analytics Challenge (2008): visit +.0766 and +.0452, conversion +.0068, spend +.770.
     # The covariate (spend of the year before) moves an estimate by less than its tenth of a standard error.
     real_data("hillstrom")
-    (proposal,), (result,) = judging.judge(sources.open_shop("hillstrom", root=ROOT))
+    (proposal,), (result,) = judging.judge(opening.open_shop("hillstrom", root=ROOT))
     found = {claim.claim_id: claim for claim in result.claims}
     published = {"visits-men": 0.0766, "visits-women": 0.0452, "buyers-men": 0.0068, "spend-men": 0.770}
     for name, value in published.items():
@@ -102,7 +102,7 @@ def test_hillstrom_gives_its_published_effects() -> None:
 @pytest.mark.slow
 def test_online_retail_is_judged_on_its_history() -> None:
     real_data("online_retail")
-    proposals, results = judging.judge(sources.open_shop("online_retail", root=ROOT))
+    proposals, results = judging.judge(opening.open_shop("online_retail", root=ROOT))
     labels = {result.proposal_id: result.label for result in results}
     assert labels["O-01"] == "supported"
     assert labels["O-03"] == "inconclusive (association only)"
@@ -126,7 +126,7 @@ def test_the_promises_of_the_demo_can_be_scored_and_never_count_as_real() -> Non
 
 @pytest.mark.slow
 def test_every_recorded_decision_is_judged_today_as_it_was() -> None:
-    shop, recorded = sources.open_shop("demo", root=ROOT), proposal_files.read_records(FOLDER / "demo")
+    shop, recorded = opening.open_shop("demo", root=ROOT), proposal_files.read_records(FOLDER / "demo")
     decisions = [record for record in recorded if record.kind == "decision"]
     assert len(decisions) == 12
     for record in decisions:

@@ -14,10 +14,10 @@ from opslib.errors import ProposalError
 from opslib.finding import Finding
 from opslib.findings.proposal import findings
 from opslib.proposals.evaluate import definitions_of, evaluate_proposal
-from opslib.proposals.freezing import freeze
 from opslib.proposals.grades import grade_of, start_points
-from opslib.proposals.model import Guardrail, Proposal
+from opslib.proposals.preregistration import freeze
 from opslib.proposals.results import ClaimResult, Gate, Measured
+from opslib.proposals.schema import Guardrail, Proposal
 from opslib.proposals.verdicts import (
     WEAKEST_FIRST,
     exceedance,

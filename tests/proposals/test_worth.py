@@ -10,7 +10,7 @@ import pytest
 from opslib.casework import judge as judging
 from opslib.findings.proposal import worth_sentences
 from opslib.proposals.overview import money_density
-from opslib.shop.sources import open_shop
+from opslib.shop.opening import open_shop
 from opslib.stats.shrinkage import SITE_LIFTS, shrink
 from tests.conftest import ROOT
 from tests.proposals.test_desirability import _desirable

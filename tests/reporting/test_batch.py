@@ -207,9 +207,9 @@ def test_records_of_another_format(shop) -> None:
     del values["format"], values["asked"]
     values["harvest"] = {"evidence": values["harvest"]["findings"]}
     record.write_text(json.dumps(values))
-    assert manifest.read_records(record.parent)["10_a"].harvest.findings[0]["sentence"] == "A is 3."
+    assert manifest.read_page_records(record.parent)["10_a"].harvest.findings[0]["sentence"] == "A is 3."
     record.write_text(json.dumps(values | {"format": manifest.FORMAT + 1}))
-    assert manifest.read_records(record.parent) == {}
+    assert manifest.read_page_records(record.parent) == {}
 
 
 def test_a_failed_page_says_so_and_leaves_the_others_alone(shop) -> None:

@@ -12,7 +12,7 @@ from opslib.segmentation import customer_features
 from opslib.simulate.baskets import PAID
 from opslib.simulate.config import WARM_UP_DAYS, ShopConfig, preset
 from opslib.simulate.planted import CATEGORIES
-from opslib.simulate.shop import count_people, new_simulator
+from opslib.simulate.simulation import count_people, new_simulator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

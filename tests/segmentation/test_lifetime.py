@@ -21,7 +21,7 @@ from opslib.segmentation import (
 )
 from opslib.segmentation.lifetime import UNSEGMENTED
 from opslib.simulate.config import preset
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 from opslib.stats.lifetime import probability_alive
 from tests.segmentation.lifetimes import PLANTED, day_after, shop
 from tests.stats.lifetime_oracle import expected_events, expected_value

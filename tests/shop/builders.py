@@ -13,8 +13,8 @@ import pandas as pd
 import yaml
 
 from opslib.engine import collect
-from opslib.shop import sources
-from opslib.shop.sources import Shop
+from opslib.shop import opening
+from opslib.shop.opening import Shop
 
 #: Nine lines of four orders, counted by hand in the tests that use them.
 ORDERS = pd.DataFrame(
@@ -91,7 +91,7 @@ def open_orders(
 ) -> Shop:
     """A shop of one table of order lines."""
     source = {"files": files, "columns": dict(columns if columns is not None else COLUMNS), **table}
-    return sources.open_shop(write_shop(folder, tables={"order_lines": source}, **(shop or {})), root=folder)
+    return opening.open_shop(write_shop(folder, tables={"order_lines": source}, **(shop or {})), root=folder)
 
 
 def frame_of(shop: Shop, table: str) -> pd.DataFrame:

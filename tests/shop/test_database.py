@@ -12,8 +12,8 @@ from ibis.backends import BaseBackend
 from opslib.engine import collect
 from opslib.errors import EngineError, ShopFileError, SourceError
 from opslib.periods import Period
-from opslib.shop import checks, sources
-from opslib.shop.sources import Shop
+from opslib.shop import checks, opening
+from opslib.shop.opening import Shop
 from tests.engines import copy_shop, postgres_url, spark_backend
 from tests.shop.builders import COLUMNS, ORDERS, frame_of, open_orders, write_csv, write_shop
 
@@ -73,7 +73,7 @@ def assert_same_lines(shop: Shop, other: Shop) -> None:
 
 
 def test_a_duckdb_file_reads_like_the_csv(tmp_path: Path, from_files: Shop) -> None:
-    shop = sources.open_shop(describe(tmp_path, f"duckdb:///{duckdb_file(tmp_path)}"), root=tmp_path)
+    shop = opening.open_shop(describe(tmp_path, f"duckdb:///{duckdb_file(tmp_path)}"), root=tmp_path)
     assert_same_lines(shop, from_files)
     assert shop.coverage == from_files.coverage
     assert shop.fingerprint is None
@@ -84,24 +84,24 @@ def test_a_duckdb_file_reads_like_the_csv(tmp_path: Path, from_files: Shop) -> N
 def test_a_watermark_is_the_fingerprint(tmp_path: Path) -> None:
     path = duckdb_file(tmp_path)
     yml = describe(tmp_path, f"duckdb:///{path}", watermark='SELECT count(*) AS n, max("when") AS latest FROM orders')
-    first, again = (sources.open_shop(yml, root=tmp_path).fingerprint for _ in range(2))
+    first, again = (opening.open_shop(yml, root=tmp_path).fingerprint for _ in range(2))
     assert first is not None
     assert first == again
     bad = describe(tmp_path, f"duckdb:///{path}", watermark="SELECT no_such_column FROM orders")
     with pytest.raises(ShopFileError, match=r"watermark: .*no_such_column"):
-        sources.open_shop(bad, root=tmp_path)
+        opening.open_shop(bad, root=tmp_path)
 
 
 def test_what_is_not_in_the_database_is_named(tmp_path: Path) -> None:
     url = f"duckdb:///{duckdb_file(tmp_path)}"
     with pytest.raises(SourceError, match=r"no table 'order' in the database; did you mean 'orders'\?"):
-        sources.open_shop(describe(tmp_path, url, table="order"), root=tmp_path)
+        opening.open_shop(describe(tmp_path, url, table="order"), root=tmp_path)
     with pytest.raises(
         SourceError, match=r"order_lines.quantity: the database table has no column 'qyt'; did you mean 'qty'\?"
     ):
-        sources.open_shop(describe(tmp_path, url, columns={**THEIRS, "quantity": "qyt"}), root=tmp_path)
+        opening.open_shop(describe(tmp_path, url, columns={**THEIRS, "quantity": "qyt"}), root=tmp_path)
     with pytest.raises(SourceError, match=r"column 'ordered_at' is required \(when, in UTC\) and not in the map"):
-        sources.open_shop(
+        opening.open_shop(
             describe(tmp_path, url, columns={k: v for k, v in THEIRS.items() if k != "ordered_at"}), root=tmp_path
         )
 
@@ -111,13 +111,13 @@ def test_postgres_read_only_gives_the_same_lines_without_a_trace_of_the_password
     tmp_path: Path, from_files: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPSLIB_TEST_DB", postgres_table())
-    shop = sources.open_shop(describe(tmp_path, "${OPSLIB_TEST_DB}", table="public.orders"), root=tmp_path)
+    shop = opening.open_shop(describe(tmp_path, "${OPSLIB_TEST_DB}", table="public.orders"), root=tmp_path)
     assert_same_lines(shop, from_files)
     assert shop.coverage == from_files.coverage
     assert "s3cret" not in repr(shop.settings) + shop.title
     monkeypatch.setenv("OPSLIB_TEST_DB", "postgres://reader:s3cret@127.0.0.1:1/nowhere")
     with pytest.raises(EngineError) as caught:
-        sources.open_shop(describe(tmp_path, "${OPSLIB_TEST_DB}"), root=tmp_path)
+        opening.open_shop(describe(tmp_path, "${OPSLIB_TEST_DB}"), root=tmp_path)
     assert "s3cret" not in str(caught.value)
     assert "cannot connect" in str(caught.value)
 
@@ -131,7 +131,7 @@ def test_spark_reads_parquet_under_the_same_map(tmp_path: Path, from_files: Shop
     )
     typed = typed.assign(Price=typed["Price"].astype(float), Off=typed["Off"].astype(float))
     typed.rename(columns=str.lower).to_parquet(tmp_path / "orders.parquet", index=False, coerce_timestamps="us")
-    shop = sources.open_shop(
+    shop = opening.open_shop(
         describe(tmp_path, "spark://local", table=str(tmp_path / "orders.parquet"), memory_limit="1GB"), root=tmp_path
     )
     assert_same_lines(shop, from_files)
@@ -146,7 +146,7 @@ def backend_of(name: str) -> BaseBackend:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["postgres", "spark"])
 def test_checks_cuts_and_days_are_equal_on_every_engine(tmp_path: Path, name: str, root: Path) -> None:
-    demo = sources.open_shop("demo", root=root)
+    demo = opening.open_shop("demo", root=root)
     names = ("order_lines", "returns", "products", "customers", "price_history")
     other = copy_shop(demo, backend_of(name), scratch=tmp_path, names=names)
     period = Period.parse("2026-03-01", "2026-03-31")

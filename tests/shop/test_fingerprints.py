@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from opslib.shop import adapters, sources
+from opslib.shop import adapters, opening
 from opslib.shop.adapters import columns as reader
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 from tests.shop.builders import COLUMNS, ORDERS, write_csv, write_shop
 
 PRODUCTS = pd.DataFrame({"Nr": ["p1", "p2"], "Name": ["Mug", "Cup"], "Group": ["A", "B"]})
@@ -24,7 +24,7 @@ def opened(folder: Path, *, tables: dict[str, Any] = TABLES, **keys: Any) -> Sho
     if not (folder / "orders.csv").exists():
         write_csv(ORDERS, folder / "orders.csv")
         write_csv(PRODUCTS, folder / "products.csv")
-    return sources.open_shop(write_shop(folder, tables=tables, **keys), root=folder)
+    return opening.open_shop(write_shop(folder, tables=tables, **keys), root=folder)
 
 
 def changed(before: Shop, after: Shop) -> set[str]:
@@ -99,7 +99,7 @@ def test_tables_of_an_adapter_follow_all_its_files(tmp_path: Path) -> None:
 
 
 def test_a_simulated_table_is_known_by_preset_seed_and_generator(root: Path) -> None:
-    shop = sources.open_shop("demo", root=root)
+    shop = opening.open_shop("demo", root=root)
     assert shop.fingerprints.keys() == shop.tables.keys()
     assert len(set(shop.fingerprints.values())) == len(shop.tables)
     assert None not in shop.fingerprints.values()

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from opslib.errors import SourceError
-from opslib.shop import checks, sources
+from opslib.shop import checks, opening
 from opslib.shop.adapters import online_retail
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 from tests.conftest import real_data
 from tests.shop.builders import frame_of, write_csv, write_xlsx
 
@@ -47,13 +47,13 @@ LINES = [
 @pytest.fixture(scope="module")
 def shop(root: Path) -> Shop:
     real_data("online_retail")
-    return sources.open_shop("online_retail", root=root)
+    return opening.open_shop("online_retail", root=root)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Shop:
     write_csv(pd.DataFrame([line for line, _ in LINES], columns=HEADER), tmp_path / "small" / "lines.csv")
-    return sources.open_shop(tmp_path / "small", root=tmp_path)
+    return opening.open_shop(tmp_path / "small", root=tmp_path)
 
 
 @pytest.mark.real_data
@@ -163,7 +163,7 @@ def test_xlsx_parquet_and_daily_files_give_the_same_tables(small: Shop, tmp_path
     for n in range(3):
         write_csv(frame.iloc[n::3], tmp_path / "d" / f"2011-07-0{n + 1}.csv")
     for folder in ("x", "p", "d"):
-        other = sources.open_shop(tmp_path / folder, root=tmp_path)
+        other = opening.open_shop(tmp_path / folder, root=tmp_path)
         for table in small.tables:
             pd.testing.assert_frame_equal(frame_of(other, table), frame_of(small, table), obj=f"{folder} {table}")
 
@@ -172,4 +172,4 @@ def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
     frame = pd.DataFrame([line for line, _ in LINES], columns=HEADER).rename(columns={"UnitPrice": "Unit Price"})
     write_csv(frame, tmp_path / "bad" / "lines.csv")
     with pytest.raises(SourceError, match=r"Online Retail: no column 'UnitPrice'; did you mean 'Unit Price'\?"):
-        sources.open_shop(tmp_path / "bad", root=tmp_path)
+        opening.open_shop(tmp_path / "bad", root=tmp_path)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import SourceError
-from opslib.shop import checks, sources
+from opslib.shop import checks, opening
 from opslib.shop.adapters.orders import shared_out
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 from tests.shop.builders import frame_of, write_csv, write_shop
 
 #: Columns of Shopify's orders export, in its order (help centre, "Orders CSV file").
@@ -119,7 +119,7 @@ def shopify_rows() -> list[dict[str, Any]]:
 
 def open_shopify(folder: Path, rows: list[dict[str, Any]]) -> Shop:
     write_csv(pd.DataFrame(rows, columns=SHOPIFY), folder / "orders_export_1.csv")
-    return sources.open_shop(write_shop(folder, adapter="shopify", files="orders_export_1.csv"), root=folder)
+    return opening.open_shop(write_shop(folder, adapter="shopify", files="orders_export_1.csv"), root=folder)
 
 
 def woo_rows() -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def open_woo(folder: Path, rows: list[dict[str, Any]], *, titles: bool = False) 
     if titles:
         frame.columns = [name.replace("_", " ").title() for name in WOO]
     write_csv(frame, folder / "orders.csv")
-    return sources.open_shop(write_shop(folder, adapter="woocommerce", files="orders.csv"), root=folder)
+    return opening.open_shop(write_shop(folder, adapter="woocommerce", files="orders.csv"), root=folder)
 
 
 def test_shopify_lines_inherit_their_order_and_share_its_discount(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_shopify_statuses_customers_and_refunds(tmp_path: Path) -> None:
 def test_a_shopify_folder_is_recognised(tmp_path: Path) -> None:
     rows = [{**row, "Currency": row.get("Currency") and "USD"} for row in shopify_rows()]
     write_csv(pd.DataFrame(rows, columns=SHOPIFY), tmp_path / "export" / "orders_export_1.csv")
-    shop = sources.open_shop(tmp_path / "export", root=tmp_path)
+    shop = opening.open_shop(tmp_path / "export", root=tmp_path)
     assert (shop.currency, len(frame_of(shop, "order_lines"))) == ("USD", 7)
 
 
@@ -209,7 +209,7 @@ def test_money_in_two_currencies_is_never_added(tmp_path: Path, export: str) -> 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
     write_csv(pd.DataFrame(shopify_rows(), columns=SHOPIFY).drop(columns="Created at"), tmp_path / "o.csv")
     with pytest.raises(SourceError, match=r"o.csv, Shopify orders export: no column 'Created at'"):
-        sources.open_shop(write_shop(tmp_path, adapter="shopify", files="o.csv"), root=tmp_path)
+        opening.open_shop(write_shop(tmp_path, adapter="shopify", files="o.csv"), root=tmp_path)
 
 
 @pytest.mark.parametrize("titles", [False, True])

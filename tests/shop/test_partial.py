@@ -10,9 +10,9 @@ import pytest
 from opslib.contracts import CONTRACTS
 from opslib.engine import backend_of, collect, to_local
 from opslib.errors import NotAvailableError
-from opslib.shop import checks, sources
+from opslib.shop import checks, opening
 from opslib.shop.derived import with_contract_columns
-from opslib.shop.sources import Shop
+from opslib.shop.opening import Shop
 from tests.engines import copy_shop, postgres_url, spark_backend
 from tests.shop.builders import ORDERS, frame_of, open_orders, write_csv, write_shop
 
@@ -33,7 +33,7 @@ def open_smallest(folder: Path, *names: str) -> Shop:
     for name in names:
         write_csv(pd.DataFrame([SMALLEST[name]]), folder / f"{name}.csv")
         tables[name] = {"files": f"{name}.csv"}
-    return sources.open_shop(write_shop(folder, tables=tables), root=folder)
+    return opening.open_shop(write_shop(folder, tables=tables), root=folder)
 
 
 @pytest.mark.parametrize("name", sorted(SMALLEST))
@@ -56,7 +56,7 @@ def test_returns_may_lack_quantity_amount_and_order(tmp_path: Path) -> None:
     write_csv(pd.DataFrame([SMALLEST["returns"]]), tmp_path / "returns.csv")
     lines = {"order_lines": {"files": "orders.csv", "columns": {"order_id": "No", "product_id": "Sku", "ordered_at": "When",
                                                                 "quantity": "Qty", "unit_price": "Price"}}}  # fmt: skip
-    shop = sources.open_shop(write_shop(tmp_path, tables={**lines, "returns": {"files": "returns.csv"}}), root=tmp_path)
+    shop = opening.open_shop(write_shop(tmp_path, tables={**lines, "returns": {"files": "returns.csv"}}), root=tmp_path)
     assert not [found for found in checks.check_shop(shop) if found.severity == "error"]
     whole = collect(with_contract_columns(shop.table("returns"), "returns"))
     assert list(whole.columns) == [

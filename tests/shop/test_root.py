@@ -17,7 +17,7 @@ import pytest
 import opslib
 from opslib.engine import collect
 from opslib.errors import ProjectError
-from opslib.shop import sources
+from opslib.shop import opening
 from opslib.shop.root import homes_of, project_root
 from tests.engines import spark_backend
 from tests.shop.builders import COLUMNS, ORDERS, open_orders, write_csv, write_shop
@@ -56,7 +56,7 @@ def test_an_installed_package_is_no_project(tmp_path: Path) -> None:
     before = files_of(site)
     (tmp_path / "elsewhere").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
-    code = "from opslib.shop.sources import open_shop; open_shop('demo')"
+    code = "from opslib.shop.opening import open_shop; open_shop('demo')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path / "elsewhere",
@@ -73,15 +73,15 @@ def test_opening_what_is_staged_writes_nothing(tmp_path: Path) -> None:
     write_csv(ORDERS, tmp_path / "orders.csv")
     open_orders(tmp_path, "orders.csv")
     before = files_of(tmp_path)
-    sources.open_shop(tmp_path / "shop.yml", root=tmp_path)
+    opening.open_shop(tmp_path / "shop.yml", root=tmp_path)
     assert files_of(tmp_path) == before
 
 
 def test_opening_a_simulated_shop_again_writes_nothing(root: Path) -> None:
-    sources.open_shop("demo", root=root)
+    opening.open_shop("demo", root=root)
     folders = [root / "data" / kind / "demo" for kind in ("raw", "staged")]
     before = [files_of(folder) for folder in folders]
-    sources.open_shop("demo", root=root)
+    opening.open_shop("demo", root=root)
     assert [files_of(folder) for folder in folders] == before
 
 
@@ -103,13 +103,13 @@ def test_a_project_that_cannot_be_written_is_staged_in_the_cache(
     assert said.endswith(f"staged/test cannot be written: what is made of the data goes to {shop.staged.folder.parent}")
     caplog.clear()
     before = files_of(tmp_path)
-    assert sources.open_shop(project / "shop.yml", root=project).fingerprint == shop.fingerprint
+    assert opening.open_shop(project / "shop.yml", root=project).fingerprint == shop.fingerprint
     assert files_of(tmp_path) == before
     assert caplog.messages == []
     cache.rename(tmp_path / "gone")
     cache.touch()
     with pytest.raises(ProjectError, match="set XDG_CACHE_HOME to a folder of yours"):
-        sources.open_shop(project / "shop.yml", root=project)
+        opening.open_shop(project / "shop.yml", root=project)
 
 
 def test_what_another_version_staged_is_staged_again(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_what_another_version_staged_is_staged_again(tmp_path: Path) -> None:
     for other in ({**whole, "format": 99}, {key: value for key, value in whole.items() if key != "format"}):
         manifest.write_text(json.dumps(other))
         (shop.staged.folder / "order_lines.parquet").unlink()
-        again = sources.open_shop(tmp_path / "shop.yml", root=tmp_path)
+        again = opening.open_shop(tmp_path / "shop.yml", root=tmp_path)
         assert int(collect(again.table("order_lines").count()).iloc[0, 0]) == 9
         assert json.loads(manifest.read_text()) == whole
 
@@ -157,7 +157,7 @@ def test_the_example_of_a_duckdb_file_gets_its_pages_from_anywhere(
         path.write_text(
             "".join(line for line in path.read_text().splitlines(keepends=True) if not line.startswith("watermark"))
         )
-    shop = sources.open_shop("duckdb_file", root=project)
+    shop = opening.open_shop("duckdb_file", root=project)
     assert int(collect(shop.table("order_lines").count()).iloc[0, 0]) == 4000
     assert (shop.fingerprint is not None, None not in shop.fingerprints.values()) == (has_watermark, has_watermark)
     shop.connection.disconnect()
@@ -184,7 +184,7 @@ def test_the_example_on_spark_reads_parquet_of_the_project(
     (project / "data" / "raw" / "spark").mkdir()
     lines.to_parquet(project / "data" / "raw" / "spark" / "order_lines.parquet", index=False, coerce_timestamps="us")
     monkeypatch.chdir(tmp_path)
-    shop = sources.open_shop("spark", root=project)
+    shop = opening.open_shop("spark", root=project)
     assert int(collect(shop.table("order_lines").count()).iloc[0, 0]) == 9
 
 
@@ -200,5 +200,5 @@ def test_a_duckdb_file_beside_its_description_is_found(tmp_path: Path) -> None:
     described = write_shop(
         tmp_path, engine="duckdb:///folder.duckdb", tables={"order_lines": {"table": "orders", "columns": columns}}
     )
-    shop = sources.open_shop(described, root=tmp_path / "another")
+    shop = opening.open_shop(described, root=tmp_path / "another")
     assert "order_lines" in shop.tables

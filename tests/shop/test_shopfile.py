@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from opslib.errors import ShopFileError
-from opslib.shop import sources
+from opslib.shop import opening
 from opslib.shop.shopfile import closed_days, read_shop_file
 from tests.shop.builders import frame_of, write_shop, write_xlsx
 
@@ -120,7 +120,7 @@ def test_the_example_of_a_column_map_reads_such_files(root: Path, tmp_path: Path
         columns=["Nummer", "Bezeichnung", "Warengruppe", "VK", "EK", "Farbe"],
     )
     write_xlsx(stock, raw / "artikel.xlsx", sheet="Stamm", kinds={"VK": float, "EK": float})
-    shop = sources.open_shop(root / "data" / "shops" / "examples" / "columns.yml", root=tmp_path)
+    shop = opening.open_shop(root / "data" / "shops" / "examples" / "columns.yml", root=tmp_path)
     line = frame_of(shop, "order_lines").iloc[0]
     assert (line["product_id"], line["status"], line["country"], str(line["ordered_at"])) == (
         "Tür 7",

@@ -14,8 +14,8 @@ import pytest
 
 from opslib.contracts import EVENT_NAMES
 from opslib.errors import SourceError
-from opslib.shop import checks, sources
-from opslib.shop.sources import Shop
+from opslib.shop import checks, opening
+from opslib.shop.opening import Shop
 from tests.conftest import real_data
 from tests.shop.builders import frame_of, write_csv, write_ndjson, write_shop
 
@@ -80,7 +80,7 @@ def open_ga4(folder: Path, *, as_parquet: bool, events: list[dict[str, Any]] = G
         pq.write_table(pa.Table.from_pylist(events), folder / "events_20260701.parquet")
     else:
         write_ndjson(events, folder / "events_20260701.ndjson")
-    return sources.open_shop(write_shop(folder, adapter="ga4", files="events_2026*"), root=folder)
+    return opening.open_shop(write_shop(folder, adapter="ga4", files="events_2026*"), root=folder)
 
 
 @pytest.mark.parametrize("as_parquet", [True, False])
@@ -127,7 +127,7 @@ def test_ga4_is_recognised_and_two_currencies_are_refused(tmp_path: Path) -> Non
         open_ga4(tmp_path / "two", as_parquet=False, events=events)
     dollars = [ga4_event("purchase", 1, items=[TEA], transaction_id="T2", value=5.5, currency="USD")]
     write_ndjson(dollars, tmp_path / "found" / "events_20260701.ndjson")
-    assert len(frame_of(sources.open_shop(tmp_path / "found", root=tmp_path), "order_lines")) == 1
+    assert len(frame_of(opening.open_shop(tmp_path / "found", root=tmp_path), "order_lines")) == 1
 
 
 def matomo_visits() -> list[dict[str, Any]]:
@@ -157,7 +157,7 @@ def matomo_visits() -> list[dict[str, Any]]:
 def test_matomo_visits_become_flat_tables(tmp_path: Path) -> None:
     (tmp_path / "visits").mkdir()
     (tmp_path / "visits" / "visits.json").write_text(json.dumps(matomo_visits()))
-    shop = sources.open_shop(tmp_path / "visits", root=tmp_path)
+    shop = opening.open_shop(tmp_path / "visits", root=tmp_path)
     lines = frame_of(shop, "order_lines")
     assert lines[["order_id", "product_id", "quantity", "unit_price", "discount_amount", "tax_amount", "revenue_amount"]].to_numpy().tolist() == [
         ["M1", "MUG", 2.0, 10.0, 2.0, 2.0, 18.0], ["M1", "TEA", 1.0, 10.0, 1.0, 1.0, 9.0],
@@ -215,7 +215,7 @@ def write_olist(folder: Path) -> None:
 
 def test_olist_files_join_up(tmp_path: Path) -> None:
     write_olist(tmp_path / "olist")
-    shop = sources.open_shop(tmp_path / "olist", root=tmp_path)
+    shop = opening.open_shop(tmp_path / "olist", root=tmp_path)
     lines = frame_of(shop, "order_lines")
     assert lines[["order_id", "line_id", "customer_id", "status", "revenue_amount"]].to_numpy().tolist() == [
         ["o1", "0001", "u1", "paid", 10.0], ["o1", "0002", "u1", "paid", 20.5], ["o2", "0001", "u1", "cancelled", 10.0],
@@ -234,7 +234,7 @@ def test_olist_files_join_up(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=r"olist_products_dataset.csv is missing in olist; the nine files belong together"
     ):
-        sources.open_shop(tmp_path / "olist", root=tmp_path)
+        opening.open_shop(tmp_path / "olist", root=tmp_path)
 
 
 @pytest.mark.real_data
@@ -245,7 +245,7 @@ def test_the_search_log_by_a_second_road(root: Path) -> None:
     documents = [document for document in documents if "index" not in document]
     queries = [document for document in documents if "action_name" not in document]
     actions = collections.Counter(document["action_name"] for document in documents if "action_name" in document)
-    shop = sources.open_shop("search_log", root=root)
+    shop = opening.open_shop("search_log", root=root)
     searches = frame_of(shop, "searches").set_index("search_id")
     assert len(queries) == 473
     # One search sends up to three requests: the text of a query_id is one search, at the time of its first request.
@@ -281,7 +281,7 @@ def test_the_search_log_by_a_second_road(root: Path) -> None:
 def test_hillstrom_and_online_shoppers_through_column_maps(root: Path) -> None:
     path = real_data("hillstrom") / "hillstrom.csv"
     raw = pd.read_csv(path)
-    shop = sources.open_shop("hillstrom", root=root)
+    shop = opening.open_shop("hillstrom", root=root)
     joined = frame_of(shop, "unit_outcomes").merge(frame_of(shop, "experiments"), on="unit_id")
     means = joined.groupby(["variant", "metric"])["value"].mean()
     for metric in ("visit", "conversion", "spend"):
@@ -294,6 +294,6 @@ def test_hillstrom_and_online_shoppers_through_column_maps(root: Path) -> None:
         means["Womens E-Mail", "visit"] - means["No E-Mail", "visit"],
     )
     assert lift == pytest.approx((0.0766, 0.0452), abs=5e-5)
-    shoppers = sources.open_shop("online_shoppers", root=root)
+    shoppers = opening.open_shop("online_shoppers", root=root)
     assert len(frame_of(shoppers, "sessions")) == 12_330
     assert len(frame_of(shoppers, "events")) == 1_908  # published: 15.5 % of the visits end in a purchase

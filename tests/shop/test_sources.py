@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opslib.errors import ContractError, NotAvailableError, ShopFileError, SourceError
-from opslib.shop import sources
+from opslib.shop import opening
 from tests.shop.builders import ORDERS, open_orders, write_csv, write_shop
 
 
@@ -15,30 +15,30 @@ def test_a_name_is_found_from_any_folder_of_the_project(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(root / "data" / "shops")
-    assert sources.project_root() == root
-    assert "demo" in sources.shop_names()
+    assert opening.project_root() == root
+    assert "demo" in opening.shop_names()
     (tmp_path / "data" / "shops").mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "deep" / "er").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "deep" / "er")
-    assert sources.project_root() == tmp_path
+    assert opening.project_root() == tmp_path
     write_csv(ORDERS, tmp_path / "data" / "raw" / "orders.csv")
     columns = {"order_id": "No", "product_id": "Sku", "ordered_at": "When", "quantity": "Qty", "unit_price": "Price"}
     write_shop(
         tmp_path / "data" / "shops", tables={"order_lines": {"files": "data/raw/orders.csv", "columns": columns}}
     )
     (tmp_path / "data" / "shops" / "shop.yml").rename(tmp_path / "data" / "shops" / "mine.yml")
-    assert sources.open_shop("mine").title == "Test shop"
+    assert opening.open_shop("mine").title == "Test shop"
 
 
 def test_a_shop_that_is_nowhere_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=r"shop 'demmo' is no name in data/shops, no file and no folder; did you mean 'demo'\?"
     ):
-        sources.open_shop("demmo")
+        opening.open_shop("demmo")
     (tmp_path / "folder").mkdir()
     with pytest.raises(SourceError, match="the format is not recognised"):
-        sources.open_shop(tmp_path / "folder", root=tmp_path)
+        opening.open_shop(tmp_path / "folder", root=tmp_path)
 
 
 def test_missing_tables_say_what_they_would_have_answered(tmp_path: Path) -> None:
@@ -54,16 +54,16 @@ def test_missing_tables_say_what_they_would_have_answered(tmp_path: Path) -> Non
 
 def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
     with pytest.raises(ShopFileError, match="'files:' needs 'adapter:'"):
-        sources.open_shop(write_shop(tmp_path, files="x.csv"), root=tmp_path)
+        opening.open_shop(write_shop(tmp_path, files="x.csv"), root=tmp_path)
     with pytest.raises(ShopFileError, match=r"adapter: there is none called 'shopfy'; did you mean 'shopify'\?"):
-        sources.open_shop(write_shop(tmp_path, adapter="shopfy", files="x.csv"), root=tmp_path)
+        opening.open_shop(write_shop(tmp_path, adapter="shopfy", files="x.csv"), root=tmp_path)
     with pytest.raises(ShopFileError, match="engine: reads tables of a database, but none is named"):
-        sources.open_shop(
+        opening.open_shop(
             write_shop(tmp_path, engine="duckdb:///x.duckdb", tables={"returns": {"files": "x.csv"}}), root=tmp_path
         )
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no file of a shopify export"):
-        sources.open_shop(write_shop(tmp_path, adapter="shopify", files="empty"), root=tmp_path)
+        opening.open_shop(write_shop(tmp_path, adapter="shopify", files="empty"), root=tmp_path)
 
 
 def test_progress_is_told_and_ends_at_one(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_progress_is_told_and_ends_at_one(tmp_path: Path) -> None:
     open_orders(tmp_path, "orders.csv")
     told: list[tuple[str, float]] = []
     write_csv(ORDERS.head(4), tmp_path / "orders.csv")
-    sources.open_shop(
+    opening.open_shop(
         tmp_path / "shop.yml", root=tmp_path, progress=lambda sentence, share: told.append((sentence, share))
     )
     assert told[0][0].startswith("reading order_lines")
@@ -81,7 +81,7 @@ def test_progress_is_told_and_ends_at_one(tmp_path: Path) -> None:
 
 
 def test_the_demo_shop_is_simulated_whole_and_covered(root: Path) -> None:
-    shop = sources.open_shop("demo", root=root)
+    shop = opening.open_shop("demo", root=root)
     assert shop.is_simulated
     assert {"order_lines", "products", "customers", "sessions", "events", "returns"} <= set(shop.tables)
     assert shop.coverage is not None

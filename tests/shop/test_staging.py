@@ -13,7 +13,7 @@ import pytest
 
 from opslib import engine
 from opslib.errors import SourceError
-from opslib.shop import derived, sources, staging
+from opslib.shop import derived, opening, staging
 from tests.shop.builders import COLUMNS, ORDERS, open_orders, write_csv, write_shop
 
 
@@ -32,7 +32,7 @@ def test_the_second_opening_reads_no_file(tmp_path: Path) -> None:
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     second = open_orders(tmp_path, "orders.csv")
     assert second.fingerprint == first.fingerprint
-    verified = sources.open_shop(tmp_path / "shop.yml", root=tmp_path, verify=True)
+    verified = opening.open_shop(tmp_path / "shop.yml", root=tmp_path, verify=True)
     assert verified.fingerprint != first.fingerprint
 
 
@@ -71,7 +71,7 @@ def test_the_manifest_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def _open(args: tuple[str, int]) -> int:
-    return int(sources.open_shop(Path(args[0]) / "shop.yml", root=Path(args[0])).table("order_lines").count().execute())
+    return int(opening.open_shop(Path(args[0]) / "shop.yml", root=Path(args[0])).table("order_lines").count().execute())
 
 
 def test_several_processes_may_open_at_once(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_parquet_under_contract_is_read_where_it_lies(tmp_path: Path) -> None:
             f"COPY (SELECT * EXCLUDE (ordered_on, revenue_amount) FROM order_lines WHERE (order_id < 'A3') = ({part} = 0)) "
             f"TO '{tmp_path}/typed/part-{part}.parquet'"
         )
-    shop = sources.open_shop(
+    shop = opening.open_shop(
         write_shop(tmp_path / "p", tables={"order_lines": {"files": "../typed/*.parquet"}}), root=tmp_path / "p"
     )
     assert shop.staged is not None

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from opslib.simulate.config import preset
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 
 
 @dataclass

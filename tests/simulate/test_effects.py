@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from opslib.simulate.config import preset
-from opslib.simulate.shop import simulate_shop
+from opslib.simulate.simulation import simulate_shop
 
 from .conftest import open_simulated
 

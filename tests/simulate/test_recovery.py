@@ -16,7 +16,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 
 from opslib.simulate.config import preset
-from opslib.simulate.shop import new_simulator, simulate_shop
+from opslib.simulate.simulation import new_simulator, simulate_shop
 
 from .conftest import open_simulated
 

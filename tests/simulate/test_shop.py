@@ -10,7 +10,7 @@ import pytest
 
 from opslib.errors import ParameterError
 from opslib.simulate.config import ShopConfig, preset
-from opslib.simulate.shop import count_people, new_simulator, simulate_shop
+from opslib.simulate.simulation import count_people, new_simulator, simulate_shop
 
 SMALL = ShopConfig(n_orders=600, n_products=64, days=150)
 

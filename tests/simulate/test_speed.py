@@ -9,7 +9,7 @@ import pytest
 
 from opslib.simulate.config import preset
 from opslib.simulate.outcomes import TestTotals
-from opslib.simulate.shop import _chunk, new_simulator
+from opslib.simulate.simulation import _chunk, new_simulator
 from opslib.simulate.totals import Totals
 from opslib.simulate.voices import Voices
 from opslib.simulate.writing import Parts

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from opslib.errors import ContractError, ParameterError
-from opslib.stats.clusters import cluster_effect, compare_clusters
+from opslib.stats.cluster_randomised import cluster_effect, compare_clusters
 
 
 def frame(treated, control, **more) -> pd.DataFrame:

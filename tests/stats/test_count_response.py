@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opslib.errors import DesignError, ParameterError
 from opslib.stats.count_response import MIN_PERIODS, count_response
-from opslib.stats.response import log_response
+from opslib.stats.log_response import log_response
 
 #: Two ways to the same maximum of a likelihood, both stopped at 1e-8 or below.
 SAME = 1e-6

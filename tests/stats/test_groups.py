@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from opslib.errors import ParameterError
-from opslib.stats import groups
-from opslib.stats.groups import group_labels, valley_test
+from opslib.stats import unimodality
+from opslib.stats.unimodality import group_labels, valley_test
 
 #: Level of the test in the clouds below; more than 2 of 40 has a chance of 1 % at that level.
 LEVEL, DRAWS, MOST_FALSE = 0.01, 40, 2
@@ -35,11 +35,11 @@ def test_p_value_is_the_larger_of_two_exact_binomials():
         stats.binomtest(5, 10, alternative="less").pvalue,
         1.0,
     ]
-    assert np.exp(groups._log_p(counts)) == pytest.approx(by_hand)
+    assert np.exp(unimodality._log_p(counts)) == pytest.approx(by_hand)
 
 
 def test_windows_have_equal_width_and_do_not_overlap():
-    left, middle, right, half = groups._WINDOWS.T
+    left, middle, right, half = unimodality._WINDOWS.T
     assert len(left) > 50
     assert (middle - left >= 2 * half - 1e-9).all()
     assert (right - middle >= 2 * half - 1e-9).all()

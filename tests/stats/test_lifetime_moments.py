@@ -16,7 +16,7 @@ from opslib.stats.lifetime import (
     log_parameter_covariance,
     probability_alive,
 )
-from opslib.stats.lifetime_moments import dropout_nodes, event_moments, future_moments
+from opslib.stats.lifetime_expectations import dropout_nodes, event_moments, future_moments
 from tests.stats.lifetime_oracle import expected_events
 
 #: Nodes against the hypergeometric function.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ContractError, ParameterError
-from opslib.stats.moments import SUMS, Moments, arms_of, moment_sums, strata_of
+from opslib.stats.sufficient_statistics import SUMS, SufficientStatistics, arms_of, moment_sums, strata_of
 
 #: Sums of squares lose about half the digits of a double when centred.
 ROUNDING = 1e-8
@@ -52,7 +52,7 @@ def test_a_mean_needs_no_denominator_column():
 
 
 def test_a_summary_gives_back_its_mean_and_variance():
-    m = Moments.of_summary(n=50, mean=2.0, variance=3.0, denominator=(4.0, 1.5, 0.5))
+    m = SufficientStatistics.of_summary(n=50, mean=2.0, variance=3.0, denominator=(4.0, 1.5, 0.5))
     assert (m.y / m.n, m.d / m.n) == (2.0, 4.0)
     assert m.variance("y", "y") == pytest.approx(3.0, rel=ROUNDING)
     assert m.variance("y", "d") == pytest.approx(0.5, rel=ROUNDING)
@@ -61,13 +61,13 @@ def test_a_summary_gives_back_its_mean_and_variance():
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
 def test_variance_is_that_of_numpy(values):
     y = np.array(values)
-    m = Moments.of_mean(n=len(y), y=y.sum(), yy=(y**2).sum())
+    m = SufficientStatistics.of_mean(n=len(y), y=y.sum(), yy=(y**2).sum())
     assert m.variance("y", "y") == pytest.approx(np.var(y, ddof=1), rel=ROUNDING, abs=1e-6)
 
 
 @given(st.floats(0.1, 10))
 def test_scaling_the_numerator_scales_its_powers(factor):
-    m = Moments.of_share(n=10, successes=4).scaled(factor)
+    m = SufficientStatistics.of_share(n=10, successes=4).scaled(factor)
     assert (m.y, m.yy, m.n, m.d) == pytest.approx((4 * factor, 4 * factor**2, 10, 10))
 
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from sklearn.datasets import make_blobs
 
-from opslib.stats.groups import group_labels
-from opslib.stats.partitions import population_stability, replication, standardised_differences
+from opslib.stats.cluster_validation import population_stability, replication, standardised_differences
+from opslib.stats.unimodality import group_labels
 
 
 def test_clear_groups_come_again_and_a_cut_through_one_cloud_does_not():

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
 from opslib.errors import ParameterError
-from opslib.stats.moments import Moments
 from opslib.stats.power import (
     minimal_detectable_change,
     needed_days,
@@ -17,6 +16,7 @@ from opslib.stats.power import (
     power_of,
     unit_variation,
 )
+from opslib.stats.sufficient_statistics import SufficientStatistics
 
 
 def test_statsmodels_agrees_on_power():
@@ -39,7 +39,7 @@ def test_the_needed_units_detect_the_change(variation, change, share):
 def test_variation_of_a_ratio_counts_the_denominator():
     """By hand: y = 2 d for every unit, so the ratio does not vary at all."""
     d = np.array([1.0, 2.0, 5.0])
-    m = Moments(n=3, y=2 * d.sum(), d=d.sum(), yy=4 * (d**2).sum(), dd=(d**2).sum(), yd=2 * (d**2).sum())
+    m = SufficientStatistics(n=3, y=2 * d.sum(), d=d.sum(), yy=4 * (d**2).sum(), dd=(d**2).sum(), yd=2 * (d**2).sum())
     assert unit_variation(m) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -47,7 +47,7 @@ def test_a_covariate_lowers_the_variation():
     rng = np.random.default_rng(1)
     x = rng.normal(0, 1, 5000)
     y = 10 + x + rng.normal(0, 1, 5000)
-    m = Moments.of_mean(n=5000, y=y.sum(), yy=(y**2).sum(), x=x.sum(), xx=(x**2).sum(), yx=(x * y).sum())
+    m = SufficientStatistics.of_mean(n=5000, y=y.sum(), yy=(y**2).sum(), x=x.sum(), xx=(x**2).sum(), yx=(x * y).sum())
     assert unit_variation(m) / unit_variation(m, adjust=False) == pytest.approx(0.5, abs=0.05)
 
 
@@ -63,8 +63,8 @@ def test_impossible_questions_are_refused():
     with pytest.raises(ParameterError, match="treated_share 1"):
         needed_units(1.0, change=0.1, treated_share=1)
     with pytest.raises(ParameterError, match=r"level 0\.1: needed more than 0\.2"):
-        needed_units(1.0, change=0.1, level=0.1)
+        needed_units(1.0, change=0.1, confidence_level=0.1)
     with pytest.raises(ParameterError, match="at least one"):
         minimal_detectable_change(1.0, n_control=0, n_treated=5)
     with pytest.raises(ParameterError, match="relative changes need a positive one"):
-        unit_variation(Moments.of_share(n=10, successes=0))
+        unit_variation(SufficientStatistics.of_share(n=10, successes=0))

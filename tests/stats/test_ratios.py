@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from opslib.errors import ParameterError
-from opslib.stats.moments import Moments
 from opslib.stats.ratios import compare
+from opslib.stats.sufficient_statistics import SufficientStatistics
 from tests.conftest import real_data
 
 #: Published to five decimals.
@@ -21,19 +21,19 @@ FOUR = 5e-5
 ROUNDING = 1e-6
 
 
-def moments(y, d=None, x=None) -> Moments:
+def moments(y, d=None, x=None) -> SufficientStatistics:
     y = np.asarray(y, dtype=float)
     d = np.ones_like(y) if d is None else np.asarray(d, dtype=float)
     x = np.zeros_like(y) if x is None else np.asarray(x, dtype=float)
     columns = {"y": y, "d": d, "x": x}
     names = ("y", "d", "x", "yy", "dd", "xx", "yd", "yx", "dx", "yyy", "yyd", "ydd", "ddd")
-    return Moments(n=len(y), **{n: float(np.prod([columns[c] for c in n], axis=0).sum()) for n in names})
+    return SufficientStatistics(n=len(y), **{n: float(np.prod([columns[c] for c in n], axis=0).sum()) for n in names})
 
 
 def test_welch_on_the_relative_difference():
     """GrowthBook's gbstats test of a two-sided t-test on a relative difference: .70732 (-.03526, 1.44989), p .06191."""
-    control = Moments.of_mean(n=3407, y=1396.87, yy=52377.9767)
-    treated = Moments.of_mean(n=3461, y=2422.7, yy=134698.29)
+    control = SufficientStatistics.of_mean(n=3407, y=1396.87, yy=52377.9767)
+    treated = SufficientStatistics.of_mean(n=3461, y=2422.7, yy=134698.29)
     result = compare(control, treated, unit="units", scale="delta")
     assert result.relative.value == pytest.approx(0.70732, abs=PUBLISHED)
     assert result.relative.lower == pytest.approx(-0.03526, abs=PUBLISHED)
@@ -43,8 +43,8 @@ def test_welch_on_the_relative_difference():
 
 def test_two_proportions():
     """gbstats, 14 of 28 against 16 of 30 (variance p(1 - p), not a sample variance): p .80707."""
-    control = Moments.of_summary(n=28, mean=14 / 28, variance=0.25)
-    treated = Moments.of_summary(n=30, mean=16 / 30, variance=16 * 14 / 900)
+    control = SufficientStatistics.of_summary(n=28, mean=14 / 28, variance=0.25)
+    treated = SufficientStatistics.of_summary(n=30, mean=16 / 30, variance=16 * 14 / 900)
     assert compare(control, treated, unit="share", scale="delta").p_value == pytest.approx(0.80707, abs=PUBLISHED)
 
 
@@ -111,10 +111,13 @@ def test_tea_tasting_agrees(ratio, adjust):
 def test_a_ramp_pooled_shows_harm_where_every_epoch_shows_none():
     """Simpson's paradox, counted by hand: conversion 10 % then 5 % in both arms, treated 1 % then 50 % of visitors."""
     control = {
-        "first": Moments.of_share(n=99_000, successes=9_900),
-        "second": Moments.of_share(n=50_000, successes=2_500),
+        "first": SufficientStatistics.of_share(n=99_000, successes=9_900),
+        "second": SufficientStatistics.of_share(n=50_000, successes=2_500),
     }
-    treated = {"first": Moments.of_share(n=1_000, successes=100), "second": Moments.of_share(n=50_000, successes=2_500)}
+    treated = {
+        "first": SufficientStatistics.of_share(n=1_000, successes=100),
+        "second": SufficientStatistics.of_share(n=50_000, successes=2_500),
+    }
     pooled = compare(control["first"] + control["second"], treated["first"] + treated["second"], unit="share")
     stratified = compare(control, treated, unit="share")
     assert pooled.relative.upper < -0.35
@@ -127,21 +130,29 @@ def test_per_session_test_is_too_sure_where_visitors_were_randomised():
     rng = np.random.default_rng(2)
     converts = [rng.random(2000) < 0.1 for _ in range(2)]
     by_visitor = compare(*(moments(5.0 * c, np.full(2000, 5.0)) for c in converts), unit="share")
-    by_session = compare(*(Moments.of_share(n=10_000, successes=5.0 * c.sum()) for c in converts), unit="share")
+    by_session = compare(
+        *(SufficientStatistics.of_share(n=10_000, successes=5.0 * c.sum()) for c in converts), unit="share"
+    )
     assert by_visitor.relative.value == pytest.approx(by_session.relative.value)
     assert by_visitor.absolute.std_error / by_session.absolute.std_error == pytest.approx(np.sqrt(5), rel=1e-3)
 
 
 def test_strata_without_both_arms_are_left_out():
-    whole = Moments.of_share(n=100, successes=50)
+    whole = SufficientStatistics.of_share(n=100, successes=50)
     result = compare({"a": whole, "b": whole}, {"a": whole}, unit="share")
     assert (result.n_control, result.n_treated) == (100, 100)
 
 
 def test_post_stratification_by_hand():
     """Two strata of 200 and 600: weights 1/4 and 3/4; control .2, .4 -> .35; treated .3, .4 -> .375."""
-    control = {1: Moments.of_share(n=100, successes=20), 2: Moments.of_share(n=300, successes=120)}
-    treated = {1: Moments.of_share(n=100, successes=30), 2: Moments.of_share(n=300, successes=120)}
+    control = {
+        1: SufficientStatistics.of_share(n=100, successes=20),
+        2: SufficientStatistics.of_share(n=300, successes=120),
+    }
+    treated = {
+        1: SufficientStatistics.of_share(n=100, successes=30),
+        2: SufficientStatistics.of_share(n=300, successes=120),
+    }
     result = compare(control, treated, unit="share")
     assert (result.control_value, result.treated_value) == pytest.approx((0.35, 0.375))
 
@@ -151,7 +162,10 @@ def test_auto_pools_the_shape_of_skewed_outcomes_under_an_unequal_split_only():
     small, large = (moments(rng.lognormal(0, 1, n)) for n in (200, 2000))
     assert "shape" in compare(large, small, unit="x").relative.method
     assert "log ratio" in compare(large, large, unit="x").relative.method
-    rare, often = Moments.of_share(n=200, successes=20), Moments.of_share(n=2000, successes=200)
+    rare, often = (
+        SufficientStatistics.of_share(n=200, successes=20),
+        SufficientStatistics.of_share(n=2000, successes=200),
+    )
     assert "log ratio" in compare(often, rare, unit="x").relative.method
 
 
@@ -191,18 +205,20 @@ def test_a_useless_covariate_changes_nothing_and_a_perfect_one_everything():
 
 def test_an_arm_without_any_success_has_an_open_interval():
     relative = compare(
-        Moments.of_share(n=100, successes=10), Moments.of_share(n=100, successes=0), unit="share"
+        SufficientStatistics.of_share(n=100, successes=10),
+        SufficientStatistics.of_share(n=100, successes=0),
+        unit="share",
     ).relative
     assert (relative.value, relative.lower, relative.upper) == (-1.0, -1.0, np.inf)
 
 
 def test_what_cannot_be_compared_is_named():
-    good, none = Moments.of_share(n=100, successes=10), Moments.of_share(n=100, successes=0)
+    good, none = SufficientStatistics.of_share(n=100, successes=10), SufficientStatistics.of_share(n=100, successes=0)
     with pytest.raises(ParameterError, match="control value is 0"):
         compare(none, good, unit="share")
     with pytest.raises(ParameterError, match="no stratum has both arms"):
         compare({"a": good}, {"b": good}, unit="share")
     with pytest.raises(ParameterError, match="two units"):
-        compare(Moments.of_share(n=1, successes=1), good, unit="share")
+        compare(SufficientStatistics.of_share(n=1, successes=1), good, unit="share")
     with pytest.raises(ParameterError, match=r"level 95"):
-        compare(good, good, unit="share", level=95)
+        compare(good, good, unit="share", confidence_level=95)

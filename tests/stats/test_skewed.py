@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from opslib.errors import ParameterError
-from opslib.stats.moments import Moments
 from opslib.stats.ratios import interval_of
 from opslib.stats.skewed import bootstrap_t, hall_ends, metric_level
+from opslib.stats.sufficient_statistics import SufficientStatistics
 
 
-def sums(y: np.ndarray) -> Moments:
-    return Moments.of_mean(n=y.shape[-1], y=y.sum(-1), yy=(y**2).sum(-1), yyy=(y**3).sum(-1))
+def sums(y: np.ndarray) -> SufficientStatistics:
+    return SufficientStatistics.of_mean(n=y.shape[-1], y=y.sum(-1), yy=(y**2).sum(-1), yyy=(y**3).sum(-1))
 
 
 def test_the_unsolved_row_of_heavy_spend_under_an_unequal_split():
@@ -25,7 +25,7 @@ def test_the_unsolved_row_of_heavy_spend_under_an_unequal_split():
     )
     tails = {}
     for scale in ("delta", "log", "shape"):
-        _, lower, upper = interval_of(control, treated, level=0.95, scale=scale)
+        _, lower, upper = interval_of(control, treated, confidence_level=0.95, scale=scale)
         tails[scale] = float((upper < 0).mean()), float((lower > 0).mean())
     assert tails["delta"][0] > 0.08
     assert tails["log"][0] > 0.045
@@ -55,7 +55,7 @@ def test_hall_mirrors_with_the_skewness(skewness, critical):
 
 def test_a_level_without_cubes_is_students_t():
     y = np.array([1.0, 2, 3, 6])
-    e = metric_level(Moments.of_mean(n=4, y=12.0, yy=50.0), unit="orders")
+    e = metric_level(SufficientStatistics.of_mean(n=4, y=12.0, yy=50.0), unit="orders")
     theirs = stats.ttest_1samp(y, 0).confidence_interval(0.95)
     assert (e.lower, e.upper) == pytest.approx((theirs.low, theirs.high))
 
@@ -65,8 +65,8 @@ def test_bootstrap_t_is_near_the_log_interval_where_nothing_is_skewed():
     counts = np.round(20_000 * stats.binom.pmf(np.arange(21), 20, 0.5)).astype(int)
     e = bootstrap_t((values, counts), (values, counts), seed=3)
     y, yy, n = counts @ values, counts @ values**2, counts.sum()
-    arm = {"all": Moments.of_mean(n=n, y=y, yy=yy)}
-    _, lower, upper = interval_of(arm, arm, level=0.95)
+    arm = {"all": SufficientStatistics.of_mean(n=n, y=y, yy=yy)}
+    _, lower, upper = interval_of(arm, arm, confidence_level=0.95)
     assert (e.lower, e.upper) == pytest.approx((float(lower), float(upper)), abs=0.0006)  # 1,999 draws
 
 
@@ -81,4 +81,4 @@ def test_no_spread_and_no_units_are_refused():
     with pytest.raises(ParameterError, match="positive mean and a spread"):
         bootstrap_t(flat, flat, seed=1)
     with pytest.raises(ParameterError, match="1 units"):
-        metric_level(Moments.of_share(n=1, successes=1), unit="share")
+        metric_level(SufficientStatistics.of_share(n=1, successes=1), unit="share")

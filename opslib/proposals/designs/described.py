@@ -11,7 +11,7 @@ from scipy import stats as distributions
 
 from opslib.metrics import UNITS, unit_moments, unit_values
 from opslib.periods import Period
-from opslib.proposals.designs.base import (
+from opslib.proposals.designs.design import (
     Context,
     GateError,
     Plan,
@@ -24,13 +24,13 @@ from opslib.proposals.designs.base import (
     relative_change,
     units_gate,
 )
-from opslib.proposals.model import Comparison, Outside, Trend
 from opslib.proposals.results import Gate, Measured
-from opslib.proposals.scope import Filter, where_of
+from opslib.proposals.schema import ComparisonDesign, OutsideDesign, TrendDesign
+from opslib.proposals.scope import ScopeFilter, where_of
 from opslib.stats.estimates import Estimate
-from opslib.stats.moments import Moments, moments_of_row
 from opslib.stats.ratios import compare
 from opslib.stats.skewed import metric_level
+from opslib.stats.sufficient_statistics import SufficientStatistics, moments_of_row
 from opslib.stats.trends import LEAST_DAYS, WEEK, series_trend, slope_of
 from opslib.stats.verdict_rule import towards
 
@@ -42,7 +42,7 @@ BIAS_SD = {"comparison": 0.20, "outside": 0.10}
 
 
 #: Level claims that one scan answers: unit, period, columns of equality filters (told apart afterwards), other filters.
-_Scan: TypeAlias = tuple[str, Period, tuple[str, ...], tuple[Filter, ...]]
+_Scan: TypeAlias = tuple[str, Period, tuple[str, ...], tuple[ScopeFilter, ...]]
 
 
 def _scan_of(plan: Plan, period: Period) -> _Scan:
@@ -69,7 +69,7 @@ def measure_level(plan: Plan, period: Period, moments: pd.DataFrame, context: Co
         way_out = "claim the opposite share, or write the claim as a change"
         refused = Gate("measurable", "failed", f"a level is claimed to be at least the promise; {way_out}")
         raise GateError(*gates, refused)
-    level = metric_level(arm, unit=plan.metric.unit, level=plan.level)
+    level = metric_level(arm, unit=plan.metric.unit, confidence_level=plan.confidence_level)
     return Measured(
         effect=level,
         gates=tuple(gates),
@@ -87,7 +87,7 @@ def measure_level(plan: Plan, period: Period, moments: pd.DataFrame, context: Co
 def measure_trend(plan: Plan, period: Period, days: pd.DataFrame, context: Context) -> Measured:
     """Relative growth a week or month from the daily series, its days dependent."""
     design, name = plan.claim.design, plan.metric.name
-    assert isinstance(design, Trend)
+    assert isinstance(design, TrendDesign)
     series = days[["day", name]].rename(columns={name: "value"})
     seen = series[series["value"].notna()]
     gates = passed(health_gate(plan, context, period))
@@ -96,7 +96,9 @@ def measure_trend(plan: Plan, period: Period, days: pd.DataFrame, context: Conte
         raise GateError(*gates, Gate("enough history", "failed", sentence))
     span = DAYS_IN[design.grain]
     if (seen["value"] > 0).all():
-        slope = series_trend(series.assign(value=np.log(series["value"])), unit="log", level=plan.level)
+        slope = series_trend(
+            series.assign(value=np.log(series["value"])), unit="log", confidence_level=plan.confidence_level
+        )
     else:
         slope, span = _slope_of_weeks(_week_logs(days, name), plan, gates), span / WEEK
     return Measured(
@@ -113,7 +115,13 @@ def _slope_of_weeks(weeks: np.ndarray, plan: Plan, gates: tuple[Gate, ...]) -> E
     if len(weeks) < LEAST_WEEKS or not np.isfinite(weeks).all():
         few = f"fewer than {LEAST_WEEKS} whole weeks are above 0; take a wider scope"
         raise GateError(*gates, Gate("measurable", "failed", f"{plan.metric.name} is 0 on some days and {few}"))
-    return slope_of(weeks, unit="log", method="slope of weeks with autoregressive errors", level=plan.level, season=1)
+    return slope_of(
+        weeks,
+        unit="log",
+        method="slope of weeks with autoregressive errors",
+        confidence_level=plan.confidence_level,
+        season=1,
+    )
 
 
 def _week_logs(days: pd.DataFrame, metric: str) -> np.ndarray:
@@ -130,12 +138,12 @@ def _week_logs(days: pd.DataFrame, metric: str) -> np.ndarray:
 def measure_comparison(plan: Plan, period: Period, _: None, context: Context) -> Measured:
     """Two groups as found, clustered by unit; an association, whatever its size."""
     design = plan.claim.design
-    assert isinstance(design, Comparison)
+    assert isinstance(design, ComparisonDesign)
     control, treated = (_group_moments(plan, context, period, group) for group in (design.control, design.treatment))
     gates = passed(health_gate(plan, context, period), units_gate(control.n, treated.n, unit=f"{plan.unit}s"))
     if not control.y > 0 or not min(control.d, treated.d) > 0:
         raise GateError(Gate("measurable", "failed", f"{plan.metric.name} is 0 in '{design.control}'"))
-    result = compare(control, treated, unit=plan.metric.unit, level=plan.level)
+    result = compare(control, treated, unit=plan.metric.unit, confidence_level=plan.confidence_level)
     doubt = (
         f"Who is in '{design.treatment}' was not drawn by lot: they may differ in what else moves {plan.metric.name}."
     )
@@ -143,7 +151,7 @@ def measure_comparison(plan: Plan, period: Period, _: None, context: Context) ->
     return from_comparison(plan, result, n_days=period.n_days, gates=gates, bias_sd=bias, doubt=doubt)
 
 
-def _group_moments(plan: Plan, context: Context, period: Period, group: str) -> Moments:
+def _group_moments(plan: Plan, context: Context, period: Period, group: str) -> SufficientStatistics:
     """Sums of a claim's metric over the units of one group."""
     column, metrics = plan.claim.design.group.partition(".")[2], metrics_of([plan])  # type: ignore[union-attr]
     where = [*where_of(plan.claim.scope), (column, "=", group)]
@@ -154,13 +162,13 @@ def _group_moments(plan: Plan, context: Context, period: Period, group: str) -> 
 def measure_outside(plan: Plan, *_: object) -> Measured:
     """What a benchmark or an expert says, as cited: no data of the shop are needed."""
     design = plan.claim.design
-    assert isinstance(design, Outside)
+    assert isinstance(design, OutsideDesign)
     z = float(distributions.norm.ppf((1 + design.level) / 2))
     estimate = Estimate(
         value=design.value,
         lower=design.lower,
         upper=design.upper,
-        level=design.level,
+        confidence_level=design.level,
         n=0,
         method=f"cited: {design.citation}",
         unit="relative" if plan.claim.scale == "relative" else plan.metric.unit,
@@ -172,7 +180,7 @@ def measure_outside(plan: Plan, *_: object) -> Measured:
 evaluates("outside", unread=measure_outside)(measure_outside)
 
 
-def _split(plan: Plan) -> tuple[dict[str, Any], tuple[Filter, ...]]:
+def _split(plan: Plan) -> tuple[dict[str, Any], tuple[ScopeFilter, ...]]:
     """Groups (unit name -> value) that can be told apart after one scan, and the filters that cannot."""
     groups: dict[str, Any] = {}
     others = []
@@ -192,7 +200,7 @@ def _group_of(column: str) -> str | None:
     return next((unit for unit, columns in UNITS.items() if columns == (column,) and unit != "buyer"), None)
 
 
-def _moments_at(moments: pd.DataFrame, key: object) -> Moments:
+def _moments_at(moments: pd.DataFrame, key: object) -> SufficientStatistics:
     if key not in moments.index:
-        return Moments.of_mean(n=0.0, y=0.0, yy=0.0)
+        return SufficientStatistics.of_mean(n=0.0, y=0.0, yy=0.0)
     return moments_of_row(moments.loc[[key]].iloc[0].to_dict())

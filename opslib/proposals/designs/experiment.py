@@ -12,7 +12,7 @@ import pandas as pd
 from opslib import engine
 from opslib.metrics import unit_moments
 from opslib.periods import Period
-from opslib.proposals.designs.arms import (
+from opslib.proposals.designs.assignment import (
     Allocation,
     allocation_of,
     assigned_units,
@@ -20,9 +20,9 @@ from opslib.proposals.designs.arms import (
     crossing_gate,
     outcome_values,
     ratio_gate,
-    require,
+    require_table_of,
 )
-from opslib.proposals.designs.base import (
+from opslib.proposals.designs.design import (
     Context,
     GateError,
     Plan,
@@ -33,16 +33,16 @@ from opslib.proposals.designs.base import (
     passed,
     units_gate,
 )
-from opslib.proposals.model import Anytime, Experiment, GroupSequential, Scope
 from opslib.proposals.results import Gate, Measured
-from opslib.stats.moments import Moments, Strata, strata_of
+from opslib.proposals.schema import Anytime, ExperimentDesign, GroupSequential, Scope
 from opslib.stats.multiplicity import bonferroni_level
-from opslib.stats.ratios import Comparison, compare
+from opslib.stats.ratios import RatioComparison, compare
 from opslib.stats.sample_ratio import widened
 from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks
+from opslib.stats.sufficient_statistics import Strata, SufficientStatistics, strata_of
 
 #: Claims that one scan answers: test, period, scope.
-_Batch: TypeAlias = tuple[Experiment, Period, Scope]
+_Batch: TypeAlias = tuple[ExperimentDesign, Period, Scope]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class ArmSums:
     Attributes
     ----------
     moments : DataFrame
-        One row a metric, arm, epoch and segment, with the columns of `Moments`.
+        One row a metric, arm, epoch and segment, with the columns of `SufficientStatistics`.
     assigned : DataFrame
         One row an arm, epoch and day: variant, epoch, assigned_on, n.
     arms : dict of metric to pair
@@ -71,7 +71,7 @@ class ArmSums:
 
     @classmethod
     def of(
-        cls, moments: pd.DataFrame, assigned: pd.DataFrame, design: Experiment, context: Context, *crossing: Gate
+        cls, moments: pd.DataFrame, assigned: pd.DataFrame, design: ExperimentDesign, context: Context, *crossing: Gate
     ) -> ArmSums:
         """Sums with what is worked out once for a batch."""
         allocation = allocation_of(context.tables, design)
@@ -89,7 +89,7 @@ class ArmSums:
 def wrong_unit(plan: Plan) -> Measured | None:
     """Refuses an analysis by another unit than the one that was randomised."""
     design = plan.claim.design
-    assert isinstance(design, Experiment)
+    assert isinstance(design, ExperimentDesign)
     by = design.analysed_by or design.randomised
     if by == design.randomised:
         return None
@@ -100,18 +100,18 @@ def wrong_unit(plan: Plan) -> Measured | None:
     return Measured(effect=None, gates=(Gate("clustered unit known", "failed", sentence),))
 
 
-def _compared(control: Strata, treated: Strata, plan: Plan, *, fractions: Sequence[float]) -> Comparison:
+def _compared(control: Strata, treated: Strata, plan: Plan, *, fractions: Sequence[float]) -> RatioComparison:
     """Two arms at the level that the stopping rule allows after looks at these shares of the information (0-1).
 
     A repeated confidence interval after planned looks, a confidence sequence for an anytime design.
     """
-    level, stopping = plan.level, plan.claim.stopping
+    level, stopping = plan.confidence_level, plan.claim.stopping
     if isinstance(stopping, GroupSequential):
-        level = planned_looks(fractions, level=plan.level).levels[-1]
+        level = planned_looks(fractions, confidence_level=plan.confidence_level).levels[-1]
     elif isinstance(stopping, Anytime):
         n = float(sum(m.n for arm in (control, treated) for m in arm.values()))
-        level = nominal_level(anytime_critical(n, tuned_at=stopping.tuned_n, level=plan.level))
-    return compare(control, treated, unit=plan.metric.unit, level=level).at_level(plan.level)
+        level = nominal_level(anytime_critical(n, tuned_at=stopping.tuned_n, confidence_level=plan.confidence_level))
+    return compare(control, treated, unit=plan.metric.unit, confidence_level=level).at_level(plan.confidence_level)
 
 
 def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
@@ -138,7 +138,7 @@ def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
 def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Context) -> Measured:
     """Effect of a randomised test; claims that share test, period and scope are answered by one scan of each source."""
     design = plan.claim.design
-    assert isinstance(design, Experiment)
+    assert isinstance(design, ExperimentDesign)
     arms = sums.arms.get(plan.metric.name, ({}, {}))
     n_control, n_treated = (sum(m.n for m in arm.values()) for arm in arms)
     gates = passed(
@@ -166,7 +166,7 @@ def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Conte
     return replace(measured, effect=widened(measured.effect, bound=margin), missing_bound=margin)
 
 
-def _arms(rows: pd.DataFrame, design: Experiment) -> tuple[Strata, Strata]:
+def _arms(rows: pd.DataFrame, design: ExperimentDesign) -> tuple[Strata, Strata]:
     """Both arms by epoch, segments added up; an epoch with fewer than two units of an arm is left out."""
     keys = ["variant", "epoch"]
     summed = rows.drop(columns=["metric", "segment"]).groupby(keys, as_index=False).sum(min_count=1)
@@ -176,7 +176,7 @@ def _arms(rows: pd.DataFrame, design: Experiment) -> tuple[Strata, Strata]:
     return {k: control[k] for k in both}, {k: treated[k] for k in both}
 
 
-def _ramp_gates(design: Experiment, allocation: Allocation) -> tuple[Gate, ...]:
+def _ramp_gates(design: ExperimentDesign, allocation: Allocation) -> tuple[Gate, ...]:
     if not allocation.is_ramped:
         return ()
     if design.is_ramp_pooled or design.source == "experiment_summaries":
@@ -211,31 +211,31 @@ def _is_conflicting(moments: pd.DataFrame, plan: Plan) -> bool:
         arms = _arms(rows[rows["segment"] == segment], plan.claim.design)  # type: ignore[arg-type]
         if not arms[0] or not all(m.d > 0 and m.y > 0 for arm in arms for m in arm.values()):
             continue
-        effect = compare(*arms, unit="share", level=level).relative
+        effect = compare(*arms, unit="share", confidence_level=level).relative
         signs |= {1} if effect.lower > 0 else {-1} if effect.upper < 0 else set()
     return len(signs) == 2
 
 
-def _doubt(design: Experiment, n_left_out: int) -> str:
+def _doubt(design: ExperimentDesign, n_left_out: int) -> str:
     if n_left_out:
         return f"{n_left_out:,} units fall in epochs with one arm only and are left out."
     return f"Holds for the {design.randomised}s and days of the test; what lasts, the follow-up shows."
 
 
-def _with_segment(units: ir.Table, design: Experiment, context: Context) -> ir.Table:
+def _with_segment(units: ir.Table, design: ExperimentDesign, context: Context) -> ir.Table:
     """The units with the segment whose signs are compared; one segment where none is asked for."""
     if design.segment is None:
         return units.mutate(segment=units["epoch"].cast("string").substr(0, 0))
     table, _, column = design.segment.partition(".")
-    rows, key = require(context.tables, table), f"{design.randomised}_id"
+    rows, key = require_table_of(context.tables, table), f"{design.randomised}_id"
     side = rows.group_by(key).aggregate(segment=rows[column].cast("string").max()).rename(segment_id=key)
     joined = units.left_join(side, units["unit_id"] == side["segment_id"]).drop("segment_id")
     return joined.mutate(segment=joined["segment"].fill_null("unknown"))
 
 
-def _summary_sums(design: Experiment, period: Period, metrics: list[Any], context: Context) -> ArmSums:
+def _summary_sums(design: ExperimentDesign, period: Period, metrics: list[Any], context: Context) -> ArmSums:
     """Moments from totals as published: the last row of each arm and metric in the window."""
-    rows = require(context.tables, "experiment_summaries")
+    rows = require_table_of(context.tables, "experiment_summaries")
     rows = rows.filter(
         rows["experiment_id"] == design.experiment,
         rows["observed_at"].date() < period.until,
@@ -253,10 +253,10 @@ def _summary_sums(design: Experiment, period: Period, metrics: list[Any], contex
         denominator = (
             None if below is None else (float(below["mean"]), float(below["variance"]), float(row["covariance"]))
         )
-        sums = Moments.of_summary(
+        sums = SufficientStatistics.of_summary(
             n=float(row["n"]), mean=float(row["mean"]), variance=float(row["variance"]), denominator=denominator
         )
         made.append({"metric": name, "variant": variant, "epoch": 0, "segment": "", **asdict(sums)})
-    found = pd.DataFrame(made, columns=["metric", "variant", "epoch", "segment", *Moments.__slots__])
+    found = pd.DataFrame(made, columns=["metric", "variant", "epoch", "segment", *SufficientStatistics.__slots__])
     assigned = found.drop_duplicates("variant")[["variant", "epoch", "n"]].assign(assigned_on=pd.Timestamp.max)
     return ArmSums.of(found, assigned, design, context)

@@ -10,11 +10,11 @@ import pandas as pd
 
 from opslib.errors import DesignError
 from opslib.periods import Period
-from opslib.proposals.designs.arms import rollout_units
-from opslib.proposals.designs.base import Context, GateError, Plan, days_of, evaluates, health_gate, passed
+from opslib.proposals.designs.assignment import rollout_units
+from opslib.proposals.designs.design import Context, GateError, Plan, days_of, evaluates, health_gate, passed
 from opslib.proposals.designs.selection import selection_gate, worst_gate
-from opslib.proposals.model import BeforeAfter, Rollout
 from opslib.proposals.results import Gate, GateName, Measured
+from opslib.proposals.schema import BeforeAfterDesign, RolloutDesign
 from opslib.proposals.scope import Scope
 from opslib.stats import before_after as placebo
 from opslib.stats import rollouts
@@ -43,7 +43,7 @@ _WARNINGS = {
 def measure_before_after(plan: Plan, period: Period, _: None, context: Context) -> Measured:
     """The window after a change beside windows in which nothing was changed; the control series is over ``control_scope``."""
     design = plan.claim.design
-    assert isinstance(design, BeforeAfter)
+    assert isinstance(design, BeforeAfterDesign)
     if period.start < design.changed_on:
         early = f"the window starts before the change on {design.changed_on}"
         raise GateError(Gate("measurable", "failed", early))
@@ -66,7 +66,7 @@ def measure_before_after(plan: Plan, period: Period, _: None, context: Context) 
         n_days=period.n_days,
         controls=controls,
         scale=plan.claim.scale,
-        level=plan.level,
+        confidence_level=plan.confidence_level,
     )
     gates = passed(health_gate(plan, context, period))
     effect = found.relative if plan.claim.scale == "relative" else found.absolute
@@ -87,7 +87,7 @@ def measure_before_after(plan: Plan, period: Period, _: None, context: Context) 
     )
 
 
-def _first_of_history(design: BeforeAfter, context: Context) -> date:
+def _first_of_history(design: BeforeAfterDesign, context: Context) -> date:
     """First day of the history asked for, or of the data where they reach less far."""
     asked = design.changed_on - timedelta(days=design.history_days)
     if context.coverage is None:
@@ -105,7 +105,7 @@ def _series(plan: Plan, context: Context, period: Period, scope: Scope) -> pd.Da
 def measure_rollout(plan: Plan, period: Period, _: None, context: Context) -> Measured:
     """Treated against untreated units (those that ``rollouts`` lists without ``treated_from``), week by week."""
     design = plan.claim.design
-    assert isinstance(design, Rollout)
+    assert isinstance(design, RolloutDesign)
     gates = passed(health_gate(plan, context, period))
     panel = _panel(plan, design, period, context)
     passed(*gates, *_chosen_for_their_bad_days(panel, plan))
@@ -143,23 +143,23 @@ def _chosen_for_their_bad_days(panel: pd.DataFrame, plan: Plan) -> tuple[Gate, .
 
 def _estimated(
     panel: pd.DataFrame,
-    design: Rollout,
+    design: RolloutDesign,
     plan: Plan,
 ) -> tuple[Estimate, float, tuple[str, ...], tuple[int, int], float | None]:
     """Effect, p-value, warnings, units (untreated, treated) and degrees of freedom, by the method asked for."""
     if design.method == "synthetic_did":
-        found = synthetic_did(panel, level=plan.level)
+        found = synthetic_did(panel, confidence_level=plan.confidence_level)
         treated = panel.groupby("unit")["treated_from"].first().notna()
         sizes = int((~treated).sum()), int(treated.sum())
         few = ("few_units",) if min(sizes) < rollouts.FEW_UNITS else ()
         effect = found.relative if plan.claim.scale == "relative" else found.effect
         return effect, found.p_value, (*found.warnings, *few), sizes, sizes[0] - 1.0
-    collapsed = rollouts.rollout(panel, scale=plan.claim.scale, level=plan.level)
+    collapsed = rollouts.rollout(panel, scale=plan.claim.scale, confidence_level=plan.confidence_level)
     sizes = collapsed.n_untreated, collapsed.n_treated
     return collapsed.effect, collapsed.p_value, collapsed.warnings, sizes, collapsed.df
 
 
-def _panel(plan: Plan, design: Rollout, period: Period, context: Context) -> pd.DataFrame:
+def _panel(plan: Plan, design: RolloutDesign, period: Period, context: Context) -> pd.DataFrame:
     """One row a unit and week: unit, period (number of the week), value, treated_from (number, missing = never).
 
     Weeks from the first start up to the window do not count, nor does a unit's week in which its own treatment began

@@ -13,7 +13,7 @@ from scipy import stats
 from opslib import engine
 from opslib.metrics import UNITS, Metric, unit_values
 from opslib.periods import Period
-from opslib.proposals.designs.base import Context, Plan
+from opslib.proposals.designs.design import Context, Plan
 from opslib.proposals.results import Gate, GateName
 from opslib.proposals.scope import where_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from opslib.errors import ShopFileError, SourceError, nearest
-from opslib.shop.adapters.base import Adapter
+from opslib.shop.adapters.export import Adapter
 
 #: Names as written in ``shop.yml``; detection tries them in this order.
 NAMES = ("online_retail", "complete_journey", "shopify", "woocommerce", "ga4", "matomo", "olist", "search_log")

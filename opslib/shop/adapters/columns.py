@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Kind, TableContract
+from opslib.contracts import CONTRACTS, ColumnKind, TableContract
 from opslib.errors import SourceError, require_columns
-from opslib.shop.adapters.base import Accounted, Extract, Reading, account, identifier, quote
-from opslib.shop.adapters.files import FILE, ROW, load_raw
+from opslib.shop.adapters.export import Accounted, Extract, Reading, account, identifier, quote
+from opslib.shop.adapters.reading import FILE, ROW, load_raw
 from opslib.shop.shopfile import ColumnSource, TableSource
 
-SQL_TYPES: dict[Kind, str] = {
+SQL_TYPES: dict[ColumnKind, str] = {
     "string": "VARCHAR", "integer": "BIGINT", "quantity": "DECIMAL(18,4)", "money": "DECIMAL(18,4)", "number": "DOUBLE",
     "timestamp": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN",
 }  # fmt: skip
@@ -115,7 +115,7 @@ def typed_query(
     *,
     texts: Texts,
     contract: TableContract,
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
 ) -> str:
     """SELECT of contract columns from a raw table of texts.
 
@@ -143,9 +143,9 @@ def typed_query(
         At the first value that cannot be read, with file, row, column, value and remedy.
     """
     parts: dict[str, str] = {}
-    checks: dict[str, tuple[str, str, Kind]] = {}
+    checks: dict[str, tuple[str, str, ColumnKind]] = {}
     for ours, source in columns.items():
-        kind: Kind = contract.column(ours).kind if ours in contract.names else (kinds or {}).get(ours, "string")
+        kind: ColumnKind = contract.column(ours).kind if ours in contract.names else (kinds or {}).get(ours, "string")
         text = _text(source, is_id=ours.endswith("_id"))
         parts[ours] = cast(
             con, text, kind=kind, texts=texts, date_format=source.date_format, column=f"{contract.name}.{ours}"
@@ -175,7 +175,7 @@ def cast(
     con: duckdb.DuckDBPyConnection,
     text: str,
     *,
-    kind: Kind,
+    kind: ColumnKind,
     texts: Texts,
     date_format: str | None = None,
     column: str = "",
@@ -201,7 +201,7 @@ def cast(
 
 
 def _time(
-    con: duckdb.DuckDBPyConnection, text: str, *, texts: Texts, kind: Kind, date_format: str | None, column: str
+    con: duckdb.DuckDBPyConnection, text: str, *, texts: Texts, kind: ColumnKind, date_format: str | None, column: str
 ) -> str:
     local = {"epoch": f"to_timestamp(TRY_CAST({text} AS DOUBLE))", "epoch_ms": f"to_timestamp(TRY_CAST({text} AS DOUBLE) / 1e3)",
              "epoch_us": f"to_timestamp(TRY_CAST({text} AS DOUBLE) / 1e6)"}  # fmt: skip
@@ -268,7 +268,7 @@ def _formats(con: duckdb.DuckDBPyConnection, text: str, *, raw: str, column: str
 
 def _require_readable(
     con: duckdb.DuckDBPyConnection,
-    checks: Mapping[str, tuple[str, str, Kind]],
+    checks: Mapping[str, tuple[str, str, ColumnKind]],
     *,
     texts: Texts,
     contract: TableContract,
@@ -297,7 +297,7 @@ def _require_readable(
             )
 
 
-def _complaint(value: str, kind: Kind, texts: Texts) -> str:
+def _complaint(value: str, kind: ColumnKind, texts: Texts) -> str:
     shown = f"'{value[:60]}'"
     if kind in ("timestamp", "date"):
         wanted = (

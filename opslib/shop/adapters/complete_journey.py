@@ -15,7 +15,7 @@ import duckdb
 
 from opslib.contracts import Violation
 from opslib.errors import SourceError
-from opslib.shop.adapters.base import Extract, Reading, account, finding, quote, totals
+from opslib.shop.adapters.export import Extract, Reading, account, finding, quote, totals
 
 NAME = "complete_journey"
 TITLE, CURRENCY, TIME_ZONE = "Complete Journey (US grocer)", "USD", "America/New_York"

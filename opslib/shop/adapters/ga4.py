@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 from opslib.contracts import EVENT_NAMES, Violation
-from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, quote, totals
-from opslib.shop.adapters.files import ROW, load_raw
+from opslib.shop.adapters.export import Extract, Reading, account, complete, finding, quote, totals
 from opslib.shop.adapters.orders import require_one_currency
+from opslib.shop.adapters.reading import ROW, load_raw
 from opslib.shop.sniff import files_in, first_object, header_of
 
 NAME, EXPORT = "ga4", "GA4 BigQuery export"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.shop.adapters.base import Extract, Reading, account, complete, quote, totals
-from opslib.shop.adapters.files import ROW, load_raw
+from opslib.shop.adapters.export import Extract, Reading, account, complete, quote, totals
 from opslib.shop.adapters.orders import most_frequent, require_one_currency, shared_out
+from opslib.shop.adapters.reading import ROW, load_raw
 from opslib.shop.sniff import files_in, first_object
 
 NAME, EXPORT = "matomo", "Matomo visits export"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Kind, Violation
+from opslib.contracts import CONTRACTS, ColumnKind, Violation
 from opslib.errors import SourceError
-from opslib.shop.adapters.base import Extract, Reading, account, finding, totals
 from opslib.shop.adapters.columns import Texts, typed_query
-from opslib.shop.adapters.files import load_raw
+from opslib.shop.adapters.export import Extract, Reading, account, finding, totals
+from opslib.shop.adapters.reading import load_raw
 from opslib.shop.shopfile import ColumnSource
 
 NAME = "olist"
@@ -87,7 +87,7 @@ def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
     }  # fmt: skip
     columns = {name: ColumnSource(source=theirs) for name, theirs in ours.items()}
     columns["status"] = ColumnSource(source="order_status", values=STATUS)
-    kinds: dict[str, Kind] = {"freight": "money"}
+    kinds: dict[str, ColumnKind] = {"freight": "money"}
     typed = typed_query(
         con,
         columns,

@@ -11,9 +11,9 @@ import duckdb
 
 from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import require_columns
-from opslib.shop.adapters.base import Extract, Reading, account, finding, quote, totals
 from opslib.shop.adapters.columns import Texts, typed_query
-from opslib.shop.adapters.files import load_raw
+from opslib.shop.adapters.export import Extract, Reading, account, finding, quote, totals
+from opslib.shop.adapters.reading import load_raw
 from opslib.shop.shopfile import ColumnSource
 from opslib.shop.sniff import files_in, header_of
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 
 from opslib.errors import SourceError
-from opslib.shop.adapters.base import identifier
+from opslib.shop.adapters.export import identifier
 
 
 def require_one_currency(con: duckdb.DuckDBPyConnection, raw: str, *, column: str, currency: str, export: str) -> None:

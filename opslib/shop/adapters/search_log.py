@@ -11,9 +11,9 @@ import duckdb
 
 from opslib.contracts import Violation
 from opslib.errors import SourceError
-from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, quote, totals
 from opslib.shop.adapters.columns import Texts, cast
-from opslib.shop.adapters.files import ROW, load_raw
+from opslib.shop.adapters.export import Extract, Reading, account, complete, finding, quote, totals
+from opslib.shop.adapters.reading import ROW, load_raw
 from opslib.shop.sniff import files_in, first_line
 
 NAME = "search_log"

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Kind, Violation
-from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, totals
+from opslib.contracts import CONTRACTS, ColumnKind, Violation
 from opslib.shop.adapters.columns import Texts, typed_query
-from opslib.shop.adapters.files import load_raw
+from opslib.shop.adapters.export import Extract, Reading, account, complete, finding, totals
 from opslib.shop.adapters.orders import (
     filled,
     most_frequent,
@@ -21,6 +20,7 @@ from opslib.shop.adapters.orders import (
     require_one_currency,
     shared_out,
 )
+from opslib.shop.adapters.reading import load_raw
 from opslib.shop.shopfile import ColumnSource
 from opslib.shop.sniff import files_in, header_of
 
@@ -44,7 +44,7 @@ RULES = {
     "line item": "every row that names a line item",
     "no line item": "rows that name none (a further payment or fee of the order above)",
 }
-_EXTRA: dict[str, Kind] = {
+_EXTRA: dict[str, ColumnKind] = {
     "subtotal": "money",
     "order_tax": "money",
     "order_discount": "money",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, Kind, Violation
-from opslib.shop.adapters.base import Extract, Reading, account, complete, finding, identifier, totals
+from opslib.contracts import CONTRACTS, ColumnKind, Violation
 from opslib.shop.adapters.columns import Texts, typed_query
-from opslib.shop.adapters.files import load_raw
+from opslib.shop.adapters.export import Extract, Reading, account, complete, finding, identifier, totals
 from opslib.shop.adapters.orders import filled, most_frequent, pseudonym, require_one_currency
+from opslib.shop.adapters.reading import load_raw
 from opslib.shop.shopfile import ColumnSource
 from opslib.shop.sniff import files_in, header_of
 
@@ -47,7 +47,12 @@ STATUS = {
     "cancelled": "cancelled", "failed": "voided", "trash": "voided",
 }  # fmt: skip
 RULES = {"item": "every row that names an item", "no item": "rows without an item (fees, shipping, empty orders)"}
-_EXTRA: dict[str, Kind] = {"subtotal": "money", "total": "money", "refunded": "money", "refunded_units": "quantity"}
+_EXTRA: dict[str, ColumnKind] = {
+    "subtotal": "money",
+    "total": "money",
+    "refunded": "money",
+    "refunded_units": "quantity",
+}
 
 
 def detect(path: Path) -> bool:

@@ -15,11 +15,11 @@ from opslib.contracts import Violation
 from opslib.errors import ContractError, DesignError, NotAvailableError, ParameterError, ProposalError
 from opslib.metrics import Metric, daily_values
 from opslib.periods import Coverage, Period
-from opslib.proposals.model import RANDOMISED, Anytime, Claim, Fixed
 from opslib.proposals.results import Gate, GateName, Measured
+from opslib.proposals.schema import RANDOMISED, Anytime, Claim, Fixed
 from opslib.proposals.scope import Scope, where_of
 from opslib.stats.estimates import Estimate
-from opslib.stats.ratios import Comparison
+from opslib.stats.ratios import RatioComparison
 from opslib.stats.verdict_rule import towards
 
 Table: TypeAlias = ir.Table | pd.DataFrame
@@ -70,14 +70,14 @@ class Plan:
     claim : Claim
     metric : Metric or RecordedMetric
         Resolved.
-    level : float
+    confidence_level : float
         Level of this claim's interval: 1 - .05 / k (0-1).
     """
 
     key: str
     claim: Claim
     metric: Metric | RecordedMetric
-    level: float = 0.95
+    confidence_level: float = 0.95
 
     @property
     def direction(self) -> Literal["up", "down"]:
@@ -287,7 +287,7 @@ def design_tables(design: Any) -> frozenset[str]:
 
     Examples
     --------
-    >>> from opslib.proposals.model import Rollout
+    >>> from opslib.proposals.schema import Rollout
     >>> sorted(design_tables(Rollout(kind="rollout", rollout="R1")))
     ['rollouts']
     """
@@ -326,7 +326,7 @@ def units_gate(n_control: float, n_treated: float, *, least: int = LEAST_UNITS, 
     return Gate.check("measurable", min(n_control, n_treated) >= least, sentence)
 
 
-def from_comparison(plan: Plan, comparison: Comparison, *, n_days: int, **more: Any) -> Measured:
+def from_comparison(plan: Plan, comparison: RatioComparison, *, n_days: int, **more: Any) -> Measured:
     """A `stats` comparison on the claim's scale, turned so that a promise is positive."""
     scaled = comparison.relative if plan.claim.scale == "relative" else comparison.absolute
     effect = towards(scaled, direction=plan.direction)
@@ -365,7 +365,7 @@ def relative_change(slope: Estimate, step: float, *, unit: str = "relative") -> 
     return replace(slope, value=value, lower=lower, upper=upper, unit=unit, std_error=error)
 
 
-def _variation(comparison: Comparison) -> float | None:
+def _variation(comparison: RatioComparison) -> float | None:
     """Squared coefficient of variation of one unit that the relative error implies."""
     error, n = comparison.relative.std_error, (comparison.n_control, comparison.n_treated)
     if error is None or min(n) < 1 or comparison.relative.value <= -1:

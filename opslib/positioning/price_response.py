@@ -14,8 +14,8 @@ from opslib.metrics.blocks import Table
 from opslib.periods import Period
 from opslib.positioning.weeks import product_weeks, whole_weeks
 from opslib.stats.count_response import MIN_COUNT, MIN_PERIODS, CountResponse, count_response
+from opslib.stats.log_response import MIN_CLUSTERS
 from opslib.stats.pooling import pool_towards
-from opslib.stats.response import MIN_CLUSTERS
 
 LEVEL = 0.95
 BAND = (0.05, 0.95)
@@ -58,7 +58,7 @@ class PriceResponse:
         Groups beyond the 40 with the most units.
     period : Period
         Whole weeks that were read.
-    level : float
+    confidence_level : float
         Level of the intervals.
     """
 
@@ -66,7 +66,7 @@ class PriceResponse:
     products: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_PRODUCT_COLUMNS)))
     n_groups_left_out: int
     period: Period
-    level: float
+    confidence_level: float
 
     def product(self, product_id: str) -> pd.Series:
         """The row of a product.
@@ -145,7 +145,7 @@ def price_response(
     stock_levels = None if stock_levels is None or engine.is_empty(stock_levels) else stock_levels
     whole = whole_weeks(period)
     if engine.is_empty(order_lines) or whole is None:
-        return PriceResponse(n_groups_left_out=0, period=period, level=LEVEL)
+        return PriceResponse(n_groups_left_out=0, period=period, confidence_level=LEVEL)
     known = {"price_history": price_history, "stock_levels": stock_levels}
     weeks = product_weeks(order_lines, products, period=whole, **known, by=by)
     rows = engine.collect(weeks.order_by(["group", "product_id", "week"]), max_rows=MAX_ROWS)
@@ -156,7 +156,9 @@ def price_response(
     products_told = {"products": pd.concat(told, ignore_index=True)[list(_PRODUCT_COLUMNS)]} if told else {}
     groups = pd.DataFrame([row for row, _ in found], columns=list(_GROUP_COLUMNS))
     left_out = len(totals) - len(found)
-    return PriceResponse(groups=groups, **products_told, n_groups_left_out=left_out, period=whole, level=LEVEL)
+    return PriceResponse(
+        groups=groups, **products_told, n_groups_left_out=left_out, period=whole, confidence_level=LEVEL
+    )
 
 
 def _group_response(name: str, part: pd.DataFrame) -> tuple[dict[str, object], pd.DataFrame]:
@@ -168,11 +170,13 @@ def _group_response(name: str, part: pd.DataFrame) -> tuple[dict[str, object], p
         "lower_share": float(band[0]), "upper_share": float(band[1]), "refusal": "", "reason": "",
     }  # fmt: skip
     try:
-        found = count_response(_panel(regular), level=LEVEL)
+        found = count_response(_panel(regular), confidence_level=LEVEL)
     except DesignError as error:
         return row | {"refusal": error.gate, "reason": str(error), "is_usable": False}, pd.DataFrame()
     slope = found.slopes["driver"]
-    pooled = pool_towards(slope, found.units["slope"].tolist(), found.units["std_error"].tolist(), level=LEVEL)
+    pooled = pool_towards(
+        slope, found.units["slope"].tolist(), found.units["std_error"].tolist(), confidence_level=LEVEL
+    )
     refusal, reason = _refusal(found, regular)
     row |= {
         "n_moves": found.n_moves, "slope": slope.value, "lower": slope.lower, "upper": slope.upper,
@@ -216,7 +220,7 @@ def _promotion(part: pd.DataFrame) -> dict[str, object]:
     if promoted.sum() < MIN_PROMOTED or often.loc[promoted, "product_id"].nunique() < MIN_CLUSTERS:
         return {}
     try:
-        found = count_response(_panel(often[~shared]), drivers=("paid_share", "driver"), level=LEVEL)
+        found = count_response(_panel(often[~shared]), drivers=("paid_share", "driver"), confidence_level=LEVEL)
     except DesignError:
         return {}
     slope = found.slopes["paid_share"]

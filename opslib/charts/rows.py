@@ -9,7 +9,7 @@ import pandas as pd
 from opslib.errors import require_columns
 
 
-def require(frame: pd.DataFrame, what: str, *columns: str) -> None:
+def require_for_chart(frame: pd.DataFrame, what: str, *columns: str) -> None:
     """Refuse a frame that lacks a column, naming it and what is there."""
     require_columns(frame.columns, columns, what)
 

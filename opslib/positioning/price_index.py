@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import MONEY, Table, line_revenue, money, paid, require_columns
+from opslib.metrics.blocks import MONEY, Table, line_revenue, money, paid, require_table_columns
 from opslib.periods import Period
 from opslib.positioning.pairs import in_period
 
@@ -47,7 +47,9 @@ def latest_competitor_prices(
     [[9.0, 22.0]]
     """
     table = engine.as_table(competitor_prices)
-    require_columns(table, "competitor", "competitor_product_id", "observed_at", "price", name="competitor_prices")
+    require_table_columns(
+        table, "competitor", "competitor_product_id", "observed_at", "price", name="competitor_prices"
+    )
     stock = table["in_stock"] if "in_stock" in table.columns else ibis.null("boolean")
     product = table["product_id"] if "product_id" in table.columns else ibis.null("string")
     seen = table.select(
@@ -96,7 +98,7 @@ def price_indices(
     [1.0]
     """
     table = engine.as_table(products)
-    require_columns(table, "product_id", "price", name="products")
+    require_table_columns(table, "product_id", "price", name="products")
     latest = latest_competitor_prices(competitor_prices, as_of=as_of, stale_after_days=stale_after_days)
     known = latest.filter(latest["product_id"].notnull())
     is_fresh = ~known["is_stale"] & known["in_stock"].fill_null(True)
@@ -116,7 +118,7 @@ def price_indices(
     return filled.mutate(price_index=engine.ratio(filled["price"], filled["rival_price"]))
 
 
-def price_position(indices: Table, *, by: str = "category", level: float = 0.95) -> pd.DataFrame:
+def price_position(indices: Table, *, by: str = "category", confidence_level: float = 0.95) -> pd.DataFrame:
     """How dear each category or brand is, as the geometric mean of its products' indices.
 
     Parameters
@@ -125,7 +127,7 @@ def price_position(indices: Table, *, by: str = "category", level: float = 0.95)
         From :func:`price_indices`.
     by : {"category", "brand"}
         What to group by.
-    level : float
+    confidence_level : float
         Level of the interval.
 
     Returns
@@ -165,7 +167,7 @@ def price_position(indices: Table, *, by: str = "category", level: float = 0.95)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / n
         variance = np.maximum(squares - n * mean**2, 0) / (n - 1)
-        half = student.ppf(0.5 + level / 2, n - 1) * np.sqrt(variance / n)
+        half = student.ppf(0.5 + confidence_level / 2, n - 1) * np.sqrt(variance / n)
         out = pd.DataFrame({
             "group": sums["group"],
             "n_products": sums["n_products"],
@@ -215,7 +217,7 @@ def price_ladder(order_lines: Table, products: Table, *, period: Period, n_bands
     sold = sold.mutate(revenue_amount=line_revenue(sold)).group_by("product_id")
     revenue = sold.aggregate(revenue_amount=lambda t: t["revenue_amount"].sum().cast("float64"))
     table = engine.as_table(products)
-    require_columns(table, "product_id", "category", "price", name="products")
+    require_table_columns(table, "product_id", "category", "price", name="products")
     priced = table.filter(table["category"].notnull() & (table["price"] > 0)).select(
         "product_id", "category", log_price=table["price"].cast("float64").ln()
     )
@@ -271,7 +273,7 @@ def promotion_depths(order_lines: Table, products: Table, *, period: Period) -> 
     [20.0, 18.0, 0.5, 0.2]
     """
     sold = in_period(paid(order_lines), period)
-    require_columns(sold, "discount_amount", name="order_lines")
+    require_table_columns(sold, "discount_amount", name="order_lines")
     if engine.is_empty(sold, "discount_amount"):  # which is not to say that there were none
         return pd.DataFrame(columns=list(_PROMOTIONS))
     labels = engine.as_table(products).select("product_id", group="category")

@@ -12,7 +12,7 @@ import pandas as pd
 from opslib.errors import ParameterError
 from opslib.privacy import IDENTITY_COLUMNS, WITHHELD
 from opslib.suppression import UNSAID, Said, suppressed
-from opslib.tables.cells import NUMERIC, WITHHELD_TEXT, Cell, Head, ends_of, format_column, head_of, kind_of
+from opslib.tables.cell_text import NUMERIC, WITHHELD_TEXT, CellText, Head, ends_of, format_column, format_of, head_of
 
 MAX_COLUMNS = 7
 """Columns at first sight; the rest is folded."""
@@ -32,7 +32,7 @@ class Table:
         Caption; empty for none.
     heads : tuple of Head
         One a column.
-    rows : tuple of tuple of Cell
+    rows : tuple of tuple of CellText
         Formatted cells, not yet escaped.
     marked : tuple of bool
         Which rows are the interesting ones.
@@ -44,7 +44,7 @@ class Table:
 
     title: str
     heads: tuple[Head, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[CellText, ...], ...]
     marked: tuple[bool, ...]
     notes: tuple[str, ...]
     max_rows: int
@@ -116,7 +116,7 @@ def show(
         frame = frame.head(MAX_TABLE_ROWS)
     heads, cells = [], []
     for name, label in labels.items():
-        kind = kind_of(name, frame[name], has_unit="unit" in frame.columns)
+        kind = format_of(name, frame[name], has_unit="unit" in frame.columns)
         heads.append(head_of(name, kind, label=label, currency=currency))
         column = format_column(frame, name, kind, currency=currency)
         cells.append(_withheld(column, frame, name) if kind in NUMERIC else column)
@@ -171,11 +171,11 @@ def _labels(
     return {name: None for name in names if name not in ends and name not in refused}, refused
 
 
-def _withheld(column: list[Cell], frame: pd.DataFrame, name: str) -> list[Cell]:
+def _withheld(column: list[CellText], frame: pd.DataFrame, name: str) -> list[CellText]:
     if WITHHELD not in frame.columns:
         return column
     gone = frame[WITHHELD].astype(bool) & frame[name].isna()  # what names the group stays
-    return [Cell(WITHHELD_TEXT) if hidden else cell for cell, hidden in zip(column, gone, strict=True)]
+    return [CellText(WITHHELD_TEXT) if hidden else cell for cell, hidden in zip(column, gone, strict=True)]
 
 
 def to_html(table: Table) -> str:
@@ -207,7 +207,7 @@ def _head_html(head: Head) -> str:
     return f'<th scope="col"{_class(head)}>{escape(head.label)}{unit}</th>'
 
 
-def _row_html(row: tuple[Cell, ...], heads: tuple[Head, ...], *, is_marked: bool) -> str:
+def _row_html(row: tuple[CellText, ...], heads: tuple[Head, ...], *, is_marked: bool) -> str:
     cells = []
     for position, (cell, head) in enumerate(zip(row, heads, strict=False)):
         sort = f' data-sort="{escape(cell.sort)}"' if cell.sort else ""

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from opslib.errors import ParameterError
-from opslib.simulate import wording
+from opslib.simulate import phrasing
 from opslib.simulate.baskets import Baskets
 from opslib.simulate.browsing import Browsing
 from opslib.simulate.calendar import Calendar
 from opslib.simulate.catalogue import Catalogue
+from opslib.simulate.competitors import Market
 from opslib.simulate.config import ShopConfig
 from opslib.simulate.draws import Draws, Ints
-from opslib.simulate.market import Market
 from opslib.simulate.outcomes import Outcomes, TestTotals
 from opslib.simulate.people import Population
+from opslib.simulate.planted_truth import Truth
 from opslib.simulate.records import Columns, Records, Simulator
 from opslib.simulate.standing import Standing
 from opslib.simulate.totals import Totals
 from opslib.simulate.trials import Arms, exposures
-from opslib.simulate.truth import Truth
 from opslib.simulate.voices import Voices
 from opslib.simulate.writing import Parts
 
@@ -123,7 +123,7 @@ def _chunk(
 ) -> dict[str, Columns]:
     """Rows of one chunk of people; counts them in the totals on the way."""
     block = simulator.block(numbers)
-    needs = [number for number, (_, texts) in enumerate(wording.UNMET.values()) for _ in texts]
+    needs = [number for number, (_, texts) in enumerate(phrasing.UNMET.values()) for _ in texts]
     known = len(simulator.browsing.queries[0]) - len(needs)
     totals.add(block, np.array([-1] * known + needs))
     records = Records(simulator, block)

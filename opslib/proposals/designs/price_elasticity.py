@@ -12,12 +12,12 @@ import pandas as pd
 from opslib import engine
 from opslib.metrics import METRICS, unit_values
 from opslib.periods import Period, floor_date
-from opslib.proposals.designs.arms import require
-from opslib.proposals.designs.base import Context, GateError, Plan, evaluates, health_gate, passed, relative_change
-from opslib.proposals.model import Elasticity
+from opslib.proposals.designs.assignment import require_table_of
+from opslib.proposals.designs.design import Context, GateError, Plan, evaluates, health_gate, passed, relative_change
 from opslib.proposals.results import Gate, Measured
+from opslib.proposals.schema import ElasticityDesign
 from opslib.proposals.scope import where_of
-from opslib.stats.response import MIN_CHANGES, log_response
+from opslib.stats.log_response import MIN_CHANGES, log_response
 from opslib.stats.verdict_rule import towards
 
 MAX_ROWS = 1_000_000
@@ -39,7 +39,7 @@ _WARNINGS = {
 def measure_price_response(plan: Plan, period: Period, _: None, context: Context) -> Measured:
     """Change of units sold that a stated change of price brings, from how sales answered to earlier ones."""
     design = plan.claim.design
-    assert isinstance(design, Elasticity)
+    assert isinstance(design, ElasticityDesign)
     if plan.metric.name != "units_sold" or plan.claim.scale != "relative":
         only = f"the response to a price is claimed as a relative change of units_sold, not of {plan.metric.name}"
         raise GateError(Gate("measurable", "failed", only))
@@ -49,7 +49,7 @@ def measure_price_response(plan: Plan, period: Period, _: None, context: Context
     sparse, moves = _sparse_gate(rows), _moves_gate(rows)
     for each in (sparse, moves):
         passed(gate, each)
-    found = log_response(rows, level=plan.level)
+    found = log_response(rows, confidence_level=plan.confidence_level)
     effect = relative_change(found.slope, math.log1p(design.price_change))
     return Measured(
         effect=towards(effect, direction=plan.direction),
@@ -86,7 +86,7 @@ def _rows(plan: Plan, context: Context, period: Period, *, promotions: frozenset
     where the product has one, else the unit price of its lines before discount.
     """
     paid = METRICS["price_per_item"]
-    has_discounts = "discount_amount" in require(context.tables, "order_lines").columns
+    has_discounts = "discount_amount" in require_table_of(context.tables, "order_lines").columns
     listed = replace(paid, name="list_price", numerator="list_revenue") if has_discounts else paid
     values = unit_values(
         context.tables,

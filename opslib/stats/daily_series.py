@@ -8,7 +8,7 @@ import ruptures
 from scipy import stats
 
 from opslib.errors import ParameterError
-from opslib.stats.frames import as_frame
+from opslib.stats.named_columns import as_frame
 
 DAYS_OF_WEEK = 7
 MIN_WEEKDAY_DAYS = 56

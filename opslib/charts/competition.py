@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 from opslib import formats, privacy
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import require, rows_of, short
+from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.suppression import UNSAID, Said
 
 MOST_ITEMS, MOST_RIVALS, MOST_ARCS = 36, 3, 2
@@ -42,7 +42,7 @@ def draw_market_map(
         From `positioning.substitute_groups`: ``item``, ``group``.
     """
     needed = ("item_a", "item_b", "ratio", "ratio_lower", "ratio_upper", "n_customers", "is_beyond_chance")
-    require(complements, "market map", *needed)
+    require_for_chart(complements, "market map", *needed)
     known = dict(zip(groups["item"], groups["group"], strict=True))
     clear = complements[complements["is_beyond_chance"].astype(bool) & (complements["n_customers"] >= privacy.MINIMUM)]
     clear = clear.sort_values(["ratio_lower", "item_a", "item_b"], ascending=[False, True, True], ignore_index=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from opslib.periods import Period
-from opslib.proposals.scope import Part, Scope, kind_of
+from opslib.proposals.scope import Part, Scope, column_kind
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=1_000)]
@@ -17,7 +17,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Unit = Literal["visitor", "customer", "session", "order", "product", "store", "region", "week", "day"]
+UnitOfAnalysis = Literal["visitor", "customer", "session", "order", "product", "store", "region", "week", "day"]
 Department = Annotated[str, Field(min_length=1, max_length=80)]
 
 
@@ -74,7 +74,7 @@ def _two_arms(design: Any) -> Any:
     return design
 
 
-class Experiment(Part):
+class ExperimentDesign(Part):
     """Customers, visitors or sessions randomised."""
 
     kind: Literal["experiment"]
@@ -83,7 +83,7 @@ class Experiment(Part):
     treatment: Text
     randomised: Literal["visitor", "customer", "session"]
     source: Literal["experiments", "unit_outcomes", "experiment_summaries"] = "experiments"
-    analysed_by: Unit | None = None
+    analysed_by: UnitOfAnalysis | None = None
     covariate_days: Annotated[int, Field(ge=0, le=365)] = 0
     segment: (
         Annotated[str, Field(description="table.column whose groups must not point in opposite directions")] | None
@@ -93,13 +93,13 @@ class Experiment(Part):
     _arms = model_validator(mode="after")(_two_arms)
 
     @model_validator(mode="after")
-    def _known(self) -> Experiment:
+    def _known(self) -> ExperimentDesign:
         if self.segment is not None:
-            kind_of(*self.segment.partition(".")[::2])
+            column_kind(*self.segment.partition(".")[::2])
         return self
 
 
-class ClusterExperiment(Part):
+class ClusterExperimentDesign(Part):
     """Stores, regions or weeks randomised."""
 
     kind: Literal["cluster_experiment"]
@@ -113,7 +113,7 @@ class ClusterExperiment(Part):
     _arms = model_validator(mode="after")(_two_arms)
 
 
-class Rollout(Part):
+class RolloutDesign(Part):
     """Treated against untreated units over time."""
 
     kind: Literal["rollout"]
@@ -122,7 +122,7 @@ class Rollout(Part):
     method: Literal["did", "synthetic_did"] = "did"
 
 
-class BeforeAfter(Part):
+class BeforeAfterDesign(Part):
     """The shop's own history before and after a date, with or without a control series."""
 
     kind: Literal["before_after"]
@@ -133,7 +133,7 @@ class BeforeAfter(Part):
     control_scope: Scope = ()
 
 
-class Elasticity(Part):
+class ElasticityDesign(Part):
     """Response of units sold to a change of price, promotion weeks left out."""
 
     kind: Literal["elasticity"]
@@ -141,26 +141,26 @@ class Elasticity(Part):
     history_days: Annotated[int, Field(ge=56)] = 364
 
     @model_validator(mode="after")
-    def _moves(self) -> Elasticity:
+    def _moves(self) -> ElasticityDesign:
         if self.price_change == 0:
             raise ValueError("price_change is 0: say by how much the price moves")
         return self
 
 
-class Level(Part):
+class LevelDesign(Part):
     """Is a share, mean or ratio at least the promise?"""
 
     kind: Literal["level"]
 
 
-class Trend(Part):
+class TrendDesign(Part):
     """Is the growth a period at least the promise (relative, e.g. .01 = 1 % a month)?"""
 
     kind: Literal["trend"]
     grain: Literal["week", "month"] = "month"
 
 
-class Comparison(Part):
+class ComparisonDesign(Part):
     """Two groups as found; shows an association, never a cause."""
 
     kind: Literal["comparison"]
@@ -171,12 +171,12 @@ class Comparison(Part):
     _arms = model_validator(mode="after")(_two_arms)
 
     @model_validator(mode="after")
-    def _known(self) -> Comparison:
-        kind_of(*self.group.partition(".")[::2])
+    def _known(self) -> ComparisonDesign:
+        column_kind(*self.group.partition(".")[::2])
         return self
 
 
-class Outside(Part):
+class OutsideDesign(Part):
     """A cited benchmark, or the range that an expert gives with stated certainty."""
 
     kind: Literal["outside"]
@@ -187,14 +187,22 @@ class Outside(Part):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
     @model_validator(mode="after")
-    def _in_order(self) -> Outside:
+    def _in_order(self) -> OutsideDesign:
         if not self.lower <= self.value <= self.upper:
             raise ValueError(f"needed lower <= value <= upper, not {self.lower}, {self.value}, {self.upper}")
         return self
 
 
 Design = Annotated[
-    Experiment | ClusterExperiment | Rollout | BeforeAfter | Elasticity | Level | Trend | Comparison | Outside,
+    ExperimentDesign
+    | ClusterExperimentDesign
+    | RolloutDesign
+    | BeforeAfterDesign
+    | ElasticityDesign
+    | LevelDesign
+    | TrendDesign
+    | ComparisonDesign
+    | OutsideDesign,
     Field(discriminator="kind"),
 ]
 RANDOMISED = ("experiment", "cluster_experiment")
@@ -225,7 +233,7 @@ class Claim(Part):
     id: Id
     sentence: Text
     metric: Id
-    unit: Unit | None = None
+    unit: UnitOfAnalysis | None = None
     direction: Literal["up", "down"] | None = None
     scope: Scope = ()
     design: Design

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.cluster import KMeans
 
-from opslib.stats.groups import one_thread
+from opslib.stats.unimodality import one_thread
 
 Floats = np.ndarray
 #: Points of which two cuts are compared: with more, even an arbitrary cut through one cloud comes again.
@@ -90,7 +90,7 @@ def population_stability(before: Floats, now: Floats) -> tuple[float, float]:
     return index, float((1 / before.sum() + 1 / now.sum()) * stats.chi2.ppf(0.95, degrees))
 
 
-def standardised_differences(points: Floats, labels: Floats, *, level: float = 0.95) -> pd.DataFrame:
+def standardised_differences(points: Floats, labels: Floats, *, confidence_level: float = 0.95) -> pd.DataFrame:
     """How each group differs from all other points, in standard deviations.
 
     Parameters
@@ -99,7 +99,7 @@ def standardised_differences(points: Floats, labels: Floats, *, level: float = 0
         Missing values (NaN) are left out.
     labels : array of int, (n,)
         Groups 0, 1, ...
-    level : float
+    confidence_level : float
         Level of the intervals (0-1).
 
     Returns
@@ -135,7 +135,7 @@ def standardised_differences(points: Floats, labels: Floats, *, level: float = 0
             spread = spread if spread > _STILL * np.abs(both).max() else float(both.std())
             d = gap / spread if np.ptp(both) > 0 else 0.0
             error = float(np.sqrt((n + m) / (n * m) + d**2 / (2 * (n + m))))
-            reach = float(stats.norm.ppf((1 + level) / 2)) * error
+            reach = float(stats.norm.ppf((1 + confidence_level) / 2)) * error
             p_value = float(2 * stats.norm.sf(abs(d) / error))
             rows.append((group, dimension, inside.mean(), outside.mean(), d, d - reach, d + reach, p_value))
     names = ["group", "dimension", "mean", "others_mean", "difference", "lower", "upper", "p_value"]

@@ -10,10 +10,19 @@ from opslib import engine
 from opslib.errors import DesignError, ProposalError
 from opslib.metrics import UNITS
 from opslib.proposals.designs import Context, Plan, measure
-from opslib.proposals.designs.arms import require, rollout_units
-from opslib.proposals.model import RANDOMISED, BeforeAfter, Claim, Experiment, Fixed, Proposal, Rollout, Window
+from opslib.proposals.designs.assignment import require_table_of, rollout_units
 from opslib.proposals.results import ClaimResult, Measured
-from opslib.proposals.scope import Filter
+from opslib.proposals.schema import (
+    RANDOMISED,
+    BeforeAfterDesign,
+    Claim,
+    ExperimentDesign,
+    Fixed,
+    Proposal,
+    RolloutDesign,
+    Window,
+)
+from opslib.proposals.scope import ScopeFilter
 from opslib.stats.estimates import Estimate
 
 #: Variants under which a launch records who is held out: the experiment ``<proposal id>-hold-out``.
@@ -119,7 +128,7 @@ def expected_error(proposal: Proposal, plan: Plan, result: ClaimResult, *, conte
     own = _relative(measured, claim).std_error if claim.scale == "relative" or measured.baseline else None
     if claim.follow_up.design == "hold_out":
         return None if own is None else own * _size_factor(claim, measured)
-    if isinstance(claim.design, BeforeAfter):
+    if isinstance(claim.design, BeforeAfterDesign):
         return None if own is None else math.hypot(own, measured.bias_sd * measured.per_baseline(claim.scale))
     return _rehearsed(proposal, plan, context)
 
@@ -149,17 +158,17 @@ def _rehearsed(proposal: Proposal, plan: Plan, context: Context) -> float | None
 
 
 def _measured(plan: Plan, claim: Claim, context: Context) -> Measured:
-    return measure([replace(plan, claim=claim, level=LEVEL)], context)[plan.key]
+    return measure([replace(plan, claim=claim, confidence_level=LEVEL)], context)[plan.key]
 
 
 def _hold_out(proposal: Proposal, claim: Claim, context: Context) -> object:
     """Units held out of the launch, else the test's own groups, which go on."""
     name = f"{proposal.id}-hold-out"
-    rows = require(context.tables, "experiments")
+    rows = require_table_of(context.tables, "experiments")
     rows = rows.filter(rows["experiment_id"] == name, rows["variant"].isin([HELD_OUT, LAUNCHED]))
     found = engine.collect(rows.select("unit", "variant").distinct().order_by(["unit", "variant"]))
     if set(found["variant"]) == {HELD_OUT, LAUNCHED}:
-        return Experiment(
+        return ExperimentDesign(
             kind="experiment",
             experiment=name,
             control=HELD_OUT,
@@ -180,13 +189,15 @@ def _before_after(
     """The claim beside the shop's own history: day of the change (unless given), history, control series and scope."""
     design = claim.design
     changed, control, scope = proposal.start, (), claim.scope
-    if isinstance(design, BeforeAfter):
+    if isinstance(design, BeforeAfterDesign):
         changed, control = design.changed_on, design.control_scope
-    elif isinstance(design, Rollout):
+    elif isinstance(design, RolloutDesign):
         changed, treated, untreated = _sides(design, context)
         control, scope = (*claim.scope, untreated), (*claim.scope, treated)
     day = changed_on or changed
-    after = BeforeAfter(kind="before_after", changed_on=day, history_days=_history(day, context), control_scope=control)
+    after = BeforeAfterDesign(
+        kind="before_after", changed_on=day, history_days=_history(day, context), control_scope=control
+    )
     return claim.model_copy(
         update={"window": window, "stopping": Fixed(), "follow_up": None, "design": after, "scope": scope}
     )
@@ -199,7 +210,7 @@ def _history(changed: date, context: Context) -> int:
     return max(min((changed - context.coverage.first).days, MOST_HISTORY), LEAST_HISTORY)
 
 
-def _sides(design: Rollout, context: Context) -> tuple[date, Filter, Filter]:
+def _sides(design: RolloutDesign, context: Context) -> tuple[date, ScopeFilter, ScopeFilter]:
     """First day of a roll-out, and its treated and untreated units as filters."""
     try:
         units = rollout_units(context.tables, design)
@@ -208,7 +219,7 @@ def _sides(design: Rollout, context: Context) -> tuple[date, Filter, Filter]:
     starts = units["treated_from"]
     column = f"order_lines.{UNITS[str(units['unit'].iloc[0])][-1]}"
     treated, untreated = (
-        Filter(column=column, op="in", value=tuple(units.loc[side, "unit_id"]))
+        ScopeFilter(column=column, op="in", value=tuple(units.loc[side, "unit_id"]))
         for side in (starts.notna(), starts.isna())
     )
     return starts.min().date(), treated, untreated

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from opslib.simulate import catalogue as shelf
-from opslib.simulate import planted, wording
+from opslib.simulate import phrasing, planted
 from opslib.simulate.browsing import product_id
 from opslib.simulate.outcomes import Outcomes
 from opslib.simulate.records import Simulator, store_name
@@ -71,7 +71,7 @@ class Truth:
     def _shop(self) -> dict[str, Any]:
         config = self.simulator.calendar.config
         return {
-            "title": wording.SHOP_TITLE, "currency": wording.CURRENCY, "time_zone": config.time_zone, "prices_include_tax": False,
+            "title": phrasing.SHOP_TITLE, "currency": phrasing.CURRENCY, "time_zone": config.time_zone, "prices_include_tax": False,
             "start": config.start, "end": config.end, "seed": self.seed, "n_people": self.totals.n_people,
             "missing_days": self._dates(np.flatnonzero(self.simulator.calendar.missing)), "config": asdict(config),
             "n_rows": self.totals.n_rows,
@@ -139,7 +139,7 @@ class Truth:
         }  # fmt: skip
 
     def _hedonic(self) -> dict[str, Any]:
-        brands = [*wording.BRANDS, wording.OWN_LABEL]
+        brands = [*phrasing.BRANDS, phrasing.OWN_LABEL]
         return {
             "unit": "log price per unit of the attribute (size: per log litre)", "shows": ["products.price", "products.attr_*"],
             "coefficients": shelf.HEDONIC, "brand_premium": dict(zip(brands, self.standing.catalogue.brand_premium, strict=True)),
@@ -147,14 +147,14 @@ class Truth:
         }  # fmt: skip
 
     def _perceptual_map(self) -> dict[str, Any]:
-        brands = [*wording.BRANDS, wording.OWN_LABEL]
+        brands = [*phrasing.BRANDS, phrasing.OWN_LABEL]
         return {
             "unit": "latent axes: plain to decorative, delicate to sturdy", "shows": ["reviews.text", "products.brand"],
-            "brands": {**wording.BRANDS, wording.OWN_LABEL: (0.0, 0.0)},
-            "themes": {name: position for name, (position, _, _) in wording.THEMES.items()},
-            "theme_phrases": {name: {"praise": good, "complaint": bad} for name, (_, good, bad) in wording.THEMES.items()},
+            "brands": {**phrasing.BRANDS, phrasing.OWN_LABEL: (0.0, 0.0)},
+            "themes": {name: position for name, (position, _, _) in phrasing.THEMES.items()},
+            "theme_phrases": {name: {"praise": good, "complaint": bad} for name, (_, good, bad) in phrasing.THEMES.items()},
             "theme_shares": {
-                brand: dict(zip(wording.THEMES, shares, strict=True))
+                brand: dict(zip(phrasing.THEMES, shares, strict=True))
                 for brand, shares in zip(brands, self.voices.theme_shares, strict=True)
             },
             "review_share_of_lines": REVIEW_SHARE,
@@ -185,7 +185,7 @@ class Truth:
     def _competitors(self) -> dict[str, Any]:
         return {
             "unit": "price index, own reference price = 1", "shows": ["competitor_prices.price", "competitor_products.name"],
-            "index": wording.COMPETITORS, "matches": "truth/matches",
+            "index": phrasing.COMPETITORS, "matches": "truth/matches",
         }  # fmt: skip
 
     def _unmet(self) -> dict[str, Any]:
@@ -193,7 +193,7 @@ class Truth:
             "unit": "share of all searches", "shows": ["searches.query", "searches.n_results"],
             "themes": {
                 name: {"share": share, "n_searches": int(self.totals.unmet[n]), "queries": queries}
-                for n, (name, (share, queries)) in enumerate(wording.UNMET.items())
+                for n, (name, (share, queries)) in enumerate(phrasing.UNMET.items())
             },
         }  # fmt: skip
 
@@ -203,7 +203,7 @@ class Truth:
         return {
             "unit": "share of all searches", "shows": ["searches.query", "searches.n_results", "searches.clicked_product_id"],
             "not_understood_share": weights[finds == -2].sum(), "zero_result_share": weights[self.simulator.browsing.n_results == 0].sum(),
-            "synonyms": wording.SYNONYMS, "known_synonyms": list(wording.SYNONYMS)[: wording.N_KNOWN_SYNONYMS],
+            "synonyms": phrasing.SYNONYMS, "known_synonyms": list(phrasing.SYNONYMS)[: phrasing.N_KNOWN_SYNONYMS],
         }  # fmt: skip
 
     def _funnel(self) -> dict[str, Any]:
@@ -253,7 +253,7 @@ class Truth:
     def _experiments(self) -> list[dict[str, Any]]:
         return [self._experiment(test) for test in self.simulator.calendar.experiments]
 
-    def _experiment(self, test: planted.Experiment) -> dict[str, Any]:
+    def _experiment(self, test: planted.PlantedExperiment) -> dict[str, Any]:
         out = {
             **asdict(test), "effect_unit": "relative change of the metric", "starts": self._on(test.starts), "ends": self._on(test.ends),
             "epochs": [
@@ -324,7 +324,7 @@ class Truth:
         }  # fmt: skip
 
 
-def _power(test: planted.Experiment, lift: float, n: tuple[float, float], base: float) -> dict[str, Any]:
+def _power(test: planted.PlantedExperiment, lift: float, n: tuple[float, float], base: float) -> dict[str, Any]:
     """Realised sizes, and the power of a two-sided 5 % z-test on the relative lift of units (delta method)."""
     if test.metric not in ("conversion", "visited"):
         return {"n_units": [int(each) for each in n]}

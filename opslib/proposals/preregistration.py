@@ -11,10 +11,10 @@ from typing import Any
 
 from opslib.errors import ProposalError
 from opslib.metrics import Filter, Metric
-from opslib.proposals import model, scope
+from opslib.proposals import schema, scope
 from opslib.proposals.designs import RecordedMetric
 from opslib.proposals.ledger import Record
-from opslib.proposals.model import Proposal
+from opslib.proposals.schema import Proposal
 
 Definitions = Mapping[str, Metric | RecordedMetric]
 CONTENT = 1
@@ -24,23 +24,23 @@ _ARMS = "kind experiment control treatment randomised source covariate_days"
 #: a part has got since is written where it is not at its default, so that what was frozen without it keeps its hash.
 _KEYS: dict[int, dict[type, str]] = {
     1: {
-        model.Claim: "id sentence metric unit direction scope design promise m scale window stopping follow_up is_confirmatory",
-        model.Guardrail: "metric margin scale",
-        model.FollowUp: "design window hold_out_share",
-        model.Window: "start end",
-        scope.Filter: "column op value",
-        model.Fixed: "kind",
-        model.GroupSequential: "kind looks",
-        model.Anytime: "kind tuned_n",
-        model.Experiment: f"{_ARMS} analysed_by segment is_ramp_pooled",
-        model.ClusterExperiment: _ARMS,
-        model.Rollout: "kind rollout history_days method",
-        model.BeforeAfter: "kind changed_on history_days control_scope",
-        model.Elasticity: "kind price_change history_days",
-        model.Level: "kind",
-        model.Trend: "kind grain",
-        model.Comparison: "kind group control treatment",
-        model.Outside: "kind citation value lower upper level",
+        schema.Claim: "id sentence metric unit direction scope design promise m scale window stopping follow_up is_confirmatory",
+        schema.Guardrail: "metric margin scale",
+        schema.FollowUp: "design window hold_out_share",
+        schema.Window: "start end",
+        scope.ScopeFilter: "column op value",
+        schema.Fixed: "kind",
+        schema.GroupSequential: "kind looks",
+        schema.Anytime: "kind tuned_n",
+        schema.ExperimentDesign: f"{_ARMS} analysed_by segment is_ramp_pooled",
+        schema.ClusterExperimentDesign: _ARMS,
+        schema.RolloutDesign: "kind rollout history_days method",
+        schema.BeforeAfterDesign: "kind changed_on history_days control_scope",
+        schema.ElasticityDesign: "kind price_change history_days",
+        schema.LevelDesign: "kind",
+        schema.TrendDesign: "kind grain",
+        schema.ComparisonDesign: "kind group control treatment",
+        schema.OutsideDesign: "kind citation value lower upper level",
         Metric: "name definition unit numerator denominator unit_of_analysis direction numerator_where denominator_where measures",
         Filter: "column operator value",
         RecordedMetric: "name definition direction",
@@ -108,7 +108,7 @@ def first_freezes(records: Iterable[Record]) -> dict[str, FrozenRecord]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FrozenDifference:
     """One field that differs from what was frozen."""
 
     field: str
@@ -234,7 +234,7 @@ def changes_since(
     proposal: Proposal,
     *,
     definitions: Definitions,
-) -> tuple[Change, ...]:
+) -> tuple[FrozenDifference, ...]:
     """Fields that differ from the frozen ones, each named.
 
     Parameters
@@ -245,7 +245,7 @@ def changes_since(
 
     Returns
     -------
-    tuple of Change
+    tuple of FrozenDifference
         Empty where nothing changed.
     """
     now = frozen_content(proposal, definitions=definitions, version=record.version)
@@ -253,7 +253,7 @@ def changes_since(
         return ()
     old, new = dict(_leaves(record.content)), dict(_leaves(now))
     return tuple(
-        Change(field=name, frozen=old.get(name, "absent"), now=new.get(name, "absent"))
+        FrozenDifference(field=name, frozen=old.get(name, "absent"), now=new.get(name, "absent"))
         for name in dict.fromkeys([*old, *new])
         if old.get(name, "absent") != new.get(name, "absent")
     )

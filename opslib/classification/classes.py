@@ -13,7 +13,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import MONEY, line_revenue, order_day, paid, require_columns, running_shares
+from opslib.metrics import MONEY, line_revenue, order_day, paid, require_table_columns, running_shares
 from opslib.metrics.blocks import Table, group_sizes
 from opslib.periods import Coverage, Grain, Period, floor_date, next_start
 
@@ -174,7 +174,7 @@ def _product_totals(
     lines = paid(order_lines)
     amount = line_revenue(lines)
     if value == "margin":
-        require_columns(lines, "cost_amount", name="order_lines")
+        require_table_columns(lines, "cost_amount", name="order_lines")
         amount = amount - lines["cost_amount"].cast(MONEY)
     # A line without a cost has no margin and adds nothing; a sum is missing only where nothing was sold in the period.
     amount = amount.fill_null(ibis.literal(0).cast(MONEY))

@@ -17,7 +17,7 @@ SUMS = ("y", "d", "x", "yy", "dd", "xx", "yd", "yx", "dx", "yyy", "yyd", "ydd", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
+class SufficientStatistics:
     """Sums over the units of one arm (and stratum); numbers, or arrays of one shape for many samples at once.
 
     A unit is what was randomised. ``y`` is its numerator, ``d`` its denominator (1 for a mean), ``x`` a covariate
@@ -57,13 +57,13 @@ class Moments:
     ddd: Any = np.nan
 
     @classmethod
-    def of_mean(cls, *, n: Any, y: Any, yy: Any, yyy: Any = np.nan, **covariate: Any) -> Moments:
+    def of_mean(cls, *, n: Any, y: Any, yy: Any, yyy: Any = np.nan, **covariate: Any) -> SufficientStatistics:
         """Moments of a mean or a share: the denominator of every unit is one (``x``, ``xx``, ``yx`` may follow)."""
         x = covariate.get("x", 0.0)
         return cls(n=n, y=y, d=n, yy=yy, dd=n, yd=y, dx=x, yyy=yyy, yyd=yy, ydd=y, ddd=n, **covariate)
 
     @classmethod
-    def of_share(cls, *, n: Any, successes: Any) -> Moments:
+    def of_share(cls, *, n: Any, successes: Any) -> SufficientStatistics:
         """Moments of a share: ``successes`` of ``n`` units."""
         return cls.of_mean(n=n, y=successes, yy=successes, yyy=successes)
 
@@ -75,7 +75,7 @@ class Moments:
         mean: float,
         variance: float,
         denominator: tuple[float, float, float] | None = None,
-    ) -> Moments:
+    ) -> SufficientStatistics:
         """Moments from a published summary.
 
         Parameters
@@ -108,16 +108,18 @@ class Moments:
         product, a, b = getattr(self, pair), getattr(self, left), getattr(self, right)
         return (product - a * b / self.n) / (self.n - 1)
 
-    def __add__(self, other: Moments) -> Moments:
+    def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
         """The two samples as one."""
-        return Moments(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+        return SufficientStatistics(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
-    def scaled(self, factor: Any) -> Moments:
+    def scaled(self, factor: Any) -> SufficientStatistics:
         """The same units with every numerator multiplied by ``factor``."""
-        return Moments(**{f.name: getattr(self, f.name) * factor ** f.name.count("y") for f in fields(self)})
+        return SufficientStatistics(
+            **{f.name: getattr(self, f.name) * factor ** f.name.count("y") for f in fields(self)}
+        )
 
 
-Strata = Mapping[Hashable, Moments]
+Strata = Mapping[Hashable, SufficientStatistics]
 """One arm, stratum by stratum (a stratum is an allocation epoch, a day, a country: anything fixed beforehand)."""
 
 
@@ -127,7 +129,7 @@ def moment_sums(
     denominator: ir.Value | None = None,
     covariate: ir.Value | None = None,
 ) -> dict[str, ir.Value]:
-    """Expressions whose sums make a `Moments`, for one ``aggregate(**...)`` over a table of one row a unit.
+    """Expressions whose sums make a `SufficientStatistics`, for one ``aggregate(**...)`` over a table of one row a unit.
 
     Parameters
     ----------
@@ -159,7 +161,7 @@ def moment_sums(
     return sums
 
 
-def arms_of(sums: pd.DataFrame, *, arm: str) -> dict[Hashable, Moments]:
+def arms_of(sums: pd.DataFrame, *, arm: str) -> dict[Hashable, SufficientStatistics]:
     """Moments of each arm from a frame of sums.
 
     Parameters
@@ -171,7 +173,7 @@ def arms_of(sums: pd.DataFrame, *, arm: str) -> dict[Hashable, Moments]:
 
     Returns
     -------
-    dict of arm to Moments
+    dict of arm to SufficientStatistics
 
     Raises
     ------
@@ -187,7 +189,7 @@ def arms_of(sums: pd.DataFrame, *, arm: str) -> dict[Hashable, Moments]:
     return {row[arm]: moments_of_row(row) for row in sums.to_dict("records")}
 
 
-def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, dict[Hashable, Moments]]:
+def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, dict[Hashable, SufficientStatistics]]:
     """Moments of each arm and stratum from a frame of sums (columns as in `arms_of`, plus ``stratum``).
 
     Parameters
@@ -199,7 +201,7 @@ def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, d
 
     Returns
     -------
-    dict of arm to dict of stratum to Moments
+    dict of arm to dict of stratum to SufficientStatistics
     """
     _require(sums, [arm, stratum, "n", "y", "yy"])
     if sums.duplicated([arm, stratum]).any():
@@ -216,13 +218,13 @@ def _require(sums: pd.DataFrame, columns: list[str]) -> None:
         )
 
 
-def moments_of_row(row: Mapping[Hashable, Any]) -> Moments:
+def moments_of_row(row: Mapping[Hashable, Any]) -> SufficientStatistics:
     """Moments of one row of sums; without the sums of a denominator every unit has one."""
     given = {name: float(row[name]) for name in SUMS if name in row}
     n = float(row["n"])
     if n < 0:
         raise ParameterError(f"n is {n}: a number of units cannot be negative")
     if "d" in given:
-        return Moments(n=n, **given)
+        return SufficientStatistics(n=n, **given)
     kept = {name: value for name, value in given.items() if name in ("x", "xx", "yx")}
-    return Moments.of_mean(n=n, y=given["y"], yy=given["yy"], yyy=given.get("yyy", np.nan), **kept)
+    return SufficientStatistics.of_mean(n=n, y=given["y"], yy=given["yy"], yyy=given.get("yyy", np.nan), **kept)

@@ -20,8 +20,8 @@ from opslib.errors import NotAvailableError, ShopFileError, SourceError, nearest
 from opslib.periods import Coverage
 from opslib.shop import adapters, coverage, database, staging
 from opslib.shop.adapters import columns
-from opslib.shop.adapters.base import Extract, Progress, Reading, quote
-from opslib.shop.adapters.files import expand
+from opslib.shop.adapters.export import Extract, Progress, Reading, quote
+from opslib.shop.adapters.reading import expand
 from opslib.shop.disk import locked
 from opslib.shop.reads import note
 from opslib.shop.root import homes_of, project_root, writable
@@ -243,7 +243,7 @@ def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify:
     homes = homes_of("staged", described.name, root=root)
     prints = _fingerprints(given, plan, made=made, homes=homes, verify=verify)
     settings = given.model_dump(mode="json", include={"name", "simulated", "week_start", "options", "closed"})
-    digest = staging.fingerprint({}, settings={**settings, "parts": prints}, readers=[Path(coverage.__file__)])
+    digest = staging.source_fingerprint({}, settings={**settings, "parts": prints}, readers=[Path(coverage.__file__)])
 
     reading = Reading(
         con=backend.con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
@@ -275,7 +275,9 @@ def _fingerprints(
     for name, (many, source) in parts.items():
         readers = adapters.readers(described.adapter if name == "adapter" else None)
         settings = {"part": name, "source": source, "currency": described.currency, **described.rules}
-        prints[name] = staging.fingerprint({path: hashes[path] for path in many}, settings=settings, readers=readers)
+        prints[name] = staging.source_fingerprint(
+            {path: hashes[path] for path in many}, settings=settings, readers=readers
+        )
     return prints
 
 
@@ -312,8 +314,8 @@ def _open_database(described: ShopFile, *, folders: list[Path]) -> Shop:
     prints = {}
     for name, source in described.tables.items():
         settings = {"table": name, "source": source.model_dump(mode="json"), "watermark": mark, **described.rules}
-        prints[name] = staging.fingerprint({}, settings=settings, readers=database.READERS) if mark else None
-    digest = staging.fingerprint({}, settings={"name": described.name, "parts": prints}) if mark else None
+        prints[name] = staging.source_fingerprint({}, settings=settings, readers=database.READERS) if mark else None
+    digest = staging.source_fingerprint({}, settings={"name": described.name, "parts": prints}) if mark else None
     return _shop(described, backend=backend, tables=tables, digest=digest, prints=prints)
 
 

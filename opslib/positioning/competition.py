@@ -13,7 +13,7 @@ from scipy.stats import t as student
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, order_day, paid, require_columns
+from opslib.metrics.blocks import Table, order_day, paid, require_table_columns
 from opslib.periods import Period
 from opslib.positioning.pairs import MAX_PAIRS, SIGNIFICANT, co_viewed, in_period
 from opslib.stats.association import linked_groups, pair_tests
@@ -69,9 +69,9 @@ def substitutes(order_lines: Table, products: Table, *, period: Period, by: str 
     [['coffee', 'tea', 0, 12.0, True]]
     """
     lines = in_period(paid(order_lines), period)
-    require_columns(lines, "order_id", "customer_id", "product_id", name="order_lines")
+    require_table_columns(lines, "order_id", "customer_id", "product_id", name="order_lines")
     catalogue = engine.as_table(products)
-    require_columns(catalogue, "product_id", by, "category", name="products")
+    require_table_columns(catalogue, "product_id", by, "category", name="products")
     own = catalogue.filter(catalogue[by].notnull() & catalogue["category"].notnull())
     labels = own.select(key="product_id", item=own[by].cast("string"), group=own["category"].cast("string"))
     known = lines.filter(lines["customer_id"].notnull())
@@ -250,7 +250,7 @@ def cannibalisation(
         if name not in groups.columns:
             raise ParameterError(f"cannibalisation: groups lack '{name}'; pass what substitute_groups gave")
     catalogue = engine.as_table(products)
-    require_columns(catalogue, "product_id", "category", by, name="products")
+    require_table_columns(catalogue, "product_id", "category", by, name="products")
     lines = in_period(paid(order_lines), period)
     if not len(groups):
         return pd.DataFrame(columns=_TAKEN)

@@ -14,14 +14,18 @@ from opslib import formats
 from opslib.privacy import FREE_TEXT_COLUMNS, redact
 from opslib.stats.estimates import Estimate
 
-Kind = Literal["text", "flag", "date", "count", "number", "share", "change", "money", "chance", "estimate", "by_unit"]
-NUMERIC: frozenset[Kind] = frozenset({"count", "number", "share", "change", "money", "chance", "estimate", "by_unit"})
-PER_CENT: frozenset[Kind] = frozenset({"share", "change"})
+ColumnFormat = Literal[
+    "text", "flag", "date", "count", "number", "share", "change", "money", "chance", "estimate", "by_unit"
+]
+NUMERIC: frozenset[ColumnFormat] = frozenset(
+    {"count", "number", "share", "change", "money", "chance", "estimate", "by_unit"}
+)
+PER_CENT: frozenset[ColumnFormat] = frozenset({"share", "change"})
 WITHHELD_TEXT = "withheld"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellText:
     """One cell as it is shown.
 
     Parameters
@@ -53,7 +57,7 @@ class Head:
     is_number: bool
 
 
-def kind_of(name: str, column: pd.Series, *, has_unit: bool = False) -> Kind:
+def format_of(name: str, column: pd.Series, *, has_unit: bool = False) -> ColumnFormat:
     """What a column holds, by its name's ending first and by its type second."""
     if any(isinstance(value, Estimate) for value in column):
         return "estimate"
@@ -85,7 +89,7 @@ def _is_dates(column: pd.Series) -> bool:
     return bool(values) and all(hasattr(value, "isoformat") for value in values)
 
 
-def head_of(name: str, kind: Kind, *, label: str | None, currency: str | None) -> Head:
+def head_of(name: str, kind: ColumnFormat, *, label: str | None, currency: str | None) -> Head:
     """Head of a column; a label of the caller's own keeps its words and gets the unit."""
     unit = {"share": "%", "change": "%", "money": formats.currency_sign(currency or "").strip()}.get(kind, "")
     if kind in ("number", "count") and name.endswith("_days"):
@@ -100,7 +104,7 @@ def head_of(name: str, kind: Kind, *, label: str | None, currency: str | None) -
     return Head(words[:1].upper() + words[1:], unit, kind in NUMERIC)
 
 
-def column_step(kind: Kind, values: np.ndarray, widths: np.ndarray, *, is_days: bool = False) -> float:
+def column_step(kind: ColumnFormat, values: np.ndarray, widths: np.ndarray, *, is_days: bool = False) -> float:
     """Worth of the last digit of a column, the same in all its cells."""
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     widths = widths[np.isfinite(widths) & (widths > 0)]
@@ -122,7 +126,7 @@ def column_step(kind: Kind, values: np.ndarray, widths: np.ndarray, *, is_days: 
     return min(1.0, max(1e-4, 10.0 ** (math.floor(math.log10(middle)) - 2)))
 
 
-def format_column(frame: pd.DataFrame, name: str, kind: Kind, *, currency: str | None) -> list[Cell]:
+def format_column(frame: pd.DataFrame, name: str, kind: ColumnFormat, *, currency: str | None) -> list[CellText]:
     """Cells of a column; ends of an interval in ``<name>_lower`` and ``<name>_upper`` join the number."""
     column = frame[name]
     if kind in ("text", "flag", "date"):
@@ -179,49 +183,49 @@ def _writer(step: float, *, is_signed: bool) -> Callable[[float, bool], str]:
     return write
 
 
-def _number_cell(number: float, ends: tuple[float, float], write: Callable[[float, bool], str]) -> Cell:
+def _number_cell(number: float, ends: tuple[float, float], write: Callable[[float, bool], str]) -> CellText:
     if math.isnan(number):
-        return Cell(formats.UNKNOWN)
+        return CellText(formats.UNKNOWN)
     text = "no limit" if math.isinf(number) else write(number, False)
     if all(map(math.isfinite, ends)):
         joint = " to " if ends[0] < 0 else formats.DASH
         text += f" ({write(ends[0], True)}{joint}{write(ends[1], True)})"
-    return Cell(text, f"{number:.12g}")
+    return CellText(text, f"{number:.12g}")
 
 
-def _chance_cell(value: float) -> Cell:
+def _chance_cell(value: float) -> CellText:
     """A probability, p- or q-value: three digits, and never a plain 0."""
     if math.isnan(value):
-        return Cell(formats.UNKNOWN)
+        return CellText(formats.UNKNOWN)
     text = "under 0.001" if value < 0.001 else "over 0.999" if 0.999 < value < 1 else f"{value:.3f}"
-    return Cell(text, f"{value:.12g}")
+    return CellText(text, f"{value:.12g}")
 
 
-def _by_unit(value: float, ends: tuple[float, float], unit: str, *, currency: str | None) -> Cell:
+def _by_unit(value: float, ends: tuple[float, float], unit: str, *, currency: str | None) -> CellText:
     if math.isnan(value):
-        return Cell(formats.UNKNOWN)
+        return CellText(formats.UNKNOWN)
     lower, upper = ends
     if math.isnan(lower) or math.isnan(upper):
-        return Cell(formats.format_value(value, unit, currency=currency), f"{value:.12g}")
+        return CellText(formats.format_value(value, unit, currency=currency), f"{value:.12g}")
     estimate = Estimate(value=value, lower=lower, upper=upper, n=0, unit=unit, method="")
-    return Cell(formats.format_estimate(estimate, currency=currency), f"{value:.12g}")
+    return CellText(formats.format_estimate(estimate, currency=currency), f"{value:.12g}")
 
 
-def _estimate_cell(value: Any, currency: str | None) -> Cell:
+def _estimate_cell(value: Any, currency: str | None) -> CellText:
     if not isinstance(value, Estimate):
-        return Cell(formats.UNKNOWN)
-    return Cell(formats.format_estimate(value, currency=currency), f"{value.value:.12g}")
+        return CellText(formats.UNKNOWN)
+    return CellText(formats.format_estimate(value, currency=currency), f"{value.value:.12g}")
 
 
-def _plain(value: Any, name: str, kind: Kind) -> Cell:
+def _plain(value: Any, name: str, kind: ColumnFormat) -> CellText:
     if formats.is_missing(value):
-        return Cell(formats.UNKNOWN)
+        return CellText(formats.UNKNOWN)
     if kind == "flag":
-        return Cell("yes" if value else "no", str(int(value)))
+        return CellText("yes" if value else "no", str(int(value)))
     if kind == "date":
-        return Cell(formats.format_date(value), value.isoformat()[:10])
+        return CellText(formats.format_date(value), value.isoformat()[:10])
     if isinstance(value, float):
-        return Cell(formats.format_number(value), f"{value:.12g}")
+        return CellText(formats.format_number(value), f"{value:.12g}")
     if isinstance(value, (list, tuple, set, frozenset)):
         value = ", ".join(map(str, sorted(value) if isinstance(value, (set, frozenset)) else value))
-    return Cell(redact(str(value)) if name in FREE_TEXT_COLUMNS else str(value))
+    return CellText(redact(str(value)) if name in FREE_TEXT_COLUMNS else str(value))

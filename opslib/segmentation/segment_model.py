@@ -13,10 +13,10 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics import require_columns
+from opslib.metrics import require_table_columns
 from opslib.metrics.blocks import Table
 from opslib.segmentation.features import SHARE, feature_named
-from opslib.stats.partitions import population_stability
+from opslib.stats.cluster_validation import population_stability
 from opslib.stats.shares import share_difference
 from opslib.suppression import counted
 
@@ -186,7 +186,7 @@ class SegmentModel:
             A feature is missing.
         """
         table = engine.as_table(features)
-        require_columns(table, "customer_id", "n_orders", *self.features, name="features")
+        require_table_columns(table, "customer_id", "n_orders", *self.features, name="features")
         squares = self._squares(table)
         scored = table.select("customer_id", "n_orders", **squares)
         nearest = ibis.least(*(scored[name] for name in squares)) if len(squares) > 1 else scored["to_1"]

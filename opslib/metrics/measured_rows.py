@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ContractError
-from opslib.metrics.blocks import MONEY, Table, line_revenue, local_day, paid
+from opslib.metrics.blocks import MONEY, Table, day_of, line_revenue, paid
 from opslib.metrics.registry import SOURCES
 
 BUYER = "buyer"
@@ -61,7 +61,7 @@ def _with_day(table: ir.Table, name: str, zone: str) -> ir.Table:
     if column is None or not column.endswith("_at") or column not in table.columns:
         return table
     twin = column.removesuffix("_at") + "_on"
-    return table if twin in table.columns else table.mutate(**{twin: local_day(table, column, zone=zone)})
+    return table if twin in table.columns else table.mutate(**{twin: day_of(table, column, zone=zone)})
 
 
 def source_rows(source: str, tables: Mapping[str, ir.Table], *, own_columns: Sequence[str]) -> ir.Table:
@@ -74,7 +74,7 @@ def source_rows(source: str, tables: Mapping[str, ir.Table], *, own_columns: Seq
     """
     name = SOURCES[source]
     table, column = tables[name], str(CONTRACTS[name].time_column)
-    rows = table.mutate(day=local_day(table, column, name=name), at=table[column])
+    rows = table.mutate(day=day_of(table, column, name=name), at=table[column])
     rows = _DERIVED[source](rows) if source in _DERIVED else rows
     if {"new_customer_id", "returning_amount"} & set(own_columns) and "customer_id" in rows.columns:
         rows = _with_first_day(rows)

@@ -13,13 +13,13 @@ from opslib.errors import ContractError, NotAvailableError, ParameterError
 from opslib.metrics import Metric, daily_values, unit_moments, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs import Context
-from opslib.proposals.designs.base import Definitions
+from opslib.proposals.designs.design import Definitions
 from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic
-from opslib.proposals.freezing import Change
-from opslib.proposals.model import RANDOMISED, Claim, Proposal
+from opslib.proposals.preregistration import FrozenDifference
+from opslib.proposals.schema import RANDOMISED, Claim, Proposal
 from opslib.proposals.scope import where_of
-from opslib.stats.moments import Moments, arms_of
 from opslib.stats.power import unit_variation
+from opslib.stats.sufficient_statistics import SufficientStatistics, arms_of
 
 #: Days of history read for traffic; windows read for the range of history.
 TRAFFIC_DAYS = 56
@@ -32,7 +32,7 @@ def surroundings_of(
     *,
     metrics: Definitions,
     context: Context,
-    changes: tuple[Change, ...] = (),
+    changes: tuple[FrozenDifference, ...] = (),
     frozen_in_time: bool = False,
     proposals: Mapping[str, str] | None = None,
 ) -> Surroundings:
@@ -117,7 +117,7 @@ def traffic_of(claim: Claim, metric: Metric, context: Context) -> Traffic | None
     unit = claim.design.randomised  # type: ignore[union-attr]
     values = unit_values(context.tables, [metric], unit=unit, period=recent, where=where_of(claim.scope))
     sums = unit_moments(values, [metric])
-    moments: Moments = arms_of(sums, arm="metric")[metric.name]
+    moments: SufficientStatistics = arms_of(sums, arm="metric")[metric.name]
     if moments.n < MIN_UNITS or not moments.d > 0 or not moments.y > 0:
         return None
     return Traffic(

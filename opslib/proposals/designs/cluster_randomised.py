@@ -9,7 +9,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.periods import Period
-from opslib.proposals.designs.arms import (
+from opslib.proposals.designs.assignment import (
     allocation_of,
     assigned_units,
     before_assignment,
@@ -17,7 +17,7 @@ from opslib.proposals.designs.arms import (
     outcome_values,
     ratio_gate,
 )
-from opslib.proposals.designs.base import (
+from opslib.proposals.designs.design import (
     Context,
     GateError,
     Plan,
@@ -28,10 +28,10 @@ from opslib.proposals.designs.base import (
     passed,
     units_gate,
 )
-from opslib.proposals.model import ClusterExperiment
 from opslib.proposals.results import Gate, Measured
+from opslib.proposals.schema import ClusterExperimentDesign
 from opslib.proposals.scope import Scope
-from opslib.stats.clusters import compare_clusters
+from opslib.stats.cluster_randomised import compare_clusters
 
 #: Clusters an arm that a spread can be told from, and below which a grade is lost.
 LEAST_CLUSTERS, FEW_CLUSTERS = 2, 5
@@ -59,7 +59,7 @@ def _clusters(batch: tuple[Any, Period, Scope], plans: Sequence[Plan], context: 
 def measure_clusters(plan: Plan, period: Period, clusters: pd.DataFrame, context: Context) -> Measured:
     """Effect of a test in which whole clusters were randomised; claims of one test, window and scope share a scan."""
     design, name = plan.claim.design, plan.metric.name
-    assert isinstance(design, ClusterExperiment)
+    assert isinstance(design, ClusterExperimentDesign)
     counts = clusters.groupby(["variant", "epoch"], as_index=False).size().rename(columns={"size": "n"})
     ratio, _ = ratio_gate(counts, allocation_of(context.tables, design))
     is_treated = clusters["variant"] == design.treatment
@@ -78,7 +78,7 @@ def measure_clusters(plan: Plan, period: Period, clusters: pd.DataFrame, context
     if not frame.loc[~frame["is_treated"], "value"].mean() > 0:
         raise GateError(Gate("measurable", "failed", f"{name} is not positive without the change"))
     adjust = "covariate" in frame.columns and len(frame) > 4
-    result = compare_clusters(frame, unit=plan.metric.unit, level=plan.level, adjust=adjust)
+    result = compare_clusters(frame, unit=plan.metric.unit, confidence_level=plan.confidence_level, adjust=adjust)
     doubt = f"{len(frame)} {design.randomised}s are few: one unusual {design.randomised} moves it."
     return from_comparison(plan, result, n_days=period.n_days, gates=tuple(gates), doubt=doubt)
 

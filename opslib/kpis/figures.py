@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.kpis.intervals import Side, change_interval, value_interval
+from opslib.kpis.intervals import PeriodSums, change_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_moments, unit_values
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
@@ -108,7 +108,7 @@ def kpi_table(
     is_whole = {name: coverage.status(other) == "complete" for name, other in periods.items()}
     rows = []
     for metric in metrics:
-        sides = {name: Side.of(sums[name, metric.name], is_total=metric.is_total) for name in periods}
+        sides = {name: PeriodSums.of(sums[name, metric.name], is_total=metric.is_total) for name in periods}
         for name, other in periods.items():
             row: dict[str, Any] = {"comparison": name, "period": other.label, "n_days": other.n_days}
             row |= {"start": pd.Timestamp(other.start), "end": pd.Timestamp(other.end)}
@@ -154,14 +154,14 @@ def _moments(
     return found
 
 
-def _figure(metric: Metric, side: Side, status: Status) -> dict[str, Any]:
+def _figure(metric: Metric, side: PeriodSums, status: Status) -> dict[str, Any]:
     """What a figure is, and its value and interval where its days were seen."""
     ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side))
     told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
     return told | dict(zip(("value", "lower", "upper"), ends, strict=True))
 
 
-def _noted(metric: Metric, side: Side, period: Period, coverage: Coverage) -> dict[str, Any]:
+def _noted(metric: Metric, side: PeriodSums, period: Period, coverage: Coverage) -> dict[str, Any]:
     """Why a figure is not known, or is less than it seems: the note, and no value where it would mislead."""
     status, n_history = coverage.status(period), (period.start - coverage.first).days
     if status == "unobserved":
@@ -217,7 +217,7 @@ def kpi_series(
         start, n_observed = floor_date(piece.start, grain), coverage.n_observed(piece)
         is_whole = n_observed == (next_start(start, grain) - start).days
         status: Status = "unobserved" if n_observed == 0 else "complete" if is_whole else "partial"
-        side = Side.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
+        side = PeriodSums.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
         row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
         rows.append(row | _figure(metric, side, status))
     return pd.DataFrame(rows, columns=_SERIES)

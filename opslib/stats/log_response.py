@@ -16,7 +16,7 @@ from scipy import stats
 
 from opslib.errors import DesignError
 from opslib.stats.estimates import Estimate
-from opslib.stats.frames import panel_frame
+from opslib.stats.named_columns import panel_frame
 
 MIN_CLUSTERS = 6
 """Fewest clusters from which an error is estimated."""
@@ -60,7 +60,7 @@ class Response:
     warnings: tuple[str, ...]
 
 
-def log_response(panel: object, *, level: float = 0.95) -> Response:
+def log_response(panel: object, *, confidence_level: float = 0.95) -> Response:
     """Log-log response of an outcome to a driver, units' levels and common periods taken out.
 
     Parameters
@@ -68,7 +68,7 @@ def log_response(panel: object, *, level: float = 0.95) -> Response:
     panel : Table or DataFrame
         One row a unit and period: ``unit``, ``period`` (date or number), ``outcome`` (> 0), ``driver`` (> 0). Leave
         out periods in which something else moved as well; rows that are not positive are left out.
-    level : float
+    confidence_level : float
         Coverage of the interval (0-1), t with clusters - 1 degrees of freedom.
 
     Returns
@@ -114,9 +114,13 @@ def log_response(panel: object, *, level: float = 0.95) -> Response:
             f"{n_clusters} clusters ({cluster}s); needed: {MIN_CLUSTERS}; take more units or a longer period",
         )
     effects = "unit" if is_common else "unit + period"
-    slope = clustered_slope(rows, f"outcome ~ driver | {effects}", cluster=cluster, level=level, is_jackknife=True)
+    slope = clustered_slope(
+        rows, f"outcome ~ driver | {effects}", cluster=cluster, confidence_level=confidence_level, is_jackknife=True
+    )
     answer = f"driver ~ past_outcome + past_driver | {effects}"
-    followed = clustered_slope(_with_past(rows), answer, cluster=cluster, level=level, is_jackknife=True)
+    followed = clustered_slope(
+        _with_past(rows), answer, cluster=cluster, confidence_level=confidence_level, is_jackknife=True
+    )
     followed_p = slope_p_value(followed, df=n_clusters - 1)
     found = {
         "followed": followed_p < FOLLOWED_LEVEL,
@@ -135,7 +139,7 @@ def log_response(panel: object, *, level: float = 0.95) -> Response:
 
 
 def clustered_slope(
-    rows: pd.DataFrame, formula: str, *, cluster: str, level: float = 0.95, is_jackknife: bool = False
+    rows: pd.DataFrame, formula: str, *, cluster: str, confidence_level: float = 0.95, is_jackknife: bool = False
 ) -> Estimate:
     """First slope of a linear model with cluster-robust error.
 
@@ -149,7 +153,7 @@ def clustered_slope(
         Column of the clusters, ``a+b`` for two-way clusters.
     is_jackknife : bool
         Error from leaving out one cluster at a time (CRV3), which holds for few clusters; one-way only.
-    level : float
+    confidence_level : float
         Coverage of the interval (0-1), t with clusters - 1 degrees of freedom.
 
     Returns
@@ -173,18 +177,24 @@ def clustered_slope(
     n_clusters = min(rows[part].nunique() for part in cluster.split("+"))
     kind = "cluster jackknife" if is_jackknife else "cluster-robust"
     method = f"regression with {absorbed.strip() or 'no'} effects, {kind} by {cluster}"
-    return slope_estimate(value, error, df=n_clusters - 1, n=n_clusters, level=level, method=method)
+    return slope_estimate(
+        value, error, df=n_clusters - 1, n=n_clusters, confidence_level=confidence_level, method=method
+    )
 
 
-def slope_estimate(value: float, std_error: float, *, df: float, n: int, level: float, method: str) -> Estimate:
+def slope_estimate(
+    value: float, std_error: float, *, df: float, n: int, confidence_level: float, method: str
+) -> Estimate:
     """A slope of logs on logs with Student's interval (one degree of freedom at least).
 
     Examples
     --------
-    >>> round(slope_estimate(-2.0, 0.1, df=10, n=11, level=0.95, method="").lower, 3)
+    >>> round(slope_estimate(-2.0, 0.1, df=10, n=11, confidence_level=0.95, method="").lower, 3)
     -2.223
     """
-    return Estimate.around(value, std_error, df=max(df, 1.0), n=n, unit="% per %", level=level, method=method)
+    return Estimate.around(
+        value, std_error, df=max(df, 1.0), n=n, unit="% per %", confidence_level=confidence_level, method=method
+    )
 
 
 def slope_p_value(slope: Estimate, *, df: float) -> float:
@@ -192,7 +202,7 @@ def slope_p_value(slope: Estimate, *, df: float) -> float:
 
     Examples
     --------
-    >>> round(slope_p_value(slope_estimate(-0.2228, 0.1, df=10, n=11, level=0.95, method=""), df=10), 3)
+    >>> round(slope_p_value(slope_estimate(-0.2228, 0.1, df=10, n=11, confidence_level=0.95, method=""), df=10), 3)
     0.05
     """
     if not slope.std_error:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from python_calamine import CalamineError, CalamineWorkbook
 
 from opslib.errors import SourceError, nearest
-from opslib.shop.adapters.base import identifier, quote
+from opslib.shop.adapters.export import identifier, quote
 
 KINDS = (".csv", ".tsv", ".txt", ".csv.gz", ".xlsx", ".xls", ".parquet", ".ndjson", ".jsonl", ".json", ".zip")
 #: Columns that :func:`load_raw` adds: file name and row number within the file, counted from 1.
@@ -61,12 +61,12 @@ def expand(patterns: str | Sequence[str], *, folders: Sequence[Path]) -> list[Pa
     return found
 
 
-def kind_of(path: Path) -> str:
+def file_kind(path: Path) -> str:
     """Kind of a file by its ending: csv, xlsx, parquet, ndjson or zip.
 
     Examples
     --------
-    >>> kind_of(Path("orders.csv.gz"))
+    >>> file_kind(Path("orders.csv.gz"))
     'csv'
     """
     name = path.name.lower().removesuffix(".gz")
@@ -112,7 +112,7 @@ def load_raw(
     SourceError
         If a file is empty, torn, of an unknown kind or in another encoding.
     """
-    kinds = {kind_of(path) for path in files}
+    kinds = {file_kind(path) for path in files}
     if len(kinds) != 1:
         raise SourceError(f"files of several kinds together ({', '.join(sorted(kinds))}); give each kind its own table")
     for path in files:
@@ -122,7 +122,7 @@ def load_raw(
     with tempfile.TemporaryDirectory(prefix="opslib-read-") as scratch:
         if kind == "zip":
             files = [_unzip(path, Path(scratch) / str(n)) for n, path in enumerate(files)]
-            kind = kind_of(files[0])
+            kind = file_kind(files[0])
         if kind == "csv":
             _load_csv(con, files, name=name, encoding=encoding, delimiter=delimiter, scratch=Path(scratch))
         elif kind == "xlsx":

@@ -16,10 +16,10 @@ from opslib.contracts import CONTRACTS
 from opslib.errors import DesignError, NotAvailableError
 from opslib.metrics import unit_values
 from opslib.periods import Period
-from opslib.proposals import words
-from opslib.proposals.designs.base import Table
-from opslib.proposals.model import ClusterExperiment, Experiment, Rollout
+from opslib.proposals import number_text
+from opslib.proposals.designs.design import Table
 from opslib.proposals.results import Gate
+from opslib.proposals.schema import ClusterExperimentDesign, ExperimentDesign, RolloutDesign
 from opslib.proposals.scope import Scope, where_of
 from opslib.stats.sample_ratio import SampleRatio, missingness_bound, sample_ratio
 
@@ -57,14 +57,14 @@ class Allocation:
         return number.cast("int64")
 
 
-def require(tables: Mapping[str, Table], name: str) -> ir.Table:
+def require_table_of(tables: Mapping[str, Table], name: str) -> ir.Table:
     """A table of the shop; `NotAvailableError` with what it would have answered."""
     if name not in tables:
         raise NotAvailableError(name, CONTRACTS[name].would_answer)
     return engine.as_table(tables[name])
 
 
-def rollout_units(tables: Mapping[str, Table], design: Rollout) -> pd.DataFrame:
+def rollout_units(tables: Mapping[str, Table], design: RolloutDesign) -> pd.DataFrame:
     """Units of a roll-out: unit_id, unit and treated_from (missing = never), some of them treated and some not.
 
     Raises
@@ -72,7 +72,7 @@ def rollout_units(tables: Mapping[str, Table], design: Rollout) -> pd.DataFrame:
     DesignError
         All are treated, or none.
     """
-    rows = require(tables, "rollouts")
+    rows = require_table_of(tables, "rollouts")
     rows = rows.filter(rows["rollout_id"] == design.rollout)
     units = engine.collect(rows.select("unit_id", "unit", "treated_from").order_by("unit_id"))
     units["treated_from"] = pd.to_datetime(units["treated_from"])
@@ -88,7 +88,7 @@ def rollout_units(tables: Mapping[str, Table], design: Rollout) -> pd.DataFrame:
 
 def assigned_units(
     tables: Mapping[str, Table],
-    design: Experiment | ClusterExperiment,
+    design: ExperimentDesign | ClusterExperimentDesign,
     *,
     period: Period,
 ) -> ir.Table:
@@ -98,7 +98,7 @@ def assigned_units(
     ----------
     tables : mapping of name to table
         With ``experiments`` (and ``experiment_arms``).
-    design : Experiment or ClusterExperiment
+    design : Experiment or ClusterExperimentDesign
     period : Period
         Outcomes that count; units assigned after its end do not.
 
@@ -118,7 +118,7 @@ def assigned_units(
 def before_assignment(
     period: Period,
     assigned: pd.DataFrame,
-    design: Experiment | ClusterExperiment,
+    design: ExperimentDesign | ClusterExperimentDesign,
 ) -> Period | None:
     """Days of the covariate: they end before the window and before the test's first assignment.
 
@@ -128,7 +128,7 @@ def before_assignment(
         Outcomes that count.
     assigned : DataFrame
         assigned_on, of all units.
-    design : Experiment or ClusterExperiment
+    design : Experiment or ClusterExperimentDesign
 
     Returns
     -------
@@ -143,7 +143,7 @@ def before_assignment(
 
 def crossing_gate(
     tables: Mapping[str, Table],
-    design: Experiment | ClusterExperiment,
+    design: ExperimentDesign | ClusterExperimentDesign,
     *,
     period: Period,
 ) -> tuple[Gate, ...]:
@@ -173,12 +173,12 @@ def crossing_gate(
 
 def _first_assignments(
     tables: Mapping[str, Table],
-    design: Experiment | ClusterExperiment,
+    design: ExperimentDesign | ClusterExperimentDesign,
     *,
     period: Period,
 ) -> ir.Table:
     """One row a unit of a test: unit_id, variant, assigned_at and assigned_on (first), n_variants (all arms)."""
-    rows = require(tables, "experiments")
+    rows = require_table_of(tables, "experiments")
     rows = rows.filter(rows["experiment_id"] == design.experiment, rows["unit"] == design.randomised)
     day = rows["assigned_on"] if "assigned_on" in rows.columns else rows["assigned_at"].date()
     rows = rows.mutate(assigned_on=day.cast("date"))
@@ -191,7 +191,7 @@ def _first_assignments(
     )
 
 
-def allocation_of(tables: Mapping[str, Table], design: Experiment | ClusterExperiment) -> Allocation:
+def allocation_of(tables: Mapping[str, Table], design: ExperimentDesign | ClusterExperimentDesign) -> Allocation:
     """Planned shares of the two arms, epoch by epoch."""
     if "experiment_arms" not in tables:
         return Allocation(starts=(), shares=())
@@ -210,7 +210,7 @@ def allocation_of(tables: Mapping[str, Table], design: Experiment | ClusterExper
 
 def outcome_values(
     tables: Mapping[str, Table],
-    design: Experiment | ClusterExperiment,
+    design: ExperimentDesign | ClusterExperimentDesign,
     metrics: Sequence[Any],
     *,
     period: Period,
@@ -256,7 +256,7 @@ def outcome_values(
 
 def recorded_values(
     tables: Mapping[str, Table],
-    design: Experiment | ClusterExperiment,
+    design: ExperimentDesign | ClusterExperimentDesign,
     metrics: Sequence[Any],
     *,
     period: Period,
@@ -278,7 +278,7 @@ def recorded_values(
         The units with ``<metric>_numerator``, ``<metric>_denominator`` (1) and, where it was recorded,
         ``<metric>_covariate``.
     """
-    rows = require(tables, "unit_outcomes")
+    rows = require_table_of(tables, "unit_outcomes")
     rows = rows.filter(rows["unit"] == design.randomised, rows["date"] >= period.start, rows["date"] < period.until)
     columns: dict[str, ir.Value] = {}
     for metric in metrics:
@@ -337,6 +337,6 @@ def _sentence(found: SampleRatio, bound: float, *, is_planned: bool) -> str:
     if found.is_mismatch:
         return f"{text}: the arms were not filled as planned (p {found.p_value:.1g}), so they are not alike"
     plan = "as planned" if is_planned else "close to equal (no planned split was recorded)"
-    power = words.probability(found.power_against(LOSS_SHARE))
+    power = number_text.probability(found.power_against(LOSS_SHARE))
     widened = f"; the interval is widened by {100 * bound:.2g} % of the control value for that" if bound else ""
     return f"{text}, {plan}; a loss of {LOSS_SHARE:.0%} of one arm would be seen with a chance of {power}{widened}"

@@ -23,7 +23,7 @@ Rule = Literal["claim", "level"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Scenario:
     """One scenario: a design, a nuisance, a true effect.
 
     Parameters
@@ -105,13 +105,13 @@ class Replicates:
     oracle: tuple[np.ndarray, np.ndarray] | None = None
 
 
-Family = Callable[[Cell, np.random.Generator, int], Replicates]
+Family = Callable[[Scenario, np.random.Generator, int], Replicates]
 """Simulates so many runs of a cell and analyses them with the product's own functions."""
 
 
-def over_effects(effects: tuple[str, ...] = tuple(EFFECTS), **of_cell: Any) -> tuple[Cell, ...]:
+def over_effects(effects: tuple[str, ...] = tuple(EFFECTS), **of_cell: Any) -> tuple[Scenario, ...]:
     """The same scenario at several true effects."""
-    return tuple(Cell(effect=effect, **of_cell) for effect in effects)
+    return tuple(Scenario(effect=effect, **of_cell) for effect in effects)
 
 
 def analysed(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.frames import rows_of, short
+from opslib.charts.rows import rows_of, short
 from opslib.positioning import PriceResponse, WhatIf
 from opslib.suppression import UNSAID, Said
 
@@ -54,7 +54,7 @@ def draw_price_slopes(
     return finish(
         ax,
         title=plain,
-        subtitle=f"{what}; {theme.level_words(response.level)}; dashed: revenue stays",
+        subtitle=f"{what}; {theme.level_words(response.confidence_level)}; dashed: revenue stays",
         alt=f"Points with intervals: {parts or 'none'}.",
     )
 

@@ -10,8 +10,8 @@ from scipy import stats
 
 from opslib.errors import ContractError, ParameterError
 from opslib.stats.estimates import Estimate
-from opslib.stats.frames import as_frame
-from opslib.stats.ratios import Comparison
+from opslib.stats.named_columns import as_frame
+from opslib.stats.ratios import RatioComparison
 
 Errors = Literal["auto", "pooled", "bell_mccaffrey"]
 #: With fewer clusters than this in the smaller arm, its own variance cannot be estimated and both arms' is pooled.
@@ -22,10 +22,10 @@ def compare_clusters(
     clusters: object,
     *,
     unit: str,
-    level: float = 0.95,
+    confidence_level: float = 0.95,
     errors: Errors = "auto",
     adjust: bool = True,
-) -> Comparison:
+) -> RatioComparison:
     """Difference and relative difference when whole clusters (stores, regions, weeks) were randomised.
 
     Parameters
@@ -35,7 +35,7 @@ def compare_clusters(
         ``covariate`` (the same metric before the randomisation, where possible).
     unit : str
         Unit of the metric.
-    level : float
+    confidence_level : float
         Level of the intervals (0-1).
     errors : {"auto", "pooled", "bell_mccaffrey"}
         ``pooled``: one variance for both arms, Student with clusters minus parameters degrees of freedom.
@@ -85,18 +85,20 @@ def compare_clusters(
     method = f"clusters, {chosen.replace('_', '-')} errors, {df:.1f} degrees of freedom" + (
         "" if covariate is None else ", covariate-adjusted"
     )
-    reach = float(stats.t.ppf(0.5 + level / 2, df)) * error
+    reach = float(stats.t.ppf(0.5 + confidence_level / 2, df)) * error
     ends = [value - reach, value, value + reach]
     low, middle, high = np.expm1(ends) if is_log else ends
-    return Comparison(
-        absolute=Estimate.around(a_value, a_error, df=a_df, n=n, unit=unit, level=level, method=method),
+    return RatioComparison(
+        absolute=Estimate.around(
+            a_value, a_error, df=a_df, n=n, unit=unit, confidence_level=confidence_level, method=method
+        ),
         relative=Estimate(
             value=float(middle),
             lower=float(low),
             upper=float(high),
             n=n,
             unit="relative",
-            level=level,
+            confidence_level=confidence_level,
             method=method,
             std_error=float(error * (1 + middle) if is_log else error),
         ),

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from opslib.simulate import wording
+from opslib.simulate import phrasing
 from opslib.simulate.draws import Draws, Floats, Ints
 from opslib.simulate.records import Columns
 from opslib.simulate.standing import Standing
-from opslib.simulate.writing import coded, money
+from opslib.simulate.writing import coded, money_column
 
 LISTED_SHARE, KNOWN_SHARE, STRANGER_SHARE = 0.62, 0.70, 0.30
 OBSERVED_EVERY_DAYS, STEP_DAYS, STEP_SD, ITEM_SD = 14, 42, 0.05, 0.08
@@ -38,10 +38,10 @@ class Market:
     def items(self) -> tuple[Ints, Ints, np.ndarray]:
         """Competitor, product copied or resembled, and whether it is the same product, one entry an item."""
         n = self.standing.catalogue.n
-        competitor = np.repeat(np.arange(len(wording.COMPETITORS)), n)
-        product = np.tile(np.arange(n), len(wording.COMPETITORS))
+        competitor = np.repeat(np.arange(len(phrasing.COMPETITORS)), n)
+        product = np.tile(np.arange(n), len(phrasing.COMPETITORS))
         u = self._draws.uniform("listed", competitor * 100_000 + product)
-        own_label = self.standing.catalogue.brand[product] == len(wording.BRANDS)
+        own_label = self.standing.catalogue.brand[product] == len(phrasing.BRANDS)
         same = (u < LISTED_SHARE) & ~own_label
         stranger = ~same & (u < LISTED_SHARE + STRANGER_SHARE)
         keep = same | stranger
@@ -59,7 +59,7 @@ class Market:
         competitor, _, _ = self.items
         order, out = np.argsort(self._draws.uniform("item order", self.key)), [""] * len(self.key)
         for place, item in enumerate(order):
-            out[item] = f"{list(wording.COMPETITORS)[competitor[item]][:2].upper()}-{place + 1:05d}"
+            out[item] = f"{list(phrasing.COMPETITORS)[competitor[item]][:2].upper()}-{place + 1:05d}"
         return out
 
     @cached_property
@@ -67,7 +67,7 @@ class Market:
         """Names, written another way; strangers differ in look and size."""
         _, product, same = self.items
         form = (self._draws.uniform("item form", self.key) * 4).astype(np.int64)
-        shift = (self._draws.uniform("item look", self.key) * (len(wording.LOOKS) - 1)).astype(np.int64) + 1
+        shift = (self._draws.uniform("item look", self.key) * (len(phrasing.LOOKS) - 1)).astype(np.int64) + 1
         return [
             _renamed(self.standing.names[p], form[n], 0 if same[n] else int(shift[n])) for n, p in enumerate(product)
         ]
@@ -76,11 +76,11 @@ class Market:
         """All tables of this module."""
         competitor, product, same = self.items
         catalogue, words = self.standing.catalogue, self.standing.words
-        listed = list(wording.COMPETITORS)
-        brands = [*wording.BRANDS, "own brand"]
+        listed = list(phrasing.COMPETITORS)
+        brands = [*phrasing.BRANDS, "own brand"]
         attributes = [
-            f"material: {wording.MATERIALS[words['material'][p]]}; colour: {wording.COLOURS[words['colour'][p]]}; "
-            f"style: {wording.STYLES[words['style'][p]]}"
+            f"material: {phrasing.MATERIALS[words['material'][p]]}; colour: {phrasing.COLOURS[words['colour'][p]]}; "
+            f"style: {phrasing.STYLES[words['style'][p]]}"
             for p in product
         ]
         products = {
@@ -88,7 +88,7 @@ class Market:
             "competitor_product_id": pa.array(self.item_ids),
             "name": pa.array(self.names),
             "brand": coded(catalogue.brand[product], brands),
-            "price": money(self._money(self.prices[-1])),
+            "price": money_column(self._money(self.prices[-1])),
             "attributes": pa.array(attributes),
         }
         matches = {
@@ -103,7 +103,7 @@ class Market:
         """Price of each item at each observation (observations x items)."""
         competitor, product, same = self.items
         n_steps = self.standing.calendar.config.days // OBSERVED_EVERY_DAYS + 1
-        index = np.log(np.array(list(wording.COMPETITORS.values())))[competitor]
+        index = np.log(np.array(list(phrasing.COMPETITORS.values())))[competitor]
         level = (
             self.standing.catalogue.log_price[product] + index + ITEM_SD * self._draws.normal("item price", self.key)
         )
@@ -120,11 +120,11 @@ class Market:
         first = np.datetime64(self.standing.calendar.config.start).astype("datetime64[us]") + np.timedelta64(5, "h")
         codes = np.where(known, product, -1)[item]
         return {
-            "competitor": coded(competitor[item], list(wording.COMPETITORS)),
+            "competitor": coded(competitor[item], list(phrasing.COMPETITORS)),
             "competitor_product_id": coded(item, self.item_ids),
             "observed_at": pa.array(first + at * np.timedelta64(OBSERVED_EVERY_DAYS, "D").astype("timedelta64[us]")),
             "product_id": coded(codes, self.standing.simulator.product_ids),
-            "price": money(self._money(self.prices.ravel())),
+            "price": money_column(self._money(self.prices.ravel())),
             "in_stock": pa.array(self._draws.uniform("item stock", self.key[item] * 128 + at) < 0.94),
         }
 
@@ -137,7 +137,7 @@ def _renamed(name: str, form: int, shift: int) -> str:
     """A name as a competitor writes it: words turned round, left out or in capitals; ``shift`` changes the look."""
     look, material, *noun, size, unit = name.split()
     if shift:
-        look = wording.LOOKS[(wording.LOOKS.index(look.lower()) + shift) % len(wording.LOOKS)]
+        look = phrasing.LOOKS[(phrasing.LOOKS.index(look.lower()) + shift) % len(phrasing.LOOKS)]
         size = f"{float(size) * 1.4:.1f}"
     item = " ".join(noun)
     forms = (
