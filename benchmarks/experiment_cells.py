@@ -166,7 +166,7 @@ def _looked_at(cell: Scenario, control: Arm, treated: Arm, bad: np.ndarray) -> R
         ends.append(interval_of({"all": c}, {"all": t}, confidence_level=level))
     value, lower, upper = (np.stack(parts, axis=-1) for parts in zip(*ends, strict=True))
     bound = _bound(cell)
-    at = until_decided(lower - bound, upper + bound, promise=cell.promise, m=cell.m)
+    at = until_decided(lower - bound, upper + bound, promise=cell.promise, smallest_worthwhile=cell.smallest_worthwhile)
     rows, last = np.arange(len(at)), value[:, -1]
     low, high = lower[rows, at], upper[rows, at]
     oracle = (last, np.full(len(at), np.std(np.log1p(last))))

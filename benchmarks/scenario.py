@@ -38,7 +38,7 @@ class Scenario:
         What the family's generator needs.
     pair : str
         Seed group; empty means the nuisance itself.
-    promise, m : float
+    promise, smallest_worthwhile : float
         Promised effect and smallest change worth having (relative).
     rule : {"claim", "level"}
         Which verdict rule applies.
@@ -58,7 +58,7 @@ class Scenario:
     settings: Mapping[str, Any] = field(default_factory=dict)
     pair: str = ""
     promise: float = PROMISE
-    m: float = 0.0
+    smallest_worthwhile: float = 0.0
     rule: Rule = "claim"
     kind: Literal["fixed", "sequential", "anytime"] = "fixed"
     power_floor: float = POWER_FLOOR
@@ -137,9 +137,9 @@ def panel_of(**columns: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"unit": unit, "period": period, **values})
 
 
-def until_decided(lower: np.ndarray, upper: np.ndarray, *, promise: float, m: float) -> np.ndarray:
+def until_decided(lower: np.ndarray, upper: np.ndarray, *, promise: float, smallest_worthwhile: float) -> np.ndarray:
     """Look (index on the last axis) at which a claim with repeated intervals is first decided, else the last."""
-    decided = (lower > m) | (upper < promise)
+    decided = (lower > smallest_worthwhile) | (upper < promise)
     last = decided.shape[-1] - 1
     return np.where(decided.any(axis=-1), decided.argmax(axis=-1), last)
 

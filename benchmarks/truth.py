@@ -158,26 +158,30 @@ def _lowered_floors(table: pd.DataFrame) -> list[str]:
 
 def _state(cell: Scenario, lower: float, upper: float) -> str:
     if cell.rule == "level":
-        return level_verdict_of((lower, upper), threshold=cell.m)
-    return verdict_of((lower, upper), promise=cell.promise, m=cell.m)
+        return level_verdict_of((lower, upper), threshold=cell.smallest_worthwhile)
+    return verdict_of((lower, upper), promise=cell.promise, smallest_worthwhile=cell.smallest_worthwhile)
 
 
 def _wrong_support(cell: Scenario, states: np.ndarray) -> float:
-    """Share of supports although the effect is not above ``m`` (a level: although it is at most at the threshold)."""
-    return float(np.isin(states, _GOOD).mean()) if cell.true_effect <= cell.m else float("nan")
+    """Share of supports although the effect is not above ``smallest_worthwhile`` (a level: although it is at most at the threshold)."""
+    return float(np.isin(states, _GOOD).mean()) if cell.true_effect <= cell.smallest_worthwhile else float("nan")
 
 
 def _wrong_refute(cell: Scenario, states: np.ndarray) -> float:
     """Share of refutations although the promise is kept (a level: although the threshold is reached)."""
-    asked = cell.m if cell.rule == "level" else cell.promise
+    asked = cell.smallest_worthwhile if cell.rule == "level" else cell.promise
     return float(np.isin(states, _SMALL).mean()) if cell.true_effect >= asked else float("nan")
 
 
 def _is_right(cell: Scenario, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Whether the interval shows what is true: an effect above ``m``, or that the promise is not kept."""
+    """Whether the interval shows what is true: an effect above ``smallest_worthwhile``, or that the promise is not kept."""
     if cell.rule == "level":
-        return lower >= cell.m if cell.true_effect >= cell.m else upper < cell.m
-    return lower > cell.m if cell.true_effect > cell.m else upper < cell.promise
+        return (
+            lower >= cell.smallest_worthwhile
+            if cell.true_effect >= cell.smallest_worthwhile
+            else upper < cell.smallest_worthwhile
+        )
+    return lower > cell.smallest_worthwhile if cell.true_effect > cell.smallest_worthwhile else upper < cell.promise
 
 
 def _oracle_ends(runs: Replicates) -> tuple[np.ndarray, np.ndarray]:

@@ -56,7 +56,7 @@ claims:
     metric: conversion
     unit: visitor
     promise: 0.05
-    m: 0
+    smallest_worthwhile: 0
     window: {{start: {start}, end: {deadline}}}
     design: {{kind: experiment, experiment: {id}, control: control, treatment: treatment, randomised: visitor}}
 """

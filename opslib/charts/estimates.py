@@ -207,8 +207,14 @@ def draw_claims(
     for at, style in ((0.0, "-"), (1.0, (0, (4, 3)))):
         ax.axvline(at, color=theme.GREY, linewidth=1, linestyle=style, zorder=1)
     for row, claim in enumerate(claims):
-        if 0 < claim.m < claim.promise:
-            ax.plot([claim.m / claim.promise] * 2, [row - 0.3, row + 0.3], color=theme.ORANGE, linewidth=2, zorder=1)
+        if 0 < claim.smallest_worthwhile < claim.promise:
+            ax.plot(
+                [claim.smallest_worthwhile / claim.promise] * 2,
+                [row - 0.3, row + 0.3],
+                color=theme.ORANGE,
+                linewidth=2,
+                zorder=1,
+            )
     theme.format_axis(ax.xaxis, "share", n_ticks=6)
     tally = pd.Series([claim.state for claim in claims], dtype="str").value_counts(sort=False)
     plain = ", ".join(f"{n} {word}" for word, n in tally.items()) or "none"

@@ -188,7 +188,7 @@ def _guard_claim(proposal: Proposal, guard: Guardrail) -> Claim:
             "direction": None,
             "scale": guard.scale,
             "promise": max(guard.margin, 1e-9),
-            "m": 0.0,
+            "smallest_worthwhile": 0.0,
         }
     )
 

@@ -107,7 +107,7 @@ def decision_payload(
         "owner": proposal.owner,
         "design": claim.design,
         "claim": claim.claim_id,
-        "m": claim.m,
+        "m": claim.smallest_worthwhile,
         "promise": claim.promise,
         "stated_probability": proposal.stated_probability,
         "predictive": None if noisy is None else {name: list(values) for name, values in asdict(noisy).items()},

@@ -57,7 +57,7 @@ def outcomes_frame(promises: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.D
         rows[f"predicted_share{end}"] = rows[f"predicted{end}"].astype(float)
         rows[f"found_share{end}"] = rows["value" if not end else end[1:]].astype(float)
     rows["outcome"] = [
-        OUTCOMES[verdict_of((low, high), promise=promise, m=least)]
+        OUTCOMES[verdict_of((low, high), promise=promise, smallest_worthwhile=least)]
         for low, high, promise, least in zip(rows["lower"], rows["upper"], rows["promise"], rows["m"], strict=True)
     ]
     return rows.reset_index(drop=True)
@@ -146,7 +146,7 @@ def claims_frame(result: ProposalResult) -> pd.DataFrame:
         {
             "claim": c.claim_id, "sentence": c.sentence, "metric": c.metric, "design": c.design.replace("_", " "),
             **{end: getattr(c.measured.effect, end, float("nan")) for end in ("value", "lower", "upper")},
-            "promise": c.promise, "m": c.m, "verdict": c.label, "grade": c.grade,
+            "promise": c.promise, "m": c.smallest_worthwhile, "verdict": c.label, "grade": c.grade,
             "unit": "relative change" if c.scale == "relative" else c.measured.effect.unit if c.measured.effect else "",
         }
         for c in result.claims
@@ -218,7 +218,7 @@ def written_claims(proposal: Proposal) -> pd.DataFrame:
         {
             "claim": claim.id, "metric": claim.metric,
             "scope": " and ".join(f"{part.column} {part.op} {part.value}" for part in claim.scope) or "the whole shop",
-            "window": claim.window.period.label, "promise": f"{claim.promise:+.3g}", "smallest_worthwhile": f"{claim.m:.3g}",
+            "window": claim.window.period.label, "promise": f"{claim.promise:+.3g}", "smallest_worthwhile": f"{claim.smallest_worthwhile:.3g}",
             "follow_up": claim.follow_up.design.replace("_", " ") if claim.follow_up else "none",
         }
         for claim in proposal.claims

@@ -24,7 +24,7 @@ _ARMS = "kind experiment control treatment randomised source covariate_days"
 #: a part has got since is written where it is not at its default, so that what was frozen without it keeps its hash.
 _KEYS: dict[int, dict[type, str]] = {
     1: {
-        schema.Claim: "id sentence metric unit direction scope design promise m scale window stopping follow_up is_confirmatory",
+        schema.Claim: "id sentence metric unit direction scope design promise m=smallest_worthwhile scale window stopping follow_up is_confirmatory",
         schema.Guardrail: "metric margin scale",
         schema.FollowUp: "design window hold_out_share",
         schema.Window: "start end",

@@ -145,7 +145,7 @@ class ClaimResult:
         High, Moderate, Low or Very low.
     grade_reasons : tuple of str
         Why it is lower than the design's start.
-    promise, m : float
+    promise, smallest_worthwhile : float
         On the claim's scale.
     scale : str
         relative or absolute.
@@ -168,7 +168,7 @@ class ClaimResult:
     grade: Grade
     grade_reasons: tuple[str, ...]
     promise: float
-    m: float
+    smallest_worthwhile: float
     scale: str
     p_promise: float | None = None
     n_needed: float | None = None

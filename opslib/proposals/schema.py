@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from opslib.periods import Period
 from opslib.proposals.scope import Part, Scope, column_kind
@@ -226,7 +226,7 @@ class FollowUp(Part):
 class Claim(Part):
     """One sentence that data can prove wrong.
 
-    ``promise`` and ``m`` (smallest change worth having) are positive in the wished-for direction: relative changes
+    ``promise`` and ``smallest_worthwhile`` (smallest change worth having; ``m`` in a file is the same) are positive in the wished-for direction: relative changes
     (.05 = 5 %) or, with ``scale: absolute``, changes in the metric's own unit. For a level the promise is the threshold.
     """
 
@@ -238,7 +238,7 @@ class Claim(Part):
     scope: Scope = ()
     design: Design
     promise: Positive
-    m: Amount = 0.0
+    smallest_worthwhile: Annotated[Amount, Field(validation_alias=AliasChoices("smallest_worthwhile", "m"))] = 0.0
     scale: Literal["relative", "absolute"] = "relative"
     window: Window
     stopping: Stopping = Fixed()
@@ -247,8 +247,11 @@ class Claim(Part):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Claim:
-        if self.m > self.promise:
-            raise ValueError(f"m {self.m} is larger than the promise {self.promise}; needed 0 <= m <= promise")
+        if self.smallest_worthwhile > self.promise:
+            raise ValueError(
+                f"smallest_worthwhile {self.smallest_worthwhile} is larger than the promise {self.promise}; "
+                "needed 0 <= smallest_worthwhile <= promise"
+            )
         if isinstance(self.stopping, GroupSequential):
             looks = self.stopping.looks
             if looks[0] <= self.window.start or looks[-1] != self.window.end:
@@ -260,7 +263,7 @@ class Claim(Part):
     def contrast(self, per_baseline: float) -> float:
         """Relative change from the smallest worthwhile to the promised value, whose factor to shares is given."""
         sign = -1 if self.direction == "down" else 1
-        return (1 + sign * self.promise * per_baseline) / (1 + sign * self.m * per_baseline) - 1
+        return (1 + sign * self.promise * per_baseline) / (1 + sign * self.smallest_worthwhile * per_baseline) - 1
 
 
 class Guardrail(Part):

@@ -66,7 +66,7 @@ def judge_claim(
         grade=grade,
         grade_reasons=reasons,
         promise=claim.promise,
-        m=claim.m,
+        smallest_worthwhile=claim.smallest_worthwhile,
         scale=claim.scale,
         is_confirmatory=claim.is_confirmatory,
         p_promise=exceedance(measured.effect, claim.promise, df=measured.df),
@@ -159,7 +159,7 @@ def still_needed(claim: Claim, measured: Measured) -> tuple[float | None, float 
     """Units and days still needed to tell the promise from ``m`` with 80 % power, at the traffic so far."""
     effect = measured.effect
     n = measured.n_control + measured.n_treated
-    gap = claim.promise - claim.m
+    gap = claim.promise - claim.smallest_worthwhile
     if effect is None or n == 0:
         return None, None
     if claim.design.kind in DESCRIPTIVE:
@@ -195,7 +195,7 @@ def _state_of(claim: Claim, measured: Measured, *, may_confirm: bool) -> tuple[S
     ends = (measured.effect.lower, measured.effect.upper)
     if claim.design.kind in DESCRIPTIVE:
         return level_verdict_of(ends, threshold=claim.promise), ""
-    return verdict_of(ends, promise=claim.promise, m=claim.m), ""
+    return verdict_of(ends, promise=claim.promise, smallest_worthwhile=claim.smallest_worthwhile), ""
 
 
 def _sentence(claim: Claim, result: ClaimResult) -> str:
@@ -231,7 +231,9 @@ def _ends(result: ClaimResult, relative: bool) -> str:
         return _QUALIFIED[result.qualifier]
     if result.design in DESCRIPTIVE:
         return {"supported": "it holds.", "refuted": "it does not hold."}.get(result.state) or _needed(result)
-    least = number_text.number(result.m, relative=relative) if result.m else "any gain"
+    least = (
+        number_text.number(result.smallest_worthwhile, relative=relative) if result.smallest_worthwhile else "any gain"
+    )
     chance = ""
     if result.p_promise is not None:
         chance = f" (the chance that it is at least that is {number_text.probability(result.p_promise)})"

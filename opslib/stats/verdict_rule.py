@@ -26,7 +26,7 @@ def towards(estimate: Estimate, *, direction: Literal["up", "down"]) -> Estimate
     return estimate if direction == "up" else estimate.scaled(-1.0, unit=estimate.unit)
 
 
-def verdict_of(interval: tuple[float, float], *, promise: float, m: float = 0.0) -> ClaimState:
+def verdict_of(interval: tuple[float, float], *, promise: float, smallest_worthwhile: float = 0.0) -> ClaimState:
     """State of a claim about a change, its direction normalised so that the promise is positive.
 
     Parameters
@@ -35,8 +35,8 @@ def verdict_of(interval: tuple[float, float], *, promise: float, m: float = 0.0)
         ``[L, U]`` of the effect, in the unit of the promise.
     promise : float
         Promised effect, positive.
-    m : float
-        Smallest change worth having, ``0 <= m <= promise``.
+    smallest_worthwhile : float
+        Smallest change worth having, ``0 <= smallest_worthwhile <= promise``.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def verdict_of(interval: tuple[float, float], *, promise: float, m: float = 0.0)
     Raises
     ------
     ParameterError
-        The promise is not positive, ``m`` is not in [0, promise], or the ends are out of order.
+        The promise is not positive, ``smallest_worthwhile`` is not in [0, promise], or the ends are out of order.
 
     Examples
     --------
@@ -56,16 +56,17 @@ def verdict_of(interval: tuple[float, float], *, promise: float, m: float = 0.0)
     'refuted'
     """
     lower, upper = _ordered(interval)
-    if not promise > 0 or not 0 <= m <= promise:
+    if not promise > 0 or not 0 <= smallest_worthwhile <= promise:
         raise ParameterError(
-            f"promise {promise} and m {m}: needed 0 <= m <= promise and promise > 0; "
+            f"promise {promise} and smallest_worthwhile {smallest_worthwhile}: needed 0 <= smallest_worthwhile <= promise "
+            "and promise > 0; "
             "normalise the direction first (towards)"
         )
     if upper < 0:
         return "harmful"
     if lower >= promise:
         return "confirmed"
-    if lower > m:
+    if lower > smallest_worthwhile:
         return "supported" if upper >= promise else "partly"
     return "refuted" if upper < promise else "inconclusive"
 

@@ -101,7 +101,7 @@ def test_pairs_share_their_draws():
 def test_the_first_decided_look_counts():
     lower = np.array([[-1, 0.01, -1], [-1, -1, -1], [-1, -1, -1]])
     upper = np.array([[1, 1, 1], [1, 1, 1], [1, 0.04, 1]])
-    assert until_decided(lower, upper, promise=0.05, m=0.0).tolist() == [1, 2, 1]
+    assert until_decided(lower, upper, promise=0.05, smallest_worthwhile=0.0).tolist() == [1, 2, 1]
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def kpis() -> pd.DataFrame:
 def claim(sentence: str, state: str, effect: Estimate | None, *, promise: float, m: float = 0.0) -> ClaimResult:
     return ClaimResult(
         claim_id="c", sentence=sentence, metric="revenue", design="experiment", state=state, qualifier="",
-        page_sentence="", measured=Measured(effect=effect), grade="High", grade_reasons=(), promise=promise, m=m,
+        page_sentence="", measured=Measured(effect=effect), grade="High", grade_reasons=(), promise=promise, smallest_worthwhile=m,
         scale="relative",
     )  # fmt: skip
 
@@ -63,10 +63,16 @@ def claims() -> list[ClaimResult]:
             "supported",
             estimate(0.012, 0.004, 0.02),
             promise=0.01,
-            m=0.002,
+            smallest_worthwhile=0.002,
         ),
         claim("Order value holds", "refuted", estimate(-0.1, -0.6, 0.4, "GBP"), promise=0.5),
-        claim("Returns fall", "inconclusive", estimate(0.03, -0.01, 0.07, "relative change"), promise=0.1, m=0.02),
+        claim(
+            "Returns fall",
+            "inconclusive",
+            estimate(0.03, -0.01, 0.07, "relative change"),
+            promise=0.1,
+            smallest_worthwhile=0.02,
+        ),
         claim("Margin rises", "invalid", None, promise=0.4),
     ]
 

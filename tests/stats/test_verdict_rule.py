@@ -25,7 +25,7 @@ from opslib.stats.verdict_rule import guardrail_state_of, level_verdict_of, towa
     ],
 )
 def test_states_of_a_claim(lower, upper, state):
-    assert verdict_of((lower, upper), promise=0.05, m=0.01) == state
+    assert verdict_of((lower, upper), promise=0.05, smallest_worthwhile=0.01) == state
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_states_of_a_guardrail(lower, upper, state):
 def test_a_truth_inside_the_interval_is_never_judged_wrongly(lower, width, promise, part):
     """If the interval holds the truth, a support means truth > m and a refutation means truth < promise."""
     upper, m = lower + width, part * promise
-    state, truths = verdict_of((lower, upper), promise=promise, m=m), (lower, upper)
+    state, truths = verdict_of((lower, upper), promise=promise, smallest_worthwhile=m), (lower, upper)
     if state in ("confirmed", "supported", "partly"):
         assert min(truths) >= m
     if state in ("partly", "refuted", "harmful"):
@@ -64,7 +64,7 @@ def test_a_wish_for_less_is_turned():
 def test_nonsense_is_refused():
     for promise, m in ((0.0, 0.0), (-0.1, 0.0), (0.05, 0.06), (0.05, -0.01)):
         with pytest.raises(ParameterError, match="normalise the direction"):
-            verdict_of((0, 1), promise=promise, m=m)
+            verdict_of((0, 1), promise=promise, smallest_worthwhile=m)
     for ends in ((1, 0), (float("nan"), 1)):
         with pytest.raises(ParameterError, match="in order"):
             level_verdict_of(ends, threshold=0)
