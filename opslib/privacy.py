@@ -79,7 +79,7 @@ class Suppression:
         """
         require_columns(frame.columns, self.dimensions, "withholding")
         hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
-        measures = [name for name in frame.columns if hidden.any() and name not in self.dimensions]
+        measures = [name for name in frame.columns if hidden.any() and name not in (*self.dimensions, WITHHELD)]
         return frame.assign(**{name: _without(frame[name], hidden) for name in measures}, **{WITHHELD: hidden})
 
 
