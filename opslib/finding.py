@@ -240,7 +240,8 @@ class Limits:
 
 
 def read_estimate(values: Mapping[str, Any]) -> Estimate:
-    """An estimate from its JSON, where null stands for a number that is unknown."""
+    """An estimate from its JSON, where null stands for a number that is unknown; earlier pages say level."""
+    values = {"confidence_level" if name == "level" else name: value for name, value in values.items()}
     ends = {name: math.nan if values[name] is None else values[name] for name in ("value", "lower", "upper")}
     return Estimate(**{**values, **ends})
 
