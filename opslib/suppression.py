@@ -236,7 +236,9 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
     _page.withheld[people.by] = _page.withheld.get(people.by, frozenset()) | gone
     shown = Suppression(dimensions=people.by, cells=gone).apply(frame, kept=people.follows)
     for name in (name for name in people.by if shown[WITHHELD].any() and pd.api.types.is_string_dtype(shown[name])):
-        shown[name] = shown[name].mask(shown[WITHHELD], shown[name].map(redact, na_action="ignore"))  # may name one person
+        shown[name] = shown[name].mask(
+            shown[WITHHELD], shown[name].map(redact, na_action="ignore")
+        )  # may name one person
     return shown
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import count, cycle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
+
+from tests.conftest import ROOT
 
 #: Customers of each country; the last two are few, and NL is few in the last month.
 COUNTRIES = {"DE": 70, "FR": 40, "NL": 24, "AT": 6, "PT": 2}
@@ -29,8 +32,8 @@ def identities(n: int = 200) -> list[str]:
     return [form.format(n=4000 + 7 * i) for i, form in zip(range(n), cycle(_FORMS), strict=False)]
 
 
-def write_small_shop(folder: Path, *, planted: bool = False) -> Path:
-    """Write the shop's files and its description; ``planted``: with identities in every column that holds text."""
+def small_tables(*, planted: bool = False) -> dict[str, pd.DataFrame]:
+    """Tables of the shop; ``planted``: with identities in every column that holds text."""
     draw = np.random.default_rng(7)
     names = [country for country, n in COUNTRIES.items() for _ in range(n)]
     people = pd.DataFrame({"customer_id": [f"K-{100000 + 37 * i}" for i in range(len(names))], "country": names})
@@ -38,7 +41,9 @@ def write_small_shop(folder: Path, *, planted: bool = False) -> Path:
     people["channel"] = draw.choice(["search", "email", "fax"], len(people), p=[0.6, 0.36, 0.04])
     people["acquisition_channel"], people["first_seen_at"] = people["channel"], FIRST
     products = pd.DataFrame({"product_id": [f"p{i}" for i in range(12)], "category": ["mugs", "pans", "lamps"] * 4})
-    products["name"] = [f"{c[:-1]} {a}" for c, a in zip(products["category"], ["red", "blue", "old", "new"] * 3, strict=True)]
+    products["name"] = [
+        f"{c[:-1]} {a}" for c, a in zip(products["category"], ["red", "blue", "old", "new"] * 3, strict=True)
+    ]
     products["brand"] = ["Akra", "Bodo", "Cleo", "Dora"] * 3
     products["price"] = draw.uniform(5, 90, 12).round(2)
     order, lines, days = count(1), [], (LAST - FIRST).days
@@ -47,27 +52,31 @@ def write_small_shop(folder: Path, *, planted: bool = False) -> Path:
         for day in np.sort(draw.integers(0, days, 2 + draw.poisson(4 if is_lively else 1.2))):
             if person.country == "NL" and day > days - 62 and person.Index % 8:
                 continue
-            for line, row in enumerate(products.sample(1 + draw.integers(0, 2), random_state=int(draw.integers(1e6))).itertuples()):
+            for line, row in enumerate(
+                products.sample(1 + draw.integers(0, 2), random_state=int(draw.integers(1e6))).itertuples()
+            ):
                 lines.append(
                     {"order_id": f"R-{700000 + next(order) if line == 0 else lines[-1]['order_id'][2:]}", "line_id": str(line + 1),
                      "customer_id": person.customer_id, "product_id": row.product_id, "quantity": int(draw.integers(1, 4)),
                      "ordered_at": FIRST + pd.Timedelta(days=int(day), hours=12), "unit_price": round(row.price * draw.uniform(0.7, 1.3), 2),
-                     "country": person.country, "device": person.device, "channel": person.channel}
+                     "country": person.country, "device": person.device, "channel": person.channel, "status": "paid"}
                 )  # fmt: skip
     lines = pd.DataFrame(lines).sort_values("ordered_at", kind="stable")
     orders = lines.drop_duplicates("order_id")
     visits = people.sample(600, replace=True, random_state=1).reset_index(drop=True)
     visits["session_id"] = [f"S-{900000 + i}" for i in range(len(visits))]
     visits["visitor_id"] = "v" + visits["customer_id"]
-    visits["started_at"] = FIRST + pd.to_timedelta(draw.integers(0, days, len(visits)), unit="D") + pd.Timedelta(hours=9)
+    visits["started_at"] = (
+        FIRST + pd.to_timedelta(draw.integers(0, days, len(visits)), unit="D") + pd.Timedelta(hours=9)
+    )
     sessions = visits.drop(columns=["acquisition_channel", "first_seen_at"]).rename(columns={"channel": "source"})
     steps = ["page_view", "view_item", "add_to_cart", "begin_checkout", "purchase"]
     depth = draw.choice([1, 2, 3, 4, 5], len(visits), p=[0.3, 0.35, 0.2, 0.1, 0.05])
     events = pd.DataFrame(
-        {"session_id": v.session_id, "visitor_id": v.visitor_id, "event_index": i, "event_name": steps[i], "device": v.device,
+        {"session_id": v.session_id, "visitor_id": v.visitor_id, "event_index": i, "event_name": steps[i], "page": "/shop", "section": "shop",
          "occurred_at": v.started_at + pd.Timedelta(minutes=i), "product_id": f"p{v.Index % 12}" if i else None}
         for v, n in zip(visits.itertuples(), depth, strict=True) for i in range(n)
-    ).drop(columns="device")  # fmt: skip
+    )  # fmt: skip
     wishes = ["copper kettle", "copper kettle red", "tea cosy", "bread bin", "oak spoon set"]
     searches = visits.head(360).reset_index(drop=True)
     searches = pd.DataFrame(
@@ -95,30 +104,52 @@ def write_small_shop(folder: Path, *, planted: bool = False) -> Path:
         "sessions": sessions, "events": events, "searches": searches, "reviews": reviews, "tickets": tickets, "returns": returns,
     }  # fmt: skip
     if planted:
-        for name, column in _WRITTEN:
+        for name, column in (*_TYPED, *_GROUPS):
             table = tables[name]
             who = pd.Series(identities())[: len(table) // 2]
             # Every one in the shop's own words, and the first of them so often that no floor of frequency hides it.
             once = [f"{text} {who.iloc[i]}" if i < len(who) else text for i, text in enumerate(table[column])]
-            table[column] = [f"{text} {who.iloc[0]}" if len(who) <= i < 1.4 * len(who) else text for i, text in enumerate(once)]
-    folder.mkdir(parents=True, exist_ok=True)
+            often = range(len(who), int(1.4 * len(who)) if (name, column) in _TYPED else 0)
+            table[column] = [f"{text} {who.iloc[0]}" if i in often else text for i, text in enumerate(once)]
+    return tables
+
+
+def write_small_project(folder: Path, *, planted: bool = False) -> dict[str, pd.DataFrame]:
+    """Make a project of the shop ``small``, with all notebooks; returns its tables."""
+    tables, raw = small_tables(planted=planted), folder / "data" / "raw" / "small"
+    raw.mkdir(parents=True)
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        table.to_csv(raw / f"{name}.csv", index=False)
     described = {
-        "name": folder.name, "title": "Small shop", "currency": "EUR", "time_zone": "Europe/Berlin", "prices_include_tax": False,
-        "tables": {name: {"files": f"{name}.csv"} for name in tables},
+        "name": "small", "title": "Small shop", "currency": "EUR", "time_zone": "Europe/Berlin", "prices_include_tax": False,
+        "tables": {name: {"files": str(raw / f"{name}.csv")} for name in tables},
     }  # fmt: skip
-    path = folder / f"{folder.name}.yml"
-    path.write_text(yaml.safe_dump(described), encoding="utf-8")
-    return path
+    (folder / "data" / "shops").mkdir()
+    (folder / "data" / "shops" / "small.yml").write_text(yaml.safe_dump(described), encoding="utf-8")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    return tables
 
 
-#: Columns that people type into, and those of the customer's own record that an export might spoil.
-_WRITTEN = (
+#: Columns that people type into.
+_TYPED = (
     ("searches", "query"),
     ("reviews", "title"),
     ("reviews", "text"),
     ("tickets", "topic"),
     ("tickets", "text"),
     ("returns", "reason"),
+)
+#: Columns that name groups, into which an export may have put a person.
+_GROUPS = (
+    ("order_lines", "country"),
+    ("order_lines", "device"),
+    ("order_lines", "channel"),
+    ("order_lines", "status"),
+    ("customers", "country"),
+    ("customers", "acquisition_channel"),
+    ("sessions", "source"),
+    ("sessions", "device"),
+    ("sessions", "country"),
+    ("events", "page"),
+    ("events", "section"),
 )

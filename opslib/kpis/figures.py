@@ -151,7 +151,11 @@ def _moments(
         terms = {"n": buyers[f"{label}__n"], **here}
         terms |= {a + b: here[a] * here[b] for a, b in combinations_with_replacement(letters, 2)}
         terms |= {"told": engine.flag(here["y"] != 0)}
-        terms |= {"rest": engine.flag(here["d"] != (here["y"] if METRICS[name].unit == "share" else 0))} if "d" in here else {}
+        terms |= (
+            {"rest": engine.flag(here["d"] != (here["y"] if METRICS[name].unit == "share" else 0))}
+            if "d" in here
+            else {}
+        )
         if label != "current":
             terms |= {f"{a}0{b}1": here[a] * now[b] for a, b in product(letters, repeat=2)}
         sums |= {f"{label}__{name}__{key}": term.sum() for key, term in terms.items()}
@@ -234,7 +238,9 @@ def kpi_series(
         side = PeriodSums.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
         row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
         rows.append(row | _figure(metric, side, status))
-    return counted(pd.DataFrame(rows, columns=_SERIES), "n_least", by=("metric", "start"), adds_up=False, follows=["n_days"])
+    return counted(
+        pd.DataFrame(rows, columns=_SERIES), "n_least", by=("metric", "start"), adds_up=False, follows=["n_days"]
+    )
 
 
 def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:

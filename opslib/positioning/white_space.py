@@ -234,12 +234,16 @@ def _theme_visits(failed: ir.Table, named: pd.DataFrame, click_share: float) -> 
         return pd.DataFrame(columns=columns)
     heads = failed["text"].cases(*zip(named["text"], named["head"], strict=True), else_=ibis.null("string"))
     visits = failed.mutate(head=heads).filter(_["head"].notnull()).group_by("head", "visit")
-    one = visits.aggregate(nothing=_.n_results.max() == 0, clicked=engine.flag(failed["is_clicked"]).max(), person=failed["person"].min())
+    one = visits.aggregate(
+        nothing=_.n_results.max() == 0, clicked=engine.flag(failed["is_clicked"]).max(), person=failed["person"].min()
+    )
     sums = {"n_without_result": engine.flag(one["nothing"]).sum().cast("int64"), "n_clicked": one["clicked"].sum()}
     counted = engine.grouped(one, "head", n_visits=one.count(), n_people=one["person"].nunique(), **sums)
     counted["excess"] = np.maximum(counted["n_visits"] - counted["n_clicked"] / click_share, 0)
     counted["variance"] = counted["n_visits"] + counted["n_clicked"] * (1 / click_share**2 - 2 / click_share)
-    return counted[(counted["n_visits"] >= MIN_VISITS) & (counted["n_people"] >= MINIMUM) & (counted["excess"] > 0)].reset_index(drop=True)
+    return counted[
+        (counted["n_visits"] >= MIN_VISITS) & (counted["n_people"] >= MINIMUM) & (counted["excess"] > 0)
+    ].reset_index(drop=True)
 
 
 def _visit_value(rows: ir.Table, failed: ir.Table, order_lines: Table, *, unit: str) -> tuple[Estimate | None, bool]:
@@ -316,7 +320,9 @@ def _in_words(themes: pd.DataFrame, named: pd.DataFrame, queries: pd.DataFrame) 
         ["n_visits", "text"], ascending=[False, True], kind="stable"
     )
     members = typed.groupby("head")["text"].apply(list)
-    often = typed[(typed["n_visits"] >= MIN_VISITS) & (typed["n_people"] >= MINIMUM)].groupby("head")["text"].apply(list)
+    often = (
+        typed[(typed["n_visits"] >= MIN_VISITS) & (typed["n_people"] >= MINIMUM)].groupby("head")["text"].apply(list)
+    )
     out = themes.assign(
         theme=[often[head][0] if head in often.index else head for head in themes["head"]],
         query=["; ".join(often.get(head, [])[1:5]) for head in themes["head"]],

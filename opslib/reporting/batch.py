@@ -133,6 +133,7 @@ class _Work:
                 records=records,
                 fingerprint=plan.fingerprint,
                 before=before,
+                exports=manifest.read_exports(self.shown),
             )
             target = publishing.publish(self.folder, name)
         return RunResult(

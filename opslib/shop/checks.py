@@ -373,7 +373,10 @@ def lines_by_status(order_lines: ir.Table, *, period: Period | None = None) -> i
     days = order_lines["ordered_on"]
     lines = order_lines if period is None else order_lines.filter(days.between(period.start, period.end))
     counted = lines.group_by("status").aggregate(
-        n_lines=lines.count(), n_orders=lines["order_id"].nunique(), n_customers=buyer(lines).nunique(), revenue_amount=lines["revenue_amount"].sum()
+        n_lines=lines.count(),
+        n_orders=lines["order_id"].nunique(),
+        n_customers=buyer(lines).nunique(),
+        revenue_amount=lines["revenue_amount"].sum(),
     )
     return counted.order_by("status")
 
