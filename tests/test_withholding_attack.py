@@ -20,6 +20,7 @@ from opslib.segmentation import rfm_scores
 from tests.small_shop import COUNTRIES, identities, write_small_project
 
 FEW = 10
+YEAR = ("--start", "2025-10-01", "--end", "2026-09-30")
 PAGES = ("00", "20", "22", "31", "32", "70")
 _CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>", re.DOTALL)
 _NUMBER = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\d.,])\d+(?:\.\d+)?")
@@ -50,8 +51,7 @@ def shop(tmp_path_factory):
 def by_country(shop):
     """The project, with the report by country put in the place of that of the whole shop."""
     project, tables = shop
-    done = command(project, "run", "small", *only(("31", "32", "70")), "--each", "country", "--start", "2025-10-01",
-                  "--end", "2026-09-30")  # fmt: skip
+    done = command(project, "run", "small", *only(("31", "32", "70")), "--each", "country", *YEAR)  # fmt: skip
     return project, tables, done.stdout
 
 
@@ -207,7 +207,7 @@ def test_no_report_holds_pages_of_the_whole_beside_pages_of_its_parts(by_country
     assert names
     assert all("--country" in name for name in names)
     assert_nothing_small_is_told({p.name: p.read_text() for p in latest(project).iterdir()}, paid_lines(tables))
-    command(project, "run", "small", "--only", "22")
+    command(project, "run", "small", "--only", "22", *YEAR)
     assert {p.stem for p in latest(project).glob("[0-9]*.html")} == {"22_market_structure"}
     assert "other rows" in (latest(project) / "index.html").read_text()
 
