@@ -49,8 +49,9 @@ def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -
         people, title, ax = options.pop("people", UNSAID), options.pop("title", None), options.pop("ax", None)
         result, *rest = given or (options.pop(next(iter(options))),)
         result = suppressed(result, people, of=f"charts.{draw.__name__}")
-        is_withheld = isinstance(result, pd.DataFrame) and WITHHELD in result and bool(result[WITHHELD].all())
-        if (has_nothing(result) and not draws_empty) or (is_withheld and len(result)):
+        if isinstance(result, pd.DataFrame) and len(result) and WITHHELD in result and result[WITHHELD].all():
+            return None
+        if has_nothing(result) and not draws_empty:
             return None
         with theme.drawn_on(ax):
             _titles.append(title or "")
