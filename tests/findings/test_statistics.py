@@ -18,7 +18,6 @@ MARCH = Period.parse("2026-03-01", "2026-03-31")
 SEEN = Coverage(date(2026, 1, 1), date(2026, 3, 31))
 
 
-
 @pytest.fixture(autouse=True)
 def everybody():
     """Tables that are counted by hand stand for few: here nobody is withheld."""
