@@ -64,13 +64,15 @@ class Suppression:
     dimensions: tuple[str, ...]
     cells: frozenset[Group]
 
-    def apply(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def apply(self, frame: pd.DataFrame, *, kept: Sequence[str] = ()) -> pd.DataFrame:
         """The frame with all measures of withheld cells missing and a column ``is_withheld``.
 
         Parameters
         ----------
         frame : DataFrame
             One row a cell, with the columns ``dimensions``; every other column that is not text is a measure.
+        kept : sequence of str
+            Columns that are no measures, since they follow from ``dimensions``.
 
         Returns
         -------
@@ -79,7 +81,7 @@ class Suppression:
         """
         require_columns(frame.columns, self.dimensions, "withholding")
         hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
-        measures = [name for name in frame.columns if hidden.any() and name not in (*self.dimensions, WITHHELD)]
+        measures = [name for name in frame.columns if hidden.any() and name not in (*self.dimensions, *kept, WITHHELD)]
         return frame.assign(**{name: _without(frame[name], hidden) for name in measures}, **{WITHHELD: hidden})
 
 
@@ -178,7 +180,7 @@ def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = M
     [['heavy', 20], ['light or zero', 73]]
     """
     require_columns(frame.columns, (people, name), "withholding")
-    small = frame[people].between(1, minimum - 1).to_numpy(copy=True)
+    small = ((frame[people] > 0) & (frame[people] < minimum)).to_numpy(copy=True)
     small[:1] = False  # nothing stands before the first
     groups = np.cumsum(~small)
     sums = {column: "sum" for column in frame.columns if column != name}

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import pandas as pd
 
 from opslib.errors import ParameterError
-from opslib.privacy import MINIMUM, WITHHELD, Group, Suppression, plan_suppression
+from opslib.privacy import MINIMUM, WITHHELD, Group, Suppression, plan_suppression, redact
 
 Result = TypeVar("Result")
 _Given = ParamSpec("_Given")
@@ -37,17 +37,21 @@ class People:
 
     Parameters
     ----------
-    count : str
-        Column with the number of distinct people of each row.
+    count : str or tuple of str
+        Column with the number of distinct people of each row; several where a row speaks of several sides (before and
+        after), of which none may be few.
     by : tuple of str
         Columns that name a row.
     adds_up : bool
         Whether rows add up to a total, from which a single withheld one could be worked out.
+    follows : tuple of str
+        Columns that follow from those of ``by`` and stay as they are.
     """
 
-    count: str
+    count: str | tuple[str, ...]
     by: tuple[str, ...]
     adds_up: bool = True
+    follows: tuple[str, ...] = ()
 
 
 #: Counts by group, None where rows are not people, or not said.
@@ -80,19 +84,28 @@ def begin(*, minimum: int = MINIMUM, is_strict: bool = False) -> None:
     _page.withheld.clear()
 
 
-def counted(frame: pd.DataFrame, count: str | None, *, by: Iterable[str] = (), adds_up: bool = True) -> pd.DataFrame:
+def counted(
+    frame: pd.DataFrame,
+    count: str | tuple[str, ...] | None,
+    *,
+    by: Iterable[str] = (),
+    adds_up: bool = True,
+    follows: Iterable[str] = (),
+) -> pd.DataFrame:
     """The frame, which now carries whom its rows stand for; filters, sorting and chosen columns keep it.
 
     Parameters
     ----------
     frame : DataFrame
         One row a group of people.
-    count : str or None
-        Column with the number of distinct people of each row; None: rows are not people.
+    count : str, tuple of str or None
+        Column with the number of distinct people of each row, or of each side of it; None: rows are not people.
     by : iterable of str
         Columns that name a row.
     adds_up : bool
         Whether rows add up to a total; not, where each holds the one before.
+    follows : iterable of str
+        Columns that follow from those of ``by`` and stay as they are.
 
     Returns
     -------
@@ -103,44 +116,35 @@ def counted(frame: pd.DataFrame, count: str | None, *, by: Iterable[str] = (), a
     --------
     >>> sizes = counted(pd.DataFrame({"segment": ["a"], "n_customers": [4]}), "n_customers", by=["segment"])
     >>> sizes[sizes["n_customers"] > 1].attrs["people"]
-    People(count='n_customers', by=('segment',), adds_up=True)
+    People(count='n_customers', by=('segment',), adds_up=True, follows=())
     """
-    frame.attrs[_KEY] = None if count is None else People(count, tuple(by), adds_up)
+    frame.attrs[_KEY] = None if count is None else People(count, tuple(by), adds_up, tuple(follows))
     return frame
 
 
 def of_people(
-    count: str, *, by: tuple[str, ...]
+    count: str | tuple[str, ...], *, by: tuple[str, ...], **more: Any
 ) -> Callable[[Callable[_Given, pd.DataFrame]], Callable[_Given, pd.DataFrame]]:
     """Have a function's frame carry whom its rows stand for: see `counted`.
 
     Parameters
     ----------
-    count : str
-        Column with the number of distinct people of each row.
+    count : str or tuple of str
+        Column with the number of distinct people of each row, or of each side of it.
     by : tuple of str
         Columns that name a row.
+    **more
+        As for `counted`.
     """
 
     def carrying(make: Callable[_Given, pd.DataFrame]) -> Callable[_Given, pd.DataFrame]:
         @functools.wraps(make)
         def made(*given: _Given.args, **chosen: _Given.kwargs) -> pd.DataFrame:
-            return counted(make(*given, **chosen), count, by=by)
+            return counted(make(*given, **chosen), count, by=by, **more)
 
         return made
 
     return carrying
-
-
-def smallest_side(sizes: pd.DataFrame) -> pd.Series:
-    """Fewest people that each row speaks of: its smallest number that is not 0, 0 where all are.
-
-    Examples
-    --------
-    >>> smallest_side(pd.DataFrame({"before": [5, 0, 0], "after": [9, 4, 0]})).tolist()
-    [5.0, 4.0, 0.0]
-    """
-    return sizes.astype("float64").where(sizes > 0).min(axis=1).fillna(0.0)
 
 
 def suppressed(result: Result, people: Said = UNSAID, *, of: str = "this result") -> Result:
@@ -186,7 +190,7 @@ def suppressed(result: Result, people: Said = UNSAID, *, of: str = "this result"
             return _cut(result, said) if said else result  # type: ignore[return-value]
     elif is_dataclass(result) and not isinstance(result, type):
         frames = {part.name: getattr(result, part.name) for part in fields(result)}
-        known = {name: _cut(frame, frame.attrs[_KEY]) for name, frame in frames.items() if _says(frame)}
+        known = {name: suppressed(frame) for name, frame in frames.items() if _says(frame)}
         if known or all(frame.empty for frame in frames.values() if isinstance(frame, pd.DataFrame)):
             return replace(result, **known)
     if _page.is_strict:
@@ -206,30 +210,36 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
     missing = [name for name in people.by if name not in frame.columns]
     if missing:
         raise ParameterError(f"people: rows are named by {', '.join(people.by)}, and the table has no '{missing[0]}'")
-    earlier = _earlier(frame, people.by)
+    earlier, sides = _earlier(frame, people.by), [people.count] if isinstance(people.count, str) else [*people.count]
     if WITHHELD in frame.columns:
         gone = frozenset(_cells(frame[frame[WITHHELD].astype(bool)], people.by))
-    elif people.count in frame.columns:
-        sizes = frame[[*people.by, people.count]].fillna({people.count: 0})
-        also = frozenset(_cells(frame[earlier], people.by))
-        if people.adds_up:
-            gone = plan_suppression(
-                sizes, people=people.count, dimensions=people.by, minimum=_page.minimum, also=also
-            ).cells
-        else:
-            gone = frozenset(
-                _cells(sizes[(sizes[people.count] > 0) & (sizes[people.count] < _page.minimum)], people.by)
-            )
+    elif set(sides) <= set(frame.columns):
+        sizes = frame[[*people.by, *sides]].fillna(dict.fromkeys(sides, 0))
+        is_small = ((sizes[sides] > 0) & (sizes[sides] < _page.minimum)).any(axis=1)
+        gone, more = frozenset(), frozenset(_cells(frame[earlier | is_small], people.by))
+        while people.adds_up and more != gone:  # what one side takes along, another may have to close again
+            gone = more
+            plans = [
+                plan_suppression(sizes, people=side, dimensions=people.by, minimum=_page.minimum, also=gone)
+                for side in sides
+            ]
+            more = gone.union(*(plan.cells for plan in plans))
+        gone = more
     elif people.by in _page.withheld:
         gone = frozenset()
     else:
         raise ParameterError(
-            f"people: the table has no column '{people.count}', and no table before it had the sizes of these groups; "
+            f"people: the table has no column '{sides[0]}', and no table before it had the sizes of these groups; "
             "show their sizes first"
         )
     gone |= frozenset(_cells(frame[earlier], people.by))
     _page.withheld[people.by] = _page.withheld.get(people.by, frozenset()) | gone
-    return Suppression(dimensions=people.by, cells=gone).apply(frame)
+    shown = Suppression(dimensions=people.by, cells=gone).apply(frame, kept=people.follows)
+    for name in (name for name in people.by if shown[WITHHELD].any() and pd.api.types.is_string_dtype(shown[name])):
+        shown[name] = shown[name].mask(
+            shown[WITHHELD], shown[name].map(redact, na_action="ignore")
+        )  # may name one person
+    return shown
 
 
 def _earlier(frame: pd.DataFrame, by: tuple[str, ...]) -> pd.Series:

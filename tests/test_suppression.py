@@ -50,6 +50,25 @@ def test_groups_that_are_small_only_later_stay_withheld_from_there_on():
     assert suppressed(sizes(a=50, b=300, c=40), BY_SEGMENT)["n_customers"].isna().tolist() == [True, False, True]
 
 
+def test_neither_side_of_a_change_leaves_a_group_alone():
+    # All of 'new' came later and all of 'gone' left: on each side the total would tell the other one's few.
+    sides = pd.DataFrame({"segment": ["gone", "new", "a", "b"], "n_before": [5, 0, 90, 40], "n_after": [0, 5, 80, 60]})
+    shown = suppressed(sides, People(("n_before", "n_after"), ("segment",)))
+    for side in ("n_before", "n_after"):
+        assert sides[side].sum() - shown[side].sum() >= 10
+
+
+def test_a_part_of_one_person_is_few_too():
+    best = pd.DataFrame({"top_share": [0.01, 0.5], "n": [0.27, 13.5], "revenue_amount": [122.92, 900.0]})
+    shown = suppressed(best, People("n", ("top_share",), adds_up=False))
+    assert shown["revenue_amount"].isna().tolist() == [True, False]
+
+
+def test_the_name_of_a_withheld_group_is_redacted():
+    sizes = pd.DataFrame({"country": ["jo@example.org", "DE", "FR"], "n_customers": [1, 300, 40]})
+    assert suppressed(sizes, People("n_customers", ("country",)))["country"].tolist() == ["[e-mail]", "DE", "FR"]
+
+
 def test_what_is_withheld_stays_so_when_it_is_shown_again():
     once = suppressed(sizes(a=4, b=300, c=40), BY_SEGMENT)
     assert suppressed(once, BY_SEGMENT).equals(once)

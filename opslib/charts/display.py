@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from opslib.charts import theme
 from opslib.errors import ReportError
+from opslib.privacy import WITHHELD
 from opslib.suppression import UNSAID, suppressed
 
 _ALT = "opslib_alt"
@@ -33,7 +34,7 @@ _titles: list[str] = []
 
 
 def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -> Callable[_Given, Axes | None]:
-    """Give a draw function what all have in common: ``people``, ``title``, ``ax``, and nothing drawn of an empty result.
+    """Give a draw function what all have in common: ``people``, ``title``, ``ax``, and nothing drawn of an empty or withheld result.
 
     Small groups are withheld from the result, its first argument, before it is drawn (`suppression.suppressed`). ``title``
     takes the place of the one made from the result, ``ax`` of a new figure. With ``draws_empty`` the function says itself
@@ -48,6 +49,8 @@ def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -
         people, title, ax = options.pop("people", UNSAID), options.pop("title", None), options.pop("ax", None)
         result, *rest = given or (options.pop(next(iter(options))),)
         result = suppressed(result, people, of=f"charts.{draw.__name__}")
+        if isinstance(result, pd.DataFrame) and len(result) and WITHHELD in result and result[WITHHELD].all():
+            return None
         if has_nothing(result) and not draws_empty:
             return None
         with theme.drawn_on(ax):

@@ -50,7 +50,7 @@ def draw_cohorts(
     return finish(
         ax,
         title=(plain if len(seen) else "No cohort has been observed for a whole period yet"),
-        subtitle="share of a cohort's customers that bought, by age; hatched: not over, or not observed",
+        subtitle="share of a cohort's customers that bought, by age; hatched: not over, not observed, or withheld",
         alt=f"A heat map of {formats.count_of(len(grid), 'cohort')} by {formats.count_of(grid.shape[1], 'age')}.{extremes}",
     )
 

@@ -11,6 +11,7 @@ import opslib
 from opslib.cli.new_page import page_app
 from opslib.cli.proposal import proposal_app
 from opslib.cli.run import demo, prune, run
+from opslib.cli.segment import segment_app
 from opslib.cli.shop import shop_app
 from opslib.errors import OpslibError
 
@@ -28,6 +29,7 @@ app.command()(prune)
 app.add_typer(shop_app, name="shop")
 app.add_typer(page_app, name="page")
 app.add_typer(proposal_app, name="proposal")
+app.add_typer(segment_app, name="segment")
 
 
 def _version(is_asked: bool) -> None:

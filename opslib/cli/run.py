@@ -136,7 +136,7 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: BatchFile, options: 
     folder = proposals_of(shop.name)
     common = {"is_partial": bool(wish.notebooks), "promises": _promises(folder), **plans.shop_facts(shop), **options}
     known = {name: value for name, value in parameters.items() if name != "proposal"}
-    grid = {name: _values(name, wish.each[name], shop) for name in wish.each} if others else {}
+    grid = {name: _values(name, wish, shop) for name in wish.each} if others else {}
     plan = plans.plan_run(shop.name, others, parameters=known, start=wish.start, end=wish.end, each=grid, **common)
     finished = [name for name, item in load_proposals(folder).items() if not item.to_do] if about else []
     ids = [parameters["proposal"]] if "proposal" in parameters else finished
@@ -169,28 +169,32 @@ def _address(shop: str, root: Path) -> str:
     return os.path.relpath(path.resolve(), root)
 
 
-def _few(column: str, shop: OpenShop) -> list[str]:
-    """Values that get no page: of too few people, and those whose pages would reveal them beside the whole shop's."""
+def _few(column: str, wish: BatchFile, shop: OpenShop) -> list[str]:
+    """Values that get no page: of too few people in the days of some page, and those that would reveal these."""
     from opslib import engine
+    from opslib.metrics import with_local_days
     from opslib.privacy import plan_suppression
-    from opslib.shop.choices import people_by
+    from opslib.shop.choices import DEFAULTS, choose_period, people_by
 
-    counts = people_by(shop.tables, [column])
-    if counts is None:
-        return []
-    frame = engine.collect(counts, max_rows=10_000)
-    cells = plan_suppression(frame[frame[column].notna()], people="n_people", dimensions=[column]).cells
-    return sorted(str(value) for (value,) in cells)
+    tables = with_local_days(shop.tables, zone=shop.time_zone)
+    cells: set[str] = set()
+    for period in {choose_period(shop, start=wish.start, end=wish.end, default=default) for default in DEFAULTS}:
+        counts = people_by(tables, [column], period=period)
+        if counts is not None:
+            frame = engine.collect(counts, max_rows=10_000)
+            plan = plan_suppression(frame[frame[column].notna()], people="n_people", dimensions=[column])
+            cells |= {str(value) for (value,) in plan.cells}
+    return sorted(cells)
 
 
-def _values(column: str, asked: tuple[Any, ...], shop: OpenShop) -> list[str]:
+def _values(column: str, wish: BatchFile, shop: OpenShop) -> list[str]:
     """Values of an ``--each``: those given, or all that the orders have, without those of too few people."""
     from opslib.privacy import MINIMUM
     from opslib.shop.choices import require_group
 
     require_group(column, asked_by=f"--each {column}")
-    few = _few(column, shop)
-    kept = [value for value in _all_values(column, asked, shop) if value not in few]
+    few = _few(column, wish, shop)
+    kept = [value for value in _all_values(column, wish.each[column], shop) if value not in few]
     if few:
         typer.echo(
             f"left out, since they or the rest would tell about fewer than {MINIMUM} people: {column} {', '.join(few)}"

@@ -11,6 +11,7 @@ from opslib.finding import About, Compared, Facts, Finding, answer
 from opslib.findings.wording import estimate_of
 from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
 from opslib.metrics import METRICS
+from opslib.privacy import WITHHELD
 from opslib.stats.estimates import Estimate
 from opslib.suppression import suppressed
 
@@ -52,10 +53,12 @@ def findings(kpis: pd.DataFrame, factors: pd.DataFrame, retention: pd.DataFrame,
         Revenue and why it moved first, then a key figure a metric, then each change that is known, against the period
         before and the year before.
     """
+    kpis, factors = suppressed(kpis), suppressed(factors)
     current = kpis[(kpis["comparison"] == "current") & kpis["value"].notna()]
     known = [metric for metric in ("revenue", *_TOLD) if metric in set(current["metric"])]
     found = [_figure(kpis, metric, page.currency) for metric in known]
-    found[1:1] = _reason(factors, kpis, page.currency) if len(factors) else []
+    is_told = len(factors) and factors["effect_amount"].notna().all()
+    found[1:1] = _reason(factors, kpis, page.currency) if is_told else []
     changes = [_change(kpis, metric, side) for side in _COMPARED for metric in known]
     return (*found, *_retention(retention), *(change for change in changes if change is not None))
 
@@ -122,7 +125,7 @@ def _against(kpis: pd.DataFrame, metric: str, currency: str) -> str:
     parts = []
     for comparison in _COMPARED:
         row = _row(kpis, metric, comparison)
-        if row is None or row["status"] == "unobserved":
+        if row is None or row["status"] == "unobserved" or row.get(WITHHELD, False):
             continue
         if math.isnan(float(row["change_share"])):
             why = row["note"] or (f"{_said(row, currency)} then" if row["status"] == "complete" else row["status"])
@@ -225,5 +228,5 @@ def _retention(retention: pd.DataFrame) -> Iterator[Finding]:
         estimate=estimate,
         section="retention",
         caveat="Customers of the first cohort may be older than the data.",
-        about=About(people=int(row["n_active"])),
+        about=About(people={name: int(row[name]) for name in ("n_customers", "n_active")}),
     )

@@ -21,7 +21,7 @@ _COLUMNS = ["cohort", "age", "period_start", "status", "n_customers", "n_active"
 _COLUMNS += ["revenue_amount"]
 
 
-@of_people("n_active", by=("cohort", "age"))
+@of_people(("n_customers", "n_active"), by=("cohort", "period_start"), follows=("age",))
 def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "month") -> pd.DataFrame:
     """Share of each cohort that orders again 0, 1, 2, ... periods after its first order.
 

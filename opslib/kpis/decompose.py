@@ -13,10 +13,10 @@ import pandas as pd
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, order_totals, paid, require_table_columns, with_column
-from opslib.metrics.blocks import Table
+from opslib.metrics.blocks import Table, buyer
 from opslib.periods import Coverage, Period
 from opslib.stats.decomposition import group_effects, lmdi_effects
-from opslib.suppression import counted, of_people, smallest_side
+from opslib.suppression import counted, of_people
 
 _CHANGES = [
     "group",
@@ -26,7 +26,8 @@ _CHANGES = [
     "volume_amount",
     "mix_amount",
     "rate_amount",
-    "n_least",
+    "n_before",
+    "n_after",
 ]
 FACTORS = ("buyers", "orders_per_buyer", "items_per_order", "price_per_item")
 
@@ -49,7 +50,7 @@ def decompose_change(
     -------
     DataFrame
         One row a factor: factor, before, after, effect_amount (they sum to the change of revenue), effect_share (of
-        revenue before; missing if that is 0).
+        revenue before; missing if that is 0), n_before and n_after (buyers).
 
     Raises
     ------
@@ -86,7 +87,8 @@ def decompose_change(
     effects = lmdi_effects(before, after)
     share = effects / row["revenue0"] if row["revenue0"] else np.full(len(effects), np.nan)
     told = {"factor": FACTORS, "before": before, "after": after, "effect_amount": effects, "effect_share": share}
-    return pd.DataFrame(told)
+    told |= {"n_before": row["buyers0"], "n_after": row["buyers1"]}
+    return counted(pd.DataFrame(told), ("n_before", "n_after"), by=["factor"], adds_up=False)
 
 
 _LEVELS = ("buyers", "orders", "items", "revenue")
@@ -109,7 +111,7 @@ def _comparable(coverage: Coverage | None, period: Period, baseline: Period) -> 
     return coverage is None or coverage.status(baseline) == coverage.status(period) == "complete"
 
 
-@of_people("n_least", by=("group",))
+@of_people(("n_before", "n_after"), by=("group",))
 def decompose_by(
     order_lines: Table,
     *,
@@ -139,8 +141,8 @@ def decompose_by(
     DataFrame
         One row a group, largest change first: group (the value of ``by``; missing values as their own), revenue_before,
         revenue_after, change_amount, volume_amount (the shop's items in all), mix_amount (the group's share of them),
-        rate_amount (revenue an item), n_least (customers, orders where none is known, in the period that had fewer of
-        them, and one at least). The three sum to the change of the group, the groups to that of the shop.
+        rate_amount (revenue an item), n_before and n_after (customers, and
+        orders without one). The three sum to the change of the group, the groups to that of the shop.
 
     Raises
     ------
@@ -162,7 +164,7 @@ def decompose_by(
         return pd.DataFrame(columns=_CHANGES)
     lines = paid(order_lines)
     lines = with_column(lines, by, {} if products is None else {"products": engine.as_table(products)}, why="by")
-    person = lines["customer_id" if "customer_id" in lines.columns else "order_id"]
+    person = buyer(lines)
     rows = lines.select(
         group=lines[by], day=order_day(lines), items=lines["quantity"], amount=line_revenue(lines), person=person
     )
@@ -172,10 +174,9 @@ def decompose_by(
         inside = _within(rows["day"], part)
         sums[f"items_{label}"] = rows["items"].sum(where=inside).cast("float64")
         sums[f"revenue_{label}"] = rows["amount"].sum(where=inside).cast("float64")
-        sums[f"people_{label}"] = rows["person"].nunique(where=inside).cast("float64")
+        sums[f"n_{label}"] = rows["person"].nunique(where=inside).cast("float64")
     found = engine.grouped(rows, "group", **sums)
     found = found.fillna(dict.fromkeys(sums, 0.0)).astype(dict.fromkeys(sums, "float64"))
-    found["n_least"] = smallest_side(found[["people_before", "people_after"]])
     return group_effects(found, units="items", total="revenue")[_CHANGES]
 
 

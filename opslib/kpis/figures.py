@@ -17,6 +17,8 @@ from opslib.kpis.intervals import PeriodSums, change_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_moments, unit_values
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
+from opslib.privacy import WITHHELD
+from opslib.suppression import counted, suppressed
 
 KPIS: tuple[str, ...] = (
     "revenue",
@@ -62,8 +64,9 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
 
 
 _FIGURE = ("metric", "title", "unit")
-_VALUE = ("status", "value", "lower", "upper", "n")
+_VALUE = ("status", "value", "lower", "upper", "n", "n_least")
 _CHANGE = ("change_share", "change_lower", "change_upper")
+_BY = ("metric", "comparison", "start", "end")
 _TABLE = (*_FIGURE, "comparison", "period", "start", "end", "n_days", *_VALUE, *_CHANGE, "note")
 _SERIES = (*_FIGURE, "start", "label", "n_days", *_VALUE)
 
@@ -88,8 +91,8 @@ def kpi_table(
     -------
     DataFrame
         One row a figure and period: metric, title, unit, comparison (current, previous, year_before), period (label),
-        start, end, n_days, status, value, lower, upper (of ratios; a total is counted), n (buyers), change_share,
-        change_lower, change_upper (from that period to the current one), note. An unobserved period has no value,
+        start, end, n_days, status, value, lower, upper (of ratios; a total is counted), n (buyers), n_least (fewest
+        people that the figure speaks of: buyers with a numerator, or with the rest of the denominator), change_share, change_lower, change_upper (from that period to the current one), note, n_least_now (of the current period). An unobserved period has no value,
         and there is a change only between complete periods.
 
     Examples
@@ -114,11 +117,14 @@ def kpi_table(
             row |= {"start": pd.Timestamp(other.start), "end": pd.Timestamp(other.end)}
             row |= _figure(metric, sides[name], coverage.status(other))
             row |= _noted(metric, sides[name], other, coverage)
+            row["n_least"] = _least(sums[name, metric.name])
             if name != "current" and is_whole[name] and is_whole["current"]:
                 change = change_interval(sides[name], sides["current"], sums[name, metric.name])
                 row |= dict(zip(_CHANGE, change, strict=True))
             rows.append(row)
-    return pd.DataFrame(rows, columns=_TABLE)
+    table = pd.DataFrame(rows, columns=_TABLE)
+    table["n_least_now"] = table["metric"].map(table[table["comparison"] == "current"].set_index("metric")["n_least"])
+    return counted(table, ("n_least", "n_least_now"), by=_BY, adds_up=False)
 
 
 def _moments(
@@ -144,6 +150,12 @@ def _moments(
         )
         terms = {"n": buyers[f"{label}__n"], **here}
         terms |= {a + b: here[a] * here[b] for a, b in combinations_with_replacement(letters, 2)}
+        terms |= {"told": engine.flag(here["y"] != 0)}
+        terms |= (
+            {"rest": engine.flag(here["d"] != (here["y"] if METRICS[name].unit == "share" else 0))}
+            if "d" in here
+            else {}
+        )
         if label != "current":
             terms |= {f"{a}0{b}1": here[a] * now[b] for a, b in product(letters, repeat=2)}
         sums |= {f"{label}__{name}__{key}": term.sum() for key, term in terms.items()}
@@ -158,7 +170,13 @@ def _figure(metric: Metric, side: PeriodSums, status: Status) -> dict[str, Any]:
     """What a figure is, and its value and interval where its days were seen."""
     ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side))
     told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
+    told["n_least"] = int(side.n)
     return told | dict(zip(("value", "lower", "upper"), ends, strict=True))
+
+
+def _least(sums: Mapping[str, float]) -> float:
+    """Fewest people that a figure speaks of: those of its numerator, or of the rest of its denominator."""
+    return min((n for name in ("told", "rest") if (n := sums.get(name, 0.0))), default=0.0)
 
 
 def _noted(metric: Metric, side: PeriodSums, period: Period, coverage: Coverage) -> dict[str, Any]:
@@ -194,7 +212,7 @@ def kpi_series(
     -------
     DataFrame
         One row a figure and piece: metric, title, unit, start, label, n_days (observed), status, value, lower, upper,
-        n (buyers). An observed piece without sales has revenue 0; an unobserved one has no value.
+        n (buyers), n_least (the same). An observed piece without sales has revenue 0; an unobserved one has no value.
 
     Examples
     --------
@@ -220,7 +238,9 @@ def kpi_series(
         side = PeriodSums.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
         row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
         rows.append(row | _figure(metric, side, status))
-    return pd.DataFrame(rows, columns=_SERIES)
+    return counted(
+        pd.DataFrame(rows, columns=_SERIES), "n_least", by=("metric", "start"), adds_up=False, follows=["n_days"]
+    )
 
 
 def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
@@ -245,6 +265,7 @@ def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
     >>> kpi_summary(pd.DataFrame(rows))[["figure", "value", "previous_change"]].values.tolist()
     [['Orders', 3.0, 0.5]]
     """
+    kpis = suppressed(kpis)
     current = kpis[kpis["comparison"] == "current"].set_index("metric")
     summary = current[["title", "value", "lower", "upper", "unit"]].rename(
         columns={"title": "figure", "lower": "value_lower", "upper": "value_upper"}
@@ -256,6 +277,8 @@ def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
         summary[name] = other["value"]
         for end, column in (("", "change_share"), ("_lower", "change_lower"), ("_upper", "change_upper")):
             summary[f"{name}_change{end}"] = other[column]
+    if WITHHELD in kpis:
+        summary[WITHHELD] = kpis.groupby("metric")[WITHHELD].any()
     return summary.reset_index(drop=True)
 
 

@@ -18,7 +18,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, day_of, line_revenue, paid, require_table_columns
 from opslib.periods import Period
-from opslib.privacy import redacted
+from opslib.privacy import MINIMUM, redacted
 from opslib.stats.estimates import Estimate
 from opslib.stats.multiplicity import adjusted
 from opslib.stats.ranks import count_draws, top_shares
@@ -38,7 +38,7 @@ N_DRAWS = 4_000
 
 _UNKNOWN_SHARE = Estimate(value=math.nan, lower=math.nan, upper=math.nan, n=0, unit="share", method="no search")
 _THEMES = (
-    "theme", "query", "n_queries", "n_visits", "n_without_result", "n_products", "visits_per_month", "worth_amount",
+    "theme", "query", "n_queries", "n_visits", "n_people", "n_without_result", "n_products", "visits_per_month", "worth_amount",
     "worth_lower", "worth_upper", "top_three_share",
 )  # fmt: skip
 
@@ -50,7 +50,7 @@ class UnmetSearches:
     Parameters
     ----------
     themes : pandas.DataFrame
-        theme (its most typed query), query (the others, most typed first), n_queries, n_visits (that searched in vain),
+        theme (its most typed query), query (the others, most typed first), n_queries, n_visits (that searched in vain), n_people (behind them),
         n_without_result (of those, to no result at all), n_products (of ours whose name
         has all words that half of the theme's searches share: then search may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_lower,
         worth_upper (a month; missing where ``visit_value`` is), top_three_share (chance of being among the best three).
@@ -76,6 +76,7 @@ def unmet_searches(
     period: Period,
     order_lines: Table | None = None,
     products: Table | None = None,
+    sessions: Table | None = None,
     unit: str = "money",
     seed: int = 0,
 ) -> UnmetSearches:
@@ -95,6 +96,8 @@ def unmet_searches(
         With ``session_id``, for money.
     products : table or None
         product_id and name, to see which themes we have products of.
+    sessions : table or None
+        session_id and visitor_id, to count the people behind visits; without it each visit counts as one.
     unit : str
         Currency of the money.
     seed : int
@@ -118,7 +121,7 @@ def unmet_searches(
     >>> found.themes[["theme", "query", "n_visits"]].values.tolist()
     [['air fryer', 'small airfryer', 42]]
     """
-    rows = _searched(searches, period)
+    rows = _searched(searches, period, sessions)
     is_told = any(not engine.is_empty(searches, name) for name in ("n_results", "clicked_product_id"))
     queries = _queries(rows)
     if not len(queries) or not is_told:
@@ -134,15 +137,15 @@ def unmet_searches(
     total, n_failed = (int(engine.collect(t.aggregate(n=t.count()))["n"].iloc[0]) for t in (rows, failed))
     themes = weighed.assign(n_products=_offered(products, cores).reindex(weighed["head"]).to_numpy())
     return UnmetSearches(
-        themes=counted(_in_words(themes, named, queries), "n_visits", by=["theme"]),
+        themes=counted(_in_words(themes, named, queries), "n_people", by=["theme"]),
         unmet_share=share(n_failed, total),
         visit_value=value,
         is_margin=is_margin,
     )
 
 
-def _searched(searches: Table, period: Period) -> ir.Table:
-    """Searches of the period: search_id, visit, text, n_results, is_clicked, is_vain (no result, and the visit clicked none)."""
+def _searched(searches: Table, period: Period, sessions: Table | None) -> ir.Table:
+    """Searches of the period: search_id, visit, person, text, n_results, is_clicked, is_vain (no result, and the visit clicked none)."""
     table = engine.as_table(searches)
     require_table_columns(table, "search_id", "searched_at", "query", name="searches")
     if not {"n_results", "clicked_product_id"} & set(table.columns):
@@ -155,7 +158,11 @@ def _searched(searches: Table, period: Period) -> ir.Table:
         visit=ibis.coalesce(*visit, ibis.literal("search ").concat(inside["search_id"].cast("string"))),
         n_results=inside["n_results"] if "n_results" in inside.columns else ibis.null("int64"), is_clicked=clicked,
     )  # fmt: skip
-    typed = rows.filter(rows["text"] != "")
+    typed = rows.filter(rows["text"] != "").mutate(person=_["visit"])
+    if sessions is not None and not engine.is_empty(sessions, "visitor_id"):
+        known = engine.as_table(sessions).select(seen="session_id", visitor="visitor_id").distinct(on="seen")
+        joined = typed.left_join(known, typed["visit"] == known["seen"])
+        typed = joined.mutate(person=ibis.coalesce(_.visitor, _.visit)).drop("seen", "visitor")
     helped = engine.flag(typed["is_clicked"]).max().over(ibis.window(group_by="visit"))
     return engine.held(typed.mutate(is_vain=(typed["n_results"] == 0) & (helped == 0)))
 
@@ -164,6 +171,7 @@ def _queries(rows: ir.Table) -> pd.DataFrame:
     """The most typed queries: visits, searches with and without result, and clicks."""
     counted = rows.group_by("text").aggregate(
         n_visits=rows["visit"].nunique(),
+        n_people=rows["person"].nunique(),
         n_none=engine.flag(rows["is_vain"]).sum(),
         n_some=engine.flag((rows["n_results"] > 0) | rows["n_results"].isnull()).sum(),
         n_clicked=engine.flag(rows["is_clicked"]).sum(),
@@ -221,17 +229,21 @@ def _themes(queries: pd.DataFrame, words: pd.DataFrame) -> tuple[pd.DataFrame, d
 
 def _theme_visits(failed: ir.Table, named: pd.DataFrame, click_share: float) -> pd.DataFrame:
     """Different visits of each theme, and how many of them were met after all."""
-    columns = ["head", "n_visits", "n_without_result", "n_clicked", "excess", "variance"]
+    columns = ["head", "n_visits", "n_people", "n_without_result", "n_clicked", "excess", "variance"]
     if not len(named):
         return pd.DataFrame(columns=columns)
     heads = failed["text"].cases(*zip(named["text"], named["head"], strict=True), else_=ibis.null("string"))
     visits = failed.mutate(head=heads).filter(_["head"].notnull()).group_by("head", "visit")
-    one = visits.aggregate(nothing=_.n_results.max() == 0, clicked=engine.flag(failed["is_clicked"]).max())
+    one = visits.aggregate(
+        nothing=_.n_results.max() == 0, clicked=engine.flag(failed["is_clicked"]).max(), person=failed["person"].min()
+    )
     sums = {"n_without_result": engine.flag(one["nothing"]).sum().cast("int64"), "n_clicked": one["clicked"].sum()}
-    counted = engine.grouped(one, "head", n_visits=one.count(), **sums)
+    counted = engine.grouped(one, "head", n_visits=one.count(), n_people=one["person"].nunique(), **sums)
     counted["excess"] = np.maximum(counted["n_visits"] - counted["n_clicked"] / click_share, 0)
     counted["variance"] = counted["n_visits"] + counted["n_clicked"] * (1 / click_share**2 - 2 / click_share)
-    return counted[(counted["n_visits"] >= MIN_VISITS) & (counted["excess"] > 0)].reset_index(drop=True)
+    return counted[
+        (counted["n_visits"] >= MIN_VISITS) & (counted["n_people"] >= MINIMUM) & (counted["excess"] > 0)
+    ].reset_index(drop=True)
 
 
 def _visit_value(rows: ir.Table, failed: ir.Table, order_lines: Table, *, unit: str) -> tuple[Estimate | None, bool]:
@@ -304,11 +316,13 @@ def _offered(products: Table | None, cores: dict[str, list[str]]) -> pd.Series:
 
 def _in_words(themes: pd.DataFrame, named: pd.DataFrame, queries: pd.DataFrame) -> pd.DataFrame:
     """Themes under their most typed query; other queries beside it where enough people typed them."""
-    typed = named.merge(queries[["text", "n_visits"]], on="text").sort_values(
+    typed = named.merge(queries[["text", "n_visits", "n_people"]], on="text").sort_values(
         ["n_visits", "text"], ascending=[False, True], kind="stable"
     )
     members = typed.groupby("head")["text"].apply(list)
-    often = typed[typed["n_visits"] >= MIN_VISITS].groupby("head")["text"].apply(list)
+    often = (
+        typed[(typed["n_visits"] >= MIN_VISITS) & (typed["n_people"] >= MINIMUM)].groupby("head")["text"].apply(list)
+    )
     out = themes.assign(
         theme=[often[head][0] if head in often.index else head for head in themes["head"]],
         query=["; ".join(often.get(head, [])[1:5]) for head in themes["head"]],

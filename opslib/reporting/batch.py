@@ -133,6 +133,7 @@ class _Work:
                 records=records,
                 fingerprint=plan.fingerprint,
                 before=before,
+                exports=manifest.read_exports(self.shown),
             )
             target = publishing.publish(self.folder, name)
         return RunResult(
@@ -224,7 +225,7 @@ class _Work:
         return tuple(kept), {titles.get(name, name): why for name, why in sorted(left_out.items())}
 
     def _why_not_kept(self, record: PageRecord, path: Path) -> str:
-        """Why an earlier page does not hold beside the new ones: it is about other data, another period, or failed."""
+        """Why an earlier page does not hold beside the new ones: it is about other data, another period or other rows, or failed."""
         if not path.is_file():
             return "its notebook is gone"
         key = self._key(load_notebook(path), record.parameters)
@@ -233,6 +234,8 @@ class _Work:
             return manifest.reason_to_run(record, key)
         if asked and not record.harvest.proposals and any(record.parameters[p] != asked[0][p] for p in PERIOD):
             return "it is about another period"
+        if asked and not record.harvest.proposals and record.parameters["where"] not in {p["where"] for p in asked}:
+            return "it is about other rows, and two pages about some of the same people could be set against each other"
         return differences(record.asked, self._resolve)
 
     def _key(self, content: Any, parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -141,6 +141,7 @@ def write_manifest(
     records: Sequence[PageRecord],
     fingerprint: str | None,
     before: Mapping[str, Any] | None,
+    exports: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write ``manifest.json``: the only place of a run that knows the time.
 
@@ -158,6 +159,8 @@ def write_manifest(
         Of the shop's data.
     before : mapping or None
         From `since.snapshot`: the report that this one was compared with.
+    exports : sequence of mapping
+        Lists of people that left the shop so far: from `read_exports` of the report before.
     """
     pages = [asdict(r) | {"queries": r.harvest.provenance.get("queries", [])} for r in records]
     for page in pages:
@@ -174,6 +177,7 @@ def write_manifest(
         "versions": versions(),
         "pages": pages,
         "before": before,
+        "exports": exports,
     }
     write_whole(folder / "manifest.json", json.dumps(content, indent=1, ensure_ascii=False))
 
@@ -182,6 +186,21 @@ def read_before(folder: Path) -> dict[str, Any] | None:
     """What the run in a folder was compared with; None for a first report."""
     path = folder / "manifest.json"
     return json.loads(path.read_text(encoding="utf-8")).get("before") if path.is_file() else None
+
+
+def read_exports(folder: Path) -> list[dict[str, Any]]:
+    """Lists of people that left the shop, as the manifest in a folder names them."""
+    path = folder / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("exports", []) if path.is_file() else []
+
+
+def note_export(folder: Path, export: Mapping[str, Any]) -> None:
+    """Name in a report's manifest that a list of people has left the shop, and when."""
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    content["exports"] = [*content.get("exports", []), {"written_at": at, **export}]
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 @cache

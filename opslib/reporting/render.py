@@ -33,6 +33,11 @@ KIND_MEANING = {
     "simulated": "computed by a model",
 }
 
+PROTECTION = (
+    "Groups of fewer than ten people are withheld, and so is what would give them away. That protects one report, its "
+    "pages by country or another group included: setting two reports, or two filters, against each other is not hindered."
+)
+
 
 @dataclass(slots=True, kw_only=True)
 class Section:
@@ -66,7 +71,13 @@ class PageExporter(TemplateExporter):
         environment = super()._create_environment()
         environment.autoescape = True
         environment.trim_blocks = environment.lstrip_blocks = True
-        environment.globals |= {"asset": asset, "policy": policy(), "KIND_MEANING": KIND_MEANING, "N_FIRST": N_FIRST}
+        environment.globals |= {
+            "asset": asset,
+            "policy": policy(),
+            "KIND_MEANING": KIND_MEANING,
+            "PROTECTION": PROTECTION,
+            "N_FIRST": N_FIRST,
+        }
         environment.filters |= {"moment": format_moment, "between": between, "estimate": estimate}
         environment.filters["together"] = keep_together
         return environment

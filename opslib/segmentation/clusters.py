@@ -72,7 +72,9 @@ class SegmentClusters:
     n_groups: int = 1
     reason: str
     trials: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_TRIALS))
-    segments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_SEGMENTS))
+    segments: pd.DataFrame = field(
+        default_factory=lambda: counted(pd.DataFrame(columns=_SEGMENTS), "n_customers", by=["cluster"])
+    )
     profiles: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_PROFILES))
     habits: pd.DataFrame
     model: SegmentModel | None = None

@@ -226,11 +226,11 @@ def require_horizon(horizon_days: int) -> None:
 
 _WORTH = (
     "segment", "n_customers", "alive_share", "alive_lower", "alive_upper", "expected_orders", "value_amount", "lower", "upper",
-    "mean_lower", "mean_upper", "customer_value_amount", "dormant_amount",
+    "mean_lower", "mean_upper", "customer_value_amount", "dormant_amount", "n_segmented",
 )  # fmt: skip
 
 
-@of_people("n_customers", by=("segment",))
+@of_people(("n_customers", "n_segmented"), by=("segment",))
 def segment_lifetime_value(
     summary: Table,
     segments: Table | None = None,
@@ -265,7 +265,7 @@ def segment_lifetime_value(
         value_amount (expected revenue), lower, upper (of what will come in: parameters, each customer's own randomness,
         and the model's error), mean_lower, mean_upper (of the expectation: uncertain parameters), customer_value_amount
         (of one), dormant_amount (what those who have stopped would bring if they were still active: the most that
-        winning them back could).
+        winning them back could), n_segmented (n_customers, and 0 without a segment: other tables have the rest alone).
 
     Raises
     ------
@@ -308,6 +308,7 @@ def segment_lifetime_value(
     for (low, high), half in ((("lower", "upper"), realised), (("mean_lower", "mean_upper"), known)):
         frame[low], frame[high] = amount * np.exp(-half), amount * np.exp(half)
     frame = frame.assign(customer_value_amount=frame["value_amount"] / frame["n_customers"], dormant_amount=dormant)
+    frame["n_segmented"] = frame["n_customers"].where(frame["segment"] != UNSEGMENTED, 0)
     return frame.sort_values(["value_amount", "segment"], ascending=[False, True], ignore_index=True)
 
 

@@ -16,7 +16,7 @@ from opslib.periods import Grain, require_grain
 from opslib.segmentation.rfm import customer_totals
 from opslib.stats.decomposition import group_effects
 from opslib.stats.shares import share
-from opslib.suppression import of_people, smallest_side
+from opslib.suppression import of_people
 
 NOBODY = "not a customer"
 """Segment of a customer who is in one of the two tables only."""
@@ -87,7 +87,7 @@ def _pairs(before: Table, after: Table, by: str) -> ir.Table:
     return pairs.select(**{name: pairs[name].fill_null(value) for name, value in filled.items()})
 
 
-@of_people("n_least", by=("segment",))
+@of_people(("n_before", "n_after"), by=("segment",))
 def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
     """Revenue change of each segment as number of customers, mix and revenue per customer, exactly.
 
@@ -103,9 +103,8 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     DataFrame
         One row a segment, largest change first: segment, n_before, n_after, revenue_before, revenue_after,
         change_amount, growth_share (of the whole change; missing if that is 0), volume_amount (customers in all),
-        mix_amount (the segment's share of them), rate_amount (revenue a customer), n_least (the smaller number of its
-        customers that is not 0: fewest people that the row speaks of). The three amounts sum to the change of the
-        segment, the segments to that of the shop.
+        mix_amount (the segment's share of them), rate_amount (revenue a customer). The three amounts sum to the
+        change of the segment, the segments to that of the shop.
 
     Examples
     --------
@@ -127,7 +126,7 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     whole = (growth["revenue_after"] - growth["revenue_before"]).sum()
     growth = group_effects(growth, units="n", total="revenue")
     growth.insert(6, "growth_share", growth["change_amount"] / (whole or np.nan))
-    return growth.assign(n_least=smallest_side(growth[["n_before", "n_after"]]).astype("int64"))
+    return growth
 
 
 @of_people("n_customers", by=("cohort", "segment"))

@@ -16,6 +16,7 @@ from opslib import contracts, departments, engine
 from opslib.contracts import CONTRACTS, ColumnContract, Severity, TableContract, Violation
 from opslib.engine import as_table, collect, unlogged
 from opslib.errors import ParameterError
+from opslib.metrics.blocks import buyer
 from opslib.periods import Period
 from opslib.shop import coverage
 from opslib.shop.derived import with_contract_columns
@@ -367,12 +368,15 @@ def lines_by_status(order_lines: ir.Table, *, period: Period | None = None) -> i
     Returns
     -------
     ibis.Table
-        status, n_lines, n_orders, revenue_amount; by status.
+        status, n_lines, n_orders, n_customers (a guest's order is one of its own), revenue_amount; by status.
     """
     days = order_lines["ordered_on"]
     lines = order_lines if period is None else order_lines.filter(days.between(period.start, period.end))
     counted = lines.group_by("status").aggregate(
-        n_lines=lines.count(), n_orders=lines["order_id"].nunique(), revenue_amount=lines["revenue_amount"].sum()
+        n_lines=lines.count(),
+        n_orders=lines["order_id"].nunique(),
+        n_customers=buyer(lines).nunique(),
+        revenue_amount=lines["revenue_amount"].sum(),
     )
     return counted.order_by("status")
 

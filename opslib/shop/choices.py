@@ -14,13 +14,14 @@ from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ParameterError, nearest
 from opslib.metrics import Filter, with_column, with_local_days
-from opslib.metrics.blocks import day_of
+from opslib.metrics.blocks import buyer, day_of
 from opslib.periods import Coverage, Period, floor_date, parse_date, shift_months
 from opslib.privacy import IDENTITY_COLUMNS
 from opslib.shop import reads
 from opslib.shop.opening import Shop
 
 Default = Literal["month", "year", "all"]
+DEFAULTS: tuple[Default, ...] = ("month", "year", "all")
 #: Days that pages of a shop without dates are about, since every page is about some; no shop has any data there.
 NO_DATES = Period(date(1900, 1, 1), date(1900, 12, 31))
 
@@ -270,7 +271,7 @@ def require_group(column: str, *, asked_by: str) -> None:
 def people_by(
     tables: Mapping[str, ir.Table], columns: Sequence[str] = (), *, period: Period | None = None
 ) -> ir.Table | None:
-    """Distinct people of each group: customers of the orders, else visitors of the events; None where neither is known.
+    """Distinct people of each group: customers of the orders (a guest's order is one), else visitors of the events; else None.
 
     Parameters
     ----------
@@ -286,12 +287,13 @@ def people_by(
     ibis.Table or None
         ``columns`` and ``n_people``.
     """
-    for name, person, day in (("order_lines", "customer_id", "ordered_at"), ("events", "visitor_id", "occurred_at")):
+    for name, person, day in (("order_lines", "order_id", "ordered_at"), ("events", "visitor_id", "occurred_at")):
         if name in tables and {person, *columns} <= set(tables[name].columns):
             rows = tables[name]
             if period is not None:
                 rows = rows.filter(day_of(rows, day).between(period.start, period.end))
-            return rows.aggregate(by=list(columns), n_people=rows[person].nunique())
+            who = buyer(rows) if name == "order_lines" else rows[person]
+            return rows.aggregate(by=list(columns), n_people=who.nunique())
     return None
 
 

@@ -6,15 +6,20 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write beside, force it to the disk, then move over: a reader sees the old file or the new one, never half."""
+def write_whole(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write beside, force it to the disk, then move over: a reader sees the old file or the new one, never half.
+
+    ``mode`` is that of the file from its first byte on, less what the process masks.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8", newline="\n") as file:
+    opener = partial(os.open, mode=mode)
+    with open(beside, "w", encoding="utf-8", newline="\n", opener=opener) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

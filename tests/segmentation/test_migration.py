@@ -74,7 +74,6 @@ def test_growth_by_hand() -> None:
     growth = segment_growth(BEFORE, AFTER).set_index("segment")
     assert growth["change_amount"].to_dict() == {"loyal": -14.0, "at risk": 2.0, "new": 2.0}
     assert growth["growth_share"].to_dict() == {"loyal": 1.4, "at risk": -0.2, "new": -0.2}
-    assert growth["n_least"].to_dict() == {"loyal": 2, "at risk": 1, "new": 1}  # 3 and 2, none and 1, 1 and 1
     # Four customers before and after: nothing comes from their number.
     assert growth["volume_amount"].tolist() == [0.0, 0.0, 0.0]
     weight = (21 - 35) / np.log(21 / 35)

@@ -189,8 +189,14 @@ def test_only_paid_lines_are_revenue_and_the_others_are_counted(tmp_path: Path) 
     frame = ORDERS.assign(State=["paid"] * 2 + ["voided"] + ["paid"] * 6)
     lines = open_rows(tmp_path, frame, columns={**COLUMNS, "status": "State"}).table("order_lines")
     assert engine.collect(checks.lines_by_status(lines)).to_dict("records") == [
-        {"status": "paid", "n_lines": 8, "n_orders": 3, "revenue_amount": pytest.approx(REVENUE - 30)},
-        {"status": "voided", "n_lines": 1, "n_orders": 1, "revenue_amount": 30.0},
+        {
+            "status": "paid",
+            "n_lines": 8,
+            "n_orders": 3,
+            "n_customers": 2,
+            "revenue_amount": pytest.approx(REVENUE - 30),
+        },
+        {"status": "voided", "n_lines": 1, "n_orders": 1, "n_customers": 1, "revenue_amount": 30.0},
     ]
 
     def paid(first: str, last: str) -> int:
