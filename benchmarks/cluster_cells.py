@@ -10,7 +10,7 @@ from opslib.stats.cluster_randomised import cluster_effect
 
 
 def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
-    """Runs of a cluster experiment: clusters differ for good and wobble from period to period; see `Family`."""
+    """Runs of a cluster experiment: clusters differ permanently and vary from period to period; see `Family`."""
     n, n_treated = cell.settings["clusters"], cell.settings["treated"]
     lasting = _standard(rng, (n_replicates, n), tail=cell.settings.get("tail"))
     before, after = rng.normal(0.0, 1.0, (2, n_replicates, n))

@@ -1,4 +1,4 @@
-"""Scenarios of before/after: series that remember, grow, have seasons, promotions, breaks; with and without control."""
+"""Scenarios of before/after: autocorrelated, growing, seasonal series, promotions, breaks; with and without control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios of levels and trends: independent units, days that resemble each other, weekdays, missing days."""
+"""Scenarios of levels and trends: independent units, autocorrelated days, weekdays, missing days."""
 
 from __future__ import annotations
 

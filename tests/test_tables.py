@@ -200,7 +200,7 @@ def test_withheld_cells_and_their_note():
     text = str(show(suppress_small(frame, people="n_customers", dimensions=["segment"]), title="t"))
     assert text.count("withheld") == 4
     assert "Withheld: fewer than ten people" in text
-    assert "is_withheld" not in text
+    assert "is_suppressed" not in text
 
 
 def test_identities_never_show():

@@ -72,7 +72,7 @@ def before_decision(shop: Shop, proposal_id: str, *, on: date) -> Weighed:
 
 
 def decided(weighed: Weighed, *, person: str, decision: str, reason: str, is_against: bool, on: date) -> dict[str, Any]:
-    """The decision's payload; a decision against the recommendation is one that says so.
+    """Ledger payload of a decision, with whether it follows the recommendation.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
 
 
 def followed(shop: Shop, proposal_id: str, *, on: date) -> dict[str, Any]:
-    """Measure what became of a launched proposal, by the design named at freezing, and score the promise.
+    """Measure what became of a launched proposal, by its preregistered design, and score the promise.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def launch_of(records: Sequence[Record], proposal_id: str) -> dict[str, Any]:
 
 
 def _require_as_frozen(proposal: Proposal, record: FrozenRecord | None, *, own: Mapping[str, Metric]) -> None:
-    """A follow-up measures what was named before the result, or nothing."""
+    """Refuse a follow-up by another design than the preregistered one."""
     if record is None:
         raise ProposalError(
             f"{proposal.id}: it was never frozen, so nobody named its follow-up before the result, and none is scored"

@@ -1,4 +1,4 @@
-"""How a figure shows itself: SVG, the same bytes every time, with its alt text."""
+"""Display of figures: deterministic SVG with alt text."""
 
 from __future__ import annotations
 

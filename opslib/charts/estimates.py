@@ -1,4 +1,4 @@
-"""Uncertain numbers: forests of intervals, claims against their promises, money as a distribution, calibration."""
+"""Forest plots of estimates, claims against their promises, the distribution of money, calibration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw_estimates(
     people: Said = UNSAID,
     ax: Axes | None = None,
 ) -> Axes:
-    """A forest: one line a name, its point and its interval, the number written at the right.
+    """Forest plot: one line a name, its point and its interval, the number written at the right.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def draw_posterior(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Money that a proposal may bring, as a distribution; what lies below zero is red.
+    """Distribution of the money that a proposal may bring; the part below zero is red.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def draw_posterior(
 def draw_calibration(
     bins: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """How often promises came true against how likely they were called; on the line, the words were right.
+    """Calibration: how often promises came true against their stated probability, with the line of perfect calibration.
 
     Parameters
     ----------

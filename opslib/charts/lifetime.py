@@ -1,4 +1,4 @@
-"""Customers over time: a lifetime forecast against what came, and who moved from which segment to which."""
+"""Customer lifetime charts: hold-out validation of the forecast, cumulative tracking, migration between segments."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def draw_migration_flow(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Where the customers of each segment went: shares with intervals, who stayed, and the money at stake.
+    """Migration matrix: shares of customers who moved between segments, with intervals, and the money at stake.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How sales answer to the price: slopes by group, and what a product's new price would bring."""
+"""Price elasticities by group, and revenue and margin along a product's prices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN = (-6.0, 2.0)
 def draw_price_slopes(
     response: PriceResponse, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """A forest of price responses by group: list price blue, promotion green; grey where it is no effect.
+    """Forest plot of price elasticities by group: list price blue, promotion green; grey where it is no effect.
 
     Parameters
     ----------

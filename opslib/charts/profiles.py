@@ -1,4 +1,4 @@
-"""What sets groups of customers apart: every habit of every group against all other customers, with intervals."""
+"""Profiles of customer segments: standardised difference of each habit to all other customers, with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values over time: what was seen whole, what was not, and what changed."""
+"""Time series with complete, partial and unobserved periods, and marked changes."""
 
 from __future__ import annotations
 

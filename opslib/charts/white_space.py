@@ -1,4 +1,4 @@
-"""White space: what is looked for and not offered, in visits and money; demand against offer in a matrix."""
+"""White space: zero-result search themes in visits and money, and a matrix of demand over offer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
 def draw_unmet_searches(
     themes: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Themes of searches in vain: money a month with its interval, or visits where no money is known.
+    """Themes of zero-result searches: money a month with its interval, or visits where no money is known.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def _worth_words(row: pd.Series, currency: str) -> str:
 def draw_white_space(
     gaps: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Demand over offer in a matrix: 1.5x draws half as much again as its share of the offer; money that rests on it below.
+    """Matrix of demand over offer: 1.5x is half as much again as the group's share of the offer; money below.
 
     Parameters
     ----------

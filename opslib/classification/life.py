@@ -1,4 +1,4 @@
-"""Products by the stage of their life: launched, growing, mature, declining, dormant."""
+"""Product life cycle: launched, growing, mature, declining, dormant."""
 
 from __future__ import annotations
 

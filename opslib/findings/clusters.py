@@ -1,4 +1,4 @@
-"""What groups of customers by habit say, or that there are none."""
+"""Sentences about customer clusters, or that there are none."""
 
 from __future__ import annotations
 

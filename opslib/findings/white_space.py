@@ -1,4 +1,4 @@
-"""Where demand exceeds what we offer, in sentences."""
+"""Sentences about white space: zero-result searches, and demand beyond offer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMED = 2
 
 
 def unmet_findings(unmet: UnmetSearches, *, currency: str) -> tuple[Finding, ...]:
-    """The share of searches in vain, and the themes that matter most; nothing where no search was seen."""
+    """The share of zero-result searches, and the themes that matter most; nothing where no search was seen."""
     if not unmet.unmet_share.n:
         return ()
     best = unmet.themes[unmet.themes["top_three_share"] >= 0.5].head(NAMED)

@@ -1,4 +1,4 @@
-"""How many customers of each first-order cohort come back, and what is not yet known."""
+"""Cohort retention: share of each first-order cohort that orders again, unobserved ages left out."""
 
 from __future__ import annotations
 

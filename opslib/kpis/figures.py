@@ -1,4 +1,4 @@
-"""The shop's key figures for a period, beside the one before and the year before, and as a series."""
+"""Key figures (KPIs) of a period against the previous one and the year before, and as a series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.kpis.intervals import PeriodSums, change_interval, value_interval
-from opslib.metrics import METRICS, Metric, unit_moments, unit_values
+from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
 
@@ -104,7 +104,7 @@ def kpi_table(
     """
     metrics = tuple(metrics) or shop_kpis(tables)
     periods = {"current": period, "previous": period.previous(), "year_before": period.year_before()}
-    sums = _moments(tables, metrics, periods) if metrics else {}
+    sums = _sums_by_period(tables, metrics, periods) if metrics else {}
     is_whole = {name: coverage.status(other) == "complete" for name, other in periods.items()}
     rows = []
     for metric in metrics:
@@ -121,7 +121,7 @@ def kpi_table(
     return pd.DataFrame(rows, columns=_TABLE)
 
 
-def _moments(
+def _sums_by_period(
     tables: Mapping[str, Table], metrics: Sequence[Metric], periods: Mapping[str, Period]
 ) -> dict[tuple[str, str], dict[str, float]]:
     """Sums and products over buyers by period and metric, in one query: one row a buyer, one set of columns a period."""
@@ -210,7 +210,7 @@ def kpi_series(
     metrics = tuple(metrics) or tuple(m for m in shop_kpis(tables) if m.name not in _NEEDS_HISTORY)
     found: dict[tuple[str, pd.Timestamp], dict[Any, Any]] = {}
     if metrics:
-        sums = unit_moments(unit_values(tables, metrics, unit=("buyer", grain), period=period), metrics, by=[grain])
+        sums = unit_statistics(unit_values(tables, metrics, unit=("buyer", grain), period=period), metrics, by=[grain])
         found = {(row["metric"], pd.Timestamp(row[grain])): row for row in sums.to_dict("records")}
     rows = []
     for metric, piece in product(metrics, period.split(grain)):

@@ -1,4 +1,4 @@
-"""Which products compete: chosen in turn and not together, grouped, and what a launch took from its group."""
+"""Substitutes, groups of substitutes, and cannibalisation by launches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEVEL = 0.95
 
 
 def substitutes(order_lines: Table, products: Table, *, period: Period, by: str = "product_id") -> pd.DataFrame:
-    """Items of one category that the same customers buy in turn, and in one order less often than chance.
+    """Substitutes: items of one category that the same customers buy in turn, and in one order less often than chance.
 
     Chance is each customer's own: her orders of a quarter and of a size class are shuffled, so that neither taste, nor
     season, nor large orders can look like competition. Without views of products this is the weaker evidence: it misses
@@ -196,7 +196,7 @@ def substitute_groups(pairs: pd.DataFrame) -> pd.DataFrame:
 def cannibalisation(
     order_lines: Table, products: Table, *, groups: pd.DataFrame, period: Period, by: str = "product_id"
 ) -> pd.DataFrame:
-    """What each product launched in the period took from the products that it competes with.
+    """Cannibalisation: what each product launched in the period took from its substitutes.
 
     The launch's group is compared with the rest of its category, before and after, on logarithms of lines sold in whole
     weeks. The yardstick is the same comparison for all groups without a launch, so that prices, stock and fashion of a few

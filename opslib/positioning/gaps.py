@@ -1,4 +1,4 @@
-"""Demand against offer in groups of products: price bands of categories, levels of attributes."""
+"""Demand against offer by category, price band and attribute level."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NONE, BAND, BANDS = "(none)", "price_band", ("lower", "middle", "upper")
 ENDS, SEED = [0.025, 0.975], 0
 
 
-#: Columns of :func:`demand_gaps` beside those that it is asked to group by.
+#: Columns of :func:`demand_gaps` besides those that it is asked to group by.
 _MEASURES = (
     "n_products", "in_stock_share", "n_demand", "demand_share", "offer_share", "pressure", "pressure_lower", "pressure_upper",
     "excess_per_month", "excess_amount", "excess_lower", "excess_upper", "top_three_share",
@@ -38,7 +38,7 @@ def demand_gaps(
     events: Table | None = None,
     stock_levels: Table | None = None,
 ) -> pd.DataFrame:
-    """Where visitors look more than there is to choose from, and how much money rests on the difference.
+    """Groups of products whose share of demand exceeds their share of the offer, and the money that depends on it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Quality-adjusted price: the going rate of attributes, and who is dear for what it offers."""
+"""Hedonic price regression: what attributes are worth, and quality-adjusted premiums of groups."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def attribute_columns(products: Table) -> list[str]:
 
 
 def hedonic_prices(products: Table, *, attributes: Sequence[str], confidence_level: float = 0.95) -> HedonicModel:
-    """Fit the going rate of attributes and each brand's premium over it.
+    """Hedonic regression: prices of attributes, and each group's premium over them.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def hedonic_prices(products: Table, *, attributes: Sequence[str], confidence_lev
 
 
 def going_rate(model: HedonicModel, *, bundle: Mapping[str, object]) -> Estimate:
-    """Price that an average group asks for a bundle of attributes.
+    """Predicted price of a bundle of attributes at the average group.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which of a competitor's products are ours: pairs worth comparing, a calibrated probability, what to look at by hand."""
+"""Product matching by probabilistic record linkage: candidate pairs, a calibrated probability, pairs to review by hand."""
 
 from __future__ import annotations
 

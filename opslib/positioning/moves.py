@@ -1,4 +1,4 @@
-"""What the same small price move would bring in every group or product: who could bear a higher price, who a lower one."""
+"""Price changes by group and product: what the same small change of list prices would do to the margin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POINTS = 401
 def price_moves(
     response: PriceResponse, products: Table, *, price_change: float = 0.05, by: Literal["group", "product"] = "group"
 ) -> pd.DataFrame:
-    """Change of the margin a month if list prices moved by the same share, one row a group or product.
+    """Change of the margin a month if list prices changed by the same share, one row a group or product.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def price_moves(
     >>> lamps = {"group": "lamps", "slope": -2.0, "lower": -2.4, "upper": -1.6, "lower_share": -0.1, "upper_share": 0.1,
     ...     "refusal": "", "reason": ""}
     >>> known = PriceResponse(groups=pd.DataFrame([lamps]), products=pd.DataFrame([lamp]), n_groups_left_out=0,
-    ...     period=Period.parse("2026-01-05", "2026-12-27"), level=0.95)
+    ...     period=Period.parse("2026-01-05", "2026-12-27"), confidence_level=0.95)
     >>> own = pd.DataFrame({"product_id": ["a"], "cost": [6.0]})
     >>> price_moves(known, own, price_change=0.05)[["counted", "refusal", "is_clear"]].values.tolist()
     [['margin', '', True]]

@@ -1,4 +1,4 @@
-"""Where our prices stand: against competitors, on the ladder of a category, and after discounts."""
+"""Price indices against competitors, price ladders of categories, and promotion depths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sales answer to the price: by category and product, only within the prices that were seen, and only if prices moved first."""
+"""Price elasticity by category and product, only within the prices that were seen, and only if prices moved first."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PRODUCT_COLUMNS = ("product_id", "group", "n_weeks", "n_moves", "units_a_week",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceResponse:
-    """Answers of sales to the list price.
+    """Price elasticities by group and product.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def price_response(
     stock_levels: Table | None = None,
     by: str = "category",
 ) -> PriceResponse:
-    """How units sold answer to the list price, by group, and by product drawn towards its group.
+    """Price elasticity of units sold, by group, and by product shrunk towards its group.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def _refusal(found: CountResponse, rows: pd.DataFrame) -> tuple[str, str]:
 
 
 def _promotion(part: pd.DataFrame) -> dict[str, object]:
-    """Answer to the price paid over the list price, of products that sell often; nothing where promotions are few or shared."""
+    """Elasticity to the price paid over the list price, of products that sell often; nothing where promotions are few or shared."""
     often = part[part.groupby("product_id")["n_lines"].transform("mean") >= OFTEN]
     shared = often.groupby("week")["is_promotion"].transform("mean") > COMMON_SHARE
     promoted = often["is_promotion"] & ~shared

@@ -1,4 +1,4 @@
-"""What would follow if a product's price or attributes moved: its place, its premium, its neighbours, sales and money."""
+"""What-if scenario of one product's price or attributes: its place, premium, neighbours, sales and money."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Consequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
-    """A product moved.
+    """A what-if scenario of one product.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def what_if(
     ...     "units_a_week": 12.0, "slope": -2.0, "lower": -2.4, "upper": -1.6, "std_error": 0.2}
     >>> groups = pd.DataFrame({"group": ["lamps"], "refusal": [""], "reason": [""]})
     >>> known = PriceResponse(groups=groups, products=pd.DataFrame([lamp]), n_groups_left_out=0,
-    ...     period=Period.parse("2026-01-05", "2026-12-27"), level=0.95)
+    ...     period=Period.parse("2026-01-05", "2026-12-27"), confidence_level=0.95)
     >>> own = pd.DataFrame({"product_id": ["a"], "name": ["Lamp"], "price": [10.0], "cost": [6.0]})
     >>> found = what_if(known, own, product_id="a", price_change=0.05)
     >>> round(found.consequence.margin.value), what_if(known, own, product_id="a", price_change=0.5).refusal
@@ -211,7 +211,7 @@ def shelf_of(products: Table, model: HedonicModel | None = None) -> pd.DataFrame
 
 
 def slope_error(rows: Any, *, confidence_level: float) -> Any:
-    """Standard deviation of the normal whose interval is a slope's: few clusters make it wider than the standard error."""
+    """Standard error of a slope, read from its interval: with few clusters wider than the model's."""
     return (rows["upper"] - rows["lower"]) / 2 / stats.norm.ppf(0.5 + confidence_level / 2)
 
 

@@ -1,4 +1,4 @@
-"""White space: where what is looked for exceeds what is offered, in visits and in money, with how sure the ranks are."""
+"""White space: zero-result and badly served searches by theme, in visits and money, with uncertain ranks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _THEMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmetSearches:
-    """What visitors search for and do not find, by theme.
+    """Zero-result and badly served searches by theme.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def unmet_searches(
     order_lines = None if order_lines is None or engine.is_empty(order_lines, "session_id") else order_lines
     queries, click_share = _unmet_queries(queries)
     named, cores = _themes(queries, _query_words(rows))
-    failed = rows.filter(rows["is_vain"] | rows["text"].isin(queries.loc[queries["is_missed"], "text"].tolist()))
+    failed = rows.filter(rows["is_zero_result"] | rows["text"].isin(queries.loc[queries["is_missed"], "text"].tolist()))
     visits = _theme_visits(failed, named, click_share)
     value, is_margin = _visit_value(rows, failed, order_lines, unit=unit) if order_lines is not None else (None, False)
     weighed = _weighed(visits, value, factor=MONTH_DAYS / period.n_days, seed=seed)
@@ -142,7 +142,7 @@ def unmet_searches(
 
 
 def _searched(searches: Table, period: Period) -> ir.Table:
-    """Searches of the period: search_id, visit, text, n_results, is_clicked, is_vain (no result, and the visit clicked none)."""
+    """Searches of the period: search_id, visit, text, n_results, is_clicked, is_zero_result (and the visit clicked none)."""
     table = engine.as_table(searches)
     require_table_columns(table, "search_id", "searched_at", "query", name="searches")
     if not {"n_results", "clicked_product_id"} & set(table.columns):
@@ -157,14 +157,14 @@ def _searched(searches: Table, period: Period) -> ir.Table:
     )  # fmt: skip
     typed = rows.filter(rows["text"] != "")
     helped = engine.flag(typed["is_clicked"]).max().over(ibis.window(group_by="visit"))
-    return engine.held(typed.mutate(is_vain=(typed["n_results"] == 0) & (helped == 0)))
+    return engine.held(typed.mutate(is_zero_result=(typed["n_results"] == 0) & (helped == 0)))
 
 
 def _queries(rows: ir.Table) -> pd.DataFrame:
     """The most typed queries: visits, searches with and without result, and clicks."""
     counted = rows.group_by("text").aggregate(
         n_visits=rows["visit"].nunique(),
-        n_none=engine.flag(rows["is_vain"]).sum(),
+        n_none=engine.flag(rows["is_zero_result"]).sum(),
         n_some=engine.flag((rows["n_results"] > 0) | rows["n_results"].isnull()).sum(),
         n_clicked=engine.flag(rows["is_clicked"]).sum(),
         n_known=engine.flag(rows["is_clicked"].notnull()).sum(),

@@ -1,4 +1,4 @@
-"""Did it come true: decisions with their prediction, follow-ups scored against them, base rates learned from all."""
+"""Follow-up: decisions with their prediction, outcomes scored against them, base rates learned from all."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def follow_up_payload(
     decision : mapping
         Payload of the decision.
     estimate : Estimate
-        Relative effect in the wished-for direction, with its standard error.
+        Relative effect in the wanted direction, with its standard error.
     design : str
         hold_out or before_after.
     prior : Mixture

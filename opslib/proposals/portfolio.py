@@ -1,4 +1,4 @@
-"""Which proposals first: the most money within capacity, and a ranking of what is not money that survives other weights."""
+"""Portfolio of proposals: the most money within capacity and budget, and a multi-criteria ranking under other weights."""
 
 from __future__ import annotations
 

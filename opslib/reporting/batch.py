@@ -1,4 +1,4 @@
-"""A run: every page of a plan through its kernel, onto its page, and published together."""
+"""Batch run: every notebook of a plan executed, rendered, and published together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of finished runs: one writer at a time, and a reader never meets half a run."""
+"""Atomic publishing of finished runs, one writer at a time."""
 
 from __future__ import annotations
 

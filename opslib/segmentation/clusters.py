@@ -1,4 +1,4 @@
-"""Groups of customers beyond any rule: found, tested against one cloud, repeated, described - or said not to be there."""
+"""Customer clusters by k-means on habits, tested for multimodality and stability; none where none are shown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PROFILES += ["is_distinct"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentClusters:
-    """What was found: how many groups, on what evidence, and what each is like.
+    """Customer clusters: how many, on what evidence, and the profile of each.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def _noise(frame: pd.DataFrame, name: str) -> float:
 
 
 def _habits_of(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """How much of each habit is the customer's own: an intraclass correlation, by moments."""
+    """How much of each habit is the customer's own: an intraclass correlation, by the method of moments."""
     rows = []
     for name in names:
         within = _noise(frame, name) ** 2
@@ -291,7 +291,7 @@ def segment_names(profiles: pd.DataFrame) -> list[str]:
 
 
 def _model(frame: pd.DataFrame, points: np.ndarray, labels: np.ndarray, **known: Any) -> SegmentModel:
-    """The groups as numbers that travel, rounded to twelve digits."""
+    """The fitted groups as a `SegmentModel`, rounded to twelve digits."""
     names = known["features"]
     centroids = np.array([points[labels == number].mean(axis=0) for number in range(labels.max() + 1)])
     nearest = np.sqrt(((points[:, None, :] - centroids) ** 2).sum(axis=2).min(axis=1))

@@ -1,4 +1,4 @@
-"""Histories of purchases: what a lifetime model knows of a customer, and how many customers share it."""
+"""Purchase histories for lifetime models: frequency, recency and age, and how many customers share them."""
 
 from __future__ import annotations
 

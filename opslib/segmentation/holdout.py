@@ -1,4 +1,4 @@
-"""Does a lifetime model earn its keep? Fitted on the first months, checked on the next, beside a naive forecast."""
+"""Hold-out validation of a lifetime model: fitted on the first months, checked on the next, against a naive forecast."""
 
 from __future__ import annotations
 

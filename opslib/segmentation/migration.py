@@ -1,4 +1,4 @@
-"""How customers move between segments, what money moves with them, and where growth comes from."""
+"""Segment migration: customers and revenue moving between segments, and growth by segment."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
 
 @of_people("n_customers", by=("cohort", "segment"))
 def cohort_segments(order_lines: Table, segments: Table, *, as_of: date, grain: Grain = "quarter") -> pd.DataFrame:
-    """What became of each cohort: its customers by segment today.
+    """Segments of each cohort's customers today.
 
     Parameters
     ----------

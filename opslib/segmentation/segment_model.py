@@ -1,4 +1,4 @@
-"""A fitted segmentation as a value: kept as JSON, scored as one engine expression, watched for drift."""
+"""A fitted segmentation kept as JSON, scored as one engine expression, monitored for drift."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a visit was for: one intent a visit, by rules in a fixed order, and how large each intent is."""
+"""Visit intent: one intent a visit, by rules in a fixed order, and the size of each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def visit_intents(
     horizon_days: int = 30,
     period: Period | None = None,
 ) -> ir.Table:
-    """Intent of each visit, from its events in GA4's names, and whether the visitor bought in a later visit.
+    """Visit intent from events in GA4's names, and whether the visitor bought in a later visit.
 
     Parameters
     ----------
@@ -274,10 +274,10 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
 def _interval(frame: pd.DataFrame, names: tuple[str, str, str], sums: tuple[str, ...], confidence_level: float) -> None:
     """Add a ratio of sums over visitors, with its interval, kept within 0 and 1; Wilson's where all visitors agree."""
     values = (frame[name].to_numpy(dtype=float) for name in sums)
-    moments = SufficientStatistics(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
-    value, lower, upper, _ = level_interval(moments, confidence_level=confidence_level)
-    for row in np.flatnonzero(((value == 0) | (value == 1)) & (moments.n > 0)):
-        exact = share(int(value[row] * moments.n[row]), int(moments.n[row]), confidence_level=confidence_level)
+    statistics = SufficientStatistics(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
+    value, lower, upper, _ = level_interval(statistics, confidence_level=confidence_level)
+    for row in np.flatnonzero(((value == 0) | (value == 1)) & (statistics.n > 0)):
+        exact = share(int(value[row] * statistics.n[row]), int(statistics.n[row]), confidence_level=confidence_level)
         lower[row], upper[row] = exact.lower, exact.upper
     for name, ends in zip(names, (value, lower, upper), strict=True):
         frame[name] = np.clip(ends, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Groups of points as they are: whether they come again, what sets each apart, whether shares have moved."""
+"""Cluster validation: stability under resampling, standardised profiles, population stability index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STARTS, _STILL = 5, 1e-12
 def replication(
     points: Floats, labels: Floats, *, draws: int = 50, size: int = REPLICATE_SIZE, seed: int = 1
 ) -> Floats:
-    """How well each group comes again when the points are drawn anew: mean Jaccard similarity to the likest new group.
+    """Stability of each cluster under resampling: mean Jaccard similarity to the most similar new cluster.
 
     Parameters
     ----------

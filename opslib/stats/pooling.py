@@ -1,4 +1,4 @@
-"""Many noisy estimates of like things, each drawn towards their common centre by as much as its noise deserves."""
+"""Partial pooling: noisy estimates shrunk towards their common centre (empirical Bayes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is it more than one group? Groups of points, parted by a valley among points that did not choose where it lies."""
+"""Test of multimodality: whether k-means groups are parted by valleys of the density, cross-fitted on held-out points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STARTS, _SHRINKAGE, _HALF = 10, 0.1, 1 / 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValleyTest:
-    """Whether groups are parted by valleys of the density.
+    """Result of a multimodality test: whether groups are parted by valleys of the density.
 
     Parameters
     ----------

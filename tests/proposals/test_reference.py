@@ -134,7 +134,9 @@ def test_every_field_of_a_metric_is_frozen_or_only_displayed() -> None:
 def test_what_has_no_keys_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {kind: text for kind, text in preregistration._KEYS[1].items() if kind is not Claim}
     monkeypatch.setitem(preregistration._KEYS, 1, keys)
-    with pytest.raises(preregistration.ProposalError, match="a Claim cannot be frozen: freezing has no keys for it"):
+    with pytest.raises(
+        preregistration.ProposalError, match="a Claim cannot be frozen: preregistration has no keys for it"
+    ):
         frozen_content(_parts(), definitions=definitions_of(_parts(), own=OWN["parts"]))
 
 
