@@ -79,7 +79,7 @@ class Suppression:
         """
         require_columns(frame.columns, self.dimensions, "suppression")
         hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
-        measures = [name for name in frame.columns if hidden.any() and name not in self.dimensions]
+        measures = [name for name in frame.columns if hidden.any() and name not in (*self.dimensions, SUPPRESSED)]
         return frame.assign(**{name: _without(frame[name], hidden) for name in measures}, **{SUPPRESSED: hidden})
 
 

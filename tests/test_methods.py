@@ -21,6 +21,7 @@ HELPERS = {
     "arms_of",
     "strata_of",
     "statistics_of_row",
+    "require_two_units",
     "require_units",
     "has_covariate",
     "resolved_scale",

@@ -39,7 +39,7 @@ def _refused(old: str, new: str) -> str:
         ("promise: 0.1", "promise: ten", "claims[0].promise: 'ten': Input should be a valid number"),
         ("promise: 0.1", "promise: -0.1", "claims[0].promise: '-0.1': Input should be greater than 0"),
         ("promise: 0.1", "promise: .nan", "claims[0].promise: 'nan'"),
-        ("promise: 0.1", "promise: 0.1\n    m: 0.2", "m 0.2 is larger than the promise 0.1"),
+        ("promise: 0.1", "promise: 0.1\n    m: 0.2", "smallest_worthwhile 0.2 is larger than the promise 0.1"),
         ("treatment: b", "treatment: a", "control and treatment are both 'a'"),
         (
             DESIGN,
