@@ -62,8 +62,8 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
 
 
 _FIGURE = ("metric", "title", "unit")
-_VALUE = ("status", "value", "lower", "upper", "n")
-_CHANGE = ("change_share", "change_lower", "change_upper")
+_VALUE = ("status", "value", "value_lower", "value_upper", "n")
+_CHANGE = ("change_share", "change_share_lower", "change_share_upper")
 _TABLE = (*_FIGURE, "comparison", "period", "start", "end", "n_days", *_VALUE, *_CHANGE, "note")
 _SERIES = (*_FIGURE, "start", "label", "n_days", *_VALUE)
 
@@ -88,8 +88,8 @@ def kpi_table(
     -------
     DataFrame
         One row a figure and period: metric, title, unit, comparison (current, previous, year_before), period (label),
-        start, end, n_days, status, value, lower, upper (of ratios; a total is counted), n (buyers), change_share,
-        change_lower, change_upper (from that period to the current one), note. An unobserved period has no value,
+        start, end, n_days, status, value, value_lower, value_upper (of ratios; a total is counted), n (buyers), change_share,
+        change_share_lower, change_share_upper (from that period to the current one), note. An unobserved period has no value,
         and there is a change only between complete periods.
 
     Examples
@@ -158,7 +158,7 @@ def _figure(metric: Metric, side: PeriodSums, status: Status) -> dict[str, Any]:
     """What a figure is, and its value and interval where its days were seen."""
     ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side))
     told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
-    return told | dict(zip(("value", "lower", "upper"), ends, strict=True))
+    return told | dict(zip(("value", "value_lower", "value_upper"), ends, strict=True))
 
 
 def _noted(metric: Metric, side: PeriodSums, period: Period, coverage: Coverage) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _noted(metric: Metric, side: PeriodSums, period: Period, coverage: Coverage)
     if status == "unobserved":
         return {"note": "not observed"}
     if metric.name in _NEEDS_HISTORY and n_history <= 0:
-        hidden = dict.fromkeys(("value", "lower", "upper"), float("nan"))
+        hidden = dict.fromkeys(("value", "value_lower", "value_upper"), float("nan"))
         return hidden | {"note": "no earlier data: every customer would look new"}
     if metric.name in _NEEDS_HISTORY and n_history < HISTORY_DAYS:
         return {"note": f"only {n_history} days of earlier data: older customers look new"}
@@ -193,8 +193,8 @@ def kpi_series(
     Returns
     -------
     DataFrame
-        One row a figure and piece: metric, title, unit, start, label, n_days (observed), status, value, lower, upper,
-        n (buyers). An observed piece without sales has revenue 0; an unobserved one has no value.
+        One row a figure and piece: metric, title, unit, start, label, n_days (observed), status, value, value_lower,
+        value_upper, n (buyers). An observed piece without sales has revenue 0; an unobserved one has no value.
 
     Examples
     --------
@@ -239,22 +239,20 @@ def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> one = {"metric": "orders", "title": "Orders", "unit": "count", "lower": None, "upper": None, "status": "complete"}
+    >>> one = {"metric": "orders", "title": "Orders", "unit": "count", "value_lower": None, "value_upper": None, "status": "complete"}
     >>> rows = [{**one, "comparison": "current", "value": 3.0}, {**one, "comparison": "previous", "value": 2.0,
-    ...     "change_share": 0.5, "change_lower": -0.2, "change_upper": 1.2}]
+    ...     "change_share": 0.5, "change_share_lower": -0.2, "change_share_upper": 1.2}]
     >>> kpi_summary(pd.DataFrame(rows))[["figure", "value", "previous_change"]].values.tolist()
     [['Orders', 3.0, 0.5]]
     """
     current = kpis[kpis["comparison"] == "current"].set_index("metric")
-    summary = current[["title", "value", "lower", "upper", "unit"]].rename(
-        columns={"title": "figure", "lower": "value_lower", "upper": "value_upper"}
-    )
+    summary = current[["title", "value", "value_lower", "value_upper", "unit"]].rename(columns={"title": "figure"})
     for name in ("previous", "year_before"):
         other = kpis[(kpis["comparison"] == name) & (kpis["status"] != "unobserved")].set_index("metric")
         if other.empty:
             continue
         summary[name] = other["value"]
-        for end, column in (("", "change_share"), ("_lower", "change_lower"), ("_upper", "change_upper")):
+        for end, column in (("", "change_share"), ("_lower", "change_share_lower"), ("_upper", "change_share_upper")):
             summary[f"{name}_change{end}"] = other[column]
     return summary.reset_index(drop=True)
 

@@ -25,7 +25,7 @@ ENDS, SEED = [0.025, 0.975], 0
 #: Columns of :func:`demand_gaps` besides those that it is asked to group by.
 _MEASURES = (
     "n_products", "in_stock_share", "n_demand", "demand_share", "offer_share", "pressure", "pressure_lower", "pressure_upper",
-    "excess_per_month", "excess_amount", "excess_lower", "excess_upper", "top_three_share",
+    "excess_per_month", "excess_amount", "excess_amount_lower", "excess_amount_upper", "top_three_share",
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def demand_gaps(
         The columns ``by``, n_products, lower_price, upper_price (with ``price_band``), in_stock_share (days in stock of
         days listed; missing without stock), n_demand, demand_share, offer_share (0-1, of all groups), pressure (demand over
         offer share), pressure_lower, pressure_upper, excess_per_month (demand beyond the offer's share; negative where the
-        offer is larger), excess_amount, excess_lower, excess_upper (a month: that demand x what one view or line brings
+        offer is larger), excess_amount, excess_amount_lower, excess_amount_upper (a month: that demand x what one view or line brings
         in the first column's group; it is earned today, so it bounds what more choice could win, and is no forecast),
         top_three_share (chance of being among the three best). Best first. Intervals and ranks are from 4,000 draws with a
         fixed start: demand compound Poisson by visit, the amount of one normal.
@@ -193,7 +193,7 @@ def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float) -> pd.DataF
         out["pressure_lower"], out["pressure_upper"] = np.quantile(counts / totals, ENDS, axis=0) / offer
     out["excess_per_month"] = (cells["n_demand"] - offer * cells["n_demand"].sum()) * factor
     out["excess_amount"] = out["excess_per_month"] * one
-    out["excess_lower"], out["excess_upper"] = np.quantile(worth, ENDS, axis=0)
+    out["excess_amount_lower"], out["excess_amount_upper"] = np.quantile(worth, ENDS, axis=0)
     out["top_three_share"] = top_shares(worth)
     return out.sort_values(["excess_amount", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)
 

@@ -39,7 +39,7 @@ N_DRAWS = 4_000
 _UNKNOWN_SHARE = Estimate(value=math.nan, lower=math.nan, upper=math.nan, n=0, unit="share", method="no search")
 _THEMES = (
     "theme", "query", "n_queries", "n_visits", "n_without_result", "n_products", "visits_per_month", "worth_amount",
-    "worth_lower", "worth_upper", "top_three_share",
+    "worth_amount_lower", "worth_amount_upper", "top_three_share",
 )  # fmt: skip
 
 
@@ -52,8 +52,8 @@ class UnmetSearches:
     themes : pandas.DataFrame
         theme (its most typed query), query (the others, most typed first), n_queries, n_visits (that searched in vain),
         n_without_result (of those, to no result at all), n_products (of ours whose name
-        has all words that half of the theme's searches share: then search may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_lower,
-        worth_upper (a month; missing where ``visit_value`` is), top_three_share (chance of being among the best three).
+        has all words that half of the theme's searches share: then search may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_amount_lower,
+        worth_amount_upper (a month; missing where ``visit_value`` is), top_three_share (chance of being among the best three).
         Best first.
     unmet_share : Estimate
         Share of searches in vain (no result, and nothing found by another search of the visit), or of a query that is clicked
@@ -283,7 +283,7 @@ def _weighed(counted: pd.DataFrame, value: Estimate | None, *, factor: float, se
     if value is not None and value.std_error is not None:
         worth = counts * draws.normal(value.value, value.std_error, size=(N_DRAWS, 1)) * factor
     out["worth_amount"] = np.nan if value is None else mean * value.value * factor
-    out["worth_lower"], out["worth_upper"] = np.quantile(worth, [0.025, 0.975], axis=0)
+    out["worth_amount_lower"], out["worth_amount_upper"] = np.quantile(worth, [0.025, 0.975], axis=0)
     # The value of a visit is the same for all themes, so it cannot change their order.
     out["top_three_share"] = top_shares(counts)
     return out.sort_values(["excess", "head"], ascending=[False, True], ignore_index=True)

@@ -212,7 +212,8 @@ _PROMISED = (
     "is_replay",
 )
 _PREDICTED = ("predicted", "predicted_lower", "predicted_upper")
-_FOUND = ("value", "lower", "upper", "p_worthwhile")
+_FOUND = {"value": "value", "value_lower": "lower", "value_upper": "upper", "p_worthwhile": "p_worthwhile"}
+"""Columns, and their keys in the ledger."""
 
 
 def promises(records: Sequence[Record]) -> pd.DataFrame:
@@ -227,7 +228,7 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
     -------
     DataFrame
         proposal, decided_on, decision, recommendation, is_with_recommendation, person, reason, owner, promise, m,
-        stated_probability, is_replay, predicted, predicted_lower, predicted_upper, value, lower, upper, p_worthwhile,
+        stated_probability, is_replay, predicted, predicted_lower, predicted_upper, value, value_lower, value_upper, p_worthwhile,
         followed_on, is_inside; missing until followed up.
     """
     followed = {r.proposal: r for r in records if r.kind == "follow_up"}
@@ -247,7 +248,7 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
                 **{name: payload[name] for name in _PROMISED},
                 "owner": department_or_own(payload["owner"]),
                 **dict(zip(_PREDICTED, ends, strict=True)),
-                **{name: found.get(name, np.nan) for name in _FOUND},
+                **{name: found.get(key, np.nan) for name, key in _FOUND.items()},
                 "followed_on": None if later is None else day_of(later),
                 "is_inside": bool(ends[1] <= found["value"] <= ends[2]) if is_told else None,
             }

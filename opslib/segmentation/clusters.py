@@ -34,7 +34,8 @@ _NAMED, _DISTINCT = 3, 0.5
 _PARTS = 10
 _TRIALS = ["n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "ridge_p_value", "is_chosen"]
 _SEGMENTS = ["cluster", "segment", "n_customers", "customer_share", "jaccard"]
-_PROFILES = [*_SEGMENTS[:2], "feature", "meaning", "mean", "others_mean", "difference", "lower", "upper", "q_value"]
+_PROFILES = [*_SEGMENTS[:2], "feature", "meaning", "mean", "others_mean", "difference", "difference_lower", "difference_upper",
+             "q_value"]  # fmt: skip
 _PROFILES += ["is_distinct"]
 
 
@@ -57,7 +58,7 @@ class SegmentClusters:
         fitted), jaccard.
     profiles : DataFrame
         One row a group and feature: cluster, segment, feature, meaning, mean, others_mean, difference (standardised),
-        lower, upper, q_value, is_distinct (q below .05 and at least half a standard deviation).
+        difference_lower, difference_upper, q_value, is_distinct (q below .05 and at least half a standard deviation).
     habits : DataFrame
         One row a feature: feature, meaning, mean, customer_share (of the variance of one order's value that is between
         customers: 0 where customers differ by chance alone, 1 where each always does the same).

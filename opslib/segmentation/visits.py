@@ -198,8 +198,8 @@ def _with_later(visits: ir.Table, horizon_days: int) -> ir.Table:
     )  # fmt: skip
 
 
-_SIZES = ("intent", "n_visits", "n_visitors", "visit_share", "lower", "upper", "revenue_amount", "n_followed",
-          "later_share", "later_lower", "later_upper", "meaning")  # fmt: skip
+_SIZES = ("intent", "n_visits", "n_visitors", "visit_share", "visit_share_lower", "visit_share_upper", "revenue_amount", "n_followed",
+          "later_share", "later_share_lower", "later_share_upper", "meaning")  # fmt: skip
 
 
 def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -218,8 +218,8 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
     -------
     DataFrame
         One row an intent that occurred (and value of ``by``), in the order of `INTENTS`: intent, n_visits, n_visitors,
-        visit_share, lower, upper, revenue_amount, n_followed (visits whose horizon was observed), later_share (of those,
-        followed by an order in a later visit), later_lower, later_upper, meaning.
+        visit_share, visit_share_lower, visit_share_upper, revenue_amount, n_followed (visits whose horizon was observed), later_share (of those,
+        followed by an order in a later visit), later_share_lower, later_share_upper, meaning.
 
     Raises
     ------
@@ -255,10 +255,15 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
     whole = people.group_by("group", "visitor_id").aggregate(d=people["y"].sum())
     wholes = engine.grouped(whole, "group", n=whole.count(), d=whole["d"].sum(), dd=(whole["d"] * whole["d"]).sum())
     found = found.merge(wholes, on="group", validate="many_to_one").astype({"n_visits": "int64", "n_followed": "int64"})
-    _interval(found, ("visit_share", "lower", "upper"), ("n", "n_visits", "d", "yy", "dd", "yd"), confidence_level)
     _interval(
         found,
-        ("later_share", "later_lower", "later_upper"),
+        ("visit_share", "visit_share_lower", "visit_share_upper"),
+        ("n", "n_visits", "d", "yy", "dd", "yd"),
+        confidence_level,
+    )
+    _interval(
+        found,
+        ("later_share", "later_share_lower", "later_share_upper"),
         ("n_asked", "b", "n_followed", "bb", "ee", "be"),
         confidence_level,
     )

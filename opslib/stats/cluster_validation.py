@@ -107,7 +107,7 @@ def standardised_differences(points: Floats, labels: Floats, *, confidence_level
     DataFrame
         One row a group and dimension with two values on either side: group, dimension, mean, others_mean, difference
         (over the pooled standard deviation; over that of all values where the sides do not vary, 0 where nothing
-        does), lower, upper, p_value.
+        does), difference_lower, difference_upper, p_value.
 
     Notes
     -----
@@ -138,5 +138,14 @@ def standardised_differences(points: Floats, labels: Floats, *, confidence_level
             reach = float(stats.norm.ppf((1 + confidence_level) / 2)) * error
             p_value = float(2 * stats.norm.sf(abs(d) / error))
             rows.append((group, dimension, inside.mean(), outside.mean(), d, d - reach, d + reach, p_value))
-    names = ["group", "dimension", "mean", "others_mean", "difference", "lower", "upper", "p_value"]
+    names = [
+        "group",
+        "dimension",
+        "mean",
+        "others_mean",
+        "difference",
+        "difference_lower",
+        "difference_upper",
+        "p_value",
+    ]
     return pd.DataFrame(rows, columns=names)

@@ -145,7 +145,8 @@ def test_every_recorded_decision_and_follow_up_reads_as_it_did() -> None:
         records = files.read_records(FOLDER / shop)
         decided = {r.proposal: [r.payload["verdict"], r.payload["grade"]] for r in records if r.kind == "decision"}
         assert decided == VERDICTS[shop]["decided"]
-        read = json.loads(promises(records)[READ].to_json(orient="records", double_precision=9))
+        ends = {"value_lower": "lower", "value_upper": "upper"}
+        read = json.loads(promises(records).rename(columns=ends)[READ].to_json(orient="records", double_precision=9))
         assert read == VERDICTS[shop]["promises"]
     (scores,) = scored_promises(files.read_records(FOLDER / "demo"), is_replay=True)
     assert (scores.n, scores.coverage_share) == (12, sum(p["is_inside"] for p in VERDICTS["demo"]["promises"]) / 12)

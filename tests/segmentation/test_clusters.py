@@ -96,8 +96,8 @@ def test_two_groups_are_described(two):
     assert set(distinct["feature"]) == {"gap", "discount"}
     assert (distinct["q_value"] < 0.05).all()
     assert (
-        (found.profiles["lower"] < found.profiles["difference"])
-        & (found.profiles["difference"] < found.profiles["upper"])
+        (found.profiles["difference_lower"] < found.profiles["difference"])
+        & (found.profiles["difference"] < found.profiles["difference_upper"])
     ).all()
 
 

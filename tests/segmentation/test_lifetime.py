@@ -104,12 +104,19 @@ def test_segments_add_up_to_the_shop(known):
 def test_intervals_hold_each_other(known):
     frame, model = known
     row = segment_lifetime_value(frame, model=model).iloc[0]
-    assert row["lower"] < row["mean_lower"] < row["value_amount"] < row["mean_upper"] < row["upper"]
-    assert row["alive_lower"] < row["alive_share"] < row["alive_upper"]
+    assert (
+        row["value_amount_lower"]
+        < row["mean_lower"]
+        < row["value_amount"]
+        < row["mean_upper"]
+        < row["value_amount_upper"]
+    )
+    assert row["alive_share_lower"] < row["alive_share"] < row["alive_share_upper"]
     wider = segment_lifetime_value(frame, model=model, model_error=0.2).iloc[0]
-    assert wider["lower"] < row["lower"]
-    assert wider["upper"] == pytest.approx(
-        row["value_amount"] * np.exp(np.hypot(np.log(row["upper"] / row["value_amount"]), 1.959964 * 0.2)), rel=1e-6
+    assert wider["value_amount_lower"] < row["value_amount_lower"]
+    assert wider["value_amount_upper"] == pytest.approx(
+        row["value_amount"] * np.exp(np.hypot(np.log(row["value_amount_upper"] / row["value_amount"]), 1.959964 * 0.2)),
+        rel=1e-6,
     )
 
 

@@ -55,7 +55,7 @@ def test_differences_equal_the_t_test_and_cover():
         points = rng.normal(size=(80, 1))
         points[:40] += 1.0
         row = standardised_differences(points, np.repeat([0, 1], 40)).iloc[0]
-        covered.append(row["lower"] <= 1.0 <= row["upper"])
+        covered.append(row["difference_lower"] <= 1.0 <= row["difference_upper"])
     assert np.mean(covered) == pytest.approx(0.95, abs=0.04)  # 3.6 standard errors of 400 draws
 
 
