@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, over_effects
+from benchmarks.truth_scenario import POWER_FLOOR, Replicates, Scenario, over_effects
 from opslib.stats.cluster_randomised import cluster_effect
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.scenario import Replicates, Scenario, over_effects, sums_of, until_decided
+from benchmarks.truth_scenario import Replicates, Scenario, over_effects, sums_of, until_decided
 from opslib.stats.ratios import interval_of
 from opslib.stats.sample_ratio import mismatch_p_value, missingness_bound, sample_ratio
 from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from benchmarks.scenario import Replicates, Scenario, analysed, over_effects
 from benchmarks.series_cells import autoregression, known_step
+from benchmarks.truth_scenario import Replicates, Scenario, analysed, over_effects
 from opslib.stats.before_after import before_after
 
 N_AFTER = 28

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
+from benchmarks.truth_scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.log_response import log_response
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, over_effects, sums_of
+from benchmarks.truth_scenario import POWER_FLOOR, Replicates, Scenario, over_effects, sums_of
 from opslib.stats.skewed import level_interval
 from opslib.stats.sufficient_statistics import SufficientStatistics
 from opslib.stats.trends import autoregressive_interval

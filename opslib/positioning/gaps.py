@@ -19,7 +19,7 @@ from opslib.positioning.white_space import MONTH_DAYS, N_DRAWS, amounts_of
 from opslib.stats.ranks import count_draws, top_shares
 
 NONE, BAND, BANDS = "(none)", "price_band", ("lower", "middle", "upper")
-ENDS, SEED = [0.025, 0.975], 0
+ENDS = [0.025, 0.975]
 
 
 #: Columns of :func:`demand_gaps` besides those that it is asked to group by.
@@ -37,6 +37,7 @@ def demand_gaps(
     by: Sequence[str] = ("category", "price_band"),
     events: Table | None = None,
     stock_levels: Table | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Groups of products whose share of demand exceeds their share of the offer, and the money that depends on it.
 
@@ -56,6 +57,8 @@ def demand_gaps(
         offered then shows less.
     stock_levels : table or None
         Offer is days in stock; without any, products.
+    seed : int
+        Seed of the draws.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def demand_gaps(
     both = cells.merge(demand, on=keys, how="left").fillna({"n_demand": 0.0, "squares": 0.0}).merge(values, on=keys[0])
     if not both["n_demand"].sum() > 0 or not both["offer"].sum() > 0:
         return pd.DataFrame(columns=[*keys, *_MEASURES])
-    return _weighed(both, keys, factor=MONTH_DAYS / period.n_days)
+    return _weighed(both, keys, factor=MONTH_DAYS / period.n_days, seed=seed)
 
 
 def _grouped(products: Table, keys: list[str]) -> ir.Table:
@@ -167,14 +170,14 @@ def _values(wanted: ir.Table, offered: ir.Table, lines: ir.Table, key: str) -> i
     )  # fmt: skip
 
 
-def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float) -> pd.DataFrame:
+def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float, seed: int) -> pd.DataFrame:
     """Shares, pressure and money; the amount of one is a ratio over the group's products, drawn once a group."""
     with np.errstate(divide="ignore", invalid="ignore"):
         one = (cells["total"] / cells["count"]).where(cells["count"] > 0, 0.0)
         spread = cells["amount_squares"] - 2 * one * cells["products"] + one**2 * cells["count_squares"]
         error = np.sqrt(spread.clip(lower=0) * cells["m"] / (cells["m"] - 1).clip(lower=1)) / cells["count"]
         error = error.where(cells["count"] > 0, 0.0)
-    generator = np.random.default_rng(SEED)
+    generator = np.random.default_rng(seed)
     counts = count_draws(
         cells["n_demand"].to_numpy(), cells["squares"].to_numpy(), n_draws=N_DRAWS, generator=generator
     )

@@ -244,12 +244,12 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
         rows.append(
             {
                 "proposal": record.proposal,
-                "decided_on": day_of(record),
+                "decided_on": recorded_day(record),
                 **{name: payload[name] for name in _PROMISED},
                 "owner": department_or_own(payload["owner"]),
                 **dict(zip(_PREDICTED, ends, strict=True)),
                 **{name: found.get(key, np.nan) for name, key in _FOUND.items()},
-                "followed_on": None if later is None else day_of(later),
+                "followed_on": None if later is None else recorded_day(later),
                 "is_inside": bool(ends[1] <= found["value"] <= ends[2]) if is_told else None,
             }
         )
@@ -257,7 +257,7 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def day_of(record: Record) -> date:
+def recorded_day(record: Record) -> date:
     """Day of a decision or follow-up: as stated, else when it was written."""
     return date.fromisoformat(record.payload.get("on") or record.at.split("T")[0])
 

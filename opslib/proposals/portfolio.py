@@ -82,7 +82,7 @@ def _best_choice(gains: np.ndarray, limits: Constraints) -> np.ndarray:
     return np.asarray(solved.x > 0.5)
 
 
-def robust_ranking(scores: pd.DataFrame, *, weights: Mapping[str, tuple[float, float]], seed: int = 1) -> pd.DataFrame:
+def robust_ranking(scores: pd.DataFrame, *, weights: Mapping[str, tuple[float, float]], seed: int = 0) -> pd.DataFrame:
     """Rank by a weighted sum of scores, and how often the rank survives other weights.
 
     Parameters

@@ -93,7 +93,7 @@ class SegmentClusters:
 
 
 def segment_clusters(
-    features: Table, *, as_of: date, k: int | None = None, max_k: int = 8, min_orders: int = 5, seed: int = 1
+    features: Table, *, as_of: date, k: int | None = None, max_k: int = 8, min_orders: int = 5, seed: int = 0
 ) -> SegmentClusters:
     """Groups of customers by habit, or the answer that there are none.
 

@@ -164,7 +164,7 @@ def holdout_check(
     n_days = (holdout_end - calibration_end).days
     if n_days < DAYS_IN.get(grain, 1):
         raise ParameterError(f"holdout_end: {holdout_end} leaves no {grain} after calibration_end {calibration_end}")
-    summary = customer_summary(order_lines, end=calibration_end, start=start, grain=grain)
+    summary = customer_summary(order_lines, as_of=calibration_end, start=start, grain=grain)
     if repeat_customers(summary) < fewest_repeaters:
         reason = (
             f"Fewer than {fewest_repeaters} customers came back until {calibration_end}: too few to forecast customers."

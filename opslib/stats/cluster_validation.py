@@ -17,7 +17,7 @@ _STARTS, _STILL = 5, 1e-12
 
 @one_thread
 def replication(
-    points: Floats, labels: Floats, *, draws: int = 50, size: int = REPLICATE_SIZE, seed: int = 1
+    points: Floats, labels: Floats, *, draws: int = 50, size: int = REPLICATE_SIZE, seed: int = 0
 ) -> Floats:
     """Stability of each cluster under resampling: mean Jaccard similarity to the most similar new cluster.
 

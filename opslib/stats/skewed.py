@@ -91,7 +91,7 @@ def bootstrap_t(
     control: tuple[np.ndarray, np.ndarray],
     treated: tuple[np.ndarray, np.ndarray],
     *,
-    seed: int,
+    seed: int = 0,
     confidence_level: float = 0.95,
     n_draws: int = 1999,
 ) -> Estimate:

@@ -443,7 +443,7 @@ def _(w: World) -> Any:
 
 
 def summary_of(w: World) -> ibis.Table:
-    return segmentation.customer_summary(lines_of(w), end=w.as_of)
+    return segmentation.customer_summary(lines_of(w), as_of=w.as_of)
 
 
 def lifetimes_of(w: World) -> Any:
@@ -459,7 +459,7 @@ def lifetimes_of(w: World) -> Any:
 
 @case("segmentation.customer_summary")
 def _(w: World) -> Any:
-    return {grain: segmentation.customer_summary(lines_of(w), end=w.as_of, start=w.baseline.start, grain=grain)
+    return {grain: segmentation.customer_summary(lines_of(w), as_of=w.as_of, start=w.baseline.start, grain=grain)
             for grain in ("day", "week")}  # fmt: skip
 
 

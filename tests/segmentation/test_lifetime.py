@@ -35,7 +35,7 @@ RECOVERED = 0.2
 
 @pytest.fixture(scope="module")
 def known():
-    frame = engine.collect(customer_summary(shop(), end=day_after(45)).order_by("customer_id"))
+    frame = engine.collect(customer_summary(shop(), as_of=day_after(45)).order_by("customer_id"))
     return frame, fit_lifetime(frame)
 
 
@@ -152,7 +152,7 @@ def quiet(tmp_path_factory):
 def test_planted_lifetimes_of_a_quiet_shop_are_found(quiet):
     people, truth = quiet["customers"], quiet["truth/customers"]
     fresh = people.filter(people["first_seen_at"] >= ibis.timestamp("2025-05-02"))
-    table = customer_summary(quiet["order_lines"].semi_join(fresh, "customer_id"), end=date(2026, 10, 31))
+    table = customer_summary(quiet["order_lines"].semi_join(fresh, "customer_id"), as_of=date(2026, 10, 31))
     model = fit_lifetime(table)
     rows = engine.collect(
         customer_lifetime_value(table, model=model).inner_join(truth, "customer_id").order_by("customer_id")
