@@ -20,7 +20,7 @@ from opslib.shop.root import project_root
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.scenario import Scenario
+    from benchmarks.truth_scenario import Scenario
 
 app = typer.Typer(help="How often verdicts are wrong, and what the recommendation is worth.", no_args_is_help=True)
 Out = Annotated[Path | None, typer.Option(help="Markdown file to write, with a picture beside it (default: print).")]

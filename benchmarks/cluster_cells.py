@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, over_effects
+from benchmarks.truth_scenario import POWER_FLOOR, Replicates, Scenario, over_effects
 from opslib.stats.cluster_randomised import cluster_effect
 
 
 def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Replicates:
-    """Runs of a cluster experiment: clusters differ for good and wobble from period to period; see `Family`."""
+    """Runs of a cluster experiment: clusters differ permanently and vary from period to period; see `Family`."""
     n, n_treated = cell.settings["clusters"], cell.settings["treated"]
     lasting = _standard(rng, (n_replicates, n), tail=cell.settings.get("tail"))
     before, after = rng.normal(0.0, 1.0, (2, n_replicates, n))

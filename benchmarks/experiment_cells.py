@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.scenario import Replicates, Scenario, over_effects, sums_of, until_decided
+from benchmarks.truth_scenario import Replicates, Scenario, over_effects, sums_of, until_decided
 from opslib.stats.ratios import interval_of
 from opslib.stats.sample_ratio import mismatch_p_value, missingness_bound, sample_ratio
 from opslib.stats.sequential import anytime_critical, nominal_level, planned_looks
@@ -75,8 +75,8 @@ def _spend(cell: Scenario, rng: np.random.Generator, n: np.ndarray, *, is_treate
         buyers = rng.binomial(units, cell.settings["rate"] * (effect if by_buyers else 1.0))
         spend = _amounts(cell.settings, rng, int(buyers.sum()), is_treated=is_treated)
         y, yy, yyy = (sums_of(spend**power, buyers) for power in (1, 2, 3))
-        moments = SufficientStatistics.of_mean(n=units.astype(float), y=y, yy=yy, yyy=yyy)
-        found.append(moments if by_buyers else moments.scaled(effect))
+        statistics = SufficientStatistics.of_mean(n=units.astype(float), y=y, yy=yy, yyy=yyy)
+        found.append(statistics if by_buyers else statistics.scaled(effect))
     return found
 
 
@@ -103,7 +103,7 @@ def _orders(cell: Scenario, rng: np.random.Generator, n: np.ndarray, *, is_treat
 def _drawn(
     rng: np.random.Generator, n: np.ndarray, columns: np.ndarray, probability: np.ndarray
 ) -> list[SufficientStatistics]:
-    """Moments of units drawn from a table of what a unit may be: y, d, x and its probability."""
+    """Sufficient statistics of units drawn from a table of what a unit may be: y, d, x and its probability."""
     products = {name: np.prod([columns["ydx".index(letter)] for letter in name], axis=0) for name in SUMS}
     found = []
     for units in n.T:

@@ -1,4 +1,4 @@
-"""Scenarios of before/after: series that remember, grow, have seasons, promotions, breaks; with and without control."""
+"""Scenarios of before/after: autocorrelated, growing, seasonal series, promotions, breaks; with and without control."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from benchmarks.scenario import Replicates, Scenario, analysed, over_effects
 from benchmarks.series_cells import autoregression, known_step
+from benchmarks.truth_scenario import Replicates, Scenario, analysed, over_effects
 from opslib.stats.before_after import before_after
 
 N_AFTER = 28

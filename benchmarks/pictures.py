@@ -1,4 +1,4 @@
-"""How often verdicts are wrong: one dot a scenario against the bound."""
+"""Figure of the truth bench: share of wrong verdicts, one dot a scenario against the bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule of launching is worth: lift per hundred proposals, against an oracle that knows every effect."""
+"""Regret of launch rules: lift per hundred proposals, against an oracle that knows every effect."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Scenarios of the response to a driver: units that move apart, all units together, a driver that followed."""
+"""Scenarios of price response: units that move apart, all units together, a driver that followed."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
+from benchmarks.truth_scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.log_response import log_response
 
@@ -18,7 +18,7 @@ def simulate(cell: Scenario, rng: np.random.Generator, n_replicates: int) -> Rep
 
 
 def _panel(cell: Scenario, rng: np.random.Generator) -> pd.DataFrame:
-    """Log outcome = level + effect x log driver + period + noise that remembers."""
+    """Log outcome = level + effect x log driver + period + autocorrelated noise."""
     n, n_periods = cell.settings["units"], cell.settings["periods"]
     columns = 1 if cell.settings.get("is_common") else n
     noise, driver = np.zeros((n, n_periods)), np.zeros((n, n_periods))

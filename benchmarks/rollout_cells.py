@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
 from benchmarks.series_cells import autoregression, known_step
+from benchmarks.truth_scenario import POWER_FLOOR, Replicates, Scenario, analysed, over_effects, panel_of
 from opslib.stats.rollouts import rollout
 
 N_BEFORE, N_AFTER = 16, 8

@@ -1,10 +1,10 @@
-"""Scenarios of levels and trends: independent units, days that resemble each other, weekdays, missing days."""
+"""Scenarios of levels and trends: independent units, autocorrelated days, weekdays, missing days."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.scenario import POWER_FLOOR, Replicates, Scenario, over_effects, sums_of
+from benchmarks.truth_scenario import POWER_FLOOR, Replicates, Scenario, over_effects, sums_of
 from opslib.stats.skewed import level_interval
 from opslib.stats.sufficient_statistics import SufficientStatistics
 from opslib.stats.trends import autoregressive_interval

@@ -17,7 +17,7 @@ from benchmarks import (
     rollout_cells,
     series_cells,
 )
-from benchmarks.scenario import POWER_FLOOR, Family, Replicates, Scenario
+from benchmarks.truth_scenario import POWER_FLOOR, Family, Replicates, Scenario
 from opslib.errors import ParameterError
 from opslib.stats.verdict_rule import level_verdict_of, verdict_of
 

@@ -1,4 +1,4 @@
-"""What every table of a shop must look like, declared once; `shop.checks` runs it."""
+"""Contracts of a shop's tables, declared once; `shop.checks` runs them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ColumnContract:
 class TableContract:
     """What one table holds: its key, its columns, and the question that it lets a shop answer.
 
-    ``derived`` are the columns that every reader finds beside those of the source (ADR 0002); columns whose name starts
+    ``derived`` are the columns that every reader finds besides those of the source (ADR 0002); columns whose name starts
     with one of ``prefixes`` are allowed as well, of any type.
     """
 

@@ -1,4 +1,4 @@
-"""The departments of a shop, once: who is asked, who acts, whose capacity counts."""
+"""The one list of departments, with their aliases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door to the engine: connect, build safely, collect.
+"""Access to the query engine: connect, portable expressions, collect.
 
 Every number of a page comes through :func:`collect`, which counts, times and fingerprints the query and refuses to pull
 more rows than its caller expects. The builders beside it (:func:`ratio`, :func:`to_local`) are the forms that

@@ -1,4 +1,4 @@
-"""What a page found, as values that a batch can harvest and a proposal can start from."""
+"""Findings and limits of a page, as values that a batch can harvest and a proposal can start from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notebook's page: one way in, its sections, one way out."""
+"""A notebook's page: its shop, period and tables, its sections, and its findings at the end."""
 
 from __future__ import annotations
 

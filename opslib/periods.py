@@ -1,4 +1,4 @@
-"""Periods of whole local days, and what of them the data have seen."""
+"""Periods of whole local days, and coverage: which days the data have seen."""
 
 from __future__ import annotations
 

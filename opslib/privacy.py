@@ -1,7 +1,7 @@
-"""Small cells withheld, identities kept off the page, personal data taken out of free text.
+"""Small-cell suppression, identities kept off the page, redaction of personal data in free text.
 
-Withholding is complementary: a small cell could be worked out from its row's or column's total, so more cells go with
-it until no withheld cell can be computed from what is shown. It protects one table; comparing runs or overlapping
+Suppression is complementary: a small cell could be worked out from its row's or column's total, so more cells go with
+it until no suppressed cell can be computed from what is shown. It protects one table; comparing runs or overlapping
 filters can still reveal a cell.
 """
 
@@ -43,7 +43,7 @@ IDENTITY_COLUMNS = frozenset(
 """Columns that name a person or a person's doing; a page never shows their values."""
 FREE_TEXT_COLUMNS = frozenset({"text", "query", "note", "comment", "example", "message"})
 """Columns that people typed into; their values pass :func:`redact` before they are shown."""
-WITHHELD = "is_withheld"
+SUPPRESSED = "is_suppressed"
 _TOLERANCE = 1e-9
 
 Group = tuple[object, ...]
@@ -51,21 +51,21 @@ Group = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """Which cells of a page's tables are withheld: decided once on counts of people, used for every metric.
+    """Which cells of a page's tables are suppressed: decided once on counts of people, used for every metric.
 
     Parameters
     ----------
     dimensions : tuple of str
         Columns that name a cell.
     cells : frozenset of tuple
-        Withheld cells: values of ``dimensions``, in their order.
+        Suppressed cells: values of ``dimensions``, in their order.
     """
 
     dimensions: tuple[str, ...]
     cells: frozenset[Group]
 
     def apply(self, frame: pd.DataFrame, *, kept: Sequence[str] = ()) -> pd.DataFrame:
-        """The frame with all measures of withheld cells missing and a column ``is_withheld``.
+        """The frame with all measures of suppressed cells missing and a column ``is_suppressed``.
 
         Parameters
         ----------
@@ -77,12 +77,14 @@ class Suppression:
         Returns
         -------
         DataFrame
-            The same rows; measures as float where one was withheld.
+            The same rows; measures as float where one was suppressed.
         """
-        require_columns(frame.columns, self.dimensions, "withholding")
+        require_columns(frame.columns, self.dimensions, "suppression")
         hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
-        measures = [name for name in frame.columns if hidden.any() and name not in (*self.dimensions, *kept, WITHHELD)]
-        return frame.assign(**{name: _without(frame[name], hidden) for name in measures}, **{WITHHELD: hidden})
+        measures = [
+            name for name in frame.columns if hidden.any() and name not in (*self.dimensions, *kept, SUPPRESSED)
+        ]
+        return frame.assign(**{name: _without(frame[name], hidden) for name in measures}, **{SUPPRESSED: hidden})
 
 
 def _without(column: pd.Series, hidden: np.ndarray) -> pd.Series:
@@ -101,9 +103,9 @@ def plan_suppression(
     minimum: int = MINIMUM,
     also: frozenset[Group] = frozenset(),
 ) -> Suppression:
-    """Decide which cells are withheld, given how many distinct people each stands for.
+    """Decide which cells are suppressed, given how many distinct people each stands for.
 
-    A cell with 1 to ``minimum - 1`` people is withheld; then the next smallest of its row and column until the withheld
+    A cell with 1 to ``minimum - 1`` people is suppressed; then the next smallest of its row and column until the suppressed
     ones together hold ``minimum`` people and are at least two; then more where one could still be computed
     from the totals. Where a whole row or column cannot reach the minimum all its cells go, empty ones too.
 
@@ -118,11 +120,11 @@ def plan_suppression(
     minimum : int
         Fewest people of a shown cell.
     also : frozenset of tuple
-        Cells that are withheld whatever their size.
+        Cells that are suppressed whatever their size.
 
     Returns
     -------
-    Withholding
+    Suppression
 
     Raises
     ------
@@ -136,13 +138,13 @@ def plan_suppression(
     [('a',), ('c',)]
     """
     dimensions = tuple(dimensions)
-    require_columns(frame.columns, (*dimensions, people), "withholding")
+    require_columns(frame.columns, (*dimensions, people), "suppression")
     cells = _cells(frame, dimensions)
     counts = frame[people].astype("float64").to_numpy()
     if len(set(cells)) < len(cells):
-        raise ParameterError(f"withholding: {dimensions}: a cell appears twice; aggregate to one row a cell first")
+        raise ParameterError(f"suppression: {dimensions}: a cell appears twice; aggregate to one row a cell first")
     if np.isnan(counts).any() or (counts < 0).any():
-        raise ParameterError(f"withholding: '{people}' has missing or negative counts; count the people of every cell")
+        raise ParameterError(f"suppression: '{people}' has missing or negative counts; count the people of every cell")
     lines = _lines(cells, len(dimensions))
     hidden = ((counts > 0) & (counts < minimum)) | np.array([cell in also for cell in cells], dtype=bool)
     changed = bool(hidden.any())
@@ -155,7 +157,7 @@ def plan_suppression(
 
 
 def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = MINIMUM) -> pd.DataFrame:
-    """Ordered groups in which a small one joins the group before it, so that no other has to be withheld for it.
+    """Ordered groups in which a small one joins the group before it, so that no other has to be suppressed for it.
 
     Parameters
     ----------
@@ -179,7 +181,7 @@ def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = M
     >>> merge_small(tiers, people="n_customers", name="tier").to_numpy().tolist()
     [['heavy', 20], ['light or zero', 73]]
     """
-    require_columns(frame.columns, (people, name), "withholding")
+    require_columns(frame.columns, (people, name), "suppression")
     small = ((frame[people] > 0) & (frame[people] < minimum)).to_numpy(copy=True)
     small[:1] = False  # nothing stands before the first
     groups = np.cumsum(~small)
@@ -204,7 +206,7 @@ def _lines(cells: list[Group], n_dimensions: int) -> list[np.ndarray]:
 
 
 def _close(line: np.ndarray, counts: np.ndarray, hidden: np.ndarray, minimum: int) -> bool:
-    """Withhold more of a line until its withheld cells are two and hold the minimum; True if any was added."""
+    """Suppress more of a line until its suppressed cells are two and hold the minimum; True if any was added."""
     gone = line[hidden[line]]
     if len(gone) == 0 or (len(gone) > 1 and counts[gone].sum() >= minimum):
         return False
@@ -215,7 +217,7 @@ def _close(line: np.ndarray, counts: np.ndarray, hidden: np.ndarray, minimum: in
 
 
 def _protect(lines: list[np.ndarray], counts: np.ndarray, hidden: np.ndarray) -> bool:
-    """Withhold one more cell beside each withheld cell that the totals still give away; True if any was added."""
+    """Suppress one more cell beside each suppressed cell that the totals still give away; True if any was added."""
     added = False
     for cell in recoverable(lines, hidden):
         beside = [int(i) for line in lines if cell in line for i in line if not hidden[i]]
@@ -226,16 +228,16 @@ def _protect(lines: list[np.ndarray], counts: np.ndarray, hidden: np.ndarray) ->
 
 
 def recoverable(lines: list[np.ndarray], hidden: np.ndarray) -> list[int]:
-    """Withheld cells whose value follows from the line totals and the shown cells, by linear algebra.
+    """Suppressed cells whose value follows from the line totals and the shown cells, by linear algebra.
 
-    A cell is safe where the totals leave it free: some way of changing withheld cells keeps every total and moves it.
+    A cell is safe where the totals leave it free: some way of changing suppressed cells keeps every total and moves it.
 
     Parameters
     ----------
     lines : list of ndarray of int
         Positions of the cells that add up to one total each.
     hidden : ndarray of bool, shape (n_cells,)
-        Withheld cells.
+        Suppressed cells.
 
     Returns
     -------

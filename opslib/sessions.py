@@ -1,4 +1,4 @@
-"""Raw events turned into visits, and the events of a visit in their order."""
+"""Sessionisation: raw events into visits, and the events of a visit in order."""
 
 from __future__ import annotations
 

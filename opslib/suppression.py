@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import pandas as pd
 
 from opslib.errors import ParameterError
-from opslib.privacy import MINIMUM, WITHHELD, Group, Suppression, plan_suppression, redact
+from opslib.privacy import MINIMUM, SUPPRESSED, Group, Suppression, plan_suppression, redact
 
 Result = TypeVar("Result")
 _Given = ParamSpec("_Given")
@@ -64,7 +64,7 @@ class _Page:
 
     minimum: int = MINIMUM
     is_strict: bool = False
-    withheld: dict[tuple[str, ...], frozenset[Group]] = field(default_factory=dict)
+    suppressed: dict[tuple[str, ...], frozenset[Group]] = field(default_factory=dict)
 
 
 _page = _Page()
@@ -81,7 +81,7 @@ def begin(*, minimum: int = MINIMUM, is_strict: bool = False) -> None:
         Whether a result that does not say who its rows are is refused.
     """
     _page.minimum, _page.is_strict = minimum, is_strict
-    _page.withheld.clear()
+    _page.suppressed.clear()
 
 
 def counted(
@@ -162,7 +162,7 @@ def suppressed(result: Result, people: Said = UNSAID, *, of: str = "this result"
     Returns
     -------
     same type as ``result``
-        With a column ``is_withheld`` where rows are groups of people.
+        With a column ``is_suppressed`` where rows are groups of people.
 
     Raises
     ------
@@ -211,8 +211,8 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
     if missing:
         raise ParameterError(f"people: rows are named by {', '.join(people.by)}, and the table has no '{missing[0]}'")
     earlier, sides = _earlier(frame, people.by), [people.count] if isinstance(people.count, str) else [*people.count]
-    if WITHHELD in frame.columns:
-        gone = frozenset(_cells(frame[frame[WITHHELD].astype(bool)], people.by))
+    if SUPPRESSED in frame.columns:
+        gone = frozenset(_cells(frame[frame[SUPPRESSED].astype(bool)], people.by))
     elif set(sides) <= set(frame.columns):
         sizes = frame[[*people.by, *sides]].fillna(dict.fromkeys(sides, 0))
         is_small = ((sizes[sides] > 0) & (sizes[sides] < _page.minimum)).any(axis=1)
@@ -225,7 +225,7 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
             ]
             more = gone.union(*(plan.cells for plan in plans))
         gone = more
-    elif people.by in _page.withheld:
+    elif people.by in _page.suppressed:
         gone = frozenset()
     else:
         raise ParameterError(
@@ -233,11 +233,11 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
             "show their sizes first"
         )
     gone |= frozenset(_cells(frame[earlier], people.by))
-    _page.withheld[people.by] = _page.withheld.get(people.by, frozenset()) | gone
+    _page.suppressed[people.by] = _page.suppressed.get(people.by, frozenset()) | gone
     shown = Suppression(dimensions=people.by, cells=gone).apply(frame, kept=people.follows)
-    for name in (name for name in people.by if shown[WITHHELD].any() and pd.api.types.is_string_dtype(shown[name])):
+    for name in (name for name in people.by if shown[SUPPRESSED].any() and pd.api.types.is_string_dtype(shown[name])):
         shown[name] = shown[name].mask(
-            shown[WITHHELD], shown[name].map(redact, na_action="ignore")
+            shown[SUPPRESSED], shown[name].map(redact, na_action="ignore")
         )  # may name one person
     return shown
 
@@ -245,7 +245,7 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
 def _earlier(frame: pd.DataFrame, by: tuple[str, ...]) -> pd.Series:
     """Rows that belong to a group which the page has withheld, by the same columns or by some of them."""
     hidden = pd.Series(False, index=frame.index)
-    for columns, cells in _page.withheld.items():
+    for columns, cells in _page.suppressed.items():
         if set(columns) <= set(by):
             hidden |= pd.Series([cell in cells for cell in _cells(frame, columns)], index=frame.index, dtype=bool)
     return hidden
@@ -273,7 +273,7 @@ def is_few(people: int | Mapping[str, int] | Unsaid | None, *, scope: Iterable[t
     named = dict(scope)
     hidden = any(
         set(columns) <= set(named) and tuple(named[column] for column in columns) in {tuple(map(str, c)) for c in cells}
-        for columns, cells in _page.withheld.items()
+        for columns, cells in _page.suppressed.items()
     )
     return hidden or any(0 < n < _page.minimum for n in counts)
 

@@ -12,5 +12,5 @@ from opslib.privacy import MINIMUM, plan_suppression
 def suppress_small(
     frame: pd.DataFrame, *, people: str, dimensions: Sequence[str], minimum: int = MINIMUM
 ) -> pd.DataFrame:
-    """Measures of withheld cells missing; ``is_withheld`` says which."""
+    """Measures of suppressed cells missing; ``is_suppressed`` says which."""
     return plan_suppression(frame, people=people, dimensions=dimensions, minimum=minimum).apply(frame)

@@ -318,7 +318,9 @@ def test_stages_by_hand() -> None:
     assert found.loc["grows", ["n_orders_before", "n_orders_recent", "n_buyers"]].tolist() == [4, 30, 34]
     # Orders of a buyer each, no more uneven over weeks than the shop's: the Poisson error.
     log, error = np.log(61 / 9 / (55 / 55)), np.sqrt(1 / 30.5 + 1 / 4.5)
-    assert found.loc["grows", "growth_lower"] == pytest.approx(np.exp(log - stats.norm.ppf(0.975) * error) - 1, rel=REL)
+    assert found.loc["grows", "relative_growth_lower"] == pytest.approx(
+        np.exp(log - stats.norm.ppf(0.975) * error) - 1, rel=REL
+    )
 
 
 def test_a_season_that_all_share_is_nobodys_growth() -> None:
@@ -368,7 +370,7 @@ def test_bursts_do_not_change_a_stage(bursts: str) -> None:
         1 / (found["n_orders_recent"] + 0.5) + 1 / (found["n_orders_before"] + 0.5))  # fmt: skip
     assert as_poisson.mean() > 0.12, "the trap must be there"
     assert (found["stage"] != "maturity").sum() <= 1
-    assert ((found["growth_lower"] > 0) | (found["growth_upper"] < 0)).mean() < 0.09
+    assert ((found["relative_growth_lower"] > 0) | (found["relative_growth_upper"] < 0)).mean() < 0.09
 
 
 def test_planted_growth_is_found_among_bursts() -> None:

@@ -90,4 +90,4 @@ def test_a_metric_of_empty_tables_has_no_unit(metric):
     unit = "session" if metric.unit_of_analysis == "visitor" else metric.unit_of_analysis
     values = metrics.unit_values(ALL, [metric], unit=unit, period=PERIOD)
     assert len(engine.collect(values)) == 0
-    assert metrics.unit_moments(values, [metric])["n"].tolist() == [0]
+    assert metrics.unit_statistics(values, [metric])["n"].tolist() == [0]

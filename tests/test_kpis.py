@@ -73,8 +73,8 @@ def test_interval_of_a_ratio_is_the_delta_method_over_buyers(lines: pd.DataFrame
     y, d = np.array([6.0, 20.0, 4.0]), np.ones(3)  # x, z and the guest
     error = np.sqrt(np.sum((y - 10.0 * d) ** 2) / 3**2 * 3 / 2)
     half = stats.t.ppf(0.975, 2) * error
-    assert found["lower"] == pytest.approx(10 - half, rel=REL)
-    assert found["upper"] == pytest.approx(10 + half, rel=REL)
+    assert found["value_lower"] == pytest.approx(10 - half, rel=REL)
+    assert found["value_upper"] == pytest.approx(10 + half, rel=REL)
     assert found["n"] == 3
 
 
@@ -86,8 +86,8 @@ def test_change_takes_off_what_both_periods_share(lines: pd.DataFrame) -> None:
     buyers = set(before) | set(after)
     influence = [after.get(b, 0.0) / 30 - before.get(b, 0.0) / 21 for b in buyers]
     half = stats.t.ppf(0.975, 1) * np.sqrt(np.sum(np.square(influence)))  # two buyers in January
-    assert found["change_lower"] == pytest.approx(30 / 21 * np.exp(-half) - 1, rel=REL)
-    assert found["change_upper"] == pytest.approx(30 / 21 * np.exp(half) - 1, rel=REL)
+    assert found["change_share_lower"] == pytest.approx(30 / 21 * np.exp(-half) - 1, rel=REL)
+    assert found["change_share_upper"] == pytest.approx(30 / 21 * np.exp(half) - 1, rel=REL)
 
 
 def test_one_buyer_gives_a_change_without_an_interval(lines: pd.DataFrame) -> None:
@@ -95,7 +95,7 @@ def test_one_buyer_gives_a_change_without_an_interval(lines: pd.DataFrame) -> No
     found = row(kpi_table({"order_lines": lines[lines["customer_id"] == "x"]}, period=FEBRUARY, coverage=SEEN),
                 "revenue", "previous")  # fmt: skip
     assert found["change_share"] == pytest.approx(6 / 18 - 1, rel=REL)
-    assert np.isnan([found["change_lower"], found["change_upper"]]).all()
+    assert np.isnan([found["change_share_lower"], found["change_share_upper"]]).all()
 
 
 def test_an_unfinished_month_is_no_fall_and_an_unobserved_one_no_zero(lines: pd.DataFrame) -> None:
@@ -171,7 +171,7 @@ def test_cohort_cells_not_yet_seen_are_missing_not_zero(lines: pd.DataFrame) -> 
     found = cohort_retention(lines, coverage=SEEN).set_index(["cohort", "age"])
     unseen = found.loc[(pd.Timestamp("2026-02-01"), 2)]
     assert unseen["status"] == "unobserved"
-    assert unseen[["n_active", "retention_share", "lower", "upper"]].isna().all()
+    assert unseen[["n_active", "retention_share", "retention_share_lower", "retention_share_upper"]].isna().all()
 
 
 def test_an_unfinished_last_month_is_flagged_and_has_no_share(lines: pd.DataFrame) -> None:
@@ -321,7 +321,7 @@ def test_online_retail_change_covers_like_a_bootstrap_over_buyers() -> None:
     )
     for metric, draws in (("revenue", y1 / y0), ("average_order_value", (y1 / d1) / (y0 / d0))):
         found = row(table, metric, "previous")
-        log = np.log1p([found["change_lower"], found["change_upper"]])
+        log = np.log1p([found["change_share_lower"], found["change_share_upper"]])
         error = (log[1] - log[0]) / (2 * stats.norm.ppf(0.975))
         # 800 draws know a standard deviation to 2.5 %; four times that.
         assert error == pytest.approx(np.log(draws).std(), rel=0.1), metric

@@ -20,7 +20,7 @@ HELPERS = {
     "daily_frame",
     "arms_of",
     "strata_of",
-    "moments_of_row",
+    "statistics_of_row",
     "require_two_units",
     "require_units",
     "has_covariate",

@@ -23,7 +23,7 @@ from opslib.metrics import (
     order_totals,
     paid,
     shop_metrics,
-    unit_moments,
+    unit_statistics,
     unit_values,
     with_local_days,
 )
@@ -279,7 +279,7 @@ def test_moments_feed_the_comparison_of_arms(shop: dict) -> None:
     arms = pd.DataFrame({"unit_id": ["x", "y", "q"], "variant": ["a", "b", "b"]})
     metrics = [METRICS["revenue"], METRICS["average_order_value"]]
     values = unit_values(shop, metrics, unit="customer", units=arms)
-    sums = unit_moments(values, metrics, by=["variant"])
+    sums = unit_statistics(values, metrics, by=["variant"])
     b = arms_of(sums[sums["metric"] == "average_order_value"], arm="variant")["b"]
     assert (b.n, b.y, b.d, b.yy, b.yd, b.dd) == (2.0, 20.0, 1.0, 400.0, 20.0, 1.0)
     assert sums["metric"].tolist() == ["revenue", "revenue", "average_order_value", "average_order_value"]

@@ -50,7 +50,7 @@ def test_one_list_by_hand():
     sizes = pd.DataFrame({"segment": list("abcd"), "n": [4, 300, 40, 0], "revenue_amount": [1.0, 2.0, 3.0, 0.0]})
     shown = suppress_small(sizes, people="n", dimensions=["segment"])
     # a is small; c, the next smallest with anybody in it, keeps a from being total - b
-    assert shown["is_withheld"].tolist() == [True, False, True, False]
+    assert shown["is_suppressed"].tolist() == [True, False, True, False]
     assert shown["revenue_amount"].isna().tolist() == [True, False, True, False]
     assert shown["segment"].tolist() == list("abcd")
 
@@ -59,7 +59,7 @@ def test_nothing_small_nothing_withheld():
     sizes = pd.DataFrame({"segment": ["a", "b"], "n": [10, 300]})
     shown = suppress_small(sizes, people="n", dimensions=["segment"])
     assert shown["n"].tolist() == [10, 300]
-    assert not shown["is_withheld"].any()
+    assert not shown["is_suppressed"].any()
 
 
 def test_a_table_by_hand():
@@ -98,7 +98,7 @@ def test_the_same_groups_go_for_every_metric():
 )
 def test_edges_of_one_list(counts, expected):
     frame = pd.DataFrame({"segment": range(len(counts)), "n": counts})
-    assert suppress_small(frame, people="n", dimensions=["segment"])["is_withheld"].tolist() == expected
+    assert suppress_small(frame, people="n", dimensions=["segment"])["is_suppressed"].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_small_group_joins_its_neighbour():
     assert merged["n_customers"].tolist() == [226, 930, 3142]
     assert merged["share"].tolist() == [0.25, 0.25, 0.5]
     shown = suppress_small(merged, people="n_customers", dimensions=["tier"])
-    assert not shown["is_withheld"].any()
+    assert not shown["is_suppressed"].any()
 
 
 def test_a_first_small_group_and_empty_ones_stay():

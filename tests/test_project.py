@@ -244,3 +244,26 @@ def test_every_room_is_a_name_of_the_package():
     layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
     (row,) = (row for row in layers if "segmentation" in row)
     assert set(re.findall(r"(?<![(\w])\w+(?![\w)])", row)) | {"charts", "tables"} == set(opslib._MODULES)
+
+
+#: Parts whose modules are named after what they draw, tell or command: the same thing as in its room.
+NAMED_AFTER_A_ROOM = {"charts", "findings", "cli"}
+#: The same thing once more: a model of statistics and the room that fits it to customers; a comparison and its design.
+SAME_THING = {"lifetime", "cluster_randomised"}
+#: Functions that many modules have on purpose: an adapter's interface, what a page says, a scenario's runs, the switches
+#: of a formatter, an entry point.
+PARALLEL = {"detect", "find_files", "read", "findings", "limits", "simulate", "register", "unregister", "main"}
+
+
+def test_no_two_files_classes_or_functions_that_are_different_things_share_a_name():
+    """Names that start with an underscore are a module's own; commands share their verbs with what they call."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for path in sorted(p for part in ("opslib", "benchmarks") for p in (ROOT / part).rglob("*.py")):
+        parts = set(path.relative_to(ROOT).parts)
+        if not path.name.startswith("__") and not parts & NAMED_AFTER_A_ROOM and path.stem not in SAME_THING:
+            places.setdefault(("file", path.stem), []).append(str(path))
+        for node in ast.parse(path.read_text()).body if "cli" not in parts else []:
+            kind = {ast.ClassDef: "class", ast.FunctionDef: "function"}.get(type(node))
+            if kind and not node.name.startswith("_") and node.name not in PARALLEL:
+                places.setdefault((kind, node.name), []).append(str(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

@@ -70,8 +70,8 @@ def sizes() -> pd.DataFrame:
             "n_customers": [1200, 90, 4000],
             "revenue_amount": [412_345.678, 99.5, -3.0],
             "revenue_share": [0.812, 0.05, 0.0],
-            "revenue_lower": [0.80, 0.04, 0.0],
-            "revenue_upper": [0.82, 0.06, 0.01],
+            "revenue_share_lower": [0.80, 0.04, 0.0],
+            "revenue_share_upper": [0.82, 0.06, 0.01],
             "recency_days": [12.3, 3.0, 200.0],
             "is_new": [False, True, False],
             "last_on": pd.to_datetime(["2026-10-31"] * 3),
@@ -183,8 +183,8 @@ def test_each_row_in_its_own_unit():
             "title": ["Revenue", "Repeat rate"],
             "unit": ["money", "share"],
             "value": [412_345.0, 0.28],
-            "lower": [np.nan, 0.26],
-            "upper": [np.nan, 0.30],
+            "value_lower": [np.nan, 0.26],
+            "value_upper": [np.nan, 0.30],
             "change_share": [0.031, -0.02],
         }
     )
@@ -200,7 +200,7 @@ def test_withheld_cells_and_their_note():
     text = str(show(suppress_small(frame, people="n_customers", dimensions=["segment"]), title="t"))
     assert text.count("withheld") == 4
     assert "Withheld: fewer than ten people" in text
-    assert "is_withheld" not in text
+    assert "is_suppressed" not in text
 
 
 def test_identities_never_show():

@@ -14,7 +14,7 @@ from opslib.formats import format_date
 from opslib.metrics import Metric
 from opslib.proposals.desirability import Desirability, prior_of
 from opslib.proposals.evaluate import definitions_of, evaluate_proposal, plans_of
-from opslib.proposals.follow_up import LAUNCHES, day_of, decision_payload, follow_up_payload
+from opslib.proposals.follow_up import LAUNCHES, decision_payload, follow_up_payload, recorded_day
 from opslib.proposals.follow_up_measurement import expected_error, measured_follow_up
 from opslib.proposals.ledger import Record, records_of
 from opslib.proposals.preregistration import FrozenRecord, changes_since, require_finished
@@ -72,7 +72,7 @@ def before_decision(shop: Shop, proposal_id: str, *, on: date) -> Weighed:
 
 
 def decided(weighed: Weighed, *, person: str, decision: str, reason: str, is_against: bool, on: date) -> dict[str, Any]:
-    """The decision's payload; a decision against the recommendation is one that says so.
+    """Ledger payload of a decision, with whether it follows the recommendation.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def require_open(records: Sequence[Record], proposal_id: str) -> None:
     if past and past[-1].payload["decision"] not in OPEN:
         last = past[-1].payload
         raise ProposalError(
-            f"{proposal_id}: decided on {day_of(past[-1])} ({last['decision']}, {last['person']}); the ledger "
+            f"{proposal_id}: decided on {recorded_day(past[-1])} ({last['decision']}, {last['person']}); the ledger "
             "replaces nothing, so write a new proposal that names this one"
         )
 
@@ -157,13 +157,13 @@ def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
     if past:
         last = past[-1].payload
         advice = "" if last["is_with_recommendation"] else f", against the recommendation to {last['recommendation']}"
-        day = format_date(day_of(past[-1]))
+        day = format_date(recorded_day(past[-1]))
         said = f"{last['decision']} ({last['person']}, {day}{advice})"
     return {"decision": said, "ledger_head": records[-1].hash if records else None}
 
 
 def followed(shop: Shop, proposal_id: str, *, on: date) -> dict[str, Any]:
-    """Measure what became of a launched proposal, by the design named at freezing, and score the promise.
+    """Measure what became of a launched proposal, by its preregistered design, and score the promise.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def launch_of(records: Sequence[Record], proposal_id: str) -> dict[str, Any]:
 
 
 def _require_as_frozen(proposal: Proposal, record: FrozenRecord | None, *, own: Mapping[str, Metric]) -> None:
-    """A follow-up measures what was named before the result, or nothing."""
+    """Refuse a follow-up by another design than the preregistered one."""
     if record is None:
         raise ProposalError(
             f"{proposal.id}: it was never frozen, so nobody named its follow-up before the result, and none is scored"

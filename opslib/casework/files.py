@@ -1,4 +1,4 @@
-"""Proposals and their ledger on disk: YAML files, one locked append-only ledger a shop, and git's memory of it."""
+"""Proposals and their ledger on disk: YAML files, one locked append-only ledger a shop, checked against git's history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an open shop and its proposals folder to what proposals are judged on."""
+"""Evaluation of a shop's proposals: claims judged on the shop's data, with money and recommendation."""
 
 from __future__ import annotations
 

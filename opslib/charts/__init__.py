@@ -1,4 +1,4 @@
-"""Pictures of results: ``draw_*`` functions read fields and never count.
+"""Figures of results: ``draw_*`` functions plot fields and compute nothing.
 
 Every function takes a result and, where wanted, ``people`` (whom its rows stand for; None: they are not people),
 ``title`` (the finding; made from the result unless given) and ``ax`` (a new figure unless given). It returns the Axes;

@@ -1,4 +1,4 @@
-"""The market as buyers make it: products that compete stand together, arcs link what is bought together."""
+"""Market map: groups of substitutes as blocks, arcs between complements."""
 
 from __future__ import annotations
 

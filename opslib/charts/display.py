@@ -1,4 +1,4 @@
-"""How a figure shows itself: SVG, the same bytes every time, with its alt text."""
+"""Display of figures: deterministic SVG with alt text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from opslib.charts import theme
 from opslib.errors import ReportError
-from opslib.privacy import WITHHELD
+from opslib.privacy import SUPPRESSED
 from opslib.suppression import UNSAID, suppressed
 
 _ALT = "opslib_alt"
@@ -49,7 +49,7 @@ def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -
         people, title, ax = options.pop("people", UNSAID), options.pop("title", None), options.pop("ax", None)
         result, *rest = given or (options.pop(next(iter(options))),)
         result = suppressed(result, people, of=f"charts.{draw.__name__}")
-        if isinstance(result, pd.DataFrame) and len(result) and WITHHELD in result and result[WITHHELD].all():
+        if isinstance(result, pd.DataFrame) and len(result) and SUPPRESSED in result and result[SUPPRESSED].all():
             return None
         if has_nothing(result) and not draws_empty:
             return None

@@ -1,4 +1,4 @@
-"""Uncertain numbers: forests of intervals, claims against their promises, money as a distribution, calibration."""
+"""Forest plots of estimates, claims against their promises, the distribution of money, calibration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw_estimates(
     people: Said = UNSAID,
     ax: Axes | None = None,
 ) -> Axes:
-    """A forest: one line a name, its point and its interval, the number written at the right.
+    """Forest plot: one line a name, its point and its interval, the number written at the right.
 
     Parameters
     ----------
@@ -75,16 +75,18 @@ def draw_kpi_change(
     ----------
     kpis : DataFrame
         From `kpis.kpi_table`: ``title``, ``comparison``, ``period`` (what it is compared with), ``change_share``
-        (relative, 0.03 is +3 %), ``change_lower``, ``change_upper``; figures without a change are named.
+        (relative, 0.03 is +3 %), ``change_share_lower``, ``change_share_upper``; figures without a change are named.
     comparison : {"previous", "year_before"}
         Which rows to draw.
     """
-    require_for_chart(kpis, "kpis", "title", "comparison", "period", "change_share", "change_lower", "change_upper")
+    require_for_chart(
+        kpis, "kpis", "title", "comparison", "period", "change_share", "change_share_lower", "change_share_upper"
+    )
     frame = kpis[kpis["comparison"] == comparison]
     against = str(frame["period"].iloc[0]) if len(frame) else comparison.replace("_", " ")
     known = frame.dropna(subset=["change_share"])
     names = [str(name) for name in known["title"]]
-    changes = _estimates_in(known, ["change_share", "change_lower", "change_upper"], unit="relative change")
+    changes = _estimates_in(known, "change_share", unit="relative change")
     clear = [change.excludes(0.0) for change in changes]
     colours = [theme.BLUE if is_clear else theme.GREY for is_clear in clear]
     texts = [formats.format_estimate(change) for change in changes]
@@ -100,9 +102,9 @@ def draw_kpi_change(
     return finish(ax, title=plain, subtitle=what, alt=f"Changes with intervals: {parts or 'none'}.")
 
 
-def _estimates_in(frame: pd.DataFrame, columns: list[str], *, unit: str) -> list[Estimate]:
-    """Each row's estimate, from its columns of value, lower and upper end."""
-    numbers = frame[columns].astype("float64").itertuples(index=False, name=None)
+def _estimates_in(frame: pd.DataFrame, value: str, *, unit: str) -> list[Estimate]:
+    """Each row's estimate, from the column of its value and those of its ends."""
+    numbers = frame[[value, f"{value}_lower", f"{value}_upper"]].astype("float64").itertuples(index=False, name=None)
     return [
         Estimate(value=value, lower=lower, upper=upper, n=0, unit=unit, method="") for value, lower, upper in numbers
     ]
@@ -150,12 +152,12 @@ def draw_intervals(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes | None:
-    """A forest of any table with ``lower`` and ``upper``; with a reference, grey where the interval holds it.
+    """Forest plot of any table with intervals; with a reference, grey where the interval holds it.
 
     Parameters
     ----------
     frame : DataFrame
-        First column: names; ``value``, ``lower``, ``upper``, all in ``unit``; rows without a value are left out.
+        First column: names; ``<value>``, ``<value>_lower``, ``<value>_upper``, all in ``unit``; rows without a value are left out.
     value : str
         Column of the number.
     unit : str
@@ -165,11 +167,9 @@ def draw_intervals(
     of : str or None
         Without a reference: what the values are of ("of the visits"); the title then names the largest.
     """
-    require_for_chart(frame, "intervals", value, "lower", "upper")
+    require_for_chart(frame, "intervals", value, f"{value}_lower", f"{value}_upper")
     known = frame.dropna(subset=[value])
-    rows = dict(
-        zip(known.iloc[:, 0].astype(str), _estimates_in(known, [value, "lower", "upper"], unit=unit), strict=True)
-    )
+    rows = dict(zip(known.iloc[:, 0].astype(str), _estimates_in(known, value, unit=unit), strict=True))
     clear = [name for name, e in rows.items() if reference is not None and e.excludes(reference)]
     title = None
     if reference is not None:
@@ -243,7 +243,7 @@ def draw_posterior(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Money that a proposal may bring, as a distribution; what lies below zero is red.
+    """Distribution of the money that a proposal may bring; the part below zero is red.
 
     Parameters
     ----------
@@ -283,18 +283,18 @@ def draw_posterior(
 def draw_calibration(
     bins: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """How often promises came true against how likely they were called; on the line, the words were right.
+    """Calibration: how often promises came true against their stated probability, with the line of perfect calibration.
 
     Parameters
     ----------
     bins : DataFrame
-        ``stated`` (mean stated probability), ``observed`` (share that came true), ``lower``, ``upper``, ``n``.
+        ``stated`` (mean stated probability), ``observed`` (share that came true), ``observed_lower``, ``observed_upper``, ``n``.
     """
-    require_for_chart(bins, "calibration", "stated", "observed", "lower", "upper", "n")
+    require_for_chart(bins, "calibration", "stated", "observed", "observed_lower", "observed_upper", "n")
     ax = theme.new_axes(height=4.6)
     ax.plot([0, 1], [0, 1], color=theme.LIGHT, linewidth=1.2, zorder=1)
     for r in rows_of(bins):
-        ax.plot([r.stated, r.stated], [r.lower, r.upper], color=theme.BLUE, alpha=0.5, linewidth=2.4)
+        ax.plot([r.stated, r.stated], [r.observed_lower, r.observed_upper], color=theme.BLUE, alpha=0.5, linewidth=2.4)
         ax.plot(r.stated, r.observed, marker="o", color=theme.BLUE, markersize=7)
         theme.text_at(ax, f"{int(r.n)}", (r.stated, r.observed), shift=(9, 0))
     ax.set_xlim(0, 1.04)

@@ -1,4 +1,4 @@
-"""Heat maps: cohorts over time, and the RFM grid."""
+"""Heat maps: cohort retention and the RFM grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_LABELLED = 14
 def draw_cohorts(
     cohorts: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Who came back: one row a cohort, one column an age; what was not yet observed stays hatched, never zero.
+    """Cohort retention: one row a cohort, one column an age; what was not yet observed stays hatched, never zero.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
 def draw_rfm_grid(
     grid: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Customers by how recently and how often they bought; best at the top right.
+    """RFM grid: customers by recency and frequency score; best at the top right.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ def draw_rfm_grid(
     norm = Normalize(0, top or 1.0)
     paint_cells(ax, values, norm, is_labelled=False)
     for (row, column), number in np.ndenumerate(values):
-        is_withheld = np.isnan(number)
-        text = "withheld" if is_withheld else formats.format_number(number)
-        ink = theme.GREY if is_withheld else theme.ink_on(RAMP(norm(number)))
+        is_suppressed = np.isnan(number)
+        text = "withheld" if is_suppressed else formats.format_number(number)
+        ink = theme.GREY if is_suppressed else theme.ink_on(RAMP(norm(number)))
         theme.text_at(ax, text, (column, row), colour=ink, ha="center")
     rows, columns = [str(score) for score in cells.index], [str(score) for score in cells.columns]
     heat_axes(ax, columns, rows)

@@ -1,4 +1,4 @@
-"""Labels that do not lie on each other: pushed apart where they would, the same way every time."""
+"""Placement of labels without overlaps, deterministic."""
 
 from __future__ import annotations
 

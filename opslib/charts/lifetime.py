@@ -1,4 +1,4 @@
-"""Customers over time: a lifetime forecast against what came, and who moved from which segment to which."""
+"""Customer lifetime charts: hold-out validation of the forecast, cumulative tracking, migration between segments."""
 
 from __future__ import annotations
 
@@ -35,11 +35,23 @@ def draw_clv_holdout(
     n, at = groups["n_customers"].to_numpy(dtype="float64"), groups["group"].to_numpy(dtype="float64")
     rates = {
         name: groups[name].to_numpy(dtype="float64") / n
-        for name in ("predicted_orders", "lower", "upper", "realised_orders", "naive_orders")
+        for name in (
+            "predicted_orders",
+            "predicted_orders_lower",
+            "predicted_orders_upper",
+            "realised_orders",
+            "naive_orders",
+        )
     }
-    floor = max(min(rates["lower"].min(), rates["realised_orders"].min()), rates["predicted_orders"].min() / 4, 1e-3)
-    low = np.maximum(rates["lower"], floor)
-    ax.vlines(at, low, np.maximum(rates["upper"], low), color=theme.SKY, linewidth=9, alpha=0.45, zorder=1)
+    floor = max(
+        min(rates["predicted_orders_lower"].min(), rates["realised_orders"].min()),
+        rates["predicted_orders"].min() / 4,
+        1e-3,
+    )
+    low = np.maximum(rates["predicted_orders_lower"], floor)
+    ax.vlines(
+        at, low, np.maximum(rates["predicted_orders_upper"], low), color=theme.SKY, linewidth=9, alpha=0.45, zorder=1
+    )
     ax.plot(at, rates["predicted_orders"], color=theme.BLUE, marker="_", markersize=13, linestyle="none", zorder=2)
     naive = np.where(rates["naive_orders"] >= floor, rates["naive_orders"], np.nan)
     ax.plot(at + 0.22, naive, color=theme.GREY, marker="x", markersize=5, linestyle="none", zorder=2)
@@ -121,7 +133,7 @@ def draw_migration_flow(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Where the customers of each segment went: shares with intervals, who stayed, and the money at stake.
+    """Migration matrix: shares of customers who moved between segments, with intervals, and the money at stake.
 
     Parameters
     ----------
@@ -133,7 +145,7 @@ def draw_migration_flow(
     currency : str or None
         ISO code.
     """
-    require_for_chart(flows, "flows", "segment_before", "segment_after", "flow_share", "lower", "upper", "revenue_before", "revenue_after")  # fmt: skip
+    require_for_chart(flows, "flows", "segment_before", "segment_after", "flow_share", "flow_share_lower", "flow_share_upper", "revenue_before", "revenue_after")  # fmt: skip
     names = sorted({*flows["segment_before"], *flows["segment_after"]} - {NOBODY})
     names = [name for name in order if name in names] + [name for name in names if name not in order]
     rows = [name for name in [*names, NOBODY] if name in set(flows["segment_before"])]
@@ -166,7 +178,7 @@ def _flow_labels(ax: Axes, flows: pd.DataFrame, rows: list[str], columns: list[s
     for r in rows_of(flows.dropna(subset=["flow_share"])):
         row, column = rows.index(r.segment_before), columns.index(r.segment_after)
         ink = theme.ink_on(heat.RAMP(norm(float(r.flow_share))))
-        ends = f"{r.lower * 100:.0f}–{r.upper * 100:.0f}"
+        ends = f"{r.flow_share_lower * 100:.0f}–{r.flow_share_upper * 100:.0f}"
         is_bold = r.segment_before == r.segment_after
         heat.write_cell(ax, (column, row), f"{r.flow_share * 100:.0f}", ends, ink=ink, is_bold=is_bold)
 

@@ -1,4 +1,4 @@
-"""Wholes and their parts: what was kept of the raw lines, which days were seen, what moved a figure."""
+"""Accounting of raw rows, observed days, and the waterfall of a decomposition."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def draw_decomposition(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Steps from one sum of money to the next, each the effect of one cause; they add up exactly.
+    """Waterfall: steps from one amount to the next, each the effect of one cause; they add up exactly.
 
     Parameters
     ----------

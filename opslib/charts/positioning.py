@@ -1,4 +1,4 @@
-"""Where products stand: price ladders with their gaps, and maps of what buyers say about brands."""
+"""Price ladders with their gaps, and perceptual maps of brands."""
 
 from __future__ import annotations
 

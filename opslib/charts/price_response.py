@@ -1,4 +1,4 @@
-"""How sales answer to the price: slopes by group, and what a product's new price would bring."""
+"""Price elasticities by group, and revenue and margin along a product's prices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOWN = (-6.0, 2.0)
 def draw_price_slopes(
     response: PriceResponse, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """A forest of price responses by group: list price blue, promotion green; grey where it is no effect.
+    """Forest plot of price elasticities by group: list price blue, promotion green; grey where it is no effect.
 
     Parameters
     ----------
@@ -37,19 +37,21 @@ def draw_price_slopes(
     has_promotions = any(np.isfinite(r.promotion_slope) for r in rows)
     ax = theme.new_axes(height=theme.height_for(len(rows), per_row=0.42 if has_promotions else 0.34))
     for place, r in enumerate(rows):
-        _interval(ax, place, (r.slope, r.lower, r.upper), theme.BLUE if r.is_usable else theme.GREY, "o")
+        _interval(ax, place, (r.slope, r.slope_lower, r.slope_upper), theme.BLUE if r.is_usable else theme.GREY, "o")
         if np.isfinite(r.promotion_slope):
-            _interval(ax, place + 0.3, (r.promotion_slope, r.promotion_lower, r.promotion_upper), theme.GREEN, "D")
+            _interval(
+                ax, place + 0.3, (r.promotion_slope, r.promotion_slope_lower, r.promotion_slope_upper), theme.GREEN, "D"
+            )
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
     ax.axvline(-1, color=theme.LIGHT, linewidth=1, linestyle="--", zorder=1)
     theme.row_axis(ax, [short(r.group, 26) + ("" if r.is_usable else f" ({r.refusal})") for r in rows])
     ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
-    n_clear = sum(r.is_usable and r.upper < 0 for r in rows)
+    n_clear = sum(r.is_usable and r.slope_upper < 0 for r in rows)
     n_refused = sum(not r.is_usable for r in rows)
     plain = f"In {n_clear or 'none'} of {formats.count_of(len(rows), 'group')} a higher list price clearly sells fewer units"
     plain = plain if rows else "No group's price moved enough to tell"
     plain += f"; {n_refused} cannot be used" if n_refused else ""
-    parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.lower:.1f} to {r.upper:.1f})" for r in rows)
+    parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.slope_lower:.1f} to {r.slope_upper:.1f})" for r in rows)
     what = "change of units in % for 1 % more of the list price (blue)"
     what += "; grey: prices followed demand or depend on quantity"
     what += "; green: price paid in promotions" if has_promotions else ""
@@ -62,7 +64,7 @@ def draw_price_slopes(
 
 
 def _shown(rows: pd.DataFrame) -> tuple[float, float]:
-    columns = ["lower", "upper", "promotion_lower", "promotion_upper"]
+    columns = ["slope_lower", "slope_upper", "promotion_slope_lower", "promotion_slope_upper"]
     ends = rows[columns].to_numpy(float) if len(rows) else np.array([[-1.0, 0.0]])
     return max(float(np.nanmin(ends)), SHOWN[0]) - 0.3, min(max(float(np.nanmax(ends)), 0.0), SHOWN[1]) + 0.3
 
@@ -99,15 +101,13 @@ def draw_price_response(
     room = 0.12 * (max(ends) - min(ends)) or 0.1 * now
     low, high = min(ends) - room, max(ends) + room
     curve = found.curve
-    lines = [
-        name for name in ("revenue", "margin") if f"{name}_value" in curve and curve[f"{name}_value"].notna().all()
-    ]
+    lines = [name for name in ("revenue", "margin") if name in curve and curve[name].notna().all()]
     for name in lines:
         colour = theme.colour_of(name)
         ax.fill_between(
             curve["price"], curve[f"{name}_lower"], curve[f"{name}_upper"], color=colour, alpha=0.16, linewidth=0
         )
-        ax.plot(curve["price"], curve[f"{name}_value"], color=colour)
+        ax.plot(curve["price"], curve[name], color=colour)
     unseen = [(low, band[0]), (band[1], high)] if len(curve) else [(low, high)]
     for start, stop in unseen:
         ax.axvspan(start, stop, facecolor=theme.PALE, edgecolor=theme.LIGHT, hatch="////", linewidth=0, zorder=0)
@@ -154,7 +154,7 @@ def _curve_labels(ax: Axes, curve: pd.DataFrame, lines: list[str], marks: list[t
         theme.text_at(ax, text, (price, low + (0.03 + 0.07 * rank) * (high - low)), shift=(-5 if is_left else 5, 0), size=9.5, colour=colour, ha="right" if is_left else "left", va='baseline', fontweight="bold")  # fmt: skip
     if not lines:
         return
-    ends = curve.iloc[[0, -1]][[f"{name}_value" for name in lines]].to_numpy(float)
+    ends = curve.iloc[[0, -1]][lines].to_numpy(float)
     side = 0 if len(lines) == 1 or abs(np.diff(ends[0])[0]) >= abs(np.diff(ends[1])[0]) else 1
     for name, y in zip(lines, ends[side], strict=True):
         above = y == ends[side].max()

@@ -1,4 +1,4 @@
-"""Product classes: which bring the money, which are steady, which grow, which end."""
+"""Product classes: Pareto curve, ABC-XYZ matrix, growth-share matrix, life-cycle stages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw_pareto(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """How much of the money the largest few bring: the cumulative curve, with the ends of the classes.
+    """Pareto curve: cumulative share of the value, with the ends of the ABC classes.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _class_ends(frame: pd.DataFrame) -> list[tuple[str, float, float]]:
 def draw_abc_xyz(
     cells: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """The nine cells: share of revenue and number of products in each, and how each is treated.
+    """ABC-XYZ matrix: share of revenue, number of products and treatment of each cell.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def draw_abc_xyz(
 def draw_growth_share(
     products: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Growth against relative share on a log axis, a bubble a product or category, area by revenue.
+    """Growth-share matrix: growth against relative share on a log axis, a bubble a product or category, area by revenue.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What sets groups of customers apart: every habit of every group against all other customers, with intervals."""
+"""Profiles of customer segments: standardised difference of each habit to all other customers, with intervals."""
 
 from __future__ import annotations
 
@@ -31,11 +31,19 @@ def draw_segment_profile(
     Parameters
     ----------
     profiles : DataFrame
-        ``profiles`` of `segmentation.segment_clusters`: ``cluster``, ``segment``, ``feature``, ``difference``, ``lower``,
-        ``upper``, ``is_distinct``.
+        ``profiles`` of `segmentation.segment_clusters`: ``cluster``, ``segment``, ``feature``, ``difference``,
+        ``difference_lower``, ``difference_upper``, ``is_distinct``.
     """
     require_for_chart(
-        profiles, "profiles", "cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct"
+        profiles,
+        "profiles",
+        "cluster",
+        "segment",
+        "feature",
+        "difference",
+        "difference_lower",
+        "difference_upper",
+        "is_distinct",
     )
     profiles = profiles.dropna(subset=["difference"])
     features, groups = list(dict.fromkeys(profiles["feature"])), list(dict.fromkeys(profiles["cluster"]))
@@ -51,7 +59,9 @@ def draw_segment_profile(
     for row in shown:
         at = (groups.index(row.cluster), features.index(row.feature))
         ink = theme.ink_on(_RAMP(norm(row.difference)))
-        write_cell(ax, at, f"{row.difference:+.1f}", f"{row.lower:+.1f} to {row.upper:+.1f}", ink=ink)
+        write_cell(
+            ax, at, f"{row.difference:+.1f}", f"{row.difference_lower:+.1f} to {row.difference_upper:+.1f}", ink=ink
+        )
     width = max(10, 66 // max(len(groups), 1))
     heads = [textwrap.fill(f"{number}: {name}", width) for number, name in zip(groups, names, strict=True)]
     heat_axes(ax, heads, [feature_named(name).high for name in features])

@@ -1,4 +1,4 @@
-"""Small helpers of the draw functions: columns that must be there, labels that must fit."""
+"""Helpers of the draw functions: required columns, rows, shortened labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Customer segments: who is many, and who brings the money."""
+"""Customer segments: share of customers against share of revenue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values over time: what was seen whole, what was not, and what changed."""
+"""Time series with complete, partial and unobserved periods, and marked changes."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def _line(ax: Axes, group: pd.DataFrame, colour: str) -> None:
     whole = group["value"].where(group["status"] == COMPLETE)
     marker = "o" if len(group) <= MANY_POINTS else None
     ax.plot(group["start"], whole, color=colour, marker=marker, markersize=3.8)
-    if {"lower", "upper"} <= set(group.columns):
-        low, high = (group[name].astype("float64").where(whole.notna()) for name in ("lower", "upper"))
+    if {"value_lower", "value_upper"} <= set(group.columns):
+        low, high = (group[name].astype("float64").where(whole.notna()) for name in ("value_lower", "value_upper"))
         ax.fill_between(group["start"], low, high, color=colour, alpha=0.15, linewidth=0)
     partial = group[(group["status"] != COMPLETE) & group["value"].notna()]
     ax.plot(
@@ -121,7 +121,7 @@ def _line(ax: Axes, group: pd.DataFrame, colour: str) -> None:
 
 def _axes_limits(ax: Axes, frame: pd.DataFrame) -> None:
     """Start at zero where the values are far from constant; leave room at the right for names."""
-    columns = [name for name in ("value", "lower", "upper") if name in frame]
+    columns = [name for name in ("value", "value_lower", "value_upper") if name in frame]
     values = frame[columns].to_numpy(dtype="float64")
     finite = values[np.isfinite(values)]
     if len(finite) == 0:

@@ -1,4 +1,4 @@
-"""White space: what is looked for and not offered, in visits and money; demand against offer in a matrix."""
+"""White space: zero-result search themes in visits and money, and a matrix of demand over offer."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
 def draw_unmet_searches(
     themes: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Themes of searches in vain: money a month with its interval, or visits where no money is known.
+    """Themes of zero-result searches: money a month with its interval, or visits where no money is known.
 
     Parameters
     ----------
     themes : DataFrame
-        ``theme``, ``n_visits``, ``visits_per_month``, ``worth_amount``, ``worth_lower``, ``worth_upper``,
+        ``theme``, ``n_visits``, ``visits_per_month``, ``worth_amount``, ``worth_amount_lower``, ``worth_amount_upper``,
         ``top_three_share``, best first; from `positioning.unmet_searches`. Rows without visits are left out.
     currency : str
         ISO code.
     """
-    require_for_chart(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_lower", "worth_upper", "top_three_share")  # fmt: skip
+    require_for_chart(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_amount_lower", "worth_amount_upper", "top_three_share")  # fmt: skip
     shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
     has_money = bool(shown["worth_amount"].notna().any())
     ax = theme.new_axes(height=theme.height_for(len(shown), per_row=0.36, around=1.6))
@@ -45,7 +45,7 @@ def draw_unmet_searches(
     for row, r in enumerate(rows_of(shown)):
         colour = theme.BLUE if r.top_three_share >= 0.5 else theme.GREY
         if has_money:
-            ax.plot([r.worth_lower, r.worth_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
+            ax.plot([r.worth_amount_lower, r.worth_amount_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
         ax.plot(getattr(r, value), row, marker="o", color=colour, markersize=6)
         theme.text_at(ax, f"{formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)} visits", (1.01, row), colour=theme.GREY, xycoords=("axes fraction", "data"))  # fmt: skip
     ax.axvline(0, color=theme.GREY, linewidth=0.8)
@@ -65,7 +65,7 @@ def draw_unmet_searches(
 
 
 def _worth_words(row: pd.Series, currency: str) -> str:
-    value, lower, upper = row[["worth_amount", "worth_lower", "worth_upper"]]
+    value, lower, upper = row[["worth_amount", "worth_amount_lower", "worth_amount_upper"]]
     worth = Estimate(value=value, lower=lower, upper=upper, n=0, unit=currency, method="")
     return f"{row['theme']} is worth {formats.format_estimate(worth)} a month."
 
@@ -74,7 +74,7 @@ def _worth_words(row: pd.Series, currency: str) -> str:
 def draw_white_space(
     gaps: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Demand over offer in a matrix: 1.5x draws half as much again as its share of the offer; money that rests on it below.
+    """Matrix of demand over offer: 1.5x is half as much again as the group's share of the offer; money below.
 
     Parameters
     ----------
@@ -85,8 +85,7 @@ def draw_white_space(
         ISO code.
     """
     if "price_band" not in gaps:
-        shown = gaps.rename(columns={"pressure_lower": "lower", "pressure_upper": "upper"}).head(12)
-        drawn = draw_intervals(shown, value="pressure", unit="ratio", reference=1.0)
+        drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0)
         assert drawn is not None  # there are rows
         return drawn
     require_for_chart(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")

@@ -1,4 +1,4 @@
-"""Which products need which treatment: by value, by steadiness of demand, by growth and by age."""
+"""Product classification: ABC-XYZ, growth-share matrix, life cycle."""
 
 from opslib.classification.classes import TREATMENTS, AbcXyzLimits, Treatment, abc_xyz, cell_summary, pareto_curve
 from opslib.classification.growth import growth_share, largest_groups, with_names

@@ -1,4 +1,4 @@
-"""Products by value and by steadiness of demand: nine cells with a treatment each."""
+"""ABC-XYZ classification of products by value and variability of demand, with a treatment a class."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def abc_xyz(
     coverage: Coverage | None = None,
     limits: AbcXyzLimits = DEFAULT_LIMITS,
 ) -> ir.Table:
-    """Products by value (ABC) and by steadiness of demand (XYZ).
+    """ABC-XYZ classes of products: by value (ABC) and by variability of demand (XYZ).
 
     Parameters
     ----------

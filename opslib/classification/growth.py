@@ -1,4 +1,4 @@
-"""Products by growth and share: which groups outgrow the shop, and which are large."""
+"""Growth-share matrix of products or categories, with intervals."""
 
 from __future__ import annotations
 

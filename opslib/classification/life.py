@@ -1,4 +1,4 @@
-"""Products by the stage of their life: launched, growing, mature, declining, dormant."""
+"""Product life cycle: launched, growing, mature, declining, dormant."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def life_cycle(order_lines: Table, *, as_of: date, coverage: Coverage, window_da
     -------
     ibis.Table
         product_id, first_on, last_on, n_orders_before, n_orders_recent, n_buyers (of both windows), relative_growth (of
-        the product's orders over that of all products: a season that all share cancels), growth_lower, growth_upper
+        the product's orders over that of all products: a season that all share cancels), relative_growth_lower, relative_growth_upper
         (logarithm, half an order added to each side; the error is the largest of three: Poisson orders, Poisson orders
         as uneven over weeks as these are against the shop's, buyers with as many orders as these have), stage. Growth
         and decline need ten buyers, and hold over all products together by Benjamini and Hochberg (1995).
@@ -165,8 +165,8 @@ def _staged(life: ir.Table, *, recent: date) -> ir.Table:
     half = life["error"] * float(distributions.norm.ppf((1 + LEVEL) / 2))
     life = life.mutate(
         relative_growth=life["log"].exp() - 1,
-        growth_lower=(life["log"] - half).exp() - 1,
-        growth_upper=(life["log"] + half).exp() - 1,
+        relative_growth_lower=(life["log"] - half).exp() - 1,
+        relative_growth_upper=(life["log"] + half).exp() - 1,
         p=two_sided(engine.ratio(life["log"], life["error"])),
         is_asked=(
             (life["n_orders_recent"] > 0)

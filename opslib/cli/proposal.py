@@ -261,7 +261,7 @@ def follow_up(
     shop: OfShop = "demo",
     on: Annotated[str, typer.Option(help="Day of the follow-up; later data are not looked at (default: today).")] = "",
 ) -> None:
-    """Measure what became of what was launched, by the design named at freezing, and score the promise.
+    """Measure what became of what was launched, by the preregistered design, and score the promise.
 
     Without ids: everything that is due. Exit code 1 where one cannot be measured.
 

@@ -1,1 +1,1 @@
-"""Sentences of a page: what the rooms computed, as findings with a number, an owner and a next step."""
+"""Findings of the pages: sentences with a number, a department and a next step, from what the rooms computed."""

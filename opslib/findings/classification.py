@@ -114,7 +114,7 @@ def _movers(matrix: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _growth(row: pd.Series) -> Estimate:
-    return estimate_of(row, ("growth_change", "growth_change_lower", "growth_change_upper"), unit="relative change")
+    return estimate_of(row, "growth_change", unit="relative change")
 
 
 def _declining(stages: pd.DataFrame) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What groups of customers by habit say, or that there are none."""
+"""Sentences about customer clusters, or that there are none."""
 
 from __future__ import annotations
 
@@ -136,17 +136,16 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
         f"{count_of(drift.n_customers, 'customer')} lie further from every group than 99 % did at fitting.",
         kind="measured",
         section="drift",
-        action="fit the groups again" if len(moved) or drift.far_lower > 0 else "keep the model",
+        action="fit the groups again" if len(moved) or drift.far_share_lower > 0 else "keep the model",
         department="Data",
         about=About(people=drift.n_customers),
     )
-    beyond = drift.segments[(drift.segments["change_lower"] > 0) | (drift.segments["change_upper"] < 0)]
+    beyond = drift.segments[(drift.segments["change_share_lower"] > 0) | (drift.segments["change_share_upper"] < 0)]
     return (whole, *(_moved(row, drift.n_customers) for _, row in beyond.iterrows()))
 
 
 def _moved(row: pd.Series, n: int) -> Finding:
-    names = ("change_share", "change_lower", "change_upper")
-    change = estimate_of(row, names, n=n, unit="share", method="Newcombe")
+    change = estimate_of(row, "change_share", n=n, unit="share", method="Newcombe")
     points = f"{change.value * 100:+.0f} points ({change.lower * 100:+.0f} to {change.upper * 100:+.0f})"
     return Finding(
         key=f"group-{row['cluster']}-moved",

@@ -95,7 +95,7 @@ def _concentration(top: pd.Series, currency: str) -> Finding:
 
 
 def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency: str, days: int) -> Finding:
-    ends = f"{_money(whole['lower'], currency)} to {_money(whole['upper'], currency)}"
+    ends = f"{_money(whole['value_amount_lower'], currency)} to {_money(whole['value_amount_upper'], currency)}"
     sentence = (
         f"{count_of(whole['n_customers'], 'known customer')} are expected to bring {_money(whole['value_amount'], currency)} "
         f"in the next {format_days(days)} (95 %: {ends}), {_money(whole['customer_value_amount'], currency)} each"
@@ -108,7 +108,7 @@ def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency
     return Finding(
         key="lifetime-worth", sentence=f"{sentence}.", kind="estimated", section="worth",
         estimate=estimate_of(
-            whole, ("value_amount", "lower", "upper"), n=whole["n_customers"], unit=currency, method="BG/NBD and Gamma-Gamma"
+            whole, "value_amount", n=whole["n_customers"], unit=currency, method="BG/NBD and Gamma-Gamma"
         ),
         caveat=caveat or "It counts today's customers only, and takes the season to be an average one.",
         about=About(people=int(whole["n_customers"])),
@@ -118,8 +118,8 @@ def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency
 def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Finding:
     shown = shown.assign(each=shown["dormant_amount"] / shown["n_customers"])
     target = shown.sort_values(["each", "segment"], ascending=[False, True]).iloc[0]
-    names, method = ("alive_share", "alive_lower", "alive_upper"), "BG/NBD, mean chance to be active"
-    alive = estimate_of(target, names, n=target["n_customers"], unit="share", method=method)
+    method = "BG/NBD, mean chance to be active"
+    alive = estimate_of(target, "alive_share", n=target["n_customers"], unit="share", method=method)
     return Finding(
         key="win-back",
         sentence=f"Most a customer is to be won back in '{target['segment']}': of {count_of(target['n_customers'], 'customer')} "

@@ -169,7 +169,7 @@ def _undo(row: pd.Series) -> Finding:
         kind="estimated",
         role="promise",
         about=About(objects=(str(row["proposal"]),), people=None),
-        estimate=estimate_of(row, ("value", "lower", "upper"), unit="relative change", method="follow-up"),
+        estimate=estimate_of(row, "value", unit="relative change", method="follow-up"),
         department=str(row["owner"]),
         sentence=f"{row['name']} {row['outcome']}: {change} where {promised} was promised.",
         action=f"undo {row['name']}{costs}",

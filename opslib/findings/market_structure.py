@@ -140,8 +140,8 @@ def _launches(launches: pd.DataFrame) -> Iterator[Finding]:
     first = clear.sort_values(["q_value", "item"]).iloc[0]
     method = "difference-in-differences, groups without a launch as yardstick"
     estimate, taken = (
-        estimate_of(first, (value, f"{stem}_lower", f"{stem}_upper"), n=first["n_placebos"], unit=unit, method=method)
-        for value, stem, unit in (("lost_share", "lost", "share"), ("taken_ratio", "taken", "lines"))
+        estimate_of(first, value, n=first["n_placebos"], unit=unit, method=method)
+        for value, unit in (("lost_share", "share"), ("taken_ratio", "lines"))
     )
     yield Finding(
         key="launches",
@@ -161,5 +161,4 @@ def _launches(launches: pd.DataFrame) -> Iterator[Finding]:
 
 def _times_chance(row: pd.Series) -> Estimate:
     method = "observed over expected, clustered on customers" if "lift" in row.index else "Mantel-Haenszel"
-    names = ("ratio", "ratio_lower", "ratio_upper")
-    return estimate_of(row, names, n=row["n_customers"], unit="ratio", method=method)
+    return estimate_of(row, "ratio", n=row["n_customers"], unit="ratio", method=method)

@@ -1,4 +1,4 @@
-"""Which competitors' products are ours, in sentences."""
+"""Sentences about product matching: which competitors' products are ours."""
 
 from __future__ import annotations
 

@@ -79,13 +79,17 @@ def limits(page: Facts, ladder: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _change(row: pd.Series) -> Estimate:
-    names, method = ("price_index", "lower", "upper"), "Student's t on log price ratios, products as units"
-    return estimate_of(row[list(names)] - 1, names, n=row["n_covered"], unit="relative change", method=method)
+    ends = ["price_index", "price_index_lower", "price_index_upper"]
+    method = "Student's t on log price ratios, products as units"
+    return estimate_of(row[ends] - 1, "price_index", n=row["n_covered"], unit="relative change", method=method)
 
 
 def _against_rivals(position: pd.DataFrame) -> Iterator[Finding]:
-    known = position.dropna(subset=["price_index", "lower", "upper"])
-    for word, rows in (("dearer", known[known["lower"] > 1]), ("cheaper", known[known["upper"] < 1].iloc[::-1])):
+    known = position.dropna(subset=["price_index", "price_index_lower", "price_index_upper"])
+    for word, rows in (
+        ("dearer", known[known["price_index_lower"] > 1]),
+        ("cheaper", known[known["price_index_upper"] < 1].iloc[::-1]),
+    ):
         if not len(rows):
             continue
         is_dear = word == "dearer"
@@ -152,7 +156,7 @@ def _promotion(promotions: pd.DataFrame) -> Iterator[Finding]:
 def _quality(model: HedonicModel) -> Iterator[Finding]:
     """Who is dear or cheap for what it offers."""
     clear = model.groups[model.groups["is_dear"] | model.groups["is_cheap"]]
-    names = named(clear, lambda row: estimate_of(row, ("premium_share", "lower", "upper"), unit="relative change"))
+    names = named(clear, lambda row: estimate_of(row, "premium_share", unit="relative change"))
     said = f"for what they offer, clear of the others: {names}" if names else "no brand stands out for what it offers"
     yield Finding(
         key="quality-adjusted",

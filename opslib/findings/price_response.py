@@ -77,7 +77,7 @@ def _group(row: pd.Series, response: PriceResponse, price_change: float, currenc
     worth, told = (
         estimate_of(
             of,
-            (name, "lower", "upper"),
+            name,
             n=of["n_products"],
             unit=unit,
             method=method,
@@ -133,11 +133,11 @@ def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: f
 
 def _promotions(response: PriceResponse) -> Iterator[Finding]:
     known = response.groups.dropna(subset=["promotion_slope"])
-    clear = known[known["promotion_upper"] < 0]
+    clear = known[known["promotion_slope_upper"] < 0]
     if clear.empty:
         return
     names = ", ".join(
-        f"{r['group']} {_slope(r['promotion_slope'])} ({_slope(r['promotion_lower'])} to {_slope(r['promotion_upper'])})"
+        f"{r['group']} {_slope(r['promotion_slope'])} ({_slope(r['promotion_slope_lower'])} to {_slope(r['promotion_slope_upper'])})"
         for _, r in clear.head(NAMED).iterrows()
     )
     yield Finding(

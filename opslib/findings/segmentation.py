@@ -141,8 +141,8 @@ def _left_behind(intents: pd.DataFrame, horizon_days: int) -> Iterator[Finding]:
         return
     worst = left.sort_values(["n_visits", "intent"], ascending=[False, True]).iloc[0]
     part, later = (
-        estimate_of(worst, names, n=worst["n_visitors"], unit="share", method="ratio of sums over visitors")
-        for names in (("visit_share", "lower", "upper"), ("later_share", "later_lower", "later_upper"))
+        estimate_of(worst, name, n=worst["n_visitors"], unit="share", method="ratio of sums over visitors")
+        for name in ("visit_share", "later_share")
     )
     yield Finding(
         key="left-carts",

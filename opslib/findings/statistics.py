@@ -11,7 +11,7 @@ from opslib.finding import About, Compared, Facts, Finding, answer
 from opslib.findings.wording import estimate_of
 from opslib.formats import format_change, format_estimate, format_money, format_number, format_share
 from opslib.metrics import METRICS
-from opslib.privacy import WITHHELD
+from opslib.privacy import SUPPRESSED
 from opslib.stats.estimates import Estimate
 from opslib.suppression import suppressed
 
@@ -30,7 +30,6 @@ _COUNTED = {"orders": "orders", "customers": "customers", "items_per_order": "it
 
 
 _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-year"}
-_CHANGE = ("change_share", "change_lower", "change_upper")
 
 
 def findings(kpis: pd.DataFrame, factors: pd.DataFrame, retention: pd.DataFrame, *, page: Facts) -> tuple[Finding, ...]:
@@ -101,15 +100,16 @@ def _row(kpis: pd.DataFrame, metric: str, comparison: str) -> pd.Series | None:
     return rows.iloc[0] if len(rows) else None
 
 
-def _number(row: pd.Series, names: tuple[str, str, str], *, unit: str, method: str) -> Estimate:
+def _number(row: pd.Series, column: str, *, unit: str, method: str) -> Estimate:
     """The estimate of a row; what is counted has no interval, so that its value stands at both ends."""
-    return estimate_of(row.fillna(dict.fromkeys(names[1:], row[names[0]])), names, n=row["n"], unit=unit, method=method)
+    ends = dict.fromkeys((f"{column}_lower", f"{column}_upper"), row[column])
+    return estimate_of(row.fillna(ends), column, n=row["n"], unit=unit, method=method)
 
 
 def _value(row: pd.Series, currency: str) -> Estimate:
     unit = currency if row["unit"] == "money" else _COUNTED.get(row["metric"], _UNITS[row["unit"]])
-    method = "counted" if math.isnan(float(row["lower"])) else "delta method, buyers as clusters"
-    return _number(row, ("value", "lower", "upper"), unit=unit, method=method)
+    method = "counted" if math.isnan(float(row["value_lower"])) else "delta method, buyers as clusters"
+    return _number(row, "value", unit=unit, method=method)
 
 
 def _said(row: pd.Series, currency: str) -> str:
@@ -125,7 +125,7 @@ def _against(kpis: pd.DataFrame, metric: str, currency: str) -> str:
     parts = []
     for comparison in _COMPARED:
         row = _row(kpis, metric, comparison)
-        if row is None or row["status"] == "unobserved" or row.get(WITHHELD, False):
+        if row is None or row["status"] == "unobserved" or row.get(SUPPRESSED, False):
             continue
         if math.isnan(float(row["change_share"])):
             why = row["note"] or (f"{_said(row, currency)} then" if row["status"] == "complete" else row["status"])
@@ -136,9 +136,9 @@ def _against(kpis: pd.DataFrame, metric: str, currency: str) -> str:
 
 
 def _moved(row: pd.Series) -> str:
-    if math.isnan(float(row["change_lower"])):
+    if math.isnan(float(row["change_share_lower"])):
         return format_change(float(row["change_share"]))
-    estimate = estimate_of(row, _CHANGE, unit="relative change")
+    estimate = estimate_of(row, "change_share", unit="relative change")
     text = format_estimate(estimate, signed=True)
     return text if estimate.excludes(0.0) else f"{text}, no change beyond chance,"
 
@@ -157,7 +157,7 @@ def _figure(kpis: pd.DataFrame, metric: str, currency: str) -> Finding:
     return Finding(
         key=metric.replace("_", "-"),
         sentence=sentence,
-        kind="measured" if metric == "revenue" or math.isnan(float(row["lower"])) else "estimated",
+        kind="measured" if metric == "revenue" or math.isnan(float(row["value_lower"])) else "estimated",
         estimate=_value(row, currency),
         section="figures",
         role="key figure",
@@ -170,7 +170,7 @@ def _figure(kpis: pd.DataFrame, metric: str, currency: str) -> Finding:
 def _is_worse(before: pd.Series) -> bool:
     """Whether the change against the period before is for the worse, beyond chance."""
     is_good = METRICS[before["metric"]].direction > 0
-    return bool(before["change_upper"] < 0 if is_good else before["change_lower"] > 0)
+    return bool(before["change_share_upper"] < 0 if is_good else before["change_share_lower"] > 0)
 
 
 def _reason(factors: pd.DataFrame, kpis: pd.DataFrame, currency: str) -> Iterator[Finding]:
@@ -202,7 +202,7 @@ def _change(kpis: pd.DataFrame, metric: str, comparison: Compared) -> Finding | 
         key=f"{metric}-{_COMPARED[comparison]}",
         sentence=f"{row['title']} against {row['period']}: {_moved(row).removesuffix(',')}.",
         kind="estimated",
-        estimate=_number(row, _CHANGE, unit="relative change", method=method),
+        estimate=_number(row, "change_share", unit="relative change", method=method),
         section="changes",
         role="change",
         about=About(metric=metric, compared=comparison, people=None),
@@ -217,8 +217,8 @@ def _retention(retention: pd.DataFrame) -> Iterator[Finding]:
     known = retention[(retention["age"] == 1) & retention["retention_share"].notna()].sort_values("cohort")
     if known.empty:
         return
-    row, names = known.iloc[-1], ("retention_share", "lower", "upper")
-    estimate = estimate_of(row, names, n=row["n_customers"], unit="share", method="Wilson")
+    row = known.iloc[-1]
+    estimate = estimate_of(row, "retention_share", n=row["n_customers"], unit="share", method="Wilson")
     oldest = f" The oldest cohort: {format_share(float(known['retention_share'].iloc[0]))}." if len(known) > 3 else ""
     yield Finding(
         key="retention",

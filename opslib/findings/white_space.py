@@ -1,4 +1,4 @@
-"""Where demand exceeds what we offer, in sentences."""
+"""Sentences about white space: zero-result searches, and demand beyond offer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMED = 2
 
 
 def unmet_findings(unmet: UnmetSearches, *, currency: str) -> tuple[Finding, ...]:
-    """The share of searches in vain, and the themes that matter most; nothing where no search was seen."""
+    """The share of zero-result searches, and the themes that matter most; nothing where no search was seen."""
     if not unmet.unmet_share.n:
         return ()
     best = unmet.themes[unmet.themes["top_three_share"] >= 0.5].head(NAMED)
@@ -43,9 +43,8 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
     worth = None
     money = "its worth cannot be told: orders do not name the visit they came from"
     if value is not None:
-        names = ("worth_amount", "worth_lower", "worth_upper")
         method = "visits in vain x value of a visit that found; draws"
-        worth = estimate_of(row, names, n=row["n_visits"], unit=f"{currency}/month", method=method)
+        worth = estimate_of(row, "worth_amount", n=row["n_visits"], unit=f"{currency}/month", method=method)
         kind = "margin" if unmet.is_margin else "revenue"
         money = f"meeting it is worth about {format_estimate(worth)} of {kind}"
         money += "" if worth.lower > 0 else ", which does not exclude nothing" if worth.upper > 0 else ": no gain"
@@ -74,7 +73,7 @@ def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Fi
     """The groups whose demand exceeds their offer most clearly: the best of each grouping, those on which most money rests."""
     clear = {by: table[table["pressure_lower"] > 1] for by, table in gaps.items() if len(table)}
     best = {by: table.iloc[0] for by, table in clear.items() if len(table)}
-    ranked = sorted(best, key=lambda by: (-float(best[by]["excess_lower"]), by))
+    ranked = sorted(best, key=lambda by: (-float(best[by]["excess_amount_lower"]), by))
     told = ranked[:NAMED]
     more = more_as_clear(sum(map(len, clear.values())) - len(told), how="by another cut or with less money")
     return tuple(
@@ -85,8 +84,8 @@ def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str) -> tuple[Fi
 def _gap(row: pd.Series, by: str, currency: str, *, more: str, is_first: bool) -> Finding:
     method = "compound Poisson by visit; draws"
     pressure, amount = (
-        estimate_of(row, (value, f"{stem}_lower", f"{stem}_upper"), n=row["n_demand"], unit=unit, method=method)
-        for value, stem, unit in (("pressure", "pressure", "ratio"), ("excess_amount", "excess", f"{currency}/month"))
+        estimate_of(row, value, n=row["n_demand"], unit=unit, method=method)
+        for value, unit in (("pressure", "ratio"), ("excess_amount", f"{currency}/month"))
     )
     name, word = str(row[by]), by.removeprefix("attr_").replace("_", " ")
     if "price_band" in row:

@@ -12,22 +12,22 @@ from opslib.stats.estimates import Estimate
 
 def estimate_of(
     row: pd.Series,
-    names: tuple[str, str, str],
+    column: str,
     *,
     unit: str,
     n: float = 0,
     method: str = "",
     confidence_level: float = 0.95,
 ) -> Estimate:
-    """Value, lower and upper end of a row, by the names of their columns.
+    """Value and interval of a row: ``<column>``, ``<column>_lower``, ``<column>_upper``.
 
     Examples
     --------
-    >>> row = pd.Series({"ratio": 2.0, "lower": 1.5, "upper": 3.0})
-    >>> estimate_of(row, ("ratio", "lower", "upper"), n=40, unit="ratio", method="by hand").width
+    >>> row = pd.Series({"ratio": 2.0, "ratio_lower": 1.5, "ratio_upper": 3.0})
+    >>> estimate_of(row, "ratio", n=40, unit="ratio", method="by hand").width
     1.5
     """
-    value, lower, upper = (float(row[name]) for name in names)
+    value, lower, upper = (float(row[f"{column}{end}"]) for end in ("", "_lower", "_upper"))
     return Estimate(
         value=value, lower=lower, upper=upper, n=int(n), unit=unit, method=method, confidence_level=confidence_level
     )
@@ -38,9 +38,8 @@ def named(rows: pd.DataFrame, estimate: Callable[[pd.Series], Estimate]) -> str:
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"group": ["lamps"], "change": [0.2], "lower": [0.1], "upper": [0.3]})
-    >>> names = ("change", "lower", "upper")
-    >>> named(rows, lambda row: estimate_of(row, names, unit="relative change")).replace("\\xa0", " ")
+    >>> rows = pd.DataFrame({"group": ["lamps"], "change_share": [0.2], "change_share_lower": [0.1], "change_share_upper": [0.3]})
+    >>> named(rows, lambda row: estimate_of(row, "change_share", unit="relative change")).replace("\\xa0", " ")
     'lamps +20 % (10–30)'
     """
     return ", ".join(f"{row['group']} {format_estimate(estimate(row), signed=True)}" for _, row in rows.iterrows())

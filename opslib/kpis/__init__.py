@@ -1,4 +1,4 @@
-"""What happened, how sure that is, and why it moved."""
+"""Key figures of a shop with intervals, cohort retention, and decomposition of changes."""
 
 from opslib.kpis.cohorts import cohort_retention
 from opslib.kpis.decompose import FACTORS, concentration, decompose_by, decompose_change

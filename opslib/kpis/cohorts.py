@@ -1,4 +1,4 @@
-"""How many customers of each first-order cohort come back, and what is not yet known."""
+"""Cohort retention: share of each first-order cohort that orders again, unobserved ages left out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from opslib.periods import Coverage, Grain, Period, next_start
 from opslib.stats.shares import share
 from opslib.suppression import of_people
 
-_COLUMNS = ["cohort", "age", "period_start", "status", "n_customers", "n_active", "retention_share", "lower", "upper"]
+_COLUMNS = [
+    "cohort",
+    "age",
+    "period_start",
+    "status",
+    "n_customers",
+    "n_active",
+    "retention_share",
+    "retention_share_lower",
+    "retention_share_upper",
+]
 _COLUMNS += ["revenue_amount"]
 
 
@@ -83,7 +93,11 @@ def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "
                 row |= {"n_active": float(n_active), "revenue_amount": float(revenue)}
             if status == "complete":
                 estimate = share(int(n_active), int(size))
-                row |= {"retention_share": estimate.value, "lower": estimate.lower, "upper": estimate.upper}
+                row |= {
+                    "retention_share": estimate.value,
+                    "retention_share_lower": estimate.lower,
+                    "retention_share_upper": estimate.upper,
+                }
             rows.append(row)
     return pd.DataFrame(rows, columns=_COLUMNS)
 

@@ -1,4 +1,4 @@
-"""Why revenue moved, exactly: effects that add up to the change, and how much hangs on the few."""
+"""Decomposition of a revenue change into effects that add up to it (LMDI; volume, mix, rate), and concentration."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FACTORS = ("buyers", "orders_per_buyer", "items_per_order", "price_per_item")
 def decompose_change(
     order_lines: Table, *, period: Period, baseline: Period, coverage: Coverage | None = None
 ) -> pd.DataFrame:
-    """Revenue change as the work of buyers, orders per buyer, items per order and price per item.
+    """Revenue change decomposed into buyers, orders per buyer, items per order and price per item.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def concentration(
     by: str = "customer_id",
     top: Sequence[float] = (0.01, 0.1, 0.2),
 ) -> pd.DataFrame:
-    """Revenue that the best few customers or products hold.
+    """Concentration of revenue: the share of the largest customers or products.
 
     Parameters
     ----------

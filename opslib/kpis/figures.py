@@ -1,4 +1,4 @@
-"""The shop's key figures for a period, beside the one before and the year before, and as a series."""
+"""Key figures (KPIs) of a period against the previous one and the year before, and as a series."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pandas as pd
 
 from opslib import engine
 from opslib.kpis.intervals import PeriodSums, change_interval, value_interval
-from opslib.metrics import METRICS, Metric, unit_moments, unit_values
+from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
-from opslib.privacy import WITHHELD
+from opslib.privacy import SUPPRESSED
 from opslib.suppression import counted, suppressed
 
 KPIS: tuple[str, ...] = (
@@ -64,8 +64,8 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
 
 
 _FIGURE = ("metric", "title", "unit")
-_VALUE = ("status", "value", "lower", "upper", "n", "n_least")
-_CHANGE = ("change_share", "change_lower", "change_upper")
+_VALUE = ("status", "value", "value_lower", "value_upper", "n", "n_least")
+_CHANGE = ("change_share", "change_share_lower", "change_share_upper")
 _BY = ("metric", "comparison", "start", "end")
 _TABLE = (*_FIGURE, "comparison", "period", "start", "end", "n_days", *_VALUE, *_CHANGE, "note")
 _SERIES = (*_FIGURE, "start", "label", "n_days", *_VALUE)
@@ -91,8 +91,9 @@ def kpi_table(
     -------
     DataFrame
         One row a figure and period: metric, title, unit, comparison (current, previous, year_before), period (label),
-        start, end, n_days, status, value, lower, upper (of ratios; a total is counted), n (buyers), n_least (fewest
-        people that the figure speaks of: buyers with a numerator, or with the rest of the denominator), change_share, change_lower, change_upper (from that period to the current one), note, n_least_now (of the current period). An unobserved period has no value,
+        start, end, n_days, status, value, value_lower, value_upper (of ratios; a total is counted), n (buyers), n_least (fewest
+        people that the figure speaks of: buyers with a numerator, or with the rest of the denominator), change_share, change_share_lower,
+        change_share_upper (from that period to the current one), note, n_least_now (of the current period). An unobserved period has no value,
         and there is a change only between complete periods.
 
     Examples
@@ -107,7 +108,7 @@ def kpi_table(
     """
     metrics = tuple(metrics) or shop_kpis(tables)
     periods = {"current": period, "previous": period.previous(), "year_before": period.year_before()}
-    sums = _moments(tables, metrics, periods) if metrics else {}
+    sums = _sums_by_period(tables, metrics, periods) if metrics else {}
     is_whole = {name: coverage.status(other) == "complete" for name, other in periods.items()}
     rows = []
     for metric in metrics:
@@ -127,7 +128,7 @@ def kpi_table(
     return counted(table, ("n_least", "n_least_now"), by=_BY, adds_up=False)
 
 
-def _moments(
+def _sums_by_period(
     tables: Mapping[str, Table], metrics: Sequence[Metric], periods: Mapping[str, Period]
 ) -> dict[tuple[str, str], dict[str, float]]:
     """Sums and products over buyers by period and metric, in one query: one row a buyer, one set of columns a period."""
@@ -171,7 +172,7 @@ def _figure(metric: Metric, side: PeriodSums, status: Status) -> dict[str, Any]:
     ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side))
     told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
     told["n_least"] = int(side.n)
-    return told | dict(zip(("value", "lower", "upper"), ends, strict=True))
+    return told | dict(zip(("value", "value_lower", "value_upper"), ends, strict=True))
 
 
 def _least(sums: Mapping[str, float]) -> float:
@@ -185,7 +186,7 @@ def _noted(metric: Metric, side: PeriodSums, period: Period, coverage: Coverage)
     if status == "unobserved":
         return {"note": "not observed"}
     if metric.name in _NEEDS_HISTORY and n_history <= 0:
-        hidden = dict.fromkeys(("value", "lower", "upper"), float("nan"))
+        hidden = dict.fromkeys(("value", "value_lower", "value_upper"), float("nan"))
         return hidden | {"note": "no earlier data: every customer would look new"}
     if metric.name in _NEEDS_HISTORY and n_history < HISTORY_DAYS:
         return {"note": f"only {n_history} days of earlier data: older customers look new"}
@@ -211,7 +212,7 @@ def kpi_series(
     Returns
     -------
     DataFrame
-        One row a figure and piece: metric, title, unit, start, label, n_days (observed), status, value, lower, upper,
+        One row a figure and piece: metric, title, unit, start, label, n_days (observed), status, value, value_lower, value_upper,
         n (buyers), n_least (the same). An observed piece without sales has revenue 0; an unobserved one has no value.
 
     Examples
@@ -228,7 +229,7 @@ def kpi_series(
     metrics = tuple(metrics) or tuple(m for m in shop_kpis(tables) if m.name not in _NEEDS_HISTORY)
     found: dict[tuple[str, pd.Timestamp], dict[Any, Any]] = {}
     if metrics:
-        sums = unit_moments(unit_values(tables, metrics, unit=("buyer", grain), period=period), metrics, by=[grain])
+        sums = unit_statistics(unit_values(tables, metrics, unit=("buyer", grain), period=period), metrics, by=[grain])
         found = {(row["metric"], pd.Timestamp(row[grain])): row for row in sums.to_dict("records")}
     rows = []
     for metric, piece in product(metrics, period.split(grain)):
@@ -259,26 +260,24 @@ def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> one = {"metric": "orders", "title": "Orders", "unit": "count", "lower": None, "upper": None, "status": "complete"}
+    >>> one = {"metric": "orders", "title": "Orders", "unit": "count", "value_lower": None, "value_upper": None, "status": "complete"}
     >>> rows = [{**one, "comparison": "current", "value": 3.0}, {**one, "comparison": "previous", "value": 2.0,
-    ...     "change_share": 0.5, "change_lower": -0.2, "change_upper": 1.2}]
+    ...     "change_share": 0.5, "change_share_lower": -0.2, "change_share_upper": 1.2}]
     >>> kpi_summary(pd.DataFrame(rows))[["figure", "value", "previous_change"]].values.tolist()
     [['Orders', 3.0, 0.5]]
     """
     kpis = suppressed(kpis)
     current = kpis[kpis["comparison"] == "current"].set_index("metric")
-    summary = current[["title", "value", "lower", "upper", "unit"]].rename(
-        columns={"title": "figure", "lower": "value_lower", "upper": "value_upper"}
-    )
+    summary = current[["title", "value", "value_lower", "value_upper", "unit"]].rename(columns={"title": "figure"})
     for name in ("previous", "year_before"):
         other = kpis[(kpis["comparison"] == name) & (kpis["status"] != "unobserved")].set_index("metric")
         if other.empty:
             continue
         summary[name] = other["value"]
-        for end, column in (("", "change_share"), ("_lower", "change_lower"), ("_upper", "change_upper")):
+        for end, column in (("", "change_share"), ("_lower", "change_share_lower"), ("_upper", "change_share_upper")):
             summary[f"{name}_change{end}"] = other[column]
-    if WITHHELD in kpis:
-        summary[WITHHELD] = kpis.groupby("metric")[WITHHELD].any()
+    if SUPPRESSED in kpis:
+        summary[SUPPRESSED] = kpis.groupby("metric")[SUPPRESSED].any()
     return summary.reset_index(drop=True)
 
 

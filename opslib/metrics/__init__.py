@@ -1,4 +1,4 @@
-"""The one registry of what is measured, and how: names, definitions, and their numbers per unit, group and day."""
+"""Metrics: the one registry of definitions, and their numbers per unit, group and day."""
 
 from opslib.metrics.blocks import (
     MONEY,
@@ -16,4 +16,4 @@ from opslib.metrics.blocks import (
 )
 from opslib.metrics.measured_rows import UNITS, with_column, with_local_days
 from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, shop_metrics
-from opslib.metrics.values import daily_values, unit_moments, unit_values
+from opslib.metrics.values import daily_values, unit_statistics, unit_values

@@ -1,4 +1,4 @@
-"""What the columns of orders mean in money and days: the blocks that every figure is built of."""
+"""Building blocks of metrics: paid lines, revenue, local day, buyer, filters."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def day_of(table: ir.Table, column: str, *, zone: str | None = None, name: str =
 
 
 def buyer(table: ir.Table) -> ir.StringValue:
-    """Who ordered: the customer, else the order (or return) itself: guests never melt into one giant buyer."""
+    """Who ordered: the customer, else the order (or return) itself, so that guests count as separate buyers."""
     keys = [(column, column.removesuffix("id").replace("_", " ")) for column in ("order_id", "return_id")]
     names = [ibis.literal(text).concat(table[key].cast("string")) for key, text in keys if key in table.columns]
     known = [table["customer_id"].cast("string")] if "customer_id" in table.columns else []

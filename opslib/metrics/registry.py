@@ -1,4 +1,4 @@
-"""The one registry of what is measured: measures are sums over rows, metrics are ratios of measures."""
+"""Metric registry: measures are sums over rows, metrics are ratios of measures."""
 
 from __future__ import annotations
 

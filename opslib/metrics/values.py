@@ -18,7 +18,7 @@ from opslib.metrics.blocks import Filter, Table, buyer, filters_of
 from opslib.metrics.measured_rows import BUYER, UNITS, source_rows, with_column
 from opslib.metrics.registry import SIDES, SOURCES, Measure, Metric, Side, Term
 from opslib.periods import GRAINS, Coverage, Period
-from opslib.stats.sufficient_statistics import SUMS, moment_sums
+from opslib.stats.sufficient_statistics import SUMS, statistic_sums
 
 #: One column of a scan: a measure, and the filters of its side.
 _Part = tuple[Measure, tuple[Filter, ...]]
@@ -107,7 +107,7 @@ def _require_unique(population: ir.Table) -> None:
         )
 
 
-def unit_moments(values: Table, metrics: Sequence[Metric], *, by: Sequence[str] = ()) -> pd.DataFrame:
+def unit_statistics(values: Table, metrics: Sequence[Metric], *, by: Sequence[str] = ()) -> pd.DataFrame:
     """Sums, squares and products of unit values per group, as `stats.sufficient_statistics.arms_of` takes them.
 
     Parameters
@@ -130,24 +130,24 @@ def unit_moments(values: Table, metrics: Sequence[Metric], *, by: Sequence[str] 
     >>> from opslib.metrics import METRICS
     >>> values = pd.DataFrame({"unit_id": ["x", "y"], "revenue_numerator": [3.0, 4.0],
     ...     "revenue_denominator": [1.0, 1.0]})
-    >>> unit_moments(values, [METRICS["revenue"]])[["metric", "n", "y", "yy"]].values.tolist()
+    >>> unit_statistics(values, [METRICS["revenue"]])[["metric", "n", "y", "yy"]].values.tolist()
     [['revenue', 2, 7.0, 25.0]]
     """
     table, keys = engine.as_table(values), list(by)
     sums: dict[str, ir.Value] = {}
     for metric in metrics:
         covariate = f"{metric.name}_covariate"
-        moments = moment_sums(
+        statistics = statistic_sums(
             table[f"{metric.name}_numerator"],
             denominator=table[f"{metric.name}_denominator"],
             covariate=table[covariate] if covariate in table.columns else None,
         )
-        sums |= {f"{metric.name}__{name}": value for name, value in moments.items()}
+        sums |= {f"{metric.name}__{name}": value for name, value in statistics.items()}
     wide = engine.collect(table.group_by(keys).aggregate(**sums).order_by(keys) if keys else table.aggregate(**sums))
-    return pd.concat([_moments_of(wide, metric.name, keys) for metric in metrics], ignore_index=True)
+    return pd.concat([_statistics_of(wide, metric.name, keys) for metric in metrics], ignore_index=True)
 
 
-def _moments_of(wide: pd.DataFrame, metric: str, keys: list[str]) -> pd.DataFrame:
+def _statistics_of(wide: pd.DataFrame, metric: str, keys: list[str]) -> pd.DataFrame:
     prefix = f"{metric}__"
     names = {column: column.removeprefix(prefix) for column in wide.columns if column.startswith(prefix)}
     part = wide[[*keys, *names]].rename(columns=names)

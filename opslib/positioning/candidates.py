@@ -1,4 +1,4 @@
-"""Pairs of our and competitors' products that are worth comparing, and how far each pair agrees, all in the engine."""
+"""Blocking and comparison for product matching: candidate pairs and how far each agrees, all in the engine."""
 
 from __future__ import annotations
 

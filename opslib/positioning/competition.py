@@ -1,4 +1,4 @@
-"""Which products compete: chosen in turn and not together, grouped, and what a launch took from its group."""
+"""Substitutes, groups of substitutes, and cannibalisation by launches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEVEL = 0.95
 
 
 def substitutes(order_lines: Table, products: Table, *, period: Period, by: str = "product_id") -> pd.DataFrame:
-    """Items of one category that the same customers buy in turn, and in one order less often than chance.
+    """Substitutes: items of one category that the same customers buy in turn, and in one order less often than chance.
 
     Chance is each customer's own: her orders of a quarter and of a size class are shuffled, so that neither taste, nor
     season, nor large orders can look like competition. Without views of products this is the weaker evidence: it misses
@@ -196,7 +196,7 @@ def substitute_groups(pairs: pd.DataFrame) -> pd.DataFrame:
 def cannibalisation(
     order_lines: Table, products: Table, *, groups: pd.DataFrame, period: Period, by: str = "product_id"
 ) -> pd.DataFrame:
-    """What each product launched in the period took from the products that it competes with.
+    """Cannibalisation: what each product launched in the period took from its substitutes.
 
     The launch's group is compared with the rest of its category, before and after, on logarithms of lines sold in whole
     weeks. The yardstick is the same comparison for all groups without a launch, so that prices, stock and fashion of a few
@@ -221,8 +221,8 @@ def cannibalisation(
     pandas.DataFrame
         One row a product launched in the period, by day: item, launched_on, group, n_weeks_before, n_weeks_after,
         n_lines_new (of the launch), n_lines_before and n_lines_after (of the group without it), lost_share (of the
-        group's sales, a week) with lost_lower and lost_upper, taken_ratio (lines the group lost over lines the launch
-        sold; above 1 the launch cost more than it sold) with taken_lower and taken_upper, p_value, q_value (over the
+        group's sales, a week) with lost_share_lower and lost_share_upper, taken_ratio (lines the group lost over lines the launch
+        sold; above 1 the launch cost more than it sold) with taken_ratio_lower and taken_ratio_upper, p_value, q_value (over the
         launches with an answer), n_placebos, reason (why there is no answer, else empty), is_taken (q at most 0.05, and
         the interval of what was lost is above zero).
 
@@ -263,12 +263,12 @@ def cannibalisation(
     answered = found["p_value"].notna()
     p_values = found.loc[answered, "p_value"].to_numpy(dtype="float64")
     found.loc[answered, "q_value"] = false_discovery_rates(p_values, n_tested=len(p_values))
-    return found.assign(is_taken=(found["q_value"] <= SIGNIFICANT) & (found["lost_lower"] > 0))
+    return found.assign(is_taken=(found["q_value"] <= SIGNIFICANT) & (found["lost_share_lower"] > 0))
 
 
 _TAKEN = (
     "item", "launched_on", "group", "n_weeks_before", "n_weeks_after", "n_lines_new", "n_lines_before",
-    "n_lines_after", "lost_share", "lost_lower", "lost_upper", "taken_ratio", "taken_lower", "taken_upper", "p_value",
+    "n_lines_after", "lost_share", "lost_share_lower", "lost_share_upper", "taken_ratio", "taken_ratio_lower", "taken_ratio_upper", "p_value",
     "q_value", "n_placebos", "reason", "is_taken",
 )  # fmt: skip
 
@@ -341,10 +341,10 @@ def _loss(own: pd.Series, placebos: pd.DataFrame, row: dict[str, Any]) -> dict[s
     error = float(np.sqrt(drift + own["noise"] + placebos["change"].var() / n))
     effect, half = float(own["change"] - placebos["change"].mean()), student.ppf(0.5 + LEVEL / 2, df) * error
     out = {"p_value": float(2 * student.sf(abs(effect) / error, df))}
-    for end, change in {"": effect, "lower": effect + half, "upper": effect - half}.items():
-        out[f"lost_{end or 'share'}"] = -float(np.expm1(change))
+    for end, change in {"": effect, "_lower": effect + half, "_upper": effect - half}.items():
+        out[f"lost_share{end}"] = -float(np.expm1(change))
         lost = row["n_lines_after"] * float(np.expm1(-change))
-        out[f"taken_{end or 'ratio'}"] = lost / row["n_lines_new"] if row["n_lines_new"] else float("nan")
+        out[f"taken_ratio{end}"] = lost / row["n_lines_new"] if row["n_lines_new"] else float("nan")
     return out
 
 

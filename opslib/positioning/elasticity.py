@@ -1,4 +1,4 @@
-"""How sales answer to the price: by category and product, only within the prices that were seen, and only if prices moved first."""
+"""Price elasticity by category and product, only within the prices that were seen, and only if prices moved first."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ fifths of the group are promoted: what all share is the week's."""
 MOST_GROUPS = 40
 """Groups that are answered for: those with the most units."""
 MAX_ROWS = 3_000_000
-_SLOPES = ("slope", "lower", "upper", "std_error", "between_sd", "followed_p", "common", "ahead",
-           "promotion_slope", "promotion_lower", "promotion_upper")  # fmt: skip
+_SLOPES = ("slope", "slope_lower", "slope_upper", "std_error", "between_sd", "followed_p", "common", "ahead",
+           "promotion_slope", "promotion_slope_lower", "promotion_slope_upper")  # fmt: skip
 _GROUP_COLUMNS = ("group", "n_products", "n_weeks", "n_moves", *_SLOPES, "lower_share", "upper_share",
                   "refusal", "reason", "is_usable")  # fmt: skip
 _PRODUCT_COLUMNS = ("product_id", "group", "n_weeks", "n_moves", "units_a_week", "price", "lower_price", "upper_price",
-                    "slope", "lower", "upper", "std_error", "kept_share")  # fmt: skip
+                    "slope", "slope_lower", "slope_upper", "std_error", "kept_share")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceResponse:
-    """Answers of sales to the list price.
+    """Price elasticities by group and product.
 
     Parameters
     ----------
     groups : pandas.DataFrame
         group, n_products (on the shelf often enough), n_weeks, n_moves (by 1 % or more), slope (% more units for a price 1 %
-        higher), lower, upper, std_error, between_sd (of true slopes of its products), followed_p, common, ahead (what
-        prices did before demand: see `stats.count_response.CountResponse`), promotion_slope, promotion_lower,
-        promotion_upper (% more units for a price paid 1 % higher in promotions, display and advertising included),
+        higher), slope_lower, slope_upper, std_error, between_sd (of true slopes of its products), followed_p, common, ahead (what
+        prices did before demand: see `stats.count_response.CountResponse`), promotion_slope, promotion_slope_lower,
+        promotion_slope_upper (% more units for a price paid 1 % higher in promotions, display and advertising included),
         lower_share, upper_share (band of prices seen, against each product's usual price), refusal ("variation",
         "clusters", "followed", "tiers" or empty), reason (in words), is_usable. Most units first.
     products : pandas.DataFrame
         product_id, group, n_weeks, n_moves, units_a_week (recent weeks without promotion), price (latest list price),
-        lower_price, upper_price (of those seen), slope, lower, upper, std_error (shrunk towards the group), kept_share.
+        lower_price, upper_price (of those seen), slope, slope_lower, slope_upper, std_error (shrunk towards the group), kept_share.
     n_groups_left_out : int
         Groups beyond the 40 with the most units.
     period : Period
@@ -109,7 +109,7 @@ def price_response(
     stock_levels: Table | None = None,
     by: str = "category",
 ) -> PriceResponse:
-    """How units sold answer to the list price, by group, and by product drawn towards its group.
+    """Price elasticity of units sold, by group, and by product shrunk towards its group.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def price_response(
     >>> own = pd.DataFrame({"product_id": range(12), "category": "lamps"})
     >>> found = price_response(sold, own, period=Period.parse("2026-01-05", "2026-05-24"))
     >>> row = found.groups.iloc[0]
-    >>> bool(row["lower"] < -2 < row["upper"]), bool(row["is_usable"])
+    >>> bool(row["slope_lower"] < -2 < row["slope_upper"]), bool(row["is_usable"])
     (True, True)
     """
     price_history = None if price_history is None or engine.is_empty(price_history) else price_history
@@ -179,13 +179,13 @@ def _group_response(name: str, part: pd.DataFrame) -> tuple[dict[str, object], p
     )
     refusal, reason = _refusal(found, regular)
     row |= {
-        "n_moves": found.n_moves, "slope": slope.value, "lower": slope.lower, "upper": slope.upper,
+        "n_moves": found.n_moves, "slope": slope.value, "slope_lower": slope.lower, "slope_upper": slope.upper,
         "std_error": slope.std_error, "between_sd": pooled.between_sd.value, "followed_p": found.followed_p,
         "common": found.common.value, "ahead": found.ahead.value, "refusal": refusal, "reason": reason,
         "is_usable": not refusal,
     }  # fmt: skip
     each = found.units[["unit", "n_periods", "n_moves"]].rename(columns={"unit": "product_id", "n_periods": "n_weeks"})
-    each = each.join(pooled.units.rename(columns={"value": "slope"})).assign(group=name)
+    each = each.join(pooled.units.rename(columns=lambda name: name.replace("value", "slope"))).assign(group=name)
     each = each[each["slope"].notna()].merge(_shelf(regular), on="product_id")
     return row | _promotion(part), each
 
@@ -213,7 +213,7 @@ def _refusal(found: CountResponse, rows: pd.DataFrame) -> tuple[str, str]:
 
 
 def _promotion(part: pd.DataFrame) -> dict[str, object]:
-    """Answer to the price paid over the list price, of products that sell often; nothing where promotions are few or shared."""
+    """Elasticity to the price paid over the list price, of products that sell often; nothing where promotions are few or shared."""
     often = part[part.groupby("product_id")["n_lines"].transform("mean") >= OFTEN]
     shared = often.groupby("week")["is_promotion"].transform("mean") > COMMON_SHARE
     promoted = often["is_promotion"] & ~shared
@@ -224,7 +224,7 @@ def _promotion(part: pd.DataFrame) -> dict[str, object]:
     except DesignError:
         return {}
     slope = found.slopes["paid_share"]
-    return {"promotion_slope": slope.value, "promotion_lower": slope.lower, "promotion_upper": slope.upper}
+    return {"promotion_slope": slope.value, "promotion_slope_lower": slope.lower, "promotion_slope_upper": slope.upper}
 
 
 def _shelf(regular: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Demand against offer in groups of products: price bands of categories, levels of attributes."""
+"""Demand against offer by category, price band and attribute level."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from opslib.positioning.white_space import MONTH_DAYS, N_DRAWS, amounts_of
 from opslib.stats.ranks import count_draws, top_shares
 
 NONE, BAND, BANDS = "(none)", "price_band", ("lower", "middle", "upper")
-ENDS, SEED = [0.025, 0.975], 0
+ENDS = [0.025, 0.975]
 
 
-#: Columns of :func:`demand_gaps` beside those that it is asked to group by.
+#: Columns of :func:`demand_gaps` besides those that it is asked to group by.
 _MEASURES = (
     "n_products", "in_stock_share", "n_demand", "demand_share", "offer_share", "pressure", "pressure_lower", "pressure_upper",
-    "excess_per_month", "excess_amount", "excess_lower", "excess_upper", "top_three_share",
+    "excess_per_month", "excess_amount", "excess_amount_lower", "excess_amount_upper", "top_three_share",
 )  # fmt: skip
 
 
@@ -37,8 +37,9 @@ def demand_gaps(
     by: Sequence[str] = ("category", "price_band"),
     events: Table | None = None,
     stock_levels: Table | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """Where visitors look more than there is to choose from, and how much money rests on the difference.
+    """Groups of products whose share of demand exceeds their share of the offer, and the money that depends on it.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def demand_gaps(
         offered then shows less.
     stock_levels : table or None
         Offer is days in stock; without any, products.
+    seed : int
+        Seed of the draws.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def demand_gaps(
         The columns ``by``, n_products, lower_price, upper_price (with ``price_band``), in_stock_share (days in stock of
         days listed; missing without stock), n_demand, demand_share, offer_share (0-1, of all groups), pressure (demand over
         offer share), pressure_lower, pressure_upper, excess_per_month (demand beyond the offer's share; negative where the
-        offer is larger), excess_amount, excess_lower, excess_upper (a month: that demand x what one view or line brings
+        offer is larger), excess_amount, excess_amount_lower, excess_amount_upper (a month: that demand x what one view or line brings
         in the first column's group; it is earned today, so it bounds what more choice could win, and is no forecast),
         top_three_share (chance of being among the three best). Best first. Intervals and ranks are from 4,000 draws with a
         fixed start: demand compound Poisson by visit, the amount of one normal.
@@ -99,7 +102,7 @@ def demand_gaps(
     both = cells.merge(demand, on=keys, how="left").fillna({"n_demand": 0.0, "squares": 0.0}).merge(values, on=keys[0])
     if not both["n_demand"].sum() > 0 or not both["offer"].sum() > 0:
         return pd.DataFrame(columns=[*keys, *_MEASURES])
-    return _weighed(both, keys, factor=MONTH_DAYS / period.n_days)
+    return _weighed(both, keys, factor=MONTH_DAYS / period.n_days, seed=seed)
 
 
 def _grouped(products: Table, keys: list[str]) -> ir.Table:
@@ -167,14 +170,14 @@ def _values(wanted: ir.Table, offered: ir.Table, lines: ir.Table, key: str) -> i
     )  # fmt: skip
 
 
-def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float) -> pd.DataFrame:
+def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float, seed: int) -> pd.DataFrame:
     """Shares, pressure and money; the amount of one is a ratio over the group's products, drawn once a group."""
     with np.errstate(divide="ignore", invalid="ignore"):
         one = (cells["total"] / cells["count"]).where(cells["count"] > 0, 0.0)
         spread = cells["amount_squares"] - 2 * one * cells["products"] + one**2 * cells["count_squares"]
         error = np.sqrt(spread.clip(lower=0) * cells["m"] / (cells["m"] - 1).clip(lower=1)) / cells["count"]
         error = error.where(cells["count"] > 0, 0.0)
-    generator = np.random.default_rng(SEED)
+    generator = np.random.default_rng(seed)
     counts = count_draws(
         cells["n_demand"].to_numpy(), cells["squares"].to_numpy(), n_draws=N_DRAWS, generator=generator
     )
@@ -193,7 +196,7 @@ def _weighed(cells: pd.DataFrame, keys: list[str], *, factor: float) -> pd.DataF
         out["pressure_lower"], out["pressure_upper"] = np.quantile(counts / totals, ENDS, axis=0) / offer
     out["excess_per_month"] = (cells["n_demand"] - offer * cells["n_demand"].sum()) * factor
     out["excess_amount"] = out["excess_per_month"] * one
-    out["excess_lower"], out["excess_upper"] = np.quantile(worth, ENDS, axis=0)
+    out["excess_amount_lower"], out["excess_amount_upper"] = np.quantile(worth, ENDS, axis=0)
     out["top_three_share"] = top_shares(worth)
     return out.sort_values(["excess_amount", *keys], ascending=[False, *[True] * len(keys)], ignore_index=True)
 

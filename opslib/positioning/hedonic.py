@@ -1,4 +1,4 @@
-"""Quality-adjusted price: the going rate of attributes, and who is dear for what it offers."""
+"""Hedonic price regression: what attributes are worth, and quality-adjusted premiums of groups."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MIN_PRODUCTS = 10
 OTHER = "(other)"
 FIXED = 1e-8
 """One less a leverage at or below which a product decides its own fit."""
-_ATTRIBUTES = ["attribute", "level", "n_products", "premium_share", "lower", "upper"]
-_GROUPS = ["group", "n_products", "raw_share", "premium_share", "lower", "upper"]
+_ATTRIBUTES = ["attribute", "level", "n_products", "premium_share", "premium_share_lower", "premium_share_upper"]
+_GROUPS = ["group", "n_products", "raw_share", "premium_share", "premium_share_lower", "premium_share_upper"]
 _Names = list[tuple[str, str]]
 _Premium = Callable[[np.ndarray, int], np.ndarray]
 
@@ -32,10 +32,11 @@ class HedonicModel:
     Parameters
     ----------
     attributes : pandas.DataFrame
-        attribute, level, n_products, premium_share, lower, upper: price against the attribute's most common level,
+        attribute, level, n_products, premium_share, premium_share_lower, premium_share_upper: price against the attribute's most common level,
         everything else equal (0.10 = ten per cent dearer).
     groups : pandas.DataFrame
-        group, n_products, raw_share (mean price against the average, unadjusted), premium_share, lower, upper
+        group, n_products, raw_share (mean price against the average, unadjusted), premium_share, premium_share_lower,
+        premium_share_upper
         (adjusted for attributes, against the average group), is_dear, is_cheap (interval clear of zero, each group on
         its own: no correction for their number). Fewer than ten products, left over by pooling: no interval.
     r_squared : float
@@ -74,7 +75,7 @@ def attribute_columns(products: Table) -> list[str]:
 
 
 def hedonic_prices(products: Table, *, attributes: Sequence[str], confidence_level: float = 0.95) -> HedonicModel:
-    """Fit the going rate of attributes and each brand's premium over it.
+    """Hedonic regression: prices of attributes, and each group's premium over them.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def hedonic_prices(products: Table, *, attributes: Sequence[str], confidence_lev
 
 
 def going_rate(model: HedonicModel, *, bundle: Mapping[str, object]) -> Estimate:
-    """Price that an average group asks for a bundle of attributes.
+    """Predicted price of a bundle of attributes at the average group.
 
     Parameters
     ----------
@@ -249,5 +250,5 @@ def _group_table(cells: pd.DataFrame, names: _Names, premium: _Premium) -> pd.Da
     raw = np.expm1(sums["total"] / sums["n"] - cells["total"].sum() / cells["n"].sum())
     rows = [(level, int(n), raw[level], *premium(own[level] - average, n)) for level, n in sums["n"].items()]
     out = pd.DataFrame(rows, columns=_GROUPS)
-    out["is_dear"], out["is_cheap"] = out["lower"] > 0, out["upper"] < 0
+    out["is_dear"], out["is_cheap"] = out["premium_share_lower"] > 0, out["premium_share_upper"] < 0
     return out.sort_values(["premium_share", "group"], ascending=[False, True], ignore_index=True)

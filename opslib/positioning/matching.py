@@ -1,4 +1,4 @@
-"""Which of a competitor's products are ours: pairs worth comparing, a calibrated probability, what to look at by hand."""
+"""Product matching by probabilistic record linkage: candidate pairs, a calibrated probability, pairs to review by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from opslib.stats.shares import share
 
 N_FOLDS, N_BINS = 5, 10
 MOST_REVIEWED = 200
-_CALIBRATION = ("probability_share", "n_pairs", "n_same", "same_share", "lower", "upper")
+_CALIBRATION = ("probability_share", "n_pairs", "n_same", "same_share", "same_share_lower", "same_share_upper")
 _REVIEW = (*THEIRS, "product_id", "probability", "name", "price", "their_name", "their_price", "looking_value")
 
 
@@ -43,7 +43,7 @@ class ProductMatches:
         Wilson intervals; None without known pairs. Precision is that among products known to have a match.
     calibration : pandas.DataFrame
         Compared pairs of products with a known match, judged out of sample: probability_share (mean promised), n_pairs,
-        n_same, same_share, lower, upper (Wilson). Empty without known pairs.
+        n_same, same_share, same_share_lower, same_share_upper (Wilson). Empty without known pairs.
     brier : float
         Mean squared error of those probabilities; ``nan`` without known pairs.
     model : LinkageModel

@@ -1,4 +1,4 @@
-"""What the same small price move would bring in every group or product: who could bear a higher price, who a lower one."""
+"""Price changes by group and product: what the same small change of list prices would do to the margin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POINTS = 401
 def price_moves(
     response: PriceResponse, products: Table, *, price_change: float = 0.05, by: Literal["group", "product"] = "group"
 ) -> pd.DataFrame:
-    """Change of the margin a month if list prices moved by the same share, one row a group or product.
+    """Change of the margin a month if list prices changed by the same share, one row a group or product.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def price_moves(
     -------
     pandas.DataFrame
         group, product_id (products only), n_products, counted ("margin", or "revenue" where a cost is not known),
-        now_amount (a month), change_amount, lower, upper, p_gain (0-1; all four missing where refused), refusal ("band",
+        now_amount (a month), change_amount, change_amount_lower, change_amount_upper, p_gain (0-1; all four missing where refused), refusal ("band",
         "followed", "tiers" or empty), is_clear (the interval is clear of zero, and so is the
         slope: who has not been seen to sell less at a higher price is not known to bear one). Groups: surest gains first;
         products: clear gains first, of equals those that earn most now, refused ones last. The slope is uncertain here;
@@ -52,11 +52,11 @@ def price_moves(
     --------
     >>> from opslib.periods import Period
     >>> lamp = {"product_id": "a", "group": "lamps", "price": 10.0, "lower_price": 9.0, "upper_price": 11.0, "n_weeks": 50,
-    ...     "units_a_week": 12.0, "slope": -2.0, "lower": -2.4, "upper": -1.6, "std_error": 0.2}
-    >>> lamps = {"group": "lamps", "slope": -2.0, "lower": -2.4, "upper": -1.6, "lower_share": -0.1, "upper_share": 0.1,
+    ...     "units_a_week": 12.0, "slope": -2.0, "slope_lower": -2.4, "slope_upper": -1.6, "std_error": 0.2}
+    >>> lamps = {"group": "lamps", "slope": -2.0, "slope_lower": -2.4, "slope_upper": -1.6, "lower_share": -0.1, "upper_share": 0.1,
     ...     "refusal": "", "reason": ""}
     >>> known = PriceResponse(groups=pd.DataFrame([lamps]), products=pd.DataFrame([lamp]), n_groups_left_out=0,
-    ...     period=Period.parse("2026-01-05", "2026-12-27"), level=0.95)
+    ...     period=Period.parse("2026-01-05", "2026-12-27"), confidence_level=0.95)
     >>> own = pd.DataFrame({"product_id": ["a"], "cost": [6.0]})
     >>> price_moves(known, own, price_change=0.05)[["counted", "refusal", "is_clear"]].values.tolist()
     [['margin', '', True]]
@@ -71,7 +71,8 @@ def price_moves(
     rows = response.products.merge(costs, on="product_id", how="left").sort_values(["group", "product_id"])
     groups = response.groups.set_index("group")
     if by == "group":
-        rows = rows.drop(columns=["slope", "lower", "upper"]).join(groups[["slope", "lower", "upper"]], on="group")
+        slopes = ["slope", "slope_lower", "slope_upper"]
+        rows = rows.drop(columns=slopes).join(groups[slopes], on="group")
     key = rows["group"] if by == "group" else rows["product_id"]
     is_known = rows["cost"].notna().groupby(key).transform("all")
     cost, price = rows["cost"].where(is_known, 0.0).to_numpy(float), rows["price"].to_numpy(float)
@@ -88,12 +89,14 @@ def price_moves(
     out = pd.DataFrame({
         "group": first["group"].first(), "n_products": first.size(),
         "counted": first["is_known"].first().map({True: "margin", False: "revenue"}), "now_amount": first["now"].sum(),
-        "change_amount": by_key.mean(axis=1), "lower": lower, "upper": upper, "p_gain": (by_key > 0).mean(axis=1),
+        "change_amount": by_key.mean(axis=1), "change_amount_lower": lower, "change_amount_upper": upper, "p_gain": (by_key > 0).mean(axis=1),
     })  # fmt: skip
     out["refusal"] = _refusals(out, rows, groups, price_change=price_change, by=by)
-    told = ["change_amount", "lower", "upper", "p_gain"]
+    told = ["change_amount", "change_amount_lower", "change_amount_upper", "p_gain"]
     out[told] = out[told].where(out["refusal"] == "")
-    out["is_clear"] = (first["upper"].first() < 0) & ((out["lower"] > 0) | (out["upper"] < 0))
+    out["is_clear"] = (first["slope_upper"].first() < 0) & (
+        (out["change_amount_lower"] > 0) | (out["change_amount_upper"] < 0)
+    )
     return _in_order(out, by=by)
 
 
@@ -124,7 +127,7 @@ def _in_order(out: pd.DataFrame, *, by: str) -> pd.DataFrame:
     if by == "group":
         return out.sort_values(["p_gain", "change_amount", "group"], ascending=[False, False, True], ignore_index=True)
     out = out.rename_axis("product_id").reset_index()
-    rank = (out["refusal"] == "").astype(int) + (out["is_clear"] & (out["lower"] > 0))
+    rank = (out["refusal"] == "").astype(int) + (out["is_clear"] & (out["change_amount_lower"] > 0))
     keys = out.assign(rank=rank).sort_values(["rank", "now_amount", "product_id"], ascending=[False, False, True])
     return keys.drop(columns="rank").reset_index(drop=True)
 

@@ -1,4 +1,4 @@
-"""Which products go together: bought in one order, or looked at in one visit, more often than chance."""
+"""Market basket analysis: product pairs bought in one order, or viewed in one visit, more often than chance."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def co_bought(
     products: Table | None = None,
     by: str = "product_id",
 ) -> pd.DataFrame:
-    """Products that are bought in one order more often than chance: complements, with false discoveries controlled.
+    """Complements: products bought in one order more often than chance, false discovery rate controlled.
 
     Chance is what would be if products fell into orders independently, given how many products each order holds:
     without that, large orders make everything look bought together. Orders of one customer are not independent, so the

@@ -1,4 +1,4 @@
-"""How customers see brands: words of their reviews, or what each brand is bought for, counted for a map."""
+"""Counts for perceptual maps of brands: words of their reviews, or what each brand is bought for."""
 
 from __future__ import annotations
 

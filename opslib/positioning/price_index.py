@@ -1,4 +1,4 @@
-"""Where our prices stand: against competitors, on the ladder of a category, and after discounts."""
+"""Price indices against competitors, price ladders of categories, and promotion depths."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def price_position(indices: Table, *, by: str = "category", confidence_level: fl
     Returns
     -------
     pandas.DataFrame
-        group, n_products, n_covered, coverage_share, n_stale, price_index, lower, upper (Student's t on the logarithms,
+        group, n_products, n_covered, coverage_share, n_stale, price_index, price_index_lower, price_index_upper (Student's t on the logarithms,
         products as units; missing below two covered products), cheapest_share (share of covered products at or
         below the cheapest rival). Dearest first.
 
@@ -175,8 +175,8 @@ def price_position(indices: Table, *, by: str = "category", confidence_level: fl
             "coverage_share": n / sums["n_products"].to_numpy(dtype=float),
             "n_stale": sums["n_stale"],
             "price_index": np.exp(mean),
-            "lower": np.exp(mean - half),
-            "upper": np.exp(mean + half),
+            "price_index_lower": np.exp(mean - half),
+            "price_index_upper": np.exp(mean + half),
             "cheapest_share": sums["n_cheapest"].to_numpy(dtype=float) / n,
         })  # fmt: skip
     return out.sort_values(["price_index", "group"], ascending=[False, True], na_position="last", ignore_index=True)

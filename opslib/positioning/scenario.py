@@ -1,4 +1,4 @@
-"""What would follow if a product's price or attributes moved: its place, its premium, its neighbours, sales and money."""
+"""What-if scenario of one product's price or attributes: its place, premium, neighbours, sales and money."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEEKS_A_MONTH = 365.25 / 12 / 7
 N_NEIGHBOURS = 3
 MAX_PRODUCTS = 100_000
 _POINTS, _CURVE = 101, 41
-_ENDS = ("value", "lower", "upper")
+_ENDS = {"": "value", "_lower": "lower", "_upper": "upper"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Consequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
-    """A product moved.
+    """A what-if scenario of one product.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class WhatIf:
     band : (float, float)
         Prices that it has had, beyond which nothing is said about sales; NaN where its response is not known.
     curve : pandas.DataFrame
-        Along the band: price; revenue_value, revenue_lower, revenue_upper, and the same for margin (change a month); no
+        Along the band: price; revenue, revenue_lower, revenue_upper, and the same for margin (change a month); no
         rows where the slope is no effect.
     consequence : Consequence or None
         None where nothing is said about sales.
@@ -154,10 +154,10 @@ def what_if(
     --------
     >>> from opslib.periods import Period
     >>> lamp = {"product_id": "a", "group": "lamps", "price": 10.0, "lower_price": 9.0, "upper_price": 11.0, "n_weeks": 50,
-    ...     "units_a_week": 12.0, "slope": -2.0, "lower": -2.4, "upper": -1.6, "std_error": 0.2}
+    ...     "units_a_week": 12.0, "slope": -2.0, "slope_lower": -2.4, "slope_upper": -1.6, "std_error": 0.2}
     >>> groups = pd.DataFrame({"group": ["lamps"], "refusal": [""], "reason": [""]})
     >>> known = PriceResponse(groups=groups, products=pd.DataFrame([lamp]), n_groups_left_out=0,
-    ...     period=Period.parse("2026-01-05", "2026-12-27"), level=0.95)
+    ...     period=Period.parse("2026-01-05", "2026-12-27"), confidence_level=0.95)
     >>> own = pd.DataFrame({"product_id": ["a"], "name": ["Lamp"], "price": [10.0], "cost": [6.0]})
     >>> found = what_if(known, own, product_id="a", price_change=0.05)
     >>> round(found.consequence.margin.value), what_if(known, own, product_id="a", price_change=0.5).refusal
@@ -211,8 +211,8 @@ def shelf_of(products: Table, model: HedonicModel | None = None) -> pd.DataFrame
 
 
 def slope_error(rows: Any, *, confidence_level: float) -> Any:
-    """Standard deviation of the normal whose interval is a slope's: few clusters make it wider than the standard error."""
-    return (rows["upper"] - rows["lower"]) / 2 / stats.norm.ppf(0.5 + confidence_level / 2)
+    """Standard error of a slope, read from its interval: with few clusters wider than the model's."""
+    return (rows["slope_upper"] - rows["slope_lower"]) / 2 / stats.norm.ppf(0.5 + confidence_level / 2)
 
 
 def _answer(response: PriceResponse, product_id: str, price_change: float) -> tuple[pd.Series | None, str, str]:
@@ -310,5 +310,5 @@ class _Sales:
         out = pd.DataFrame({"price": prices})
         for name, cost in (("revenue", 0.0), ("margin", self.cost)):
             found = [self.estimate(self.gain(float(price), cost)) for price in prices]
-            out = out.assign(**{f"{name}_{end}": [getattr(each, end) for each in found] for end in _ENDS})
+            out = out.assign(**{name + end: [getattr(e, part) for e in found] for end, part in _ENDS.items()})
         return out

@@ -1,4 +1,4 @@
-"""Products over weeks: what was sold at which list price, weeks without a sale, in stock and without promotion told apart."""
+"""Panel of products by week: units at list price, weeks without a sale, in stock and without promotion told apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""White space: where what is looked for exceeds what is offered, in visits and in money, with how sure the ranks are."""
+"""White space: zero-result and badly served searches by theme, in visits and money, with uncertain ranks."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ N_DRAWS = 4_000
 _UNKNOWN_SHARE = Estimate(value=math.nan, lower=math.nan, upper=math.nan, n=0, unit="share", method="no search")
 _THEMES = (
     "theme", "query", "n_queries", "n_visits", "n_people", "n_without_result", "n_products", "visits_per_month", "worth_amount",
-    "worth_lower", "worth_upper", "top_three_share",
+    "worth_amount_lower", "worth_amount_upper", "top_three_share",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmetSearches:
-    """What visitors search for and do not find, by theme.
+    """Zero-result and badly served searches by theme.
 
     Parameters
     ----------
     themes : pandas.DataFrame
         theme (its most typed query), query (the others, most typed first), n_queries, n_visits (that searched in vain), n_people (behind them),
         n_without_result (of those, to no result at all), n_products (of ours whose name
-        has all words that half of the theme's searches share: then search may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_lower,
-        worth_upper (a month; missing where ``visit_value`` is), top_three_share (chance of being among the best three).
+        has all words that half of the theme's searches share: then search may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_amount_lower,
+        worth_amount_upper (a month; missing where ``visit_value`` is), top_three_share (chance of being among the best three).
         Best first.
     unmet_share : Estimate
         Share of searches in vain (no result, and nothing found by another search of the visit), or of a query that is clicked
@@ -130,7 +130,7 @@ def unmet_searches(
     order_lines = None if order_lines is None or engine.is_empty(order_lines, "session_id") else order_lines
     queries, click_share = _unmet_queries(queries)
     named, cores = _themes(queries, _query_words(rows))
-    failed = rows.filter(rows["is_vain"] | rows["text"].isin(queries.loc[queries["is_missed"], "text"].tolist()))
+    failed = rows.filter(rows["is_zero_result"] | rows["text"].isin(queries.loc[queries["is_missed"], "text"].tolist()))
     visits = _theme_visits(failed, named, click_share)
     value, is_margin = _visit_value(rows, failed, order_lines, unit=unit) if order_lines is not None else (None, False)
     weighed = _weighed(visits, value, factor=MONTH_DAYS / period.n_days, seed=seed)
@@ -145,7 +145,7 @@ def unmet_searches(
 
 
 def _searched(searches: Table, period: Period, sessions: Table | None) -> ir.Table:
-    """Searches of the period: search_id, visit, person, text, n_results, is_clicked, is_vain (no result, and the visit clicked none)."""
+    """Searches of the period: search_id, visit, person, text, n_results, is_clicked, is_zero_result (no result, and the visit clicked none)."""
     table = engine.as_table(searches)
     require_table_columns(table, "search_id", "searched_at", "query", name="searches")
     if not {"n_results", "clicked_product_id"} & set(table.columns):
@@ -164,7 +164,7 @@ def _searched(searches: Table, period: Period, sessions: Table | None) -> ir.Tab
         joined = typed.left_join(known, typed["visit"] == known["seen"])
         typed = joined.mutate(person=ibis.coalesce(_.visitor, _.visit)).drop("seen", "visitor")
     helped = engine.flag(typed["is_clicked"]).max().over(ibis.window(group_by="visit"))
-    return engine.held(typed.mutate(is_vain=(typed["n_results"] == 0) & (helped == 0)))
+    return engine.held(typed.mutate(is_zero_result=(typed["n_results"] == 0) & (helped == 0)))
 
 
 def _queries(rows: ir.Table) -> pd.DataFrame:
@@ -172,7 +172,7 @@ def _queries(rows: ir.Table) -> pd.DataFrame:
     counted = rows.group_by("text").aggregate(
         n_visits=rows["visit"].nunique(),
         n_people=rows["person"].nunique(),
-        n_none=engine.flag(rows["is_vain"]).sum(),
+        n_none=engine.flag(rows["is_zero_result"]).sum(),
         n_some=engine.flag((rows["n_results"] > 0) | rows["n_results"].isnull()).sum(),
         n_clicked=engine.flag(rows["is_clicked"]).sum(),
         n_known=engine.flag(rows["is_clicked"].notnull()).sum(),
@@ -295,7 +295,7 @@ def _weighed(counted: pd.DataFrame, value: Estimate | None, *, factor: float, se
     if value is not None and value.std_error is not None:
         worth = counts * draws.normal(value.value, value.std_error, size=(N_DRAWS, 1)) * factor
     out["worth_amount"] = np.nan if value is None else mean * value.value * factor
-    out["worth_lower"], out["worth_upper"] = np.quantile(worth, [0.025, 0.975], axis=0)
+    out["worth_amount_lower"], out["worth_amount_upper"] = np.quantile(worth, [0.025, 0.975], axis=0)
     # The value of a visit is the same for all themes, so it cannot change their order.
     out["top_three_share"] = top_shares(counts)
     return out.sort_values(["excess", "head"], ascending=[False, True], ignore_index=True)

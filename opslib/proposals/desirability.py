@@ -1,4 +1,4 @@
-"""What to do about a proposal: posterior lift x what a lift is worth, less its cost, beside a further test."""
+"""Desirability of a proposal: posterior lift times its value, less cost; value of a further test; recommendation."""
 
 from __future__ import annotations
 

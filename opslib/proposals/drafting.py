@@ -1,4 +1,4 @@
-"""From a finding to a proposal that somebody can finish: one call, and a list of what only people can fill in."""
+"""Draft of a proposal from a finding, with a list of what only people can fill in."""
 
 from __future__ import annotations
 

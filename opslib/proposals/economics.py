@@ -1,4 +1,4 @@
-"""What a relative effect is worth: margin per order, buyer and item, months of effect, cost, and the error money takes."""
+"""Unit economics: what a relative effect is worth in margin, for how many months, at which cost and error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from scipy import stats as distributions
 
 from opslib.errors import NotAvailableError
-from opslib.metrics import METRICS, unit_moments, unit_values
+from opslib.metrics import METRICS, unit_statistics, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs import Plan
 from opslib.proposals.designs.design import Table
@@ -63,7 +63,7 @@ def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
         )
     metrics = [METRICS[name] for name in ("margin_share", "average_order_value", "items_per_order")]
     values = unit_values(tables, metrics, unit="buyer", period=period)
-    sums = arms_of(unit_moments(values, metrics), arm="metric")
+    sums = arms_of(unit_statistics(values, metrics), arm="metric")
     margin, orders, items = (sums[metric.name] for metric in metrics)
     if not (margin.d > 0 and orders.d > 0 and items.y > 0):
         raise NotAvailableError(
@@ -99,7 +99,7 @@ def effective_months(proposal: Proposal) -> float:
 
 
 def amount_per_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics: Economics) -> float | None:
-    """Money over the horizon for a relative effect of 1 in the wished-for direction; None without a money path."""
+    """Money over the horizon for a relative effect of 1 in the wanted direction; None without a money path."""
     baseline, path = claim.measured.baseline, plan.metric.money_path
     if not path or not baseline or proposal.reach is None:
         return None

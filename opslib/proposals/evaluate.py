@@ -1,4 +1,4 @@
-"""The whole way of a proposal: claims measured, judged, graded; what stands in its way; one result."""
+"""Evaluation of a proposal: claims measured, judged and graded, obstacles, one result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opslib.periods import Coverage
 from opslib.proposals.designs import Context, Plan, RecordedMetric, measure
 from opslib.proposals.designs.design import Definitions, Table
 from opslib.proposals.feasibility import feasibility
-from opslib.proposals.pre_period import surroundings_of
+from opslib.proposals.pre_period import pre_period_of
 from opslib.proposals.preregistration import FrozenDifference, FrozenRecord, changes_since, is_before
 from opslib.proposals.results import Measured, Obstacle, ProposalResult
 from opslib.proposals.schema import Claim, ElasticityDesign, Guardrail, Proposal
@@ -37,7 +37,7 @@ class ShopData:
     time_zone : str
         IANA zone of the shop's days.
     own_metrics : mapping of name to Metric
-        The shop's own, beside the registry.
+        The shop's own, besides the registry.
     coverage : Coverage or None
         Days observed.
     violations : tuple of Violation
@@ -210,7 +210,7 @@ def _standing(
     record: FrozenRecord | None,
     zone: str,
 ) -> tuple[tuple[FrozenDifference, ...], bool]:
-    """What changed since freezing, and whether the claims stand as frozen before their first outcome."""
+    """What changed since the freeze, and whether the claims stand as frozen before their first outcome."""
     changes = () if record is None else changes_since(record, proposal, definitions=metrics)
     return changes, is_before(record, first_outcome=first_outcome_of(proposal, zone=zone)) and not changes
 
@@ -261,7 +261,7 @@ def check_proposal(
     shop: ShopData,
     frozen: FrozenRecord | None = None,
 ) -> tuple[Obstacle, ...]:
-    """Feasibility alone, with what was changed since freezing.
+    """Feasibility alone, with what was changed since the freeze.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def check_proposal(
     """
     metrics = definitions_of(proposal, own=shop.own_metrics)
     changes, in_time = _standing(proposal, metrics, frozen, shop.time_zone)
-    around = surroundings_of(
+    pre_period = pre_period_of(
         proposal,
         metrics=metrics,
         context=shop.context,
@@ -285,4 +285,4 @@ def check_proposal(
         frozen_in_time=in_time,
         proposals=shop.proposals,
     )
-    return feasibility(proposal, metrics={**METRICS, **metrics}, around=around)
+    return feasibility(proposal, metrics={**METRICS, **metrics}, pre_period=pre_period)

@@ -1,4 +1,4 @@
-"""Can it be done, and can it be judged? Each obstacle by a fixed name."""
+"""Feasibility of a proposal: obstacles to carrying it out or judging it, each by a fixed name."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class HistoryRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What is known around a proposal; what is left out is not checked.
+class PrePeriod:
+    """Pre-period data and context of a proposal; what is left out is not checked.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def feasibility(
     proposal: Proposal,
     *,
     metrics: Definitions,
-    around: Surroundings,
+    pre_period: PrePeriod,
 ) -> tuple[Obstacle, ...]:
     """Everything that stands in a proposal's way, by name.
 
@@ -118,7 +118,7 @@ def feasibility(
     proposal : Proposal
     metrics : mapping of name to Metric
         The registry, with the shop's own.
-    around : Surroundings
+    pre_period : PrePeriod
         Traffic, history, capacity, other proposals, what was frozen.
 
     Returns
@@ -129,12 +129,12 @@ def feasibility(
     found = [
         *_unfinished(proposal),
         *_concrete(proposal, metrics),
-        *_measurable(proposal, around),
-        *_inside_history(proposal, around),
-        *_frozen(around.changes),
-        *_windows(proposal, around),
-        *_within_capacity(proposal, around.capacity),
-        *_prerequisites(proposal, around.proposals),
+        *_measurable(proposal, pre_period),
+        *_inside_history(proposal, pre_period),
+        *_frozen(pre_period.changes),
+        *_windows(proposal, pre_period),
+        *_within_capacity(proposal, pre_period.capacity),
+        *_prerequisites(proposal, pre_period.proposals),
         *_answers(proposal),
     ]
     return tuple(sorted(found, key=lambda finding: finding.severity))
@@ -193,12 +193,12 @@ def _goals(claim: Claim, metrics: Definitions) -> list[str]:
     return [f"'{part.rstrip('.')}'" for part in parts] if len(parts) > 1 else titles[:1]
 
 
-def _measurable(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
-    for place, obstacle in around.obstacles.items():
+def _measurable(proposal: Proposal, pre_period: PrePeriod) -> Iterable[Obstacle]:
+    for place, obstacle in pre_period.obstacles.items():
         yield _obstacle("not measurable", place, obstacle)
     level = bonferroni_level(max(len(proposal.confirmatory), 1))
     for claim in proposal.claims:
-        traffic = around.traffic.get(claim.id)
+        traffic = pre_period.traffic.get(claim.id)
         if traffic is None or claim.design.kind not in RANDOMISED:
             continue
         days = claim.window.period.n_days
@@ -226,9 +226,9 @@ def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, conf
     )
 
 
-def _inside_history(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
+def _inside_history(proposal: Proposal, pre_period: PrePeriod) -> Iterable[Obstacle]:
     for claim in proposal.claims:
-        history = around.history.get(claim.id)
+        history = pre_period.history.get(claim.id)
         if history is None or len(history.values) < MIN_WINDOWS or claim.design.kind == "trend":
             continue
         base = 1.0 if claim.scale == "relative" else history.values[-1]
@@ -255,7 +255,7 @@ def _frozen(changes: tuple[FrozenDifference, ...]) -> Iterable[Obstacle]:
         yield _obstacle(name, change.field, f"{change.sentence}; freeze the change as a new proposal")
 
 
-def _windows(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
+def _windows(proposal: Proposal, pre_period: PrePeriod) -> Iterable[Obstacle]:
     for claim in proposal.claims:
         period = claim.window.period
         is_daily = claim.design.kind != "outside" and getattr(claim.design, "source", "") not in (
@@ -269,9 +269,9 @@ def _windows(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
                 f"{period.n_days} days hold some weekdays more often than others; take whole weeks",
                 is_warning=True,
             )
-        if around.frozen_in_time:
+        if pre_period.frozen_in_time:
             continue
-        run = around.runs.get(claim.id)
+        run = pre_period.runs.get(claim.id)
         if run is not None and (period.start > run.start or period.end < run.end) and not _continues(claim, run):
             yield _obstacle(
                 "cherry-picked window",
@@ -279,7 +279,7 @@ def _windows(proposal: Proposal, around: Surroundings) -> Iterable[Obstacle]:
                 f"the test took in units {run.label}, and the window chosen "
                 f"afterwards is {period.label}; judge the whole run",
             )
-        history = around.history.get(claim.id)
+        history = pre_period.history.get(claim.id)
         if history is not None and _is_best_of(history, claim):
             yield _obstacle(
                 "cherry-picked window",

@@ -1,4 +1,4 @@
-"""Did it come true: decisions with their prediction, follow-ups scored against them, base rates learned from all."""
+"""Follow-up: decisions with their prediction, outcomes scored against them, base rates learned from all."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def follow_up_payload(
     decision : mapping
         Payload of the decision.
     estimate : Estimate
-        Relative effect in the wished-for direction, with its standard error.
+        Relative effect in the wanted direction, with its standard error.
     design : str
         hold_out or before_after.
     prior : Mixture
@@ -212,7 +212,8 @@ _PROMISED = (
     "is_replay",
 )
 _PREDICTED = ("predicted", "predicted_lower", "predicted_upper")
-_FOUND = ("value", "lower", "upper", "p_worthwhile")
+_FOUND = {"value": "value", "value_lower": "lower", "value_upper": "upper", "p_worthwhile": "p_worthwhile"}
+"""Columns, and their keys in the ledger."""
 
 
 def promises(records: Sequence[Record]) -> pd.DataFrame:
@@ -227,7 +228,7 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
     -------
     DataFrame
         proposal, decided_on, decision, recommendation, is_with_recommendation, person, reason, owner, promise, m,
-        stated_probability, is_replay, predicted, predicted_lower, predicted_upper, value, lower, upper, p_worthwhile,
+        stated_probability, is_replay, predicted, predicted_lower, predicted_upper, value, value_lower, value_upper, p_worthwhile,
         followed_on, is_inside; missing until followed up.
     """
     followed = {r.proposal: r for r in records if r.kind == "follow_up"}
@@ -243,12 +244,12 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
         rows.append(
             {
                 "proposal": record.proposal,
-                "decided_on": day_of(record),
+                "decided_on": recorded_day(record),
                 **{name: payload[name] for name in _PROMISED},
                 "owner": department_or_own(payload["owner"]),
                 **dict(zip(_PREDICTED, ends, strict=True)),
-                **{name: found.get(name, np.nan) for name in _FOUND},
-                "followed_on": None if later is None else day_of(later),
+                **{name: found.get(key, np.nan) for name, key in _FOUND.items()},
+                "followed_on": None if later is None else recorded_day(later),
                 "is_inside": bool(ends[1] <= found["value"] <= ends[2]) if is_told else None,
             }
         )
@@ -256,7 +257,7 @@ def promises(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def day_of(record: Record) -> date:
+def recorded_day(record: Record) -> date:
     """Day of a decision or follow-up: as stated, else when it was written."""
     return date.fromisoformat(record.payload.get("on") or record.at.split("T")[0])
 

@@ -1,4 +1,4 @@
-"""Looking again after the launch: by the design named at freezing, on days that the verdict never saw."""
+"""Measurement of a launched proposal by its preregistered follow-up design, on days that the verdict did not use."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def follow_up_claim(proposal: Proposal, claim: Claim, *, context: Context) -> Cl
 
 
 def measured_follow_up(proposal: Proposal, plan: Plan, *, context: Context) -> tuple[Estimate, float]:
-    """Relative effect that the follow-up finds, in the wished-for direction, and the stated bias of its design.
+    """Relative effect that the follow-up finds, in the wanted direction, and the stated bias of its design.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def _size_factor(claim: Claim, measured: Measured) -> float:
 
 
 def _rehearsed(proposal: Proposal, plan: Plan, context: Context) -> float | None:
-    """Error of the same follow-up, had the change been made so that its window ends on the last day seen."""
+    """Error of the same follow-up on history, with its window ending on the last day seen."""
     assert plan.claim.follow_up is not None
     first = context.as_of - timedelta(days=plan.claim.follow_up.window.period.n_days - 1)
     window = Window(start=first, end=context.as_of)

@@ -1,4 +1,4 @@
-"""How far evidence can be trusted: GRADE's four words, computed from the design and what went wrong."""
+"""Grade of evidence in GRADE's four words, computed from the design and what went wrong."""
 
 from __future__ import annotations
 

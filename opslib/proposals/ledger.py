@@ -1,4 +1,4 @@
-"""The chain of what was frozen, found, answered and decided: each record carries the hash of the one before.
+"""Hash-chained ledger of what was frozen, found, answered and decided.
 
 Text in, text out: `opslib.casework.files` does the writing, the locking and the reading of git's history.
 """

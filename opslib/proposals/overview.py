@@ -55,10 +55,12 @@ def outcomes_frame(promises: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.D
     rows["promise_share"] = rows["promise"].astype(float)
     for end in ("", "_lower", "_upper"):
         rows[f"predicted_share{end}"] = rows[f"predicted{end}"].astype(float)
-        rows[f"found_share{end}"] = rows["value" if not end else end[1:]].astype(float)
+        rows[f"found_share{end}"] = rows[f"value{end}"].astype(float)
     rows["outcome"] = [
         OUTCOMES[verdict_of((low, high), promise=promise, smallest_worthwhile=least)]
-        for low, high, promise, least in zip(rows["lower"], rows["upper"], rows["promise"], rows["m"], strict=True)
+        for low, high, promise, least in zip(
+            rows["value_lower"], rows["value_upper"], rows["promise"], rows["m"], strict=True
+        )
     ]
     return rows.reset_index(drop=True)
 
@@ -81,7 +83,7 @@ def calibration_frame(scores: Sequence[PromiseScores]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        stated, observed, lower, upper (Wilson, 95 %), n.
+        stated, observed, observed_lower, observed_upper (Wilson, 95 %), n.
     """
     bins = [row for one in scores if one.brier is not None for row in one.brier.bins.to_dict("records")]
     rows = []
@@ -89,7 +91,7 @@ def calibration_frame(scores: Sequence[PromiseScores]) -> pd.DataFrame:
         n, happened = int(row["n"]), float(row["happened_share"])
         ends = share(round(happened * n), n)
         rows.append((float(row["stated_share"]), happened, min(ends.lower, happened), max(ends.upper, happened), n))
-    return pd.DataFrame(rows, columns=["stated", "observed", "lower", "upper", "n"])
+    return pd.DataFrame(rows, columns=["stated", "observed", "observed_lower", "observed_upper", "n"])
 
 
 def scores_frame(scores: Sequence[PromiseScores]) -> pd.DataFrame:
@@ -139,13 +141,14 @@ def claims_frame(result: ProposalResult) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        claim, sentence, metric, design, value, lower, upper, promise, m, unit, verdict, grade; only claims that were
+        claim, sentence, metric, design, value, value_lower, value_upper, promise, m, unit, verdict, grade; only claims that were
         measured have numbers.
     """
     rows = [
         {
             "claim": c.claim_id, "sentence": c.sentence, "metric": c.metric, "design": c.design.replace("_", " "),
-            **{end: getattr(c.measured.effect, end, float("nan")) for end in ("value", "lower", "upper")},
+            "value": getattr(c.measured.effect, "value", float("nan")),
+            **{f"value_{end}": getattr(c.measured.effect, end, float("nan")) for end in ("lower", "upper")},
             "promise": c.promise, "m": c.smallest_worthwhile, "verdict": c.label, "grade": c.grade,
             "unit": "relative change" if c.scale == "relative" else c.measured.effect.unit if c.measured.effect else "",
         }

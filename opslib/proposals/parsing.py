@@ -1,4 +1,4 @@
-"""From YAML text to a proposal and back, with errors that name file, field, value and what is allowed."""
+"""Parsing of a proposal's YAML and back, with errors that name file, field, value and what is allowed."""
 
 from __future__ import annotations
 

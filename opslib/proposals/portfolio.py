@@ -1,4 +1,4 @@
-"""Which proposals first: the most money within capacity, and a ranking of what is not money that survives other weights."""
+"""Portfolio of proposals: the most money within capacity and budget, and a multi-criteria ranking under other weights."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _best_choice(gains: np.ndarray, limits: Constraints) -> np.ndarray:
     return np.asarray(solved.x > 0.5)
 
 
-def robust_ranking(scores: pd.DataFrame, *, weights: Mapping[str, tuple[float, float]], seed: int = 1) -> pd.DataFrame:
+def robust_ranking(scores: pd.DataFrame, *, weights: Mapping[str, tuple[float, float]], seed: int = 0) -> pd.DataFrame:
     """Rank by a weighted sum of scores, and how often the rank survives other weights.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What is known around a proposal before its window: traffic, history, the test's run, capacity."""
+"""Pre-period data of a proposal: traffic and history before its window, the test's run, capacity."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 from opslib import engine
 from opslib.departments import department_or_own
 from opslib.errors import ContractError, NotAvailableError, ParameterError
-from opslib.metrics import Metric, daily_values, unit_moments, unit_values
+from opslib.metrics import Metric, daily_values, unit_statistics, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs import Context
 from opslib.proposals.designs.design import Definitions
-from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic
+from opslib.proposals.feasibility import HistoryRange, PrePeriod, Traffic
 from opslib.proposals.preregistration import FrozenDifference
 from opslib.proposals.schema import RANDOMISED, Claim, Proposal
 from opslib.proposals.scope import where_of
@@ -27,7 +27,7 @@ HISTORY_WINDOWS, UNIT_WINDOWS = 26, 6
 MIN_UNITS, LEAST_DAYS = 50, 14
 
 
-def surroundings_of(
+def pre_period_of(
     proposal: Proposal,
     *,
     metrics: Definitions,
@@ -35,7 +35,7 @@ def surroundings_of(
     changes: tuple[FrozenDifference, ...] = (),
     frozen_in_time: bool = False,
     proposals: Mapping[str, str] | None = None,
-) -> Surroundings:
+) -> PrePeriod:
     """Gather what `feasibility` checks a proposal against.
 
     Parameters
@@ -46,11 +46,11 @@ def surroundings_of(
     context : Context
         The shop's tables; only rows before each claim's window are read for traffic.
     changes, frozen_in_time, proposals
-        As in `Surroundings`.
+        As in `PrePeriod`.
 
     Returns
     -------
-    Surroundings
+    PrePeriod
         What the tables cannot tell is left out.
     """
     traffic: dict[str, Traffic] = {}
@@ -83,7 +83,7 @@ def surroundings_of(
     if "capacity" in context.tables:
         capacity = engine.collect(engine.as_table(context.tables["capacity"]).order_by(["department", "month"]))
         capacity["department"] = capacity["department"].map(department_or_own, na_action="ignore")
-    return Surroundings(
+    return PrePeriod(
         traffic=traffic,
         history=history,
         runs=runs,
@@ -116,12 +116,14 @@ def traffic_of(claim: Claim, metric: Metric, context: Context) -> Traffic | None
         return None
     unit = claim.design.randomised  # type: ignore[union-attr]
     values = unit_values(context.tables, [metric], unit=unit, period=recent, where=where_of(claim.scope))
-    sums = unit_moments(values, [metric])
-    moments: SufficientStatistics = arms_of(sums, arm="metric")[metric.name]
-    if moments.n < MIN_UNITS or not moments.d > 0 or not moments.y > 0:
+    sums = unit_statistics(values, [metric])
+    statistics: SufficientStatistics = arms_of(sums, arm="metric")[metric.name]
+    if statistics.n < MIN_UNITS or not statistics.d > 0 or not statistics.y > 0:
         return None
     return Traffic(
-        units_per_day=moments.n / seen, variation=unit_variation(moments), baseline=float(moments.y / moments.d)
+        units_per_day=statistics.n / seen,
+        variation=unit_variation(statistics),
+        baseline=float(statistics.y / statistics.d),
     )
 
 
@@ -183,7 +185,7 @@ def _values_by_unit(claim: Claim, metric: Metric, context: Context, *, last: dat
             period=window,
             where=where_of(claim.scope),
         )
-        sums = arms_of(unit_moments(values, [metric]), arm="metric")[metric.name]
+        sums = arms_of(unit_statistics(values, [metric]), arm="metric")[metric.name]
         if not sums.d > 0:
             break
         found.append(float(sums.y / sums.d))

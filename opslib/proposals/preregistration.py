@@ -1,4 +1,4 @@
-"""Writing claims down before the result: what is frozen, its hash, and what changed since."""
+"""Preregistration: what a freeze covers, its hash, and what changed since."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _written(value: Any, keys: Mapping[type, str]) -> Any:
         return value.isoformat()
     if value is None or isinstance(value, (str, int, float)):
         return value
-    raise ProposalError(f"a {type(value).__name__} cannot be frozen: freezing has no keys for it; {value!r}")
+    raise ProposalError(f"a {type(value).__name__} cannot be frozen: preregistration has no keys for it; {value!r}")
 
 
 def freeze(proposal: Proposal, *, definitions: Definitions, at: datetime) -> FrozenRecord:
@@ -196,7 +196,7 @@ def freeze(proposal: Proposal, *, definitions: Definitions, at: datetime) -> Fro
         It is still a draft, a metric has no definition, or the time has no zone.
     """
     if at.tzinfo is None:
-        raise ProposalError(f"{proposal.id}: the time of freezing {at} has no zone; give it in UTC")
+        raise ProposalError(f"{proposal.id}: the time of the freeze {at} has no zone; give it in UTC")
     require_finished(proposal)
     content = frozen_content(proposal, definitions=definitions)
     return FrozenRecord(

@@ -1,4 +1,4 @@
-"""What judging a proposal gives: gates, measured effects, claim results, and the whole."""
+"""Results of judging a proposal: gates, measured effects, claim results, and the whole."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Measured:
     Parameters
     ----------
     effect : Estimate or None
-        Change in the wished-for direction, on the claim's scale; for a level the level, for a trend the growth.
+        Change in the wanted direction, on the claim's scale; for a level the level, for a trend the growth.
     gates : tuple of Gate
         In the order checked.
     baseline : float or None
@@ -231,7 +231,7 @@ class ProposalResult:
     grade : str
         The lowest of the confirmatory claims.
     obstacles : tuple of Obstacle
-        Feasibility, changes since freezing, silent departments.
+        Feasibility, changes since the freeze, silent departments.
     is_frozen, is_replay : bool
         Claims stand as frozen; judged on history.
     method_version : str

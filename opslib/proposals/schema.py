@@ -1,4 +1,4 @@
-"""What a proposal's file may say: claims written down before the result, and all that judging them needs."""
+"""Schema of a proposal's file: preregistered claims, and all that judging them needs."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ class FollowUp(Part):
 class Claim(Part):
     """One sentence that data can prove wrong.
 
-    ``promise`` and ``smallest_worthwhile`` (smallest change worth having; ``m`` in a file is the same) are positive in the wished-for direction: relative changes
+    ``promise`` and ``smallest_worthwhile`` (smallest change worth having; ``m`` in a file is the same) are positive in the wanted direction: relative changes
     (.05 = 5 %) or, with ``scale: absolute``, changes in the metric's own unit. For a level the promise is the threshold.
     """
 

@@ -1,4 +1,4 @@
-"""Typed conditions on columns of the contracts: what a claim holds for, as data and never as code."""
+"""Scope of a claim: typed conditions on columns of the contracts, as data and never as code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what was measured to a verdict, its grade, and the sentence that a page prints."""
+"""Verdict of a claim: state, grade and the sentence that a page prints, from what was measured."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def judge_claim(
 
 
 def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult:
-    """Whether a guardrail held: ``effect`` in its wished-for direction, against its margin."""
+    """Whether a guardrail held: ``effect`` in its wanted direction, against its margin."""
     effect = measured.effect
     state: GuardState
     if measured.failed or measured.pending or effect is None:
@@ -91,7 +91,7 @@ def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult
         sentence = (
             f"{guardrail.metric} {said} worse by more than "
             f"{number_text.number(guardrail.margin, relative=relative).lstrip('+')}: "
-            f"{number_text.interval(effect, relative=relative)} in the wished-for direction."
+            f"{number_text.interval(effect, relative=relative)} in the wanted direction."
         )
     return GuardrailResult(
         metric=guardrail.metric, state=state, margin=guardrail.margin, measured=measured, page_sentence=sentence
@@ -156,7 +156,7 @@ def exceedance(effect: Estimate | None, threshold: float, *, df: float | None = 
 
 
 def still_needed(claim: Claim, measured: Measured) -> tuple[float | None, float | None]:
-    """Units and days still needed to tell the promise from ``m`` with 80 % power, at the traffic so far."""
+    """Units and days still needed to tell the promise from the smallest worthwhile change with 80 % power, at the traffic so far."""
     effect = measured.effect
     n = measured.n_control + measured.n_treated
     gap = claim.promise - claim.smallest_worthwhile
@@ -214,7 +214,7 @@ def _sentence(claim: Claim, result: ClaimResult) -> str:
         what = "growth" if claim.design.kind == "trend" else "level"
         head = f"The {what} of {name} is {found}; the claim was at least {promised}:"
     else:
-        head = f"{name[0].upper()}{name[1:]} changed by {found} in the wished-for direction; {promised} was promised."
+        head = f"{name[0].upper()}{name[1:]} changed by {found} in the wanted direction; {promised} was promised."
     return f"{head} {_ends(result, relative)}"
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""Reports: notebooks run in a batch, rendered and published."""

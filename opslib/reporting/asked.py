@@ -1,4 +1,4 @@
-"""What a page asked for, as fingerprints: a page is made again when, and only when, one of them has changed."""
+"""Dependencies of a page as fingerprints: it is made again when, and only when, one of them has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run: every page of a plan through its kernel, onto its page, and published together."""
+"""Batch run: every notebook of a plan executed, rendered, and published together."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> Run
     ReportError
         If another run writes to the same output.
     """
-    with publishing.locked(plan.out / plan.shop):
+    with publishing.output_lock(plan.out / plan.shop):
         started = datetime.now(UTC)
         work = _Work(plan, is_forced=is_forced)
         work.building.mkdir(exist_ok=True)

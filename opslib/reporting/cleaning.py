@@ -1,4 +1,4 @@
-"""Anything that may hold values from the data, turned into markup that can only be looked at."""
+"""Sanitised markup of notebook outputs: nothing that runs or loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One notebook through papermill, and what truly became of it.
+"""Execution of one notebook through papermill, with a status read from its cells.
 
 Papermill's own record cannot be trusted (a cell cut off by a timeout or a dead kernel is marked completed, and
 ``sys.exit(0)`` ends as success), so the status comes from the replies that cells gave.

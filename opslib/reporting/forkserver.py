@@ -1,4 +1,4 @@
-"""The parent of warm kernels: loads the libraries once, then forks a kernel per request.
+"""Fork server of warm kernels: loads the libraries once, then forks a kernel per request.
 
 Started by `opslib.reporting.kernels` as ``python -m opslib.reporting.forkserver``; it ends when its own
 standard input closes, that is with the process that started it, and takes its kernels along. However the server

@@ -1,4 +1,4 @@
-"""What a run notebook carries in its typed outputs."""
+"""Typed outputs collected from a run notebook."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def server(modules: Sequence[str] = ()) -> ForkServer:
     Parameters
     ----------
     modules : sequence of str
-        What a server that is started now loads beside the kernel itself.
+        What a server that is started now loads besides the kernel itself.
     """
     global _server
     with _lock:

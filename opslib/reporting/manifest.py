@@ -1,4 +1,4 @@
-"""What a run writes down about itself: one record a page, and the manifest of them all."""
+"""Manifest of a run: one record a page, and the keys that decide whether a page is made again."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class PageRecord:
 def page_key(
     notebook: Mapping[str, Any], *, parameters: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Fingerprints of what a page's bytes depend on beside what it asks for.
+    """Fingerprints of what a page's bytes depend on besides what it asks for.
 
     Parameters
     ----------

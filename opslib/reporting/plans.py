@@ -1,4 +1,4 @@
-"""A plan: which pages, with which parameters. Validated data, settled before anything runs."""
+"""Plan of a run: which pages with which parameters, validated before anything runs."""
 
 from __future__ import annotations
 

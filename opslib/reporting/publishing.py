@@ -1,4 +1,4 @@
-"""Folders of finished runs: one writer at a time, and a reader never meets half a run."""
+"""Atomic publishing of finished runs, one writer at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUILDING, LATEST, FAILED = ".building", "latest", ".failed"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def output_lock(folder: Path) -> Iterator[None]:
     """Hold the one lock of an output folder.
 
     Parameters
@@ -140,7 +140,7 @@ def prune(folder: Path, *, keep: int) -> list[Path]:
     """
     if keep < 1:
         raise ReportError(f"prune: keep = {keep} is not allowed: at least 1 run stays")
-    with locked(folder):
+    with output_lock(folder):
         shown = (folder / LATEST).resolve()
         gone = [p for p in runs(folder)[:-keep] if p.resolve() != shown]
         for path in gone:

@@ -1,4 +1,4 @@
-"""What a reader must not miss: alarms of the pages, and what changed since the report before."""
+"""Alarms of the pages, and what changed since the report before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of customers that need a treatment of their own."""
+"""Customer segmentation: RFM, life stages, value tiers, clusters, lifetime value, migration, visit intent."""
 
 from opslib.segmentation.clusters import SegmentClusters, segment_clusters
 from opslib.segmentation.features import FEATURES, Feature, customer_features

@@ -1,4 +1,4 @@
-"""Groups of customers beyond any rule: found, tested against one cloud, repeated, described - or said not to be there."""
+"""Customer clusters by k-means on habits, tested for multimodality and stability; none where none are shown."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ _NAMED, _DISTINCT = 3, 0.5
 _PARTS = 10
 _TRIALS = ["n_groups", "p_value", "adjusted_p_value", "is_parted", "least_jaccard", "ridge_p_value", "is_chosen"]
 _SEGMENTS = ["cluster", "segment", "n_customers", "customer_share", "jaccard"]
-_PROFILES = [*_SEGMENTS[:2], "feature", "meaning", "mean", "others_mean", "difference", "lower", "upper", "q_value"]
+_PROFILES = [*_SEGMENTS[:2], "feature", "meaning", "mean", "others_mean", "difference", "difference_lower", "difference_upper",
+             "q_value"]  # fmt: skip
 _PROFILES += ["is_distinct"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentClusters:
-    """What was found: how many groups, on what evidence, and what each is like.
+    """Customer clusters: how many, on what evidence, and the profile of each.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class SegmentClusters:
         fitted), jaccard.
     profiles : DataFrame
         One row a group and feature: cluster, segment, feature, meaning, mean, others_mean, difference (standardised),
-        lower, upper, q_value, is_distinct (q below .05 and at least half a standard deviation).
+        difference_lower, difference_upper, q_value, is_distinct (q below .05 and at least half a standard deviation).
     habits : DataFrame
         One row a feature: feature, meaning, mean, customer_share (of the variance of one order's value that is between
         customers: 0 where customers differ by chance alone, 1 where each always does the same).
@@ -94,7 +95,7 @@ class SegmentClusters:
 
 
 def segment_clusters(
-    features: Table, *, as_of: date, k: int | None = None, max_k: int = 8, min_orders: int = 5, seed: int = 1
+    features: Table, *, as_of: date, k: int | None = None, max_k: int = 8, min_orders: int = 5, seed: int = 0
 ) -> SegmentClusters:
     """Groups of customers by habit, or the answer that there are none.
 
@@ -216,7 +217,7 @@ def _noise(frame: pd.DataFrame, name: str) -> float:
 
 
 def _habits_of(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """How much of each habit is the customer's own: an intraclass correlation, by moments."""
+    """How much of each habit is the customer's own: an intraclass correlation, by the method of moments."""
     rows = []
     for name in names:
         within = _noise(frame, name) ** 2
@@ -293,7 +294,7 @@ def segment_names(profiles: pd.DataFrame) -> list[str]:
 
 
 def _model(frame: pd.DataFrame, points: np.ndarray, labels: np.ndarray, **known: Any) -> SegmentModel:
-    """The groups as numbers that travel, rounded to twelve digits."""
+    """The fitted groups as a `SegmentModel`, rounded to twelve digits."""
     names = known["features"]
     centroids = np.array([points[labels == number].mean(axis=0) for number in range(labels.max() + 1)])
     nearest = np.sqrt(((points[:, None, :] - centroids) ** 2).sum(axis=2).min(axis=1))

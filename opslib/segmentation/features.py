@@ -1,4 +1,4 @@
-"""What customers do, as numbers: habits that an order can show, averaged over each customer's orders in the engine."""
+"""Behavioural features of customers, averaged over each customer's orders in the engine."""
 
 from __future__ import annotations
 

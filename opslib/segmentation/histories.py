@@ -1,4 +1,4 @@
-"""Histories of purchases: what a lifetime model knows of a customer, and how many customers share it."""
+"""Purchase histories for lifetime models: frequency, recency and age, and how many customers share them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_HISTORIES = 2_000_000
 
 
 def customer_summary(
-    order_lines: Table, *, end: date, start: date | None = None, grain: HistoryGrain = "day"
+    order_lines: Table, *, as_of: date, start: date | None = None, grain: HistoryGrain = "day"
 ) -> ir.Table:
     """What a lifetime model knows of each customer: how many purchases, the last one, how long ago the first.
 
@@ -32,18 +32,18 @@ def customer_summary(
     order_lines : order_lines
         Paid lines with a customer count. Negative lines are netted against the same day (week); a day with
         such lines that nets to nothing or less is no purchase, a free order is one. Refunds in another table are not looked at.
-    end : date
+    as_of : date
         Last local day that counts.
     start : date or None
         First local day that counts; a customer's first order from then on opens the history.
     grain : {"day", "week"}
-        All orders of a local day, or of seven days counted back from ``end``, are one purchase.
+        All orders of a local day, or of seven days counted back from ``as_of``, are one purchase.
 
     Returns
     -------
     ibis.Table
         customer_id, frequency (purchases after the first), recency_days (from first to last purchase), age_days (from
-        first purchase to ``end``), mean_value (of the purchases after the first; missing without one), revenue_amount.
+        first purchase to ``as_of``), mean_value (of the purchases after the first; missing without one), revenue_amount.
 
     Raises
     ------
@@ -59,12 +59,12 @@ def customer_summary(
     >>> days = pd.to_datetime(["2026-01-01", "2026-01-11", "2026-01-11", "2026-01-21"])
     >>> lines = pd.DataFrame({"order_id": list("1234"), "product_id": "a", "customer_id": "x", "ordered_at": days,
     ...     "quantity": 1.0, "unit_price": [5.0, 6.0, 4.0, 20.0]})
-    >>> engine.collect(customer_summary(lines, end=date(2026, 1, 31))).iloc[0, 1:].astype(float).tolist()
+    >>> engine.collect(customer_summary(lines, as_of=date(2026, 1, 31))).iloc[0, 1:].astype(float).tolist()
     [2.0, 20.0, 30.0, 15.0, 35.0]
     """
     if grain not in DAYS_IN:
         raise ParameterError(f"grain: '{grain}' is not one of {', '.join(DAYS_IN)}")
-    bought = purchases(order_lines, first=start, last=end, step=DAYS_IN[grain], anchor=end)
+    bought = purchases(order_lines, first=start, last=as_of, step=DAYS_IN[grain], anchor=as_of)
     bought = bought.mutate(age=bought["ago"].max().over(ibis.window(group_by="customer_id")))
     totals = bought.group_by("customer_id").aggregate(
         frequency=bought.count().cast("int64") - 1,

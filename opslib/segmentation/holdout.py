@@ -1,4 +1,4 @@
-"""Does a lifetime model earn its keep? Fitted on the first months, checked on the next, beside a naive forecast."""
+"""Hold-out validation of a lifetime model: fitted on the first months, checked on the next, against a naive forecast."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEAST_GROUP = 20
 _Z = float(norm.ppf(0.975))
 _UNKNOWN = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="", method="not fitted")
 _GROUPS = (
-    "group", "n_customers", "predicted_orders", "lower", "upper", "realised_orders", "naive_orders", "error_share",
+    "group", "n_customers", "predicted_orders", "predicted_orders_lower", "predicted_orders_upper", "realised_orders", "naive_orders", "error_share",
     "is_outside", "predicted_amount", "realised_amount",
 )  # fmt: skip
 _WEEKS = ("week", "predicted_orders", "realised_orders", "naive_orders")
@@ -59,8 +59,8 @@ class HoldoutCheck:
     skill : Estimate
         Share of the naive forecast's squared error per customer that the model saves; below 0 it is worse.
     groups : pandas.DataFrame
-        Customers by predicted purchases, tenths with the most first: group (from 1), n_customers, predicted_orders, lower,
-        upper, realised_orders, naive_orders, error_share, is_outside, predicted_amount, realised_amount.
+        Customers by predicted purchases, tenths with the most first: group (from 1), n_customers, predicted_orders,
+        predicted_orders_lower, predicted_orders_upper, realised_orders, naive_orders, error_share, is_outside, predicted_amount, realised_amount.
     weeks : pandas.DataFrame
         Running totals: week (from 1), predicted_orders, realised_orders, naive_orders.
     reason : str
@@ -164,7 +164,7 @@ def holdout_check(
     n_days = (holdout_end - calibration_end).days
     if n_days < DAYS_IN.get(grain, 1):
         raise ParameterError(f"holdout_end: {holdout_end} leaves no {grain} after calibration_end {calibration_end}")
-    summary = customer_summary(order_lines, end=calibration_end, start=start, grain=grain)
+    summary = customer_summary(order_lines, as_of=calibration_end, start=start, grain=grain)
     if repeat_customers(summary) < fewest_repeaters:
         reason = (
             f"Fewer than {fewest_repeaters} customers came back until {calibration_end}: too few to forecast customers."
@@ -229,16 +229,16 @@ def _groups(histories: pd.DataFrame, model: LifetimeModel, horizon: float, n_gro
         error = np.where(realised > 0, orders / realised - 1, np.nan)
     return pd.DataFrame({
         "group": np.asarray(numbers) + 1, "n_customers": counted.astype("int64"), "predicted_orders": orders,
-        "lower": lower, "upper": upper, "realised_orders": realised, "naive_orders": naive, "error_share": error,
+        "predicted_orders_lower": lower, "predicted_orders_upper": upper, "realised_orders": realised, "naive_orders": naive, "error_share": error,
         "is_outside": (realised < lower) | (realised > upper), "predicted_amount": amount,
-        "amount_lower": np.maximum(amount - amount_half, 0.0), "amount_upper": amount + amount_half,
+        "predicted_amount_lower": np.maximum(amount - amount_half, 0.0), "predicted_amount_upper": amount + amount_half,
         "realised_amount": money,
     })  # fmt: skip
 
 
 def _total(row: pd.DataFrame, what: str, unit: str) -> Estimate:
-    ends = ("lower", "upper") if what == "orders" else ("amount_lower", "amount_upper")
-    value, lower, upper, n = (float(row[name].iloc[0]) for name in (f"predicted_{what}", *ends, "n_customers"))
+    ends = (f"predicted_{what}{end}" for end in ("", "_lower", "_upper"))
+    value, lower, upper, n = (float(row[name].iloc[0]) for name in (*ends, "n_customers"))
     return Estimate(value=value, lower=lower, upper=upper, n=int(n), unit=unit, method="BG/NBD and Gamma-Gamma")
 
 

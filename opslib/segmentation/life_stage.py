@@ -1,4 +1,4 @@
-"""Who is new, active, at risk or lapsed, by each customer's own rhythm instead of one number of days for all."""
+"""Customer life stages: new, active, at risk or lapsed, by each customer's own purchase interval."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRIOR_GAPS = 2.0
 
 
 def life_stages(order_lines: Table, *, as_of: date, limits: tuple[float, float] = (0.25, 0.05)) -> ir.Table:
-    """Stage of each customer: is this silence long for *this* customer?
+    """Life stage of each customer: time since the last order against the customer's own purchase interval.
 
     Parameters
     ----------

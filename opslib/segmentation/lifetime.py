@@ -225,7 +225,7 @@ def require_horizon(horizon_days: int) -> None:
 
 
 _WORTH = (
-    "segment", "n_customers", "alive_share", "alive_lower", "alive_upper", "expected_orders", "value_amount", "lower", "upper",
+    "segment", "n_customers", "alive_share", "alive_share_lower", "alive_share_upper", "expected_orders", "value_amount", "value_amount_lower", "value_amount_upper",
     "mean_lower", "mean_upper", "customer_value_amount", "dormant_amount", "n_segmented",
 )  # fmt: skip
 
@@ -255,14 +255,14 @@ def segment_lifetime_value(
     by : str
         Column of the segment.
     model_error : float
-        Relative error that the model showed on held-out months (`HoldoutCheck.model_error`); widens ``lower``, ``upper``.
+        Relative error that the model showed on held-out months (`HoldoutCheck.model_error`); widens the interval.
 
     Returns
     -------
     DataFrame
         One row a segment, most valuable first: segment (``without a segment`` for customers not in ``segments``),
-        n_customers, alive_share with alive_lower and alive_upper (mean chance to be active, 0-1), expected_orders,
-        value_amount (expected revenue), lower, upper (of what will come in: parameters, each customer's own randomness,
+        n_customers, alive_share with alive_share_lower and alive_share_upper (mean chance to be active, 0-1), expected_orders,
+        value_amount (expected revenue), value_amount_lower, value_amount_upper (of what will come in: parameters, each customer's own randomness,
         and the model's error), mean_lower, mean_upper (of the expectation: uncertain parameters), customer_value_amount
         (of one), dormant_amount (what those who have stopped would bring if they were still active: the most that
         winning them back could), n_segmented (n_customers, and 0 without a segment: other tables have the rest alone).
@@ -298,14 +298,17 @@ def segment_lifetime_value(
     z = float(norm.ppf(0.975))
     frame = pd.DataFrame({
         "segment": names, "n_customers": n.astype("int64"), "alive_share": alive / n,
-        "alive_lower": np.clip((alive - z * alive_error) / n, 0, 1),
-        "alive_upper": np.clip((alive + z * alive_error) / n, 0, 1), "expected_orders": orders, "value_amount": amount,
+        "alive_share_lower": np.clip((alive - z * alive_error) / n, 0, 1),
+        "alive_share_upper": np.clip((alive + z * alive_error) / n, 0, 1), "expected_orders": orders, "value_amount": amount,
     })  # fmt: skip
     with np.errstate(divide="ignore", invalid="ignore"):
         known = z * np.nan_to_num(amount_error / amount, nan=np.inf)
         realised = z * np.nan_to_num(np.sqrt(amount_error**2 + chance) / amount, nan=np.inf)
     realised = np.hypot(realised, z * model_error)
-    for (low, high), half in ((("lower", "upper"), realised), (("mean_lower", "mean_upper"), known)):
+    for (low, high), half in (
+        (("value_amount_lower", "value_amount_upper"), realised),
+        (("mean_lower", "mean_upper"), known),
+    ):
         frame[low], frame[high] = amount * np.exp(-half), amount * np.exp(half)
     frame = frame.assign(customer_value_amount=frame["value_amount"] / frame["n_customers"], dormant_amount=dormant)
     frame["n_segmented"] = frame["n_customers"].where(frame["segment"] != UNSEGMENTED, 0)

@@ -1,4 +1,4 @@
-"""How customers move between segments, what money moves with them, and where growth comes from."""
+"""Segment migration: customers and revenue moving between segments, and growth by segment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def segment_migration(before: Table, after: Table, *, by: str = "segment") -> pd
     -------
     DataFrame
         One row a flow that happened, largest first within its origin: segment_before, segment_after, n_customers,
-        n_before (customers of the origin), flow_share, lower, upper, revenue_before, revenue_after, revenue_change: the
+        n_before (customers of the origin), flow_share, flow_share_lower, flow_share_upper, revenue_before, revenue_after, revenue_change: the
         money at stake. ``not a customer`` is the origin of new and the end of missing customers.
 
     Raises
@@ -67,7 +67,9 @@ def _with_shares(frame: pd.DataFrame, *, of: str, whole: str, name: str) -> pd.D
     place = list(frame.columns).index("n_customers") + 1
     frame.insert(place, whole, frame.groupby(of)["n_customers"].transform("sum"))
     estimates = [share(n, k) for n, k in zip(frame["n_customers"], frame[whole], strict=True)]
-    for number, (column, end) in enumerate({name: "value", "lower": "lower", "upper": "upper"}.items(), start=1):
+    for number, (column, end) in enumerate(
+        {name: "value", f"{name}_lower": "lower", f"{name}_upper": "upper"}.items(), start=1
+    ):
         frame.insert(place + number, column, np.array([getattr(found, end) for found in estimates], dtype="float64"))
     return frame
 
@@ -131,7 +133,7 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
 
 @of_people("n_customers", by=("cohort", "segment"))
 def cohort_segments(order_lines: Table, segments: Table, *, as_of: date, grain: Grain = "quarter") -> pd.DataFrame:
-    """What became of each cohort: its customers by segment today.
+    """Segments of each cohort's customers today.
 
     Parameters
     ----------
@@ -148,7 +150,7 @@ def cohort_segments(order_lines: Table, segments: Table, *, as_of: date, grain: 
     -------
     DataFrame
         One row a cohort and segment that occurs in it: cohort (first day), segment, n_customers, n_cohort,
-        segment_share, lower, upper, revenue_amount.
+        segment_share, segment_share_lower, segment_share_upper, revenue_amount.
 
     Examples
     --------

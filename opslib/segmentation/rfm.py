@@ -1,4 +1,4 @@
-"""Recency, frequency and money: scores that ties share, cut points that travel, segments with a treatment each."""
+"""RFM segmentation: recency, frequency and money scores, reusable cut points, segments with a treatment each."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def segment_sizes(scores: Table, *, segments: Sequence[Segment] = SEGMENTS) -> p
 
 
 def rfm_coverage(order_lines: Table, *, as_of: date) -> pd.DataFrame:
-    """What the scores stand on, and what they leave out for want of a customer.
+    """Coverage of the scores: lines and revenue with a known customer, and without.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A fitted segmentation as a value: kept as JSON, scored as one engine expression, watched for drift."""
+"""A fitted segmentation kept as JSON, scored as one engine expression, monitored for drift."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _MOVED = (
     "share_then",
     "share_now",
     "change_share",
-    "change_lower",
-    "change_upper",
+    "change_share_lower",
+    "change_share_upper",
 )
 _SHIFTED = ("feature", "meaning", "stability_index", "chance_level", "reading")
 _READINGS = ((0.1, "as at fitting"), (0.25, "moved"), (float("inf"), "another shop: fit again"))
@@ -48,14 +48,14 @@ class Drift:
     Parameters
     ----------
     segments : DataFrame
-        One row a segment: cluster, segment, n_customers, share_then, share_now, change_share, change_lower, change_upper
+        One row a segment: cluster, segment, n_customers, share_then, share_now, change_share, change_share_lower, change_share_upper
         (0-1; Newcombe's interval).
     features : DataFrame
         One row a feature: feature, meaning, stability_index, chance_level (exceeded by one draw in twenty from the same
         customers), reading.
     n_customers, n_far : int
         Scored customers, and those further from their centre than 99 % were at fitting.
-    far_share, far_lower, far_upper : float
+    far_share, far_share_lower, far_share_upper : float
         ``n_far`` over ``n_customers`` less the share at fitting (0-1), with Newcombe's interval.
     """
 
@@ -64,8 +64,8 @@ class Drift:
     n_customers: int = 0
     n_far: int = 0
     far_share: float = float("nan")
-    far_lower: float = float("nan")
-    far_upper: float = float("nan")
+    far_share_lower: float = float("nan")
+    far_share_upper: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +263,7 @@ def drift(kept: SegmentModel | None, features: Table) -> Drift:
     beyond = share_difference((round(FAR_SHARE * kept.n_fitted), kept.n_fitted), (n_far, n))
     return Drift(
         segments=counted(pd.DataFrame(moved, columns=_MOVED), "n_customers", by=["cluster"]), features=pd.DataFrame(shifted, columns=_SHIFTED), n_customers=n,
-        n_far=n_far, far_share=beyond.value, far_lower=beyond.lower, far_upper=beyond.upper,
+        n_far=n_far, far_share=beyond.value, far_share_lower=beyond.lower, far_share_upper=beyond.upper,
     )  # fmt: skip
 
 

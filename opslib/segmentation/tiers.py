@@ -1,4 +1,4 @@
-"""Customers by what they bring: heavy, medium, light and zero."""
+"""Value tiers of customers: heavy, medium, light and zero."""
 
 from __future__ import annotations
 

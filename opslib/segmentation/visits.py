@@ -1,4 +1,4 @@
-"""What a visit was for: one intent a visit, by rules in a fixed order, and how large each intent is."""
+"""Visit intent: one intent a visit, by rules in a fixed order, and the size of each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def visit_intents(
     horizon_days: int = 30,
     period: Period | None = None,
 ) -> ir.Table:
-    """Intent of each visit, from its events in GA4's names, and whether the visitor bought in a later visit.
+    """Visit intent from events in GA4's names, and whether the visitor bought in a later visit.
 
     Parameters
     ----------
@@ -198,8 +198,8 @@ def _with_later(visits: ir.Table, horizon_days: int) -> ir.Table:
     )  # fmt: skip
 
 
-_SIZES = ("intent", "n_visits", "n_visitors", "visit_share", "lower", "upper", "revenue_amount", "n_followed",
-          "later_share", "later_lower", "later_upper", "meaning")  # fmt: skip
+_SIZES = ("intent", "n_visits", "n_visitors", "visit_share", "visit_share_lower", "visit_share_upper", "revenue_amount", "n_followed",
+          "later_share", "later_share_lower", "later_share_upper", "meaning")  # fmt: skip
 
 
 def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -218,8 +218,8 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
     -------
     DataFrame
         One row an intent that occurred (and value of ``by``), in the order of `INTENTS`: intent, n_visits, n_visitors,
-        visit_share, lower, upper, revenue_amount, n_followed (visits whose horizon was observed), later_share (of those,
-        followed by an order in a later visit), later_lower, later_upper, meaning.
+        visit_share, visit_share_lower, visit_share_upper, revenue_amount, n_followed (visits whose horizon was observed), later_share (of those,
+        followed by an order in a later visit), later_share_lower, later_share_upper, meaning.
 
     Raises
     ------
@@ -255,10 +255,15 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
     whole = people.group_by("group", "visitor_id").aggregate(d=people["y"].sum())
     wholes = engine.grouped(whole, "group", n=whole.count(), d=whole["d"].sum(), dd=(whole["d"] * whole["d"]).sum())
     found = found.merge(wholes, on="group", validate="many_to_one").astype({"n_visits": "int64", "n_followed": "int64"})
-    _interval(found, ("visit_share", "lower", "upper"), ("n", "n_visits", "d", "yy", "dd", "yd"), confidence_level)
     _interval(
         found,
-        ("later_share", "later_lower", "later_upper"),
+        ("visit_share", "visit_share_lower", "visit_share_upper"),
+        ("n", "n_visits", "d", "yy", "dd", "yd"),
+        confidence_level,
+    )
+    _interval(
+        found,
+        ("later_share", "later_share_lower", "later_share_upper"),
         ("n_asked", "b", "n_followed", "bb", "ee", "be"),
         confidence_level,
     )
@@ -274,10 +279,10 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
 def _interval(frame: pd.DataFrame, names: tuple[str, str, str], sums: tuple[str, ...], confidence_level: float) -> None:
     """Add a ratio of sums over visitors, with its interval, kept within 0 and 1; Wilson's where all visitors agree."""
     values = (frame[name].to_numpy(dtype=float) for name in sums)
-    moments = SufficientStatistics(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
-    value, lower, upper, _ = level_interval(moments, confidence_level=confidence_level)
-    for row in np.flatnonzero(((value == 0) | (value == 1)) & (moments.n > 0)):
-        exact = share(int(value[row] * moments.n[row]), int(moments.n[row]), confidence_level=confidence_level)
+    statistics = SufficientStatistics(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
+    value, lower, upper, _ = level_interval(statistics, confidence_level=confidence_level)
+    for row in np.flatnonzero(((value == 0) | (value == 1)) & (statistics.n > 0)):
+        exact = share(int(value[row] * statistics.n[row]), int(statistics.n[row]), confidence_level=confidence_level)
         lower[row], upper[row] = exact.lower, exact.upper
     for name, ends in zip(names, (value, lower, upper), strict=True):
         frame[name] = np.clip(ends, 0.0, 1.0)

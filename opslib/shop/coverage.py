@@ -1,4 +1,4 @@
-"""Which days the data have seen: a day without sales, a closed day and a day that the export lost are three things."""
+"""Coverage: days with sales, closed days and days lost by the export told apart."""
 
 from __future__ import annotations
 

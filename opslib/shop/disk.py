@@ -1,4 +1,4 @@
-"""Files that no reader sees half written, and that one process at a time writes to."""
+"""Atomic file writes, and file locks."""
 
 from __future__ import annotations
 

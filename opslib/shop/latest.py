@@ -1,4 +1,4 @@
-"""What other pages of a report found: of the run that is being made, else of the report that is published."""
+"""Findings of other pages: of the run that is being made, else of the published report."""
 
 from __future__ import annotations
 

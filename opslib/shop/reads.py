@@ -1,4 +1,4 @@
-"""What was asked for so far, so that a page is made again when, and only when, something that it read has changed."""
+"""Record of what was read, so that a page is made again when, and only when, some of it has changed."""
 
 from __future__ import annotations
 

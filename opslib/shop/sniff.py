@@ -1,4 +1,4 @@
-"""First looks at a file or folder: enough to tell which export it is."""
+"""Format detection: first looks at a file or folder, enough to tell which export it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typed tables, written once per content of the files and read in milliseconds ever after."""
+"""Staging: typed Parquet tables, written once per content of the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests beside the people: allocation, store arms, totals per look, and outcomes per unit of the mail tests."""
+"""Rows of the tests: allocation, store arms, totals per look, and outcomes per unit of the mail tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that stand beside people: products, prices, stock, pages, changes, spend, plans."""
+"""Tables that do not depend on people: products, prices, stock, pages, changes, spend, plans."""
 
 from __future__ import annotations
 

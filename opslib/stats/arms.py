@@ -1,4 +1,4 @@
-"""A metric in each of two arms: standardised to joint strata, adjusted by a covariate, with variance and skewness."""
+"""Metric of two arms with its variance and skewness: post-stratified, and adjusted by a covariate (CUPED)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What occurs together more, or less, often than chance: expected counts, tests for thousands of pairs, groups of pairs."""
+"""Association of pairs: observed against expected co-occurrence, tests with false-discovery control, linked groups."""
 
 from __future__ import annotations
 

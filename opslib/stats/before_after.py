@@ -1,4 +1,4 @@
-"""Before and after without a randomised test: how large is the change beside changes when nothing happened?
+"""Before/after comparison without randomisation, tested against placebo windows.
 
 The window after the change is compared with windows of the same length in the series' own history (placebo
 windows, non-overlapping). Their spread, not the spread of days, is the yardstick, so autocorrelation, promotions
@@ -97,12 +97,12 @@ class PlaceboFit:
     placebo: np.ndarray
 
     def interval(self, confidence_level: float) -> tuple[float, float]:
-        """Both ends of the interval at ``level``."""
+        """Both ends of the interval at ``confidence_level``."""
         half = float(stats.t.ppf(0.5 + confidence_level / 2, self.df)) * self.std_error
         return self.effect - half, self.effect + half
 
     def detectable(self, confidence_level: float) -> float:
-        """Smallest effect found with a power of 0.8 by a test at 1 - ``level``."""
+        """Smallest effect found with a power of 0.8 by a test at 1 - ``confidence_level``."""
         return float(stats.t.ppf(0.5 + confidence_level / 2, self.df) + stats.t.ppf(POWER, self.df)) * self.std_error
 
 
@@ -180,7 +180,7 @@ def before_after(
 
     Returns
     -------
-    BeforeAfter
+    BeforeAfterEstimate
         Relative and absolute estimate, and the placebo windows.
 
     Raises
@@ -331,7 +331,7 @@ def _to_size(sizes: np.ndarray) -> np.ndarray:
 
 
 def _trend_beats_step(gaps: np.ndarray) -> bool:
-    """Whether a straight line is the better story than the best single step, whose date is one more choice."""
+    """Whether a straight line fits better than the best single step, whose date is one more parameter."""
     at = np.arange(len(gaps))
     line = ((gaps - np.polyval(np.polyfit(at, gaps, 1), at)) ** 2).sum()
     steps = [gaps[:j].var() * j + gaps[j:].var() * (len(gaps) - j) for j in range(1, len(gaps))]

@@ -1,4 +1,4 @@
-"""Few randomised clusters: one value a cluster, Student's interval with the degrees of freedom that are there."""
+"""Cluster-randomised comparison: one value a cluster, Student's interval with the degrees of freedom of few clusters."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def compare_clusters(
 
     Returns
     -------
-    Comparison
+    RatioComparison
         ``n_*`` and ``Estimate.n`` count clusters. The relative difference is that of geometric means where every
         value is positive, else the difference over the control arm's mean.
 

@@ -1,4 +1,4 @@
-"""Groups of points as they are: whether they come again, what sets each apart, whether shares have moved."""
+"""Cluster validation: stability under resampling, standardised profiles, population stability index."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _STARTS, _STILL = 5, 1e-12
 
 @one_thread
 def replication(
-    points: Floats, labels: Floats, *, draws: int = 50, size: int = REPLICATE_SIZE, seed: int = 1
+    points: Floats, labels: Floats, *, draws: int = 50, size: int = REPLICATE_SIZE, seed: int = 0
 ) -> Floats:
-    """How well each group comes again when the points are drawn anew: mean Jaccard similarity to the likest new group.
+    """Stability of each cluster under resampling: mean Jaccard similarity to the most similar new cluster.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def standardised_differences(points: Floats, labels: Floats, *, confidence_level
     DataFrame
         One row a group and dimension with two values on either side: group, dimension, mean, others_mean, difference
         (over the pooled standard deviation; over that of all values where the sides do not vary, 0 where nothing
-        does), lower, upper, p_value.
+        does), difference_lower, difference_upper, p_value.
 
     Notes
     -----
@@ -138,5 +138,14 @@ def standardised_differences(points: Floats, labels: Floats, *, confidence_level
             reach = float(stats.norm.ppf((1 + confidence_level) / 2)) * error
             p_value = float(2 * stats.norm.sf(abs(d) / error))
             rows.append((group, dimension, inside.mean(), outside.mean(), d, d - reach, d + reach, p_value))
-    names = ["group", "dimension", "mean", "others_mean", "difference", "lower", "upper", "p_value"]
+    names = [
+        "group",
+        "dimension",
+        "mean",
+        "others_mean",
+        "difference",
+        "difference_lower",
+        "difference_upper",
+        "p_value",
+    ]
     return pd.DataFrame(rows, columns=names)

@@ -1,4 +1,4 @@
-"""Control charts: limits for single values, groups and moving averages, and charts of series that remember.
+"""Control charts: limits for single values, groups and moving averages, and charts of autocorrelated series.
 
 A chart of daily values signals all the time where days resemble each other; `residual_chart` takes weekdays and
 autocorrelation out first, and sets its limits so that a quiet series signals as seldom as asked.

@@ -1,4 +1,4 @@
-"""How counts answer to a driver that moves: Poisson pseudo-likelihood with unit and period effects, zeros included.
+"""Elasticity of counts: Poisson pseudo-likelihood with unit and period effects, zeros included.
 
 A count of zero has no logarithm, and leaving it out flattens the slope; the Poisson likelihood needs only that the mean
 is right, and the error comes from leaving out one unit at a time. Whether the driver followed the counts is tested.
@@ -363,7 +363,7 @@ def _slope_in_time(x: np.ndarray, y: np.ndarray) -> tuple[float, float, int]:
 
 
 def _ahead(grid: _Grid, *, confidence_level: float) -> tuple[Estimate, float]:
-    """Answer of counts to the first driver's move one period later, its present value and the others held fixed."""
+    """Elasticity of counts to the first driver one period ahead, its present value and the others held fixed (reverse causality)."""
     ready = (grid.exposure[:, 1:] > 0) & (grid.exposure[:, :-1] > 0)
     move = np.where(ready, np.diff(grid.drivers[0], axis=1), 0.0)
     drivers = np.concatenate([move[None], grid.drivers[:, :, :-1]])

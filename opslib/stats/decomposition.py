@@ -1,4 +1,4 @@
-"""Sharing a change of a product out among its factors, exactly."""
+"""Exact additive decomposition of a change of a product of factors (LMDI)."""
 
 from __future__ import annotations
 

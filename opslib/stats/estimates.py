@@ -1,4 +1,4 @@
-"""The one type of an uncertain number."""
+"""Estimate: a value with its interval, the one type of an uncertain number."""
 
 from __future__ import annotations
 

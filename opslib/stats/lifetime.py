@@ -1,4 +1,4 @@
-"""Repeat events of units that may silently stop: BG/NBD for how many, Gamma-Gamma for how large.
+"""Buy-till-you-die models: BG/NBD for the number of repeat events, Gamma-Gamma for their value.
 
 Both are fitted on distinct histories with their number of units, so the cost does not grow with the number of units.
 """

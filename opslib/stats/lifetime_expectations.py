@@ -1,4 +1,4 @@
-"""What units of the BG/NBD and Gamma-Gamma models will do next, with its spread: from sums over equal histories.
+"""Conditional expectations and variances of the BG/NBD and Gamma-Gamma models, from sums over equal histories.
 
 Given that a unit is still active, its rate and its chance to stop are independent (gamma and beta). So every moment is an
 average over the beta law, and a few fixed nodes of that law do it: the same terms run in numpy and in an engine.

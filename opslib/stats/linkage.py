@@ -1,4 +1,4 @@
-"""Are two records the same thing? A mixture over patterns of agreement, with or without pairs that are known."""
+"""Probabilistic record linkage: a latent-class mixture over patterns of agreement, with or without known pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an outcome answers to a driver that moves: log-log slope with fixed effects, clustered where the driver varies.
+"""Log-log elasticity with fixed effects, clustered where the driver varies.
 
 A driver that followed the outcome (raised because the outcome was high) gives a slope of the wrong size or sign;
 whether it did is tested and said.

@@ -1,4 +1,4 @@
-"""Several questions asked at once: corrected levels and p-values."""
+"""Multiple testing: corrected confidence levels and p-values."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def false_discovery_rates(p_values: np.ndarray, *, n_tested: int) -> np.ndarray:
 
 
 def bonferroni_level(n_claims: int, *, confidence_level: float = 0.95) -> float:
-    """Level of each of ``n_claims`` intervals that all hold together with ``level``.
+    """Level of each of ``n_claims`` intervals that all hold together with ``confidence_level``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The one way in which a statistic reads its table: named columns, into memory."""
+"""Named columns of a table, read into memory for a statistic."""
 
 from __future__ import annotations
 

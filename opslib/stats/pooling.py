@@ -1,4 +1,4 @@
-"""Many noisy estimates of like things, each drawn towards their common centre by as much as its noise deserves."""
+"""Partial pooling: noisy estimates shrunk towards their common centre (empirical Bayes)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pooled:
     Attributes
     ----------
     units : pandas.DataFrame
-        One row an estimate, in the order given: value, lower, upper, std_error (shrunk), kept_share (weight of its own
+        One row an estimate, in the order given: value, value_lower, value_upper, std_error (shrunk), kept_share (weight of its own
         estimate, 0-1; 0 where it had none).
     between_sd : Estimate
         Standard deviation of the true values around the centre, noise taken out.
@@ -99,7 +99,7 @@ def pool_towards(
 
 
 def _units(value: np.ndarray, error: np.ndarray, kept: np.ndarray, *, z: float) -> pd.DataFrame:
-    ends = {"lower": value - z * error, "upper": value + z * error}
+    ends = {"value_lower": value - z * error, "value_upper": value + z * error}
     return pd.DataFrame({"value": value, **ends, "std_error": error, "kept_share": kept})
 
 

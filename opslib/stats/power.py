@@ -1,4 +1,4 @@
-"""How much would be seen: power, smallest detectable change, units and days needed - from aggregates alone."""
+"""Power, minimal detectable change, needed units and days, from sufficient statistics alone."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from opslib.stats.sufficient_statistics import SufficientStatistics
 POWER = 0.8
 
 
-def unit_variation(moments: SufficientStatistics, *, adjust: bool = True) -> float:
+def unit_variation(sums: SufficientStatistics, *, adjust: bool = True) -> float:
     """Squared coefficient of variation of one unit: its variance over the squared metric, after adjustment.
 
     Parameters
     ----------
-    moments : SufficientStatistics
+    sums : SufficientStatistics
         History of the units that would be randomised (means, shares and ratios alike).
     adjust : bool
         Count on the covariate, where there is one.
@@ -33,10 +33,10 @@ def unit_variation(moments: SufficientStatistics, *, adjust: bool = True) -> flo
 
     Examples
     --------
-    >>> unit_variation(Moments.of_share(n=10_001, successes=1_000.1))
+    >>> unit_variation(SufficientStatistics.of_share(n=10_001, successes=1_000.1))
     9.0009
     """
-    half = SufficientStatistics(**{name: getattr(moments, name) / 2 for name in moments.__slots__})
+    half = SufficientStatistics(**{name: getattr(sums, name) / 2 for name in sums.__slots__})
     control, _ = arm_points({"all": half}, {"all": half}, adjust=adjust)
     if not control.value > 0:
         raise ParameterError(f"the metric is {float(control.value):.6g}: relative changes need a positive one")
@@ -44,7 +44,7 @@ def unit_variation(moments: SufficientStatistics, *, adjust: bool = True) -> flo
 
 
 def power_of(change: Any, *, std_error: Any, confidence_level: float = 0.95) -> Any:
-    """Chance that a two-sided test at ``1 - level`` sees ``change`` (elementwise; in the unit of the error).
+    """Chance that a two-sided test at ``1 - confidence_level`` sees ``change`` (elementwise; in the unit of the error).
 
     Examples
     --------

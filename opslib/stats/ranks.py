@@ -1,4 +1,4 @@
-"""How sure a rank is, from draws of what is ranked."""
+"""Uncertainty of ranks, from draws of what is ranked."""
 
 from __future__ import annotations
 

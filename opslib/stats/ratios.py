@@ -85,7 +85,7 @@ def compare(
 
     Parameters
     ----------
-    control, treated : Moments, or mapping of stratum to Moments
+    control, treated : SufficientStatistics, or mapping of stratum to it
         With strata, both arms are standardised to the strata's joint sizes: the only fair way when the allocation
         changed on the way (a ramp). Strata that lack an arm are left out and counted.
     unit : str
@@ -102,7 +102,7 @@ def compare(
 
     Returns
     -------
-    Comparison
+    RatioComparison
 
     Raises
     ------
@@ -116,9 +116,9 @@ def compare(
 
     Examples
     --------
-    >>> from opslib.stats.sufficient_statistics import Moments
-    >>> control = Moments.of_mean(n=3407, y=1396.87, yy=52377.9767)
-    >>> treated = Moments.of_mean(n=3461, y=2422.7, yy=134698.29)
+    >>> from opslib.stats.sufficient_statistics import SufficientStatistics
+    >>> control = SufficientStatistics.of_mean(n=3407, y=1396.87, yy=52377.9767)
+    >>> treated = SufficientStatistics.of_mean(n=3461, y=2422.7, yy=134698.29)
     >>> result = compare(control, treated, unit="units", scale="delta")
     >>> [round(v, 4) for v in (result.relative.value, result.relative.lower, result.relative.upper)]
     [0.7073, -0.0353, 1.4499]

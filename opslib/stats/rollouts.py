@@ -1,4 +1,4 @@
-"""Roll-outs: units treated from a date against units not (yet) treated, with inference that holds for few units.
+"""Difference-in-differences of roll-outs: units treated from a date against units not (yet) treated, for few units.
 
 Each unit is collapsed to one change (mean after minus mean before), so that days never count as independent; the
 spread between units is the yardstick, by permutation of the treatment over the units or a pooled t.

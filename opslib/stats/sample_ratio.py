@@ -1,4 +1,4 @@
-"""Did the arms get the units they were planned to get? The gate, its power, and what it cannot see."""
+"""Sample-ratio mismatch (SRM): the gate, its power, and the bias of a loss that it cannot see."""
 
 from __future__ import annotations
 

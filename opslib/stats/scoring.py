@@ -1,4 +1,4 @@
-"""How good were the promises: CRPS of a predictive distribution, Brier score and what it is made of."""
+"""Scoring rules: CRPS of a predictive distribution, Brier score with its decomposition."""
 
 from __future__ import annotations
 

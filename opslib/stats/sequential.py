@@ -1,4 +1,4 @@
-"""Looking before the end: group-sequential bounds with repeated intervals, and intervals valid at any time."""
+"""Sequential analysis: group-sequential bounds with repeated intervals, and confidence sequences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One share, two shares: Wilson's interval for one, Newcombe's for the difference of two."""
+"""Intervals of proportions: Wilson's for one, Newcombe's for the difference of two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an estimate means once it is known how large effects usually are: posterior, predictive, and what more is worth.
+"""Bayesian shrinkage to a base rate: posterior, predictive, and the value of more information.
 
 Everything is a mixture of normals, so posteriors, predictives, scores and values of information are closed forms.
 """

@@ -1,4 +1,4 @@
-"""Intervals for skewed outcomes that are not symmetric: Hall's transformation for one arm, bootstrap-t for two."""
+"""Intervals for skewed outcomes: Hall's transformation for one arm, bootstrap-t for two."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def hall_ends(value: Any, *, std_error: Any, skewness: Any, critical: Any) -> tu
     return value - std_error * back(critical), value - std_error * back(-critical)
 
 
-def metric_level(moments: SufficientStatistics, *, unit: str, confidence_level: float = 0.95) -> Estimate:
+def metric_level(sums: SufficientStatistics, *, unit: str, confidence_level: float = 0.95) -> Estimate:
     """A mean or ratio of one group with its interval, corrected for skewness where cubes were gathered.
 
     Parameters
     ----------
-    moments : SufficientStatistics
+    sums : SufficientStatistics
         Sums over the independent units.
     unit : str
         Unit of the metric.
@@ -58,18 +58,18 @@ def metric_level(moments: SufficientStatistics, *, unit: str, confidence_level: 
 
     Examples
     --------
-    >>> metric_level(Moments.of_mean(n=4, y=10.0, yy=30.0), unit="orders").value
+    >>> metric_level(SufficientStatistics.of_mean(n=4, y=10.0, yy=30.0), unit="orders").value
     2.5
     """
-    if moments.n < 2 or not moments.d > 0:
-        raise ParameterError(f"{moments.n:.0f} units, denominator {moments.d:.6g}: needed two units and more than 0")
-    value, lower, upper, error = (float(part) for part in level_interval(moments, confidence_level=confidence_level))
-    method = "delta method over units" + (", corrected for skewness" if np.isfinite(moments.yyy) else "")
+    if sums.n < 2 or not sums.d > 0:
+        raise ParameterError(f"{sums.n:.0f} units, denominator {sums.d:.6g}: needed two units and more than 0")
+    value, lower, upper, error = (float(part) for part in level_interval(sums, confidence_level=confidence_level))
+    method = "delta method over units" + (", corrected for skewness" if np.isfinite(sums.yyy) else "")
     return Estimate(
         value=value,
         lower=lower,
         upper=upper,
-        n=int(moments.n),
+        n=int(sums.n),
         unit=unit,
         confidence_level=confidence_level,
         method=method,
@@ -77,13 +77,13 @@ def metric_level(moments: SufficientStatistics, *, unit: str, confidence_level: 
     )
 
 
-def level_interval(moments: SufficientStatistics, *, confidence_level: float) -> tuple[Any, Any, Any, Any]:
+def level_interval(sums: SufficientStatistics, *, confidence_level: float) -> tuple[Any, Any, Any, Any]:
     """Value, ends and standard error of many groups at once (the arithmetic of `metric_level`)."""
-    point, _ = arm_points({"all": moments}, {"all": moments}, adjust=False)
+    point, _ = arm_points({"all": sums}, {"all": sums}, adjust=False)
     error = np.sqrt(point.variance)
     with np.errstate(divide="ignore", invalid="ignore"):
-        skewness = point.thirds[0] / moments.n**2 / error**3
-    critical = stats.t.ppf((1 + confidence_level) / 2, moments.n - 1)
+        skewness = point.thirds[0] / sums.n**2 / error**3
+    critical = stats.t.ppf((1 + confidence_level) / 2, sums.n - 1)
     return point.value, *hall_ends(point.value, std_error=error, skewness=skewness, critical=critical), error
 
 
@@ -91,7 +91,7 @@ def bootstrap_t(
     control: tuple[np.ndarray, np.ndarray],
     treated: tuple[np.ndarray, np.ndarray],
     *,
-    seed: int,
+    seed: int = 0,
     confidence_level: float = 0.95,
     n_draws: int = 1999,
 ) -> Estimate:

@@ -1,4 +1,4 @@
-"""Sums, squares and cross-products of an arm: all that means, ratios and their intervals need, in one scan."""
+"""Sufficient statistics of an arm: the sums of powers and products that means, ratios and intervals need, in one scan."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SufficientStatistics:
 
     Examples
     --------
-    >>> arm = Moments.of_mean(n=4, y=10.0, yy=30.0)
+    >>> arm = SufficientStatistics.of_mean(n=4, y=10.0, yy=30.0)
     >>> arm.y / arm.d, float(arm.variance("y", "y"))
     (2.5, 1.6666666666666667)
     """
@@ -58,13 +58,13 @@ class SufficientStatistics:
 
     @classmethod
     def of_mean(cls, *, n: Any, y: Any, yy: Any, yyy: Any = np.nan, **covariate: Any) -> SufficientStatistics:
-        """Moments of a mean or a share: the denominator of every unit is one (``x``, ``xx``, ``yx`` may follow)."""
+        """Sufficient statistics of a mean or a share: the denominator of every unit is one (``x``, ``xx``, ``yx`` may follow)."""
         x = covariate.get("x", 0.0)
         return cls(n=n, y=y, d=n, yy=yy, dd=n, yd=y, dx=x, yyy=yyy, yyd=yy, ydd=y, ddd=n, **covariate)
 
     @classmethod
     def of_share(cls, *, n: Any, successes: Any) -> SufficientStatistics:
-        """Moments of a share: ``successes`` of ``n`` units."""
+        """Sufficient statistics of a share: ``successes`` of ``n`` units."""
         return cls.of_mean(n=n, y=successes, yy=successes, yyy=successes)
 
     @classmethod
@@ -76,7 +76,7 @@ class SufficientStatistics:
         variance: float,
         denominator: tuple[float, float, float] | None = None,
     ) -> SufficientStatistics:
-        """Moments from a published summary.
+        """Sufficient statistics from a published summary.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class SufficientStatistics:
 
         Returns
         -------
-        Moments
+        SufficientStatistics
         """
         y, yy = n * mean, (n - 1) * variance + n * mean**2
         if denominator is None:
@@ -123,7 +123,7 @@ Strata = Mapping[Hashable, SufficientStatistics]
 """One arm, stratum by stratum (a stratum is an allocation epoch, a day, a country: anything fixed beforehand)."""
 
 
-def moment_sums(
+def statistic_sums(
     numerator: ir.Value,
     *,
     denominator: ir.Value | None = None,
@@ -145,7 +145,7 @@ def moment_sums(
     --------
     >>> import ibis
     >>> units = ibis.memtable({"arm": ["a", "a", "b"], "spend": [1.0, 2.0, 4.0]})
-    >>> sums = units.group_by("arm").aggregate(**moment_sums(units.spend)).execute()
+    >>> sums = units.group_by("arm").aggregate(**statistic_sums(units.spend)).execute()
     >>> arms_of(sums, arm="arm")["a"].yy
     5.0
     """
@@ -162,7 +162,7 @@ def moment_sums(
 
 
 def arms_of(sums: pd.DataFrame, *, arm: str) -> dict[Hashable, SufficientStatistics]:
-    """Moments of each arm from a frame of sums.
+    """Sufficient statistics of each arm from a frame of sums.
 
     Parameters
     ----------
@@ -186,11 +186,11 @@ def arms_of(sums: pd.DataFrame, *, arm: str) -> dict[Hashable, SufficientStatist
             f"sums.{arm}: '{sums[arm][sums[arm].duplicated()].iloc[0]}' has more than one row; "
             "give the second key as stratum to strata_of()"
         )
-    return {row[arm]: moments_of_row(row) for row in sums.to_dict("records")}
+    return {row[arm]: statistics_of_row(row) for row in sums.to_dict("records")}
 
 
 def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, dict[Hashable, SufficientStatistics]]:
-    """Moments of each arm and stratum from a frame of sums (columns as in `arms_of`, plus ``stratum``).
+    """Sufficient statistics of each arm and stratum from a frame of sums (columns as in `arms_of`, plus ``stratum``).
 
     Parameters
     ----------
@@ -207,19 +207,19 @@ def strata_of(sums: pd.DataFrame, *, arm: str, stratum: str) -> dict[Hashable, d
     if sums.duplicated([arm, stratum]).any():
         raise ContractError(f"sums: ({arm}, {stratum}) is not a key; aggregate to one row an arm and stratum first")
     groups = sums.sort_values([arm, stratum]).groupby(arm, sort=True)
-    return {name: {row[stratum]: moments_of_row(row) for row in group.to_dict("records")} for name, group in groups}
+    return {name: {row[stratum]: statistics_of_row(row) for row in group.to_dict("records")} for name, group in groups}
 
 
 def _require(sums: pd.DataFrame, columns: list[str]) -> None:
     missing = [column for column in columns if column not in sums.columns]
     if missing:
         raise ContractError(
-            f"sums: no column '{missing[0]}'; needed: {', '.join(columns)} (see moment_sums for the names)"
+            f"sums: no column '{missing[0]}'; needed: {', '.join(columns)} (see statistic_sums for the names)"
         )
 
 
-def moments_of_row(row: Mapping[Hashable, Any]) -> SufficientStatistics:
-    """Moments of one row of sums; without the sums of a denominator every unit has one."""
+def statistics_of_row(row: Mapping[Hashable, Any]) -> SufficientStatistics:
+    """Sufficient statistics of one row of sums; without the sums of a denominator every unit has one."""
     given = {name: float(row[name]) for name in SUMS if name in row}
     n = float(row["n"])
     if n < 0:

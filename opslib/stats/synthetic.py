@@ -1,4 +1,4 @@
-"""Synthetic comparisons: untreated units weighted to look like the treated ones, with inference from placebos."""
+"""Synthetic difference-in-differences: weighted untreated units as comparison, inference from placebos."""
 
 from __future__ import annotations
 

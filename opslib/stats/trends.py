@@ -1,4 +1,4 @@
-"""Level and slope of a daily series whose days are not independent."""
+"""Level and slope of an autocorrelated daily series."""
 
 from __future__ import annotations
 

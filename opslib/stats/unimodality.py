@@ -1,4 +1,4 @@
-"""Is it more than one group? Groups of points, parted by a valley among points that did not choose where it lies."""
+"""Test of multimodality: whether k-means groups are parted by valleys of the density, cross-fitted on held-out points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STARTS, _SHRINKAGE, _HALF = 10, 0.1, 1 / 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValleyTest:
-    """Whether groups are parted by valleys of the density.
+    """Result of a multimodality test: whether groups are parted by valleys of the density.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class ValleyTest:
 
 
 @one_thread
-def group_labels(points: Floats, n_groups: int, *, seed: int) -> Floats:
+def group_labels(points: Floats, n_groups: int, *, seed: int = 0) -> Floats:
     """Number of each point's group (0, 1, ...) by k-means, best of ten starts; the largest group is 0.
 
     Parameters
@@ -78,7 +78,7 @@ def group_labels(points: Floats, n_groups: int, *, seed: int) -> Floats:
 
 
 @one_thread
-def valley_test(points: Floats, labels: Floats, *, precision: Floats | None = None, seed: int = 1) -> ValleyTest:
+def valley_test(points: Floats, labels: Floats, *, precision: Floats | None = None, seed: int = 0) -> ValleyTest:
     """Test whether groups are parted by valleys, against every single-peaked density.
 
     Parameters

@@ -1,4 +1,4 @@
-"""From an interval to a word: [L, U], the smallest change worth having and the promise give a state."""
+"""Verdict rule: interval, smallest worthwhile change and promise give a state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GuardrailState = Literal["held", "broken", "unclear"]
 
 
 def towards(estimate: Estimate, *, direction: Literal["up", "down"]) -> Estimate:
-    """The estimate with its sign turned so that a wished-for change is positive.
+    """The estimate with its sign turned so that an improvement is positive.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How values show themselves in a notebook, and what of them a batch can harvest.
+"""Display of values in a notebook as HTML, text and JSON, and what of them a batch can harvest.
 
 Each value is displayed as HTML for people, as text for terminals, and, where a batch reads it back, as JSON under
 a media type of its own. The formatters are installed by :func:`register`; the values know nothing of them.

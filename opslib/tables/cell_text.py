@@ -152,18 +152,9 @@ def format_column(frame: pd.DataFrame, name: str, kind: ColumnFormat, *, currenc
 
 
 def ends_of(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Which columns are the ends of which: ``x_lower`` of ``x`` or else ``x_share``, ``lower`` of the column before it."""
-    names = list(frame.columns)
-    found: dict[str, tuple[str, str]] = {}
-    for position, lower in enumerate(names):
-        stem, upper = lower.removesuffix("lower").removesuffix("_"), lower.removesuffix("lower") + "upper"
-        if not lower.endswith("lower") or upper not in names:
-            continue
-        candidates = [stem, f"{stem}_share", f"{stem}_amount"] if stem else names[max(position - 1, 0) : position]
-        owner = next((name for name in candidates if name in names), None)
-        if owner is not None:
-            found[owner] = (lower, upper)
-    return found
+    """Columns of the ends of each interval: ``x_lower`` and ``x_upper`` of ``x``."""
+    pairs = {name: (f"{name}_lower", f"{name}_upper") for name in frame.columns}
+    return {name: pair for name, pair in pairs.items() if set(pair) <= set(frame.columns)}
 
 
 def _floats(column: pd.Series) -> np.ndarray:

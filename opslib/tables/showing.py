@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from opslib.errors import ParameterError
-from opslib.privacy import IDENTITY_COLUMNS, WITHHELD
+from opslib.privacy import IDENTITY_COLUMNS, SUPPRESSED
 from opslib.suppression import UNSAID, Said, suppressed
 from opslib.tables.cell_text import NUMERIC, WITHHELD_TEXT, CellText, Head, ends_of, format_column, format_of, head_of
 
@@ -119,9 +119,9 @@ def show(
         kind = format_of(name, frame[name], has_unit="unit" in frame.columns)
         heads.append(head_of(name, kind, label=label, currency=currency))
         column = format_column(frame, name, kind, currency=currency)
-        cells.append(_withheld(column, frame, name) if kind in NUMERIC else column)
+        cells.append(_suppressed(column, frame, name) if kind in NUMERIC else column)
     marks = frame[highlight] if highlight else [False] * len(frame)
-    if WITHHELD in frame.columns and frame[WITHHELD].any():
+    if SUPPRESSED in frame.columns and frame[SUPPRESSED].any():
         notes.append("Withheld: fewer than ten people, or needed to keep such a group from being worked out.")
     return Table(
         title=title,
@@ -164,17 +164,17 @@ def _labels(
                 raise ParameterError(f"table: '{name}' names people or their orders, never shown; aggregate first")
         return labels, []
     names = list(frame.columns)
-    ends = {end for pair in ends_of(frame).values() for end in pair} | {WITHHELD}
+    ends = {end for pair in ends_of(frame).values() for end in pair} | {SUPPRESSED}
     ends |= {"unit"} if "value" in names else set()
     ends |= {highlight} if highlight else set()
     refused = [name for name in names if name in IDENTITY_COLUMNS]
     return {name: None for name in names if name not in ends and name not in refused}, refused
 
 
-def _withheld(column: list[CellText], frame: pd.DataFrame, name: str) -> list[CellText]:
-    if WITHHELD not in frame.columns:
+def _suppressed(column: list[CellText], frame: pd.DataFrame, name: str) -> list[CellText]:
+    if SUPPRESSED not in frame.columns:
         return column
-    gone = frame[WITHHELD].astype(bool) & frame[name].isna()  # what names the group stays
+    gone = frame[SUPPRESSED].astype(bool) & frame[name].isna()  # what names the group stays
     return [CellText(WITHHELD_TEXT) if hidden else cell for cell, hidden in zip(column, gone, strict=True)]
 
 

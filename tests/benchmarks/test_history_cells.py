@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import history_cells, response_cells, rollout_cells
-from benchmarks.scenario import Replicates
+from benchmarks.truth_scenario import Replicates
 
 
 def runs(module, nuisance, effect, n) -> Replicates:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.scenario import Replicates, Scenario, until_decided
 from benchmarks.truth import CELLS, FAMILIES, figures, render_truth_markdown, run_truth
+from benchmarks.truth_scenario import Replicates, Scenario, until_decided
 from opslib.errors import ParameterError
 
 CELL = Scenario(design="experiment", nuisance="by hand", effect="0")

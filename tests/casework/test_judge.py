@@ -78,7 +78,7 @@ def test_of_an_empty_ledger_every_frame_is_empty() -> None:
     assert (len(every), scores, overview.are_replays(every)) == (0, (), False)
     decided = every[every["is_replay"] == overview.are_replays(every)]
     outcomes, waiting = overview.outcomes_frame(decided, titles={}), overview.waiting_frame(decided, titles={})
-    assert list(outcomes[["name", "value", "lower", "upper", "outcome", "found_share"]].index) == []
+    assert list(outcomes[["name", "value", "value_lower", "value_upper", "outcome", "found_share"]].index) == []
     assert len(decided[~decided["is_with_recommendation"].astype(bool)]) == len(waiting) == 0
     assert overview.calibration_frame(scores).empty
     assert overview.scores_frame(scores).empty

@@ -27,7 +27,7 @@ def months(n: int = 14) -> pd.DataFrame:
     status = ["partial", *["complete"] * (n - 3), "partial", "unobserved"]
     start = pd.date_range("2025-01-01", periods=n, freq="MS")
     return pd.DataFrame(
-        {"start": start, "value": value, "lower": value * 0.96, "upper": value * 1.04, "status": status}
+        {"start": start, "value": value, "value_lower": value * 0.96, "value_upper": value * 1.04, "status": status}
     )
 
 
@@ -44,7 +44,7 @@ def kpis() -> pd.DataFrame:
     change = [0.031, -0.02, 0.052, -0.12, np.nan]
     return pd.DataFrame({
         "title": titles, "comparison": "previous", "period": "Sep 2026", "change_share": change,
-        "change_lower": [0.004, -0.04, 0.03, -0.3, np.nan], "change_upper": [0.059, 0.001, 0.07, 0.05, np.nan],
+        "change_share_lower": [0.004, -0.04, 0.03, -0.3, np.nan], "change_share_upper": [0.059, 0.001, 0.07, 0.05, np.nan],
     })  # fmt: skip
 
 
@@ -95,7 +95,10 @@ def profiles() -> pd.DataFrame:
         for cluster in (1, 2, 3)
         for name, d in (("gap", 1.4 - cluster), ("discount", cluster - 2.0), ("share_kitchen", 0.8 * (cluster == 3)))
     ]
-    return pd.DataFrame(rows, columns=["cluster", "segment", "feature", "difference", "lower", "upper", "is_distinct"])
+    return pd.DataFrame(
+        rows,
+        columns=["cluster", "segment", "feature", "difference", "difference_lower", "difference_upper", "is_distinct"],
+    )
 
 
 def segments() -> pd.DataFrame:
@@ -160,7 +163,7 @@ def themes() -> pd.DataFrame:
     visits = np.array([24.0, 17.0, 9.5, 3.25])
     return pd.DataFrame({
         "theme": ["air fryer", "dog bed", LONG, "rug"], "n_visits": [288, 204, 114, 39], "visits_per_month": visits,
-        "worth_amount": 2 * visits, "worth_lower": -visits, "worth_upper": 5 * visits, "top_three_share": [1.0, 0.99, 0.9, 0.11],
+        "worth_amount": 2 * visits, "worth_amount_lower": -visits, "worth_amount_upper": 5 * visits, "top_three_share": [1.0, 0.99, 0.9, 0.11],
     })  # fmt: skip
 
 
@@ -181,8 +184,8 @@ def brand_counts(n: int = 7) -> pd.DataFrame:
 
 
 PREMIUMS = pd.DataFrame({
-    "group": ["Alma", "Borg", "Cato"], "premium_share": [0.12, -0.03, np.nan], "lower": [0.05, -0.1, np.nan],
-    "upper": [0.2, 0.04, np.nan],
+    "group": ["Alma", "Borg", "Cato"], "premium_share": [0.12, -0.03, np.nan], "premium_share_lower": [0.05, -0.1, np.nan],
+    "premium_share_upper": [0.2, 0.04, np.nan],
 })  # fmt: skip
 
 
@@ -220,7 +223,7 @@ EFFECTS = pd.DataFrame({"factor": ["buyers", "orders_per_buyer", "price_per_item
 FALL = pd.DataFrame({"factor": ["returns", "price"], "effect_amount": [-50.0, 20.0]})
 GROUPS = pd.DataFrame({"factor": [f"Country {i}" for i in range(25)], "effect_amount": np.linspace(900, -900, 25)})
 BINS = pd.DataFrame({
-    "stated": [0.1, 0.35, 0.6], "observed": [0.2, 0.3, 0.7], "lower": [0.05, 0.1, 0.5], "upper": [0.4, 0.6, 0.9],
+    "stated": [0.1, 0.35, 0.6], "observed": [0.2, 0.3, 0.7], "observed_lower": [0.05, 0.1, 0.5], "observed_upper": [0.4, 0.6, 0.9],
     "n": [10, 12, 14],
 })  # fmt: skip
 MONEY = estimate(18e3, -4e3, 41e3, "GBP/year")

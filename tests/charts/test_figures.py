@@ -77,7 +77,7 @@ def test_nothing_is_drawn_of_nothing(name):
     for empty in (pd.DataFrame(), {}, [], None, EmptyResult(pd.DataFrame({"x": []}), pd.DataFrame())):
         if name == "draw_intervals" and not isinstance(empty, pd.DataFrame):
             continue  # reads the columns of its frame before it hands over estimates
-        frame = pd.DataFrame({"name": [], "x": [], "lower": [], "upper": []}) if name == "draw_intervals" else empty
+        frame = pd.DataFrame({"name": [], "x": [], "x_lower": [], "x_upper": []}) if name == "draw_intervals" else empty
         assert draw(frame, **{choice: CHOICES[choice] for choice in needed}) is None
     assert plt.get_fignums() == []
 

@@ -96,7 +96,11 @@ def test_the_flow_that_cost_most_is_the_headline():
 
 
 def test_a_withheld_row_hides_its_money():
-    frame = flows().assign(**dict.fromkeys(("flow_share", "lower", "upper", "revenue_before", "revenue_after"), np.nan))
+    frame = flows().assign(
+        **dict.fromkeys(
+            ("flow_share", "flow_share_lower", "flow_share_upper", "revenue_before", "revenue_after"), np.nan
+        )
+    )
     ax = charts.draw_migration_flow(frame, currency="GBP")
     assert readable(ax) == "No shown flow between segments lost revenue"
     assert {text.get_text() for text in ax.texts if "£" in text.get_text()} == set()

@@ -29,8 +29,8 @@ def clean():
 def groups(**columns):
     frame = pd.DataFrame({
         "group": ["lamps", "a very long name of a category of products", "rugs"], "slope": [-2.0, -1.0, np.nan],
-        "lower": [-2.5, -40.0, np.nan], "upper": [-1.5, 30.0, np.nan], "promotion_slope": np.nan,
-        "promotion_lower": np.nan, "promotion_upper": np.nan, "refusal": ["", "followed", "variation"],
+        "slope_lower": [-2.5, -40.0, np.nan], "slope_upper": [-1.5, 30.0, np.nan], "promotion_slope": np.nan,
+        "promotion_slope_lower": np.nan, "promotion_slope_upper": np.nan, "refusal": ["", "followed", "variation"],
         "is_usable": [True, False, False],
     })  # fmt: skip
     return replace(exact(), groups=frame.assign(**columns))
@@ -46,7 +46,7 @@ def test_slopes_count_what_is_clear_and_what_is_refused():
 
 def test_promotions_have_their_own_points():
     ax = charts.draw_price_slopes(
-        groups(promotion_slope=[-3.0, np.nan, np.nan], promotion_lower=-3.5, promotion_upper=-2.5)
+        groups(promotion_slope=[-3.0, np.nan, np.nan], promotion_slope_lower=-3.5, promotion_slope_upper=-2.5)
     )
     readable(ax)
     assert sum(line.get_marker() == "D" for line in ax.lines) == 1

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import classification, engine, kpis, metrics, segmentation, sessions
-from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_local_days
+from opslib.metrics import METRICS, Filter, unit_statistics, unit_values, with_local_days
 from opslib.periods import Coverage, Period
 from opslib.positioning import (
     competition,
@@ -240,14 +240,14 @@ def _(w: World) -> Any:
     }  # fmt: skip
 
 
-@case("metrics.unit_moments")
+@case("metrics.unit_statistics")
 def _(w: World) -> Any:
     wanted = [METRICS[name] for name in ("revenue", "average_order_value", "margin_share", "repeat_rate")]
     values = unit_values(local_tables(w), wanted, unit="customer")
     half = values.mutate(
         arm=(values["unit_id"] < "c").ifelse("a", "b"), revenue_covariate=values["revenue_numerator"] * 2
     )
-    return {"whole": unit_moments(values, wanted), "arms": unit_moments(half, wanted, by=["arm"])}
+    return {"whole": unit_statistics(values, wanted), "arms": unit_statistics(half, wanted, by=["arm"])}
 
 
 @case("metrics.daily_values")
@@ -443,7 +443,7 @@ def _(w: World) -> Any:
 
 
 def summary_of(w: World) -> ibis.Table:
-    return segmentation.customer_summary(lines_of(w), end=w.as_of)
+    return segmentation.customer_summary(lines_of(w), as_of=w.as_of)
 
 
 def lifetimes_of(w: World) -> Any:
@@ -459,7 +459,7 @@ def lifetimes_of(w: World) -> Any:
 
 @case("segmentation.customer_summary")
 def _(w: World) -> Any:
-    return {grain: segmentation.customer_summary(lines_of(w), end=w.as_of, start=w.baseline.start, grain=grain)
+    return {grain: segmentation.customer_summary(lines_of(w), as_of=w.as_of, start=w.baseline.start, grain=grain)
             for grain in ("day", "week")}  # fmt: skip
 
 

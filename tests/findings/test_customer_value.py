@@ -17,12 +17,12 @@ from tests.segmentation.lifetimes import day_after, shop
 
 VALUES = pd.DataFrame({
     "segment": ["champions", "at risk", "tiny"], "n_customers": [100, 400, np.nan], "alive_share": [0.9, 0.25, np.nan],
-    "alive_lower": [0.88, 0.2, np.nan], "alive_upper": [0.92, 0.3, np.nan], "value_amount": [8000.0, 1600.0, np.nan],
-    "lower": [7000.0, 1200.0, np.nan], "upper": [9000.0, 2100.0, np.nan], "customer_value_amount": [80.0, 4.0, np.nan],
+    "alive_share_lower": [0.88, 0.2, np.nan], "alive_share_upper": [0.92, 0.3, np.nan], "value_amount": [8000.0, 1600.0, np.nan],
+    "value_amount_lower": [7000.0, 1200.0, np.nan], "value_amount_upper": [9000.0, 2100.0, np.nan], "customer_value_amount": [80.0, 4.0, np.nan],
     "dormant_amount": [500.0, 4800.0, np.nan],
 })  # fmt: skip
-ALL = pd.DataFrame({"segment": ["all customers"], "n_customers": [520], "value_amount": [10_000.0], "lower": [8500.0],
-                    "upper": [11_800.0], "customer_value_amount": [19.23]})  # fmt: skip
+ALL = pd.DataFrame({"segment": ["all customers"], "n_customers": [520], "value_amount": [10_000.0], "value_amount_lower": [8500.0],
+                    "value_amount_upper": [11_800.0], "customer_value_amount": [19.23]})  # fmt: skip
 
 
 NO_TIERS = pd.DataFrame(columns=["tier", "n_customers"])

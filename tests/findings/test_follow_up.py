@@ -29,7 +29,7 @@ def _promises(*, n_open: int = 1) -> pd.DataFrame:
             "proposal": f"P-{i}", "decided_on": date(2026, 1, 5), "decision": "launch", "recommendation": "reject",
             "is_with_recommendation": i % 2 == 0, "person": "Ana", "reason": "why not", "owner": "Web", "promise": 0.1,
             "m": 0.0, "stated_probability": 0.5, "is_replay": False, "predicted": 0.02, "predicted_lower": -0.05,
-            "predicted_upper": 0.09, "value": (low + high) / 2, "lower": low, "upper": high, "p_worthwhile": 0.5,
+            "predicted_upper": 0.09, "value": (low + high) / 2, "value_lower": low, "value_upper": high, "p_worthwhile": 0.5,
             "followed_on": None, "is_inside": None,
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -89,7 +89,7 @@ def test_calibration_bins_hold_their_share() -> None:
         pytest.approx([0.1, 0.0, 4]),
         pytest.approx([0.9, 0.875, 8]),
     ]
-    assert ((bins["lower"] <= bins["observed"]) & (bins["observed"] <= bins["upper"])).all()
+    assert ((bins["observed_lower"] <= bins["observed"]) & (bins["observed"] <= bins["observed_upper"])).all()
 
 
 def test_promises_in_one_sentence_count_first_and_score_from_ten_on() -> None:

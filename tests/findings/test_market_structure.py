@@ -20,8 +20,8 @@ MORE = pd.DataFrame({
     "ratio": [80.0, 30.0], "ratio_lower": [70.0, 20.0], "ratio_upper": [90.0, 45.0], "is_beyond_chance": [True, True],
 })  # fmt: skip
 LAUNCHES = pd.DataFrame({
-    "item": ["new lamp", "new rug", "late mat"], "lost_share": [0.46, 0.1, None], "lost_lower": [0.2, -0.3, None],
-    "lost_upper": [0.6, 0.4, None], "taken_ratio": [1.5, 0.2, None], "taken_lower": [0.5, -0.5, None], "taken_upper": [3.0, 1.0, None],
+    "item": ["new lamp", "new rug", "late mat"], "lost_share": [0.46, 0.1, None], "lost_share_lower": [0.2, -0.3, None],
+    "lost_share_upper": [0.6, 0.4, None], "taken_ratio": [1.5, 0.2, None], "taken_ratio_lower": [0.5, -0.5, None], "taken_ratio_upper": [3.0, 1.0, None],
     "q_value": [0.01, 0.6, None], "n_placebos": [40, 40, 3], "reason": ["", "", "3 whole weeks"],
     "is_taken": [True, False, False],
 })  # fmt: skip

@@ -13,7 +13,7 @@ from tests.findings.facts import EMPTY, NOTHING, page
 
 POSITION = pd.DataFrame({
     "group": ["lamps", "rugs", "chairs"], "n_products": [10, 10, 10], "n_covered": [8, 9, 1], "n_stale": [1, 0, 0],
-    "price_index": [1.2, 0.9, 1.0], "lower": [1.1, 0.8, np.nan], "upper": [1.3, 0.95, np.nan],
+    "price_index": [1.2, 0.9, 1.0], "price_index_lower": [1.1, 0.8, np.nan], "price_index_upper": [1.3, 0.95, np.nan],
 })  # fmt: skip
 LADDER = pd.DataFrame({
     "category": ["lamps", "lamps"], "band": [0, 1], "lower_price": [1.0, 10.0], "upper_price": [10.0, 100.0],

@@ -15,7 +15,7 @@ from tests.positioning.test_response import exact
 from tests.positioning.test_what_if import OWN
 
 CHOICES = {"price_change": 0.05, "page": page()}
-NONE = {"promotion_slope": np.nan, "promotion_lower": np.nan, "promotion_upper": np.nan}
+NONE = {"promotion_slope": np.nan, "promotion_slope_lower": np.nan, "promotion_slope_upper": np.nan}
 
 
 def found_of(response, **choices):
@@ -65,7 +65,7 @@ def test_refused_groups_are_named_and_nothing_is_claimed():
 
 
 def test_promotions_are_counted_where_they_can_be_told():
-    response = with_groups(exact(), promotion_slope=-3.0, promotion_lower=-3.5, promotion_upper=-2.5)
+    response = with_groups(exact(), promotion_slope=-3.0, promotion_slope_lower=-3.5, promotion_slope_upper=-2.5)
     sentence = found_of(response)["promotion-response"].sentence
     assert "in 1 of 1 group" in sentence
     assert sentence.endswith("lamps −3.0 (−3.5 to −2.5).")

@@ -12,8 +12,8 @@ NO_LINES = pd.DataFrame(columns=["part", "revenue_amount"])
 NOBODY = pd.DataFrame(columns=["segment", "n_customers"])
 INTENTS = pd.DataFrame({
     "intent": ["unseen", "bounce", "checkout", "cart"], "n_visits": [900, 500, 20, 60], "n_visitors": [800, 400, 19, 50],
-    "visit_share": [0.6, 0.37, 0.013, 0.04], "lower": [0.55, 0.36, 0.01, 0.03], "upper": [0.65, 0.38, 0.016, 0.05],
-    "later_share": [0.1, 0.15, 0.2, 0.17], "later_lower": [0.0, 0.1, 0.1, 0.12], "later_upper": [0.2, 0.2, 0.3, 0.22],
+    "visit_share": [0.6, 0.37, 0.013, 0.04], "visit_share_lower": [0.55, 0.36, 0.01, 0.03], "visit_share_upper": [0.65, 0.38, 0.016, 0.05],
+    "later_share": [0.1, 0.15, 0.2, 0.17], "later_share_lower": [0.0, 0.1, 0.1, 0.12], "later_share_upper": [0.2, 0.2, 0.3, 0.22],
     "meaning": ["no event", "one event, and gone", "left the checkout", "left in the cart"],
 })  # fmt: skip
 

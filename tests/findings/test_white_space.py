@@ -15,7 +15,7 @@ from tests.findings.facts import EMPTY, NOTHING
 VALUE = Estimate(value=2.0, lower=1.0, upper=3.0, n=500, unit="GBP", method="by hand", std_error=0.5)
 THEMES = pd.DataFrame({
     "theme": ["air fryer", "desk jo@example.org", "rug"], "n_visits": [300, 120, 90], "n_products": [0, 4, 0],
-    "worth_amount": [50.0, 20.0, 9.0], "worth_lower": [25.0, -5.0, -9.0], "worth_upper": [80.0, 45.0, 30.0],
+    "worth_amount": [50.0, 20.0, 9.0], "worth_amount_lower": [25.0, -5.0, -9.0], "worth_amount_upper": [80.0, 45.0, 30.0],
     "top_three_share": [1.0, 0.8, 0.6],
 })  # fmt: skip
 
@@ -49,8 +49,8 @@ def test_without_money_there_is_no_worth():
 def test_only_a_gap_clear_of_one_is_named(lower, n):
     gaps = pd.DataFrame({
         "category": ["rugs"], "price_band": ["lower"], "lower_price": [5.0], "upper_price": [9.0], "n_demand": [900],
-        "pressure": [1.5], "pressure_lower": [lower], "pressure_upper": [1.8], "excess_amount": [300.0], "excess_lower": [200.0],
-        "excess_upper": [400.0],
+        "pressure": [1.5], "pressure_lower": [lower], "pressure_upper": [1.8], "excess_amount": [300.0], "excess_amount_lower": [200.0],
+        "excess_amount_upper": [400.0],
     })  # fmt: skip
     found = gap_findings({"category": gaps}, currency="GBP")
     assert len(found) == n
@@ -62,7 +62,7 @@ def test_of_many_cuts_those_with_the_most_money_are_named_and_the_others_counted
     gaps = {
         f"attr_{name}": pd.DataFrame({
             f"attr_{name}": ["a", "b"], "n_demand": 900, "pressure": 1.5, "pressure_lower": [1.2, 1.1], "pressure_upper": 1.8,
-            "excess_amount": 900.0, "excess_lower": money, "excess_upper": 999.0,
+            "excess_amount": 900.0, "excess_amount_lower": money, "excess_amount_upper": 999.0,
         })
         for name, money in {"size": 100.0, "colour": 300.0, "look": 200.0}.items()
     }  # fmt: skip

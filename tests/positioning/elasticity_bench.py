@@ -91,12 +91,12 @@ def one_draw(seed: int, *, is_confounded: bool, is_compared: bool = False) -> pd
         response = count_response(table)
         slope = response.slopes["driver"]
         pooled = pool_towards(slope, response.units["slope"].tolist(), response.units["std_error"].tolist())
-        inside = (pooled.units["lower"] <= truth) & (truth <= pooled.units["upper"])
+        inside = (pooled.units["value_lower"] <= truth) & (truth <= pooled.units["value_upper"])
         row = {
             "seed": seed, "category": name, "follows": bool(rows["is_confounded"].iloc[0]), "truth": truth,
             "error": slope.value - truth, "is_inside": not slope.excludes(truth), "width": slope.upper - slope.lower,
             "empty": float((rows["lines"] == 0).mean()), "is_flagged": response.has_followed, "products_inside": inside.mean(),
-            "product_width": (pooled.units["upper"] - pooled.units["lower"]).mean(),
+            "product_width": (pooled.units["value_upper"] - pooled.units["value_lower"]).mean(),
         }  # fmt: skip
         if is_compared:
             logs = log_response(table[table["outcome"] > 0]).slope

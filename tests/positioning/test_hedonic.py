@@ -37,10 +37,10 @@ def test_premiums_equal_a_robust_regression_on_rows():
     terms = " + ".join(f"C({c}, Treatment('{b}'))" for c, b in base.items())
     oracle = smf.ols(f"np.log(price) ~ {terms}", data=frame).fit(cov_type="HC3", use_t=True)
     for row in model.attributes.itertuples():
-        name = f"C({row.attribute}, Treatment('{base[row.attribute]}'))[T.{row.confidence_level}]"
+        name = f"C({row.attribute}, Treatment('{base[row.attribute]}'))[T.{row.level}]"
         low, high = oracle.conf_int().loc[name]
         assert np.log1p(row.premium_share) == pytest.approx(oracle.params[name], abs=SAME)
-        assert np.log1p([row.lower, row.upper]) == pytest.approx([low, high], abs=SAME)
+        assert np.log1p([row.premium_share_lower, row.premium_share_upper]) == pytest.approx([low, high], abs=SAME)
     assert model.r_squared == pytest.approx(oracle.rsquared, abs=SAME)
     assert model.n_products == 600
 
@@ -52,7 +52,9 @@ def test_planted_premiums_lie_in_their_intervals():
         groups = hedonic_prices(frame, attributes=["category", "attr_material"]).groups.set_index("group")
         share = frame["brand"].value_counts(normalize=True)
         truth = 0.15 - (0.15 * share["south"] - 0.2 * share["west"])
-        hits += groups.loc["south", "lower"] <= np.expm1(truth) <= groups.loc["south", "upper"]
+        hits += (
+            groups.loc["south", "premium_share_lower"] <= np.expm1(truth) <= groups.loc["south", "premium_share_upper"]
+        )
     # 57 expected of 60; fewer than 51 has probability below .1 % at 95 %.
     assert hits >= 51
 
@@ -79,7 +81,7 @@ def test_a_pool_of_one_product_has_no_interval():
     frame.loc[0, ["brand", "price"]] = ["one-off", 900.0]
     other = hedonic_prices(frame, attributes=["category"]).groups.set_index("group").loc[OTHER]
     assert other["n_products"] == 1
-    assert np.isnan([other["lower"], other["upper"]]).all()
+    assert np.isnan([other["premium_share_lower"], other["premium_share_upper"]]).all()
     assert not other["is_dear"]
 
 

@@ -62,10 +62,10 @@ def test_planted_cannibals_are_found_and_no_other_launch_is_accused(demo, launch
     rows = launches.set_index("item")
     for launch in planted:
         row = rows.loc[launch["product_id"]]
-        assert row["lost_lower"] < launch["taken_share"] < row["lost_upper"]
+        assert row["lost_share_lower"] < launch["taken_share"] < row["lost_share_upper"]
     mean = rows.loc[[launch["product_id"] for launch in planted], "lost_share"].mean()
     assert mean == pytest.approx(planted[0]["taken_share"], abs=0.1)
-    accused = set(rows[(rows["q_value"] <= 0.1) & (rows["lost_lower"] > 0)].index)
+    accused = set(rows[(rows["q_value"] <= 0.1) & (rows["lost_share_lower"] > 0)].index)
     assert set(rows.index[rows["is_taken"]]) <= accused
     assert accused == {launch["product_id"] for launch in planted}
 

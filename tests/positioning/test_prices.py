@@ -62,7 +62,7 @@ def test_position_counts_coverage_and_gives_no_interval_from_one_product():
     out = price_position(price_indices(PRODUCTS, SEEN, as_of=TODAY)).set_index("group")
     assert out.loc["lamp", ["n_products", "n_covered", "n_stale"]].tolist() == [3, 1, 1]
     assert out.loc["lamp", "coverage_share"] == pytest.approx(1 / 3)
-    assert np.isnan(out.loc["lamp", "lower"])
+    assert np.isnan(out.loc["lamp", "price_index_lower"])
     assert out.loc["rug", "cheapest_share"] == 1.0
 
 
@@ -77,7 +77,7 @@ def test_position_equals_a_t_interval_on_logs():
     })  # fmt: skip
     found = price_position(frame).iloc[0]
     low, high = stats.t.interval(0.95, 39, np.log(index).mean(), stats.sem(np.log(index)))
-    assert [found["lower"], found["upper"]] == pytest.approx(np.exp([low, high]), rel=1e-9)
+    assert [found["price_index_lower"], found["price_index_upper"]] == pytest.approx(np.exp([low, high]), rel=1e-9)
 
 
 @given(factor=st.floats(0.01, 100))

@@ -138,8 +138,8 @@ def free():
 
 def test_list_price_and_promotion_are_told_apart(free):
     row = free[0].groups.iloc[0]
-    assert row["lower"] < SLOPE < row["upper"]
-    assert row["promotion_lower"] < -3.0 < row["promotion_upper"]
+    assert row["slope_lower"] < SLOPE < row["slope_upper"]
+    assert row["promotion_slope_lower"] < -3.0 < row["promotion_slope_upper"]
     assert row["is_usable"]
     assert row["reason"] == ""
     assert row["n_products"] == 16
@@ -148,7 +148,7 @@ def test_list_price_and_promotion_are_told_apart(free):
 def test_products_lie_between_their_own_slope_and_the_groups(free):
     products = free[0].products
     assert len(products) == 16
-    assert ((products["lower"] < SLOPE) & (products["upper"] > SLOPE)).mean() >= 0.8
+    assert ((products["slope_lower"] < SLOPE) & (products["slope_upper"] > SLOPE)).mean() >= 0.8
     assert products["slope"].std() < 0.5
     assert (products["lower_price"] <= products["price"]).all()
     assert (products["price"] <= products["upper_price"]).all()
@@ -209,8 +209,8 @@ def test_no_change_is_told_beyond_the_prices_seen(free):
 def exact(slope=-2.0, width=1e-6, **product):
     """One product whose slope is known."""
     row = {"product_id": "a", "group": "lamps", "price": 10.0, "lower_price": 9.0, "upper_price": 12.0, "n_weeks": 50,
-           "units_a_week": 7.0, "slope": slope, "lower": slope - width, "upper": slope + width, "std_error": width}  # fmt: skip
-    group = {"group": "lamps", "slope": slope, "lower": slope - width, "upper": slope + width, "lower_share": -0.1,
+           "units_a_week": 7.0, "slope": slope, "slope_lower": slope - width, "slope_upper": slope + width, "std_error": width}  # fmt: skip
+    group = {"group": "lamps", "slope": slope, "slope_lower": slope - width, "slope_upper": slope + width, "lower_share": -0.1,
              "upper_share": 0.1, "refusal": "", "reason": "", "is_usable": True}  # fmt: skip
     return PriceResponse(groups=pd.DataFrame([group]), products=pd.DataFrame([{**row, **product}]), n_groups_left_out=0,
                          period=YEAR, confidence_level=0.95)  # fmt: skip
@@ -232,7 +232,7 @@ def test_moves_are_sales_times_margin():
 
 def test_a_slope_that_may_be_none_bears_no_price():
     found = price_moves(exact(slope=-0.2, width=0.3), OWN.assign(cost=5.0), price_change=0.05).iloc[0]
-    assert found["lower"] > 0
+    assert found["change_amount_lower"] > 0
     assert not found["is_clear"]
 
 
@@ -241,7 +241,7 @@ def test_products_with_a_clear_gain_come_first_and_those_that_cannot_be_answered
     big, sure, small, unseen = (
         one.products.assign(product_id=name, **changes)
         for name, changes in {
-            "big": {"units_a_week": 90.0, "lower": -2.9, "upper": 0.9}, "sure": {"units_a_week": 5.0},
+            "big": {"units_a_week": 90.0, "slope_lower": -2.9, "slope_upper": 0.9}, "sure": {"units_a_week": 5.0},
             "small": {"units_a_week": 4.0}, "unseen": {"units_a_week": 500.0, "upper_price": 10.0},
         }.items()
     )  # fmt: skip

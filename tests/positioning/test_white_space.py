@@ -95,10 +95,12 @@ def test_money_is_what_found_visits_bring_beyond_failed_ones():
     assert not found.is_margin
     row = found.themes.iloc[0]
     assert row["worth_amount"] == pytest.approx(50 * 10.0 * MONTH_DAYS / 31)
-    assert row["worth_lower"] < row["worth_amount"] < row["worth_upper"]
+    assert row["worth_amount_lower"] < row["worth_amount"] < row["worth_amount_upper"]
     # Product of a Poisson count of 50 and a normal value: relative variances add up; 4 % for 4,000 draws.
     relative = np.sqrt(1 / 50 + (error / 10.0) ** 2)
-    assert row["worth_upper"] - row["worth_lower"] == pytest.approx(2 * 1.96 * relative * row["worth_amount"], rel=0.08)
+    assert row["worth_amount_upper"] - row["worth_amount_lower"] == pytest.approx(
+        2 * 1.96 * relative * row["worth_amount"], rel=0.08
+    )
 
 
 def test_margin_where_every_cost_is_known():
@@ -195,7 +197,7 @@ def test_demand_against_offer_by_hand():
 def test_a_group_that_was_bought_and_never_looked_at_has_no_amount_of_a_look():
     gaps = demand_gaps(sold(a=30.0, d=50.0), OWN, period=MARCH, by=["category"], events=views(d=60))
     assert gaps["category"].tolist() == ["lamp", "rug"]
-    assert gaps.loc[1, ["excess_amount", "excess_lower", "excess_upper"]].tolist() == [0.0, 0.0, 0.0]
+    assert gaps.loc[1, ["excess_amount", "excess_amount_lower", "excess_amount_upper"]].tolist() == [0.0, 0.0, 0.0]
     assert gaps["top_three_share"].tolist() == [1.0, 1.0]
 
 

@@ -15,7 +15,7 @@ from opslib.finding import About, Finding, Proposes
 from opslib.metrics import METRICS
 from opslib.proposals.drafting import SOMEDAY
 from opslib.proposals.evaluate import definitions_of
-from opslib.proposals.feasibility import Surroundings, feasibility
+from opslib.proposals.feasibility import PrePeriod, feasibility
 from opslib.proposals.parsing import parse_proposal
 from opslib.proposals.preregistration import freeze
 from opslib.proposals.schema import Proposal
@@ -123,7 +123,7 @@ def test_the_promise_comes_from_worth_or_from_the_change_found() -> None:
 def test_check_says_the_same_list_and_nothing_can_be_frozen_before_it_is_empty() -> None:
     made = proposals.draft(finding(department=None, scope=(("segment", "new"),), proposes=BY_LOT), as_of=SATURDAY)
     read = parse_proposal(made.text, source="d")
-    found = [f for f in feasibility(read, metrics=METRICS, around=Surroundings()) if f.name == "to be filled in"]
+    found = [f for f in feasibility(read, metrics=METRICS, pre_period=PrePeriod()) if f.name == "to be filled in"]
     assert [f"{f.place}: {f.sentence}" for f in found] == list(made.to_do)
     at = datetime(2026, 11, 1, tzinfo=UTC)
     with pytest.raises(ProposalError, match=r"a-finding is a draft with 8 things to be filled in \(claims.metric, "):

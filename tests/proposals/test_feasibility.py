@@ -10,7 +10,7 @@ import pytest
 from opslib.metrics import METRICS
 from opslib.periods import Period
 from opslib.proposals.evaluate import check_proposal, definitions_of
-from opslib.proposals.feasibility import HistoryRange, Surroundings, Traffic, feasibility
+from opslib.proposals.feasibility import HistoryRange, PrePeriod, Traffic, feasibility
 from opslib.proposals.preregistration import freeze
 from opslib.proposals.schema import Consultation, Effort, Proposal
 from tests.proposals.planted import proposal, shop, visitor_test
@@ -18,8 +18,8 @@ from tests.proposals.planted import proposal, shop, visitor_test
 TRAFFIC = Traffic(units_per_day=1_000, variation=9.0, baseline=0.1)
 
 
-def _names(given: Proposal, **around: object) -> set[str]:
-    return {item.name for item in feasibility(given, metrics=METRICS, around=Surroundings(**around))}  # type: ignore[arg-type]
+def _names(given: Proposal, **known: object) -> set[str]:
+    return {item.name for item in feasibility(given, metrics=METRICS, pre_period=PrePeriod(**known))}  # type: ignore[arg-type]
 
 
 def test_a_good_proposal_has_no_finding() -> None:
@@ -91,7 +91,7 @@ def test_sample_out_of_reach_before_the_deadline() -> None:
     # +10 % at variation 9 needs about 4 x 9 x (2.8/ln 1.1)^2 = 31,000 units; a week until the deadline brings 7,000.
     soon = proposal(deadline="2026-04-13")
     assert "sample out of reach" in _names(soon, traffic={"c1": TRAFFIC})
-    found = next(f for f in feasibility(soon, metrics=METRICS, around=Surroundings(traffic={"c1": TRAFFIC})))
+    found = next(f for f in feasibility(soon, metrics=METRICS, pre_period=PrePeriod(traffic={"c1": TRAFFIC})))
     assert "needs about 31,000 units" in found.sentence
     assert "28 days until the deadline bring about 28,000" in found.sentence
 
@@ -125,7 +125,9 @@ def test_cherry_picked_window_of_a_level() -> None:
 
 
 def test_a_window_of_part_weeks_is_a_warning() -> None:
-    found = feasibility(proposal(window="{start: 2026-03-02, end: 2026-03-11}"), metrics=METRICS, around=Surroundings())
+    found = feasibility(
+        proposal(window="{start: 2026-03-02, end: 2026-03-11}"), metrics=METRICS, pre_period=PrePeriod()
+    )
     assert [(f.name, f.severity) for f in found] == [("window of part weeks", "warning")]
 
 

@@ -134,7 +134,9 @@ def test_every_field_of_a_metric_is_frozen_or_only_displayed() -> None:
 def test_what_has_no_keys_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {kind: text for kind, text in preregistration._KEYS[1].items() if kind is not Claim}
     monkeypatch.setitem(preregistration._KEYS, 1, keys)
-    with pytest.raises(preregistration.ProposalError, match="a Claim cannot be frozen: freezing has no keys for it"):
+    with pytest.raises(
+        preregistration.ProposalError, match="a Claim cannot be frozen: preregistration has no keys for it"
+    ):
         frozen_content(_parts(), definitions=definitions_of(_parts(), own=OWN["parts"]))
 
 
@@ -143,7 +145,8 @@ def test_every_recorded_decision_and_follow_up_reads_as_it_did() -> None:
         records = files.read_records(FOLDER / shop)
         decided = {r.proposal: [r.payload["verdict"], r.payload["grade"]] for r in records if r.kind == "decision"}
         assert decided == VERDICTS[shop]["decided"]
-        read = json.loads(promises(records)[READ].to_json(orient="records", double_precision=9))
+        ends = {"value_lower": "lower", "value_upper": "upper"}
+        read = json.loads(promises(records).rename(columns=ends)[READ].to_json(orient="records", double_precision=9))
         assert read == VERDICTS[shop]["promises"]
     (scores,) = scored_promises(files.read_records(FOLDER / "demo"), is_replay=True)
     assert (scores.n, scores.coverage_share) == (12, sum(p["is_inside"] for p in VERDICTS["demo"]["promises"]) / 12)

@@ -118,7 +118,7 @@ def test_the_promises_of_the_demo_can_be_scored_and_never_count_as_real() -> Non
     assert scores.brier is not None
     assert scored_promises(records) == ()
     made = promises(records)
-    assert made.loc[made["proposal"] == "D-23", "upper"].item() < 0, (
+    assert made.loc[made["proposal"] == "D-23", "value_upper"].item() < 0, (
         "the countdown did harm, and was launched all the same"
     )
     assert made.loc[~made["is_with_recommendation"].astype(bool), "reason"].str.len().min() > 0

@@ -353,7 +353,7 @@ def test_a_report_is_compared_with_the_newest_one_on_other_data(shop) -> None:
 
 
 def test_a_second_run_at_the_same_time_is_refused(shop) -> None:
-    with publishing.locked(shop.folder), pytest.raises(ReportError, match="is being written by another run"):
+    with publishing.output_lock(shop.folder), pytest.raises(ReportError, match="is being written by another run"):
         run(shop.plan())
 
 

@@ -26,17 +26,17 @@ def make_run(folder: Path, name: str, text: str = "") -> Path:
 def test_a_second_writer_is_turned_away(tmp_path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom opslib.reporting import publishing\n"
-        "with publishing.locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "with publishing.output_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         message = rf"is being written by another run \(process {holder.pid}\): wait for it, or choose another --out"
-        with pytest.raises(ReportError, match=message), publishing.locked(tmp_path):
+        with pytest.raises(ReportError, match=message), publishing.output_lock(tmp_path):
             pass
         holder.kill()  # a dead writer leaves no lock behind
-    with publishing.locked(tmp_path):
+    with publishing.output_lock(tmp_path):
         pass
 
 

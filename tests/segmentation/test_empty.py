@@ -32,7 +32,7 @@ def scores(lines: ir.Table) -> ir.Table:
 
 
 def summary(lines: ir.Table) -> ir.Table:
-    return segmentation.customer_summary(lines, end=AS_OF)
+    return segmentation.customer_summary(lines, as_of=AS_OF)
 
 
 def visits() -> ir.Table:

@@ -19,7 +19,9 @@ END = date(2026, 1, 31)
 
 
 def summary(lines: pd.DataFrame, **choices) -> pd.DataFrame:
-    return engine.collect(customer_summary(lines, end=END, **choices).order_by("customer_id")).set_index("customer_id")
+    return engine.collect(customer_summary(lines, as_of=END, **choices).order_by("customer_id")).set_index(
+        "customer_id"
+    )
 
 
 def test_days_by_hand():
@@ -58,20 +60,20 @@ def test_status_start_guests_and_later_days_are_left_out():
 
 def test_an_unknown_grain_and_a_missing_column_are_named():
     with pytest.raises(ParameterError, match="'month' is not one of day, week"):
-        customer_summary(bought("x", ["2026-01-01"], [5]), end=END, grain="month")
+        customer_summary(bought("x", ["2026-01-01"], [5]), as_of=END, grain="month")
     with pytest.raises(ContractError, match="customer_id"):
-        customer_summary(bought("x", ["2026-01-01"], [5]).drop(columns="customer_id"), end=END)
+        customer_summary(bought("x", ["2026-01-01"], [5]).drop(columns="customer_id"), as_of=END)
 
 
 def test_nobody_gives_an_empty_table():
     nobody = bought("x", ["2026-02-01"], [5])
     assert summary(nobody).empty
-    assert repeat_customers(customer_summary(nobody, end=END)) == 0
+    assert repeat_customers(customer_summary(nobody, as_of=END)) == 0
 
 
 def test_who_came_back_is_counted():
     lines = bought("xxyz", ["2026-01-01", "2026-01-02", "2026-01-02", "2026-01-03"], [5, 6, 7, 8])
-    assert repeat_customers(customer_summary(lines, end=END)) == 1
+    assert repeat_customers(customer_summary(lines, as_of=END)) == 1
 
 
 @given(st.permutations(range(5)))
@@ -91,7 +93,7 @@ def cdnow() -> pd.DataFrame:
 @pytest.mark.real_data
 def test_orders_of_cdnow_give_the_published_parameters():
     # Fader, Hardie, Lee (2005), table 2; Hardie's note 025: 946 repeat buyers, p 6.25, q 3.74, gamma 15.44
-    model = fit_lifetime(customer_summary(cdnow(), end=date(1997, 9, 30)))
+    model = fit_lifetime(customer_summary(cdnow(), as_of=date(1997, 9, 30)))
     orders, values = model.orders, model.values
     assert (orders.r, orders.alpha, orders.a, orders.b) == pytest.approx((0.243, 4.414, 0.793, 2.426), abs=5e-4)
     assert (values.p, values.q, values.gamma) == pytest.approx((6.25, 3.74, 15.44), abs=6e-3)

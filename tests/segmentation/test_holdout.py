@@ -40,7 +40,7 @@ def test_what_came_is_counted_by_pandas(lines, check):
 
 
 def test_forecast_and_naive_rule_customer_by_customer(lines, check):
-    frame = engine.collect(customer_summary(lines, end=FITTED).order_by("customer_id"))
+    frame = engine.collect(customer_summary(lines, as_of=FITTED).order_by("customer_id"))
     x, age = frame["frequency"], frame["age_days"] / 7
     own = expected_events(check.model.orders, frequency=x, recency=frame["recency_days"] / 7, age=age, horizon=13.0)
     naive = x * 13 / np.maximum(age, 13)

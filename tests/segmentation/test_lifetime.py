@@ -35,7 +35,7 @@ RECOVERED = 0.2
 
 @pytest.fixture(scope="module")
 def known():
-    frame = engine.collect(customer_summary(shop(), end=day_after(45)).order_by("customer_id"))
+    frame = engine.collect(customer_summary(shop(), as_of=day_after(45)).order_by("customer_id"))
     return frame, fit_lifetime(frame)
 
 
@@ -104,12 +104,19 @@ def test_segments_add_up_to_the_shop(known):
 def test_intervals_hold_each_other(known):
     frame, model = known
     row = segment_lifetime_value(frame, model=model).iloc[0]
-    assert row["lower"] < row["mean_lower"] < row["value_amount"] < row["mean_upper"] < row["upper"]
-    assert row["alive_lower"] < row["alive_share"] < row["alive_upper"]
+    assert (
+        row["value_amount_lower"]
+        < row["mean_lower"]
+        < row["value_amount"]
+        < row["mean_upper"]
+        < row["value_amount_upper"]
+    )
+    assert row["alive_share_lower"] < row["alive_share"] < row["alive_share_upper"]
     wider = segment_lifetime_value(frame, model=model, model_error=0.2).iloc[0]
-    assert wider["lower"] < row["lower"]
-    assert wider["upper"] == pytest.approx(
-        row["value_amount"] * np.exp(np.hypot(np.log(row["upper"] / row["value_amount"]), 1.959964 * 0.2)), rel=1e-6
+    assert wider["value_amount_lower"] < row["value_amount_lower"]
+    assert wider["value_amount_upper"] == pytest.approx(
+        row["value_amount"] * np.exp(np.hypot(np.log(row["value_amount_upper"] / row["value_amount"]), 1.959964 * 0.2)),
+        rel=1e-6,
     )
 
 
@@ -145,7 +152,7 @@ def quiet(tmp_path_factory):
 def test_planted_lifetimes_of_a_quiet_shop_are_found(quiet):
     people, truth = quiet["customers"], quiet["truth/customers"]
     fresh = people.filter(people["first_seen_at"] >= ibis.timestamp("2025-05-02"))
-    table = customer_summary(quiet["order_lines"].semi_join(fresh, "customer_id"), end=date(2026, 10, 31))
+    table = customer_summary(quiet["order_lines"].semi_join(fresh, "customer_id"), as_of=date(2026, 10, 31))
     model = fit_lifetime(table)
     rows = engine.collect(
         customer_lifetime_value(table, model=model).inner_join(truth, "customer_id").order_by("customer_id")

@@ -48,7 +48,7 @@ def test_flows_by_hand() -> None:
 def test_flow_intervals_are_wilsons() -> None:
     flow = segment_migration(BEFORE, AFTER).set_index(["segment_before", "segment_after"]).loc[("loyal", "loyal")]
     expected = share(1, 3)
-    assert flow[["flow_share", "lower", "upper"]].tolist() == pytest.approx(
+    assert flow[["flow_share", "flow_share_lower", "flow_share_upper"]].tolist() == pytest.approx(
         [expected.value, expected.lower, expected.upper], rel=REL
     )
 

@@ -139,7 +139,9 @@ def test_shares_and_their_errors_by_pandas():
     ratio = y.sum() / d.sum()
     error = np.sqrt(((y - ratio * d) ** 2).sum() * len(d) / (len(d) - 1)) / d.sum()
     assert row["visit_share"] == pytest.approx(ratio, rel=1e-9)
-    assert (row["upper"] - row["lower"]) / 2 == pytest.approx(1.984 * error, rel=1e-3)  # Student's t, 98 degrees
+    assert (row["visit_share_upper"] - row["visit_share_lower"]) / 2 == pytest.approx(
+        1.984 * error, rel=1e-3
+    )  # Student's t, 98 degrees
     bought = frame[frame["intent"] == "buy"]
     assert row["later_share"] == pytest.approx(bought["bought_later"].mean(), rel=1e-9)
     assert row["n_visitors"] == bought["visitor_id"].nunique()
@@ -148,7 +150,7 @@ def test_shares_and_their_errors_by_pandas():
 def test_repeated_visits_do_not_make_a_share_surer():
     frame = visits()
     once, tenfold = (intent_sizes(pd.concat([frame] * times)).set_index("intent") for times in (1, 10))
-    assert tenfold["lower"].to_numpy() == pytest.approx(once["lower"].to_numpy(), rel=1e-9)
+    assert tenfold["visit_share_lower"].to_numpy() == pytest.approx(once["visit_share_lower"].to_numpy(), rel=1e-9)
     assert tenfold["n_visits"]["buy"] == 10 * once["n_visits"]["buy"]
 
 
@@ -160,8 +162,8 @@ def test_shares_of_each_device_sum_to_one():
 def test_all_of_a_kind_has_wilsons_interval():
     row = intent_sizes(visits().assign(intent="browse", bought_later=0)).iloc[0]
     n = visits()["visitor_id"].nunique()
-    assert row["lower"] == pytest.approx(share(n, n).lower)
-    assert row["later_upper"] == pytest.approx(share(0, n).upper)
+    assert row["visit_share_lower"] == pytest.approx(share(n, n).lower)
+    assert row["later_share_upper"] == pytest.approx(share(0, n).upper)
 
 
 def test_errors_are_by_name():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ContractError, ParameterError
-from opslib.stats.sufficient_statistics import SUMS, SufficientStatistics, arms_of, moment_sums, strata_of
+from opslib.stats.sufficient_statistics import SUMS, SufficientStatistics, arms_of, statistic_sums, strata_of
 
 #: Sums of squares lose about half the digits of a double when centred.
 ROUNDING = 1e-8
@@ -26,7 +26,7 @@ UNITS = pd.DataFrame(
 
 def gathered(keys: list[str]) -> pd.DataFrame:
     t = ibis.memtable(UNITS)
-    sums = moment_sums(t.spend, denominator=t.visits, covariate=t.before)
+    sums = statistic_sums(t.spend, denominator=t.visits, covariate=t.before)
     return t.group_by(keys).aggregate(**sums).execute()
 
 

@@ -27,7 +27,7 @@ def test_one_known_spread_gives_the_textbook_weight():
     assert found.between_sd.value == pytest.approx(1.0, abs=0.12)
     assert found.units["kept_share"].iloc[0] == pytest.approx(0.8, abs=0.04)
     assert found.units["std_error"].iloc[0] == pytest.approx(np.sqrt(0.2), abs=0.03)
-    inside = (found.units["lower"] <= true) & (true <= found.units["upper"])
+    inside = (found.units["value_lower"] <= true) & (true <= found.units["value_upper"])
     assert 0.92 <= inside.mean() <= 0.98
 
 
@@ -48,7 +48,7 @@ def test_intervals_cover_on_average(spread):
         errors = rng.uniform(0.3, 1.5, 30)
         true = -2 + spread * rng.normal(size=30)
         units = pool_towards(centre(), (true + errors * rng.normal(size=30)).tolist(), errors.tolist()).units
-        inside.append(((units["lower"] <= true) & (true <= units["upper"])).mean())
+        inside.append(((units["value_lower"] <= true) & (true <= units["value_upper"])).mean())
     # Where all values are equal a flat prior of their spread is careful; 1,800 draws leave half a point of noise.
     assert 0.92 <= np.mean(inside) <= (1.0 if spread == 0 else 0.97)
 

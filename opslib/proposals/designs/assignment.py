@@ -1,4 +1,4 @@
-"""Who was in which arm, and when: assignment, allocation epochs, sample ratio."""
+"""Assignment of units to arms: who was assigned when, allocation epochs, the sample-ratio gate."""
 
 from __future__ import annotations
 

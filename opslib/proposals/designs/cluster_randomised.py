@@ -1,4 +1,4 @@
-"""Stores, regions or weeks randomised: each cluster becomes one value, and few clusters stay few."""
+"""Design: cluster-randomised experiment (stores, regions, weeks), one value a cluster, few-cluster inference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said without randomising: a level, a trend, two groups as found, and what others report."""
+"""Designs without randomisation: a level, a trend, a comparison of groups as found, an outside figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as distributions
 
-from opslib.metrics import UNITS, unit_moments, unit_values
+from opslib.metrics import UNITS, unit_statistics, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs.design import (
     Context,
@@ -30,7 +30,7 @@ from opslib.proposals.scope import ScopeFilter, where_of
 from opslib.stats.estimates import Estimate
 from opslib.stats.ratios import compare
 from opslib.stats.skewed import metric_level
-from opslib.stats.sufficient_statistics import SufficientStatistics, moments_of_row
+from opslib.stats.sufficient_statistics import SufficientStatistics, statistics_of_row
 from opslib.stats.trends import LEAST_DAYS, WEEK, series_trend, slope_of
 from opslib.stats.verdict_rule import towards
 
@@ -53,14 +53,14 @@ def _scan_of(plan: Plan, period: Period) -> _Scan:
 def _scanned(scan: _Scan, plans: Sequence[Plan], context: Context) -> pd.DataFrame:
     (unit, period, columns, others), metrics = scan, metrics_of(plans)
     values = unit_values(context.tables, metrics, unit=(unit, *columns), period=period, where=where_of(others))
-    return unit_moments(values, metrics, by=columns).set_index(["metric", *columns]).sort_index()
+    return unit_statistics(values, metrics, by=columns).set_index(["metric", *columns]).sort_index()
 
 
 @evaluates("level", key=_scan_of, read=_scanned)
-def measure_level(plan: Plan, period: Period, moments: pd.DataFrame, context: Context) -> Measured:
+def measure_level(plan: Plan, period: Period, statistics: pd.DataFrame, context: Context) -> Measured:
     """Level of a metric over a window, clustered by unit; claims that differ in a group's value share a scan."""
     group = [value for _, value in sorted(_split(plan)[0].items())]
-    arm = _moments_at(moments, (plan.metric.name, *group) if group else plan.metric.name)
+    arm = _statistics_at(statistics, (plan.metric.name, *group) if group else plan.metric.name)
     gates = [health_gate(plan, context, period), units_gate(arm.n, arm.n, unit=f"{plan.unit}s")]
     if not arm.d > 0:
         gates.append(Gate("measurable", "failed", f"nothing to divide {plan.metric.name} by"))
@@ -139,7 +139,7 @@ def measure_comparison(plan: Plan, period: Period, _: None, context: Context) ->
     """Two groups as found, clustered by unit; an association, whatever its size."""
     design = plan.claim.design
     assert isinstance(design, ComparisonDesign)
-    control, treated = (_group_moments(plan, context, period, group) for group in (design.control, design.treatment))
+    control, treated = (_group_statistics(plan, context, period, group) for group in (design.control, design.treatment))
     gates = passed(health_gate(plan, context, period), units_gate(control.n, treated.n, unit=f"{plan.unit}s"))
     if not control.y > 0 or not min(control.d, treated.d) > 0:
         raise GateError(Gate("measurable", "failed", f"{plan.metric.name} is 0 in '{design.control}'"))
@@ -151,12 +151,12 @@ def measure_comparison(plan: Plan, period: Period, _: None, context: Context) ->
     return from_comparison(plan, result, n_days=period.n_days, gates=gates, bias_sd=bias, doubt=doubt)
 
 
-def _group_moments(plan: Plan, context: Context, period: Period, group: str) -> SufficientStatistics:
+def _group_statistics(plan: Plan, context: Context, period: Period, group: str) -> SufficientStatistics:
     """Sums of a claim's metric over the units of one group."""
     column, metrics = plan.claim.design.group.partition(".")[2], metrics_of([plan])  # type: ignore[union-attr]
     where = [*where_of(plan.claim.scope), (column, "=", group)]
     values = unit_values(context.tables, metrics, unit=plan.unit, period=period, where=where)
-    return _moments_at(unit_moments(values, metrics).set_index("metric"), plan.metric.name)
+    return _statistics_at(unit_statistics(values, metrics).set_index("metric"), plan.metric.name)
 
 
 def measure_outside(plan: Plan, *_: object) -> Measured:
@@ -200,7 +200,7 @@ def _group_of(column: str) -> str | None:
     return next((unit for unit, columns in UNITS.items() if columns == (column,) and unit != "buyer"), None)
 
 
-def _moments_at(moments: pd.DataFrame, key: object) -> SufficientStatistics:
-    if key not in moments.index:
+def _statistics_at(statistics: pd.DataFrame, key: object) -> SufficientStatistics:
+    if key not in statistics.index:
         return SufficientStatistics.of_mean(n=0.0, y=0.0, yy=0.0)
-    return moments_of_row(moments.loc[[key]].iloc[0].to_dict())
+    return statistics_of_row(statistics.loc[[key]].iloc[0].to_dict())

@@ -81,7 +81,7 @@ class Plan:
 
     @property
     def direction(self) -> Literal["up", "down"]:
-        """Wished-for direction: the claim's own, else the metric's."""
+        """Wanted direction: the claim's own, else the metric's."""
         return self.claim.direction or ("up" if self.metric.direction == 1 else "down")
 
     @property
@@ -174,7 +174,7 @@ def evaluates(
     read: Callable[[Any, list[Plan], Context], Any] = lambda key, plans, context: None,
     unread: Callable[[Plan], Measured | None] = lambda plan: None,
 ) -> Callable[[Judge], Judge]:
-    """Enter the decorated function as the judge of a design (see `Evaluator`); each claim is read alone unless told.
+    """Register the decorated function as evaluator of a design (see `Evaluator`); each claim is read alone unless told.
 
     Examples
     --------
@@ -283,12 +283,12 @@ def look_of(claim: Claim, *, as_of: date) -> tuple[Period | None, str]:
 
 
 def design_tables(design: Any) -> frozenset[str]:
-    """Tables that a design itself reads, beside those of the metric.
+    """Tables that a design itself reads, besides those of the metric.
 
     Examples
     --------
-    >>> from opslib.proposals.schema import Rollout
-    >>> sorted(design_tables(Rollout(kind="rollout", rollout="R1")))
+    >>> from opslib.proposals.schema import RolloutDesign
+    >>> sorted(design_tables(RolloutDesign(kind="rollout", rollout="R1")))
     ['rollouts']
     """
     if design.kind in RANDOMISED:
@@ -300,7 +300,7 @@ def design_tables(design: Any) -> frozenset[str]:
 def health_gate(plan: Plan, context: Context, period: Period) -> Gate:
     """Whether the tables behind a claim, its design's included, are fit, and the window's days were seen.
 
-    Units that a test lists twice are no fault of the table here: `arms.crossing_gate` counts those of the test itself.
+    Units that a test lists twice are no fault of the table here: `assignment.crossing_gate` counts those of the test itself.
     """
     tables = set(plan.metric.tables) | {item.table for item in plan.claim.scope} | design_tables(plan.claim.design)
     errors = [

@@ -1,4 +1,4 @@
-"""Customers, visitors or sessions randomised: one scan for all claims that share a test, then moments."""
+"""Design: randomised experiment on customers, visitors or sessions, one scan for all claims of a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
-from opslib.metrics import unit_moments
+from opslib.metrics import unit_statistics
 from opslib.periods import Period
 from opslib.proposals.designs.assignment import (
     Allocation,
@@ -51,7 +51,7 @@ class ArmSums:
 
     Attributes
     ----------
-    moments : DataFrame
+    statistics : DataFrame
         One row a metric, arm, epoch and segment, with the columns of `SufficientStatistics`.
     assigned : DataFrame
         One row an arm, epoch and day: variant, epoch, assigned_on, n.
@@ -63,7 +63,7 @@ class ArmSums:
         By how much units lost unseen may bias the result, relative to the control value.
     """
 
-    moments: pd.DataFrame
+    statistics: pd.DataFrame
     assigned: pd.DataFrame
     arms: dict[str, tuple[Strata, Strata]]
     gates: tuple[Gate, ...]
@@ -71,18 +71,23 @@ class ArmSums:
 
     @classmethod
     def of(
-        cls, moments: pd.DataFrame, assigned: pd.DataFrame, design: ExperimentDesign, context: Context, *crossing: Gate
+        cls,
+        statistics: pd.DataFrame,
+        assigned: pd.DataFrame,
+        design: ExperimentDesign,
+        context: Context,
+        *crossing: Gate,
     ) -> ArmSums:
         """Sums with what is worked out once for a batch."""
         allocation = allocation_of(context.tables, design)
         ratio, bound = ratio_gate(assigned.groupby(["variant", "epoch"])["n"].sum().reset_index(), allocation)
-        arms = {str(name): _arms(rows, design) for name, rows in moments.groupby("metric")}
+        arms = {str(name): _arms(rows, design) for name, rows in statistics.groupby("metric")}
         gates = (*crossing, ratio, *_ramp_gates(design, allocation))
-        return cls(moments=moments, assigned=assigned, arms=arms, gates=gates, bound=bound)
+        return cls(statistics=statistics, assigned=assigned, arms=arms, gates=gates, bound=bound)
 
     def n_left_out(self, metric: str) -> int:
         """Units of epochs in which one of the arms has none to compare with."""
-        whole = self.moments.loc[self.moments["metric"] == metric, "n"].sum()
+        whole = self.statistics.loc[self.statistics["metric"] == metric, "n"].sum()
         return int(whole - sum(m.n for arm in self.arms.get(metric, ()) for m in arm.values()))
 
 
@@ -125,8 +130,8 @@ def _sums(batch: _Batch, plans: Sequence[Plan], context: Context) -> ArmSums:
     values = outcome_values(context.tables, design, metrics, period=period, scope=scope, units=units, before=before)
     sides = {f"{metric.name}_covariate": f"{metric.name}_before_numerator" for metric in metrics}
     values = values.mutate(**{name: values[side] for name, side in sides.items() if side in values.columns})
-    moments = unit_moments(values, metrics, by=["variant", "epoch", "segment"])
-    return ArmSums.of(moments, assigned, design, context, *crossing_gate(context.tables, design, period=period))
+    statistics = unit_statistics(values, metrics, by=["variant", "epoch", "segment"])
+    return ArmSums.of(statistics, assigned, design, context, *crossing_gate(context.tables, design, period=period))
 
 
 @evaluates(
@@ -158,7 +163,7 @@ def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Conte
         result,
         n_days=period.n_days,
         gates=gates,
-        is_conflicting=_is_conflicting(sums.moments, plan),
+        is_conflicting=_is_conflicting(sums.statistics, plan),
         doubt=_doubt(design, sums.n_left_out(plan.metric.name)),
     )
     assert measured.effect is not None
@@ -199,12 +204,12 @@ def _fractions(plan: Plan, assigned: pd.DataFrame, period: Period) -> list[float
     return [share * k / n[-1] for k in n]
 
 
-def _is_conflicting(moments: pd.DataFrame, plan: Plan) -> bool:
+def _is_conflicting(statistics: pd.DataFrame, plan: Plan) -> bool:
     """Whether two segments show effects of opposite signs, each beyond doubt at their joint level."""
-    segments = moments["segment"].unique()
+    segments = statistics["segment"].unique()
     if len(segments) < 2:
         return False
-    rows = moments[moments["metric"] == plan.metric.name]
+    rows = statistics[statistics["metric"] == plan.metric.name]
     level = bonferroni_level(len(segments))
     signs = set()
     for segment in segments:
@@ -234,7 +239,7 @@ def _with_segment(units: ir.Table, design: ExperimentDesign, context: Context) -
 
 
 def _summary_sums(design: ExperimentDesign, period: Period, metrics: list[Any], context: Context) -> ArmSums:
-    """Moments from totals as published: the last row of each arm and metric in the window."""
+    """Sufficient statistics from totals as published: the last row of each arm and metric in the window."""
     rows = require_table_of(context.tables, "experiment_summaries")
     rows = rows.filter(
         rows["experiment_id"] == design.experiment,

@@ -1,4 +1,4 @@
-"""Changes without a randomised test: before and after beside placebo windows, and roll-outs over units and weeks."""
+"""Designs over time: before/after with placebo windows, and roll-outs by difference-in-differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Response to the list price: products over weeks, promotion weeks left out, clustered where the price varies."""
+"""Design: price elasticity from products by week, promotion weeks left out, clustered where the price varies."""
 
 from __future__ import annotations
 

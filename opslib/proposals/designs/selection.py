@@ -1,4 +1,4 @@
-"""Were the units chosen because they had just done badly? Then they recover by themselves, and nothing can be learned."""
+"""Regression to the mean: a gate for units that were chosen because they had just done badly."""
 
 from __future__ import annotations
 
