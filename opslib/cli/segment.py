@@ -48,7 +48,7 @@ def export(
     from opslib import engine
     from opslib.metrics import with_local_days
     from opslib.reporting.manifest import note_export
-    from opslib.reporting.publishing import LATEST, locked
+    from opslib.reporting.publishing import LATEST, output_lock
     from opslib.segmentation import SEGMENTS, customer_features, rfm_scores
     from opslib.shop.choices import choose_period
     from opslib.shop.disk import write_whole
@@ -76,7 +76,7 @@ def export(
     chosen = scores.filter(scores["segment"] == segment).select("customer_id").order_by("customer_id")
     ids = engine.collect(chosen)
     entry = {"segment": segment, "model": model, "start": f"{period.start}", "end": f"{period.end}", "bins": bins}
-    with locked(report):
+    with output_lock(report):
         write_whole(target, ids.to_csv(index=False), mode=0o600)
         note_export(report / LATEST, {**entry, "n_customers": len(ids), "file": target.name})
     typer.echo(f"wrote {len(ids):,} customer ids of '{segment}' ({period.label}) to {target}")
