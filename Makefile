@@ -10,7 +10,7 @@ WORKERS ?= 2
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help report test full strict docs lab lint bench bench-truth bench-speed faults parity clean
+.PHONY: help report test full strict docs demo-ledger lab lint bench bench-truth bench-speed faults parity clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -52,6 +52,9 @@ lint: $(STAMP)   ## style, types, directions of import
 	@$(BIN)/ruff format --check opslib benchmarks tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+demo-ledger: $(VENV)/.opslib-run  ## the demo's proposals and ledger, made from nothing
+	@$(BIN)/opslib demo --ledger demo
 
 lab: $(VENV)/.opslib-run     ## JupyterLab on the notebooks
 	@$(BIN)/opslib shop check $(SHOP) || true

@@ -201,6 +201,8 @@ _TABLES = (
         _column("price money", "list price", minimum=0),
         _column("cost money", "cost of one unit", minimum=0),
         _column("lead_time_days integer", "days from order to stock", minimum=0),
+        _column("pack_size integer", "units that are ordered together", minimum=1),
+        _column("min_order_quantity integer", "fewest units of an order", minimum=0),
         _column("launched_at date", "first day on sale"),
         _column("description string", "text of the product page"),
         _column("has_image boolean", "whether the page has a picture"),
@@ -213,6 +215,7 @@ _TABLES = (
         _column("first_seen_at timestamp", "first contact, in UTC"),
         _column("country string", "country"),
         _column("acquisition_channel string", "channel that brought the customer first"),
+        _column("kind string", "consumer or business", allowed=("consumer", "business")),
     ),
     _table(
         "sessions", "session_id", "started_at", "one row a visit",
@@ -307,6 +310,7 @@ _TABLES = (
         _column("*product_id string", "the product", references=_PRODUCT),
         _column("*date date", "the day"),
         _column("*n_on_hand integer", "units on hand at the end of the day", minimum=0),
+        _column("n_on_order integer", "units ordered and not yet received", minimum=0),
     ),
     _table(
         "price_history", "product_id valid_from", "valid_from", "one row a price and the days it held",
@@ -388,6 +392,16 @@ _TABLES = (
         _column("*month date", "first day of the month"),
         _column("person_days number", "person-days free", minimum=0),
         _column("budget_amount money", "money free", minimum=0),
+    ),
+    _table(
+        "survey_answers", "survey_id respondent_id question", "answered_at", "one row an answer to a survey's question",
+        "what people said when they were asked",
+        _column("*survey_id string", "the survey"),
+        _column("*respondent_id string", "who answered"),
+        _column("*question string", "what was asked"),
+        _column("*answered_at timestamp", "when, in UTC"),
+        _column("answer string", "what was said"),
+        _column("segment string", "group of the respondent"),
     ),
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from opslib.casework import decide as deciding
 from opslib.cli import app, common
 from opslib.errors import OpslibError
 from opslib.finding import About, Finding, Proposes
+from opslib.proposals.ledger import next_line, read_ledger
 from tests.conftest import ROOT
 
 RUN = CliRunner()
@@ -114,10 +116,14 @@ def ledger(project: Path) -> list[dict]:
 
 @pytest.fixture
 def undecided(project):
-    """The demo's proposals as they were frozen: the ledger up to the first decision; the shop's data as they are."""
+    """The demo's proposals as they were frozen, a chain of its own without decisions; the shop's data as they are."""
     path = project / "data" / "proposals" / "demo" / "ledger.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if json.loads(line)["kind"] == "freeze"))
+    kept = ""
+    for record in read_ledger(path.read_text()):
+        if record.kind == "freeze":
+            at = datetime.fromisoformat(record.at)
+            kept += next_line(kept, kind="freeze", proposal=record.proposal, at=at, payload=record.payload)
+    path.write_text(kept)
     for name in ("raw", "staged"):
         if (ROOT / "data" / name / "demo").exists():
             (project / "data" / name).mkdir()
@@ -125,40 +131,40 @@ def undecided(project):
     return project
 
 
-DECIDED = ("--who", "Mara Lind", "--why", "pays on average", "--on", "2025-06-30")
+DECIDED = ("--who", "Mara Lind", "--why", "pays on average", "--on", "2026-05-27")
 
 
 def test_a_launch_is_decided_and_followed_up_when_it_is_due(undecided):
     n_frozen = len(ledger(undecided))
-    said = typed("decide", "D-21", "--what", "launch_with_hold_out", *DECIDED)
-    assert "D-21: launch with hold-out, as recommended; written to ledger.jsonl" in said
+    said = typed("decide", "D-01", "--what", "launch", *DECIDED)
+    assert "D-01: launch, as recommended; written to ledger.jsonl" in said
     kept = ledger(undecided)[-1]
-    assert (kept["kind"], kept["n"], kept["payload"]["on"]) == ("decision", n_frozen + 1, "2025-06-30")
+    assert (kept["kind"], kept["n"], kept["payload"]["on"]) == ("decision", n_frozen + 1, "2026-05-27")
     assert kept["payload"]["predictive"] is not None
-    assert "D-21: decided on 2025-06-30 (launch with hold-out, Mara Lind)" in refused("decide", "D-21", "--what", "reject", *DECIDED)  # fmt: skip
+    assert "D-01: decided on 2026-05-27 (launch, Mara Lind)" in refused("decide", "D-01", "--what", "reject", *DECIDED)  # fmt: skip
 
     shop = SimpleNamespace(name="demo")
-    said = "launch with hold-out (Mara Lind, 30 Jun 2025)"
-    assert deciding.standing(shop, "D-21") == {"decision": said, "ledger_head": kept["hash"]}
-    assert deciding.standing(shop, "D-22")["decision"] is None
+    said = "launch (Mara Lind, 27 May 2026)"
+    assert deciding.standing(shop, "D-01") == {"decision": said, "ledger_head": kept["hash"]}
+    assert deciding.standing(shop, "D-02")["decision"] is None
 
-    assert "nothing is due on 2025-07-15" in typed("follow-up", "--on", "2025-07-15")
-    early = RUN.invoke(app, ["proposal", "follow-up", "D-21", "--on", "2025-07-15"])
+    assert "nothing is due on 2026-06-30" in typed("follow-up", "--on", "2026-06-30")
+    early = RUN.invoke(app, ["proposal", "follow-up", "D-01", "--on", "2026-06-30"])
     assert early.exit_code == 1
-    assert "D-21: the follow-up is due after 2025-08-12, and the data reach 2025-07-15" in early.output
+    assert "D-01: the follow-up is due after 2026-08-16, and the data reach 2026-06-30" in early.output
     assert len(ledger(undecided)) == n_frozen + 1
 
-    assert "D-21: +60.7% (+32.7% to +94.3%), promised +15.0%" in typed("follow-up", "--on", "2025-08-15")
+    assert "D-01: +13.3% (+6.8% to +20.2%), promised +12.0%" in typed("follow-up", "--on", "2026-08-19")
     assert ledger(undecided)[-1]["kind"] == "follow_up"
-    again = RUN.invoke(app, ["proposal", "follow-up", "D-21", "--on", "2025-08-15"])
+    again = RUN.invoke(app, ["proposal", "follow-up", "D-01", "--on", "2026-08-19"])
     assert (again.exit_code, "followed up already" in again.output) == (1, True)
-    assert "nothing is due" in typed("follow-up", "--on", "2025-08-15")
-    checked = RUN.invoke(app, ["proposal", "check", "D-22"])
+    assert "nothing is due" in typed("follow-up", "--on", "2026-08-19")
+    checked = RUN.invoke(app, ["proposal", "check", "D-02"])
     assert "ledger: whole" in checked.output  # the chain holds after what was appended
 
 
 def test_against_the_recommendation_is_said_and_reasoned(undecided):
-    told = ("decide", "D-23", "--who", "Ruth", "--on", "2025-11-28")
+    told = ("decide", "D-05", "--who", "Ruth", "--on", "2026-06-17")
     assert "add --against, or decide 'reject'" in refused(*told, "--what", "launch", "--why", "fashion")
     assert "goes against the recommendation 'reject'; say why" in refused(
         *told, "--what", "launch", "--why", " ", "--against"
@@ -167,60 +173,63 @@ def test_against_the_recommendation_is_said_and_reasoned(undecided):
         *told, "--what", "reject", "--why", "harm", "--against"
     )
     assert not any(row["kind"] == "decision" for row in ledger(undecided))
-    assert "D-23: launch, against 'reject'" in typed(*told, "--what", "launch", "--why", "fashion", "--against")
+    assert "D-05: launch, against 'reject'" in typed(*told, "--what", "launch", "--why", "fashion", "--against")
     assert ledger(undecided)[-1]["payload"]["is_with_recommendation"] is False
-    said = deciding.standing(SimpleNamespace(name="demo"), "D-23")["decision"]
-    assert said == "launch (Ruth, 28 Nov 2025, against the recommendation to reject)"
+    said = deciding.standing(SimpleNamespace(name="demo"), "D-05")["decision"]
+    assert said == "launch (Ruth, 17 Jun 2026, against the recommendation to reject)"
 
 
 def test_what_is_not_given_is_asked_for_after_the_recommendation(undecided):
     answers = "launch\ny\nRuth\nfashion\n"
-    done = RUN.invoke(app, ["proposal", "decide", "D-23", "--on", "2025-11-28"], input=answers)
+    done = RUN.invoke(app, ["proposal", "decide", "D-05", "--on", "2026-06-17"], input=answers)
     assert done.exit_code == 0, done.output
     assert done.output.index("recommended: reject") < done.output.index("what is decided [reject]:")
     kept = ledger(undecided)[-1]["payload"]
     assert (kept["decision"], kept["person"], kept["reason"]) == ("launch", "Ruth", "fashion")
-    unsure = RUN.invoke(app, ["proposal", "decide", "D-22", "--on", "2025-09-22"], input="reject\nn\nA\nb\n")
+    unsure = RUN.invoke(app, ["proposal", "decide", "D-02", "--on", "2026-04-29"], input="reject\nn\nA\nb\n")
     assert "goes against the recommendation" in str(unsure.exception)
-    assert RUN.invoke(app, ["proposal", "decide", "D-22"], input="").exit_code == 1  # nobody there to ask
+    assert RUN.invoke(app, ["proposal", "decide", "D-02"], input="").exit_code == 1  # nobody there to ask
     assert sum(row["kind"] == "decision" for row in ledger(undecided)) == 1
 
 
 def test_testing_first_leaves_the_decision_open(undecided):
-    assert "against 'launch with hold-out'" in typed("decide", "D-21", "--what", "test_first", "--against", *DECIDED)
-    assert "only a launch is followed up" in RUN.invoke(app, ["proposal", "follow-up", "D-21"]).output
-    typed("decide", "D-21", "--what", "launch_with_hold_out", *DECIDED)
-    assert "decided on 2025-06-30 (launch with hold-out" in refused("decide", "D-21", "--what", "reject", *DECIDED)
+    assert "against 'launch'" in typed("decide", "D-01", "--what", "test_first", "--against", *DECIDED)
+    assert "only a launch is followed up" in RUN.invoke(app, ["proposal", "follow-up", "D-01"]).output
+    typed("decide", "D-01", "--what", "launch", *DECIDED)
+    assert "decided on 2026-05-27 (launch" in refused("decide", "D-01", "--what", "reject", *DECIDED)
 
 
 def test_mistakes_are_named_before_anything_is_written(undecided):
-    assert "--what 'lounch': did you mean 'launch'?" in refused("decide", "D-21", "--what", "lounch")
+    assert "--what 'lounch': did you mean 'launch'?" in refused("decide", "D-01", "--what", "lounch")
     assert "no proposal 'D-99'" in refused("decide", "D-99", "--what", "launch")
-    assert "on: '30/6/2025' is not a date" in refused("decide", "D-21", "--on", "30/6/2025")
-    for name, sentence in (("X-1", "no proposal 'X-1'"), ("D-22", "D-22: nothing was decided; opslib proposal decide")):
+    assert "on: '30/6/2025' is not a date" in refused("decide", "D-01", "--on", "30/6/2025")
+    for name, sentence in (("X-1", "no proposal 'X-1'"), ("D-02", "D-02: nothing was decided; opslib proposal decide")):
         done = RUN.invoke(app, ["proposal", "follow-up", name])
         assert (done.exit_code, sentence in done.output) == (1, True), done.output
     path = undecided / "data" / "proposals" / "demo" / "ledger.jsonl"
-    broken = path.read_text().replace('"proposal":"D-02"', '"proposal":"D-77"')
+    broken = path.read_text().replace('"proposal":"D-18"', '"proposal":"D-77"')
     path.write_text(broken)
-    assert "line 2 was edited" in refused("decide", "D-21", "--what", "launch", *DECIDED)
+    assert "line 17 was edited" in refused("decide", "D-01", "--what", "launch", *DECIDED)
     assert path.read_text() == broken
 
 
 def test_a_follow_up_measures_what_was_frozen_or_nothing(undecided):
     folder = undecided / "data" / "proposals" / "demo"
-    typed("decide", "D-21", "--what", "launch_with_hold_out", *DECIDED)
-    file = folder / "D-21-checkout-on-one-page.yml"
+    typed("decide", "D-01", "--what", "launch", *DECIDED)
+    file = folder / "D-01-one-page-checkout.yml"
     text = file.read_text()
-    file.write_text(text.replace("end: 2025-08-12", "end: 2025-08-05"))
-    moved = RUN.invoke(app, ["proposal", "follow-up", "D-21", "--on", "2025-08-15"])
+    file.write_text(text.replace("end: 2026-08-16", "end: 2026-08-09"))
+    moved = RUN.invoke(app, ["proposal", "follow-up", "D-01", "--on", "2026-08-19"])
     assert moved.exit_code == 1
-    assert "claims.conversion.follow_up.window.end was '2025-08-12' when frozen and is '2025-08-05' now" in moved.output
+    assert (
+        "claims.checkout-completion.follow_up.window.end was '2026-08-16' when frozen and is '2026-08-09' now"
+        in moved.output
+    )
 
     file.write_text(text)
-    (folder / "late.yml").write_text(text.replace("id: D-21", "id: D-41"))
-    said = typed("decide", "D-41", "--what", "launch_with_hold_out", *DECIDED)
+    (folder / "late.yml").write_text(text.replace("id: D-01", "id: D-41"))
+    said = typed("decide", "D-41", "--what", "launch", "--against", *DECIDED)
     assert "it was never frozen, so no follow-up can be scored" in said
-    done = RUN.invoke(app, ["proposal", "follow-up", "D-41", "--on", "2025-08-15"])
+    done = RUN.invoke(app, ["proposal", "follow-up", "D-41", "--on", "2026-08-19"])
     assert (done.exit_code, "D-41: it was never frozen, so nobody named" in done.output) == (1, True)
-    assert "1 followed up" in typed("follow-up", "--on", "2025-08-15")  # what was never frozen is not due
+    assert "1 followed up" in typed("follow-up", "--on", "2026-08-19")  # what was never frozen is not due

@@ -18,6 +18,7 @@ from opslib.proposals.ledger import (
     Record,
     RecordKind,
     history_faults,
+    is_simulated,
     ledger_faults,
     next_line,
     read_ledger,
@@ -265,7 +266,9 @@ def write_freeze(folder: Path, record: FrozenRecord) -> Record:
     )
 
 
-def check_ledger(folder: Path, *, pages: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def check_ledger(
+    folder: Path, *, pages: Mapping[str, str] | None = None, may_be_simulated: bool = False
+) -> tuple[str, ...]:
     """Everything that is wrong with a shop's ledger, itself and against what was published and committed.
 
     Parameters
@@ -274,6 +277,9 @@ def check_ledger(folder: Path, *, pages: Mapping[str, str] | None = None) -> tup
         ``data/proposals/<shop>``.
     pages : mapping of page name to HTML
         Published pages, whose "ledger head" is looked up.
+    may_be_simulated : bool
+        Whether the shop is simulated: a ledger that was made for it is made anew as a whole, so it is held to its own
+        chain only.
 
     Returns
     -------
@@ -284,6 +290,11 @@ def check_ledger(folder: Path, *, pages: Mapping[str, str] | None = None) -> tup
     faults = ledger_faults(text)
     if faults:
         return faults
+    made = [record.n for record in read_ledger(text) if is_simulated(record)]
+    if made and not may_be_simulated:
+        return (f"record {made[0]} is marked simulated, and the shop is not; restore the file from the repository",)
+    if made:
+        return ()
     heads = {name: match for name, html in (pages or {}).items() for match in _HEAD.findall(html)}
     return history_faults(text, heads=heads, earlier=committed_versions(ledger_path(folder)))
 

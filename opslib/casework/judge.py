@@ -23,9 +23,8 @@ from opslib.shop.checks import known_violations
 from opslib.shop.opening import Shop
 from opslib.shop.root import proposals_of
 
-#: Designs of a simulated shop whose effects are planted, far outside what public tests show, and their base rate.
-PLANTED = ("experiment", "cluster_experiment", "rollout")
-PLANTED_SD = 0.3
+#: Metrics of one step of a visit: an effect on them is local, as one on a scope or on some places only.
+STEP_METRICS = ("checkout_completion", "add_to_cart_rate", "search_success", "zero_result_rate", "bounce_rate")
 
 
 def own_metrics(shop: Shop) -> dict[str, Metric]:
@@ -153,8 +152,9 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
     except NotAvailableError:
         economics = None
     priors = learned_base_rates(records_of_shop(shop.name))
-    if shop.is_simulated:
-        priors |= dict.fromkeys(PLANTED, stated_base_rate(PLANTED_SD))
+    sd = stated_sd(shop, proposal)
+    if sd is not None:
+        priors |= {claim.design.kind: stated_base_rate(sd) for claim in proposal.claims}
     plans = plans_of(proposal, own=own_metrics(shop))
     found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
@@ -213,6 +213,11 @@ def judge_again(shop: Shop, proposal_id: str, *, window_days: int) -> ProposalRe
     return evaluate_proposal(moved, shop=case.data)
 
 
-def planted_sd(shop: Shop) -> float | None:
-    """Spread of the effects that a simulated shop plants; None for a real one."""
-    return PLANTED_SD if shop.is_simulated else None
+def stated_sd(shop: Shop, proposal: Proposal) -> float | None:
+    """Base rate that ``shop.yml`` states for a proposal's effects, as a standard deviation; None where it states none."""
+    rates = shop.settings.get("base_rate")
+    if rates is None:
+        return None
+    claim = proposal.claims[0]
+    is_local = bool(claim.scope) or claim.design.kind == "rollout" or claim.metric in STEP_METRICS
+    return float(rates["local_sd" if is_local else "shop_wide_sd"])

@@ -222,11 +222,19 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the simulated shop.")] = 1,
     preset: Annotated[str, typer.Option(help="Size: demo, 10m or 100m (order lines).")] = "demo",
     out: Annotated[Path | None, typer.Option(help="Folder (default: data/raw/demo).")] = None,
+    ledger: Annotated[str, typer.Option(help="Make the proposals and ledger of this simulated shop instead.")] = "",
 ) -> None:
-    """Make the simulated shop anew, with its planted truth beside it.
+    """Make the simulated shop anew, with its planted truth beside it; or its proposals and ledger.
 
-    Examples: opslib demo | opslib demo --seed 7 | opslib demo --preset 10m --out /data/big
+    Examples: opslib demo | opslib demo --seed 7 | opslib demo --preset 10m --out /data/big | opslib demo --ledger demo
     """
+    if ledger:
+        from opslib.casework.simulated import make_ledger
+        from opslib.cli.common import open_with_progress
+
+        n_records = make_ledger(open_with_progress(ledger), progress=typer.echo)
+        typer.echo(f"{n_records} records, each marked simulated; see them with: opslib proposal list --shop {ledger}")
+        return
     from opslib.cli.common import progress_sentences
     from opslib.simulate.config import preset as preset_of
     from opslib.simulate.simulation import simulate_shop

@@ -96,26 +96,25 @@ def verdict_card(
     )  # fmt: skip
 
 
-def worth_sentences(worth: Desirability, *, planted_sd: float | None) -> tuple[str, ...]:
+def worth_sentences(worth: Desirability, *, stated_sd: float | None) -> tuple[str, ...]:
     """What a proposal is worth in words: measured against believed, money, downside, and what testing more would bring.
 
     Parameters
     ----------
     worth : Desirability
-    planted_sd : float or None
-        Of a simulated shop: standard deviation of the stated base rate that tests and roll-outs got instead of the public
-        one, since planted effects lie outside it.
+    stated_sd : float or None
+        Standard deviation of the base rate that ``shop.yml`` states for such changes, where it states one.
 
     Returns
     -------
     tuple of str
     """
     found = [*worth.sentences]
-    if planted_sd is not None and worth.raw is not None:
+    if stated_sd is not None and worth.raw is not None:
         found.insert(
             1,
-            f"The shop is simulated, its effects were planted, far larger than public tests show: for tests and "
-            f"roll-outs the base rate is a stated one of {100 * planted_sd:.0f} % instead.",
+            f"The base rate is the shop's own, stated in its shop.yml: such changes move their figure by up to about "
+            f"{100 * stated_sd:.0f} % in two of three cases.",
         )
     if worth.net is None or worth.downside_amount is None:
         return (

@@ -206,6 +206,11 @@ def history_faults(text: str, *, heads: Mapping[str, str], earlier: Mapping[str,
     return tuple(faults)
 
 
+def is_simulated(record: Record) -> bool:
+    """Whether a record was made for a simulated shop, its time included."""
+    return record.payload.get("is_simulated") is True
+
+
 def records_of(records: Iterable[Record], *, proposal: str, kind: RecordKind) -> tuple[Record, ...]:
     """Records of one proposal and kind, oldest first."""
     return tuple(record for record in records if record.proposal == proposal and record.kind == kind)

@@ -353,6 +353,6 @@ def _shop(
         coverage=coverage.coverage_of(days),
         days=days,
         staged=staged,
-        settings=MappingProxyType(described.model_dump(include={"metrics", "options", "departments"})),
+        settings=MappingProxyType(described.model_dump(include={"metrics", "options", "departments", "base_rate"})),
         folder=folder,
     )

@@ -133,6 +133,13 @@ class Simulation(_Strict):
     seed: int = 1
 
 
+class BaseRate(_Strict):
+    """Spread of relative effects that a shop expects before it looks: of the whole shop, and of one step, page or place."""
+
+    shop_wide_sd: float = Field(gt=0, le=1)
+    local_sd: float = Field(gt=0, le=1)
+
+
 class ShopFile(_Strict):
     """Everything that a ``shop.yml`` may say."""
 
@@ -154,6 +161,7 @@ class ShopFile(_Strict):
     metrics: dict[str, Any] = Field(default_factory=dict)
     departments: list[str] = Field(default_factory=list)
     simulate: Simulation | None = None
+    base_rate: BaseRate | None = None
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -267,8 +275,8 @@ def _explain(item: Any, *, path: Path, raw: dict[str, Any]) -> str:
         model: type[BaseModel] = ShopFile
         if location[0] == "tables":
             model = TableSource if len(location) < 5 else ColumnSource
-        elif location[0] == "simulate":
-            model = Simulation
+        elif location[0] in ("simulate", "base_rate"):
+            model = Simulation if location[0] == "simulate" else BaseRate
         return f"{path}: {key}: no such key; {nearest(location[-1], ['from' if n == 'source' else n for n in model.model_fields])}"
     if item["type"] == "missing":
         return f"{path}: {key}: is missing; add a line '{location[-1]}: ...'"

@@ -145,13 +145,16 @@ class Baskets:
         usual = by_category[self.catalogue.category] * np.exp(-0.15 * self.catalogue.quality)
         return np.where(self.catalogue.is_faulty, planted.FAULTY_RETURN, np.minimum(usual, 0.25))
 
-    def returns(self, lines: Lines) -> Returns:
-        """Lines that come back."""
-        hit = (lines.status == PAID) & (self.draws.uniform("returned", lines.key) < self.return_share[lines.product])
+    def returns(self, lines: Lines, visits: Visits) -> Returns:
+        """Lines that come back; those of a bad batch more often."""
+        is_bad = self.catalogue.is_bad_batch(lines.product, visits.day[lines.visit] - WARM_UP_DAYS)
+        share = self.return_share[lines.product]
+        share = np.where(is_bad, np.maximum(share, planted.SUPPLIER_FAULT.return_share), share)
+        hit = (lines.status == PAID) & (self.draws.uniform("returned", lines.key) < share)
         line = np.flatnonzero(hit)
         key, product = lines.key[line], lines.product[line]
-        share = self.draws.uniform("returned part", key)
-        quantity = np.where(share < 0.75, lines.quantity[line], np.ceil(lines.quantity[line] * share * 0.6)).astype(
+        part = self.draws.uniform("returned part", key)
+        quantity = np.where(part < 0.75, lines.quantity[line], np.ceil(lines.quantity[line] * part * 0.6)).astype(
             np.int64
         )
         is_late = self.draws.uniform("late", key) < self.catalogue.calendar.config.late_returns
@@ -160,6 +163,8 @@ class Baskets:
         refund = lines.revenue[line] * quantity // np.maximum(lines.quantity[line], 1)
         faulty = self.catalogue.is_faulty[product] & (self.draws.uniform("fault told", key) < 0.75)
         usual = self.draws.choice("reason", key, planted.REASON_SHARES)
+        broken = is_bad[line] & (self.draws.uniform("batch told", key) < 0.75)
+        usual = np.where(broken, planted.RETURN_REASONS.index(planted.SUPPLIER_FAULT.reason), usual)
         return Returns(
             line=line, days_after=np.where(is_late, late, np.minimum(wait, 30.0)), quantity=quantity, refund=refund,
             reason=np.where(faulty, planted.RETURN_REASONS.index("faulty"), usual), key=key,

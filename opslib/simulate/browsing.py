@@ -12,11 +12,12 @@ from opslib.simulate.baskets import Lines, _rank
 from opslib.simulate.catalogue import Catalogue
 from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Draws, Floats, Ints
-from opslib.simulate.people import ITEM_BITS, VISIT_BITS, PeopleSimulator, Visits
+from opslib.simulate.people import GUIDE_LANDING, ITEM_BITS, VISIT_BITS, PeopleSimulator, Visits
+from opslib.simulate.trials import Arms
 
 EVENTS = ("page_view", "view_item_list", "select_item", "view_item", "search", "add_to_cart", "remove_from_cart",
-          "begin_checkout", "add_shipping_info", "add_payment_info", "purchase")  # fmt: skip
-(PAGE_VIEW, LIST, SELECT, VIEW, SEARCH, CART, REMOVE, CHECKOUT, SHIPPING, PAYMENT, PURCHASE) = range(11)
+          "begin_checkout", "add_shipping_info", "add_payment_info", "purchase", "refund")  # fmt: skip
+(PAGE_VIEW, LIST, SELECT, VIEW, SEARCH, CART, REMOVE, CHECKOUT, SHIPPING, PAYMENT, PURCHASE, REFUND) = range(12)
 #: Fixed pages, before the category pages, the guides and the product pages.
 HOME, SEARCH_PAGE, HELP, BASKET, CHECKOUT_PAGE, SHIPPING_PAGE, PAYMENT_PAGE, DONE_PAGE = range(8)
 FIXED_PAGES = (
@@ -24,7 +25,6 @@ FIXED_PAGES = (
     ("/checkout", "checkout", "Checkout"), ("/checkout/delivery", "checkout", "Delivery"),
     ("/checkout/payment", "checkout", "Payment"), ("/checkout/thanks", "checkout", "Thank you"),
 )  # fmt: skip
-GUIDES = ("lighting-a-room", "caring-for-linen", "planting-a-pot", "setting-a-table", "choosing-a-gift", "a-tidy-desk")
 CHECKOUT_STEPS = (
     ("begin_checkout", CHECKOUT, CHECKOUT_PAGE), ("add_shipping_info", SHIPPING, SHIPPING_PAGE),
     ("add_payment_info", PAYMENT, PAYMENT_PAGE),
@@ -32,6 +32,7 @@ CHECKOUT_STEPS = (
 #: Share of searches with results that are clicked; of bought products compared with a substitute; of further looks that
 #: stay among substitutes; mean number of further looks.
 CLICK_SHARE, COMPARE_SHARE, NEAR_SHARE, MEAN_MORE_VIEWS = 0.62, 0.35, 0.6, 1.1
+LOST_AT_PAYMENT, AFTER_DELIVERY = 2, ("add_shipping_info", "add_payment_info")
 NOUN_SHARE = 0.76  # of searches, for what is sold by its own name
 _CHECKOUT_PLACE, _PAID_PLACE = 15_000, 15_100
 _MAX_VIEWS, _MEAN_GAP_SECONDS, _MAX_GAP_SECONDS, _MAX_VISIT_SECONDS = 40, 28.0, 400.0, 4_000.0
@@ -57,6 +58,7 @@ class Searches:
     visit: Ints
     query: Ints
     clicked: Ints  # product, -1 for none
+    n_results: Ints
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Browsing:
 
     catalogue: Catalogue
     draws: Draws
+    arms: Arms
 
     @cached_property
     def pages(self) -> list[tuple[str, str, str, str]]:
@@ -72,7 +75,9 @@ class Browsing:
         fixed = [(*page, page[1]) for page in FIXED_PAGES]
         names = [category.name for category in planted.CATEGORIES]
         lists = [(f"/{name.lower()}", name.lower(), name, "category") for name in names]
-        guides = [(f"/guides/{name}", "guides", name.replace("-", " ").capitalize(), "guide") for name in GUIDES]
+        guides = [
+            (f"/guides/{name}", "guides", name.replace("-", " ").capitalize(), "guide") for name in planted.GUIDES
+        ]
         items = [
             (f"/p/{product_id(number)}", names[category].lower(), f"Product {number + 1}", "product")
             for number, category in enumerate(self.catalogue.category)
@@ -90,12 +95,12 @@ class Browsing:
     @property
     def first_item(self) -> int:
         """Page number of the first product."""
-        return self._first_guide + len(GUIDES)
+        return self._first_guide + len(planted.GUIDES)
 
     @cached_property
     def queries(self) -> tuple[list[str], Ints, Floats]:
         """Query texts, the noun each one finds (-1: nothing sold, -2: not understood), and their weights."""
-        nouns, sold = [noun for names in phrasing.NOUNS.values() for noun in names], set(self.catalogue_noun.tolist())
+        nouns, sold = [noun for names in phrasing.NOUNS.values() for noun in names], set(self.catalogue.noun.tolist())
         unmet_share, rows = sum(share for share, _ in phrasing.UNMET.values()), []
         for number, noun in enumerate(nouns):
             weight = NOUN_SHARE / len(sold) if number in sold else 0.0
@@ -106,22 +111,21 @@ class Browsing:
             number = nouns.index(noun)
             weight = (1.0 - NOUN_SHARE - unmet_share) / len(phrasing.SYNONYMS) if number in sold else 0.0
             rows.append((text, number if place < phrasing.N_KNOWN_SYNONYMS else -2, weight))
-        for share, unmet in phrasing.UNMET.values():
-            rows += [(text, -1, share * 0.5 ** min(place + 1, len(unmet) - 1)) for place, text in enumerate(unmet)]
+        for theme, (share, unmet) in phrasing.UNMET.items():
+            finds = len(nouns) if theme == phrasing.SOLVED[2] else -1
+            rows += [(text, finds, share * 0.5 ** min(place + 1, len(unmet) - 1)) for place, text in enumerate(unmet)]
         texts, finds, weights = zip(*rows, strict=True)
         return list(texts), np.array(finds), np.array(weights)
 
     @cached_property
-    def n_results(self) -> Ints:
-        """Products that the site's search shows for each query."""
-        _, finds, _ = self.queries
-        counts = np.bincount(self.catalogue_noun, minlength=64)
-        return np.where(finds >= 0, counts[np.maximum(finds, 0)], 0)
+    def _n_of_noun(self) -> Ints:
+        return np.bincount(self.catalogue.noun, minlength=len(self.catalogue.articles))
 
-    @cached_property
-    def catalogue_noun(self) -> Ints:
-        """Noun (0-63) of each product; substitutes share it."""
-        return self.catalogue.category * 8 + self.catalogue.group // len(planted.CATEGORIES) % 8
+    def n_results(self, query: Ints, day: Ints) -> Ints:
+        """Products that the site's search shows for queries on shop days; those of a need only once they are launched."""
+        finds = self.queries[1][query]
+        waits = (finds == len(self._n_of_noun) - 1) & (day < self.catalogue.launched[self.catalogue.is_solving].max())
+        return np.where((finds >= 0) & ~waits, self._n_of_noun[np.maximum(finds, 0)], 0)
 
     def block(self, people: PeopleSimulator, visits: Visits, lines: Lines) -> tuple[Events, Searches]:
         """Events and searches of a block's site visits."""
@@ -132,7 +136,7 @@ class Browsing:
         scene.rows.add(site, 0, PAGE_VIEW, self._landing_page(scene))
         searches = self._searches(scene, site[reach["search"]])
         guides = site[reach["guide"]]
-        scene.rows.add(guides, 2, PAGE_VIEW, self._guide_page(key[guides], "guide page"))
+        scene.rows.add(guides, 2, PAGE_VIEW, self._guide_page(visits.day[guides], key[guides], "guide page"))
         lost = site[reach["not_bounced"] & ~reach["list"] & ~reach["search"] & ~reach["guide"]]
         scene.rows.add(lost, 2, PAGE_VIEW, np.full(lost.size, HELP))
         self._lists(scene, site[reach["list"]])
@@ -144,11 +148,18 @@ class Browsing:
         return self._timed(scene), searches
 
     def _reach(self, scene: _Scene) -> dict[str, np.ndarray]:
-        """How far each site visit goes; buyers go all the way."""
-        buys, funnel, key = scene.visits.is_buy[scene.site], planted.FUNNEL, scene.key[scene.site]
-        out, on = {}, np.ones(scene.site.size, dtype=bool)
+        """How far each site visit goes: buyers all the way, those who wanted to buy up to the step that lost them."""
+        visits, site = scene.visits, scene.site
+        buys, lost, funnel, key = visits.is_buy[site], visits.lost_at[site], planted.FUNNEL, scene.key[site]
+        out, on = {}, np.ones(site.size, dtype=bool)
+        stays = np.ones(site.size)
+        guide = np.flatnonzero(visits.landing[site] == GUIDE_LANDING)
+        landed = self.catalogue.calendar.guide(visits.day[site[guide]], self.draws.uniform("landing guide", key[guide]))
+        stays[guide] = np.minimum(self.catalogue.calendar.page_effects(visits.day[site[guide]], landed), 1.0)
         for step in ("not_bounced", "list", "view_item", "add_to_cart", *(step for step, _, _ in CHECKOUT_STEPS)):
-            on = on & (buys | (self.draws.uniform(f"reach/{step}", key) < funnel[step]))
+            goes = buys | (lost == LOST_AT_PAYMENT) | ((lost > 0) & (step not in AFTER_DELIVERY))
+            share = funnel[step] * (stays if step == "not_bounced" else 1.0)
+            on = on & (goes | ((lost == 0) & (self.draws.uniform(f"reach/{step}", key) < share)))
             out[step] = on
         for step in ("search", "guide"):
             out[step] = out["not_bounced"] & (self.draws.uniform(f"reach/{step}", key) < funnel[step])
@@ -156,14 +167,19 @@ class Browsing:
         out["remove_from_cart"] = out["add_to_cart"] & ~out["begin_checkout"] & taken_out
         return out
 
-    def _guide_page(self, key: Ints, purpose: str) -> Ints:
-        return self._first_guide + (self.draws.uniform(purpose, key) * len(GUIDES)).astype(np.int64)
+    def _guide_page(self, day: Ints, key: Ints, purpose: str) -> Ints:
+        return self._first_guide + self.catalogue.calendar.guide(day, self.draws.uniform(purpose, key))
 
     def _landing_page(self, scene: _Scene) -> Ints:
         key = scene.key[scene.site]
         product = self._any_product(scene.day[scene.site], key, "landing product")
         listing, item = self._first_list + self.catalogue.category[product], self.first_item + product
-        pages = [np.full(key.size, HOME), listing, self._guide_page(key, "landing guide"), item]
+        pages = [
+            np.full(key.size, HOME),
+            listing,
+            self._guide_page(scene.visits.day[scene.site], key, "landing guide"),
+            item,
+        ]
         return np.choose(scene.visits.landing[scene.site], pages)
 
     def _any_product(self, day: Ints, key: Ints, purpose: str) -> Ints:
@@ -173,19 +189,21 @@ class Browsing:
 
     def _searches(self, scene: _Scene, who: Ints) -> Searches:
         """One search a searching visit; clicks go to the first results most."""
-        key = scene.key[who]
+        key, day = scene.key[who], scene.day[who]
         _, finds, weights = self.queries
         query = self.draws.choice("query", key, weights)
         scene.rows.add(who, 1, SEARCH, np.full(who.size, SEARCH_PAGE))
-        order = np.argsort(self.catalogue_noun, kind="stable")
-        counts = np.bincount(self.catalogue_noun, minlength=64)
+        order, counts = np.argsort(self.catalogue.noun, kind="stable"), self._n_of_noun
         first, noun = np.cumsum(counts) - counts, np.maximum(finds[query], 0)
         within = (self.draws.uniform("clicked", key) ** 2 * counts[noun]).astype(np.int64)
         product = order[np.minimum(first[noun] + within, order.size - 1)]
-        clicks = (self.n_results[query] > 0) & (self.draws.uniform("clicks", key) < CLICK_SHARE)
-        clicks &= self.catalogue.launched[product] <= scene.day[who]
+        chance = CLICK_SHARE * self.arms.treated_in("search_success", scene.visits.variants, scene.visits.person[who],
+                                                    scene.visits.day[who])  # fmt: skip
+        n_results = self.n_results(query, day)
+        clicks = (n_results > 0) & (self.draws.uniform("clicks", key) < chance)
+        clicks &= self.catalogue.launched[product] <= day
         scene.rows.add(who[clicks], 3, VIEW, self.first_item + product[clicks], product[clicks])
-        return Searches(visit=who, query=query, clicked=np.where(clicks, product, -1))
+        return Searches(visit=who, query=query, clicked=np.where(clicks, product, -1), n_results=n_results)
 
     def _lists(self, scene: _Scene, who: Ints) -> None:
         product = self._any_product(scene.day[who], scene.key[who], "listed")

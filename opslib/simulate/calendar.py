@@ -142,6 +142,9 @@ class Calendar:
             if channel.cost_per_click > 0:
                 u = self.draws.uniform(f"flight/{channel.name}", weeks)
                 out[:, number] = np.select([u < 0.15, u < 0.40, u < 0.75], [0.0, 0.6, 1.1], 1.86)
+                for change in self.changes:
+                    if change.scope == f"channel:{channel.name}":
+                        out[self.window(change.starts, change.ends), number] *= 1.0 + change.effect
         return out
 
     @cached_property
@@ -173,19 +176,68 @@ class Calendar:
         """Roll-outs, with their effects as scaled."""
         return tuple(self._scaled(rollout) for rollout in planted.ROLLOUTS)
 
+    @cached_property
+    def competitor_cut(self) -> planted.CompetitorCut:
+        """The competitor's price cut, with its effect on own demand as scaled."""
+        cut = planted.COMPETITOR_CUT
+        return replace(cut, own_demand=cut.own_demand * self.config.effect_scale)
+
     def _scaled(self, planned: Planned) -> Planned:
-        return replace(planned, effect=planned.effect * self.config.effect_scale)
+        """With its effect as scaled; one that is left to the base rate is drawn from it."""
+        effect = planned.effect
+        if isinstance(planned, planted.PlantedExperiment) and planned.is_drawn:
+            drawn = self.draws.normal(f"effect/{planned.experiment_id}", np.zeros(1, dtype=np.int64))
+            effect = self.config.effect_sd * float(drawn[0])
+        return replace(planned, effect=round(effect * self.config.effect_scale, 6))
 
     @cached_property
     def conversion(self) -> Floats:
-        """Factor on conversion by day and device (days x devices): releases and outages."""
-        out = np.tile(np.array(planted.DEVICE_CONVERSION), (self.n_days, 1))
+        """Factor on conversion by day and device (days x devices): releases."""
+        return np.array(planted.DEVICE_CONVERSION) * self._by_device("conversion")
+
+    @cached_property
+    def steps(self) -> Floats:
+        """Share that gets through delivery and payment (steps x days x devices), before tests."""
+        return np.stack([share * self._by_device(step) for step, share in planted.STEPS.items()])
+
+    def _by_device(self, acts_on: str) -> Floats:
+        """Factor of releases and outages (days x devices)."""
+        out = np.ones((self.n_days, len(planted.DEVICES)))
         for change in self.changes:
-            if change.acts_on != "conversion" or change.scope.startswith("section"):
+            if change.acts_on != acts_on or change.scope.startswith(("section:", "page:")):
                 continue
             device = change.scope.removeprefix("device:")
             columns = slice(None) if device == change.scope else planted.DEVICES.index(device)
             out[self.window(change.starts, change.ends), columns] *= 1.0 + change.effect
+        return out
+
+    @cached_property
+    def _guide_edges(self) -> Floats:
+        """Cumulated share of each guide among visits to guides (days x guides); the new one is read less and less."""
+        shares, age = (
+            np.ones((self.n_days, len(planted.GUIDES))),
+            np.arange(self.n_days) - self.at(planted.NEW_GUIDE_FROM),
+        )
+        novelty = planted.NEW_GUIDE_PEAK * 0.5 ** (np.maximum(age, 0) / planted.NEW_GUIDE_HALF_LIFE)
+        shares[:, planted.NEW_GUIDE] = np.where(age >= 0, planted.NEW_GUIDE_REST + novelty, 0.0)
+        edges = np.cumsum(shares, axis=1)
+        return edges / edges[:, -1:]
+
+    def guide(self, day: Ints, u: Floats) -> Ints:
+        """Guide that a visit of a day comes to, by a uniform draw."""
+        return (u[:, None] > self._guide_edges[day]).sum(axis=1)
+
+    def page_effects(self, day: Ints, guide: Ints) -> Floats:
+        """Factor on what a visit that lands on a guide does there: guides rewritten, links lost."""
+        out = np.ones(day.size)
+        for change in self.changes:
+            window = self.window(change.starts, change.ends)
+            inside = (day >= window.start) & (day < window.stop)
+            if change.scope.startswith("page:/guides/"):
+                inside &= guide == planted.GUIDES.index(change.scope.removeprefix("page:/guides/"))
+            elif change.scope != planted.GUIDES_SECTION:
+                continue
+            out[inside] *= 1.0 + change.effect
         return out
 
     @cached_property
@@ -212,8 +264,13 @@ class Calendar:
         return (self._utc_midnight[day] * 1_000_000 + (seconds * 1_000.0).astype(np.int64) * 1_000).astype(np.int64)
 
     def midnight(self, day: Ints | int) -> Ints:
-        """Microseconds in UTC of local midnight."""
-        return self._utc_midnight[np.asarray(day)] * 1_000_000
+        """Microseconds in UTC of local midnight; days after the last one are of 24 hours."""
+        later = np.maximum(np.asarray(day) - (self.n_days - 1), 0)
+        return (self._utc_midnight[day - later] + later * DAY_SECONDS) * 1_000_000
+
+    def day_of(self, moment: Ints) -> Ints:
+        """Day of microseconds in UTC."""
+        return np.searchsorted(self._utc_midnight * 1_000_000, moment, side="right") - 1
 
     @property
     def end_moment(self) -> int:

@@ -14,11 +14,12 @@ from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Draws, Floats, Ints
 
 #: True hedonic coefficients on log price, per unit of each attribute.
-HEDONIC = {"attr_durability": 0.06, "attr_eco_score": 0.035, "attr_size_litres": 0.25}  # the last on log size
+HEDONIC = {"attr_durability": 0.06, "attr_eco_score": 0.035, "attr_size_cm": 0.40}  # the last on log size
 PRICE_STEP_DAYS, PRICE_STEP_SD, PRICE_STEP_SHARE = 28, 0.13, 0.45
 CONFOUNDED_SD, CONFOUNDED_FOLLOW, CONFOUNDED_OWN = 0.30, 0.45, 0.5
 GROUP_SIZE, N_COMPLEMENTS, COMPLEMENT_SHARE = 4, 10, 0.30
 CANNIBAL_SHARE, NO_IMAGE = 0.45, 0.65
+MOST_APPEAL = 1.3  # standard deviations: no product outsells its category by accident
 UNIT = 10_000  # money is whole ten-thousandths
 
 
@@ -75,9 +76,46 @@ class Catalogue:
         return np.round(np.clip(5.0 + 2.0 * self.draws.normal("eco", self.number), 0.0, 10.0), 1)
 
     @cached_property
+    def noun(self) -> Ints:
+        """What each product is: its place among :attr:`articles`; substitutes share it."""
+        n_categories = len(planted.CATEGORIES)
+        out = self.category * 8 + self.group // n_categories % 8
+        out[self.is_solving] = 8 * n_categories
+        return out
+
+    @cached_property
+    def articles(self) -> list[tuple[str, tuple[float, str]]]:
+        """Article, with its length and its materials, of each noun; the last is the one that answers a need."""
+        known = [item for articles in phrasing.ARTICLES.values() for item in articles.items()]
+        return [*known, (phrasing.SOLVED[1], phrasing.SOLVED_ARTICLE)]
+
+    @cached_property
+    def is_solving(self) -> np.ndarray:
+        """The products launched to answer a need: the last group of substitutes of the need's category."""
+        names = [each.name for each in planted.CATEGORIES]
+        whole = self.group[(self.category == names.index(phrasing.SOLVED[0])) & (self.group < self.n // GROUP_SIZE)]
+        return self.group == whole.max()
+
+    @cached_property
     def size(self) -> Floats:
-        """attr_size_litres."""
-        return np.round(np.exp(0.8 * self.draws.normal("size", self.number) + 1.0), 1) + 0.1
+        """attr_size_cm: the longest side, about what such an article measures."""
+        usual = np.array([length for _, (length, _) in self.articles])[self.noun]
+        spread = np.clip(self.draws.normal("size", self.number), -1.5, 1.5)
+        return np.maximum(np.round(usual * np.exp(0.18 * spread)), 3.0)
+
+    @cached_property
+    def usual_size(self) -> Floats:
+        """Mean log length of each category's articles."""
+        return np.array(
+            [np.mean([np.log(length) for length, _ in each.values()]) for each in phrasing.ARTICLES.values()]
+        )
+
+    @cached_property
+    def material(self) -> Ints:
+        """Material of each product, one of those that its article is made of."""
+        u, made_of = self.draws.uniform("word/material", self.number), [item[1][1].split() for item in self.articles]
+        names = [made_of[noun][int(share * len(made_of[noun]))] for noun, share in zip(self.noun, u, strict=True)]
+        return np.array([phrasing.MATERIALS.index(name) for name in names])
 
     @cached_property
     def brand_premium(self) -> Floats:
@@ -91,7 +129,8 @@ class Catalogue:
         worth = HEDONIC["attr_durability"] * (self.durability - 5.5) + HEDONIC["attr_eco_score"] * (
             self.eco_score - 5.0
         )
-        worth = worth + HEDONIC["attr_size_litres"] * (np.log(self.size) - 1.0) + self.brand_premium[self.brand]
+        worth = worth + HEDONIC["attr_size_cm"] * (np.log(self.size) - self.usual_size[self.category])
+        worth = worth + self.brand_premium[self.brand]
         return base + worth + 0.10 * self.draws.normal("price residual", self.number)
 
     @cached_property
@@ -117,7 +156,8 @@ class Catalogue:
     @cached_property
     def popularity(self) -> Floats:
         """Demand weight at the reference price."""
-        weight = np.exp(0.85 * self.draws.normal("popularity", self.number) + 0.30 * self.quality)
+        appeal = np.minimum(self.draws.normal("popularity", self.number), MOST_APPEAL)
+        weight = np.exp(0.75 * appeal + 0.30 * np.minimum(self.quality, MOST_APPEAL))
         return weight * np.where(self.has_image, 1.0, NO_IMAGE)
 
     @cached_property
@@ -135,7 +175,8 @@ class Catalogue:
         """Launch, in days after the shop's first day; negative for most."""
         days, u = self.calendar.config.days, self.draws.uniform("launch", self.number)
         old = -30.0 - 900.0 * self.draws.uniform("launched long ago", self.number)
-        return np.where(u < 0.82, old, (u - 0.82) / 0.18 * 0.85 * days).astype(np.int64)
+        launched = np.where(u < 0.82, old, (u - 0.82) / 0.18 * 0.85 * days).astype(np.int64)
+        return np.where(self.is_solving, self.calendar.at(planted.SOLVED_FROM) - WARM_UP_DAYS, launched)
 
     @cached_property
     def sibling_hit(self) -> Floats:
@@ -275,9 +316,24 @@ class Catalogue:
         season = season + calendar.gift_season[WARM_UP_DAYS:, None] * np.array(
             [category.gifts for category in categories]
         )
-        by_category = np.exp(season + self.demand_shock) * self.promotion_demand
+        by_category = np.exp(season + self.demand_shock) * self.promotion_demand * self.competition
         weight = self.popularity * self.life * self.sibling_hit * by_category[:, self.category] * self.in_stock
         return weight * np.exp(elasticity * self.log_relative_price)
+
+    @cached_property
+    def competition(self) -> Floats:
+        """Factor on category demand once a competitor has cut its prices (days x categories)."""
+        cut, names = self.calendar.competitor_cut, [each.name for each in planted.CATEGORIES]
+        out = np.ones((self.calendar.config.days, len(names)))
+        out[self.calendar.at(cut.starts) - WARM_UP_DAYS :, names.index(cut.category)] *= 1.0 + cut.own_demand
+        return out
+
+    def is_bad_batch(self, product: Ints, day: Ints) -> np.ndarray:
+        """Whether a product sold on a shop day is of the supplier's bad batch."""
+        fault = planted.SUPPLIER_FAULT
+        first, last = (self.calendar.at(share) - WARM_UP_DAYS for share in (fault.starts, fault.ends))
+        happened = self.calendar.config.effect_scale > 0
+        return (self.supplier[product] == fault.supplier) & (day >= first) & (day < last) & happened
 
     @cached_property
     def pull(self) -> Floats:

@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from opslib.simulate import phrasing
+from opslib.simulate import phrasing, planted
+from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Draws, Floats, Ints
 from opslib.simulate.records import Columns
 from opslib.simulate.standing import Standing
@@ -67,7 +68,10 @@ class Market:
         """Names, written another way; strangers differ in look and size."""
         _, product, same = self.items
         form = (self._draws.uniform("item form", self.key) * 4).astype(np.int64)
-        shift = (self._draws.uniform("item look", self.key) * (len(phrasing.LOOKS) - 1)).astype(np.int64) + 1
+        (place, n_alike), u = self.standing.places, self._draws.uniform("item look", self.key)
+        room = len(phrasing.LOOKS) - n_alike[product]  # looks that no product of ours of the same article has
+        others = (n_alike - place)[product] + (u * room).astype(np.int64)
+        shift = np.where(room > 0, others, 1 + (u * (len(phrasing.LOOKS) - 1)).astype(np.int64))
         return [
             _renamed(self.standing.names[p], form[n], 0 if same[n] else int(shift[n])) for n, p in enumerate(product)
         ]
@@ -110,6 +114,13 @@ class Market:
         level = level + np.where(same, 0.0, 0.2 * self._draws.normal("stranger price", self.key))
         step = np.arange(n_steps) * OBSERVED_EVERY_DAYS // STEP_DAYS
         moves = STEP_SD * self._draws.normal("item step", self.key[None, :] * 128 + step[:, None])
+        cut, calendar = self.standing.calendar.competitor_cut, self.standing.calendar
+        names = [each.name for each in planted.CATEGORIES]
+        hit = (competitor == list(phrasing.COMPETITORS).index(cut.competitor)) & (
+            self.standing.catalogue.category[product] == names.index(cut.category)
+        )
+        late = np.arange(n_steps) * OBSERVED_EVERY_DAYS >= calendar.at(cut.starts) - WARM_UP_DAYS
+        moves = moves + np.log1p(cut.price_change) * (late[:, None] & hit[None, :])
         return np.round(np.exp(level[None, :] + moves), 2)
 
     def _observed(self) -> Columns:
@@ -138,10 +149,10 @@ def _renamed(name: str, form: int, shift: int) -> str:
     look, material, *noun, size, unit = name.split()
     if shift:
         look = phrasing.LOOKS[(phrasing.LOOKS.index(look.lower()) + shift) % len(phrasing.LOOKS)]
-        size = f"{float(size) * 1.4:.1f}"
+        size = f"{float(size) * 1.4:.0f}"
     item = " ".join(noun)
     forms = (
-        f"{item} {look} {material}, {size}{unit}",
+        f"{item} {look} {material}, {size} {unit}",
         f"{look} {item} ({material})",
         f"{look} {material} {item}",
         f"{item}, {material}, {look.upper()}",

@@ -67,6 +67,8 @@ class ShopConfig:
         Whether the payment outage happened.
     effect_scale : float
         Factor on the effect of every release, test and roll-out; 0 is the shop in which nothing worked.
+    effect_sd : float
+        Standard deviation of the relative effects of shop-wide tests: drawn for each seed, normal around 0.
 
     Examples
     --------
@@ -74,7 +76,7 @@ class ShopConfig:
     datetime.date(2026, 8, 3)
     """
 
-    n_orders: int = 10_000
+    n_orders: int = 20_000
     n_products: int = 320
     n_stores: int = 16
     end: date = date(2026, 10, 31)
@@ -101,6 +103,7 @@ class ShopConfig:
     late_returns: float = 0.08
     outages: bool = True
     effect_scale: float = 1.0
+    effect_sd: float = 0.03
 
     def __post_init__(self) -> None:
         ranges = {
@@ -108,7 +111,7 @@ class ShopConfig:
             "store_share": (0.02, 0.98), "browser_share": (0.05, 1.0), "trend": (-0.9, 5.0), "ar": (0.0, 0.95),
             "shock_sd": (0.0, 1.0), "carry_over": (0.0, 1.0), "level_break": (-0.9, 5.0), "icc": (0.0, 1.0),
             "spend_sigma": (0.0, 1.5), "sample_ratio_loss": (0.0, 0.9), "missing_days": (0, 10), "late_returns": (0.0, 1.0),
-            "effect_scale": (0.0, 1.2),
+            "effect_scale": (0.0, 1.2), "effect_sd": (0.0, 0.3),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -169,7 +172,7 @@ def preset(name: str, **changes: object) -> ShopConfig:
     Examples
     --------
     >>> preset("demo", ar=0.0).n_orders
-    10000
+    20000
     """
     if name not in PRESETS:
         raise ParameterError(f"no preset '{name}'; {nearest(name, PRESETS)}")

@@ -64,7 +64,7 @@ def _expected(block: Block, exposure: Exposure, start: int, stop: int) -> Floats
     visits, test = block.visits, exposure.test
     inside = np.flatnonzero((visits.day >= start) & (visits.day < stop) & (visits.channel != planted.STORE))
     inside = inside[visits.variants[test.experiment_id][visits.person[inside]] >= 0]
-    factor = 1.0 + test.effect * (test.metric == "conversion")
+    factor = 1.0 + test.effect * (test.metric in ("conversion", "checkout_completion"))
     treated = visits.variants[test.experiment_id][visits.person[inside]] == TREATMENT
     without = visits.probability[inside] / np.where(treated, factor, 1.0)
     out = []
@@ -100,7 +100,7 @@ class Outcomes:
     @property
     def n_recipients(self) -> int:
         """People on the newsletter list."""
-        return int(np.clip(6 * self.simulator.calendar.config.n_orders, 3_000, 600_000))
+        return int(np.clip(2.5 * self.simulator.calendar.config.n_orders, 3_000, 600_000))
 
     def tables(self) -> dict[str, Columns]:
         """All tables of this module."""
@@ -139,9 +139,7 @@ class Outcomes:
         for test in self.simulator.calendar.experiments:
             for start, stop, share in self._arms.epochs(test):
                 for variant, planned in ((VARIANTS[CONTROL], 1.0 - share), (VARIANTS[TREATMENT], share)):
-                    rows.append(
-                        (test.experiment_id, variant, start, min(stop, self.simulator.calendar.n_days - 1), planned)
-                    )
+                    rows.append((test.experiment_id, variant, start, stop, planned))
         midnight = self.simulator.calendar.midnight
         return {
             "experiment_id": pa.array([row[0] for row in rows]),
@@ -158,7 +156,9 @@ class Outcomes:
             window = self.simulator.calendar.window(test.starts, test.ends)
             for look, share in enumerate(LOOKS):
                 day = window.start + round(share * (window.stop - window.start))
-                at = int(self.simulator.calendar.midnight(min(day, self.simulator.calendar.n_days - 1)))
+                if day > self.simulator.calendar.n_days:
+                    continue
+                at = int(self.simulator.calendar.midnight(day))
                 for arm, variant in enumerate(VARIANTS):
                     for metric, (n, mean, variance, covariance) in _moments(
                         self.totals.sums[test.experiment_id][look, arm]

@@ -15,6 +15,7 @@ from opslib.simulate.trials import Arms
 #: A key is person << 24 | visit << 12 | item: 4,096 visits of 4,096 items each.
 VISIT_BITS, ITEM_BITS = 24, 12
 _MAX_VISITS, _GAP_DAYS = 4_000, 0.06
+GUIDE_LANDING = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Visits:
     channel: Ints
     is_buy: np.ndarray
     n_before: Ints  # orders before this visit, warm-up included
+    lost_at: Ints  # 0 not lost, 1 at delivery, 2 at payment, of those who wanted to buy
     lines_factor: Floats  # effect of tests on basket size
     landing: Ints  # 0 home, 1 category, 2 guide, 3 product
     probability: Floats  # of buying, given all effects
@@ -164,30 +166,36 @@ class Population:
         day = np.clip(day, 0, self.calendar.n_days - 1)
         fraction = (state.clock[who] - rhythm[kind, day]) / (rhythm[kind, day + 1] - rhythm[kind, day])
         before = state.orders[who]
-        channel = self._channel(people.channel[who], before, number, day, key)
+        channel = self._channel(people, who, before, number, day, key)
         in_store = self._in_store(people, who, channel, before, key)
         channel = np.where(in_store, planted.STORE, channel)
         landing = self._landing(channel, key)
-        chance = self._chance(people, who, day, channel, before, landing)
-        effect, lines = self.arms.effects(state.variants, people, who, day, in_store)
-        chance = np.minimum(chance * effect, 0.98)
-        is_buy = self.draws.uniform("buy", key) < chance
+        effect, lines, step = self.arms.effects(state.variants, people, who, day, in_store)
+        wish = self._chance(people, who, day, channel, before, landing, key) * effect
+        wish = np.minimum(wish / np.where(in_store, 1.0, planted.COMPLETION), 0.98)
+        passes = np.minimum(self.calendar.steps[:, day, people.device[who]] * np.stack([step, np.ones(who.size)]),
+                            planted.MOST_THROUGH)  # fmt: skip
+        passes[:, in_store] = 1.0
+        chance, u = wish * passes.prod(axis=0), self.draws.uniform("buy", key)
+        is_buy = u < chance
+        lost_at = np.select([is_buy | (u >= wish), u >= wish * passes[0]], [0, 1], 2)
         self._move_on(people, state, who, key, is_buy, before)
         return {
             "person": who, "number": np.full(who.size, number), "day": day, "fraction": np.clip(fraction, 0.0, 1.0),
             "channel": channel, "is_buy": is_buy, "n_before": before, "lines_factor": lines, "landing": landing,
-            "probability": chance,
+            "probability": chance, "lost_at": lost_at,
         }  # fmt: skip
 
-    def _channel(self, arrival: Ints, before: Ints, number: int, day: Ints, key: Ints) -> Ints:
+    def _channel(self, people: PeopleSimulator, who: Ints, before: Ints, number: int, day: Ints, key: Ints) -> Ints:
         mixes = (planted.PROSPECT_MIX, planted.CUSTOMER_MIX)
         prospect, customer = (
             np.array(list(mix))[self.draws.choice("later channel", key, list(mix.values()))] for mix in mixes
         )
         later = np.where(before > 0, customer, prospect)
         reach = planted.RETARGETING_SHARE * self.calendar.spend[day, planted.RETARGETING]
-        later = np.where(self.draws.uniform("retargeted", key) < reach, planted.RETARGETING, later)
-        return np.where((number == 0) & (before == 0), arrival, later)
+        reached = np.flatnonzero(self.draws.uniform("retargeted", key) < reach)
+        later[reached[~self.arms.is_withheld(people.number[who[reached]], day[reached])]] = planted.RETARGETING
+        return np.where((number == 0) & (before == 0), people.channel[who], later)
 
     def _in_store(self, people: PeopleSimulator, who: Ints, channel: Ints, before: Ints, key: Ints) -> np.ndarray:
         later = self.draws.uniform("in store", key) < people.in_store_share[who]
@@ -202,7 +210,7 @@ class Population:
         return (self.draws.uniform("landing", key)[:, None] > np.cumsum(table, axis=1)[channel]).sum(axis=1)
 
     def _chance(
-        self, people: PeopleSimulator, who: Ints, day: Ints, channel: Ints, before: Ints, landing: Ints
+        self, people: PeopleSimulator, who: Ints, day: Ints, channel: Ints, before: Ints, landing: Ints, key: Ints
     ) -> Floats:
         """Probability that the visit ends in an order, before tests."""
         calendar, kind = self.calendar, people.kind[who]
@@ -214,10 +222,9 @@ class Population:
         chance = np.where(in_store & (before == 0), planted.WALK_IN_CONVERSION, chance)
         response = np.array([each.promotion_response for each in calendar.types])[kind]
         chance = chance * np.where(calendar.promotion_days[day], response, 1.0)
-        for change in calendar.changes:
-            if change.scope == "section:guides":
-                applies = (landing == 2) & ~in_store & (day >= calendar.at(change.starts))
-                chance = chance * np.where(applies, 1.0 + change.effect, 1.0)
+        at = np.flatnonzero((landing == GUIDE_LANDING) & ~in_store)
+        guide = calendar.guide(day[at], self.draws.uniform("landing guide", key[at]))
+        chance[at] *= calendar.page_effects(day[at], guide)
         return chance
 
     def _move_on(

@@ -12,25 +12,44 @@ BRANDS = {
 }  # fmt: skip
 OWN_LABEL = "Harbour Lane"
 
-NOUNS = {
-    "Kitchen": ("saucepan", "cutting board", "whisk", "colander", "kettle", "mixing bowl", "apron", "spice jar"),
-    "Tableware": ("plate", "mug", "jug", "salad bowl", "tumbler", "cake stand", "napkin ring", "butter dish"),
-    "Lighting": ("lantern", "table lamp", "candle holder", "string light", "lampshade", "night light", "pendant",
-                 "wall light"),
-    "Textiles": ("cushion", "throw", "tea towel", "duvet cover", "curtain", "rug", "tablecloth", "pillowcase"),
-    "Bath": ("bath mat", "soap dish", "hand towel", "laundry basket", "mirror", "shower caddy", "robe hook",
-             "toothbrush cup"),
-    "Garden": ("watering can", "planter", "bird feeder", "trowel", "doormat", "garden chair", "plant label",
-               "hose reel"),
-    "Stationery": ("notebook", "pen tray", "card set", "desk pad", "gift wrap", "wall calendar", "ring binder",
-                   "pencil case"),
-    "Play": ("wooden train", "puzzle", "skittles", "kite", "rag doll", "building blocks", "card game", "spinning top"),
+#: What each category sells: article -> (length of its longest side in cm, materials that such a thing is made of).
+ARTICLES = {
+    "Kitchen": {"saucepan": (24, "steel enamel"), "cutting board": (38, "oak bamboo"), "whisk": (28, "steel"),
+                "colander": (26, "steel enamel"), "kettle": (25, "steel enamel"),
+                "mixing bowl": (27, "stoneware steel glass"), "apron": (85, "cotton linen"),
+                "spice jar": (11, "glass stoneware")},
+    "Tableware": {"plate": (26, "stoneware glass"), "mug": (10, "stoneware enamel"), "jug": (22, "glass stoneware enamel"),
+                  "salad bowl": (27, "stoneware glass oak"), "tumbler": (12, "glass"), "cake stand": (30, "glass stoneware"),
+                  "napkin ring": (5, "oak steel"), "butter dish": (18, "stoneware glass enamel")},
+    "Lighting": {"lantern": (32, "steel glass"), "table lamp": (44, "oak stoneware steel"),
+                 "candle holder": (16, "glass stoneware steel"), "string light": (120, "cotton steel"),
+                 "lampshade": (36, "linen cotton paper"), "night light": (14, "stoneware glass"),
+                 "pendant": (40, "glass steel bamboo"), "wall light": (24, "steel glass")},
+    "Textiles": {"cushion": (45, "cotton linen wool"), "throw": (170, "wool cotton"), "tea towel": (70, "cotton linen"),
+                 "duvet cover": (200, "cotton linen"), "curtain": (240, "cotton linen"), "rug": (180, "wool cotton jute"),
+                 "tablecloth": (220, "cotton linen"), "pillowcase": (75, "cotton linen")},
+    "Bath": {"bath mat": (80, "cotton bamboo"), "soap dish": (14, "stoneware glass bamboo"), "hand towel": (90, "cotton linen"),
+             "laundry basket": (55, "bamboo cotton"), "mirror": (50, "oak steel bamboo"), "shower caddy": (34, "steel bamboo"),
+             "robe hook": (9, "steel oak"), "toothbrush cup": (11, "stoneware glass bamboo")},
+    "Garden": {"watering can": (36, "steel enamel"), "planter": (30, "stoneware oak"), "bird feeder": (26, "oak steel glass"),
+               "trowel": (32, "steel"), "doormat": (70, "jute"), "garden stool": (45, "oak steel bamboo"),
+               "plant label": (12, "oak bamboo steel"), "hose reel": (45, "steel")},
+    "Stationery": {"notebook": (21, "paper cotton"), "pen tray": (25, "oak bamboo steel"), "card set": (15, "paper"),
+                   "desk pad": (60, "wool cotton"), "gift wrap": (70, "paper"), "wall calendar": (42, "paper"),
+                   "ring binder": (32, "paper cotton"), "pencil case": (21, "cotton wool")},
+    "Play": {"toy train": (28, "oak"), "puzzle": (36, "oak paper"), "skittles": (24, "oak"), "kite": (110, "cotton paper"),
+             "rag doll": (38, "cotton linen"), "building blocks": (26, "oak bamboo"), "card game": (12, "paper"),
+             "spinning top": (8, "oak steel")},
 }  # fmt: skip
-LOOKS = ("ashen", "coastal", "meadow", "harbour", "russet", "linen", "speckled", "copper", "slate", "willow",
+NOUNS = {category: tuple(articles) for category, articles in ARTICLES.items()}
+#: A need that four new products answer: its category, its article, and the theme of searches that it answers.
+SOLVED = ("Garden", "solar lantern", "solar garden lights")
+SOLVED_ARTICLE = (28, "glass steel")
+LOOKS = ("ashen", "coastal", "meadow", "harbour", "russet", "moorland", "speckled", "sunrise", "dusk", "heather",
          "orchard",
          "pebble", "amber", "heron", "bramble", "chalk")  # fmt: skip
-MATERIALS = ("oak", "stoneware", "enamel", "cotton", "glass", "bamboo", "steel", "wool")
-COLOURS = ("sand", "navy", "sage", "rust", "cream", "charcoal")
+MATERIALS = ("oak", "stoneware", "enamel", "cotton", "glass", "bamboo", "steel", "wool", "linen", "paper", "jute")
+COLOURS = ("sand", "navy", "sage", "terracotta", "cream", "charcoal")
 STYLES = ("plain", "classic", "rustic", "decorative")
 
 #: Other words that visitors use for what is sold; the site's search knows the first half of them only.
@@ -76,9 +95,9 @@ THEMES = {
                 ("arrived in a crushed box", "was packed too loosely", "came with far too much plastic")),
 }  # fmt: skip
 FAULT_COMPLAINTS = (
-    "stopped working after two days",
+    "came apart after two days",
     "arrived with a broken part",
-    "leaks at the seam",
+    "had a fault on the first day",
     "came apart at the joint",
 )
 OPENERS = ("Bought this in spring:", "Second one I own;", "A present for my sister.", "Ordered on a whim,",

@@ -21,7 +21,7 @@ from opslib.simulate.totals import Totals
 from opslib.simulate.trials import TREATMENT
 from opslib.simulate.voices import REVIEW_SHARE, Voices
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ class Truth:
             "funnel": self._funnel(), "channels": self._channels(), "changes": self._changes(),
             "promotions": self._promotions(), "experiments": self._experiments(), "rollouts": self._rollouts(),
             "faulty_products": self._faulty(), "stock": self._stock(), "life_cycle": self._life_cycle(),
+            "base_rate": self._base_rate(), "supplier_fault": self._supplier_fault(),
+            "competitor_cut": self._competitor_cut(), "new_guide": self._new_guide(), "survey": self._survey(),
+            "refund_visits": self._refund_visits(),
         }  # fmt: skip
 
     def _shop(self) -> dict[str, Any]:
@@ -189,27 +192,37 @@ class Truth:
         }  # fmt: skip
 
     def _unmet(self) -> dict[str, Any]:
+        solving = np.flatnonzero(self.standing.catalogue.is_solving)
+        answer = {"solved_from": self._on(planted.SOLVED_FROM), "solved_by": [product_id(int(n)) for n in solving]}
         return {
-            "unit": "share of all searches", "shows": ["searches.query", "searches.n_results"],
+            "unit": "share of all searches; n_searches: those that found nothing", "shows": ["searches.query", "searches.n_results"],
             "themes": {
-                name: {"share": share, "n_searches": int(self.totals.unmet[n]), "queries": queries}
+                name: {"share": share, "n_searches": int(self.totals.unmet[n]), "queries": queries,
+                       **(answer if name == phrasing.SOLVED[2] else {})}
                 for n, (name, (share, queries)) in enumerate(phrasing.UNMET.items())
             },
         }  # fmt: skip
 
     def _search(self) -> dict[str, Any]:
         _, finds, weights = self.simulator.browsing.queries
-        weights = weights / weights.sum()
+        weights, queries = weights / weights.sum(), np.arange(weights.size)
+        last = np.full(weights.size, self.simulator.calendar.config.days)
+        zero = [weights[self.simulator.browsing.n_results(queries, day) == 0].sum() for day in (0 * last, last)]
         return {
             "unit": "share of all searches", "shows": ["searches.query", "searches.n_results", "searches.clicked_product_id"],
-            "not_understood_share": weights[finds == -2].sum(), "zero_result_share": weights[self.simulator.browsing.n_results == 0].sum(),
+            "not_understood_share": weights[finds == -2].sum(), "zero_result_share": zero[0],
+            "zero_result_share_later": zero[1], "later_from": self._on(planted.SOLVED_FROM),
             "synonyms": phrasing.SYNONYMS, "known_synonyms": list(phrasing.SYNONYMS)[: phrasing.N_KNOWN_SYNONYMS],
         }  # fmt: skip
 
     def _funnel(self) -> dict[str, Any]:
         return {
-            "unit": "probability of the step given the one before, visits that do not buy", "shows": ["events.event_name"],
-            "steps": planted.FUNNEL, "prospect_conversion": self.simulator.calendar.prospect_conversion,
+            "unit": "probability of the step given the one before, visits that do not want to buy; of those that do, the share "
+                    "that gets through a step before any effect; n_lost: visits lost at the step, by device",
+            "shows": ["events.event_name", "sessions.device"],
+            "steps": planted.FUNNEL, "checkout_steps": planted.STEPS,
+            "n_lost": {step: dict(zip(planted.DEVICES, self.totals.lost[n].tolist(), strict=True))
+                       for n, step in enumerate(planted.STEPS, 1)}, "prospect_conversion": self.simulator.calendar.prospect_conversion,
             "repeat_conversion": {kind.name: kind.conversion for kind in self.simulator.calendar.types},
             "device_factor": dict(zip(planted.DEVICES, planted.DEVICE_CONVERSION, strict=True)),
             "channel_factor": {channel.name: channel.conversion for channel in planted.CHANNELS},
@@ -256,6 +269,7 @@ class Truth:
     def _experiment(self, test: planted.PlantedExperiment) -> dict[str, Any]:
         out = {
             **asdict(test), "effect_unit": "relative change of the metric", "starts": self._on(test.starts), "ends": self._on(test.ends),
+            "decided": None if test.decided is None else self._on(test.decided),
             "epochs": [
                 {"from": self._dates(np.array([start]))[0], "treatment_share": share}
                 for start, _, share in self.outcomes.simulator.population.arms.epochs(test)
@@ -302,6 +316,50 @@ class Truth:
             "return_probability": planted.FAULTY_RETURN, "reason": "faulty",
             "category_return_share": {each.name: each.return_share for each in planted.CATEGORIES},
             "product_ids": [product_id(int(n)) for n in np.flatnonzero(catalogue.is_faulty)],
+        }  # fmt: skip
+
+    def _base_rate(self) -> dict[str, Any]:
+        config, drawn = self.simulator.calendar.config, planted.SITE_EXPERIMENTS
+        return {
+            "unit": "relative effect of a shop-wide test: normal, mean 0, standard deviation", "shows": ["experiments.variant"],
+            "sd": config.effect_sd, "drawn": [test.experiment_id for test in drawn if test.is_drawn],
+        }  # fmt: skip
+
+    def _supplier_fault(self) -> dict[str, Any]:
+        fault, catalogue = planted.SUPPLIER_FAULT, self.standing.catalogue
+        return {
+            **asdict(fault), "unit": "return probability of a paid line while the bad batch is sold; reviews lose 1.2 stars",
+            "shows": ["returns.reason", "products.supplier", "reviews.rating"],
+            "starts": self._on(fault.starts), "ends": self._on(fault.ends), "happened": self.simulator.calendar.config.effect_scale > 0,
+            "product_ids": [product_id(int(n)) for n in np.flatnonzero(catalogue.supplier == fault.supplier)],
+        }  # fmt: skip
+
+    def _competitor_cut(self) -> dict[str, Any]:
+        cut = self.simulator.calendar.competitor_cut
+        return {
+            **asdict(cut), "unit": "relative change of the competitor's prices, and of our units, in the category for good",
+            "shows": ["competitor_prices.price", "order_lines.quantity"], "starts": self._on(cut.starts),
+        }  # fmt: skip
+
+    def _new_guide(self) -> dict[str, Any]:
+        return {
+            "unit": "visits to the guide per visit to another guide: rest + peak x half ** (days / half-life)",
+            "shows": ["events.page", "pages.published_at"], "page": f"/guides/{planted.GUIDES[planted.NEW_GUIDE]}",
+            "published": self._on(planted.NEW_GUIDE_FROM), "peak": planted.NEW_GUIDE_PEAK, "rest": planted.NEW_GUIDE_REST,
+            "half_life_days": planted.NEW_GUIDE_HALF_LIFE,
+        }  # fmt: skip
+
+    def _survey(self) -> dict[str, Any]:
+        return {
+            "unit": "share of those asked who would give the answer", "shows": ["survey_answers.answer"],
+            "survey_id": planted.SURVEY_ID, "from": self._on(planted.SURVEY_FROM), "n_respondents": self.standing.n_respondents,
+            "questions": planted.SURVEY,
+        }  # fmt: skip
+
+    def _refund_visits(self) -> dict[str, Any]:
+        return {
+            "unit": "share of the website's returns that are asked for in a visit", "shows": ["events.event_name"],
+            "share": planted.REFUND_ON_SITE,
         }  # fmt: skip
 
     def _stock(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from opslib.simulate import planted
 from opslib.simulate.baskets import STATUSES, Baskets, Lines, Returns
-from opslib.simulate.browsing import EVENTS, Browsing, Events, Searches, product_id
+from opslib.simulate.browsing import EVENTS, HELP, Browsing, Events, Searches, product_id
 from opslib.simulate.calendar import Calendar
 from opslib.simulate.catalogue import UNIT
 from opslib.simulate.draws import Floats, Ints
@@ -19,7 +19,9 @@ from opslib.simulate.trials import VARIANTS, Exposure
 from opslib.simulate.writing import coded, ids, moments, money_column
 
 Columns = dict[str, pa.Array]
-WEB = "web"
+Tables = dict[str, Columns | list[Columns]]
+WEB, KINDS = "web", ("consumer", "business")
+REFUND_SECONDS = 90
 _LINE_NUMBERS = [str(number) for number in range(200)]
 
 
@@ -82,7 +84,7 @@ class Simulator:
         ordered[events.visit[bought]] = started[events.visit[bought]] + microseconds(events.seconds[bought])
         return Block(
             people=people, visits=visits, lines=lines, events=events, searches=searches, started=started,
-            ordered=ordered, returns=self.baskets.returns(lines),
+            ordered=ordered, returns=self.baskets.returns(lines, visits),
         )  # fmt: skip
 
 
@@ -107,11 +109,12 @@ class Records:
         self.is_anonymous = people.is_guest[visits.person]
         self.is_unknown = self.is_anonymous | ((visits.n_before == 0) & ~visits.is_buy)
 
-    def tables(self) -> dict[str, Columns]:
+    def tables(self) -> Tables:
         """All tables whose rows belong to people."""
         return {
             "order_lines": self.order_lines(), "returns": self.returns(), "customers": self.customers(),
-            "sessions": self.sessions(), "events": self.events(), "searches": self.searches(),
+            "sessions": [self.sessions(), self.refund_sessions()], "events": [self.events(), self.refund_events()],
+            "searches": self.searches(),
         }  # fmt: skip
 
     def order_lines(self) -> Columns:
@@ -170,11 +173,17 @@ class Records:
         seen = self.simulator.calendar.moment(people.arrival_day[who], people.arrival_fraction[who], in_store=in_store)
         years_before = people.is_existing[who] * planted.EXISTING_YEARS * people.arrival_fraction[who]
         seen = seen - microseconds(years_before * 365.25 * 86_400.0)
+        first = np.full(people.number.size, np.iinfo(np.int64).max)
+        np.minimum.at(first, self.block.visits.person, self.block.started)  # a store's hours are not the site's
+        seen = np.minimum(seen, first[who])
         return {
             "customer_id": coded(who, self.customer_ids),
             "first_seen_at": moments(seen),
             "country": coded(people.country[who], planted.COUNTRIES),
             "acquisition_channel": coded(people.channel[who], [channel.name for channel in planted.CHANNELS]),
+            "kind": coded(
+                np.array([kind.is_business for kind in self.simulator.calendar.types])[people.kind[who]] * 1, KINDS
+            ),
         }
 
     def truth(self) -> Columns:
@@ -237,6 +246,66 @@ class Records:
             "value": pa.Array.from_buffers(decimals.type, len(decimals), [empty, decimals.buffers()[1]]),
         }
 
+    @cached_property
+    def _refunds(self) -> tuple[Ints, Ints]:
+        """Returns that were asked for in a visit to the site's help page, and when."""
+        returns, lines, calendar = self.block.returns, self.block.lines, self.simulator.calendar
+        at = self.block.ordered[lines.visit[returns.line]] + microseconds(returns.days_after * 86_400.0)
+        asked = ~self.in_store[lines.visit[returns.line]] & (at <= calendar.end_moment)
+        asked &= self.simulator.baskets.draws.uniform("refund on site", returns.key) < planted.REFUND_ON_SITE
+        found = np.flatnonzero(asked)
+        found = found[~calendar.missing[calendar.day_of(at[found])]]
+        return found, at[found]
+
+    def _refund_ids(self, found: Ints) -> tuple[pa.Array, Ints, Ints]:
+        lines = self.block.lines
+        line = self.block.returns.line[found]
+        visit = lines.visit[line]
+        return ids("SR", self._code(visit) * 1_000 + lines.line[line], 16), line, self.block.visits.person[visit]
+
+    def refund_sessions(self) -> Columns:
+        """sessions in which a refund was asked for."""
+        found, at = self._refunds
+        session, _, person = self._refund_ids(found)
+        people, none = self.block.people, np.zeros(found.size, dtype=np.int64)
+        sources = sorted({each.source for each in planted.CHANNELS})
+        direct = planted.CHANNELS[planted.DIRECT]
+        return {
+            "session_id": session,
+            "visitor_id": coded(person, self.visitor_ids),
+            "customer_id": coded(person, self.customer_ids, is_null=people.is_guest[person]),
+            "started_at": moments(at - REFUND_SECONDS * 1_000_000),
+            "source": coded(none + sources.index(direct.source), sources),
+            "medium": coded(none + planted.DIRECT, [each.medium for each in planted.CHANNELS]),
+            "campaign": coded(none - 1, [each.campaign or "" for each in planted.CHANNELS]),
+            "device": coded(people.device[person], planted.DEVICES),
+            "country": coded(people.country[person], planted.COUNTRIES),
+            "landing_page": coded(none + HELP, self.simulator.page_columns[0]),
+        }
+
+    def refund_events(self) -> Columns:
+        """events of those visits: the help page, then GA4's refund of one line."""
+        found, at = self._refunds
+        session, line, person = self._refund_ids(found)
+        pages, sections, section = self.simulator.page_columns
+        step, each = np.tile(np.arange(2), found.size), np.repeat(np.arange(found.size), 2)
+        is_refund = step == 1
+        value = np.where(is_refund, self.block.returns.refund[found][each], 0)
+        decimals, shown = money_column(value), pa.py_buffer(np.packbits(is_refund, bitorder="little"))
+        lines = self.block.lines
+        return {
+            "session_id": coded(each, session),
+            "event_index": pa.array(step),
+            "visitor_id": coded(person[each], self.visitor_ids),
+            "occurred_at": moments(at[each] - np.where(is_refund, 0, REFUND_SECONDS * 1_000_000)),
+            "event_name": coded(np.where(is_refund, EVENTS.index("refund"), 0), EVENTS),
+            "page": coded(np.full(each.size, HELP), pages),
+            "section": coded(np.full(each.size, section[HELP]), sections),
+            "product_id": coded(np.where(is_refund, lines.product[line[each]], -1), self.simulator.product_ids),
+            "order_id": coded(np.where(is_refund, lines.visit[line[each]], -1), self.order_ids),
+            "value": pa.Array.from_buffers(decimals.type, len(decimals), [shown, decimals.buffers()[1]]),
+        }
+
     def searches(self) -> Columns:
         """searches."""
         searches, events = self.block.searches, self.block.events
@@ -249,7 +318,7 @@ class Records:
             "session_id": coded(searches.visit, self.session_ids),
             "searched_at": moments(at[searches.visit]),
             "query": coded(searches.query, texts),
-            "n_results": pa.array(self.simulator.browsing.n_results[searches.query]),
+            "n_results": pa.array(searches.n_results),
             "clicked_product_id": coded(searches.clicked, self.simulator.product_ids),
         }
 

@@ -19,7 +19,7 @@ from opslib.simulate.draws import Draws, Ints
 from opslib.simulate.outcomes import Outcomes, TestTotals
 from opslib.simulate.people import Population
 from opslib.simulate.planted_truth import Truth
-from opslib.simulate.records import Columns, Records, Simulator
+from opslib.simulate.records import Records, Simulator, Tables
 from opslib.simulate.standing import Standing
 from opslib.simulate.totals import Totals
 from opslib.simulate.trials import Arms, exposures
@@ -27,7 +27,7 @@ from opslib.simulate.voices import Voices
 from opslib.simulate.writing import Parts
 
 Progress = Callable[[float, str], None]
-_PILOT, _PILOT_FROM, _MAX_PEOPLE = 20_000, 900_000_000, 800_000_000
+_PILOT, _PILOT_FROM, _MAX_PEOPLE = 10_000, 900_000_000, 800_000_000
 _PEOPLE_PER_CHUNK = 131_072
 
 
@@ -101,8 +101,8 @@ def new_simulator(config: ShopConfig, seed: int) -> Simulator:
     draws = Draws(seed)
     calendar = Calendar(config, draws)
     catalogue = Catalogue(calendar, draws)
-    population = Population(calendar, draws, Arms(calendar, draws))
-    return Simulator(population, Baskets(catalogue, draws), Browsing(catalogue, draws))
+    arms = Arms(calendar, draws)
+    return Simulator(Population(calendar, draws, arms), Baskets(catalogue, draws), Browsing(catalogue, draws, arms))
 
 
 def count_people(config: ShopConfig, seed: int) -> int:
@@ -118,9 +118,7 @@ def count_people(config: ShopConfig, seed: int) -> int:
     return n_people
 
 
-def _chunk(
-    simulator: Simulator, voices: Voices, numbers: Ints, totals: Totals, tests: TestTotals
-) -> dict[str, Columns]:
+def _chunk(simulator: Simulator, voices: Voices, numbers: Ints, totals: Totals, tests: TestTotals) -> Tables:
     """Rows of one chunk of people; counts them in the totals on the way."""
     block = simulator.block(numbers)
     needs = [number for number, (_, texts) in enumerate(phrasing.UNMET.values()) for _ in texts]

@@ -10,15 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from opslib.simulate import phrasing, planted
-from opslib.simulate.browsing import GUIDES
 from opslib.simulate.calendar import Calendar
 from opslib.simulate.catalogue import Catalogue
 from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Ints
 from opslib.simulate.records import Columns, Simulator, store_name
-from opslib.simulate.writing import coded, dates, moments, money_column
+from opslib.simulate.writing import coded, dates, ids, moments, money_column
 
-LEAD_TIMES = (7, 14, 35, 10, 21, 28)
+LEAD_TIMES, PACK_SIZES = (7, 14, 35, 10, 21, 28), (6, 12, 10, 4, 8, 12)
 OVERSTOCK_SHARE, OVERSTOCK_DAYS = 0.04, 500
 
 
@@ -59,24 +58,38 @@ class Standing:
         return {
             "products": self.products(), "price_history": self.price_history(), "stock_levels": self.stock_levels(),
             "pages": self.pages(), "changes": self.changes(), "ad_spend": self.ad_spend(), "capacity": self.capacity(),
-            "rollouts": self.rollouts(), "truth/products": self.truth_products(),
+            "rollouts": self.rollouts(), "survey_answers": self.survey_answers(), "truth/products": self.truth_products(),
         }  # fmt: skip
+
+    @cached_property
+    def places(self) -> tuple[Ints, Ints]:
+        """Place of each product among those of its article, and their number: no two look alike, while there are looks."""
+        noun = self.catalogue.noun
+        order, place = np.argsort(noun, kind="stable"), np.empty(noun.size, dtype=np.int64)
+        place[order] = np.arange(noun.size) - np.searchsorted(noun[order], noun[order])
+        return place, np.bincount(noun)[noun]
 
     @cached_property
     def words(self) -> dict[str, Ints]:
         """Codes of each product's look, material, colour and style."""
         number, draws = self.catalogue.number, self.catalogue.draws
-        sizes = {"look": len(phrasing.LOOKS), "material": len(phrasing.MATERIALS), "colour": len(phrasing.COLOURS)}
+        sizes = {"colour": len(phrasing.COLOURS)}
         out = {name: (draws.uniform(f"word/{name}", number) * size).astype(np.int64) for name, size in sizes.items()}
-        return {**out, "style": np.digitize(self.catalogue.position[:, 0], [-0.6, 0.0, 0.6])}
+        first = (draws.uniform("word/look", self.catalogue.noun) * len(phrasing.LOOKS)).astype(np.int64)
+        out["look"] = (first + self.places[0]) % len(phrasing.LOOKS)
+        return {
+            **out,
+            "material": self.catalogue.material,
+            "style": np.digitize(self.catalogue.position[:, 0], [-0.6, 0.0, 0.6]),
+        }
 
     @cached_property
     def names(self) -> list[str]:
         """Name of each product."""
-        nouns, words = [noun for each in phrasing.NOUNS.values() for noun in each], self.words
+        nouns, words = [noun for noun, _ in self.catalogue.articles], self.words
         return [
             f"{phrasing.LOOKS[words['look'][n]].capitalize()} {phrasing.MATERIALS[words['material'][n]]} "
-            f"{nouns[self.simulator.browsing.catalogue_noun[n]]} {self.catalogue.size[n]:.1f} l"
+            f"{nouns[self.catalogue.noun[n]]} {self.catalogue.size[n]:.0f} cm"
             for n in range(self.catalogue.n)
         ]
 
@@ -96,12 +109,14 @@ class Standing:
             "price": money_column(catalogue.prices[-1]),
             "cost": money_column(catalogue.cost),
             "lead_time_days": pa.array(np.array(LEAD_TIMES)[catalogue.supplier]),
+            "pack_size": pa.array(np.array(PACK_SIZES)[catalogue.supplier]),
+            "min_order_quantity": pa.array(2 * np.array(PACK_SIZES)[catalogue.supplier]),
             "launched_at": dates(self._start, catalogue.launched),
             "description": pa.array(described),
             "has_image": pa.array(catalogue.has_image),
             "attr_durability": pa.array(catalogue.durability),
             "attr_eco_score": pa.array(catalogue.eco_score),
-            "attr_size_litres": pa.array(catalogue.size),
+            "attr_size_cm": pa.array(catalogue.size),
             "attr_material": coded(words["material"], phrasing.MATERIALS),
             "attr_colour": coded(words["colour"], phrasing.COLOURS),
             "attr_style": coded(words["style"], phrasing.STYLES),
@@ -151,7 +166,7 @@ class Standing:
         """stock_levels at the end of each day, from the planned stock-outs and what was sold in between.
 
         A delivery comes at the end of each supplier cycle; what it must cover is sold until the next one. On days with
-        the product on the shelf at least one unit is left.
+        the product on the shelf at least one unit is left. What comes next is on order from half of a cycle before.
         """
         days, n = self.units.shape
         in_stock, cycle = self.catalogue.in_stock, np.array(LEAD_TIMES)[self.catalogue.supplier]
@@ -167,11 +182,16 @@ class Standing:
         column = np.arange(n)
         spare = np.where(runs_out[end, column], 0, safety)
         level = np.where(in_stock, np.maximum(later - later[end, column] + spare, 1), 0)
+        received = np.maximum(level[1:] + self.units[1:] - level[:-1], 0)
+        received = np.vstack([received, np.ceil(daily * cycle).astype(np.int64)])
+        comes = np.minimum.accumulate(np.where(received > 0, day, days - 1)[::-1], axis=0)[::-1]
+        on_order = np.where(2 * (comes - day) < cycle, received[comes, column], 0)
         row, product = np.nonzero(day >= self.catalogue.launched)
         return {
             "product_id": coded(product, self.simulator.product_ids),
             "date": dates(self._start, row),
             "n_on_hand": pa.array(level[row, product]),
+            "n_on_order": pa.array(on_order[row, product]),
         }
 
     def pages(self) -> Columns:
@@ -179,7 +199,8 @@ class Standing:
         rows = self.simulator.browsing.pages
         launched = np.full(len(rows), -400)
         launched[self.simulator.browsing.first_item :] = self.catalogue.launched
-        launched[self.simulator.browsing.first_item - len(GUIDES)] = self.calendar.config.days // 3
+        guide = self.simulator.browsing.first_item - len(planted.GUIDES) + planted.NEW_GUIDE
+        launched[guide] = self.calendar.at(planted.NEW_GUIDE_FROM) - WARM_UP_DAYS
         titles = [row[2] for row in rows]
         titles[self.simulator.browsing.first_item :] = self.names
         at = (self._start.astype("datetime64[D]").astype(np.int64) + launched) * 86_400_000_000
@@ -263,6 +284,31 @@ class Standing:
             "person_days": pa.array(np.round(days[department] * vary, 1)),
             "budget_amount": money_column((np.round(budget[department] * vary, -2) * 10_000).astype(np.int64)),
         }
+
+    def survey_answers(self) -> Columns:
+        """survey_answers: what customers said when they were asked, at most one answer a question."""
+        n, draws = self.n_respondents, self.catalogue.draws
+        respondent = np.tile(np.arange(n), len(planted.SURVEY))
+        which = np.repeat(np.arange(len(planted.SURVEY)), n)
+        words = [answer for answers in planted.SURVEY.values() for answer in answers]
+        first = np.cumsum([0, *(len(answers) for answers in planted.SURVEY.values())])
+        said = [draws.choice(f"survey/{number}", np.arange(n), list(answers.values()))
+                for number, answers in enumerate(planted.SURVEY.values())]  # fmt: skip
+        days = self.calendar.at(planted.SURVEY_FROM) + (draws.uniform("survey day", respondent) * 14).astype(np.int64)
+        at = self.calendar.midnight(np.minimum(days, self.calendar.n_days - 1)) + 12 * 3_600_000_000
+        return {
+            "survey_id": coded(np.zeros(which.size, dtype=np.int64), [planted.SURVEY_ID]),
+            "respondent_id": ids("A", respondent, 6),
+            "question": coded(which, list(planted.SURVEY)),
+            "answered_at": moments(at),
+            "answer": coded(np.concatenate(said) + first[which], words),
+            "segment": coded((draws.uniform("survey segment", respondent) < 0.7) * 1, ["first order", "regular"]),
+        }
+
+    @property
+    def n_respondents(self) -> int:
+        """People who answered the survey."""
+        return max(60, round(planted.SURVEY_SHARE * self.calendar.config.n_orders / 2))
 
     def rollouts(self) -> Columns:
         """rollouts: every unit, with the day from which it was treated."""

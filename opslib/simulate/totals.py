@@ -20,7 +20,8 @@ class Totals:
     clicks: np.ndarray  # site visits, days x channels
     by_type: np.ndarray  # types x (customers, orders, revenue in pence)
     by_arrival: np.ndarray  # channels x (people brought in the period, orders, revenue in pence)
-    unmet: np.ndarray  # searches of each unmet need
+    unmet: np.ndarray  # searches of each unmet need that found nothing
+    lost: np.ndarray  # visits by where they were lost (not, delivery, payment) and device
     n_people: int
     n_rows: dict[str, int]
 
@@ -33,7 +34,8 @@ class Totals:
             clicks=np.zeros((config.days, len(planted.CHANNELS)), dtype=whole),
             by_type=np.zeros((len(simulator.calendar.types), 3), dtype=whole),
             by_arrival=np.zeros((len(planted.CHANNELS), 3), dtype=whole),
-            unmet=np.zeros(len(phrasing.UNMET), dtype=whole), n_people=n_people, n_rows={},
+            unmet=np.zeros(len(phrasing.UNMET), dtype=whole),
+            lost=np.zeros((3, len(planted.DEVICES)), dtype=whole), n_people=n_people, n_rows={},
         )  # fmt: skip
 
     def add(self, block: Block, query_need: np.ndarray) -> None:
@@ -53,5 +55,6 @@ class Totals:
         for column, values in ((1, bought), (2, pence)):
             np.add.at(self.by_type[:, column], kind, values)
             np.add.at(self.by_arrival[:, column], channel[counts], values[counts])
-        needs = query_need[block.searches.query]
+        needs = np.where(block.searches.n_results == 0, query_need[block.searches.query], -1)
         np.add.at(self.unmet, needs[needs >= 0], 1)
+        np.add.at(self.lost, (block.visits.lost_at, people.device[visits.person]), 1)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CONTROL, TREATMENT = 0, 1
 VARIANTS = ("control", "treatment")
+RETARGETING_TEST = "exp-no-retargeting"
+MARKETS = np.isin(np.array(planted.COUNTRIES), planted.ROLLOUT_MARKETS)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Arms:
     @cached_property
     def _windows(self) -> list[tuple[planted.PlantedExperiment, slice]]:
         return [(test, self.calendar.window(test.starts, test.ends)) for test in self.visitor_tests]
+
+    @cached_property
+    def _epochs(self) -> dict[str, list[tuple[int, int, float]]]:
+        return {test.experiment_id: self.epochs(test) for test in self.visitor_tests}
 
     @cached_property
     def store_tests(self) -> tuple[planted.PlantedExperiment, ...]:
@@ -84,41 +90,58 @@ class Arms:
 
     def effects(
         self, variants: dict[str, np.ndarray], people: PeopleSimulator, who: Ints, day: Ints, in_store: np.ndarray
-    ) -> tuple[Floats, Floats]:
-        """Factors on conversion and on basket size of one round of visits; assigns newcomers on the way."""
-        chance, lines = np.ones(who.size), np.ones(who.size)
+    ) -> tuple[Floats, Floats, Floats]:
+        """Factors on conversion, basket size and delivery step of one round of visits; assigns newcomers on the way."""
+        chance, lines, step = np.ones(who.size), np.ones(who.size), np.ones(who.size)
+        acts = {"conversion": chance, "order_lines": lines, "checkout_completion": step}
         for test, window in self._windows:
             inside = np.flatnonzero((day >= window.start) & (day < window.stop) & ~in_store)
             if not inside.size:
                 continue
             arm, person = variants[test.experiment_id], who[inside]
-            fresh = arm[person] < 0
-            arm[person[fresh]] = self._assign(test, people.number[person[fresh]], day[inside[fresh]])
-            factor = 1.0 + test.effect * (arm[person] == TREATMENT)
-            (lines if test.metric == "order_lines" else chance)[inside] *= factor
+            fresh = np.flatnonzero(arm[person] < 0)
+            if fresh.size:
+                arm[person[fresh]] = self._assign(test, people.number[person[fresh]], day[inside[fresh]])
+            if test.effect and test.metric in acts:
+                acts[test.metric][inside] *= 1.0 + test.effect * (arm[person] == TREATMENT)
         chance *= self._unit_effects(people, who, day, in_store)
-        return chance, lines
+        return chance, lines, step
+
+    def is_withheld(self, numbers: Ints, day: Ints) -> np.ndarray:
+        """Whether the come-back banners are withheld from somebody on a day: the control group of their test."""
+        test, window = next(pair for pair in self._windows if pair[0].experiment_id == RETARGETING_TEST)
+        inside = (day >= window.start) & (day < window.stop)
+        drawn = self.draws.uniform(f"group/{test.experiment_id}", numbers[inside]) >= test.epochs[-1][1]
+        inside[inside] = drawn
+        return inside
+
+    def treated_in(self, metric: str, variants: dict[str, np.ndarray], person: Ints, day: Ints) -> Floats:
+        """Factor of the tests of one metric on visits of some people and days."""
+        out = np.ones(day.size)
+        for test, window in self._windows:
+            if test.metric == metric:
+                inside = (day >= window.start) & (day < window.stop)
+                out *= 1.0 + test.effect * (inside & (variants[test.experiment_id][person] == TREATMENT))
+        return out
 
     def _assign(self, test: planted.PlantedExperiment, numbers: Ints, day: Ints) -> np.ndarray:
         share = np.zeros(numbers.size)
-        for start, stop, planned in self.epochs(test):
+        for start, stop, planned in self._epochs[test.experiment_id]:
             share[(day >= start) & (day < stop)] = planned
         return (self.draws.uniform(f"group/{test.experiment_id}", numbers) < share).astype(np.int8)
 
     def _unit_effects(self, people: PeopleSimulator, who: Ints, day: Ints, in_store: np.ndarray) -> Floats:
         """Effects on stores and markets."""
-        chance, calendar = np.ones(who.size), self.calendar
+        chance, calendar, store, country = np.ones(who.size), self.calendar, people.store[who], people.country[who]
         for test in self.store_tests:
             window = calendar.window(test.starts, test.ends)
-            treated = in_store & self.treated_stores[people.store[who]] & (day >= window.start) & (day < window.stop)
+            treated = in_store & self.treated_stores[store] & (day >= window.start) & (day < window.stop)
             chance[treated] *= 1.0 + test.effect
-        markets = np.isin(np.array(planted.COUNTRIES), planted.ROLLOUT_MARKETS)
         for rollout in calendar.rollouts:
             treated = day >= calendar.at(rollout.starts)
-            if rollout.unit == "store":
-                treated = treated & in_store & (people.store[who] < self.n_rollout_stores)
-            else:
-                treated = treated & ~in_store & markets[people.country[who]]
+            treated &= (
+                in_store & (store < self.n_rollout_stores) if rollout.unit == "store" else ~in_store & MARKETS[country]
+            )
             chance[treated] *= 1.0 + rollout.effect
         return chance
 

@@ -12,6 +12,7 @@ from opslib.simulate import phrasing, planted
 from opslib.simulate.baskets import PAID
 from opslib.simulate.browsing import EVENTS
 from opslib.simulate.catalogue import Catalogue
+from opslib.simulate.config import WARM_UP_DAYS
 from opslib.simulate.draws import Draws, Floats, Ints
 from opslib.simulate.records import Block, Columns, Simulator, microseconds
 from opslib.simulate.writing import coded, ids, moments
@@ -68,7 +69,9 @@ class Voices:
         line, at = line[at <= self.simulator.calendar.end_moment], at[at <= self.simulator.calendar.end_moment]
         product, key = lines.product[line], lines.key[line]
         faulty = self.catalogue.is_faulty[product]
+        is_bad = self.catalogue.is_bad_batch(product, block.visits.day[lines.visit[line]] - WARM_UP_DAYS)
         score = 4.15 + 0.45 * self.catalogue.quality[product] - 1.7 * faulty + 0.8 * self.draws.normal("rating", key)
+        score = score - 1.2 * (is_bad & ~faulty)
         rating = np.clip(np.round(score), 1, 5).astype(np.int64)
         mood = np.where((rating <= 2) | ((rating == 3) & (self.draws.uniform("mood", key) < 0.5)), _BAD, _GOOD)
         title = mood * 4 + (self.draws.uniform("title", key) * 4).astype(np.int64)

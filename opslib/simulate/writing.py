@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,14 +86,15 @@ class Parts:
             for writer, _, _ in self._open.values():
                 writer.close()
 
-    def write(self, tables: dict[str, dict[str, pa.Array]]) -> None:
+    def write(self, tables: dict[str, Any]) -> None:
         """Hand one chunk of some tables to the writing thread; waits while one chunk is still being written."""
         while len(self._pending) > 1:
             self._pending.pop(0).result()
         self._pending.append(self._pool.submit(self._write, tables))
 
-    def _write(self, tables: dict[str, dict[str, pa.Array]]) -> None:
-        for name, columns in tables.items():
+    def _write(self, tables: dict[str, Any]) -> None:
+        several = ((name, each if isinstance(each, list) else [each]) for name, each in tables.items())
+        for name, columns in ((name, columns) for name, each in several for columns in each):
             table = pa.table(columns)
             self.n_rows[name] = self.n_rows.get(name, 0) + table.num_rows
             writer, part, written = self._open.get(name, (None, 0, 0))
@@ -107,6 +109,7 @@ class Parts:
                     table.schema,
                     compression="zstd",
                     compression_level=1,
+                    write_statistics=False,  # rows come by person: no range of a column would leave a part out
                     store_schema=False,
                     store_decimal_as_integer=True,
                 )

@@ -18,7 +18,7 @@ def report() -> Iterator[str]:
     yield "  and `shop.coverage`; one without a case fails the tests."
     yield f"- Compared with DuckDB on files: {', '.join(ENGINES)} (PostgreSQL as a role whose transactions are all read-only), each opened"
     yield "  by a `shop.yml`; the tables there are raw, so each engine derives local days and revenue itself."
-    yield "- Shops: one simulated (400 orders, 22 tables, seed 7), one made by hand (ties, missing values, zero denominators, both change-overs of"
+    yield "- Shops: one simulated (400 orders, 23 tables, seed 7), one made by hand (ties, missing values, zero denominators, both change-overs of"
     yield "  the clocks, groups of one row, money of half a fourth decimal, text that sorts by bytes)."
     yield "- Whole numbers, text, dates, truth values, types and the order of small results: exactly."
     yield f"- Floats: {RELATIVE:g} relative, {ABSOLUTE:g} absolute.\n"

@@ -262,7 +262,8 @@ def test_planted_white_space_is_in_the_top_three():
     largest = sorted(planted, key=lambda name: -planted[name]["share"])[:3]
     for row, name in zip(found.themes.head(3).to_dict("records"), largest, strict=True):
         assert row["theme"] in planted[name]["queries"]
-        assert row["top_three_share"] > 0.9
+        # What was answered by new products in the end has been searched in vain less, and is nearer to the fourth.
+        assert row["top_three_share"] > (0.5 if "solved_from" in planted[name] else 0.9)
         assert row["n_products"] == 0
 
 

@@ -1,4 +1,4 @@
-"""What a proposal is worth, in words and as a density; planted effects get a base rate of their own."""
+"""What a proposal is worth, in words and as a density; the base rate is the one that the shop states."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 
 from opslib.casework import judge as judging
 from opslib.findings.proposal import worth_sentences
+from opslib.proposals.desirability import prior_of, stated_base_rate
+from opslib.proposals.economics import relative_bias
 from opslib.proposals.overview import money_density
 from opslib.shop.opening import open_shop
-from opslib.stats.shrinkage import SITE_LIFTS, shrink
+from opslib.stats.shrinkage import shrink
 from tests.conftest import ROOT
 from tests.proposals.test_desirability import _desirable
 
@@ -31,29 +33,30 @@ def test_the_density_is_that_of_the_net_amount() -> None:
 def test_no_money_no_density() -> None:
     worth = _desirable(0.05, 0.03, economics=None)
     assert money_density(worth).empty
-    assert "There is no money on this page" in worth_sentences(worth, planted_sd=None)[-1]
+    assert "There is no money on this page" in worth_sentences(worth, stated_sd=None)[-1]
 
 
 def test_raw_and_believed_downside_and_further_testing_are_said() -> None:
-    said = " ".join(worth_sentences(_desirable(0.05, 0.03), planted_sd=None))
+    said = " ".join(worth_sentences(_desirable(0.05, 0.03), stated_sd=None))
     assert "Measured: +5.0 %" in said
     assert "believed: +4.6 %" in said  # .05 x .1^2 / (.1^2 + .03^2)
     assert "The downside, size and chance of a loss together" in said
     assert "before deciding is worth" in said or "No further test is worth the delay" in said
-    assert "simulated" not in said
-    assert "stated one of 30 %" in " ".join(worth_sentences(_desirable(0.05, 0.03), planted_sd=0.3))
+    assert "shop.yml" not in said
+    assert "by up to about 30 %" in " ".join(worth_sentences(_desirable(0.05, 0.03), stated_sd=0.3))
 
 
-def test_a_planted_effect_is_weighed_by_the_stated_base_rate_and_a_real_one_by_the_public_one() -> None:
+@pytest.mark.parametrize(("name", "sd"), [("D-01", 0.2), ("D-02", 0.03), ("D-12", 0.03), ("D-17", 0.2)])
+def test_the_base_rate_is_the_one_that_the_shop_states_and_without_one_the_public_one(name: str, sd: float) -> None:
     shop = open_shop("demo", root=ROOT)
-    (written,), (result,) = judging.judge(shop, ["D-01"])
-    planted, real = (
-        judging.weigh(shop, written, result),
-        judging.weigh(replace(shop, is_simulated=False), written, result),
-    )
-    assert planted.raw is not None
-    assert real.shrunk is not None
-    assert planted.shrunk.value > 0.8 * planted.raw.value  # type: ignore[union-attr]
-    assert real.shrunk.value == pytest.approx(shrink(real.raw, prior=SITE_LIFTS).shrunk.value)  # type: ignore[arg-type]
-    assert real.shrunk.value < 0.1 * real.raw.value  # type: ignore[union-attr]
-    assert planted.net.unit == shop.currency  # type: ignore[union-attr]
+    (written,), (result,) = judging.judge(shop, [name])
+    silent = replace(shop, settings={**shop.settings, "base_rate": None})
+    stated, public = (judging.weigh(each, written, result) for each in (shop, silent))
+    assert (judging.stated_sd(shop, written), judging.stated_sd(silent, written)) == (sd, None)
+    assert stated.raw == public.raw
+    bias = relative_bias(result.claims[0])
+    expected = shrink(stated.raw, prior=stated_base_rate(sd), bias_sd=bias).shrunk.value  # type: ignore[arg-type]
+    assert stated.shrunk.value == pytest.approx(expected)  # type: ignore[union-attr]
+    usual = shrink(stated.raw, prior=prior_of(result.claims[0].design), bias_sd=bias)  # type: ignore[arg-type]
+    assert public.shrunk.value == pytest.approx(usual.shrunk.value)  # type: ignore[union-attr]
+    assert stated.net.unit == shop.currency  # type: ignore[union-attr]

@@ -58,7 +58,7 @@ def test_a_switch_leaves_the_number_of_people_and_their_traits(switch):
 
 @pytest.mark.parametrize(
     ("switch", "untouched"),
-    [({"late_returns": 0.5}, ("order_lines", "events", "sessions", "reviews")),
+    [({"late_returns": 0.5}, ("order_lines", "searches", "customers", "reviews")),
      ({"sample_ratio_loss": 0.0}, ("order_lines", "events", "sessions", "returns")),
      ({"missing_days": 0}, ("customers", "price_history", "competitor_prices"))],
 )  # fmt: skip
