@@ -47,7 +47,7 @@ Case = Callable[[World], Any]
 SHOP_MODULES = ("shop.checks", "shop.coverage")
 #: Public functions with a table among their parameters that no engine is asked about, and why.
 EXCEPTIONS = {
-    "metrics.require_columns": "looks at the names of columns only: nothing runs in an engine",
+    "metrics.require_table_columns": "looks at the names of columns only: nothing runs in an engine",
     "shop.checks.raw_totals": "what an adapter read beside the rows of an export: a database has none",
     "shop.checks.sorted_sources": "takes the finished rows of health_accounting, which is compared itself, and names files",
     "shop.coverage.coverage_of": "takes the finished days of observed_days, which is compared itself",
@@ -154,7 +154,7 @@ def _(w: World) -> Any:
     }
 
 
-@case("metrics.local_day")
+@case("metrics.day_of")
 def _(w: World) -> Any:
     table = w.table("searches")
     return {
