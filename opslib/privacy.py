@@ -152,30 +152,6 @@ def plan_suppression(
     return Suppression(dimensions=dimensions, cells=gone)
 
 
-def suppress_small(
-    frame: pd.DataFrame, *, people: str, dimensions: Sequence[str], minimum: int = MINIMUM
-) -> pd.DataFrame:
-    """The frame without its small cells; :func:`plan_suppression` and ``apply`` in one step.
-
-    Parameters
-    ----------
-    frame, people, dimensions, minimum
-        As in :func:`plan_suppression`.
-
-    Returns
-    -------
-    DataFrame
-        Measures of withheld cells missing; ``is_withheld`` says which.
-
-    Examples
-    --------
-    >>> sizes = pd.DataFrame({"segment": ["a", "b", "c"], "n_customers": [4, 300, 40]})
-    >>> suppress_small(sizes, people="n_customers", dimensions=["segment"])["n_customers"].tolist()
-    [nan, 300.0, nan]
-    """
-    return plan_suppression(frame, people=people, dimensions=dimensions, minimum=minimum).apply(frame)
-
-
 def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = MINIMUM) -> pd.DataFrame:
     """Ordered groups in which a small one joins the group before it, so that no other has to be withheld for it.
 

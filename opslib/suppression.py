@@ -217,7 +217,9 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
                 sizes, people=people.count, dimensions=people.by, minimum=_page.minimum, also=also
             ).cells
         else:
-            gone = frozenset(_cells(sizes[(sizes[people.count] > 0) & (sizes[people.count] < _page.minimum)], people.by))
+            gone = frozenset(
+                _cells(sizes[(sizes[people.count] > 0) & (sizes[people.count] < _page.minimum)], people.by)
+            )
     elif people.by in _page.withheld:
         gone = frozenset()
     else:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from opslib.errors import ParameterError
-from opslib.privacy import merge_small, plan_suppression, redact, suppress_small
+from opslib.privacy import merge_small, plan_suppression, redact
+from tests.suppressing import suppress_small
 
 SECONDS_FOR_HOSTILE_TEXT = 3.0
 """Linear patterns need a fraction of a second of processor time for 30,000 characters; a quadratic one minutes."""

@@ -24,12 +24,12 @@ from opslib.errors import NotAvailableError, ParameterError
 from opslib.finding import Finding, Limits
 from opslib.formats import DASH, MINUS, NBSP
 from opslib.periods import Coverage, Period
-from opslib.privacy import suppress_small
 from opslib.reporting.cleaning import clean_html
 from opslib.stats.estimates import Estimate
 from opslib.tables import show
 from opslib.tables.bundles import BUNDLES
 from opslib.tables.showing import to_html, to_text
+from tests.suppressing import suppress_small
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 

@@ -32,11 +32,12 @@ _Given = ParamSpec("_Given")
 _titles: list[str] = []
 
 
-def drawing(draw: Callable[_Given, Axes | None]) -> Callable[_Given, Axes | None]:
+def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -> Callable[_Given, Axes | None]:
     """Give a draw function what all have in common: ``people``, ``title``, ``ax``, and nothing drawn of an empty result.
 
     Small groups are withheld from the result, its first argument, before it is drawn (`suppression.suppressed`). ``title``
-    takes the place of the one made from the result, ``ax`` of a new figure.
+    takes the place of the one made from the result, ``ax`` of a new figure. With ``draws_empty`` the function says itself
+    what it draws of an empty result.
     """
 
     plain: Callable[..., Axes | None] = draw
@@ -47,7 +48,7 @@ def drawing(draw: Callable[_Given, Axes | None]) -> Callable[_Given, Axes | None
         people, title, ax = options.pop("people", UNSAID), options.pop("title", None), options.pop("ax", None)
         result, *rest = given or (options.pop(next(iter(options))),)
         result = suppressed(result, people, of=f"charts.{draw.__name__}")
-        if has_nothing(result):
+        if has_nothing(result) and not draws_empty:
             return None
         with theme.drawn_on(ax):
             _titles.append(title or "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -76,7 +78,7 @@ def _interval(ax: Axes, place: float, ends: tuple[float, float, float], colour: 
             ax.plot(x, place, marker=arrow, color=colour, markersize=5, zorder=3)
 
 
-@drawing
+@partial(drawing, draws_empty=True)
 def draw_price_response(
     found: WhatIf, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes | None:

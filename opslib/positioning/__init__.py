@@ -1,6 +1,7 @@
 """Positioning: where our products stand in price, quality and perception, and where there is free space."""
 
 from opslib.positioning.competition import cannibalisation, rivals, substitute_groups, substitutes
+from opslib.positioning.elasticity import PriceResponse, price_response
 from opslib.positioning.gaps import attribute_gaps, demand_gaps
 from opslib.positioning.hedonic import HedonicModel, attribute_columns, going_rate, hedonic_prices
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
@@ -15,7 +16,6 @@ from opslib.positioning.price_index import (
     price_position,
     promotion_depths,
 )
-from opslib.positioning.price_response import PriceResponse, price_response
 from opslib.positioning.scenario import WhatIf, what_if
 from opslib.positioning.weeks import product_weeks
 from opslib.positioning.white_space import UnmetSearches, unmet_searches

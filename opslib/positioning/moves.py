@@ -11,7 +11,7 @@ from scipy import stats
 
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table
-from opslib.positioning.price_response import PriceResponse
+from opslib.positioning.elasticity import PriceResponse
 from opslib.positioning.scenario import WEEKS_A_MONTH, shelf_of, slope_error
 
 _POINTS = 401

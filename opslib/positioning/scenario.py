@@ -14,8 +14,8 @@ from scipy import stats
 from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics.blocks import Table, require_table_columns
+from opslib.positioning.elasticity import RECENT_WEEKS, PriceResponse
 from opslib.positioning.hedonic import OTHER, HedonicModel, going_rate
-from opslib.positioning.price_response import RECENT_WEEKS, PriceResponse
 from opslib.stats.estimates import Estimate
 
 WEEKS_A_MONTH = 365.25 / 12 / 7

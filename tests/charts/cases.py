@@ -48,7 +48,9 @@ def kpis() -> pd.DataFrame:
     })  # fmt: skip
 
 
-def claim(sentence: str, state: str, effect: Estimate | None, *, promise: float, smallest_worthwhile: float = 0.0) -> ClaimResult:
+def claim(
+    sentence: str, state: str, effect: Estimate | None, *, promise: float, smallest_worthwhile: float = 0.0
+) -> ClaimResult:
     return ClaimResult(
         claim_id="c", sentence=sentence, metric="revenue", design="experiment", state=state, qualifier="",
         page_sentence="", measured=Measured(effect=effect), grade="High", grade_reasons=(), promise=promise, smallest_worthwhile=smallest_worthwhile,

@@ -13,11 +13,11 @@ import pytest
 from opslib import charts
 from opslib.charts import theme
 from opslib.errors import ParameterError
-from opslib.privacy import suppress_small
 from opslib.segmentation import NOBODY, SEGMENTS, holdout_check, segment_migration
 from tests.charts.looking import overlaps
 from tests.charts.test_figures import cut_off
 from tests.segmentation.lifetimes import day_after, shop
+from tests.suppressing import suppress_small
 
 ORDER = [segment.name for segment in SEGMENTS]
 
@@ -87,7 +87,7 @@ def test_flows_of_all_segments(currency):
 def test_the_flow_that_cost_most_is_the_headline():
     before = pd.DataFrame({"customer_id": range(40), "segment": ["loyal"] * 30 + ["new"] * 10, "revenue_amount": 10.0})
     after = pd.DataFrame({"customer_id": range(15, 60), "segment": "new", "revenue_amount": 4.0})
-    ax = charts.draw_migration_flow(segment_migration(before, after), currency="GBP")
+    ax = charts.draw_migration_flow(segment_migration(before, after), currency="GBP", people=None)
     # 15 loyal customers with 10 each are gone: 150; 15 others fell from 10 to 4: 90
     assert readable(ax).replace("\xa0", " ") == "50 % of 'loyal' did not come back: £150 less"
     texts = [text.get_text() for text in ax.texts]

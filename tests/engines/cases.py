@@ -22,6 +22,7 @@ from opslib.metrics import METRICS, Filter, unit_moments, unit_values, with_loca
 from opslib.periods import Coverage, Period
 from opslib.positioning import (
     competition,
+    elasticity,
     gaps,
     hedonic,
     matching,
@@ -29,7 +30,6 @@ from opslib.positioning import (
     pairs,
     perception,
     price_index,
-    price_response,
     weeks,
     what_if,
     white_space,
@@ -733,8 +733,8 @@ def weekly_lines(w: World) -> ibis.Table:
 
 
 @functools.cache
-def responses_of(w: World, **choices: Any) -> price_response.PriceResponse:
-    return price_response.price_response(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
+def responses_of(w: World, **choices: Any) -> elasticity.PriceResponse:
+    return elasticity.price_response(weekly_lines(w), w.table("products"), period=TWENTY_WEEKS, **choices)
 
 
 @case("positioning.product_weeks")

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from opslib.findings.clusters import cluster_findings, drift_findings
-from opslib.privacy import suppress_small
 from opslib.segmentation import drift, segment_clusters
-from tests.findings.facts import EMPTY, NOTHING
+from tests.findings.facts import NOTHING
+from tests.suppressing import suppress_small
 
 AS_OF = date(2026, 10, 31)
 
@@ -33,7 +33,7 @@ def found():
 
 
 def test_groups_are_told_with_their_share_and_what_to_try(found):
-    whether, often, seldom = cluster_findings(found, found.segments)
+    whether, often, seldom = cluster_findings(found)
     assert "fall into 2 groups by habit" in whether.sentence
     assert "random half" in whether.caveat
     assert often.sentence.startswith("Group 1, often: 60\N{NO-BREAK SPACE}% (54–66)")
@@ -44,12 +44,12 @@ def test_groups_are_told_with_their_share_and_what_to_try(found):
 
 def test_a_group_without_anything_to_try_stays_in_the_table(found):
     nothing = replace(found, profiles=found.profiles.assign(is_distinct=found.profiles["cluster"] == 2))
-    assert [finding.key for finding in cluster_findings(nothing, found.segments)] == ["groups", "group-2"]
+    assert [finding.key for finding in cluster_findings(nothing)] == ["groups", "group-2"]
 
 
 def test_no_groups_is_a_finding():
     none = segment_clusters(_habits(gap=0.0), as_of=AS_OF, max_k=3)
-    (only,) = cluster_findings(none, none.segments)
+    (only,) = cluster_findings(none)
     assert only.key == "no-groups"
     assert "no segments beyond the rules" in only.sentence
     assert "do not name personas" in only.action
@@ -58,7 +58,7 @@ def test_no_groups_is_a_finding():
 def test_a_withheld_group_is_not_told(found):
     small = found.segments.assign(n_customers=[246, 4])
     kept = suppress_small(small, people="n_customers", dimensions=["segment"])
-    assert [finding.key for finding in cluster_findings(found, kept)] == ["groups"]
+    assert [finding.key for finding in cluster_findings(replace(found, segments=kept))] == ["groups"]
 
 
 def test_drift_is_told_only_beyond_chance(found):
@@ -72,4 +72,4 @@ def test_drift_is_told_only_beyond_chance(found):
 
 
 def test_nobody_has_no_groups_and_does_not_drift():
-    assert cluster_findings(NOTHING, EMPTY) == drift_findings(NOTHING) == ()
+    assert cluster_findings(NOTHING) == drift_findings(NOTHING) == ()

@@ -19,7 +19,7 @@ INTENTS = pd.DataFrame({
 
 
 def of_visits(intents: pd.DataFrame) -> tuple[Finding, ...]:
-    return say.findings(NO_LINES, NOBODY, intents, NOTHING, EMPTY, NOTHING, page=page())
+    return say.findings(NO_LINES, NOBODY, intents, NOTHING, NOTHING, page=page())
 
 
 def test_visits_by_hand():
@@ -48,7 +48,7 @@ def test_segments_without_customers_are_not_talked_about():
             "revenue_share": [5 / 6, 1 / 6],
         }
     )
-    found = {f.key: f for f in say.findings(coverage, sizes, EMPTY, NOTHING, EMPTY, NOTHING, page=page())}
+    found = {f.key: f for f in say.findings(coverage, sizes, EMPTY, NOTHING, NOTHING, page=page())}
     assert set(found) == {"segment-champions", "without-customer"}
     assert "16.7\xa0% of the revenue (£100) has no customer" in found["without-customer"].sentence
 
@@ -57,7 +57,7 @@ def test_those_at_risk_come_first_then_what_visits_leave_behind():
     names = ["champions", "new", "at risk"]
     sizes = pd.DataFrame({"segment": names, "n_customers": 10, "customer_share": 0.3, "revenue_amount": 9.0,
                           "revenue_share": 0.3, "mean_recency_days": 5.0, "action": "x", "department": "Buying"})  # fmt: skip
-    found = in_order(say.findings(NO_LINES, sizes, INTENTS, NOTHING, EMPTY, NOTHING, page=page()))
+    found = in_order(say.findings(NO_LINES, sizes, INTENTS, NOTHING, NOTHING, page=page()))
     assert [f.key for f in found] == ["segment-at-risk", "left-carts", "segment-new", "segment-champions"]
     assert found[0].proposes == Proposes(metric="purchase_rate", design="experiment")
 

@@ -56,7 +56,7 @@ def test_an_interval_that_holds_zero_is_said_to_be_chance():
 def test_changes_stand_apart_for_the_index():
     found = page(LINES)
     assert found["revenue-change"].estimate.value == pytest.approx(0.5)
-    assert found["revenue-change"].about == About(metric="revenue", compared="previous")
+    assert found["revenue-change"].about == About(metric="revenue", compared="previous", people=None)
     # The data begin in January: a year before was not seen.
     assert "revenue-change-year" not in found
     old = page(
