@@ -326,9 +326,7 @@ def units_gate(n_control: float, n_treated: float, *, least: int = LEAST_UNITS, 
     return Gate.check("measurable", min(n_control, n_treated) >= least, sentence)
 
 
-def from_comparison(
-    plan: Plan, comparison: RatioComparison, *, unit: str, n_days: int, **more: Any
-) -> Measured:
+def from_comparison(plan: Plan, comparison: RatioComparison, *, unit: str, n_days: int, **more: Any) -> Measured:
     """A `stats` comparison on the claim's scale, turned so that a promise is positive."""
     scaled = comparison.relative if plan.claim.scale == "relative" else comparison.absolute
     effect = towards(scaled, direction=plan.direction)

@@ -13,7 +13,16 @@ from opslib import engine
 from opslib.metrics import METRICS, unit_values
 from opslib.periods import Period, floor_date
 from opslib.proposals.designs.assignment import require_table_of
-from opslib.proposals.designs.design import Context, GateError, Plan, evaluates, health_gate, passed, relative_change
+from opslib.proposals.designs.design import (
+    Context,
+    GateError,
+    Plan,
+    evaluates,
+    health_gate,
+    passed,
+    per_of,
+    relative_change,
+)
 from opslib.proposals.results import Gate, Measured
 from opslib.proposals.schema import ElasticityDesign
 from opslib.proposals.scope import where_of
