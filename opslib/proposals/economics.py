@@ -191,7 +191,8 @@ def worth_of_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics:
 
 def _reached(proposal: Proposal, claim: ClaimResult, economics: Economics) -> tuple[float, str] | None:
     """How many of what the baseline counts are reached, and the sentence that says so; None where that is not known."""
-    per, stated = claim.measured.per, proposal.reach_unit or claim.measured.unit
+    per, unit = claim.measured.per, claim.measured.unit
+    stated = proposal.reach_unit or (per if unit == "shop" else unit)
     if per == "shop":
         return 1.0, "The change reaches everything that was measured."
     if proposal.reach is None:
