@@ -147,8 +147,10 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
     window = proposal.claims[0].window
     end = min(window.end, as_of or shop.require_coverage().last)
     period = Period(end - timedelta(days=window.period.n_days - 1), end)
+    seen = shop.coverage
+    first = seen.first if seen else period.start
     try:
-        economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period)
+        economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period, first=first)
     except NotAvailableError:
         economics = None
     priors = learned_base_rates(records_of_shop(shop.name))

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from opslib.formats import format_share
 from opslib.proposals import number_text
 from opslib.proposals.designs import Plan
-from opslib.proposals.economics import Economics, amount_per_lift, cost_of, relative_bias, relative_effect
+from opslib.proposals.economics import Economics, cost_of, relative_bias, relative_effect, worth_of_lift
 from opslib.proposals.results import ClaimResult, ProposalResult
 from opslib.proposals.schema import RANDOMISED, Proposal
 from opslib.stats.estimates import Estimate
@@ -26,7 +27,15 @@ BAND = 0.9
 WORTH_A_TEST = 0.01
 #: Distance from the base rate, in standard deviations, from which a mistake is likelier than the effect (Twyman's law).
 SURPRISING = 3.0
-FORBIDDING = ("over capacity", "over budget", "prerequisite missing", "excluded", "objection")
+#: Obstacles that forbid a launch, and when they no longer do.
+_ONCE = {
+    "over capacity": "{place} has the days", "over budget": "the budget is there",
+    "prerequisite missing": "what it depends on is there", "excluded": "what it excludes has ended",
+    "objection": "{place} agrees",
+}  # fmt: skip
+FORBIDDING = tuple(_ONCE)
+#: Shares of the shop's yearly margin from which an amount says its share, and from which it is taken for a mistake.
+TELLING, LARGE = 0.05, 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +91,8 @@ class Desirability:
         What testing more would be worth.
     recommendation : str
         launch, launch with hold-out, test first, gather data or reject.
+    once : tuple of str
+        What must be out of the way before a launch.
     sentences : tuple of str
         Why the shrunk estimate differs, the money, and the reason for the recommendation.
     """
@@ -98,6 +109,14 @@ class Desirability:
     p_net_positive: float | None = None
     downside_amount: float | None = None
     tests: tuple[TestOption, ...] = ()
+    once: tuple[str, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """The recommendation as it is told: a launch that something forbids comes once that is out of the way."""
+        if not self.recommendation.startswith("launch") or not self.once:
+            return self.recommendation
+        return f"{self.recommendation} once {' and '.join(dict.fromkeys(self.once))}"
 
 
 def desirability(
@@ -142,11 +161,12 @@ def desirability(
         shrunk=found.shrunk,
         posterior=found.posterior,
     )
-    worth = None if economics is None else amount_per_lift(proposal, claim, plans[claim.claim_id], economics)
-    if worth is None or worth <= 0:
+    lift = None if economics is None else worth_of_lift(proposal, claim, plans[claim.claim_id], economics)
+    if lift is None or lift.amount <= 0 or economics is None:
         recommendation, why = _by_verdict(result)
-        why = f"{claim.metric} has no money path here, so the verdict decides: {why}"
+        why = f"{claim.metric} cannot be turned into money here, so the verdict decides: {why}"
         return replace(believed, recommendation=recommendation, sentences=(*believed.sentences, why))
+    worth = lift.amount
     after, threshold = found.posterior, cost / worth
     tests = _tests(proposal, claim, after, worth, threshold)
     chance = after.above(threshold)
@@ -167,6 +187,13 @@ def desirability(
         f"Over the horizon it brings about {net.value:,.0f} net (90 %: {net.lower:,.0f} to {net.upper:,.0f}); the chance "
         f"that it pays is {number_text.probability(chance)}."
     )
+    share = (
+        abs(net.value) / proposal.horizon_days * 365 / economics.margin_a_year if economics.margin_a_year > 0 else 0.0
+    )
+    size = (f"That is {format_share(share)} of the shop's margin of a year.",) if share > TELLING else ()
+    if share > LARGE and not proposal.large and recommendation.startswith("launch"):
+        recommendation = "test first"
+        why = "So large an amount is likelier a mistake: check reach and baseline, and say in the file why it is right (large: ...)."
     found_in_way = [f"{item.name} ({item.place})" for item in result.obstacles if item.name in FORBIDDING]
     hindrances = (f"Not as it stands: {', '.join(found_in_way)}.",) if found_in_way else ()
     return replace(
@@ -177,7 +204,8 @@ def desirability(
         tests=tests,
         recommendation=recommendation,
         downside_amount=mean - worth * after.expected_gain(threshold),
-        sentences=(*believed.sentences, money, why, *hindrances),
+        sentences=(*believed.sentences, lift.sentence, money, *size, why, *hindrances),
+        once=tuple(_ONCE[item.name].format(place=item.place) for item in result.obstacles if item.name in FORBIDDING),
     )
 
 

@@ -1,22 +1,25 @@
-"""Unit economics: what a relative effect is worth in margin, for how many months, at which cost and error."""
+"""What a relative effect is worth: margin per order, buyer and item, months of effect, cost, and the error money takes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from scipy import stats as distributions
 
+from opslib import engine
 from opslib.errors import NotAvailableError
-from opslib.metrics import METRICS, unit_statistics, unit_values
+from opslib.formats import count_of, format_number
+from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs import Plan
 from opslib.proposals.designs.design import Table
 from opslib.proposals.results import ClaimResult
 from opslib.proposals.schema import Proposal
 from opslib.stats.estimates import Estimate
-from opslib.stats.sufficient_statistics import arms_of
+from opslib.stats.sufficient_statistics import SufficientStatistics, arms_of
 
 DAYS_A_MONTH = 365.25 / 12
 _FACTORS = {
@@ -29,24 +32,42 @@ _FACTORS = {
 }
 
 
+#: Flows of a month that reach may be stated in: unit -> metric whose denominator counts them.
+_FLOWS = {"visitor": "conversion", "session": "session_conversion", "order": "average_order_value"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Economics:
-    """What one more order, buyer or item leaves, in the shop's currency; shares 0-1."""
+    """What one more order, buyer or item leaves, in the shop's currency; shares 0-1.
+
+    Parameters
+    ----------
+    margin_share, margin_per_order, margin_per_buyer, margin_per_item : float
+        Of the period.
+    margin_a_year : float
+        Margin of the twelve months up to the period's end, or of as many as were seen, scaled to a year.
+    a_month : mapping of str to float
+        How many visitors, sessions, orders, customers and items come in a month, how many stores and regions there are.
+    """
 
     margin_share: float
     margin_per_order: float
     margin_per_buyer: float
     margin_per_item: float
+    margin_a_year: float
+    a_month: Mapping[str, float]
 
 
-def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
-    """Margin per order, buyer and item in a period.
+def economics_of(tables: Mapping[str, Table], *, period: Period, first: date) -> Economics:
+    """Margin per order, buyer and item in a period, margin of a year, and what comes in a month.
 
     Parameters
     ----------
     tables : mapping of name to table
         ``order_lines`` with ``cost_amount``.
     period : Period
+    first : date
+        First day that the data have seen.
 
     Returns
     -------
@@ -62,9 +83,7 @@ def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
             "order_lines.cost_amount", "what a further order leaves, hence what a proposal is worth"
         )
     metrics = [METRICS[name] for name in ("margin_share", "average_order_value", "items_per_order")]
-    values = unit_values(tables, metrics, unit="buyer", period=period)
-    sums = arms_of(unit_statistics(values, metrics), arm="metric")
-    margin, orders, items = (sums[metric.name] for metric in metrics)
+    margin, orders, items = (_sums(tables, metrics, period)[metric.name] for metric in metrics)
     if not (margin.d > 0 and orders.d > 0 and items.y > 0):
         raise NotAvailableError(
             "order_lines", f"what an order leaves: there is no paid order with a cost in {period.label}"
@@ -72,7 +91,31 @@ def economics_of(tables: Mapping[str, Table], *, period: Period) -> Economics:
     share = float(margin.y / margin.d)
     revenue = float(orders.y)
     order, buyer, item = (share * revenue / float(n) for n in (orders.d, orders.n, items.y))
-    return Economics(margin_share=share, margin_per_order=order, margin_per_buyer=buyer, margin_per_item=item)
+    year = Period(max(first, period.end - timedelta(days=364)), period.end)
+    gross = METRICS["gross_margin"]
+    a_year = float(_sums(tables, [gross], year)[gross.name].y) * 365 / year.n_days
+    per = DAYS_A_MONTH / period.n_days
+    a_month = {"order": orders.d * per, "customer": orders.n * per, "item": items.y * per}
+    for unit, name in _FLOWS.items():
+        metric = METRICS[name]
+        if unit not in a_month and set(metric.tables) <= set(tables):
+            a_month[unit] = _sums(tables, [metric], period)[name].d * per
+    lines = tables["order_lines"]
+    for unit in ("store", "region"):
+        if unit in lines.columns:
+            counted = engine.as_table(lines)
+            a_month[unit] = float(engine.collect(counted.aggregate(n=counted[unit].nunique()))["n"].iloc[0])
+    return Economics(
+        margin_share=share, margin_per_order=order, margin_per_buyer=buyer, margin_per_item=item,
+        margin_a_year=a_year, a_month={unit: float(n) for unit, n in a_month.items()},
+    )  # fmt: skip
+
+
+def _sums(tables: Mapping[str, Table], metrics: Sequence[Metric], period: Period) -> dict[str, SufficientStatistics]:
+    values = unit_values(
+        tables, metrics, unit="visitor" if "visitors" in metrics[0].denominator else "buyer", period=period
+    )
+    return {str(name): sums for name, sums in arms_of(unit_statistics(values, metrics), arm="metric").items()}
 
 
 def cost_of(proposal: Proposal) -> float:
@@ -98,18 +141,74 @@ def effective_months(proposal: Proposal) -> float:
     return -math.expm1(-rate * months) / rate
 
 
-def amount_per_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics: Economics) -> float | None:
-    """Money over the horizon for a relative effect of 1 in the wanted direction; None without a money path."""
-    baseline, path = claim.measured.baseline, plan.metric.money_path
-    if not path or not baseline or proposal.reach is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lift:
+    """What a relative effect of 1 is worth.
+
+    Parameters
+    ----------
+    amount : float
+        Money over the horizon, in the wanted direction.
+    sentence : str
+        The reach in the unit of the estimate, and how it was converted.
+    """
+
+    amount: float
+    sentence: str
+
+
+def worth_of_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics: Economics) -> Lift | None:
+    """Money over the horizon for a relative effect of 1: baseline x reach in its unit x margin x months of effect.
+
+    The baseline is of one visitor, order, store, ... (`Measured.per`), over ``per_days`` days where it grows with them. The
+    reach is stated in the proposal's unit; another unit is converted by what the shop counts of both in a month.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    claim : ClaimResult
+    plan : Plan
+    economics : Economics
+
+    Returns
+    -------
+    Lift or None
+        None without a money path, a baseline, or a reach that can be converted.
+    """
+    measured, path = claim.measured, plan.metric.money_path
+    name = _FACTORS.get((path or "").rpartition(" x ")[2])
+    if not measured.baseline or not measured.per or (name is None and path != "the change itself"):
         return None
-    name = _FACTORS.get(path.rpartition(" x ")[2])
-    if name is None and path != "the change itself":
+    reached = _reached(proposal, claim, economics)
+    if reached is None:
         return None
+    n, sentence = reached
     factor = 1.0 if name is None else float(getattr(economics, name))
-    # A total was counted over the whole window; the reach is a month's.
-    per_month = DAYS_A_MONTH / claim.measured.n_days if getattr(plan.metric, "is_total", False) else 1.0
-    return abs(baseline) * proposal.reach * effective_months(proposal) * factor * per_month
+    times_a_month = DAYS_A_MONTH / measured.per_days if measured.per_days else 1.0
+    amount = abs(measured.baseline) * n * times_a_month * factor * effective_months(proposal)
+    return Lift(amount=amount, sentence=sentence)
+
+
+def _reached(proposal: Proposal, claim: ClaimResult, economics: Economics) -> tuple[float, str] | None:
+    """How many of what the baseline counts are reached, and the sentence that says so; None where that is not known."""
+    per, unit = claim.measured.per, claim.measured.unit
+    stated = proposal.reach_unit or (per if unit == "shop" else unit)
+    if per == "shop":
+        return 1.0, "The change reaches everything that was measured."
+    if proposal.reach is None:
+        return None
+    often = "" if claim.measured.per_days else " a month"
+    if per == stated:
+        return proposal.reach, f"It reaches {count_of(proposal.reach, per)}{often}."
+    known = economics.a_month
+    if not known.get(per) or not known.get(stated):
+        return None
+    rate = known[per] / known[stated]
+    n = proposal.reach * rate
+    return n, (
+        f"It reaches {count_of(proposal.reach, stated)} a month, hence {count_of(n, per)}{often}: the shop counts "
+        f"{format_number(rate, step=0.001)} for each {stated}."
+    )
 
 
 def relative_bias(claim: ClaimResult) -> float:

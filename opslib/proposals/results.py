@@ -72,6 +72,12 @@ class Measured:
         In the order checked.
     baseline : float or None
         Metric of the control group (or before), in the metric's unit.
+    unit : str
+        Who varies independently ("visitor", "store"; "shop": the whole scope at once); empty where nothing was measured.
+    per : str
+        What one unit of the baseline is: ``unit`` for a total, the metric's own denominator ("order") for a ratio.
+    per_days : int or None
+        Days over which the baseline of one ``per`` was counted; None where it counts once, as one comes.
     n_control, n_treated : int
         Independent units of each side.
     n_days : int
@@ -101,6 +107,9 @@ class Measured:
     effect: Estimate | None
     gates: tuple[Gate, ...] = ()
     baseline: float | None = None
+    unit: str = ""
+    per: str = ""
+    per_days: int | None = None
     n_control: int = 0
     n_treated: int = 0
     n_days: int = 0

@@ -310,6 +310,8 @@ class Proposal(Part):
     departments: Annotated[tuple[Effort, ...], Field(strict=False)] = ()
     one_off_cost_amount: Amount = 0.0
     running_cost_amount: Annotated[float, Field(ge=0, allow_inf_nan=False, description="a month")] = 0.0
+    reach_unit: UnitOfAnalysis | None = None
+    large: Text | None = None
     reach: Annotated[float, Field(gt=0, allow_inf_nan=False, description="units of the first claim a month")] | None = (
         None
     )

@@ -80,7 +80,7 @@ def measure_clusters(plan: Plan, period: Period, clusters: pd.DataFrame, context
     adjust = "covariate" in frame.columns and len(frame) > 4
     result = compare_clusters(frame, unit=plan.metric.unit, confidence_level=plan.confidence_level, adjust=adjust)
     doubt = f"{len(frame)} {design.randomised}s are few: one unusual {design.randomised} moves it."
-    return from_comparison(plan, result, n_days=period.n_days, gates=tuple(gates), doubt=doubt)
+    return from_comparison(plan, result, unit=design.randomised, n_days=period.n_days, gates=tuple(gates), doubt=doubt)
 
 
 def _ratio(clusters: pd.DataFrame, name: str) -> pd.Series:

@@ -148,7 +148,7 @@ def measure_comparison(plan: Plan, period: Period, _: None, context: Context) ->
         f"Who is in '{design.treatment}' was not drawn by lot: they may differ in what else moves {plan.metric.name}."
     )
     bias = plan.on_scale(BIAS_SD["comparison"], baseline=result.control_value)
-    return from_comparison(plan, result, n_days=period.n_days, gates=gates, bias_sd=bias, doubt=doubt)
+    return from_comparison(plan, result, unit=plan.unit, n_days=period.n_days, gates=gates, bias_sd=bias, doubt=doubt)
 
 
 def _group_statistics(plan: Plan, context: Context, period: Period, group: str) -> SufficientStatistics:

@@ -326,7 +326,7 @@ def units_gate(n_control: float, n_treated: float, *, least: int = LEAST_UNITS, 
     return Gate.check("measurable", min(n_control, n_treated) >= least, sentence)
 
 
-def from_comparison(plan: Plan, comparison: RatioComparison, *, n_days: int, **more: Any) -> Measured:
+def from_comparison(plan: Plan, comparison: RatioComparison, *, unit: str, n_days: int, **more: Any) -> Measured:
     """A `stats` comparison on the claim's scale, turned so that a promise is positive."""
     scaled = comparison.relative if plan.claim.scale == "relative" else comparison.absolute
     effect = towards(scaled, direction=plan.direction)
@@ -336,11 +336,42 @@ def from_comparison(plan: Plan, comparison: RatioComparison, *, n_days: int, **m
         n_control=comparison.n_control,
         n_treated=comparison.n_treated,
         n_days=n_days,
+        **per_of(plan, unit=unit, n_days=n_days),
         variation=_variation(comparison),
         p_value=comparison.p_value,
         df=comparison.df,
         **more,
     )
+
+
+#: Units that are there all the time, so that what they bring grows with the days; the others come, and count once.
+STANDING = ("customer", "product", "store", "region", "market", "shop")
+#: What one unit of a measure is, where it divides a metric.
+_PER = {
+    "visitors": "visitor", "visits": "session", "sessions": "session", "orders": "order", "units_sold": "item",
+    "customers": "customer", "buying_customers": "customer", "checkout_visits": "checkout",
+}  # fmt: skip
+
+
+def per_of(plan: Plan, *, unit: str, n_days: int) -> dict[str, Any]:
+    """What a baseline counts one of, and over how many days, as `Measured` carries it.
+
+    Parameters
+    ----------
+    plan : Plan
+    unit : str
+        Who varies independently.
+    n_days : int
+        Days over which a total of one unit was counted.
+
+    Returns
+    -------
+    dict
+        ``unit``, ``per`` and ``per_days``.
+    """
+    if plan.metric.is_total:
+        return {"unit": unit, "per": unit, "per_days": n_days if unit in STANDING else None}
+    return {"unit": unit, "per": _PER.get(getattr(plan.metric, "denominator", ""), unit), "per_days": None}
 
 
 def days_of(

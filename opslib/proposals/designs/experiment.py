@@ -161,6 +161,7 @@ def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Conte
     measured = from_comparison(
         plan,
         result,
+        unit=design.randomised,
         n_days=period.n_days,
         gates=gates,
         is_conflicting=_is_conflicting(sums.statistics, plan),

@@ -11,7 +11,7 @@ import pandas as pd
 from opslib.errors import DesignError
 from opslib.periods import Period
 from opslib.proposals.designs.assignment import rollout_units
-from opslib.proposals.designs.design import Context, GateError, Plan, days_of, evaluates, health_gate, passed
+from opslib.proposals.designs.design import Context, GateError, Plan, days_of, evaluates, health_gate, passed, per_of
 from opslib.proposals.designs.selection import selection_gate, worst_gate
 from opslib.proposals.results import Gate, GateName, Measured
 from opslib.proposals.schema import BeforeAfterDesign, RolloutDesign
@@ -75,6 +75,7 @@ def measure_before_after(plan: Plan, period: Period, _: None, context: Context) 
         effect=towards(effect, direction=plan.direction),
         gates=(*gates, *_warnings(found.warnings, "enough history"), *chosen),
         baseline=baseline,
+        **per_of(plan, unit="shop", n_days=1),
         n_control=found.n_windows,
         n_treated=1,
         n_days=period.n_days,
@@ -107,7 +108,7 @@ def measure_rollout(plan: Plan, period: Period, _: None, context: Context) -> Me
     design = plan.claim.design
     assert isinstance(design, RolloutDesign)
     gates = passed(health_gate(plan, context, period))
-    panel = _panel(plan, design, period, context)
+    panel, unit = _panel(plan, design, period, context)
     passed(*gates, *_chosen_for_their_bad_days(panel, plan))
     effect, p_value, warnings, sizes, df = _estimated(panel, design, plan)
     before = panel[panel["treated_from"].isna() | (panel["period"] < panel["treated_from"])]
@@ -116,6 +117,7 @@ def measure_rollout(plan: Plan, period: Period, _: None, context: Context) -> Me
         effect=towards(effect, direction=plan.direction),
         gates=(*gates, *_warnings(warnings, "clustered unit known")),
         baseline=baseline,
+        **per_of(plan, unit=unit, n_days=WEEK),
         n_control=sizes[0],
         n_treated=sizes[1],
         n_days=period.n_days,
@@ -159,8 +161,8 @@ def _estimated(
     return collapsed.effect, collapsed.p_value, collapsed.warnings, sizes, collapsed.df
 
 
-def _panel(plan: Plan, design: RolloutDesign, period: Period, context: Context) -> pd.DataFrame:
-    """One row a unit and week: unit, period (number of the week), value, treated_from (number, missing = never).
+def _panel(plan: Plan, design: RolloutDesign, period: Period, context: Context) -> tuple[pd.DataFrame, str]:
+    """What a unit is (store, region, ...), and one row a unit and week: unit, period (number of the week), value, treated_from (number, missing = never).
 
     Weeks from the first start up to the window do not count, nor does a unit's week in which its own treatment began
     midway. A week's total is scaled up to seven days where some were not observed.
@@ -168,7 +170,8 @@ def _panel(plan: Plan, design: RolloutDesign, period: Period, context: Context) 
     units = rollout_units(context.tables, design)
     first = units["treated_from"].min().date()
     whole = Period(first - timedelta(days=design.history_days // WEEK * WEEK), period.end)
-    days = days_of([plan], context, whole, plan.claim.scope, by=str(units["unit"].iloc[0]))
+    unit = str(units["unit"].iloc[0])
+    days = days_of([plan], context, whole, plan.claim.scope, by=unit)
     days = days[days["unit_id"].isin(units["unit_id"])]
     days = days.assign(period=(days["day"] - pd.Timestamp(whole.start)).dt.days // WEEK)
     sums = _weeks(days[days["period"] < whole.n_days // WEEK], plan)
@@ -179,14 +182,8 @@ def _panel(plan: Plan, design: RolloutDesign, period: Period, context: Context) 
     offsets = (units["treated_from"] - pd.Timestamp(whole.start)).dt.days
     begun = sums["unit_id"].map(dict(zip(units["unit_id"], offsets / WEEK, strict=True)))
     is_partly = (sums["period"] < begun) & (begun < sums["period"] + 1)
-    return pd.DataFrame(
-        {
-            "unit": sums["unit_id"],
-            "period": sums["period"],
-            "value": sums["value"].where(~is_partly),
-            "treated_from": np.ceil(begun),
-        }
-    )
+    panel = {"unit": sums["unit_id"], "period": sums["period"], "value": sums["value"].where(~is_partly)}
+    return pd.DataFrame({**panel, "treated_from": np.ceil(begun)}), unit
 
 
 def _weeks(days: pd.DataFrame, plan: Plan) -> pd.DataFrame:

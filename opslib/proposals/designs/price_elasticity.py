@@ -13,7 +13,16 @@ from opslib import engine
 from opslib.metrics import METRICS, unit_values
 from opslib.periods import Period, floor_date
 from opslib.proposals.designs.assignment import require_table_of
-from opslib.proposals.designs.design import Context, GateError, Plan, evaluates, health_gate, passed, relative_change
+from opslib.proposals.designs.design import (
+    Context,
+    GateError,
+    Plan,
+    evaluates,
+    health_gate,
+    passed,
+    per_of,
+    relative_change,
+)
 from opslib.proposals.results import Gate, Measured
 from opslib.proposals.schema import ElasticityDesign
 from opslib.proposals.scope import where_of
@@ -57,6 +66,7 @@ def measure_price_response(plan: Plan, period: Period, _: None, context: Context
         n_treated=found.n_clusters,
         n_days=period.n_days,
         baseline=float(rows["outcome"].mean()),
+        **per_of(plan, unit="product", n_days=7),
         bias_sd=BIAS_SD,
         is_confounded="followed" in found.warnings,
         doubt=f"Prices were not moved by lot: what moved them may have moved sales as well. It reads sales from {period.start} "
