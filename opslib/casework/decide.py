@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from opslib.casework.files import records_of_shop
-from opslib.casework.judge import open_casework, own_metrics, weigh
+from opslib.casework.judge import base_rates, open_casework, own_metrics, weigh
 from opslib.errors import ProposalError
 from opslib.formats import format_date
 from opslib.metrics import Metric
@@ -190,9 +190,8 @@ def followed(shop: Shop, proposal_id: str, *, on: date) -> dict[str, Any]:
     plan = plans_of(proposal, own=data.own_metrics)[decision["claim"]]
     estimate, bias_sd = measured_follow_up(proposal, plan, context=data.context)
     assert plan.claim.follow_up is not None
-    payload = follow_up_payload(
-        decision, estimate, design=plan.claim.follow_up.design, bias_sd=bias_sd, prior=prior_of(decision["design"])
-    )
+    prior = base_rates(shop, proposal, on=on).get(decision["design"]) or prior_of(decision["design"])
+    payload = follow_up_payload(decision, estimate, design=plan.claim.follow_up.design, bias_sd=bias_sd, prior=prior)
     return {
         **payload,
         "on": on.isoformat(),

@@ -14,7 +14,7 @@ from opslib.periods import Period
 from opslib.proposals.desirability import Desirability, desirability, stated_base_rate
 from opslib.proposals.economics import economics_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposal, evaluate_proposals, plans_of
-from opslib.proposals.follow_up import learned_base_rates
+from opslib.proposals.follow_up import learned_base_rates, recorded_day
 from opslib.proposals.ledger import Record
 from opslib.proposals.preregistration import FrozenRecord, first_freezes
 from opslib.proposals.results import ProposalResult
@@ -22,6 +22,7 @@ from opslib.proposals.schema import Fixed, Proposal
 from opslib.shop.checks import known_violations
 from opslib.shop.opening import Shop
 from opslib.shop.root import proposals_of
+from opslib.stats.shrinkage import Mixture
 
 #: Metrics of one step of a visit: an effect on them is local, as one on a scope or on some places only.
 STEP_METRICS = ("checkout_completion", "add_to_cart_rate", "search_success", "zero_result_rate", "bounce_rate")
@@ -153,13 +154,31 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
         economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period, first=first)
     except NotAvailableError:
         economics = None
-    priors = learned_base_rates(records_of_shop(shop.name))
-    sd = stated_sd(shop, proposal)
-    if sd is not None:
-        priors |= {claim.design.kind: stated_base_rate(sd) for claim in proposal.claims}
-    plans = plans_of(proposal, own=own_metrics(shop))
+    plans, priors = plans_of(proposal, own=own_metrics(shop)), base_rates(shop, proposal, on=as_of)
     found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
+
+
+def base_rates(shop: Shop, proposal: Proposal, *, on: date | None = None) -> dict[str, Mixture]:
+    """Base rates of a proposal's designs, the same for its page, the index, its decision and its follow-up.
+
+    Parameters
+    ----------
+    shop : Shop
+    proposal : Proposal
+    on : date or None
+        Later records of the ledger are not looked at; all are unless given.
+
+    Returns
+    -------
+    dict of design to Mixture
+        What ``shop.yml`` states comes before what the ledger has taught; a design without either has the stated rate of
+        its kind (`desirability.prior_of`).
+    """
+    records = [r for r in records_of_shop(shop.name) if on is None or recorded_day(r) <= on]
+    sd = stated_sd(shop, proposal)
+    stated = {} if sd is None else {claim.design.kind: stated_base_rate(sd) for claim in proposal.claims}
+    return learned_base_rates(records) | stated
 
 
 def judge(shop: Shop, ids: Sequence[str] = ()) -> tuple[tuple[Proposal, ...], tuple[ProposalResult, ...]]:

@@ -33,7 +33,7 @@ _FACTORS = {
 
 
 #: Flows of a month that reach may be stated in: unit -> metric whose denominator counts them.
-_FLOWS = {"visitor": "conversion", "session": "session_conversion", "order": "average_order_value"}
+_FLOWS = {"visitor": "conversion", "session": "session_conversion", "checkout": "checkout_completion"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,8 @@ def economics_of(tables: Mapping[str, Table], *, period: Period, first: date) ->
     a_month = {"order": orders.d * per, "customer": orders.n * per, "item": items.y * per}
     for unit, name in _FLOWS.items():
         metric = METRICS[name]
-        if unit not in a_month and set(metric.tables) <= set(tables):
-            a_month[unit] = _sums(tables, [metric], period)[name].d * per
+        if set(metric.tables) <= set(tables):
+            a_month[unit] = _sums(tables, [metric], period, unit=metric.unit_of_analysis)[name].d * per
     lines = tables["order_lines"]
     for unit in ("store", "region"):
         if unit in lines.columns:
@@ -111,11 +111,11 @@ def economics_of(tables: Mapping[str, Table], *, period: Period, first: date) ->
     )  # fmt: skip
 
 
-def _sums(tables: Mapping[str, Table], metrics: Sequence[Metric], period: Period) -> dict[str, SufficientStatistics]:
-    values = unit_values(
-        tables, metrics, unit="visitor" if "visitors" in metrics[0].denominator else "buyer", period=period
-    )
-    return {str(name): sums for name, sums in arms_of(unit_statistics(values, metrics), arm="metric").items()}
+def _sums(
+    tables: Mapping[str, Table], metrics: Sequence[Metric], period: Period, *, unit: str = "buyer"
+) -> dict[str, SufficientStatistics]:
+    found = arms_of(unit_statistics(unit_values(tables, metrics, unit=unit, period=period), metrics), arm="metric")
+    return {str(name): sums for name, sums in found.items()}
 
 
 def cost_of(proposal: Proposal) -> float:

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from opslib.errors import NotAvailableError
+from opslib.metrics import METRICS
 from opslib.periods import Period
 from opslib.proposals.desirability import OTHER_LIFTS, SITE_LIFTS, Desirability, desirability, prior_of
-from opslib.proposals.economics import Economics, amount_per_lift, cost_of, economics_of, effective_months
+from opslib.proposals.economics import Economics, cost_of, economics_of, effective_months, worth_of_lift
 from opslib.proposals.evaluate import plans_of
 from opslib.proposals.results import Measured, ProposalResult
 from opslib.proposals.schema import Proposal
@@ -21,7 +22,10 @@ from opslib.stats.estimates import Estimate
 from opslib.stats.shrinkage import Mixture
 from tests.proposals.planted import proposal
 
-ECONOMICS = Economics(margin_share=0.4, margin_per_order=8.0, margin_per_buyer=10.0, margin_per_item=4.0)
+ECONOMICS = Economics(
+    margin_share=0.4, margin_per_order=8.0, margin_per_buyer=10.0, margin_per_item=4.0, margin_a_year=1e7,
+    a_month={"visitor": 4_000.0, "order": 1_000.0, "customer": 800.0, "item": 2_000.0, "store": 16.0},
+)  # fmt: skip
 YEAR_MONTHS = 365 / (365.25 / 12)
 #: A shop whose changes are larger than the public base rate.
 WIDE = Mixture(weights=(1.0,), means=(0.0,), sds=(0.1,))
@@ -42,7 +46,17 @@ def _result(value: float, error: float, *, given: Proposal, **more: object) -> P
         std_error=error,
     )
     measured = replace(
-        Measured(effect=effect, baseline=0.1, n_control=10_000, n_treated=10_000, n_days=28, variation=9.0), **more
+        Measured(
+            effect=effect,
+            baseline=0.1,
+            unit="visitor",
+            per="visitor",
+            n_control=10_000,
+            n_treated=10_000,
+            n_days=28,
+            variation=9.0,
+        ),
+        **more,
     )  # type: ignore[arg-type]
     claims = tuple(judge_claim(c, measured, is_frozen=True, launch=given.start) for c in given.claims)
     state, qualifier = overall(claims, [])
@@ -81,12 +95,59 @@ def test_money_by_hand() -> None:
     # 10,000 visitors a month x .1 conversion x 10 a buyer x 11.99 months: 119,918 for a lift of 100 %.
     given = _given()
     result = _result(0.05, 0.02, given=given)
-    worth = amount_per_lift(given, result.claims[0], plans_of(given)["c1"], ECONOMICS)
+    worth = worth_of_lift(given, result.claims[0], plans_of(given)["c1"], ECONOMICS).amount  # type: ignore[union-attr]
     assert worth == pytest.approx(10_000 * 0.1 * 10 * YEAR_MONTHS)
     found = _desirable(0.05, 0.02)
     # Normal prior sd .1, error .02: the mean keeps 1/(1 + .04) of .05.
     assert found.shrunk.value == pytest.approx(0.05 / 1.04)  # type: ignore[union-attr]
     assert found.net.value == pytest.approx(worth * 0.05 / 1.04 - 1_000)  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize(
+    ("measured", "reach", "reach_unit", "monthly", "said"),
+    [
+        # 16 stores with 1.65 orders a week each: 16 x 1.65 x 30.4375 / 7 = 114.8 orders a month.
+        ({"baseline": 1.65, "unit": "store", "per": "store", "per_days": 7}, 16, None, 114.793, "16 stores"),
+        # The same orders, counted over a test of 112 days.
+        ({"baseline": 26.4, "unit": "store", "per": "store", "per_days": 112}, 16, None, 114.793, "16 stores"),
+        # 3.7714 orders a day of the whole shop.
+        ({"baseline": 3.77143, "unit": "shop", "per": "shop", "per_days": 1}, 16, "store", 114.793, "everything"),
+        # One order in four visitors: 1,400 visitors bring 350 orders a month.
+        ({"baseline": 1.0, "unit": "visitor", "per": "order"}, 1_400, None, 350.0, "hence 350 orders a month"),
+        # Nobody counts regions here, so nothing is converted.
+        ({"baseline": 1.0, "unit": "region", "per": "order"}, 3, None, None, ""),
+    ],
+)
+def test_one_truth_is_worth_the_same_by_whatever_unit_it_was_measured(
+    measured: dict[str, object], reach: float, reach_unit: str | None, monthly: float | None, said: str
+) -> None:
+    given = _given(reach=float(reach), reach_unit=reach_unit)
+    plan = replace(plans_of(given)["c1"], metric=METRICS["orders"])
+    lift = worth_of_lift(given, _result(0.05, 0.02, given=given, **measured).claims[0], plan, ECONOMICS)
+    if monthly is None:
+        assert lift is None
+        return
+    assert lift.amount == pytest.approx(monthly * 8.0 * YEAR_MONTHS, rel=1e-4)  # type: ignore[union-attr]
+    assert said in lift.sentence.replace("\xa0", " ")  # type: ignore[union-attr]
+
+
+def test_a_large_amount_says_its_share_and_is_tested_first_until_the_file_says_why() -> None:
+    # .15 / 1.01 of 119,918 less 1,000 is a net gain of 16,810 a year: 56.0 % of a margin of 30,000.
+    small_shop = replace(ECONOMICS, margin_a_year=30_000.0)
+    found = _desirable(0.15, 0.01, economics=small_shop)
+    assert found.recommendation == "test first"
+    assert any("56\xa0%" in text and "margin of a year" in text for text in found.sentences)
+    assert any("likelier a mistake" in text for text in found.sentences)
+    said = _desirable(0.15, 0.01, economics=small_shop, given=_given(large="A wholesale channel doubles the shop."))
+    assert said.recommendation == "launch"
+    assert not any("margin of a year" in text for text in _desirable(0.15, 0.01).sentences)  # .2 % of ten million
+
+
+def test_a_launch_that_something_forbids_comes_once_it_is_out_of_the_way() -> None:
+    assert _desirable(0.15, 0.01).advice == "launch"
+    stopped = replace(_desirable(0.15, 0.01), once=("Logistics agrees", "the budget is there", "the budget is there"))
+    assert stopped.advice == "launch once Logistics agrees and the budget is there"
+    assert replace(stopped, recommendation="reject").advice == "reject"
 
 
 def test_decay_and_running_cost() -> None:
@@ -158,7 +219,7 @@ def test_bias_variance_widens_what_is_believed() -> None:
 def test_without_costs_or_money_path_the_verdict_decides() -> None:
     found = _desirable(0.15, 0.01, economics=None)
     assert (found.net, found.recommendation) == (None, "launch with hold-out")
-    assert "no money path here" in found.sentences[-1]
+    assert "cannot be turned into money here" in found.sentences[-1]
 
 
 def test_a_failed_gate_recommends_mending_it() -> None:
@@ -191,14 +252,21 @@ def test_economics_by_hand() -> None:
             "status": "paid",
         }
     )
-    found = economics_of({"order_lines": lines}, period=Period(date(2026, 3, 1), date(2026, 3, 31)))
+    found = economics_of(
+        {"order_lines": lines}, period=Period(date(2026, 3, 1), date(2026, 3, 31)), first=date(2026, 3, 1)
+    )
     # Revenue 100, cost 50: half is margin. Three orders, two buyers, five items.
     assert (found.margin_share, found.margin_per_buyer) == (0.5, 25.0)
     assert found.margin_per_order == pytest.approx(50 / 3)
     assert found.margin_per_item == 10.0
+    # 31 days of data hold a margin of 50: 588.71 a year; three orders are 2.946 in a month of 30.4375 days.
+    assert found.margin_a_year == pytest.approx(50 * 365 / 31)
+    assert found.a_month["order"] == pytest.approx(3 * 30.4375 / 31)
     with pytest.raises(NotAvailableError, match="cost_amount"):
         economics_of(
-            {"order_lines": lines.drop(columns="cost_amount")}, period=Period(date(2026, 3, 1), date(2026, 3, 2))
+            {"order_lines": lines.drop(columns="cost_amount")},
+            period=Period(date(2026, 3, 1), date(2026, 3, 2)),
+            first=date(2026, 3, 1),
         )
 
 

@@ -66,7 +66,6 @@ def measure_price_response(plan: Plan, period: Period, _: None, context: Context
         n_treated=found.n_clusters,
         n_days=period.n_days,
         baseline=float(rows["outcome"].mean()),
-        **per_of(plan, unit="product", n_days=7),
         bias_sd=BIAS_SD,
         is_confounded="followed" in found.warnings,
         doubt=f"Prices were not moved by lot: what moved them may have moved sales as well. It reads sales from {period.start} "
