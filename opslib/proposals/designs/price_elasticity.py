@@ -20,7 +20,6 @@ from opslib.proposals.designs.design import (
     evaluates,
     health_gate,
     passed,
-    per_of,
     relative_change,
 )
 from opslib.proposals.results import Gate, Measured
