@@ -289,7 +289,7 @@ _PATTERNS = tuple(
 )
 #: The same in forms that every engine reads: e-mail (also written out), links, long numbers with their separators.
 _NAMING = (
-    "[^ @]+ ?(@|[(][aA][tT][)]|[[][aA][tT][]]) ?[^ @]+([(. ]+[dD][oO][tT][). ]+[a-zA-Z]+)?",
+    "[^ @]+ ?(@|[(][aA][tT][)]) ?[^ @]+([(. ]+[dD][oO][tT][). ]+[a-zA-Z]+)?",
     "([hH][tT][tT][pP][sS]?://|[wW][wW][wW][.])[^ ]*",
     "[a-zA-Z]{0,5}[-_#+(]?[0-9][0-9 ()./_-]{4,30}[0-9]",
 )

@@ -85,7 +85,7 @@ def draw_white_space(
         ISO code.
     """
     if "price_band" not in gaps:
-        drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0)
+        drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0, people=None)
         assert drawn is not None  # there are rows
         return drawn
     require_for_chart(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
