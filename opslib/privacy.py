@@ -80,7 +80,7 @@ class Suppression:
             The same rows; measures as float where one was suppressed.
         """
         require_columns(frame.columns, self.dimensions, "suppression")
-        hidden = np.array([cell in self.cells for cell in _cells(frame, self.dimensions)], dtype=bool)
+        hidden = np.array([cell in self.cells for cell in cells_of(frame, self.dimensions)], dtype=bool)
         measures = [
             name for name in frame.columns if hidden.any() and name not in (*self.dimensions, *kept, SUPPRESSED)
         ]
@@ -139,7 +139,7 @@ def plan_suppression(
     """
     dimensions = tuple(dimensions)
     require_columns(frame.columns, (*dimensions, people), "suppression")
-    cells = _cells(frame, dimensions)
+    cells = cells_of(frame, dimensions)
     counts = frame[people].astype("float64").to_numpy()
     if len(set(cells)) < len(cells):
         raise ParameterError(f"suppression: {dimensions}: a cell appears twice; aggregate to one row a cell first")
@@ -192,7 +192,7 @@ def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = M
     return merged
 
 
-def _cells(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Group]:
+def cells_of(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Group]:
     return list(frame[list(dimensions)].itertuples(index=False, name=None))
 
 

@@ -10,12 +10,13 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
+from numbers import Real
 from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
 
 from opslib.errors import ParameterError
-from opslib.privacy import MINIMUM, SUPPRESSED, Group, Suppression, plan_suppression, redact
+from opslib.privacy import MINIMUM, SUPPRESSED, Group, Suppression, cells_of, plan_suppression, redact
 
 Result = TypeVar("Result")
 _Given = ParamSpec("_Given")
@@ -189,9 +190,10 @@ def suppressed(result: Result, people: Said = UNSAID, *, of: str = "this result"
         if said is not UNSAID:
             return _cut(result, said) if said else result  # type: ignore[return-value]
     elif is_dataclass(result) and not isinstance(result, type):
-        frames = {part.name: getattr(result, part.name) for part in fields(result)}
-        known = {name: suppressed(frame) for name, frame in frames.items() if _says(frame)}
-        if known or all(frame.empty for frame in frames.values() if isinstance(frame, pd.DataFrame)):
+        values = {part.name: getattr(result, part.name) for part in fields(result)}
+        frames = [value for value in values.values() if isinstance(value, pd.DataFrame)]
+        known = {name: suppressed(value) for name, value in values.items() if _says(value)}
+        if known or (frames and all(frame.empty for frame in frames)):
             return replace(result, **known)
     if _page.is_strict:
         raise ParameterError(
@@ -212,11 +214,11 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
         raise ParameterError(f"people: rows are named by {', '.join(people.by)}, and the table has no '{missing[0]}'")
     earlier, sides = _earlier(frame, people.by), [people.count] if isinstance(people.count, str) else [*people.count]
     if SUPPRESSED in frame.columns:
-        gone = frozenset(_cells(frame[frame[SUPPRESSED].astype(bool)], people.by))
+        gone = frozenset(cells_of(frame[frame[SUPPRESSED].astype(bool)], people.by))
     elif set(sides) <= set(frame.columns):
         sizes = frame[[*people.by, *sides]].fillna(dict.fromkeys(sides, 0))
         is_small = ((sizes[sides] > 0) & (sizes[sides] < _page.minimum)).any(axis=1)
-        gone, more = frozenset(), frozenset(_cells(frame[earlier | is_small], people.by))
+        gone, more = frozenset(), frozenset(cells_of(frame[earlier | is_small], people.by))
         while people.adds_up and more != gone:  # what one side takes along, another may have to close again
             gone = more
             plans = [
@@ -232,7 +234,7 @@ def _cut(frame: pd.DataFrame, people: People) -> pd.DataFrame:
             f"people: the table has no column '{sides[0]}', and no table before it had the sizes of these groups; "
             "show their sizes first"
         )
-    gone |= frozenset(_cells(frame[earlier], people.by))
+    gone |= frozenset(cells_of(frame[earlier], people.by))
     _page.suppressed[people.by] = _page.suppressed.get(people.by, frozenset()) | gone
     shown = Suppression(dimensions=people.by, cells=gone).apply(frame, kept=people.follows)
     for name in (name for name in people.by if shown[SUPPRESSED].any() and pd.api.types.is_string_dtype(shown[name])):
@@ -247,12 +249,8 @@ def _earlier(frame: pd.DataFrame, by: tuple[str, ...]) -> pd.Series:
     hidden = pd.Series(False, index=frame.index)
     for columns, cells in _page.suppressed.items():
         if set(columns) <= set(by):
-            hidden |= pd.Series([cell in cells for cell in _cells(frame, columns)], index=frame.index, dtype=bool)
+            hidden |= pd.Series([cell in cells for cell in cells_of(frame, columns)], index=frame.index, dtype=bool)
     return hidden
-
-
-def _cells(frame: pd.DataFrame, by: tuple[str, ...]) -> list[Group]:
-    return list(frame[list(by)].itertuples(index=False, name=None))
 
 
 def is_few(people: int | Mapping[str, int] | Unsaid | None, *, scope: Iterable[tuple[str, str]] = ()) -> bool:
@@ -269,7 +267,7 @@ def is_few(people: int | Mapping[str, int] | Unsaid | None, *, scope: Iterable[t
     -------
     bool
     """
-    counts = people.values() if isinstance(people, Mapping) else [people] if isinstance(people, int) else []
+    counts = people.values() if isinstance(people, Mapping) else [people] if isinstance(people, Real) else []
     named = dict(scope)
     hidden = any(
         set(columns) <= set(named) and tuple(named[column] for column in columns) in {tuple(map(str, c)) for c in cells}

@@ -53,14 +53,18 @@ def draw_unmet_searches(
     theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
     left = len(themes) - len(shown)
     names = ", ".join(shown["theme"].head(3))
-    what = f"{currency} a month if met, with 95 % intervals" if has_money else "visits a month that search in vain"
+    what = f"{currency} a month if met, with 95 % intervals" if has_money else "visits a month whose search failed"
     more = f"; {left} smaller themes left out" if left else ""
     first = _worth_words(shown.iloc[0], currency) if len(shown) and has_money else ""
     return finish(
         ax,
-        title=(f"Looked for in vain most: {names}" if len(shown) else "No theme is looked for in vain often enough"),
+        title=(
+            f"Searched most without success: {names}"
+            if len(shown)
+            else "No theme is searched without success often enough"
+        ),
         subtitle=f"{what}; right: visits a month; blue: likely among the best three{more}",
-        alt=f"{formats.count_of(len(shown), 'theme')} of searches in vain, most first: {names or 'none'}. {first}",
+        alt=f"{formats.count_of(len(shown), 'theme')} of searches without success, most first: {names or 'none'}. {first}",
     )
 
 

@@ -12,6 +12,9 @@ from opslib.cli.common import complete_shops, open_with_progress
 from opslib.errors import ParameterError, nearest
 from opslib.shop.root import project_root
 
+#: One column of ids fits into memory up to here.
+MOST_CUSTOMERS = 50_000_000
+
 segment_app = typer.Typer(help="Take the customers of a segment out of the shop.", no_args_is_help=True)
 
 
@@ -74,7 +77,7 @@ def export(
     else:
         scores = rfm_scores(known.filter(known["ordered_on"] >= period.start), as_of=period.end, bins=bins)
     chosen = scores.filter(scores["segment"] == segment).select("customer_id").order_by("customer_id")
-    ids = engine.collect(chosen)
+    ids = engine.collect(chosen, max_rows=MOST_CUSTOMERS)
     entry = {"segment": segment, "model": model, "start": f"{period.start}", "end": f"{period.end}", "bins": bins}
     with output_lock(report):
         write_whole(target, ids.to_csv(index=False), mode=0o600)

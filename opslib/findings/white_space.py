@@ -28,7 +28,7 @@ def unmet_findings(unmet: UnmetSearches, *, currency: str) -> tuple[Finding, ...
         kind="estimated",
         section="unmet-searches",
         estimate=unmet.unmet_share,
-        sentence=f"{format_estimate(unmet.unmet_share)} of searches are in vain: no result, or one that is clicked clearly "
+        sentence=f"{format_estimate(unmet.unmet_share)} of searches fail: no result, or one that is clicked clearly "
         "less than others" + (f"; {count_of(n_more, 'more theme')} beside those named here." if n_more else "."),
         caveat="Some fail because the word is misspelt or unknown to the search, not because nothing is offered.",
         about=About(people=None),
@@ -43,7 +43,7 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
     worth = None
     money = "its worth cannot be told: orders do not name the visit they came from"
     if value is not None:
-        method = "visits in vain x value of a visit that found; draws"
+        method = "visits whose search failed x value of a visit that found; draws"
         worth = estimate_of(row, "worth_amount", n=row["n_visits"], unit=f"{currency}/month", method=method)
         kind = "margin" if unmet.is_margin else "revenue"
         money = f"meeting it is worth about {format_estimate(worth)} of {kind}"
@@ -53,7 +53,7 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         key=f"unmet-{place}",
         kind="estimated",
         section="unmet-searches",
-        sentence=f"“{name}” was looked for in vain in {count_of(int(row['n_visits']), 'visit')}; {money} "
+        sentence=f"{count_of(int(row['n_visits']), 'visit')} searched for “{name}” without success; {money} "
         f"(among the best three themes with a chance of {probability(float(row['top_three_share']))}).",
         estimate=worth,
         worth=worth,
@@ -65,7 +65,7 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         department="Technology" if n_ours else "Buying",
         caveat="Assumes that a visit which failed would bring, if met, what visits that found something bring beyond what "
         "failing ones buy anyway; the two may differ in other ways.",
-        about=About(people=None),
+        about=About(people=int(row["n_people"])),
     )
 
 

@@ -50,13 +50,13 @@ class UnmetSearches:
     Parameters
     ----------
     themes : pandas.DataFrame
-        theme (its most typed query), query (the others, most typed first), n_queries, n_visits (that searched in vain), n_people (behind them),
+        theme (its most typed query), query (the others, most typed first), n_queries, n_visits (whose search failed), n_people (behind them),
         n_without_result (of those, to no result at all), n_products (of ours whose name
         has all words that half of the theme's searches share: then search may be at fault, not the offer), visits_per_month (beyond what clicks show as met), worth_amount, worth_amount_lower,
         worth_amount_upper (a month; missing where ``visit_value`` is), top_three_share (chance of being among the best three).
         Best first.
     unmet_share : Estimate
-        Share of searches in vain (no result, and nothing found by another search of the visit), or of a query that is clicked
+        Share of searches that failed (no result, and nothing found by another search of the visit), or of a query that is clicked
         clearly less than others; searches as units.
     visit_value : Estimate or None
         What a visit that found what it searched for brings beyond one that did not; None where orders name no visit.

@@ -239,7 +239,7 @@ def _ends(result: ClaimResult, relative: bool) -> str:
         chance = f" (the chance that it is at least that is {number_text.probability(result.p_promise)})"
     return {
         "harmful": "It did harm.",
-        "confirmed": "The whole interval reaches the promise.",
+        "confirmed": "Even the low end of the interval keeps the promise.",
         "supported": f"The direction is shown; the promised size is neither shown nor excluded{chance}.",
         "partly": "It helps, and by less than promised.",
         "refuted": f"The promise is excluded, and {least} is not shown.",

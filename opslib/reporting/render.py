@@ -148,7 +148,7 @@ def render_page(
 
 
 def _placed(findings: Sequence[dict[str, Any]], anchors: Sequence[str]) -> list[dict[str, Any]]:
-    """Findings with the id under which the index finds each, unless an earlier one has it; no section is named in vain."""
+    """Findings with the id under which the index finds each, unless an earlier one has it; a section that is not on the page is not named."""
     placed, taken = [], set()
     for item in findings:
         wanted, anchor = item.get("section") or "", finding_anchor(item["key"])

@@ -1,4 +1,4 @@
-"""Sentences about matches, searches in vain, and demand against offer."""
+"""Sentences about matches, searches that failed, and demand against offer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.findings.facts import EMPTY, NOTHING
 
 VALUE = Estimate(value=2.0, lower=1.0, upper=3.0, n=500, unit="GBP", method="by hand", std_error=0.5)
 THEMES = pd.DataFrame({
-    "theme": ["air fryer", "desk jo@example.org", "rug"], "n_visits": [300, 120, 90], "n_products": [0, 4, 0],
+    "theme": ["air fryer", "desk jo@example.org", "rug"], "n_visits": [300, 120, 90], "n_people": [280, 100, 80], "n_products": [0, 4, 0],
     "worth_amount": [50.0, 20.0, 9.0], "worth_amount_lower": [25.0, -5.0, -9.0], "worth_amount_upper": [80.0, 45.0, 30.0],
     "top_three_share": [1.0, 0.8, 0.6],
 })  # fmt: skip
@@ -26,9 +26,11 @@ def unmet(value=VALUE):
 
 def test_a_theme_is_said_with_money_action_and_owner():
     whole, first, second = unmet_findings(unmet(), currency="GBP")
-    assert whole.sentence.startswith("21.0\xa0% (19.3–22.8) of searches are in vain")
+    assert whole.sentence.startswith("21.0\xa0% (19.3–22.8) of searches fail")
     assert whole.sentence.endswith("; 1 more theme beside those named here.")
-    said = "“air fryer” was looked for in vain in 300 visits; meeting it is worth about £50 a month (25–80) of margin"
+    said = (
+        "300 visits searched for “air fryer” without success; meeting it is worth about £50 a month (25–80) of margin"
+    )
     assert first.sentence.startswith(said)
     assert (first.department, first.grade, first.worth.unit) == ("Buying", "Low", "GBP/month")
     assert "over 99" in first.sentence
