@@ -16,6 +16,7 @@ from opslib.suppression import UNSAID, Unsaid
 
 FindingKind = Literal["measured", "estimated", "described", "simulated"]
 KINDS: tuple[FindingKind, ...] = ("measured", "estimated", "described", "simulated")
+MOST_TOLD = 5  # findings whose sentences stand on a page
 Role = Literal["key figure", "change", "data", "promise"]
 ROLES: tuple[Role, ...] = ("key figure", "change", "data", "promise")
 Compared = Literal["previous", "year_before"]
@@ -132,10 +133,18 @@ class Finding:
         Metric and design of a draft.
     action : str or None
         What to do.
+    things : tuple of str
+        Names of what is to be done something with: products, pages, categories. Of people the segment, never ids.
+    is_urgent : bool
+        Whether the action stops a loss or mends data, which comes before money.
     due : date or None
         By when.
     worth : Estimate or None
         Money a month that the action may bring.
+    would_tell : str or None
+        Where the money is not known: what would tell ("a two-week test").
+    is_told : bool
+        Whether a reader sees its sentence; False: a number for the index and for the comparison of reports alone.
     caveat : str or None
         The main doubt.
 
@@ -157,8 +166,12 @@ class Finding:
     about: About = About()
     proposes: Proposes | None = None
     action: str | None = None
+    things: tuple[str, ...] = ()
+    is_urgent: bool = False
     due: date | None = None
     worth: Estimate | None = None
+    would_tell: str | None = None
+    is_told: bool = True
     caveat: str | None = None
 
     def __post_init__(self) -> None:
@@ -185,6 +198,7 @@ class Finding:
             about, scope=tuple((column, value) for column, value in about.scope), objects=tuple(about.objects)
         )
         known["proposes"] = Proposes(**proposes) if proposes else None
+        known["things"] = tuple(known.get("things") or ())
         known["due"] = date.fromisoformat(known["due"]) if known.get("due") else None
         for name in ("estimate", "worth"):
             known[name] = read_estimate(known[name]) if known.get(name) else None
@@ -215,6 +229,24 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     ['b', 'a', 'c']
     """
     return tuple(sorted(found, key=lambda finding: finding.priority))
+
+
+def first_told(found: Sequence[Finding], *, answer: str = "") -> tuple[Finding, ...]:
+    """Findings of which the first `MOST_TOLD` are told, none twice and none that the answer says; the others stay as numbers.
+
+    Examples
+    --------
+    >>> found = [Finding(key=key, sentence=key, kind="described") for key in ("a", "b", "b")]
+    >>> [one.is_told for one in first_told(found, answer="a")]
+    [False, True, False]
+    """
+    told: list[str] = []
+    kept = []
+    for one in found:
+        is_told = one.is_told and one.sentence not in told and one.sentence not in answer and len(told) < MOST_TOLD
+        told += [one.sentence] * is_told
+        kept.append(replace(one, is_told=is_told))
+    return tuple(kept)
 
 
 def answer(found: Sequence[Finding]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -276,7 +277,7 @@ def _factor(unit: str) -> float:
     return 100.0 if unit.split("/")[0] in PERCENT_UNITS else 1.0
 
 
-def _looks(estimate: Estimate) -> tuple[float | None, float]:
+def _looks(estimate: Estimate, against: Sequence[float] = ()) -> tuple[float | None, float]:
     """Last digit and size that value and ends share; money shows no cents or two."""
     factor = _factor(estimate.unit)
     known = [x * factor for x in (estimate.lower, estimate.upper) if not is_missing(x) and math.isfinite(x)]
@@ -290,7 +291,18 @@ def _looks(estimate: Estimate) -> tuple[float | None, float]:
     if not is_missing(estimate.value) and estimate.value:
         # A wide, lopsided interval must not round its own value away.
         step = min(step, 10.0 ** math.floor(math.log10(abs(estimate.value * factor))))
+    # Nor must an end cross, or come to lie on, what it is held against: then a further digit is shown.
+    marks = [mark * factor for mark in (1.0 if estimate.unit.split("/")[0] in RATIO_UNITS else 0.0, *against)]
+    while step > 1e-6 and any(_side(end, mark, step) != _side(end, mark) for end in known for mark in marks):
+        step /= 10
     return step, max(abs(x) for x in [*known, estimate.value * factor if not is_missing(estimate.value) else 0.0])
+
+
+def _side(end: float, mark: float, step: float = 0.0) -> int:
+    """Which side of a mark an end lies on, as it stands or as it is written."""
+    places = max(0, round(-math.log10(step))) if step else 0
+    written = round(round(end / step) * step, places) if step else end
+    return (written > mark) - (written < mark)
 
 
 def is_money(unit: str) -> bool:
@@ -305,7 +317,9 @@ def is_money(unit: str) -> bool:
     return base == "money" or (len(base) == 3 and base.isupper())
 
 
-def format_estimate(estimate: Estimate, *, currency: str | None = None, signed: bool = False) -> str:
+def format_estimate(
+    estimate: Estimate, *, currency: str | None = None, signed: bool = False, against: Sequence[float] = ()
+) -> str:
     """A number with its interval, at the digits that the interval allows.
 
     Parameters
@@ -316,6 +330,9 @@ def format_estimate(estimate: Estimate, *, currency: str | None = None, signed: 
         Code for the unit "money".
     signed : bool
         Whether a plus is written.
+    against : sequence of float
+        What the interval is held against beside zero (of a ratio: beside one), such as a promise: each end is written
+        with as many digits as keep it on its side.
 
     Returns
     -------
@@ -328,10 +345,12 @@ def format_estimate(estimate: Estimate, *, currency: str | None = None, signed: 
     '11.2\\xa0% (10.8–11.6)'
     >>> format_estimate(Estimate(value=18e3, lower=-4e3, upper=41e3, n=9, unit="GBP/year", method="normal"))
     '£18k a year (−4k to 41k)'
+    >>> format_estimate(Estimate(value=0.9, lower=0.04, upper=2.53, n=9, unit="relative change", method="t"))
+    '+90\\xa0% (4–253)'
     """
     if is_missing(estimate.value):
         return UNKNOWN
-    step, scale = _looks(estimate)
+    step, scale = _looks(estimate, against)
     text = format_value(estimate.value, estimate.unit, currency=currency, step=step, signed=signed, scale=scale)
     if estimate.lower == estimate.upper == estimate.value:
         return text

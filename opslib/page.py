@@ -15,7 +15,7 @@ from opslib import charts, engine, suppression, tables
 from opslib.contracts import require_table
 from opslib.departments import department
 from opslib.errors import ParameterError, nearest
-from opslib.finding import Facts, Finding, Limits, in_order
+from opslib.finding import Facts, Finding, Limits, first_told, in_order
 from opslib.finding import answer as answer_of
 from opslib.metrics import with_local_days
 from opslib.periods import Coverage, Period
@@ -178,7 +178,7 @@ class Page:
         figure : Axes or None
             The figure of the first screen.
         findings : sequence of Finding
-            Shown by priority.
+            By priority. A reader sees the sentences of the first five; the others go on as numbers alone.
         limits : sequence of str
             What the page cannot say.
 
@@ -204,7 +204,9 @@ class Page:
         if figure is not None:
             drawn, words = charts.figure_bundle(figure)
             display({f"{_PREFIX}figure+json": {}, **drawn}, metadata=words, raw=True)
-        ordered = in_order([f for f in findings if self._sections.get(f.section or "", True)])
+        ordered = first_told(
+            in_order([f for f in findings if self._sections.get(f.section or "", True)]), answer=answer
+        )
         display(*ordered, Limits(tuple(limits)))
         proposing = [found for found in ordered if found.proposes is not None]
         display(*(draft(found, as_of=self.period.end) for found in proposing[:1]))

@@ -1,12 +1,16 @@
-"""What sentences share: a row's estimate, rows named with their numbers, what is left unnamed."""
+"""What sentences share: the words that compare, each from the number it stands for; rows named with their numbers.
+
+No other module of findings writes *rose*, *fell*, *most*, *more than*, *largest*, *smallest* or *no*: a test reads them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from opslib.formats import count_of, format_estimate
+from opslib.formats import count_of, format_estimate, format_number
 from opslib.stats.estimates import Estimate
 
 
@@ -65,3 +69,90 @@ def more_as_clear(n: int, *, how: str) -> str:
     (' 2 more groups are as clear, with less money.', '')
     """
     return f" {count_of(n, 'more group')} {are(n)} as clear, {how}." if n > 0 else ""
+
+
+def moved(
+    change: Estimate | float, *, up: str = "rose", down: str = "fell", still: str = "did not clearly change"
+) -> str:
+    """The verb of a change, in the direction of its sign; of an estimate only where its interval leaves out zero.
+
+    Examples
+    --------
+    >>> moved(0.2), moved(-3, up="sold more", down="sold less")
+    ('rose', 'sold less')
+    >>> moved(Estimate(value=0.1, lower=-0.1, upper=0.3, n=9, unit="relative change", method="t"))
+    'did not clearly change'
+    """
+    known = not isinstance(change, Estimate) or change.excludes(0.0)
+    value = change.value if isinstance(change, Estimate) else change
+    if not known or value == 0 or math.isnan(value):
+        return still
+    return up if value > 0 else down
+
+
+def most_of(part: float, whole: float) -> str:
+    """How a part is called: "most" only where it is more than half, "all" where nothing else is left.
+
+    Examples
+    --------
+    >>> most_of(60, 100), most_of(14, 100), most_of(3, 3), most_of(0, 3)
+    ('most', 'a part', 'all', 'none')
+    """
+    if part == 0:
+        return "none"
+    return "all" if part == whole else "most" if part > whole / 2 else "a part"
+
+
+def more_than(left: float, right: float) -> str:
+    """How two numbers compare.
+
+    Examples
+    --------
+    >>> more_than(3, 2), more_than(2, 3), more_than(2, 2)
+    ('more than', 'less than', 'as much as')
+    """
+    return "more than" if left > right else "less than" if left < right else "as much as"
+
+
+def largest(rows: pd.DataFrame, column: str, *, smallest: bool = False) -> tuple[pd.Series, str]:
+    """The row with the largest (smallest) value, and the word for it: ties are called so, missing values left out.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"group": ["lamps", "mugs"], "amount": [5.0, 2.0]})
+    >>> row, word = largest(rows, "amount")
+    >>> row["group"], word, largest(rows.assign(amount=1.0), "amount")[1]
+    ('lamps', 'largest', 'one of the largest')
+    """
+    known = rows.dropna(subset=[column]).sort_values(column, ascending=smallest, kind="stable")
+    word = "smallest" if smallest else "largest"
+    is_tied = len(known) > 1 and known[column].iloc[0] == known[column].iloc[1]
+    return known.iloc[0], f"one of the {word}" if is_tied else word
+
+
+def how_many(number: float, word: str) -> str:
+    """A count with its noun, "no" for none.
+
+    Examples
+    --------
+    >>> how_many(0, "product"), how_many(1, "product"), how_many(1_200, "category")
+    ('no products', '1 product', '1,200 categories')
+    """
+    return count_of(number, word) if number else f"no {count_of(2, word).removeprefix('2 ')}"
+
+
+def listed(names: Sequence[str], *, shown: int = 3) -> str:
+    """Names in a sentence: the first few, and how many others there are.
+
+    Examples
+    --------
+    >>> listed(["Kitchen"]), listed(["Kitchen", "Bath"]), listed(["a", "b", "c", "d", "e"])
+    ('Kitchen', 'Kitchen and Bath', 'a, b, c and 2 others')
+    """
+    left = len(names) - shown
+    if left == 1:
+        shown, left = shown + 1, 0
+    first = list(names[:shown])
+    if left > 0:
+        return f"{', '.join(first)} and {format_number(left)} others"
+    return " and ".join(filter(None, [", ".join(first[:-1]), *first[-1:]]))
