@@ -295,7 +295,8 @@ def _change(figure: Estimate, change: Estimate, label: str, *, currency: str | N
         return Change(text=f"{was} in {label}", way="")
     if figure.unit == "share":
         points = abs(figure.value - earlier) * 100
-        size = count_of(round(points), "point") if points >= 10 else f"{format_number(points, step=0.1)} points"
+        text = format_number(points, step=1 if points >= 10 else 0.1).removesuffix(".0")
+        size = f"{text} {'point' if text == '1' else 'points'}"
     else:
         size = format_share(abs(relative), step=1.0 if abs(relative) >= 0.1 else 0.1)
     way = "up" if change.value > 0 else "down"

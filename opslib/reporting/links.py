@@ -134,11 +134,20 @@ def _place(name: str, record: PageRecord, links: PageLinks) -> Markup:
         return Markup(" ").join(
             Markup('<a href="{}.html">{}: {}</a>').format(r.name, way, _told(r)) for way, r in near
         )
-    ids = [i for key, found in links.resting.items() if key[0] == record.name and finding_anchor(key[1]) == name for i in found]
-    return Markup(" ").join(
-        Markup('<a href="{}.html">{}</a>').format(links.proposals[i], links.titles[i]) if i in links.proposals
-        else Markup("<span>{} (draft)</span>").format(links.titles[i]) for i in ids
-    )  # fmt: skip
+    told = [Finding.from_json(item) for item in record.harvest.findings]
+    there = [
+        _proposal(proposal_id, links, said=f"{found.sentence} {found.action}")
+        for found in told if finding_anchor(found.key) == name
+        for proposal_id in links.resting.get((record.name, found.key), ())
+    ]  # fmt: skip
+    return Markup(" ").join(dict.fromkeys(there))
+
+
+def _proposal(proposal_id: str, links: PageLinks, *, said: str) -> Markup:
+    """A proposal where a finding leads to it, by its id alone where the finding names it already."""
+    title, page = links.titles[proposal_id], links.proposals.get(proposal_id)
+    name = proposal_id if title in said else title
+    return Markup('<a href="{}.html">proposal {}</a>').format(page, name) if page else Markup("draft {}").format(name)
 
 
 def _told(record: PageRecord) -> str:
