@@ -154,12 +154,11 @@ class _Work:
         for record in records:
             path = self.building / f"{record.name}.html"
             text = path.read_text(encoding="utf-8")
-            whole = with_links(text, record, links)
-            if whole != text:
-                write_whole(path, whole)
-                record = replace(record, sha256=manifest.sha256(whole.encode()))  # noqa: PLW2901
-                manifest.write_record(record, self.building)
             linked.append(record)
+            if (whole := with_links(text, record, links)) != text:
+                linked[-1] = replace(record, sha256=manifest.sha256(whole.encode()))
+                write_whole(path, whole)
+                manifest.write_record(linked[-1], self.building)
         return tuple(linked)
 
     def _before(self, records: Sequence[PageRecord]) -> Mapping[str, Any] | None:

@@ -231,9 +231,7 @@ def _path(values: Sequence[float | None], low: float, span: float) -> tuple[str,
     return "".join(path), path[-1][1:].split() if path else []
 
 
-def _tile(
-    record: PageRecord, found: Finding, *, moved: Sequence[tuple[About, Estimate]], currency: str | None
-) -> Tile:
+def _tile(record: PageRecord, found: Finding, *, moved: Sequence[tuple[About, Estimate]], currency: str | None) -> Tile:
     metric, figure = str(found.about.metric), found.estimate
     assert figure is not None
     period = page_period(record.parameters, record.harvest)
@@ -355,7 +353,9 @@ def _departments(
     def part(name: str) -> dict[str, Any]:
         return own.setdefault(name, {"name": name, "actions": [], "waiting": [], "findings": []})
 
-    told = [(r.name, item) for r in records if r.status == "ok" and not r.harvest.proposals for item in r.harvest.findings]
+    told = [
+        (r.name, item) for r in records if r.status == "ok" and not r.harvest.proposals for item in r.harvest.findings
+    ]
     placed = [item | {"address": address(page, Finding.from_json(item))} for page, item in told]
     for item in actions_of(placed):
         if item.get("department"):

@@ -131,9 +131,7 @@ def _place(name: str, record: PageRecord, links: PageLinks) -> Markup:
         place = [r.name for r in links.order].index(record.name)
         near = [("Previous", links.order[place - 1])] if place else []
         near += [("Next", links.order[place + 1])] if place + 1 < len(links.order) else []
-        return Markup(" ").join(
-            Markup('<a href="{}.html">{}: {}</a>').format(r.name, way, _told(r)) for way, r in near
-        )
+        return Markup(" ").join(Markup('<a href="{}.html">{}: {}</a>').format(r.name, way, _told(r)) for way, r in near)
     told = [Finding.from_json(item) for item in record.harvest.findings]
     there = [
         _proposal(proposal_id, links, said=f"{found.sentence} {found.action}")

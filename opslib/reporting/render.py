@@ -262,12 +262,23 @@ def lacking(gaps: Sequence[Mapping[str, str]]) -> str:
     """
     said: dict[str, str] = {}
     for gap in gaps:
-        names = " or ".join(DATA_NAMES.get(n) or n.rpartition(".")[2].replace("_", " ") for n in gap["table"].split(" or "))
+        names = " or ".join(
+            DATA_NAMES.get(n) or n.rpartition(".")[2].replace("_", " ") for n in gap["table"].split(" or ")
+        )
         said.setdefault(names, gap["would_answer"].rstrip("."))
     return ", ".join(f"{names} (would say {answer})" for names, answer in said.items())
 
 
-_OPERATORS = {"=": "", "in": "", "!=": "not", "not in": "not", "<": "below", ">": "above", "<=": "at most", ">=": "at least"}
+_OPERATORS = {
+    "=": "",
+    "in": "",
+    "!=": "not",
+    "not in": "not",
+    "<": "below",
+    ">": "above",
+    "<=": "at most",
+    ">=": "at least",
+}
 
 
 def spoken_where(where: str) -> str:

@@ -38,7 +38,9 @@ def proposal(consultations: str = "", more: str = ""):
 
 def decision(word: str = "launch", **more: object) -> Record:
     payload = {"decision": word, "claim": "c1", "is_replay": False, **more}
-    return Record(n=1, at="2026-07-31T09:00:00+00:00", proposal="P-1", kind="decision", payload=payload, previous="", hash="")
+    return Record(
+        n=1, at="2026-07-31T09:00:00+00:00", proposal="P-1", kind="decision", payload=payload, previous="", hash=""
+    )
 
 
 def stands(consultations: str = "", records: tuple = (), on: date | None = END, more: str = ""):
@@ -59,7 +61,9 @@ def test_who_has_not_answered_or_has_a_condition_is_waited_for_by_its_one_name()
     ("days", "day", "is_overdue"),
     [(-NOTICE_DAYS - 1, None, False), (-NOTICE_DAYS, END, False), (0, END, False), (1, END, True)],
 )
-def test_a_follow_up_is_due_in_its_last_month_and_overdue_after_it(days: int, day: date | None, is_overdue: bool) -> None:
+def test_a_follow_up_is_due_in_its_last_month_and_overdue_after_it(
+    days: int, day: date | None, is_overdue: bool
+) -> None:
     found = stands(records=(decision(),), on=END + timedelta(days=days))
     assert (found.follow_up_on, found.is_overdue) == (day, is_overdue)
 

@@ -36,7 +36,9 @@ def linked(record, records, standings=()):
 
 def test_a_finding_leads_to_the_proposal_that_rests_on_it() -> None:
     page = whole(findings=[a_finding("stock", "Stock ran out."), a_finding("other", "Else.")])
-    standings = [Standing(id="P-1", title="Ann's & Co", owner="Stores", rests_on=(("20_b", "stock"), ("10_a", "other")))]
+    standings = [
+        Standing(id="P-1", title="Ann's & Co", owner="Stores", rests_on=(("20_b", "stock"), ("10_a", "other")))
+    ]
     text = linked(page, [page, of_proposal()], standings)
     assert '<!--to:f-stock--><a href="P-1-ann-s-co.html">proposal P-1 Ann&#39;s &amp; Co</a><!--/to-->' in text
     assert "<!--to:f-other--><!--/to-->" in text
@@ -71,13 +73,15 @@ def test_whole_and_parts_lead_to_each_other() -> None:
     text = linked(records[1], records)
     assert '<span>Part of:</span> <a href="20_b.html">all of it</a>' in text
     assert "country-fr.html" not in text.partition("<!--to:steps-->")[0]
-    assert "class=\"family\"" not in linked(whole(), [whole()])
+    assert 'class="family"' not in linked(whole(), [whole()])
 
 
 def test_pages_lead_to_the_one_before_and_the_next_proposals_last() -> None:
     records = [of_proposal(), whole("90_c"), whole("20_b")]
     steps = linked(records[1], records).partition("<!--to:steps-->")[2]
-    assert steps.index('<a href="20_b.html">Previous: Page 20_b?</a>') < steps.index('<a href="P-1-ann-s-co.html">Next: P-1')
+    assert steps.index('<a href="20_b.html">Previous: Page 20_b?</a>') < steps.index(
+        '<a href="P-1-ann-s-co.html">Next: P-1'
+    )
     assert "Previous" not in linked(records[2], records)
     assert "Next" not in linked(records[0], records).partition("<!--to:steps-->")[2]
 

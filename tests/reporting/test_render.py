@@ -110,7 +110,11 @@ def test_an_action_stands_once_the_urgent_first_then_what_is_surely_worth_most()
     said = [acting("a", "Plain"), acting("b", "Doubtful", worth=estimate(900, -50, 2000, "GBP/month")),
             acting("c", "Plain"), acting("d", "Sure", worth=worth), acting("e", "Stop it", is_urgent=True)]  # fmt: skip
     text = of_findings(*said)
-    assert re.findall(r'<tr><th scope="row">([A-Z][^<]*)<', text) == ["Stop it ", "Sure ", "Plain "]  # three, and no more
+    assert re.findall(r'<tr><th scope="row">([A-Z][^<]*)<', text) == [
+        "Stop it ",
+        "Sure ",
+        "Plain ",
+    ]  # three, and no more
     assert "Doubtful" not in text
 
 
@@ -126,7 +130,9 @@ def test_what_an_action_is_worth_has_its_period_or_what_would_tell_it() -> None:
 
 def test_an_action_names_its_things_and_folds_a_long_list() -> None:
     few, many = ("Lamp", "Shelf"), tuple(f"Thing {n}" for n in range(6))
-    text = of_findings(a_finding("a", "A.", action="Do a", things=few), a_finding("b", "B.", action="Do b", things=many))
+    text = of_findings(
+        a_finding("a", "A.", action="Do a", things=few), a_finding("b", "B.", action="Do b", things=many)
+    )
     assert '<span class="things">Lamp, Shelf</span>' in text
     assert "<summary>6 names</summary><p>Thing 0, Thing 1" in text
 
@@ -144,7 +150,9 @@ def test_three_findings_stand_first_two_fold_and_a_number_alone_is_never_told() 
 def test_the_answer_is_the_pages_own_and_each_kind_has_its_sign() -> None:
     kinds = {"measured": "●", "estimated": "◐", "described": "○", "simulated": "▲"}
     for kind, sign in kinds.items():
-        text = page(("y", [shown("answer", {"text": "All is well."}), shown("finding", a_finding("a", "A.", kind=kind))]))
+        text = page(
+            ("y", [shown("answer", {"text": "All is well."}), shown("finding", a_finding("a", "A.", kind=kind))])
+        )
         assert '<p class="reply">All is well.</p>' in text
         assert f'<span class="sign" aria-hidden="true">{sign}</span>' in text
 
@@ -170,7 +178,9 @@ def test_a_part_says_what_it_is_about_in_words() -> None:
 
 
 def test_above_the_fold_no_iso_date_no_column_and_no_command_stands() -> None:
-    gap = shown("section", {"id": "s", "title": "", "missing": [{"table": "order_lines.customer_id", "would_answer": "who"}]})
+    gap = shown(
+        "section", {"id": "s", "title": "", "missing": [{"table": "order_lines.customer_id", "would_answer": "who"}]}
+    )
     text = page(*CELLS, ("%md ## X", []), ("x", [gap]))
     words = re.sub(r"<script.*?</script>|<style.*?</style>|<!--.*?-->|<[^>]*>", " ", text.partition("Methods and provenance")[0], flags=re.DOTALL)  # fmt: skip
     assert not re.search(r"\d{4}-\d\d-\d\d|[a-z]+_[a-z]+|opslib ", words)
