@@ -104,7 +104,7 @@ def check(proposals: Ids = None, shop: OfShop = "demo") -> None:
         if not found:
             typer.echo(f"{name}: concrete, measurable, feasible, answered")
     published = project_root() / "reports" / shop / "latest"
-    pages = {p.name: p.read_text(encoding="utf-8") for p in sorted(published.glob("81_proposal*.html"))}
+    pages = {p.name: p.read_text(encoding="utf-8") for p in sorted(published.glob("*.html"))}
     faults = check_ledger(proposals_of(shop), pages=pages, may_be_simulated=case.shop.is_simulated)
     for fault in faults:
         typer.secho(f"ledger: {fault}", fg="red")

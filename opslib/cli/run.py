@@ -21,6 +21,7 @@ from opslib.errors import ParameterError
 from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
+    from opslib.casework.agenda import Standing
     from opslib.reporting.plans import BatchFile, RunPlan
     from opslib.shop.opening import Shop as OpenShop
 
@@ -123,22 +124,34 @@ def _run_shop(
 
 
 def _plan(shop: OpenShop, parameters: dict[str, Any], wish: BatchFile, options: dict[str, Any]) -> RunPlan:
-    """Pages of the run; a notebook about proposals is one page a proposal, drafts apart, and none where there are none."""
-    from opslib.casework.files import load_proposals
+    """Pages of the run; a notebook about proposals is one page a proposal, drafts apart, and none where there are none.
+
+    A report about some rows has the pages that can be about them, and no proposals: each of these has its own scope.
+    """
     from opslib.reporting import plans
     from opslib.reporting.parameters import load_notebook, read_parameters
+    from opslib.shop.choices import choose_rows
 
     about: list[Path] = []
     others: list[Path] = []
+    where = str(parameters.get("where") or "")
     for path in chosen_notebooks(wish.notebooks):
-        declared = read_parameters(load_notebook(path), name=path.stem)
-        (about if plans.is_about_a_proposal(declared) else others).append(path)
+        content = load_notebook(path)
+        is_about = plans.is_about_a_proposal(read_parameters(content, name=path.stem))
+        if not where or (not is_about and plans.reads_its_filter(content)):
+            (about if is_about else others).append(path)
+    if where:
+        choose_rows(shop, where=where)
+        if not others:
+            raise ParameterError(f"where: none of the chosen pages can be about some rows only; leave out '{where}'")
     folder = proposals_of(shop.name)
+    standings = _standings(shop, folder, is_needed=bool(about))
     common = {"is_partial": bool(wish.notebooks), "promises": _promises(folder), **plans.shop_facts(shop), **options}
+    common["standings"] = standings
     known = {name: value for name, value in parameters.items() if name != "proposal"}
     grid = {name: _values(name, wish, shop) for name in wish.each} if others else {}
     plan = plans.plan_run(shop.name, others, parameters=known, start=wish.start, end=wish.end, each=grid, **common)
-    finished = [name for name, item in load_proposals(folder).items() if not item.to_do] if about else []
+    finished = [item.id for item in standings if not item.is_draft] if about else []
     ids = [parameters["proposal"]] if "proposal" in parameters else finished
     if about and not ids and not plan.pages:
         raise ParameterError(f"{shop.name} has no finished proposal to judge; opslib proposal new starts one")
@@ -146,7 +159,27 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: BatchFile, options: 
         return plan
     own = {name: value for name, value in parameters.items() if name == "shop"}
     judged = plans.plan_run(shop.name, about, parameters=own, each={"proposal": ids}, **common)
-    return replace(judged, pages=plan.pages + judged.pages)
+    return replace(judged, pages=plan.pages + judged.pages, where=plan.where)
+
+
+def _standings(shop: OpenShop, folder: Path, *, is_needed: bool) -> tuple[Standing, ...]:
+    """Where the shop's proposals stand; a file or ledger that cannot be read is said, and stops no page about other things."""
+    from opslib.casework.agenda import standings
+    from opslib.casework.files import load_proposals, read_records
+    from opslib.errors import LedgerError, ProposalError
+
+    try:
+        records = read_records(folder)
+    except LedgerError:
+        records = ()  # its promises cannot be told either, which the index says
+    try:
+        known = load_proposals(folder)
+    except ProposalError as error:
+        if is_needed:
+            raise
+        typer.secho(f"the index shows no proposals: {error}", fg="yellow", err=True)
+        return ()
+    return standings(known, records, on=shop.coverage.last if shop.coverage else None)
 
 
 def _promises(folder: Path) -> str:

@@ -109,10 +109,11 @@ def draft(
     }
     to_do = tuple(_to_do(finding, proposed, unit=metric.unit_of_analysis, left=left, promise=why, start=start))
     argued = f" on page {page}" if page else ""
+    basis = [{"page": page, "finding": finding.key}] if page else []
     proposal = Proposal.model_validate({
         "id": name, "title": _sentence(finding.action)[:120], "change": _sentence(finding.action),
         "need": f"{finding.sentence[:900]} (finding '{finding.key}'{argued})", "owner": finding.department or "Somebody",
-        "start": start, "deadline": end, "claims": [claim], "to_do": list(to_do),
+        "start": start, "deadline": end, "claims": [claim], "rests_on": basis, "to_do": list(to_do),
     })  # fmt: skip
     head = "# A draft: what stands under to_do is still to be said. Delete each line once it is; docs/proposals.md helps.\n"
     return ProposalDraft(id=name, text=head + proposal_yaml(proposal), to_do=to_do)

@@ -298,6 +298,13 @@ class Consultation(Part):
         return self
 
 
+class Basis(Part):
+    """A finding that a proposal rests on."""
+
+    page: Text
+    finding: Text
+
+
 class Proposal(Part):
     """A change that somebody wants to make, and the claims that it stands on."""
 
@@ -326,6 +333,9 @@ class Proposal(Part):
     stated_probability: Share | None = None
     consultations: Annotated[tuple[Consultation, ...], Field(strict=False)] = ()
     claims: Annotated[tuple[Claim, ...], Field(strict=False, min_length=1)]
+    rests_on: Annotated[
+        tuple[Basis, ...], Field(strict=False, description="findings that the need comes from, by page and key")
+    ] = ()
     replay: bool = False
     to_do: Annotated[
         tuple[Text, ...],

@@ -19,6 +19,7 @@ from opslib.reporting.asked import EVERYTHING, differences, fingerprints, rounds
 from opslib.reporting.execution import Execution, execute, stop_all
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
+from opslib.reporting.links import page_links, with_links
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.parameters import load_notebook
 from opslib.reporting.plans import PlannedPage, RunPlan, is_about_a_proposal
@@ -67,7 +68,7 @@ def run(plan: RunPlan, *, progress: bool = True, is_forced: bool = False) -> Run
     ReportError
         If another run writes to the same output.
     """
-    with publishing.output_lock(plan.out / plan.shop):
+    with publishing.output_lock(plan.folder):
         started = datetime.now(UTC)
         work = _Work(plan, is_forced=is_forced)
         work.building.mkdir(exist_ok=True)
@@ -101,7 +102,7 @@ class _Work:
     """The pages of one run while they are being made."""
 
     def __init__(self, plan: RunPlan, *, is_forced: bool) -> None:
-        self.plan, self.is_forced, self.folder = plan, is_forced, plan.out / plan.shop
+        self.plan, self.is_forced, self.folder = plan, is_forced, plan.folder
         self.building, self.shown = self.folder / publishing.BUILDING, self.folder / publishing.LATEST
         self.latest = manifest.read_page_records(self.shown)
         self.resumed = manifest.read_page_records(self.building)  # left by a run that was cut off
@@ -110,11 +111,14 @@ class _Work:
 
     def publish(self, records: tuple[PageRecord, ...], *, left_out: Mapping[str, str], started: datetime) -> RunResult:
         """Put the index to the pages and publish them all, unless nothing differs from what is published."""
-        plan, before = self.plan, self._before(records)
+        plan, linked = self.plan, self._linked(records)
+        is_same, records = linked == records, linked
+        before = self._before(records)
         index = render_index(
-            records, shop=plan.shop, origin=plan.origin, before=before, left_out=left_out, promises=plan.promises
-        )
-        is_same = set(self.latest) == {r.name for r in records} and not any(r.why_run for r in records)
+            records, shop=plan.shop, origin=plan.origin, before=before, left_out=left_out, promises=plan.promises,
+            where=plan.where, standings=plan.standings,
+        )  # fmt: skip
+        is_same = is_same and set(self.latest) == {r.name for r in records} and not any(r.why_run for r in records)
         is_same = is_same and (self.shown / "index.html").read_text(encoding="utf-8") == index
         if is_same:
             publishing.remove(self.building)
@@ -143,6 +147,19 @@ class _Work:
             is_new=not is_same,
             failed=self.failed,
         )
+
+    def _linked(self, records: tuple[PageRecord, ...]) -> tuple[PageRecord, ...]:
+        """The pages with links to each other, written anew where these are others than a page had."""
+        links, linked = page_links(records, self.plan.standings), []
+        for record in records:
+            path = self.building / f"{record.name}.html"
+            text = path.read_text(encoding="utf-8")
+            linked.append(record)
+            if (whole := with_links(text, record, links)) != text:
+                linked[-1] = replace(record, sha256=manifest.sha256(whole.encode()))
+                write_whole(path, whole)
+                manifest.write_record(linked[-1], self.building)
+        return tuple(linked)
 
     def _before(self, records: Sequence[PageRecord]) -> Mapping[str, Any] | None:
         """What this report is compared with: the published one, or what that was compared with where the data are the same.
@@ -210,7 +227,9 @@ class _Work:
         others = {path.name: path for path in sorted(folder.glob("[0-9]*_*.ipynb"))}
         for page in self.plan.pages:
             others.pop(page.notebook.name, None)
-        for record in (r for r in self.latest.values() if r.name not in names):
+        asked = {page.parameters.get("proposal") for page in self.plan.pages} - {None}
+        others_of_latest = (r for r in self.latest.values() if r.name not in names)
+        for record in (r for r in others_of_latest if r.parameters.get("proposal") not in asked):
             path = others.get(record.notebook) or folder / record.notebook
             why = self._why_not_kept(record, path)
             if why:
@@ -258,7 +277,7 @@ class _Work:
         )
         text, status, reason = self._rendered(page, done)
         if status == "failed":
-            kept = f"{self.plan.shop}-{page.name}"
+            kept = f"{self.plan.folder.name}-{page.name}"
             self.failed[page.name] = publishing.keep_failed(self.plan.out, kept, nbformat.writes(done.notebook))
         write_whole(self.building / f"{page.name}.html", text)
         found = harvest(done.notebook)

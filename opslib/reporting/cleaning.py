@@ -151,14 +151,15 @@ def render_output(output: Mapping[str, Any], *, where: str) -> Markup:
 
 
 def keep_together(text: str) -> str:
-    """A sentence in which no interval and no unit is torn apart at a line's end.
+    """A sentence in which no interval, no unit and no id of a proposal is torn apart at a line's end.
 
     Examples
     --------
     >>> keep_together("11.2 % (10.8–11.6)") == "11.2\u00a0% (10.8\u2060–\u206011.6)"
     True
     """
-    return _BETWEEN_DIGITS.sub(JOINED, re.sub(r"(?<=\d) (?=(%|k|m|bn)\b|%)", "\u00a0", text))
+    whole = re.sub(r"\b([A-Z]+-)(?=\d)", "\\1\u2060", re.sub(r"(?<=\d) (?=(%|k|m|bn)\b|%)", "\u00a0", text))
+    return _BETWEEN_DIGITS.sub(JOINED, whole)
 
 
 def svg_source(content: str) -> str:

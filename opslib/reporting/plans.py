@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from opslib.casework.agenda import Standing
 from opslib.errors import ParameterError, nearest
 from opslib.reporting.asked import Resolver, resolver, rounds
+from opslib.reporting.harvest import statements
+from opslib.reporting.manifest import digest
 from opslib.reporting.parameters import COMMON, Parameter, check_parameters, load_notebook, read_parameters
 from opslib.shop.opening import Shop
 
@@ -36,7 +40,7 @@ class RunPlan:
     """One shop's pages, and where they go."""
 
     shop: str
-    out: Path  # absolute; the run goes to out/shop/<run>
+    out: Path  # absolute; the run goes to <folder>/<run>
     pages: tuple[PlannedPage, ...]
     fingerprint: str | None = None  # of the shop's data, for the manifest
     resolve: Resolver = lambda kind, name: None  # fingerprint of what a page asks for; None = always run again
@@ -46,6 +50,13 @@ class RunPlan:
     is_code_shown: bool = False  # whether pages carry their code, folded
     is_partial: bool = False  # some notebooks were asked for: pages of the others are carried over where they hold
     promises: str = ""  # how good the promises were, for the index; '' where none was made
+    where: str = ""  # rows that all of the report is about; '' for the whole shop
+    standings: tuple[Standing, ...] = ()  # the shop's proposals, for the index and the links
+
+    @property
+    def folder(self) -> Path:
+        """Folder of its runs: a report about some rows has one of its own, and never takes the place of the shop's."""
+        return self.out / (f"{self.shop}--{where_slug(self.where)}" if self.where else self.shop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +80,7 @@ def plan_run(
     start: str | date = "",
     end: str | date = "",
     each: Mapping[str, Sequence[Any]] | None = None,
+    standings: Sequence[Standing] = (),
     **options: Any,
 ) -> RunPlan:
     """Settle a run: read every notebook's parameters, check every value, name every page.
@@ -87,6 +99,8 @@ def plan_run(
         Period, ISO dates; '' leaves it to the shop.
     each : mapping of str to sequence, optional
         Grid: one page per combination. A key that is no parameter is a column, and filters by ``where``.
+    standings : sequence of Standing
+        The shop's proposals: a page about one is named by its id and title.
     **options
         The other fields of `RunPlan`.
 
@@ -106,15 +120,19 @@ def plan_run(
     unknown = [name for name in given if name not in known] if declared else []
     if unknown:
         raise ParameterError(f"no chosen notebook has a parameter '{unknown[0]}': {nearest(unknown[0], known)}")
+    titled = {item.id: item for item in standings}
     pages = [
-        page
+        _named(page, titled)
         for path, (content, names) in declared.items()
         for page in _pages(path, content, names, given=given, each=each or {})
     ]
     _check_names(shop, [page.name for page in pages])
     rounds({path.stem: content for path, (content, _) in declared.items()})  # refuses a circle before anything runs
     options.setdefault("n_workers", max(1, min(len(pages), os.cpu_count() or 1)))
-    return RunPlan(shop=shop, out=out.resolve(), pages=tuple(pages), **options)
+    return RunPlan(
+        shop=shop, out=out.resolve(), pages=tuple(pages), where=str(given.get("where", "")).strip(),
+        standings=tuple(standings), **options,
+    )  # fmt: skip
 
 
 def shop_facts(shop: Shop) -> dict[str, Any]:
@@ -133,6 +151,47 @@ def shop_facts(shop: Shop) -> dict[str, Any]:
     """
     origin = {name: getattr(shop, name) for name in ("title", "is_simulated", "currency", "time_zone")}
     return {"origin": origin, "fingerprint": shop.fingerprint, "resolve": resolver(shop)}
+
+
+def page_of_proposal(proposal_id: str, title: str) -> str:
+    """Name of a proposal's page, of its id and title.
+
+    Examples
+    --------
+    >>> page_of_proposal("D-05", "Countdown banner in the checkout")
+    'D-05-countdown-banner-in-the-checkout'
+    """
+    return "-".join(filter(None, [re.sub(r"[^\w-]+", "-", proposal_id), _slug(title)[:60].strip("-")]))
+
+
+def _named(page: PlannedPage, titled: Mapping[str, Standing]) -> PlannedPage:
+    item = titled.get(str(page.parameters.get("proposal", "")))
+    return replace(page, name=page_of_proposal(item.id, item.title)) if item else page
+
+
+def where_slug(where: str) -> str:
+    """Conditions as part of a folder's name: other conditions give another.
+
+    Examples
+    --------
+    >>> where_slug("country = Germany"), where_slug("country != Germany")
+    ('country-germany-d91d', 'country-germany-aa50')
+    """
+    plain = " ".join(where.split())
+    return f"{_slug(plain)[:60].strip('-')}-{digest(plain)[:4]}"
+
+
+def reads_its_filter(content: Any) -> bool:
+    """Whether a notebook uses its parameter ``where``; a page that does not says nothing about some rows.
+
+    Examples
+    --------
+    >>> cell = {"cell_type": "code", "source": "open_page(shop, where=where)"}
+    >>> reads_its_filter({"cells": [cell]}), reads_its_filter({"cells": []})
+    (True, False)
+    """
+    names = (node for statement in statements(content) for node in ast.walk(statement))
+    return any(isinstance(n, ast.Name) and n.id == "where" and isinstance(n.ctx, ast.Load) for n in names)
 
 
 def is_about_a_proposal(parameters: Mapping[str, Any]) -> bool:

@@ -16,22 +16,21 @@ from markupsafe import Markup
 from nbconvert.exporters import TemplateExporter
 
 from opslib.errors import ReportError, nearest
-from opslib.finding import read_estimate
+from opslib.finding import MOST_TOLD, read_estimate
 from opslib.formats import format_between, format_date, format_estimate
+from opslib.metrics import METRICS
 from opslib.periods import Period
 from opslib.reporting.cleaning import keep_together, render_markdown, render_output
+from opslib.reporting.glossary import DATA_NAMES, GLOSSARY, SIGNS
 from opslib.reporting.harvest import MIME, Harvest, harvest, is_harvested, outputs, tags
 from opslib.reporting.since import finding_anchor
+from opslib.shop.choices import read_where
 
 TEMPLATES = Path(__file__).parent / "templates"
-N_FIRST = 5  # findings in full on the first screen; the others fold
+N_FIRST = 3  # findings on the first screen; the others fold
+N_ACTIONS = 3  # things to do on a page
+N_THINGS = 5  # names of an action that stand in its line; more fold
 HIDDEN_TAGS = {"injected-parameters", "papermill-error-cell-tag"}
-KIND_MEANING = {
-    "measured": "counted on all rows",
-    "estimated": "inferred, with its uncertainty",
-    "described": "described, without a number",
-    "simulated": "computed by a model",
-}
 
 PROTECTION = (
     "Groups of fewer than ten people are withheld, and so is what would give them away. That protects one report, its "
@@ -74,11 +73,13 @@ class PageExporter(TemplateExporter):
         environment.globals |= {
             "asset": asset,
             "policy": policy(),
-            "KIND_MEANING": KIND_MEANING,
+            "SIGNS": SIGNS,
             "PROTECTION": PROTECTION,
             "N_FIRST": N_FIRST,
+            "N_THINGS": N_THINGS,
         }
-        environment.filters |= {"moment": format_moment, "between": between, "estimate": estimate}
+        environment.filters |= {"moment": format_moment, "worth": worth, "estimate": estimate}
+        environment.filters |= {"only": spoken_where, "lacking": lacking, "net": net, "anchor": department_anchor}
         environment.filters["together"] = keep_together
         return environment
 
@@ -133,8 +134,11 @@ def render_page(
         "sections": sections,
         "methods": [s for s in rest if s.is_method and s.blocks],
         "found": found,
+        "answer": " ".join(found.answer),
         "findings": _placed(found.findings, [section.anchor for section in sections]) if status == "ok" else [],
-        "actions": _actions(found.findings),
+        "actions": actions_of(found.findings)[:N_ACTIONS],
+        "metrics": used_metrics(found),
+        "glossary": GLOSSARY,
         "origin": {**(origin or {}), **found.provenance},
         "parameters": parameters,
         "period": period.label if period else "",
@@ -148,7 +152,7 @@ def render_page(
 
 
 def _placed(findings: Sequence[dict[str, Any]], anchors: Sequence[str]) -> list[dict[str, Any]]:
-    """Findings with the id under which the index finds each, unless an earlier one has it; a section that is not on the page is not named."""
+    """Told findings with the id under which the index finds each, unless an earlier one has it; a section that is not on the page is refused."""
     placed, taken = [], set()
     for item in findings:
         wanted, anchor = item.get("section") or "", finding_anchor(item["key"])
@@ -156,18 +160,27 @@ def _placed(findings: Sequence[dict[str, Any]], anchors: Sequence[str]) -> list[
             raise ReportError(
                 f"finding '{item['key']}' names the section '{wanted}', which this page has not; {nearest(wanted, anchors)}"
             )
-        placed.append(item | {"anchor": "" if anchor in taken else anchor})
-        taken.add(anchor)
-    return placed
+        if item.get("is_told", True):
+            placed.append(item | {"anchor": "" if anchor in taken else anchor, "place": anchor})
+            taken.add(anchor)
+    return placed[:MOST_TOLD]
 
 
-def _actions(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Findings from which something follows, each action once: first what is surely worth most, then as on the page."""
+def actions_of(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Findings from which something follows, each action once: the urgent first, then what is surely worth most, then as they came.
+
+    Examples
+    --------
+    >>> plain, sure = {"action": "a"}, {"action": "b", "worth": {"lower": 5.0}}
+    >>> [item["action"] for item in actions_of([plain, sure, plain, {"action": "c", "is_urgent": True}])]
+    ['c', 'b', 'a']
+    """
     once: dict[str, dict[str, Any]] = {}
     for item in findings:
-        once.setdefault(item.get("action") or "", item)
-    once.pop("", None)
-    return sorted(once.values(), key=lambda item: -max((item.get("worth") or {}).get("lower") or 0.0, 0.0))
+        if item.get("action"):
+            once.setdefault(item["action"], item | {"place": finding_anchor(item.get("key", ""))})
+    sure = {action: max((item.get("worth") or {}).get("lower") or 0.0, 0.0) for action, item in once.items()}
+    return sorted(once.values(), key=lambda item: (not item.get("is_urgent"), -sure[item["action"]]))
 
 
 def page_title(notebook: Mapping[str, Any]) -> str:
@@ -208,11 +221,85 @@ def estimate(values: Mapping[str, Any], currency: str | None = None) -> str:
     return format_estimate(read_estimate(values), currency=currency)
 
 
-def between(values: Mapping[str, Any], currency: str | None = None) -> str:
-    """An estimate's JSON as its interval in words, with the time that money is for said once."""
+def net(values: Mapping[str, Any], currency: str | None = None) -> str:
+    """Money a year under a head that says so."""
+    return format_estimate(read_estimate({**values, "unit": values["unit"].partition("/")[0]}), currency=currency)
+
+
+def department_anchor(name: str) -> str:
+    """Id of a department's part of the index.
+
+    Examples
+    --------
+    >>> department_anchor("Customer service")
+    'd-customer-service'
+    """
+    return f"d-{finding_anchor(name).removeprefix('f-')}"
+
+
+def worth(item: Mapping[str, Any], currency: str | None = None) -> str:
+    """What an action may bring, with its period; else that it is not known, and what would tell.
+
+    Examples
+    --------
+    >>> worth({"would_tell": "a two-week test"}), worth({})
+    ('not known: a two-week test would tell', 'not known')
+    """
+    values = item.get("worth")
+    if not values:
+        return f"not known: {item['would_tell']} would tell" if item.get("would_tell") else "not known"
     unit, _, per = values["unit"].partition("/")
-    text = format_between(read_estimate({**values, "unit": unit}), currency=currency)
-    return f"{text} a {per}" if per else text
+    return f"{format_between(read_estimate({**values, 'unit': unit}), currency=currency)} a {per or 'month'}"
+
+
+def lacking(gaps: Sequence[Mapping[str, str]]) -> str:
+    """What a page lacks for want of data, in one line and the reader's words.
+
+    Examples
+    --------
+    >>> lacking([{"table": "order_lines.customer_id or sessions", "would_answer": "who comes back"}])
+    'customers or visits (would say who comes back)'
+    """
+    said: dict[str, str] = {}
+    for gap in gaps:
+        names = " or ".join(
+            DATA_NAMES.get(n) or n.rpartition(".")[2].replace("_", " ") for n in gap["table"].split(" or ")
+        )
+        said.setdefault(names, gap["would_answer"].rstrip("."))
+    return ", ".join(f"{names} (would say {answer})" for names, answer in said.items())
+
+
+_OPERATORS = {
+    "=": "",
+    "in": "",
+    "!=": "not",
+    "not in": "not",
+    "<": "below",
+    ">": "above",
+    "<=": "at most",
+    ">=": "at least",
+}
+
+
+def spoken_where(where: str) -> str:
+    """Conditions in words.
+
+    Examples
+    --------
+    >>> spoken_where("country = Germany and channel not in (email, search)"), spoken_where("")
+    ('country Germany and channel not email or search', '')
+    """
+    said = []
+    for one in read_where(where):
+        values = " or ".join(map(str, one.value)) if isinstance(one.value, tuple) else str(one.value)
+        said.append(" ".join(filter(None, [one.column.replace("_", " "), _OPERATORS[one.operator], values])))
+    return " and ".join(said)
+
+
+def used_metrics(found: Harvest) -> dict[str, str]:
+    """Title and definition of the metrics that a page's findings and courses are about, by title."""
+    named = {(item.get("about") or {}).get("metric") for item in found.findings} | set(found.series)
+    return {METRICS[name].title: METRICS[name].definition for name in METRICS if name in named}
 
 
 @cache

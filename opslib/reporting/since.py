@@ -14,6 +14,8 @@ from opslib.reporting.manifest import PageRecord, digest
 from opslib.stats.estimates import Estimate
 
 PERIOD = ("start", "end")
+#: What a report keeps of a finding for the next one.
+_KEPT = ("sentence", "estimate", "section", "is_told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,28 @@ class Notice:
     address: str  # page, and the finding on it where there is one; '' where no page says it any more
 
 
+#: The metric whose fall is always an alarm.
+MAIN = "revenue"
+
+
+def is_whole(record: PageRecord) -> bool:
+    """Whether a page is about all that its report is about: neither a part of an ``--each`` nor a proposal."""
+    return record.name == record.notebook.removesuffix(".ipynb") and not record.harvest.proposals
+
+
+def is_harmful(card: Mapping[str, Any]) -> bool:
+    """Whether a proposal's verdict is that it does harm."""
+    return str(card["verdict"]).startswith("harmful")
+
+
 def alarms(records: Sequence[PageRecord]) -> list[Notice]:
     """What calls for somebody today, in the order of the pages.
 
     An alarm is: a page that could not be made; a rule of the data that is broken as an error (its finding says what to
-    mend); a key figure whose change is worse beyond chance (its whole interval lies on the bad side of zero); a launched
-    promise to undo; a proposal that is harmful (also by a broken guardrail) or invalid and was not rejected.
+    mend); a key figure whose change is worse beyond chance (its whole interval lies on the bad side of zero; of the revenue
+    against the year before where that is known, since a season is no alarm); a launched promise to undo; a proposal that
+    does harm and was not rejected, or cannot be judged and was not decided. Parts of a report raise none of their own but
+    that they could not be made.
 
     Parameters
     ----------
@@ -50,21 +68,37 @@ def alarms(records: Sequence[PageRecord]) -> list[Notice]:
         if record.status == "failed":
             found.append(Notice("page failed", f"{record.title} This page could not be made.", f"{record.name}.html"))
         for card in record.harvest.proposals:
-            is_bad = card["verdict"].startswith(("harmful", "invalid")) and card["id"] not in undone
-            if is_bad and not str(card.get("decision") or "").startswith("reject"):
-                text = f"{card['id']} {card['title']}: {card['verdict']}, {card.get('decision') or 'not decided'}."
-                found.append(Notice("proposal", text, f"{record.name}.html"))
-        for item in () if record.harvest.proposals else every[record.name]:
-            if why := _why_alarming(item):
-                found.append(Notice(why, item.sentence, _address(record.name, item.key)))
+            if card["id"] not in undone and (text := _why_card(card)):
+                found.append(Notice("proposal", f"{card['id']} {card['title']} {text}.", f"{record.name}.html"))
+        for item in every[record.name] if is_whole(record) else ():
+            if why := _why_alarming(item, every[record.name]):
+                found.append(Notice(why, item.sentence, address(record.name, item)))
     return found
 
 
-def _why_alarming(item: Finding) -> str:
+def _why_card(card: Mapping[str, Any]) -> str:
+    decision = str(card.get("decision") or "")
+    if is_harmful(card) and not decision.startswith("reject"):
+        is_live = decision.startswith("launch")
+        return f"does harm and is live: {decision}" if is_live else f"does harm: {decision or 'not decided'}"
+    if card["verdict"].startswith("invalid") and not decision:
+        return f"cannot be judged: {card['verdict']}, not decided"
+    return ""
+
+
+def _why_alarming(item: Finding, others: Sequence[Finding]) -> str:
     if item.role == "promise" or (item.role == "data" and item.action):
         return item.role
-    change, metric = item.estimate, METRICS.get(item.about.metric or "")
-    if item.role != "change" or item.about.compared != "previous" or item.about.scope or not metric or not change:
+    metric, side = METRICS.get(item.about.metric or ""), "previous"
+    if item.role != "change" or item.about.scope or not metric:
+        return ""
+    if metric.name == MAIN and any(
+        (one.role, one.about.metric, one.about.compared) == ("change", MAIN, "year_before")
+        and one.estimate and not _is_counted(one.estimate) and not one.about.scope for one in others
+    ):  # fmt: skip
+        side = "year_before"
+    change = item.estimate
+    if item.about.compared != side or not change:
         return ""
     is_worse = change.upper < 0 if metric.direction > 0 else change.lower > 0
     return "key figure" if is_worse and not _is_counted(change) else ""
@@ -81,8 +115,10 @@ def finding_anchor(key: str) -> str:
     return "f-" + re.sub(r"[^a-z0-9_]+", "-", key.lower()).strip("-")
 
 
-def _address(page: str, key: str) -> str:
-    return f"{page}.html#{finding_anchor(key)}"
+def address(page: str, item: Finding) -> str:
+    """Where a finding is told: its sentence, else the section that argues it, else the page."""
+    place = finding_anchor(item.key) if item.is_told else item.section
+    return f"{page}.html#{place}" if place else f"{page}.html"
 
 
 def snapshot(records: Sequence[PageRecord]) -> dict[str, Any]:
@@ -111,7 +147,7 @@ def snapshot(records: Sequence[PageRecord]) -> dict[str, Any]:
         "pages": {
             r.name: {
                 "asked": {k: v for k, v in r.parameters.items() if k not in PERIOD},
-                "findings": {e["key"]: {n: e.get(n) for n in ("sentence", "estimate")} for e in r.harvest.findings},
+                "findings": {e["key"]: {n: e.get(n) for n in _KEPT} for e in r.harvest.findings},
             }
             for r in about
             if r.status == "ok"
@@ -148,7 +184,8 @@ def changes(records: Sequence[PageRecord], before: Mapping[str, Any]) -> list[No
     ]
     found += [Notice("gone", f"{name} is no longer among the proposals.", "") for name in gone]
     found.sort(key=lambda notice: ("decision", "verdict", "new", "gone").index(notice.kind))
-    for name, page in now["pages"].items():
+    whole = {record.name for record in records if is_whole(record)}
+    for name, page in ((name, page) for name, page in now["pages"].items() if name in whole):
         past = before["pages"].get(name)
         if past is not None and past["asked"] == page["asked"]:
             found += _page_changes(name, page["findings"], past["findings"])
@@ -166,13 +203,17 @@ def _card_changes(page: str, card: Mapping[str, Any], past: Mapping[str, Any] | 
 
 
 def _page_changes(name: str, now: Mapping[str, Any], past: Mapping[str, Any]) -> Iterator[Notice]:
+    """Sentences that are new or gone, and numbers that moved; what no reader saw is neither new nor gone."""
     for key, item in now.items():
+        is_told = item.get("is_told") is not False
+        place = finding_anchor(key) if is_told else item.get("section")
+        there = f"{name}.html#{place}" if place else f"{name}.html"
         if key not in past:
-            yield Notice("new", item["sentence"], _address(name, key))
+            yield from [Notice("new", item["sentence"], there)] if is_told else []
         elif _has_moved(past[key]["estimate"], item["estimate"]):
-            yield Notice("changed", item["sentence"], _address(name, key))
+            yield Notice("changed", item["sentence"], there)
     for key, item in past.items():
-        if key not in now:
+        if key not in now and item.get("is_told") is not False:
             yield Notice("gone", item["sentence"], f"{name}.html")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _CONDITION = re.compile(
         (?P<value>\([^)]*\)|"[^"]*"|'[^']*'|.*?)\s*(?=$|\s+and\s)""",
     re.VERBOSE | re.IGNORECASE,
 )
+#: Values of a column that a refused condition is compared with, and the most that its message lists.
+_MOST_VALUES, _SHOWN_VALUES = 10_000, 12
 _FORM = 'write it as column = value, joined by "and", e.g. country = Germany and channel in (email, search)'
 
 
@@ -224,7 +227,8 @@ def choose_rows(shop: Shop, *, where: str = "") -> Rows:
     Raises
     ------
     ParameterError
-        If no table of the shop has a column of the condition, or the value is not of its type.
+        If no table of the shop has a column of the condition, the value is not of its type, or no row passes; the nearest
+        value is named.
     """
     tables = with_local_days(shop.tables, zone=shop.time_zone)
     conditions = read_where(where)
@@ -249,8 +253,33 @@ def choose_rows(shop: Shop, *, where: str = "") -> Rows:
         raise ParameterError(
             f"where: no table of {shop.name} has the column of '{where}'; columns are {', '.join(columns)}"
         )
+    _require_matches(kept, tables, conditions, where=where)
     uncut = f" Not cut, since nothing links them to it: {', '.join(sorted(whole))}." if whole else ""
     return Rows(kept, f"Only rows where {where}.{uncut}")
+
+
+def _require_matches(
+    kept: Mapping[str, ir.Table], tables: Mapping[str, ir.Table], conditions: Sequence[Filter], *, where: str
+) -> None:
+    """Refuse conditions that no row of any table with such a column passes; the first whose value is nowhere is named."""
+    columns = {condition.column for condition in conditions}
+    holding = {name: table for name, table in tables.items() if columns & set(table.columns)}
+    if not holding or not all(engine.is_empty(kept[name]) for name in holding):
+        return
+    for condition in conditions:
+        values: set[str] = set()
+        for table in holding.values():
+            if condition.column in table.columns and not engine.is_empty(table, condition.column):
+                column = table[condition.column].cast("string")
+                rows = table.select(value=column).distinct().order_by("value").limit(_MOST_VALUES)
+                values |= {str(value) for value in engine.collect(rows, max_rows=_MOST_VALUES)["value"].dropna()}
+        wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+        lost = [str(value) for value in wanted if str(value) not in values]
+        if condition.operator in ("=", "in") and len(lost) == len(wanted):
+            known = values if len(values) <= _SHOWN_VALUES else difflib.get_close_matches(lost[0], values, n=3)
+            close = nearest(lost[0], known) if known else f"there are {len(values)} others"
+            raise ParameterError(f"where: nothing has {condition.column} {lost[0]!r}; {close}")
+    raise ParameterError(f"where: no row passes '{where}'; take one of its conditions out")
 
 
 def require_group(column: str, *, asked_by: str) -> None:

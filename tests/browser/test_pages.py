@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 import nbformat
 import pytest
 
+from opslib.casework.agenda import Standing
 from opslib.reporting import manifest
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
+from opslib.reporting.links import page_links, with_links
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.render import first_heading, render_page
 from tests.conftest import skip_or_fail
@@ -103,10 +106,13 @@ def site(tmp_path_factory) -> Path:
         content = notebook("1", title="Does the proposal hold?")
         content.cells[-1].outputs = [shown({"application/vnd.opslib.proposal+json": CARD | {"decision": decision}})]
         pages[name] = (content, "ok")
+    drawn = filled(rich_notebook(), outputs=[])
+    drawn.cells[-1].outputs = [shown({"application/vnd.opslib.figure+json": {}, "image/svg+xml": SVG}, alt="One bar")]
+    pages["figure"] = (drawn, "ok")
     pages["missing"][0].cells[-1].outputs = [
         shown({"application/vnd.opslib.notavailable+json": {"table": HOSTILE[1], "would_answer": HOSTILE[0]}})
     ]
-    records = []
+    records, texts = [], {}
     for name, (content, status) in pages.items():
         text = render_page(
             content,
@@ -117,12 +123,12 @@ def site(tmp_path_factory) -> Path:
             is_code_shown=True,
             origin={"is_simulated": True},
         )
-        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+        texts[name] = text
         found = harvest(content)
         records.append(
             PageRecord(
                 name=name,
-                notebook="x",
+                notebook=f"{name}.ipynb",
                 title=first_heading(content),
                 answer=HOSTILE[0],
                 status=status,
@@ -135,9 +141,19 @@ def site(tmp_path_factory) -> Path:
                 harvest=found,
             )
         )
+    other = {"title": HOSTILE[1], "owner": HOSTILE[2]}
+    standings = [
+        Standing(id="P-7", waits_for=tuple(HOSTILE[:2]), rests_on=(("hostile", "k"),), **other),
+        Standing(id="P-8", follow_up_on=date(2026, 11, 1), rests_on=(("hostile", "k"),), **other),
+    ]
+    links = page_links(records, standings)
+    for record in records:
+        text = with_links(texts[record.name], record, links)
+        (folder / f"{record.name}.html").write_text(text, encoding="utf-8")
     text = render_index(
-        records, shop="demo", origin={}, before=before(), left_out={HOSTILE[1]: HOSTILE[0]}, promises=HOSTILE[0]
-    )
+        records, shop="demo", origin={}, before=before(), left_out={HOSTILE[1]: HOSTILE[0]}, promises=HOSTILE[0],
+        standings=standings,
+    )  # fmt: skip
     (folder / "index.html").write_text(text, encoding="utf-8")
     return folder
 
@@ -263,21 +279,56 @@ def test_tables_sort_by_value_with_the_keyboard(open_page) -> None:
     heads.nth(0).focus()
     page.keyboard.press("Enter")
     assert table.evaluate(column % 1) == ["1,480", "330", "62"]
-    assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    assert table.locator("th[aria-sort=none]").count() == 1  # it is seen that the others can be sorted
     page.keyboard.press("Enter")
     assert table.evaluate(column % 1) == ["62", "330", "1,480"]
     heads.nth(1).click()
     assert table.evaluate(column % 2) == ["3", "−12.4k", "–"]  # the unknown stays last
-    assert table.locator("th[aria-sort]").count() == 1
+    assert table.locator("th:not([aria-sort=none])").get_attribute("aria-sort") == "descending"
 
 
-def test_methods_open_from_their_link_and_folds_open_for_print(open_page) -> None:
+def test_definitions_open_from_their_link_and_folds_are_closed_on_paper(open_page) -> None:
     page = open_page("rich")
-    page.click("text=Methods")
+    page.click("text=Definitions")
     page.wait_for_timeout(100)
-    assert page.locator("#methods > details").first.evaluate("fold => fold.open")
+    assert page.locator("#definitions > details").evaluate("fold => fold.open")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.evaluate("document.querySelectorAll('details:not([open], .code)').length") == 0
+    assert page.locator("details[open]").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#definitions > details").evaluate("fold => fold.open")
+
+
+def test_a_grade_sorts_by_what_it_means(open_page) -> None:
+    page = open_page("rich")
+    rows = "".join(f"<tr><th scope='row'>{g}</th><td>1</td></tr>" for g in ("Low", "High", "Very low", "Moderate"))
+    page.evaluate(f"document.querySelector('.sections table tbody').innerHTML = `{rows}`")
+    script = page.evaluate("document.querySelector('script').textContent")
+    page.evaluate("for (const b of document.querySelectorAll('th button')) b.replaceWith(...b.childNodes)")
+    page.evaluate(script)
+    table = page.locator(".sections table").first
+    table.locator("th button").first.click()
+    assert table.evaluate("t => [...t.tBodies[0].rows].map(r => r.cells[0].textContent)") == [
+        "High",
+        "Moderate",
+        "Low",
+        "Very low",
+    ]
+
+
+def test_on_a_phone_the_actions_come_before_the_figure_and_beside_nothing(open_page) -> None:
+    narrow, wide = open_page("figure", width=390), open_page("figure")
+    top = lambda page, name: page.locator(name).first.bounding_box()  # noqa: E731
+    assert top(narrow, ".todo")["y"] < top(narrow, ".shown")["y"] < top(narrow, ".told")["y"]
+    assert top(wide, ".shown")["y"] < top(wide, ".told")["y"] + 40  # side by side
+    assert top(wide, ".shown")["x"] < top(wide, ".told")["x"]
+    assert top(wide, ".todo")["y"] > top(wide, ".shown")["y"]
+
+
+def test_a_department_opens_from_the_top(open_page) -> None:
+    page = open_page("index")
+    page.locator("nav.glance a[href^='#d-']").first.click()
+    page.wait_for_timeout(100)
+    assert page.locator(".department details[open]").count() == 1
 
 
 def test_the_page_reads_without_its_script(browser, site) -> None:

@@ -44,6 +44,7 @@ def test_the_finding_gives_title_need_owner_and_the_next_monday_in_four_weeks() 
     read = parse_proposal(made.text, source="draft.yml")
     assert (made.id, read.title, read.owner) == ("late-parcels-DE", "Do it", "Data")
     assert read.need == "It is so. (finding 'late parcels (DE)' on page 60_product_control)"
+    assert [(b.page, b.finding) for b in read.rests_on] == [("60_product_control", "late parcels (DE)")]
     assert (read.start, read.deadline) == (
         date(2026, 11, 30),
         date(2027, 1, 24),
@@ -54,6 +55,7 @@ def test_the_finding_gives_title_need_owner_and_the_next_monday_in_four_weeks() 
 def test_a_due_day_is_the_start_and_no_day_is_said_to_be_none() -> None:
     assert drafted(due=date(2026, 12, 1)).start == date(2026, 12, 7)
     without = proposals.draft(finding())
+    assert parse_proposal(without.text, source="d").rests_on == ()
     assert parse_proposal(without.text, source="d").start == SOMEDAY
     assert any(item.startswith("start: no day is known") for item in without.to_do)
 

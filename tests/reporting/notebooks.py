@@ -118,6 +118,7 @@ def rich_notebook() -> Any:
         "%md ## 3 Phone visitors leave at delivery\n\nThe step asks for an address that the visitor has typed before. Desktop visitors pass it; phone visitors do not.",
         "print('On phones 38 % of checkouts end at delivery, on desktop 18 %.')",
         "%md ## Findings\n\nWhat follows is saved as findings.",
+        typed("answer", {"text": "One search in nine ends with nothing. Two needs carry half of it."}),
         typed(
             "finding",
             a_finding(

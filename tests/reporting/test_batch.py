@@ -410,3 +410,27 @@ def test_typed_outputs_are_harvested_in_order() -> None:
     assert found.limits == ["one", "two"]
     assert found.series == {"orders": [1, None]}
     assert found.proposals == [{"id": "P-1"}]
+
+
+def test_a_report_about_some_rows_leaves_the_shops_pages_and_headline_as_they_are(shop) -> None:
+    run(shop.plan())
+    before = {path.name: path.read_bytes() for path in (shop.folder / "latest").iterdir()}
+    result = run(shop.plan(parameters={"where": "country = DE"}))
+    assert {path.name: path.read_bytes() for path in (shop.folder / "latest").iterdir()} == before
+    assert result.latest_path.parent.parent.name.startswith("demo--country-de-")
+    assert "only country DE" in result.latest_path.read_text(encoding="utf-8").partition("</title>")[0]
+    assert shop.ran == ["10_a", "20_b", "30_c"] * 2  # nothing of the shop's own report is taken for it
+
+
+def test_pages_are_linked_when_all_are_known_and_again_when_one_comes_or_goes(shop) -> None:
+    first = run(shop.plan(names=2))
+    page = first.latest_path.parent / "20_b.html"
+    assert "Previous: Page 10_a?" in page.read_text(encoding="utf-8")
+    assert "Next:" not in page.read_text(encoding="utf-8")
+    again = run(shop.plan(names=3))
+    assert shop.ran == ["10_a", "20_b", "30_c"]  # a page that is carried over is linked, not made again
+    assert "Next: Page 30_c?" in page.read_text(encoding="utf-8")
+    assert {r.name for r in manifest.read_page_records(again.index_path.parent).values()} == {"10_a", "20_b", "30_c"}
+    assert not run(shop.plan(names=3)).is_new
+    old = first.index_path.parent / "20_b.html"
+    assert "Next:" not in old.read_text(encoding="utf-8")  # the earlier run stays as it was published

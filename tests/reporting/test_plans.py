@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from opslib.casework.agenda import Standing
 from opslib.errors import ParameterError
 from opslib.reporting.plans import plan_run, read_batch
 from tests.reporting.notebooks import COMMON, notebook, save
@@ -33,6 +34,27 @@ def test_a_notebook_without_the_common_parameters_is_refused(tmp_path) -> None:
     path = save(tmp_path / "x.ipynb", notebook(parameters="shop: str = 'demo'"))
     with pytest.raises(ParameterError, match="x: its parameters cell lacks start, end, where"):
         plan_run("demo", [path], out=tmp_path)
+
+
+def test_a_page_about_a_proposal_is_named_by_its_id_and_title(tmp_path) -> None:
+    path = save(tmp_path / "81_proposal.ipynb", notebook(parameters=COMMON + "\nproposal: str = ''  # which"))
+    standings = [Standing(id="D-05", title="Countdown banner", owner="Marketing")]
+    plan = plan_run("demo", [path], out=tmp_path, each={"proposal": ["D-05", "D-06"]}, standings=standings)
+    assert [page.name for page in plan.pages] == ["D-05-countdown-banner", "81_proposal--proposal-d-06"]
+
+
+def test_a_report_about_some_rows_has_a_folder_of_its_own(notebooks, tmp_path) -> None:
+    def folder(where: str):
+        plan = plan_run("demo", notebooks, out=tmp_path, parameters={"where": where})
+        return plan.folder.relative_to(tmp_path.resolve()).as_posix()
+
+    assert folder("") == folder(" ") == "demo"
+    some = [folder(where) for where in ("country = DE", "country != DE", "country = Österreich", "country = sterreich")]
+    assert len({"demo", *some}) == 5
+    assert all(name.startswith("demo--country-") for name in some)
+    assert folder("country  =  DE") == folder("country = DE")
+    each = plan_run("demo", notebooks, out=tmp_path, each={"country": ["DE"]})
+    assert each.folder.name == "demo"  # its parts stand beside the whole
 
 
 def test_a_grid_makes_one_page_a_combination(notebooks, tmp_path) -> None:

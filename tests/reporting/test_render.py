@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from opslib.errors import ReportError
+from opslib.metrics import METRICS
 from opslib.reporting.harvest import harvest
 from opslib.reporting.render import render_page
 from tests.reporting.notebooks import PROVENANCE, a_finding, estimate, notebook
@@ -77,11 +78,12 @@ def test_the_answer_comes_first() -> None:
             "between £200 and £400 a month",
             "15 Nov 2026",
             "Why they left.",
-            "For the web team.",
             "First claim</a>",
             "Because.",
             "It is 5 &lt;i&gt;.",
+            "Definitions</h2>",
             "Methods and provenance",
+            "For the web team.",
             "5f1d7a84c2e94c0ab1",
             "541,909",
             "SELECT query",
@@ -95,18 +97,93 @@ def test_the_answer_comes_first() -> None:
     assert text.count("<h1") == 1
 
 
-def test_an_action_stands_once_and_what_is_surely_worth_most_first() -> None:
+def of_findings(*said: dict, **more: object) -> str:
+    bundles = [shown("finding", item) for item in said]
+    return page(("%md ## Findings", []), ("y", [*bundles, shown("provenance", PROVENANCE)]), **more)
+
+
+def test_an_action_stands_once_the_urgent_first_then_what_is_surely_worth_most() -> None:
     def acting(key: str, action: str, **more: object) -> dict:
-        return shown("finding", a_finding(key, f"Violation {key}.", action=action, **more))
+        return a_finding(key, f"Violation {key}.", action=action, **more)
 
     worth = estimate(100, 50, 150, "GBP/month")
-    said = [acting("a", "plain"), acting("b", "doubtful", worth=estimate(900, -50, 2000, "GBP/month")),
-            acting("c", "plain"), acting("d", "sure", worth=worth), *(acting(f"e{n}", f"later {n}") for n in range(4))]  # fmt: skip
-    text = page(("%md ## Findings", []), ("y", [*said, shown("provenance", PROVENANCE)]))
-    places = [text.index(f'<th scope="row">{action}</th>') for action in ("sure", "plain", "doubtful", "later 0")]
-    assert places == sorted(places)
-    assert text.count('<th scope="row">plain</th>') == 1
-    assert "<summary>2 more to do</summary>" in text
+    said = [acting("a", "Plain"), acting("b", "Doubtful", worth=estimate(900, -50, 2000, "GBP/month")),
+            acting("c", "Plain"), acting("d", "Sure", worth=worth), acting("e", "Stop it", is_urgent=True)]  # fmt: skip
+    text = of_findings(*said)
+    assert re.findall(r'<tr><th scope="row">([A-Z][^<]*)<', text) == [
+        "Stop it ",
+        "Sure ",
+        "Plain ",
+    ]  # three, and no more
+    assert "Doubtful" not in text
+
+
+def test_what_an_action_is_worth_has_its_period_or_what_would_tell_it() -> None:
+    text = of_findings(
+        a_finding("a", "A.", action="Do a", worth=estimate(300, 200, 400, "GBP/year")),
+        a_finding("b", "B.", action="Do b", would_tell="a two-week test"),
+        a_finding("c", "C.", action="Do c"),
+    )
+    cells = re.findall(r'data-label="worth: "[^>]*>([^<]*)<', text)
+    assert cells == ["between £200 and £400 a year", "not known: a two-week test would tell", "not known"]
+
+
+def test_an_action_names_its_things_and_folds_a_long_list() -> None:
+    few, many = ("Lamp", "Shelf"), tuple(f"Thing {n}" for n in range(6))
+    text = of_findings(
+        a_finding("a", "A.", action="Do a", things=few), a_finding("b", "B.", action="Do b", things=many)
+    )
+    assert '<span class="things">Lamp, Shelf</span>' in text
+    assert "<summary>6 names</summary><p>Thing 0, Thing 1" in text
+
+
+def test_three_findings_stand_first_two_fold_and_a_number_alone_is_never_told() -> None:
+    said = [a_finding("x", "Only a number.", is_told=False), *(a_finding(f"k{n}", f"Told {n}.") for n in range(6))]
+    text = of_findings(*said)
+    assert "Only a number." not in text
+    first, _, folded = text.partition("<summary>2 more</summary>")
+    assert [n for n in range(6) if f"Told {n}." in first] == [0, 1, 2]
+    assert [n for n in range(6) if f"Told {n}." in folded] == [3, 4]
+    assert text.count("Told 3.") == 1
+
+
+def test_the_answer_is_the_pages_own_and_each_kind_has_its_sign() -> None:
+    kinds = {"measured": "●", "estimated": "◐", "described": "○", "simulated": "▲"}
+    for kind, sign in kinds.items():
+        text = page(
+            ("y", [shown("answer", {"text": "All is well."}), shown("finding", a_finding("a", "A.", kind=kind))])
+        )
+        assert '<p class="reply">All is well.</p>' in text
+        assert f'<span class="sign" aria-hidden="true">{sign}</span>' in text
+
+
+def test_one_limit_stands_above_and_the_others_with_the_methods() -> None:
+    text = page(("y", [shown("limits", {"sentences": ["Why they left.", "Whether they return."]})]))
+    assert text.index("Why they left.") < text.index('id="methods"') < text.index("Whether they return.")
+
+
+def test_definitions_are_those_of_the_metrics_of_the_page() -> None:
+    text = of_findings(a_finding("a", "A.", metric="repeat_rate"))
+    part = text.partition('id="definitions"')[2].partition('id="methods"')[0]
+    assert f"<dt>Repeat rate</dt><dd>{METRICS['repeat_rate'].definition}</dd>" in part
+    assert METRICS["bounce_rate"].definition not in part
+    assert "<dt>Hold-out</dt>" in part
+    assert '<a href="#definitions">' in text.partition("<h1")[0]
+
+
+def test_a_part_says_what_it_is_about_in_words() -> None:
+    text = page(*CELLS, parameters=PARAMETERS | {"where": "country = Germany and channel != email"})
+    assert "<title>What is wanted? · only country Germany and channel not email ·" in text
+    assert "country = Germany" not in text.partition('id="methods"')[0]
+
+
+def test_above_the_fold_no_iso_date_no_column_and_no_command_stands() -> None:
+    gap = shown(
+        "section", {"id": "s", "title": "", "missing": [{"table": "order_lines.customer_id", "would_answer": "who"}]}
+    )
+    text = page(*CELLS, ("%md ## X", []), ("x", [gap]))
+    words = re.sub(r"<script.*?</script>|<style.*?</style>|<!--.*?-->|<[^>]*>", " ", text.partition("Methods and provenance")[0], flags=re.DOTALL)  # fmt: skip
+    assert not re.search(r"\d{4}-\d\d-\d\d|[a-z]+_[a-z]+|opslib ", words)
 
 
 def test_code_is_shown_only_when_asked_for() -> None:
@@ -131,10 +208,11 @@ def test_a_page_without_its_table_says_what_it_would_have_answered() -> None:
     missing = shown("notavailable", {"table": "reviews", "would_answer": "what disappoints"})
     text = page(("x", [missing]), status="not available", reason="x")
     assert "Not available for this shop" in text
-    assert "<code>reviews</code></dt><dd>would answer: what disappoints" in text
+    assert "does not have: reviews (would say what disappoints)." in text
     partly = page(*CELLS, ("x", [missing]))
     assert "A fell" in partly
-    assert "<code>reviews</code>" in partly
+    line = "Not on this page because the data are missing: reviews (would say what disappoints)."
+    assert partly.index("Because.") < partly.index(line) < partly.index('id="definitions"')
 
 
 def test_cells_tagged_methods_or_parameters_fold_away() -> None:

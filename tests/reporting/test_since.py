@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,9 @@ def card(number: int = 1, verdict: str = "harmful", decision: str | None = None)
         (moved("repeat_rate", -0.2, -0.01, scope=[["country", "FR"]]), ""),  # of a part of the shop
         (moved("repeat_rate", -0.2, -0.01, compared="year_before"), ""),
         (moved("repeat_rate", -0.2, -0.01, role="key figure"), ""),  # a figure, not its change
+        (moved("revenue", -0.2, -0.01), "key figure"),  # the main figure
+        (moved("revenue", -0.2, -0.01, compared="year_before"), "key figure"),
+        (moved("revenue", -0.2, 0.01, compared="year_before"), ""),
         (a_finding("no price", "Prices are missing.", role="data", action="mend it"), "data"),
         (a_finding("no price", "Prices are missing.", role="data"), ""),  # a warning
         (a_finding("rule-order_lines-price", "Prices are missing.", action="mend it"), ""),  # a key decides nothing
@@ -45,6 +49,28 @@ def test_what_is_an_alarm(finding: dict, why: str) -> None:
     assert alarms([record(findings=[finding])]) == expected
 
 
+def test_a_fall_of_the_revenue_is_held_against_the_year_before_where_that_is_known() -> None:
+    season = [moved("revenue", -0.4, -0.2), moved("revenue", -0.1, 0.1, compared="year_before")]
+    assert alarms([record(findings=season)]) == []  # January after December
+    worse = [moved("revenue", -0.1, 0.1), moved("revenue", -0.4, -0.2, compared="year_before")]
+    assert [notice.kind for notice in alarms([record(findings=worse)])] == ["key figure"]
+
+
+def test_a_part_of_the_report_raises_no_alarm_of_the_shop() -> None:
+    part = replace(record(findings=[moved("revenue", -0.4, -0.2)]), name="10_a--country-de")
+    assert alarms([part]) == []
+    assert [n.kind for n in alarms([replace(part, status="failed")])] == ["page failed"]
+
+
+def test_what_no_reader_saw_is_neither_new_nor_gone_and_leads_to_its_section() -> None:
+    told, quiet = a_finding("a", "Told."), a_finding("b", "Quiet.", is_told=False, section="figures")
+    assert [n.text for n in changes([record(findings=[told, quiet])], snapshot([record()]))] == ["Told."]
+    assert [n.text for n in changes([record()], snapshot([record(findings=[told, quiet])]))] == ["Told."]
+    number = estimate(1.0, 0.9, 1.1, "GBP"), estimate(9.0, 8.9, 9.1, "GBP")
+    past, now = (record(findings=[{**quiet, "estimate": value}]) for value in number)
+    assert [n.address for n in changes([now], snapshot([past]))] == ["10_a.html#figures"]
+
+
 def test_a_harmful_or_invalid_proposal_is_an_alarm_until_it_is_rejected() -> None:
     cards = [card(1), card(2, "invalid (sample ratio)"), card(3, decision="reject (A, 1 Oct)"), card(4, "refuted")]
     cards += [card(5, decision="launch (A, 1 Oct)"), card(6, decision="launch (A, 1 Oct)")]
@@ -53,9 +79,9 @@ def test_a_harmful_or_invalid_proposal_is_an_alarm_until_it_is_rejected() -> Non
         record("90_f", findings=[a_finding("p6", "P-6 made it worse.", role="promise", objects=["P-6"])]),
     ])  # fmt: skip
     assert [n.text for n in seen] == [
-        "P-1 Banner: harmful, not decided.",
-        "P-2 Banner: invalid (sample ratio), not decided.",
-        "P-5 Banner: harmful, launch (A, 1 Oct).",
+        "P-1 Banner does harm: not decided.",
+        "P-2 Banner cannot be judged: invalid (sample ratio), not decided.",
+        "P-5 Banner does harm and is live: launch (A, 1 Oct).",
         "P-6 made it worse.",  # once, by its follow-up; the test's own evidence is no key figure of the shop
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from types import SimpleNamespace
 
@@ -81,6 +82,20 @@ def test_values_take_the_type_of_their_column():
     assert _ids(rows.tables["order_lines"]) == ["3"]
     with pytest.raises(ParameterError, match=r"order_lines.quantity holds float64; 'many' is no such value"):
         choose_rows(shop({"order_lines": LINES}), where="quantity = many")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("country = Fr", "nothing has country 'Fr'; did you mean 'FR'"),
+        ("country in (XX, YY)", "nothing has country 'XX'; allowed: DE, FR"),
+        ("quantity > 1000 and country = FR", "no row passes 'quantity > 1000 and country = FR'"),
+    ],
+)
+def test_conditions_that_nothing_passes_are_refused_with_the_nearest_value(where, said):
+    with pytest.raises(ParameterError, match=re.escape(said)):
+        choose_rows(shop({"order_lines": LINES}), where=where)
+    assert choose_rows(shop({"order_lines": LINES}), where="country in (FR, XX)").sentence  # one of them is there
 
 
 def test_no_condition_cuts_nothing():

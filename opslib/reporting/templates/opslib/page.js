@@ -6,8 +6,11 @@
     const found = text.match(/^[+]?(-?)[^\d.-]*(-?[\d.]+)(k|m|bn)?/);
     return found ? (found[1] ? -1 : 1) * parseFloat(found[2]) * (UNITS[found[3]] ?? 1) : NaN;
   };
+  const GRADES = ["very low", "low", "moderate", "high"];
   const order = (column, direction) => (a, b) => {
     const [x, y] = [a.cells[column], b.cells[column]];
+    const [g, h] = [x, y].map((cell) => GRADES.indexOf(cell.textContent.trim().toLowerCase()));
+    if (g >= 0 && h >= 0) return direction * (g - h);
     const [p, q] = [number(x), number(y)];
     if (!isNaN(p) && !isNaN(q)) return direction * (p - q);
     if (isNaN(p) !== isNaN(q)) return isNaN(p) ? 1 : -1;
@@ -25,9 +28,10 @@
       button.type = "button";
       button.append(...head.childNodes);
       head.append(button);
+      head.setAttribute("aria-sort", "none");
       button.addEventListener("click", () => {
         const direction = head.ariaSort === "descending" ? 1 : -1;
-        for (const other of heads) other.removeAttribute("aria-sort");
+        for (const other of heads) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
         head.setAttribute("aria-sort", direction === 1 ? "ascending" : "descending");
         body.append(...rows.toSorted(order(column, direction)));
       });
@@ -52,12 +56,12 @@
   addEventListener("hashchange", open);
   open();
 
-  let folded = [];
+  let unfolded = [];
   addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open], .code, .table > details)")];
-    for (const fold of folded) fold.open = true;
+    unfolded = [...document.querySelectorAll("details[open]")];
+    for (const fold of unfolded) fold.open = false;
   });
-  addEventListener("afterprint", () => { for (const fold of folded) fold.open = false; });
+  addEventListener("afterprint", () => { for (const fold of unfolded) fold.open = true; });
   const print = document.querySelector("button.print");
   print.hidden = false;
   print.addEventListener("click", () => window.print());
