@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pandas as pd
@@ -12,6 +12,7 @@ from opslib.finding import About, Compared, Facts, Finding
 from opslib.findings.wording import estimate_of, largest, listed, moved
 from opslib.formats import format_estimate, format_money, format_number, format_value
 from opslib.metrics import METRICS
+from opslib.privacy import SUPPRESSED
 from opslib.stats.estimates import Estimate
 from opslib.suppression import suppressed
 
@@ -76,7 +77,7 @@ def findings(
     kpis: pd.DataFrame,
     factors: pd.DataFrame,
     products: pd.DataFrame,
-    groups: pd.DataFrame,
+    groups: Mapping[str, pd.DataFrame],
     retention: pd.DataFrame,
     *,
     page: Facts,
@@ -89,8 +90,10 @@ def findings(
         From `kpis.kpi_table`.
     factors : pandas.DataFrame
         From `kpis.decompose_change`, against the period that the page compares with; told only where revenue moved.
-    products, groups : pandas.DataFrame
-        From `kpis.largest_changes` and `kpis.decompose_by`, against the same period; may be empty.
+    products : pandas.DataFrame
+        From `kpis.largest_changes`, against the same period; may be empty.
+    groups : mapping of str to pandas.DataFrame
+        From `kpis.decompose_by`, by the name of the column.
     retention : pandas.DataFrame
         From `kpis.cohort_retention`; may be empty.
     page : Facts
@@ -103,12 +106,12 @@ def findings(
     """
     figures = _Figures(kpis, page.currency)
     products = suppressed(products)
-    said = _answer(figures)
     told = [*_reason(figures, suppressed(factors)), *_movers(figures, products, "product", page)]
-    told += [*_movers(figures, suppressed(groups), "group", page), *_unchanged(figures)]
+    told += [found for name, rows in groups.items() for found in _movers(figures, suppressed(rows), name, page)]
+    told += _unchanged(figures)
     changes = [_change(figures, metric, side) for side in _COMPARED for metric in figures.known]
     return (
-        *(_figure(figures, metric, products, said=said, page=page) for metric in figures.known),
+        *(_figure(figures, metric, products, page=page) for metric in figures.known),
         *told,
         *_retention(retention),
         *(change for change in changes if change is not None),
@@ -134,7 +137,7 @@ def figure_rows(kpis: pd.DataFrame, *, currency: str) -> pd.DataFrame:
     rows = []
     for metric in figures.known:
         row = {"figure": figures.name(metric), "definition": METRICS[metric].definition}
-        row |= dict(zip(figures.sides, figures.alike(metric), strict=True))
+        row |= dict(zip(figures.sides, figures.alike(metric, is_whole=True), strict=True))
         row |= {f"{side}_moved": figures.change_text(metric, side) for side in figures.sides[1:]}
         rows.append(row | {"is_moved": figures.is_clear(metric, figures.like)})
     frame = pd.DataFrame(rows)
@@ -151,6 +154,27 @@ def figure_heads(kpis: pd.DataFrame) -> dict[str, str]:
         if name in figures.sides[1:]:
             rows[f"{name}_moved"] = f"Change on {head}"
     return rows
+
+
+def with_total(groups: pd.DataFrame) -> pd.DataFrame:
+    """Groups that add up, as they may be shown, and below them their total.
+
+    Parameters
+    ----------
+    groups : pandas.DataFrame
+        From `kpis.decompose_by`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        group, revenue_before, revenue_after, change_amount.
+    """
+    columns = ["revenue_before", "revenue_after", "change_amount"]
+    if groups.empty:
+        return groups[["group", *columns]]
+    total = pd.DataFrame([{"group": "All", **groups[columns].sum(), SUPPRESSED: False}])
+    shown = suppressed(groups)
+    return pd.concat([shown[["group", *columns, *({SUPPRESSED} & set(shown.columns))]], total], ignore_index=True)
 
 
 def why_not_split(kpis: pd.DataFrame) -> str:
@@ -226,8 +250,8 @@ class _Figures:
         unit = str(self.row(metric, "current")["unit"])
         return self.currency or "money" if unit == "money" else "" if unit == "count" else unit
 
-    def alike(self, metric: str, *sides: str) -> list[str]:
-        """The figure in several periods, three digits of the largest and the same decimals in all."""
+    def alike(self, metric: str, *sides: str, is_whole: bool = False) -> list[str]:
+        """The figure in several periods, three digits of the largest and the same decimals in all; counts, if wished, whole."""
         values = [self.value(metric, side) for side in sides or self.sides]
         unit = self.unit(metric)
         top = max((abs(value) for value in values if not math.isnan(value)), default=0.0)
@@ -235,7 +259,7 @@ class _Figures:
         if unit == "share":
             step = 0.1
         elif METRICS[metric].is_total and unit != self.currency:
-            step = 1.0 if top < 1e4 else step
+            step = 1.0 if top < 1e4 or is_whole else step
         return [format_value(value, unit, step=min(step, 1.0) if top < 1e4 else step, scale=top) for value in values]
 
     def text(self, metric: str, side: str) -> str:
@@ -258,6 +282,11 @@ class _Figures:
         """Whether a figure moved by more than chance explains: its interval has a width and leaves out zero."""
         change = self.estimate(metric, side) if side else None
         return change is not None and change.lower < change.upper and change.excludes(0.0)
+
+    def is_usual(self, metric: str, side: str) -> bool:
+        """Whether a figure did not move by more than chance explains; what is decided, and not drawn, has no chance."""
+        change = self.estimate(metric, side) if side else None
+        return change is not None and change.lower <= 0 <= change.upper and not change.lower == change.upper != 0
 
     def change_text(self, metric: str, side: str) -> str:
         change = self.estimate(metric, side)
@@ -285,7 +314,7 @@ def _against(figures: _Figures, metric: str) -> str:
         if change is None:
             continue
         what = f"{figures.when(side)} ({figures.text(metric, side)})"
-        if figures.is_clear(metric, side):
+        if not figures.is_usual(metric, side):
             size = _size(change)
             clear.append(f"{moved(change, up='up', down='down')} {size} on {what}")
         else:
@@ -323,7 +352,7 @@ def _in_answer(figures: _Figures) -> list[str]:
     return clear[:2]
 
 
-def _figure(figures: _Figures, metric: str, products: pd.DataFrame, *, said: str, page: Facts) -> Finding:
+def _figure(figures: _Figures, metric: str, products: pd.DataFrame, *, page: Facts) -> Finding:
     """A key figure; told where it moved, unless the answer says so."""
     row = figures.row(metric, "current")
     is_counted = math.isnan(float(row["value_lower"]))
@@ -409,7 +438,6 @@ def _movers(figures: _Figures, rows: pd.DataFrame, what: str, page: Facts) -> It
     known = rows.dropna(subset=["change_amount", "group"]) if len(rows) else rows
     if known.empty or not figures.like:
         return
-    what = str(rows.attrs.get("of", what))
     parts, people = [], {}
     for sign, side, how in ((1, "rise", "more"), (-1, "fall", "less")):
         of_side = known[known["change_amount"] * sign > 0]
@@ -434,10 +462,7 @@ def _unchanged(figures: _Figures) -> Iterator[Finding]:
     names = [
         figures.name(metric)[0].lower() + figures.name(metric)[1:]
         for metric in figures.known
-        if figures.like
-        and (change := figures.estimate(metric, figures.like)) is not None
-        and change.lower < change.upper
-        and not change.excludes(0.0)
+        if figures.is_usual(metric, figures.like)
     ]
     if names:
         yield Finding(
@@ -455,12 +480,10 @@ def _change(figures: _Figures, metric: str, side: Compared) -> Finding | None:
     change = figures.estimate(metric, side)
     if change is None:
         return None
-    is_clear = figures.is_clear(metric, side)
+    usual = f"{figures.name(metric)}: {USUAL} against {figures.when(side)}."
     return Finding(
         key=f"{metric}-{_COMPARED[side]}",
-        sentence=_moved_sentence(figures, metric, side)
-        if is_clear
-        else f"{figures.name(metric)}: {USUAL} against {figures.when(side)}.",
+        sentence=usual if figures.is_usual(metric, side) else _moved_sentence(figures, metric, side),
         kind="estimated",
         estimate=change,
         section="figures",
