@@ -51,8 +51,7 @@ def draw_with_last_year(
         top = max((x for x in (*now, *before) if np.isfinite(x)), default=1.0)
         panel.set_ylim(0, top * 1.12 or 1)
         theme.format_axis(panel.yaxis, unit, n_ticks=4)
-        panel.set_ylabel(str(rows["title"].iloc[0]), rotation=0, ha="left", va="bottom", color=theme.INK)
-        panel.yaxis.set_label_coords(0.0, 1.02)
+        panel.set_ylabel(str(rows["title"].iloc[0]))
         words, labels = _last(now, before, unit, str(rows["title"].iloc[0]))
         told.append(words)
         ends.append((panel, labels))
@@ -60,7 +59,7 @@ def draw_with_last_year(
     return finish(
         panels[0],
         title=told[0] if told[0] else f"{frame['title'].iloc[0]}: nothing was observed from beginning to end yet",
-        subtitle="blue: the last twelve months; grey: the same months a year before, as far as seen\n ",
+        subtitle="blue: the last twelve months; grey: the same months a year before, as far as seen",
         alt=f"Lines over time. {' '.join(f'{words}.' for words in told if words)}",
         label=lambda: [label_ends(panel, labels) for panel, labels in ends],
     )
@@ -176,6 +175,8 @@ def draw_days(
     """
     require_for_chart(days, "days", "day", "is_observed", what)
     values = days[what].astype("float64")
+    if not values.fillna(0.0).any():
+        return None  # type: ignore[return-value]
     week = values.rolling(7, center=True, min_periods=4).mean()
     ax = theme.new_axes(height=3.0)
     ax.plot(days["day"], values, color=theme.SKY, linewidth=0.7, alpha=0.8)

@@ -159,7 +159,7 @@ def _filled(violation: Violation, page: Facts) -> tuple[str, str]:
     months = list(dict.fromkeys(f"{day:%B %Y}" for day in gone))
     values = {
         "n": format_number(violation.n_rows, step=1),
-        "share": format_share(violation.share) if violation.share >= 0.001 else format_number(violation.n_rows, step=1),
+        "share": _part(violation),
         "days": f"{listed([format_date(day) for day in gone])} {are(len(gone))}" if gone else "days are",
         "months": f"{listed(months)} {are(len(months))}" if months else "their months are",
     }
@@ -172,8 +172,17 @@ def _filled(violation: Violation, page: Facts) -> tuple[str, str]:
         names = f"{count_of(violation.n_rows, 'row')} of {violation.table.replace('_', ' ')} name a {thing}"
         return f"{names} that is not in {target.replace('_', ' ')}", f"what {target.replace('_', ' ')} say of it is not known"
     name = " ".join(filter(None, [violation.table, violation.column])).replace("_", " ")
-    rows = f"{count_of(violation.n_rows, 'row')}, {values['share']}" if violation.share >= 0.001 else count_of(violation.n_rows, "row")
-    return f"{name} breaks the rule '{violation.rule}' ({rows})", "figures of these rows are not to be relied on"
+    what, _, effect = violation.rule.partition(": ")
+    if effect:  # a rule that says itself what was done
+        return f"{_part(violation)} of {violation.table.replace('_', ' ')}: {what}", effect
+    return f"{name} breaks the rule '{what}' ({_part(violation)} of rows)", "figures of these rows are not to be relied on"
+
+
+def _part(violation: Violation) -> str:
+    """How much of its table a violation concerns: per cent, or a count where that would be under 0.1 %."""
+    if violation.share < 0.001:
+        return format_number(violation.n_rows, step=1)
+    return format_share(violation.share, step=1 if violation.share >= 0.02 else 0.1)
 
 
 def _what(violation: Violation, page: Facts) -> str:
@@ -217,13 +226,12 @@ def _days(coverage: Coverage | None, period: Period) -> Iterator[Finding]:
     """How many days the data hold, where the shop has dates."""
     if not _is_dated(coverage):
         return
-    n_seen, missing = coverage.n_observed(period), [d for d in coverage.missing if period.contains(d)]
+    n_seen = coverage.n_observed(period)
     span = f"{format_date(max(coverage.first, period.start))} to {format_date(min(coverage.last, period.end))}"
     said = f"{n_seen:,} of {period.n_days:,} days" if n_seen < period.n_days else f"All {count_of(n_seen, 'day')}"
-    gap = f"; {how_many(len(missing), 'day')} between them {are(len(missing))} missing" if missing else ""
     yield Finding(
         key="days",
-        sentence=f"{said} from {span} are in the data{gap}.",
+        sentence=f"{said} from {span} are in the data.",
         kind="measured",
         section="days",
         about=About(people=None),

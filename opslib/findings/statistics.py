@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
@@ -39,7 +40,7 @@ _PHRASES = {
     "orders": ("more orders", "fewer orders"),
     "average_order_value": ("larger orders", "smaller orders"),
     "margin": ("more margin after refunds", "less margin after refunds"),
-    "return_rate": ("more came back", "less came back"),
+    "return_rate": ("more items came back", "fewer items came back"),
     "customers": ("more buyers", "fewer buyers"),
     "repeat_rate": ("more buyers ordered twice", "fewer buyers ordered twice"),
 }
@@ -49,28 +50,32 @@ _FACTORS = {
     "items_per_order": ("larger baskets", "smaller baskets"),
     "price_per_item": ("dearer items", "cheaper items"),
 }
+#: Figures that the split of revenue speaks of.
+_PARTS = ("customers", "items_per_order", "price_per_item")
 _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-year"}
 _MISSING = {
-    "conversion": "how many visitors bought (orders and visits are not linked)",
+    "conversion": "how many visitors bought (orders do not name a visit)",
     "margin": "what was earned (neither orders nor products carry a cost)",
     "return_rate": "what came back (returns are not in the data)",
 }
 
 
-def answer(kpis: pd.DataFrame) -> str:
+def answer(kpis: pd.DataFrame, *, page: Facts) -> str:
     """How the period was, in one or two sentences, from the values of the key figures.
 
     Parameters
     ----------
     kpis : pandas.DataFrame
         From `kpis.kpi_table`.
+    page : Facts
+        With its currency.
 
     Returns
     -------
     str
         '' where no revenue is known.
     """
-    return _answer(_Figures(kpis))
+    return _answer(_Figures(kpis, page.currency))
 
 
 def findings(
@@ -108,7 +113,7 @@ def findings(
     products = suppressed(products)
     told = [*_reason(figures, suppressed(factors)), *_movers(figures, products, "product", page)]
     told += [found for name, rows in groups.items() for found in _movers(figures, suppressed(rows), name, page)]
-    told += _unchanged(figures)
+    told += [*_also_moved(figures), *_unchanged(figures)]
     changes = [_change(figures, metric, side) for side in _COMPARED for metric in figures.known]
     return (
         *(_figure(figures, metric, products, page=page) for metric in figures.known),
@@ -152,7 +157,7 @@ def figure_heads(kpis: pd.DataFrame) -> dict[str, str]:
     for name, head in heads.items():
         rows[name] = head
         if name in figures.sides[1:]:
-            rows[f"{name}_moved"] = f"Change on {head}"
+            rows[f"{name}_moved"] = "Change" if name == figures.like else f"Change on {head}"
     return rows
 
 
@@ -201,8 +206,8 @@ def limits(kpis: pd.DataFrame) -> tuple[str, ...]:
     """
     figures = _Figures(kpis)
     gaps = [words for metric, words in _MISSING.items() if metric not in figures.known]
-    if "year_before" not in figures.sides and "previous" in figures.sides:
-        gaps.append("whether the season explains the change (the year before was not seen)")
+    if figures.like == "previous":
+        gaps.insert(0, "whether the season explains a change (the same days of the year before are not in the data)")
     if gaps and figures.known:
         return (f"Not known here: {', '.join(gaps)}.",)
     n = sum(figures.estimate(metric, figures.like) is not None for metric in figures.known) if figures.like else 0
@@ -213,13 +218,13 @@ class _Figures:
     """A table of key figures, asked by metric and period: every sentence, title and row takes its words from here."""
 
     def __init__(self, kpis: pd.DataFrame, currency: str = "") -> None:
-        self.currency = currency or str(kpis.attrs.get("currency", ""))
+        self.currency = currency
         rows = suppressed(kpis)
         self._rows = {(row["metric"], row["comparison"]): row for _, row in rows.iterrows()}
         self.known = [m for m in dict.fromkeys(rows["metric"]) if not math.isnan(self.value(m, "current"))]
         compared = [side for side in _COMPARED if any(self.estimate(metric, side) for metric in self.known)]
-        self.sides = ["current", *compared]
-        #: The period with which a shop with a season is compared.
+        #: The current period, then the one with which a shop with a season is compared, then the other.
+        self.sides = ["current", *reversed(compared)]
         self.like = compared[-1] if compared else ""
         self.labels = {side: row["period"] for (_, side), row in self._rows.items()}
 
@@ -258,6 +263,8 @@ class _Figures:
         step = 10.0 ** (math.floor(math.log10(top)) - 2) if top else 1.0
         if unit == "share":
             step = 0.1
+        elif unit == self.currency and top < 100:
+            step = 0.01
         elif METRICS[metric].is_total and unit != self.currency:
             step = 1.0 if top < 1e4 or is_whole else step
         return [format_value(value, unit, step=min(step, 1.0) if top < 1e4 else step, scale=top) for value in values]
@@ -276,7 +283,11 @@ class _Figures:
         # What has no interval is counted: its value stands at both ends.
         ends = dict.fromkeys((f"{column}_lower", f"{column}_upper"), row[column])
         method = "delta method, buyers as clusters, both periods"
-        return estimate_of(row.fillna(ends), column, n=row["n"], unit=unit, method=method)
+        change = estimate_of(row.fillna(ends), column, n=row["n"], unit=unit, method=method)
+        # An end that lies on zero but for its last digits is written, and judged, as zero.
+        width = change.upper - change.lower
+        near = {end: 0.0 for end in ("lower", "upper") if width and abs(getattr(change, end)) < width / 100}
+        return replace(change, **near)
 
     def is_clear(self, metric: str, side: str) -> bool:
         """Whether a figure moved by more than chance explains: its interval has a width and leaves out zero."""
@@ -290,7 +301,10 @@ class _Figures:
 
     def change_text(self, metric: str, side: str) -> str:
         change = self.estimate(metric, side)
-        return "not known" if change is None else format_estimate(change, signed=True)
+        if change is None:
+            return "not known"
+        text = _written(change)
+        return text if side == self.like else text.partition(" (")[0]
 
 
 def _answer(figures: _Figures) -> str:
@@ -318,14 +332,21 @@ def _against(figures: _Figures, metric: str) -> str:
             size = _size(change)
             clear.append(f"{moved(change, up='up', down='down')} {size} on {what}")
         else:
-            usual.append(what)
+            usual.insert(0, what)
     return ", ".join([*clear, *([f"{USUAL} against {listed(usual)}"] if usual else [])])
+
+
+def _written(change: Estimate) -> str:
+    """A change with its sign and interval; what is counted has none, and a value near zero beside its interval is zero."""
+    if change.lower == change.upper:
+        return format_value(change.value, change.unit, step=1, signed=True)
+    is_small = abs(change.value) < (change.upper - change.lower) / 20
+    return format_estimate(replace(change, value=0.0) if is_small else change, signed=True)
 
 
 def _size(change: Estimate) -> str:
     """How large a change is, without its sign and interval."""
-    text = format_estimate(change, signed=True).partition(" (")[0]
-    return text.lstrip("+\u2212")
+    return _written(change).partition(" (")[0].lstrip("+\u2212")
 
 
 def _also(figures: _Figures) -> str:
@@ -341,7 +362,7 @@ def _also(figures: _Figures) -> str:
         phrase = moved(change, up=up, down=down).replace("of them", "of them" if "visitors" in said else "visitors")
         now, before = figures.alike(metric, "current", figures.like)
         is_count = METRICS[metric].unit == "count"
-        size = format_estimate(change, signed=True).partition(" (")[0] if is_count else f"{now}, was {before}"
+        size = _written(change).partition(" (")[0] if is_count else f"{now}, was {before}"
         parts.append(f"{phrase} ({size})")
     return f"Against {figures.when(figures.like)}: {', '.join(parts)}."
 
@@ -369,9 +390,16 @@ def _figure(figures: _Figures, metric: str, products: pd.DataFrame, *, page: Fac
         role="key figure" if metric in KEY_FIGURES else None,
         priority=2,
         about=About(metric=metric, people=None),
-        is_told=is_clear and metric not in ("revenue", *_in_answer(figures)),
+        is_told=_is_worse(figures, metric) and metric not in ("revenue", *_in_answer(figures)),
     )
     return _urgent(figures, found, products, page) if metric == "revenue" else found
+
+
+def _is_worse(figures: _Figures, metric: str) -> bool:
+    """Whether a figure moved for the worse; of some figures neither way is."""
+    is_told = figures.is_clear(metric, figures.like) and metric not in _PARTS
+    change = figures.estimate(metric, figures.like) if is_told else None
+    return change is not None and METRICS[metric].money_path is not None and change.value * METRICS[metric].direction < 0
 
 
 def _urgent(figures: _Figures, found: Finding, products: pd.DataFrame, page: Facts) -> Finding:
@@ -399,7 +427,7 @@ def _moved_sentence(figures: _Figures, metric: str, side: str) -> str:
     now, before = figures.alike(metric, "current", side)
     return (
         f"{figures.name(metric)} {moved(change)} from {before} in {figures.when(side)} to {now}: "
-        f"{format_estimate(change, signed=True)}."
+        f"{_written(change)}."
     )
 
 
@@ -428,6 +456,7 @@ def _reason(figures: _Figures, factors: pd.DataFrame) -> Iterator[Finding]:
         sentence=f"Against {figures.when(figures.like)}, {'; '.join(told)}.",
         kind="measured",
         section="reasons",
+        priority=2,
         caveat="A part that moved is where to look, not yet why it moved.",
         about=About(people=None),
     )
@@ -451,16 +480,39 @@ def _movers(figures: _Figures, rows: pd.DataFrame, what: str, page: Facts) -> It
             key=f"moved-by-{what}".replace("_", "-"),
             sentence=f"Against {figures.when(figures.like)}, {'; '.join(parts)}.",
             kind="measured",
-            section="products",
+            section="products" if what == "product" else "groups",
+            priority=3 if what in ("product", "category") else 5,
             caveat="A single product moves by chance too." if what == "product" else None,
             about=About(people=people),
         )
 
 
+def _also_moved(figures: _Figures) -> Iterator[Finding]:
+    """What else moved, in one line: neither said by the answer nor, for the worse, in a sentence of its own."""
+    said = ("revenue", *_in_answer(figures))
+    parts = []
+    for metric in figures.known:
+        change = figures.estimate(metric, figures.like)
+        if change and figures.is_clear(metric, figures.like) and metric not in said and not _is_worse(figures, metric):
+            parts.append(f"{_small(figures.name(metric))} {_written(change).partition(' (')[0]}")
+    if parts:
+        yield Finding(
+            key="also-moved",
+            sentence=f"Against {figures.when(figures.like)} also moved: {listed(parts, shown=5)}.",
+            kind="estimated",
+            section="figures",
+            about=About(people=None),
+        )
+
+
+def _small(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
 def _unchanged(figures: _Figures) -> Iterator[Finding]:
     """What did not move, in one line."""
     names = [
-        figures.name(metric)[0].lower() + figures.name(metric)[1:]
+        _small(figures.name(metric))
         for metric in figures.known
         if figures.is_usual(metric, figures.like)
     ]
@@ -512,5 +564,6 @@ def _retention(retention: pd.DataFrame) -> Iterator[Finding]:
         kind="estimated",
         estimate=estimate,
         section="retention",
+        priority=5,
         about=About(people={name: int(row[name]) for name in ("n_customers", "n_active")}),
     )

@@ -211,7 +211,7 @@ def largest_changes(
     period, baseline : Period
         After and before; without a baseline there is no change.
     products : products
-        For their names; a product without one is called by its number.
+        For their names; products of one name count together, one without a name is called by its number.
     n : int
         Products that rose, and as many that fell, at most.
     minimum : int
@@ -220,7 +220,7 @@ def largest_changes(
     Returns
     -------
     DataFrame
-        One row a product, the largest rise first and the largest fall last: group (its name), revenue_before, revenue_after,
+        One row a name, the largest rise first and the largest fall last: group (its name), revenue_before, revenue_after,
         change_amount, n_before and n_after (customers, and orders without one).
 
     Examples
@@ -235,7 +235,9 @@ def largest_changes(
     """
     if baseline is None or not _comparable(None, period, baseline):
         return pd.DataFrame(columns=_MOVERS)
-    groups, sums = _sides(order_lines, by="product_id", period=period, baseline=baseline, products=None)
+    lines = with_column(paid(order_lines), "name", {"products": engine.as_table(products)}, why="names of products")
+    lines = lines.mutate(name=ibis.coalesce(lines["name"], lines["product_id"].cast("string")))
+    groups, sums = _sides(lines, by="name", period=period, baseline=baseline, products=None)
     groups = groups.mutate(**{name: groups[name].fill_null(0.0) for name in sums})
     is_many = [(groups[side] == 0) | (groups[side] >= minimum) for side in ("n_before", "n_after")]
     rows = groups.filter(*is_many, groups["group"].notnull())
@@ -243,10 +245,7 @@ def largest_changes(
     rose, fell = (rows.filter(rows["change_amount"] * sign > 0) for sign in (1, -1))
     rose = rose.order_by(ibis.desc("change_amount"), "group").limit(n)
     ends = rose.union(fell.order_by("change_amount", "group").limit(n))
-    names = engine.as_table(products)
-    named = ends.left_join(names.select(named_id="product_id", name="name"), ends["group"] == names["product_id"])
-    found = engine.collect(named.order_by(ibis.desc("change_amount"), "group"))
-    found["group"] = found["name"].fillna(found["group"])
+    found = engine.collect(ends.order_by(ibis.desc("change_amount"), "group"))
     return found[_MOVERS]
 
 
