@@ -5,6 +5,7 @@ Every function takes a result and, where wanted, ``people`` (whom its rows stand
 of an empty result it draws nothing and returns None. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
 """
 
+from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_market_map
 from opslib.charts.display import alt_of, describe, figure_bundle, register, to_svg, unregister
 from opslib.charts.estimates import (
@@ -12,12 +13,11 @@ from opslib.charts.estimates import (
     draw_claims,
     draw_estimates,
     draw_intervals,
-    draw_kpi_change,
     draw_posterior,
 )
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
-from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
+from opslib.charts.parts import draw_accounting, draw_decomposition
 from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
 from opslib.charts.price_response import draw_price_response, draw_price_slopes
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
@@ -36,15 +36,15 @@ __all__ = [
     "draw_clv_holdout",
     "draw_clv_tracking",
     "draw_cohorts",
-    "draw_days_observed",
+    "draw_days",
     "draw_decomposition",
     "draw_estimates",
     "draw_growth_share",
     "draw_intervals",
-    "draw_kpi_change",
     "draw_life_cycle",
     "draw_market_map",
     "draw_migration_flow",
+    "draw_money_changes",
     "draw_pareto",
     "draw_perceptual_map",
     "draw_posterior",
@@ -57,6 +57,7 @@ __all__ = [
     "draw_series",
     "draw_unmet_searches",
     "draw_white_space",
+    "draw_with_last_year",
     "figure_bundle",
     "register",
     "to_svg",

@@ -60,48 +60,6 @@ def draw_estimates(
     )
 
 
-@drawing
-def draw_kpi_change(
-    kpis: pd.DataFrame,
-    *,
-    comparison: str = "previous",
-    people: Said = UNSAID,
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Relative change of each key figure with its interval; grey where the interval holds zero.
-
-    Parameters
-    ----------
-    kpis : DataFrame
-        From `kpis.kpi_table`: ``title``, ``comparison``, ``period`` (what it is compared with), ``change_share``
-        (relative, 0.03 is +3 %), ``change_share_lower``, ``change_share_upper``; figures without a change are named.
-    comparison : {"previous", "year_before"}
-        Which rows to draw.
-    """
-    require_for_chart(
-        kpis, "kpis", "title", "comparison", "period", "change_share", "change_share_lower", "change_share_upper"
-    )
-    frame = kpis[kpis["comparison"] == comparison]
-    against = str(frame["period"].iloc[0]) if len(frame) else comparison.replace("_", " ")
-    known = frame.dropna(subset=["change_share"])
-    names = [str(name) for name in known["title"]]
-    changes = _estimates_in(known, "change_share", unit="relative change")
-    clear = [change.excludes(0.0) for change in changes]
-    colours = [theme.BLUE if is_clear else theme.GREY for is_clear in clear]
-    texts = [formats.format_estimate(change) for change in changes]
-    ax = _forest(names, changes, texts, colours)
-    ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
-    theme.format_axis(ax.xaxis, "relative change", n_ticks=5)
-    left_out = [str(name) for name in frame.loc[frame["change_share"].isna(), "title"]]
-    what = f"change against {against}; {theme.level_words(0.95)}, grey where zero is inside"
-    what += f"; not comparable: {', '.join(left_out)}" if left_out else ""
-    parts = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
-    plain = f"{sum(clear) or 'None'} of {len(names)} key figures moved beyond chance against {against}"
-    plain = plain if names else f"Nothing can be compared with {against}"
-    return finish(ax, title=plain, subtitle=what, alt=f"Changes with intervals: {parts or 'none'}.")
-
-
 def _estimates_in(frame: pd.DataFrame, value: str, *, unit: str) -> list[Estimate]:
     """Each row's estimate, from the column of its value and those of its ends."""
     numbers = frame[[value, f"{value}_lower", f"{value}_upper"]].astype("float64").itertuples(index=False, name=None)

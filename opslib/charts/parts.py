@@ -59,47 +59,6 @@ def draw_accounting(
 
 
 @drawing
-def draw_days_observed(
-    coverage: Coverage, *, period: Period, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """A strip of days a month: seen, missing within the data, or outside them.
-
-    Parameters
-    ----------
-    coverage : Coverage
-        Days that the data have seen.
-    period : Period
-        Days to draw.
-    """
-    months = period.split("month")
-    ax = theme.new_axes(height=theme.height_for(len(months), per_row=0.24, around=1.5))
-    days = pd.date_range(period.start, period.end)
-    first = pd.Timestamp(months[0].start)
-    patches: dict[str, list[Rectangle]] = {theme.BLUE: [], theme.RED: [], theme.PALE: []}
-    for day in days:
-        row = (day.year - first.year) * 12 + day.month - first.month
-        is_inside = coverage.first <= day.date() <= coverage.last
-        colour = theme.RED if day.date() in coverage.missing else theme.BLUE if is_inside else theme.PALE
-        patches[colour].append(Rectangle((day.day - 0.92, row - 0.36), 0.84, 0.72))
-    for colour, cells in patches.items():
-        hatch = "////" if colour == theme.PALE else None
-        ax.add_collection(PatchCollection(cells, facecolor=colour, edgecolor=theme.LIGHT, hatch=hatch, linewidth=0))
-    ax.set_xlim(0, 31.2)
-    ax.set_ylim(len(months) - 0.4, -0.6)
-    ax.set_yticks(range(len(months)), [f"{month.start:%b %Y}" for month in months])
-    ax.set_xticks([d - 0.5 for d in (1, 5, 10, 15, 20, 25, 31)], ["1", "5", "10", "15", "20", "25", "31"])
-    theme.bare(ax)
-    n_seen, n_missing = coverage.n_observed(period), sum(period.contains(day) for day in coverage.missing)
-    return finish(
-        ax,
-        title=f"{n_seen:,} of {period.n_days:,} days were observed",
-        subtitle="blue: observed; red: missing within the data; hatched: before or after the data",
-        alt=f"A calendar strip, one row a month, {period.label}: {n_seen} days observed, "
-        f"{n_missing} missing within the data, {period.n_days - n_seen - n_missing} outside the data.",
-    )
-
-
-@drawing
 def draw_decomposition(
     effects: pd.DataFrame,
     *,
