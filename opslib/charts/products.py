@@ -13,6 +13,7 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.heat import RAMP, heat_axes
 from opslib.charts.labels import label_points
 from opslib.charts.rows import require_for_chart, rows_of, short, top_row
+from opslib.classification.classes import cell_words
 from opslib.suppression import UNSAID, Said
 
 MOST_LABELLED = 15
@@ -122,14 +123,15 @@ def draw_abc_xyz(
     heat_axes(ax, [demand.get(c, c) for c in columns], rows)
     ax.tick_params(labelcolor=theme.INK, labelsize=10.5)
     best = cells.sort_values(["amount_share", "abc_class", "xyz_class"], ascending=[False, True, True]).iloc[0]
-    share, n = formats.format_share(best["amount_share"], step=1.0), formats.count_of(best["n_products"], "product")
+    cell = f"{best['abc_class']}{best['xyz_class']}"
+    share, n = formats.format_share(best["amount_share"], step=1.0), formats.count_of(best["n_products"], cell_words(cell))
     parts = "; ".join(
         f"{r.abc_class}{r.xyz_class} {formats.format_share(r.amount_share, step=0.1)}, {formats.count_of(r.n_products, 'product')}"
         for r in rows_of(cells)
     )
     return finish(
         ax,
-        title=f"{n} in {best['abc_class']}{best['xyz_class']} bring {share} of the {measure}",
+        title=f"{n} ({cell}) bring {share} of the {measure}",
         subtitle=f"share of {measure}, number of products, treatment; rows: value, columns: steadiness of demand",
         alt=f"A grid of cells: {parts}.",
     )
@@ -247,13 +249,14 @@ def draw_life_cycle(
     theme.format_axis(ax.yaxis, "share", n_ticks=4)
     best = top_row(stages, "revenue_share")
     most = formats.format_share(best["revenue_share"], step=1.0)
+    where = f"products in {best['stage']}" if best["stage"] != "not compared" else "products that cannot be compared yet"
     parts = "; ".join(
         f"{name} {formats.format_share(share)} of revenue, {count}"
         for name, share, count in zip(stages["stage"], stages["revenue_share"], counts, strict=True)
     )
     return finish(
         ax,
-        title=f"{most} of the revenue comes from products in {best['stage']}",
+        title=f"{most} of the revenue comes from {where}",
         subtitle="bars: share of revenue; black lines: share of products",
         alt=f"Bars by stage of life: {parts}.",
     )

@@ -266,6 +266,18 @@ def cell_summary(classes: Table, *, treatments: Mapping[str, Treatment] = TREATM
     return cells[cells["n_products"] > 0].reset_index(drop=True)
 
 
+def cell_words(cell: str) -> str:
+    """What the products of a cell are called.
+
+    Examples
+    --------
+    >>> cell_words("AX"), cell_words("CZ")
+    ('steady best seller', 'erratic slow seller')
+    """
+    demand = {"X": "steady", "Y": "varying", "Z": "erratic", "N": "new"}[cell[1]]
+    return f"{demand} {({'A': 'best seller', 'B': 'middling product', 'C': 'slow seller'})[cell[0]]}"
+
+
 def pareto_curve(classes: Table, *, n_points: int = 100) -> pd.DataFrame:
     """Cumulative share of value by cumulative share of products, most valuable first.
 

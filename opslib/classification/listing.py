@@ -49,7 +49,7 @@ def class_products(
     -------
     ibis.Table
         product_id, name (the id where none is known), category, cell, amount (revenue, margin or units), amount_share,
-        stage, n_orders_before, n_orders_recent, n_on_hand (on the last day counted), stock_days (that it lasts at the
+        stage, n_orders_before (missing where not compared), n_orders_recent, n_on_hand (on the last day counted), stock_days (that it lasts at the
         pace of the last 90 days), stock_amount (at cost), is_short (with what is on order it lasts shorter than a
         delivery takes; sold out where no lead time is known).
 
@@ -79,6 +79,7 @@ def class_products(
         name=listed["name"].fill_null(listed["product_id"].cast("string")),
         stock_days=days,
         stock_amount=(listed["n_on_hand"].cast(MONEY) * listed["cost"]).cast("float64"),
+        n_orders_before=(listed["stage"] == "not compared").ifelse(ibis.null("int64"), listed["n_orders_before"]),
         is_short=(ahead < listed["lead_time_days"].fill_null(1.0)).fill_null(False),
     ).select(
         "product_id", "name", "category", "cell", "amount", "amount_share", *_OF_STAGES, "n_on_hand", "stock_days",

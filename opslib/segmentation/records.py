@@ -42,7 +42,7 @@ def newcomers(order_lines: Table, *, as_of: date, since: date, customers: Table 
     Examples
     --------
     >>> lines = pd.DataFrame({"order_id": ["1", "2", "3"], "product_id": "a", "customer_id": ["x", "y", "x"],
-    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-06-01", "2026-06-09"]), "quantity": 1.0, "unit_price": 2.0})
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-06-01", "2026-02-09"]), "quantity": 1.0, "unit_price": 2.0})
     >>> engine.collect(newcomers(lines, as_of=date(2026, 6, 30), since=date(2026, 1, 1)))["customer_id"].tolist()
     ['y']
     """

@@ -362,7 +362,7 @@ def intent_matrix(split: pd.DataFrame, *, by: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> visits = pd.DataFrame({"visitor_id": [*"vwxy"], "intent": ["buy", "browse", "browse", "buy"], "device": ["a", "a", "b", "b"],
+    >>> visits = pd.DataFrame({"visitor_id": range(40), "intent": ["buy", "browse"] * 20, "device": ["a"] * 20 + ["b"] * 20,
     ...     "revenue_amount": 0.0, "bought_later": 0})
     >>> intent_matrix(intent_sizes(visits, by="device"), by="device").values.tolist()
     [['buy', 0.5, 0.5], ['browse', 0.5, 0.5]]
