@@ -125,6 +125,8 @@ def show(
         kind = format_of(name, frame[name], has_unit="unit" in frame.columns)
         heads.append(head_of(name, kind, label=label, currency=currency))
         column = format_column(frame, name, kind, currency=currency)
+        if total and len(frame) > 1 and heads[1:] and name not in total:
+            column[-1] = CellText("")
         cells.append(_suppressed(column, frame, name) if kind in NUMERIC else column)
     marks = frame[highlight] if highlight else [False] * len(frame)
     if SUPPRESSED in frame.columns and frame[SUPPRESSED].any():
