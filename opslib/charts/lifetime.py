@@ -190,7 +190,7 @@ def _largest_loss(money: pd.DataFrame, currency: str | None) -> str:
     if change.empty or change.min() >= 0:
         return "In no segment did the customers shown bring less than before"
     before, after = (formats.format_money(x, currency or "") for x in known.loc[change.idxmin()])
-    return f"The customers who were '{change.idxmin()}' brought {after}, after {before} before"
+    return f"The customers who were '{change.idxmin()}' brought {after} after {before}"
 
 
 def _flow_words(flows: pd.DataFrame) -> str:

@@ -169,7 +169,7 @@ def _short(products: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     n, best = len(rows), len(_best(products))
     yield Finding(
         key="short-of-stock",
-        sentence=f"{n} of {count_of(best, cell_words('AX'))} {are(n)} sold out before a delivery can arrive, counted on "
+        sentence=f"{n} of {count_of(best, cell_words('AX'))} {'sells' if n == 1 else 'sell'} out before a delivery can arrive, counted on "
         f"{format_date(page.period.end, year=False)}: {listed(_names(rows), shown=_NAMED)}.",
         kind="measured",
         section="products",
@@ -227,7 +227,7 @@ def _movers(matrix: pd.DataFrame, compared: tuple[Period, Period]) -> Iterator[F
             f"({format_change(shop, step=1.0 if abs(shop) >= 0.0995 else 0.1)}) in {compared[0].label} against {compared[1].label}{note}.",
             kind="estimated",
             section="growth-share",
-            priority=3,
+            priority=3 if _is_like(compared) else 6,
             about=About(people=None),
         )
 
