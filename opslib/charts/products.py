@@ -84,7 +84,12 @@ def _class_ends(frame: pd.DataFrame) -> list[tuple[str, float, float]]:
 
 @drawing
 def draw_abc_xyz(
-    cells: pd.DataFrame, *, measure: str = "revenue", people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+    cells: pd.DataFrame,
+    *,
+    measure: str = "revenue",
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """ABC-XYZ matrix: share of revenue, number of products and treatment of each cell.
 
@@ -124,7 +129,10 @@ def draw_abc_xyz(
     ax.tick_params(labelcolor=theme.INK, labelsize=10.5)
     best = cells.sort_values(["amount_share", "abc_class", "xyz_class"], ascending=[False, True, True]).iloc[0]
     cell = f"{best['abc_class']}{best['xyz_class']}"
-    share, n = formats.format_share(best["amount_share"], step=1.0), formats.count_of(best["n_products"], cell_words(cell))
+    share, n = (
+        formats.format_share(best["amount_share"], step=1.0),
+        formats.count_of(best["n_products"], cell_words(cell)),
+    )
     parts = "; ".join(
         f"{r.abc_class}{r.xyz_class} {formats.format_share(r.amount_share, step=0.1)}, {formats.count_of(r.n_products, 'product')}"
         for r in rows_of(cells)
@@ -152,7 +160,16 @@ def draw_growth_share(
     currency : str
         Code of the revenue.
     """
-    needed = ("group", "growth_change", "revenue_share", "revenue_after", "quadrant", "is_clear", "average_share", "shop_growth")
+    needed = (
+        "group",
+        "growth_change",
+        "revenue_share",
+        "revenue_after",
+        "quadrant",
+        "is_clear",
+        "average_share",
+        "shop_growth",
+    )
     require_for_chart(products, "growth-share", *needed)
     frame = products.dropna(subset=["growth_change"]).sort_values(["revenue_after", "group"], ascending=[False, True])
     revenue = frame["revenue_after"].clip(lower=0).to_numpy(dtype="float64")
@@ -249,7 +266,9 @@ def draw_life_cycle(
     theme.format_axis(ax.yaxis, "share", n_ticks=4)
     best = top_row(stages, "revenue_share")
     most = formats.format_share(best["revenue_share"], step=1.0)
-    where = f"products in {best['stage']}" if best["stage"] != "not compared" else "products that cannot be compared yet"
+    where = (
+        f"products in {best['stage']}" if best["stage"] != "not compared" else "products that cannot be compared yet"
+    )
     parts = "; ".join(
         f"{name} {formats.format_share(share)} of revenue, {count}"
         for name, share, count in zip(stages["stage"], stages["revenue_share"], counts, strict=True)

@@ -138,7 +138,10 @@ def abc_xyz(
     steadiness = ((is_new, "N"), (variation <= limits.xyz[0], "X"), (variation <= limits.xyz[1], "Y"))
     judged = ranked.select(
         "product_id",
-        **{"n_units" if value == "units" else f"{value}_amount": ranked["amount"], f"{value}_share": ranked["own_share"]},
+        **{
+            "n_units" if value == "units" else f"{value}_amount": ranked["amount"],
+            f"{value}_share": ranked["own_share"],
+        },
         cumulative_share="cumulative_share",
         abc_class=ibis.cases(*places, else_="C"),
         n_pieces="n_pieces",

@@ -35,8 +35,9 @@ STAGES: dict[str, str] = {
 
 YEAR = 52 * WEEK
 """Days between the windows that are compared: the same season and the same weekdays."""
-FIRST_SALES = 90
-"""Days that the data must have run before a first sale in them is a launch, where nothing says when it was launched."""
+FIRST_SALES = 364
+"""Days that the data must have run before a first sale in them is a launch, where nothing says when it was launched: a
+product of one season, or one that is seldom bought, is not new when it is first seen."""
 
 
 def life_cycle(
@@ -191,12 +192,7 @@ def _staged(life: ir.Table, *, recent: date, before: date, is_seen: bool) -> ir.
         relative_growth_lower=(life["log"] - half).exp() - 1,
         relative_growth_upper=(life["log"] + half).exp() - 1,
         p=two_sided(engine.ratio(life["log"], life["error"])),
-        is_asked=(
-            (life["n_orders_recent"] > 0)
-            & is_old
-            & (life["n_buyers"] >= MIN_BUYERS)
-            & life["log"].notnull()
-        ),
+        is_asked=((life["n_orders_recent"] > 0) & is_old & (life["n_buyers"] >= MIN_BUYERS) & life["log"].notnull()),
     )
     rank = ibis.cume_dist().over(ibis.window(group_by="is_asked", order_by="p"))
     life = life.mutate(is_step=life["is_asked"] & (life["p"] <= rank * (1 - LEVEL)))

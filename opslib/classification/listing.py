@@ -48,7 +48,7 @@ def class_products(
     Returns
     -------
     ibis.Table
-        product_id, name (the id where none is known), category, cell, amount (revenue, margin or units), amount_share,
+        product_id, name (with the id where several share it, the id where none is known), category, cell, amount (revenue, margin or units), amount_share,
         stage, n_orders_before (missing where not compared), n_orders_recent, n_on_hand (on the last day counted), stock_days (that it lasts at the
         pace of the last 90 days), stock_amount (at cost), is_short (with what is on order it lasts shorter than a
         delivery takes; sold out where no lead time is known).
@@ -75,8 +75,10 @@ def class_products(
     listed = _joined(listed, _stock(stock_levels, period))
     days = engine.ratio(listed["n_on_hand"] * PACE_DAYS, listed["n_sold"])
     ahead = engine.ratio((listed["n_on_hand"] + listed["n_on_order"].fill_null(0)) * PACE_DAYS, listed["n_sold"])
+    same = ibis.window(group_by=listed["name"])
+    told = listed["name"].concat(" (", listed["product_id"].cast("string"), ")")
     return listed.mutate(
-        name=listed["name"].fill_null(listed["product_id"].cast("string")),
+        name=(listed.count().over(same) > 1).ifelse(told, listed["name"]).fill_null(listed["product_id"].cast("string")),
         stock_days=days,
         stock_amount=(listed["n_on_hand"].cast(MONEY) * listed["cost"]).cast("float64"),
         n_orders_before=(listed["stage"] == "not compared").ifelse(ibis.null("int64"), listed["n_orders_before"]),
@@ -111,7 +113,9 @@ def _stock(stock_levels: Table, period: Period) -> ir.Table:
     """What lay in stock, and was on order, on the last day that was counted."""
     names = ("n_on_hand", "n_on_order")
     table = engine.as_table(stock_levels)
-    rows = table.select("product_id", day=day_of(table, "date"), **{name: table[name].cast("float64") for name in names})
+    rows = table.select(
+        "product_id", day=day_of(table, "date"), **{name: table[name].cast("float64") for name in names}
+    )
     rows = rows.filter(rows["day"] <= period.end)
     rows = rows.mutate(place=ibis.row_number().over(ibis.window(group_by="product_id", order_by=ibis.desc("day"))))
     return rows.filter(rows["place"] == 0).select("product_id", *names)

@@ -17,6 +17,8 @@ from opslib.stats.estimates import Estimate
 #: Days after the end of the page's period by which an action is done: at once, and with thought.
 _SOON, _LATER = 14, 45
 _NAMED = 2
+#: Names that an action carries; the page's tables hold all of them.
+_MOST_THINGS = 50
 
 
 def findings(
@@ -92,7 +94,11 @@ def answer(products: pd.DataFrame, *, value: Value = "revenue", page: Facts) -> 
 
 def limits(page: Facts) -> tuple[str, ...]:
     """What the classification page cannot say."""
-    shelf = "a stock-out looks like erratic demand" if "stock_levels" in page.tables else "nothing tells when a shelf was empty"
+    shelf = (
+        "a stock-out looks like erratic demand"
+        if "stock_levels" in page.tables
+        else "nothing tells when a shelf was empty"
+    )
     return (f"What could have been sold in {page.period.label}: units are those sold, and {shelf}.",)
 
 
@@ -126,7 +132,9 @@ def _is_like(compared: tuple[Period, Period]) -> bool:
 def _ranked(products: pd.DataFrame) -> pd.DataFrame:
     """Products with something to their name, the most valuable first."""
     if products.empty:
-        return pd.DataFrame(columns=["name", "cell", "amount", "amount_share", "stage", "is_short", "stock_amount", "n_on_hand"])
+        return pd.DataFrame(
+            columns=["name", "cell", "amount", "amount_share", "stage", "is_short", "stock_amount", "n_on_hand"]
+        )
     return products.sort_values(["amount", "name"], ascending=[False, True], kind="stable")
 
 
@@ -155,6 +163,10 @@ def _names(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(rows["name"].astype(str))
 
 
+def _things(rows: pd.DataFrame) -> tuple[str, ...]:
+    return _names(rows)[:_MOST_THINGS]
+
+
 def _worth(rows: pd.DataFrame, value: Value, page: Facts) -> str:
     """What they brought, with its period."""
     amount = float(rows["amount"].sum())
@@ -175,7 +187,7 @@ def _short(products: pd.DataFrame, page: Facts) -> Iterator[Finding]:
         section="products",
         priority=1,
         action="Reorder now: stock and what is on order last shorter than a delivery takes",
-        things=_names(rows),
+        things=_things(rows),
         is_urgent=True,
         due=page.period.end + timedelta(days=_SOON),
         would_tell="what they sell a day while they are in stock",
@@ -198,7 +210,7 @@ def _steady(products: pd.DataFrame, value: Value, page: Facts) -> Iterator[Findi
         section="products",
         priority=2,
         action=None if is_counted else "Set a reorder point for each and never let it run out",
-        things=() if is_counted else _names(rows),
+        things=() if is_counted else _things(rows),
         due=None if is_counted else page.period.end + timedelta(days=_LATER),
         would_tell=None if is_counted else "counts of stock, a week of them",
         department=None if is_counted else "Buying",
@@ -258,9 +270,11 @@ def _declining(products: pd.DataFrame, value: Value, page: Facts) -> Iterator[Fi
             section="life-cycle",
             priority=3 if key == "declining" else 5,
             action=action,
-            things=_names(part),
+            things=_things(part),
             due=page.period.end + timedelta(days=_LATER),
-            would_tell="price, stock and ratings of each since then (page 60)" if key == "declining" else "what is left after the mark-down",
+            would_tell="price, stock and ratings of each since then (page 60)"
+            if key == "declining"
+            else "what is left after the mark-down",
             department="Buying",
             about=About(people=None),
         )
@@ -281,7 +295,7 @@ def _slow(products: pd.DataFrame, value: Value, page: Facts) -> Iterator[Finding
         section="products",
         priority=4,
         action="Decide for each: drop it, or sell it without own stock",
-        things=_names(rows),
+        things=_things(rows),
         due=page.period.end + timedelta(days=_LATER),
         would_tell="hiding half of them for a season: do sales move to others?",
         department="Buying",

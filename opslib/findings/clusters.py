@@ -63,7 +63,10 @@ def _none(found: SegmentClusters) -> Finding:
 
 def _whether(found: SegmentClusters) -> Finding:
     shown = found.segments.dropna(subset=["n_customers"])
-    names = [f"{row['segment'].split(',')[0]} ({format_share(row['customer_share'], step=1.0)})" for _, row in shown.iterrows()]
+    names = [
+        f"{row['segment'].split(',')[0]} ({format_share(row['customer_share'], step=1.0)})"
+        for _, row in shown.iterrows()
+    ]
     again = int((shown["jaccard"] >= STABLE).sum())
     stable = "each found again" if again == len(shown) else f"{again} of them found again"
     who = f": {listed(names, shown=5)}" if names else ""

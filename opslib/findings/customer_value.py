@@ -70,7 +70,9 @@ def findings(
     return (*found, _trust(holdout, failed, page))
 
 
-def answer(tiers: pd.DataFrame, checks: pd.DataFrame, everybody: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:
+def answer(
+    tiers: pd.DataFrame, checks: pd.DataFrame, everybody: pd.DataFrame, *, horizon_days: int, page: Facts
+) -> str:
     """On how few the revenue hangs, and what today's customers should bring; '' where nobody is counted."""
     told = [f"{finding.sentence}" for finding in _concentration(suppressed(tiers), page)]
     if everybody.empty:
@@ -84,6 +86,11 @@ def answer(tiers: pd.DataFrame, checks: pd.DataFrame, everybody: pd.DataFrame, *
             f"in the next {days}."
         )
     return " ".join(told)
+
+
+def worth_title(checks: pd.DataFrame) -> str:
+    """Title of what the segments are worth where the forecast is not to be used; '' where it is."""
+    return "Not to be used as amounts: the forecast does not fit this shop" if _is_barred(_failed(checks)) else ""
 
 
 def value_spread(quantiles: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:

@@ -117,7 +117,9 @@ def limits(coverage: pd.DataFrame) -> tuple[str, ...]:
     """What the segmentation page cannot say, from `segmentation.rfm_coverage`."""
     guests = coverage[(coverage["part"] == "without a customer") & (coverage["revenue_amount"] > 0)]
     for share in guests["revenue_share"]:
-        return (f"How guests behave: {_share(share)} of the revenue are guest orders, which stand in none of the segments.",)
+        return (
+            f"How guests behave: {_share(share)} of the revenue are guest orders, which stand in none of the segments.",
+        )
     return ("Who a customer is: two accounts of one person count as two customers.",)
 
 
@@ -205,7 +207,9 @@ def _left_behind(left: pd.DataFrame, horizon_days: int, page: Facts) -> Iterator
         kind="measured",
         section="visits",
         priority=3,
-        estimate=estimate_of(first, "gap_share", n=first["n_visitors"], unit="share", method="difference of ratios over visitors"),
+        estimate=estimate_of(
+            first, "gap_share", n=first["n_visitors"], unit="share", method="difference of ratios over visitors"
+        ),
         about=About(scope=(("intent", str(first["intent"])),), people=people),
         **(advice if len(helps) else {}),
     )

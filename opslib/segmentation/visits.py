@@ -335,7 +335,9 @@ def _gap(sums: pd.Series, confidence_level: float) -> dict[str, float]:
     b1, e1, b2, e2 = (np.float64(sums[side]) for side in sides)
     one, other = b1 / e1, b2 / e2
     weight = np.array([1 / e1, -one / e1, -1 / e2, other / e2])
-    products = np.array([[sums[a + b] if a + b in sums else sums[b + a] for b in sides] for a in sides], dtype="float64")
+    products = np.array(
+        [[sums[a + b] if a + b in sums else sums[b + a] for b in sides] for a in sides], dtype="float64"
+    )
     n = np.float64(sums["n"])
     half = float(distributions.norm.ppf((1 + confidence_level) / 2)) * np.sqrt(weight @ products @ weight * n / (n - 1))
     return {

@@ -21,7 +21,13 @@ CELLS = [a + x for a in "ABC" for x in "XYZN"]
 def products_of(rows: list[tuple[str, float, str, int, int, bool]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["cell", "amount", "stage", "n_orders_before", "n_orders_recent", "is_short"])
     frame["name"] = [f"product {i}" for i in range(len(frame))]
-    return frame.assign(amount_share=frame["amount"] / frame["amount"].sum(), n_on_hand=1.0, stock_amount=10.0, stock_days=3.0, category="x")
+    return frame.assign(
+        amount_share=frame["amount"] / frame["amount"].sum(),
+        n_on_hand=1.0,
+        stock_amount=10.0,
+        stock_days=3.0,
+        category="x",
+    )
 
 
 def matrix_of(rows: list[tuple[float, float, bool]], shop: float) -> pd.DataFrame:
@@ -107,7 +113,13 @@ def test_half_against_half_says_so_and_comes_last() -> None:
 
 
 def test_sentences_by_hand() -> None:
-    products = products_of([("AX", 600.0, "maturity", 9, 9, True), ("AX", 200.0, "decline", 9, 2, False), ("CZ", 200.0, "decline", 8, 1, False)])
+    products = products_of(
+        [
+            ("AX", 600.0, "maturity", 9, 9, True),
+            ("AX", 200.0, "decline", 9, 2, False),
+            ("CZ", 200.0, "decline", 8, 1, False),
+        ]
+    )
     found = {key: f.sentence.replace("\u00a0", " ") for key, f in found_of(products).items()}
     assert found == {
         "short-of-stock": "1 of 2 steady best sellers sells out before a delivery can arrive, counted on 31 Oct: product 0.",

@@ -34,7 +34,15 @@ def check():
     money = replace(made.amount, value=9_000.0, lower=8_000.0, upper=9_900.0)
     total = Estimate(value=880.0, lower=800.0, upper=960.0, n=400, unit="purchases", method="by hand")
     skill = Estimate(value=0.2, lower=0.05, upper=0.35, n=400, unit="share", method="by hand")
-    return replace(made, orders=total, realised_orders=1000.0, naive_orders=1300.0, skill=skill, amount=money, realised_amount=10_000.0)
+    return replace(
+        made,
+        orders=total,
+        realised_orders=1000.0,
+        naive_orders=1300.0,
+        skill=skill,
+        amount=money,
+        realised_amount=10_000.0,
+    )
 
 
 def findings(check, checks, kinds=EMPTY):
@@ -77,7 +85,7 @@ def test_a_forecast_that_missed_is_no_amount(check):
     assert found["lifetime-worth"].estimate is None
     assert found["lifetime-holdout"].action.startswith("Budget with last year's months")
     told = say.answer(NO_TIERS, checks, ALL, horizon_days=90, page=page())
-    assert told == "What they will bring in the next 90\xa0days cannot be told: the forecast does not fit this shop."
+    assert told == "What they will bring in the next 90 days cannot be told: the forecast does not fit this shop."
 
 
 def test_where_nobody_is_seen_to_stop_nobody_is_to_be_won_back(check):
@@ -117,7 +125,5 @@ def test_a_small_tier_that_joined_the_heavy_one_is_named_with_it_and_no_forecast
     tiers = merge_small(sizes, people="n_customers", name="tier")
     (only,) = say.findings(tiers, NOTHING, EMPTY, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page())
     assert (only.key, only.section) == ("concentration", "tiers")
-    assert (
-        only.sentence == "25 customers (100\xa0%) brought 100\xa0% of the revenue in Oct 2026, £100."
-    )
+    assert only.sentence == "25 customers (100\xa0%) brought 100\xa0% of the revenue in Oct 2026, £100."
     assert say.findings(tiers.head(0), NOTHING, EMPTY, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page()) == ()

@@ -184,9 +184,13 @@ def many_visits(seed: int, *, lift: float = 0.0, n: int = 4_000) -> pd.DataFrame
     rng = np.random.default_rng(seed)
     visitor = rng.integers(0, n // 3, n)
     own = rng.beta(2, 10, n // 3 + 1)[visitor]
-    intent = rng.choice(["cart", "checkout", "browse", "bounce", "buy", "unseen"], n, p=[0.15, 0.1, 0.3, 0.3, 0.1, 0.05])
+    intent = rng.choice(
+        ["cart", "checkout", "browse", "bounce", "buy", "unseen"], n, p=[0.15, 0.1, 0.3, 0.3, 0.1, 0.05]
+    )
     later = (rng.random(n) < own + lift * (intent == "cart")).astype(float)
-    return pd.DataFrame({"visitor_id": visitor, "intent": intent, "bought_later": np.where(rng.random(n) < 0.1, np.nan, later)})
+    return pd.DataFrame(
+        {"visitor_id": visitor, "intent": intent, "bought_later": np.where(rng.random(n) < 0.1, np.nan, later)}
+    )
 
 
 def test_what_was_left_equals_plain_sums_and_the_delta_method_by_hand() -> None:
