@@ -134,10 +134,11 @@ def draw_rfm_grid(
     ax.set_xlabel("recency score (right: bought lately)")
     ax.set_ylabel("frequency score (top: buys often)")
     row, column = np.unravel_index(np.nanargmax(values), values.shape) if np.isfinite(values).any() else (0, 0)
-    best = f"recency {columns[column]}, frequency {rows[row]}"
+    best, whole = f"recency {columns[column]}, frequency {rows[row]}", float(np.nansum(values)) or 1.0
+    share = formats.format_share(top / whole, step=1.0)
     return finish(
         ax,
-        title=f"Most customers stand at {best}",
-        subtitle="customers a cell",
+        title=f"The fullest cell, {best}, holds {share} of the customers shown",
+        subtitle="customers a cell; score 1: long ago or seldom, top score: lately or often",
         alt=f"A grid of {values.size} cells; the largest is {best} with {formats.format_number(top)}.",
     )

@@ -132,10 +132,11 @@ def cells() -> pd.DataFrame:
 
 def portfolio(n: int) -> pd.DataFrame:
     growth = 0.4 * np.cos(np.arange(n) * 2.4)
-    relative = 10 ** (0.7 * np.sin(np.arange(n)))
+    revenue = 1e5 / np.arange(1, n + 1)
     return pd.DataFrame({
-        "group": [f"Category {i} of things" for i in range(n)], "growth_change": growth, "relative_share": relative,
-        "revenue_after": 1e5 / np.arange(1, n + 1), "quadrant": np.where(growth > 0, "star", "dog"), "shop_growth": 0.0,
+        "group": [f"Category {i} of things" for i in range(n)], "growth_change": growth, "revenue_share": revenue / revenue.sum(),
+        "revenue_after": revenue, "quadrant": np.where(growth > 0, "star", "dog"), "shop_growth": 0.0, "average_share": 1 / n,
+        "is_clear": np.abs(growth) > 0.3,
     })  # fmt: skip
 
 
