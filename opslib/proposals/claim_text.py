@@ -101,7 +101,7 @@ def effect_text(own: InOwnUnit, *, signed: bool = True) -> str:
     --------
     >>> found = Estimate(value=-0.1055, lower=-0.1467, upper=-0.0606, n=6_632, unit="points", method="log")
     >>> effect_text(InOwnUnit(effect=found, promise=0.03, smallest_worthwhile=0.0, unit="points")).replace("\xa0", " ")
-    '−10.6 points (−14.7 to −6.1)'
+    '−10.5 points (−14.7 to −6.1)'
     """
     effect = own.effect
     assert effect is not None
@@ -173,7 +173,7 @@ def _found(claim: Claim, result: ClaimResult, title: str) -> str:
 
 
 _QUALIFIED = {
-    "exploratory": "It was written down after the result, so it can suggest a test and no more.",
+    "exploratory": "It was written down after the first of the days that it reads, so it can suggest a test and no more.",
     "comparison": "The groups differ in more than this, so it is no proof that one made the other.",
     "before_after": "Without others to compare with, something else may have made it.",
     "outside": "It was measured elsewhere, so it is no proof for this shop.",

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from opslib.errors import DesignError
-from opslib.formats import format_estimate, format_number, format_value
+from opslib.formats import format_number, format_value
 from opslib.metrics import unit_statistics, unit_values
 from opslib.periods import Period
-from opslib.proposals.claim_text import in_own_unit, promise_text, sides_text
+from opslib.proposals.claim_text import effect_text, in_own_unit, promise_text, sides_text
 from opslib.proposals.designs import Context, Plan
 from opslib.proposals.designs.assignment import assigned_units, outcome_values, rollout_units
 from opslib.proposals.designs.design import LEAST_UNITS, days_of, look_of
@@ -118,14 +118,15 @@ def sums_by_day(plan: Plan, period: Period, context: Context) -> pd.DataFrame:
 def _tested(plan: Plan, result: ClaimResult, period: Period, context: Context, currency: str) -> Sides:
     design = plan.claim.design
     sums = sums_by_day(plan, period, context)
-    by_arm = sums.groupby("variant")[["n", "y", "d"]].sum().to_dict("index")
+    added = sums.groupby("variant")[["n", "y", "d"]].sum()
+    by_arm = {str(name): {key: float(row[key]) for key in ("n", "y", "d")} for name, row in added.iterrows()}
     names = {design.control: "without the change", design.treatment: "with the change"}  # type: ignore[union-attr]
     counts = {word: by_arm[name] for name, word in names.items() if name in by_arm}
     notes = []
     if (sums["epoch"] != sums["epoch"].iloc[0]).any():
         notes.append("The split changed on the way, so the rates compare like days with like days.")
     if getattr(design, "covariate_days", 0):
-        notes.append("The rates take into account what the same people did before.")
+        notes.append(f"The last column takes into account what the same {design.randomised}s did before.")  # type: ignore[union-attr]
     made = _table(plan, result, counts, currency)
     curve = _curve(sums, plan, result) if design.kind == "experiment" else Sides().curve
     return Sides(
@@ -147,7 +148,7 @@ def _as_found(plan: Plan, result: ClaimResult, period: Period, context: Context,
     for name, filters in groups.items():
         values = unit_values(context.tables, [plan.metric], unit=plan.unit, period=period, where=[*scope, *filters])  # type: ignore[list-item]
         found = unit_statistics(values, [plan.metric])  # type: ignore[list-item]
-        counts[name] = found[["n", "y", "d"]].iloc[0].to_dict()
+        counts[name] = {key: float(found[key].iloc[0]) for key in ("n", "y", "d")}
     rows, heads = _table(plan, result, counts, currency)
     title = "The groups beside each other" if len(groups) > 1 else "What was counted"
     return Sides(title=f"{title}, {period.label}", rows=rows, heads=heads)
@@ -175,7 +176,7 @@ def _table(
         })  # fmt: skip
     assert own.effect is not None
     if len(rows) > 1:
-        text = format_estimate(own.effect, signed=True, against=(own.promise,))
+        text = effect_text(own)
         rows.append({"side": "difference", "n": "", "below": "", "top": "", "value": text})
     heads = {
         "side": "",
@@ -226,7 +227,8 @@ def _before_and_after(plan: Plan, result: ClaimResult, period: Period, context: 
         except DesignError:
             return Sides()
         changed = units["treated_from"].min().date()
-    before = Period(changed - timedelta(days=period.n_days), changed - timedelta(days=1))
+    n_before = period.n_days if units is None else design.history_days
+    before = Period(changed - timedelta(days=n_before), changed - timedelta(days=1))
     unit = currency if result.unit == "money" else result.unit
     by = None if units is None else str(units["unit"].iloc[0])
     name = plan.metric.name
@@ -251,10 +253,7 @@ def _before_and_after(plan: Plan, result: ClaimResult, period: Period, context: 
     if units is None:
         rows["the shop"]["side"] = "the part that was changed" if claim.scope else "the shop"
         del heads["n"]
-    difference = format_estimate(own.effect, signed=True, against=(own.promise,))
-    note = (
-        f"Difference that the change is held for: {difference}; {promise_text(result, currency=currency)} was promised."
-    )
+    note = f"Put down to the change: {effect_text(own)}; the promise was {promise_text(result, currency=currency)}."
     return Sides(
         title=f"{per}, before and after",
         rows=pd.DataFrame(rows.values(), columns=list(heads)),

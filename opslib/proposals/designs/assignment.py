@@ -297,7 +297,7 @@ def recorded_values(
 
 
 def ratio_gate(
-    counts: pd.DataFrame, allocation: Allocation, *, unit: str = "unit", control: str = ""
+    counts: pd.DataFrame, allocation: Allocation, *, unit: str = "unit", control: str = "", is_widened: bool = True
 ) -> tuple[Gate, float]:
     """Whether the arms were filled as planned, and by how much a loss too small to see may bias the result.
 
@@ -310,6 +310,8 @@ def ratio_gate(
         Who was randomised, for the sentence.
     control : str
         Variant that is named first.
+    is_widened : bool
+        Whether the interval is widened by the bound, which the sentence then says.
 
     Returns
     -------
@@ -334,7 +336,9 @@ def ratio_gate(
     found = sample_ratio(frame)
     bound = 0.0 if found.is_mismatch else missingness_bound(found, loss_share=LOSS_SHARE, contrast=CONTRAST)
     status: Literal["passed", "warning"] = "passed" if allocation.shares else "warning"
-    sentence = _sentence(found, bound, is_planned=bool(allocation.shares), unit=unit, control=control)
+    sentence = _sentence(
+        found, bound if is_widened else 0.0, is_planned=bool(allocation.shares), unit=unit, control=control
+    )
     return Gate("sample ratio", "failed" if found.is_mismatch else status, sentence), bound
 
 

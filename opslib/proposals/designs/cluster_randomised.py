@@ -61,7 +61,9 @@ def measure_clusters(plan: Plan, period: Period, clusters: pd.DataFrame, context
     design, name = plan.claim.design, plan.metric.name
     assert isinstance(design, ClusterExperimentDesign)
     counts = clusters.groupby(["variant", "epoch"], as_index=False).size().rename(columns={"size": "n"})
-    ratio, _ = ratio_gate(counts, allocation_of(context.tables, design), unit=design.randomised, control=design.control)
+    ratio, _ = ratio_gate(
+        counts, allocation_of(context.tables, design), unit=design.randomised, control=design.control, is_widened=False
+    )
     is_treated = clusters["variant"] == design.treatment
     frame = pd.DataFrame({"is_treated": is_treated, "value": _ratio(clusters, name)})
     if f"{name}_before_numerator" in clusters.columns:
