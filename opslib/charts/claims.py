@@ -14,7 +14,7 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import forest
 from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.proposals.claim_text import change_text, effect_text, in_own_unit, promise_text
-from opslib.proposals.overview import BETTER, OUTCOMES, WORSE
+from opslib.proposals.overview import BETTER, WORSE
 from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
@@ -168,19 +168,19 @@ def draw_promises(
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
     theme.format_axis(ax.xaxis, unit, n_ticks=5)
     said = [
-        f"{word[0].upper()}{word[1:]}: {_names(outcomes.loc[outcomes['outcome'] == word, 'name'])}"
-        for word in dict.fromkeys(outcomes["outcome"])
-        if word != OUTCOMES["inconclusive"]
+        f"{head}: {_names(outcomes.loc[outcomes['outcome'].isin(words), 'name'])}"
+        for head, words in (("Better", BETTER), ("Worse or not as promised", WORSE))
+        if outcomes["outcome"].isin(words).any()
     ]
     parts = "; ".join(f"{r.name}: {r.found}, {r.outcome}" for r in rows_of(outcomes))
     return finish(
         ax,
-        title="; ".join(said[:2]) or "Nothing that was launched can be told yet",
+        title="; ".join(said) or "Nothing that was launched can be told yet",
         subtitle="change of the promised figure; dot and line: found, black mark: promised, grey bar: predicted (90 %)",
         alt=f"Found of each promise: {parts}.",
     )
 
 
 def _names(names: pd.Series) -> str:
-    shown = [short(name, 34) for name in names[:2]]
+    shown = [short(name, 26) for name in names[:2]]
     return " and ".join(shown) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

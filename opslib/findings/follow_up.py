@@ -226,6 +226,7 @@ def _due(row: pd.Series) -> Finding:
         action=f"see what came of {name}",
         things=(name,),
         due=row["due_on"] if is_named else None,
+        would_tell="the follow-up itself",
         priority=2 if row["is_overdue"] else 3,
         section="due",
     )

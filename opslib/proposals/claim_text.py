@@ -13,7 +13,9 @@ from opslib.formats import (
     format_number,
     format_value,
 )
+from opslib.metrics import Metric
 from opslib.proposals import number_text
+from opslib.proposals.designs import RecordedMetric
 from opslib.proposals.results import ClaimResult
 from opslib.proposals.schema import DESCRIPTIVE, Claim, ComparisonDesign, ElasticityDesign, TrendDesign
 from opslib.stats.estimates import Estimate
@@ -46,18 +48,20 @@ class InOwnUnit:
     unit: str
 
 
-def unit_of_values(metric_unit: str, *, baseline: float | None, variation: float | None) -> str:
-    """Unit of a metric's values; an outcome recorded as a count that is always 0 or 1 is a share.
+def unit_of_values(metric: Metric | RecordedMetric | None, *, baseline: float | None, variation: float | None) -> str:
+    """Unit of a metric's values; an outcome that the shop recorded and that is always 0 or 1 is a share.
 
     Examples
     --------
-    >>> unit_of_values("count", baseline=0.25, variation=3.0), unit_of_values("count", baseline=0.65, variation=90.0)
+    >>> visit = RecordedMetric(name="visit")
+    >>> unit_of_values(visit, baseline=0.25, variation=3.0), unit_of_values(visit, baseline=0.65, variation=90.0)
     ('share', 'count')
     """
-    if metric_unit == "count" and variation and baseline and 0 < baseline < 1:
+    unit = metric.unit if metric else "count"
+    if isinstance(metric, RecordedMetric) and unit == "count" and variation and baseline and 0 < baseline < 1:
         usual = (1 - baseline) / baseline
-        return "share" if abs(variation / usual - 1) < _YES_OR_NO else metric_unit
-    return metric_unit
+        return "share" if abs(variation / usual - 1) < _YES_OR_NO else unit
+    return unit
 
 
 def in_own_unit(claim: ClaimResult, *, currency: str = "money") -> InOwnUnit:

@@ -205,10 +205,8 @@ def _curve(sums: pd.DataFrame, plan: Plan, result: ClaimResult) -> pd.DataFrame:
         if not both or not all(m.y > 0 and m.d > 0 for side in arms for m in side.values()):
             continue
         found = compare(*arms, unit=plan.metric.unit, confidence_level=plan.confidence_level)
-        change = found.absolute if plan.claim.scale == "absolute" else found.relative
-        factor = in_own_unit(result).promise / result.promise * (-1.0 if result.is_down else 1.0)
-        own = change.scaled(factor, unit="")
-        rows.append((pd.Timestamp(day), own.value, own.lower, own.upper))
+        change = found.relative if in_own_unit(result).unit == "relative change" else found.absolute
+        rows.append((pd.Timestamp(day), change.value, change.lower, change.upper))
     frame = pd.DataFrame(rows, columns=["day", "value", "value_lower", "value_upper"])
     return frame if len(frame) >= LEAST_POINTS else frame.iloc[:0]
 
