@@ -12,7 +12,7 @@ from opslib.formats import format_days, format_money, format_share, format_value
 from opslib.proposals import number_text
 from opslib.proposals.card import VerdictCard
 from opslib.proposals.claim_text import change_text, needed_sentence, promise_text
-from opslib.proposals.desirability import FORBIDDING, TELLING, Desirability
+from opslib.proposals.desirability import FORBIDDING, TELLING, WORTH_A_TEST, Desirability
 from opslib.proposals.follow_up import LAUNCHES
 from opslib.proposals.results import ClaimResult, Obstacle, ProposalResult
 from opslib.proposals.schema import DESCRIPTIVE, Proposal
@@ -69,7 +69,7 @@ def answer(
     is_good = (
         result.state in ("confirmed", "supported", "partly") and not result.qualifier and not _is_described(result)
     )
-    joint = "" if not money else " and " if is_good == (worth.net is not None and worth.net.value > 0) else ", but "
+    joint = "" if not money else ", and " if is_good == (worth.net is not None and worth.net.value > 0) else ", but "
     text = f"{head}: {shown}{joint}{money}."
     return f"{text} Decided: {decision}." if decision else text
 
@@ -262,10 +262,11 @@ def _answers_missing(result: ProposalResult, proposal: Proposal, page: Facts) ->
         )
 
 
-def limits(page: Facts, result: ProposalResult) -> tuple[str, ...]:
-    """What the proposal's page cannot say: the one doubt of the claim that decided."""
-    doubt = doubt_of(result)
-    return (doubt,) if doubt else ()
+def limits(proposal: Proposal) -> tuple[str, ...]:
+    """What the proposal's page cannot say, beside the doubt on its card: whether the effect lasts."""
+    plan = next((claim.follow_up for claim in proposal.claims if claim.follow_up is not None), None)
+    seen = "a follow-up was not named" if plan is None else f"the follow-up looks at {plan.window.period.label}"
+    return (f"Whether it lasts is not seen here: {seen}.",)
 
 
 def what_is_proposed(proposal: Proposal) -> tuple[str, ...]:
@@ -379,7 +380,7 @@ def worth_sentences(
     best = max(worth.tests, key=lambda test: test.net_amount, default=None)
     if best is None:
         return tuple(found)
-    if best.net_amount <= 0:
+    if best.net_amount <= max(WORTH_A_TEST * worth.cost_amount, 1.0):
         return (*found, "A further test is not worth the delay.")
     value = _about(best.net_amount, currency)
     return (*found, f"Testing {format_days(best.days)} more before deciding is worth {value}, delay taken off.")

@@ -16,7 +16,7 @@ from opslib.formats import (
 from opslib.metrics import Metric
 from opslib.proposals import number_text
 from opslib.proposals.designs import RecordedMetric
-from opslib.proposals.results import ClaimResult
+from opslib.proposals.results import ClaimResult, Measured
 from opslib.proposals.schema import DESCRIPTIVE, Claim, ComparisonDesign, ElasticityDesign, TrendDesign
 from opslib.stats.estimates import Estimate
 
@@ -48,20 +48,24 @@ class InOwnUnit:
     unit: str
 
 
-def unit_of_values(metric: Metric | RecordedMetric | None, *, baseline: float | None, variation: float | None) -> str:
+def unit_of_values(metric: Metric | RecordedMetric | None, measured: Measured) -> str:
     """Unit of a metric's values; an outcome that the shop recorded and that is always 0 or 1 is a share.
 
     Examples
     --------
-    >>> visit = RecordedMetric(name="visit")
-    >>> unit_of_values(visit, baseline=0.25, variation=3.0), unit_of_values(visit, baseline=0.65, variation=90.0)
+    >>> visit, found = RecordedMetric(name="visit"), Measured(effect=None, baseline=0.25, variation=3.0)
+    >>> unit_of_values(visit, found), unit_of_values(visit, Measured(effect=None, baseline=0.65, variation=90.0))
     ('share', 'count')
     """
-    unit = metric.unit if metric else "count"
-    if isinstance(metric, RecordedMetric) and unit == "count" and variation and baseline and 0 < baseline < 1:
-        usual = (1 - baseline) / baseline
-        return "share" if abs(variation / usual - 1) < _YES_OR_NO else unit
-    return unit
+    unit, baseline = metric.unit if metric else "count", measured.baseline
+    if not isinstance(metric, RecordedMetric) or unit != "count" or not measured.variation or not baseline:
+        return unit
+    change = 0.0
+    if measured.effect is not None:
+        change = measured.effect.value * (baseline if measured.effect.unit.startswith("relative") else 1.0)
+    middle = baseline + change / 2  # both sides stand behind the variation
+    is_yes_or_no = 0 < middle < 1 and abs(measured.variation * middle / (1 - middle) - 1) < _YES_OR_NO
+    return "share" if is_yes_or_no else unit
 
 
 def in_own_unit(claim: ClaimResult, *, currency: str = "money") -> InOwnUnit:
@@ -215,7 +219,6 @@ def needed_sentence(result: ClaimResult) -> str:
     Examples
     --------
     >>> from dataclasses import replace
-    >>> from opslib.proposals.results import Measured
     >>> claim = ClaimResult(
     ...     claim_id="a", sentence="", metric="conversion", design="experiment", state="inconclusive", qualifier="", page_sentence="",
     ...     measured=Measured(effect=None, unit="visitor"), grade="High", grade_reasons=(), promise=0.1, smallest_worthwhile=0.0,

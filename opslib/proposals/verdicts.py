@@ -79,7 +79,7 @@ def judge_claim(
         n_needed=n_needed,
         days_needed=days,
         title=metric.title if metric else claim.metric.replace("_", " ").capitalize(),
-        unit=unit_of_values(metric, baseline=measured.baseline, variation=measured.variation),
+        unit=unit_of_values(metric, measured),
         is_down=claim.direction == "down"
         or (claim.direction is None and metric is not None and metric.direction == -1),
         days=claim.window.period,
