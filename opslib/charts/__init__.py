@@ -5,12 +5,12 @@ Every function takes a result and, where wanted, ``people`` (whom its rows stand
 of an empty result it draws nothing and returns None. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
 """
 
+from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_market_map
 from opslib.charts.display import alt_of, describe, figure_bundle, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
-    draw_claims,
     draw_estimates,
     draw_intervals,
     draw_posterior,
@@ -51,10 +51,12 @@ __all__ = [
     "draw_price_ladder",
     "draw_price_response",
     "draw_price_slopes",
+    "draw_promises",
     "draw_rfm_grid",
     "draw_segment_profile",
     "draw_segment_sizes",
     "draw_series",
+    "draw_test_curve",
     "draw_unmet_searches",
     "draw_white_space",
     "draw_with_last_year",

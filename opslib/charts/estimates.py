@@ -1,4 +1,4 @@
-"""Forest plots of estimates, claims against their promises, the distribution of money, calibration."""
+"""Forest plots of estimates, the distribution of money, calibration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.proposals import number_text
-from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
 
@@ -46,7 +45,7 @@ def draw_estimates(
     first = next(iter(estimates.values()))
     texts = {name: formats.format_estimate(e, signed=reference == 0) for name, e in estimates.items()}
     colours = [theme.BLUE if not highlight or name in highlight else theme.GREY for name in texts]
-    ax = _forest(list(estimates), list(estimates.values()), list(texts.values()), colours)
+    ax = forest(list(estimates), list(estimates.values()), list(texts.values()), colours)
     if reference is not None:
         ax.axvline(reference, color=theme.GREY, linewidth=1, zorder=1)
     theme.format_axis(ax.xaxis, first.unit, n_ticks=5)
@@ -68,7 +67,7 @@ def _estimates_in(frame: pd.DataFrame, value: str, *, unit: str) -> list[Estimat
     ]
 
 
-def _forest(
+def forest(
     names: Sequence[str],
     estimates: Sequence[Estimate],
     texts: Sequence[str],
@@ -141,57 +140,6 @@ def draw_intervals(
 
 
 @drawing
-def draw_claims(
-    claims: Sequence[ClaimResult], *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """Each claim's interval against nothing, the smallest change worth having and the promise, with its verdict.
-
-    The axis is the share of the promise that came true, so that claims in different units stand on one picture.
-
-    Parameters
-    ----------
-    claims : sequence of ClaimResult
-        A proposal's claims, judged; one that is invalid or not due has its verdict and no interval.
-    """
-    raw = [claim.measured.effect or _UNMEASURED for claim in claims]
-    scaled = [e.scaled(1 / claim.promise, unit="share") for e, claim in zip(raw, claims, strict=True)]
-    numbers = ["" if e is _UNMEASURED else formats.format_estimate(e, signed=True) for e in raw]
-    texts = [f"{claim.label}\n{number}".strip() for claim, number in zip(claims, numbers, strict=True)]
-    shades = [theme.colour_of(claim.state) for claim in claims]
-    colours = [theme.INK if shade == theme.LIGHT else shade for shade in shades]
-    ax = _forest([claim.sentence for claim in claims], scaled, texts, colours, wrap=36)
-    low, high = ax.get_xlim()
-    ax.set_xlim(min(low, -0.15), max(high, 1.15))
-    for at, style in ((0.0, "-"), (1.0, (0, (4, 3)))):
-        ax.axvline(at, color=theme.GREY, linewidth=1, linestyle=style, zorder=1)
-    for row, claim in enumerate(claims):
-        if 0 < claim.smallest_worthwhile < claim.promise:
-            ax.plot(
-                [claim.smallest_worthwhile / claim.promise] * 2,
-                [row - 0.3, row + 0.3],
-                color=theme.ORANGE,
-                linewidth=2,
-                zorder=1,
-            )
-    theme.format_axis(ax.xaxis, "share", n_ticks=6)
-    tally = pd.Series([claim.state for claim in claims], dtype="str").value_counts(sort=False)
-    plain = ", ".join(f"{n} {word}" for word, n in tally.items()) or "none"
-    parts = " ".join(
-        f"{claim.sentence.rstrip('.')}: {claim.label}{', ' if number else ''}{number}."
-        for claim, number in zip(claims, numbers, strict=True)
-    )
-    return finish(
-        ax,
-        title=f"Claims: {plain}",
-        alt=f"Intervals of {formats.count_of(len(claims), 'claim')} against their promises. {parts}",
-        subtitle="share of the promise; solid: no change, dashed: promise, orange: smallest change worth having",
-    )
-
-
-_UNMEASURED = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="share", method="")
-
-
-@drawing
 def draw_posterior(
     density: pd.DataFrame,
     *,
@@ -231,7 +179,7 @@ def draw_posterior(
     chance = number_text.probability(p_positive)
     return finish(
         ax,
-        title=f"Expected {text}; {chance} likely to be worth it",
+        title=f"Expected {text}; it pays with a chance of {chance}",
         subtitle=f"{theme.unit_words(estimate.unit)}; dot: expected, line: {theme.level_words(estimate.confidence_level)}",
         alt=f"A distribution of money: expected {text}, probability of a gain {chance}.",
     )
@@ -266,7 +214,7 @@ def draw_calibration(
     parts = "; ".join(f"stated {_whole(r.stated)}, came true {_whole(r.observed)} of {int(r.n)}" for r in rows_of(bins))
     return finish(
         ax,
-        title=f"{n} promises against what came true",
+        title=f"Called likely, and come true: {n} promises",
         subtitle="on the line the stated probabilities were right; numbers: promises",
         alt=f"Points: {parts or 'none'}.",
     )

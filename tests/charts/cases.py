@@ -58,6 +58,23 @@ def claim(
     )  # fmt: skip
 
 
+def test_curve() -> pd.DataFrame:
+    days = pd.date_range("2026-03-02", periods=12, freq="7D")
+    value = np.linspace(0.04, 0.02, 12)
+    return pd.DataFrame({"day": days, "value": value, "value_lower": value - 0.03, "value_upper": value + 0.03})
+
+
+def kept_promises() -> pd.DataFrame:
+    outcomes = ("as promised", "better but unclear how much", "open", "worse")
+    return pd.DataFrame({
+        "name": [f"D-0{i} {LONG if i == 1 else 'Countdown banner'}" for i in range(4)], "outcome": outcomes,
+        "promise_share": 0.1, "predicted_share": [0.05, 0.05, np.nan, 0.02], "predicted_share_lower": [0.0, -0.1, np.nan, -0.05],
+        "predicted_share_upper": [0.1, 0.2, np.nan, 0.09], "found_share": [0.15, 0.08, 0.02, -0.19],
+        "found_share_lower": [0.12, 0.01, -0.1, -0.26], "found_share_upper": [0.18, 0.15, 0.14, -0.11],
+        "found": ["+15 % (12–18)", "+8 % (1–15)", "+2 % (−10 to 14)", "−19 % (−26 to −11)"],
+    })  # fmt: skip
+
+
 def claims() -> list[ClaimResult]:
     return [
         claim(
@@ -247,7 +264,8 @@ CASES: dict[str, Callable[[], Axes]] = {
     "key figures": lambda: charts.draw_kpi_change(kpis()),
     "nothing comparable": lambda: charts.draw_kpi_change(kpis().tail(1)),
     "claims": lambda: charts.draw_claims(claims()),
-    "one claim not due": lambda: charts.draw_claims(claims()[3:]),
+    "test curve": lambda: charts.draw_test_curve(test_curve(), unit="points", promise=0.02),
+    "promises": lambda: charts.draw_promises(kept_promises()),
     "premiums": lambda: charts.draw_intervals(PREMIUMS, value="premium_share", unit="relative change", reference=0),
     "price ladder": lambda: charts.draw_price_ladder(ladder(), currency="GBP"),
     "perceptual map": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts(), n_resamples=50)),
