@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -212,7 +212,10 @@ def render_money_markdown(table: pd.DataFrame) -> str:
         f"added; in at least {LEAST_COVERAGE:.0%} with both, over truths drawn from the base rate and comparisons off by a draw "
         f"from the stated bias; medians less than {MOST_APART:.0%} apart (found: {apart:.1%}). A run that a gate refuses is left out.\n\n"
     )
-    lines = ["| design | median net | inside, nothing shrunk | inside, base rate and bias | refused |", "|---|---|---|---|---|"]
+    lines = [
+        "| design | median net | inside, nothing shrunk | inside, base rate and bias | refused |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
         f"| {row.design} | {row.median:,.0f} | {row.coverage:.1%} of {row.n_answered} | "
         f"{row.coverage_shrunk:.1%} of {row.n_shrunk_answered} | {2 * row.n - row.n_answered - row.n_shrunk_answered} |"
