@@ -26,7 +26,9 @@ from opslib.shop.root import proposals_of
 from opslib.stats.shrinkage import Mixture
 
 #: Metrics of one step of a visit: an effect on them is local, as one on a scope or on some places only.
-STEP_METRICS = ("checkout_completion", "add_to_cart_rate", "search_success", "zero_result_rate", "bounce_rate")
+STEP_METRICS = (
+    "checkout_completion", "add_to_cart_rate", "search_success", "zero_result_rate", "bounce_rate", "items_per_order",
+)  # fmt: skip
 
 
 def own_metrics(shop: Shop) -> dict[str, Metric]:

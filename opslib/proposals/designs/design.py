@@ -354,8 +354,8 @@ def from_comparison(plan: Plan, comparison: RatioComparison, *, unit: str, n_day
 
 #: Units that are there all the time, so that what they bring grows with the days; the others come, and count once.
 STANDING = ("customer", "product", "store", "region", "market", "shop")
-#: What one unit of a measure is, where it divides a metric.
-_PER = {
+#: What one unit of a measure is, where it divides a metric or is its total.
+COUNTED = {
     "visitors": "visitor", "visits": "session", "sessions": "session", "orders": "order", "units_sold": "item",
     "customers": "customer", "buying_customers": "customer", "checkout_visits": "checkout",
 }  # fmt: skip
@@ -379,7 +379,7 @@ def per_of(plan: Plan, *, unit: str, n_days: int) -> dict[str, Any]:
     """
     if plan.metric.is_total:
         return {"unit": unit, "per": unit, "per_days": n_days if unit in STANDING else None}
-    return {"unit": unit, "per": _PER.get(getattr(plan.metric, "denominator", ""), unit), "per_days": None}
+    return {"unit": unit, "per": COUNTED.get(getattr(plan.metric, "denominator", ""), unit), "per_days": None}
 
 
 def days_of(
