@@ -302,7 +302,7 @@ def _side(end: float, mark: float, step: float = 0.0) -> int:
     """Which side of a mark an end lies on, as it stands or as it is written."""
     places = max(0, round(-math.log10(step))) if step else 0
     written = round(round(end / step) * step, places) if step else end
-    return (written > mark) - (written < mark)
+    return int(written > mark) - int(written < mark)  # numpy's booleans know no minus
 
 
 def is_money(unit: str) -> bool:
