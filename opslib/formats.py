@@ -166,6 +166,23 @@ def count_of(number: float, word: str) -> str:
     return f"{format_number(number, step=1)} {word if number == 1 else stem + 's'}"
 
 
+def listed(names: Sequence[str], *, shown: int = 3) -> str:
+    """Names in a sentence: the first few, and how many others there are.
+
+    Examples
+    --------
+    >>> listed(["Kitchen"]), listed(["Kitchen", "Bath"]), listed(["a", "b", "c", "d", "e"])
+    ('Kitchen', 'Kitchen and Bath', 'a, b, c and 2 others')
+    """
+    left = len(names) - shown
+    if left == 1:
+        shown, left = shown + 1, 0
+    first = list(names[:shown])
+    if left > 0:
+        return f"{', '.join(first)} and {format_number(left)} others"
+    return " and ".join(filter(None, [", ".join(first[:-1]), *first[-1:]]))
+
+
 def format_share(value: float | None, *, step: float | None = None, signed: bool = False) -> str:
     """A share (0-1) in per cent; three significant digits unless ``step`` (in per cent) says otherwise.
 

@@ -59,9 +59,7 @@ def draw_unmet_searches(
     return finish(
         ax,
         title=(
-            f"Searched most without success: {names}"
-            if len(shown)
-            else "No theme is searched without success often enough"
+            f"Searched without success: {names}" if len(shown) else "No theme is searched without success often enough"
         ),
         subtitle=f"{what}; right: visits a month; blue: likely among the best three{more}",
         alt=f"{formats.count_of(len(shown), 'theme')} of searches without success, most first: {names or 'none'}. {first}",
@@ -89,7 +87,8 @@ def draw_white_space(
         ISO code.
     """
     if "price_band" not in gaps:
-        drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0, people=None)
+        sides = ("less wanted than offered", "wanted beyond its share of the offer")
+        drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0, sides=sides, people=None)
         assert drawn is not None  # there are rows
         return drawn
     require_for_chart(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
@@ -101,11 +100,11 @@ def draw_white_space(
     heat_axes(ax, [f"{head} price third" for head in heads], [short(name, 26) for name in names])
     ax.tick_params(labelcolor=theme.INK)
     clear = gaps[gaps["pressure_lower"] > 1].dropna(subset=["pressure"])
-    plain = "Demand follows the offer: no gap beyond chance"
+    plain = "Every group is wanted about as much as it is offered"
     if len(clear):
         best = clear.iloc[0]
         where = f"{best['category']}, {best['price_band']} price third,"
-        plain = f"{where} draws {best['pressure']:.1f} times its share of the offer"
+        plain = f"{where} is wanted {best['pressure']:.1f} times its share of the offer"
     left = gaps["category"].nunique() - len(names)
     return finish(
         ax,
