@@ -11,6 +11,7 @@ from datetime import date, timedelta
 import pandas as pd
 
 from opslib.finding import MOST_TOLD, About, Facts, Finding, Proposes
+from opslib.findings.price_response import UNREAD
 from opslib.findings.white_space import gap_findings, unmet_findings
 from opslib.findings.wording import estimate_of, how_many, largest, listed, more_than, moved
 from opslib.formats import count_of, format_estimate, format_money, format_number, format_share
@@ -23,19 +24,9 @@ NAMED = 2
 MOST_ACTIONS = 3
 LEAST_PART = 0.03
 """Money below this part of the largest on the page is a number of a table, not a finding."""
-ONE_PRODUCT, BAND_SHARE = 0.5, 0.15
+ONE_PRODUCT, LARGE_SHARE = 0.5, 0.2
 """A band is one product where that brings half of its revenue, and worth telling from this share of its category on."""
 HALF = "on half of its products, drawn by lot, for eight weeks"
-UNREAD = {
-    "followed": "prices were changed because demand moved",
-    "tiers": "the price depends on how much is bought",
-    "variation": "prices hardly moved",
-    "clusters": "too few products changed their price",
-    "unclear": "sales did not clearly answer to prices",
-    "band": "such prices were never seen",
-    "unseen": "too little was sold to tell",
-}
-"""Why a price response cannot be read, by its name in `positioning.price_verdicts`."""
 
 
 def findings(
@@ -168,7 +159,7 @@ def _apart(rows: pd.DataFrame, known: str) -> str:
     if len(rows) > 3:
         which = f"All {known}" if known.startswith(f"{len(rows)} ") else f"{len(rows)} of {known}"
         span = f"{_percent(sizes.min())} to {_percent(sizes.max())}"
-        return f"{which} cost {span}{_PER_CENT} {than} at competitors, {names[0]} being {_percent(sizes.iloc[0])}{_PER_CENT} away"
+        return f"{which} cost {span}{_PER_CENT} {than} at competitors, {names[0]} furthest"
     numbers = listed([_percent(size) for size in sizes])
     return f"{listed(names)} {'costs' if len(names) == 1 else 'cost'} {numbers}{_PER_CENT} {than} at competitors"
 
@@ -190,8 +181,8 @@ def _could_move(verdicts: pd.DataFrame, page: Facts) -> str:
             size, which = _percent(abs(float(rows["move"].iloc[0]))), "higher" if up else "lower"
             could = "could bear" if up else "would earn more at"
             parts.append(
-                f"{listed(list(rows['group'].astype(str)))} {could} {size}{_PER_CENT} {which} prices: about {money} a month more "
-                f"{rows['counted'].iloc[0]}"
+                f"{listed(list(rows['group'].astype(str)))} {could} {size}{_PER_CENT} {which} prices: {rows['counted'].iloc[0]} up about "
+                f"{money} a month{' together' if len(rows) > 1 else ''}"
             )
         return "; ".join(parts) + "."
     if not len(verdicts):
@@ -280,7 +271,7 @@ def _known_move(row: pd.Series, by: str, page: Facts) -> Finding:
         caveat = f"It costs {_against(place)} at competitors already, so watch whether buyers leave."
     return Finding(
         key=f"price-{_slug(name)}",
-        sentence=f"{name} {could} {size} {way} prices: about {format_estimate(worth)} more {row['counted']}, as {follow}.",
+        sentence=f"{name} {could} {size} {way} prices: {row['counted']} up about {format_estimate(worth)}, as {follow}.",
         kind="estimated",
         grade="Low",
         estimate=now if up else units,
@@ -329,19 +320,18 @@ def _one_product(ladder: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     """The band of which one product takes the part that stands out."""
     rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"])
     is_one = rows["leading_amount"] >= ONE_PRODUCT * rows["revenue_amount"]
-    rows = rows[is_one & (rows["revenue_amount"] > 0) & (rows["demand_share"] >= BAND_SHARE)]
-    rows = rows[rows["excess"] > 0].sort_values(["leading_amount", "category"], ascending=[False, True], kind="stable")
+    rows = rows.assign(share=rows["demand_share"] * rows["leading_amount"] / rows["revenue_amount"].where(is_one))
+    rows = rows[(rows["excess"] > 0) & (rows["share"] >= LARGE_SHARE)]
     if not len(rows):
         return
-    row = rows.iloc[0]
-    share = float(row["demand_share"] * row["leading_amount"] / row["revenue_amount"])
+    row = rows.sort_values(["leading_amount", "category"], ascending=[False, True], kind="stable").iloc[0]
     money = format_money(float(row["leading_amount"]), page.currency)
     yield Finding(
         key="one-product",
         kind="measured",
         section="price-ladder",
         priority=4,
-        sentence=f"One product, {row['leading_product']}, brings {format_share(share, step=1.0)} of the revenue of "
+        sentence=f"One product, {row['leading_product']}, brings {format_share(float(row['share']), step=1.0)} of the revenue of "
         f"{row['category']}: {money} in {page.period.label}.",
         about=About(scope=(("category", str(row["category"])),), people=None),
     )

@@ -19,12 +19,16 @@ NAMED = 2
 OFF = 0.10
 """Discount for which the answer to promotions is told."""
 UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well."
-_REFUSALS = {
+UNREAD = {
     "followed": "prices were changed because demand moved",
     "tiers": "the price depends on how much is bought",
     "variation": "prices hardly moved",
     "clusters": "too few products changed their price",
+    "unclear": "sales did not clearly answer to prices",
+    "band": "such prices were never seen",
+    "unseen": "too little was sold to tell",
 }
+"""Why a price response cannot be read, by its name in the results of `positioning`."""
 
 
 def findings(
@@ -157,7 +161,7 @@ def _promotions(response: PriceResponse) -> Iterator[Finding]:
 
 def _refused(response: PriceResponse, *, leads: bool) -> Iterator[Finding]:
     """Groups whose response cannot be read, by reason; where no group is clear, the first reason leads the page."""
-    for name, why in _REFUSALS.items():
+    for name, why in UNREAD.items():
         rows = response.groups[response.groups["refusal"] == name]
         if len(rows):
             yield Finding(

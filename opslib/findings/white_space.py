@@ -13,6 +13,8 @@ from opslib.formats import count_of, format_estimate, format_money, format_share
 from opslib.positioning import UnmetSearches
 from opslib.privacy import redact
 
+SHORT = 1.2
+"""Choice is short where a group is looked at this many times its share of the offer, by the lower end of the interval."""
 NAMED = 1
 """Themes and gaps that are told; the others stand in their tables."""
 SERVICE = re.compile(
@@ -56,10 +58,11 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
             if worth.lower > 0
             else f"Meeting it may bring about {about} a month of {kind}, possibly nothing."
             if worth.value > 0
-            else "Meeting it would bring nothing that can be seen."
+            else "What meeting it is worth cannot be seen in what such visits buy."
         )
     n_ours = 0 if is_missing(row["n_products"]) else int(row["n_products"])
     found = f"did not get to our {count_of(n_ours, 'product')} of that name" if n_ours else "found none"
+    is_worth = worth is not None and worth.value > 0
     often = count_of(max(round(float(row["visits_per_month"])), 1), "visit")
     return Finding(
         key=f"unmet-{place}",
@@ -67,12 +70,12 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         section="unmet-searches",
         sentence=f"{often} a month searched for “{name}” and {found}. {money}",
         estimate=worth,
-        worth=worth if worth is not None and worth.value > 0 else None,
+        worth=worth if is_worth else None,
         would_tell=None
         if worth is not None and worth.value > 0
         else "showing them to half of the visitors for eight weeks",
         grade="Low",
-        priority=2 if place <= NAMED else 4,
+        priority=4 if place > NAMED else 2 if is_worth else 3,
         is_told=place <= NAMED,
         action=f"Have the search lead “{name}” to the {count_of(n_ours, 'product')} whose name has the word"
         if n_ours
@@ -92,7 +95,9 @@ def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str, from_views:
     if not from_views:
         return ()
     clear = {
-        by: table[(table["pressure_lower"] > 1) & ~_is_service(table[by])] for by, table in gaps.items() if len(table)
+        by: table[(table["pressure_lower"] > SHORT) & ~_is_service(table[by])]
+        for by, table in gaps.items()
+        if len(table)
     }
     best = {by: table.iloc[0] for by, table in clear.items() if len(table)}
     ranked = sorted(best, key=lambda by: (-float(best[by]["excess_amount_lower"]), by))
