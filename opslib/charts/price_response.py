@@ -68,6 +68,8 @@ def _slopes_title(rows: Sequence[Any]) -> str:
         return "No group's price moved enough to tell"
     clear = [str(r.group) for r in rows if r.is_usable and r.slope_upper < 0]
     unread = [str(r.group) for r in rows if not r.is_usable]
+    if len(unread) == len(rows):
+        return f"What higher prices sell cannot be read in {formats.listed(unread)}"
     said = (
         f"Higher prices sell fewer units in {formats.listed(clear)}"
         if clear

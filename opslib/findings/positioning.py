@@ -230,6 +230,8 @@ def _moves(verdicts: pd.DataFrame, by: str, page: Facts) -> Iterator[Finding]:
         yield _known_move(row, by, page)
     for _, row in moving[~is_known].head(1).iterrows():
         yield _tried_move(row, by)
+    if len(verdicts) and not len(moving) and (verdicts["reading"] != "").all():
+        yield _on_purpose()
     stay = verdicts[(verdicts["move"] == 0) & (verdicts["reading"] == "")]
     if len(stay) and len(moving):
         yield Finding(
@@ -305,6 +307,22 @@ def _tried_move(row: pd.Series, by: str) -> Finding:
         department="Buying",
         about=About(metric="units_sold", scope=((by, name),), people=None),
         proposes=Proposes(metric="units_sold", design="elasticity", change=float(row["move"])),
+    )
+
+
+def _on_purpose() -> Finding:
+    """Where nothing can be read from the past: how it could be."""
+    return Finding(
+        key="price-unread",
+        sentence="Only prices that are moved on purpose, some products drawn by lot, would show what a price does.",
+        kind="described",
+        section="verdicts",
+        priority=3,
+        action="Move the prices of half of the products of one range by 5\u00a0%, drawn by lot, for eight weeks",
+        would_tell="those eight weeks",
+        department="Buying",
+        about=About(metric="units_sold", people=None),
+        proposes=Proposes(metric="units_sold", design="elasticity", change=-0.05),
     )
 
 

@@ -72,11 +72,8 @@ def answer(response: PriceResponse, moves: pd.DataFrame, *, price_change: float)
     clear = known[known["is_usable"].astype(bool) & (known["slope_upper"] < 0)].sort_values("slope", kind="stable")
     unread = known[~known["is_usable"].astype(bool)]
     if not len(clear):
-        why = (
-            _REFUSALS.get(str(unread["refusal"].mode().iloc[0]), "") if len(unread) else "sales did not clearly answer"
-        )
-        return f"How buyers answer to our prices cannot be read{f': {why}' if why else ''}."
-    first, last = clear.iloc[0], clear.iloc[-1]
+        why = str(unread["refusal"].mode().iloc[0]) if len(unread) else "unclear"
+        return f"How buyers answer to our prices cannot be read: {UNREAD[why]}."
     way = "higher" if price_change > 0 else "lower"
     said = f"At {_percent(price_change)} {way} prices {_sells(first, price_change)}"
     said += f", {_sells(last, price_change)}" if len(clear) > 1 else ""

@@ -62,7 +62,6 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         )
     n_ours = 0 if is_missing(row["n_products"]) else int(row["n_products"])
     found = f"did not get to our {count_of(n_ours, 'product')} of that name" if n_ours else "found none"
-    is_worth = worth is not None and worth.value > 0
     often = count_of(max(round(float(row["visits_per_month"])), 1), "visit")
     return Finding(
         key=f"unmet-{place}",
@@ -70,12 +69,10 @@ def _theme(row: pd.Series, place: int, unmet: UnmetSearches, currency: str) -> F
         section="unmet-searches",
         sentence=f"{often} a month searched for “{name}” and {found}. {money}",
         estimate=worth,
-        worth=worth if is_worth else None,
-        would_tell=None
-        if worth is not None and worth.value > 0
-        else "showing them to half of the visitors for eight weeks",
+        worth=worth if unmet.is_worth else None,
+        would_tell=None if unmet.is_worth else "showing them to half of the visitors for eight weeks",
         grade="Low",
-        priority=4 if place > NAMED else 2 if is_worth else 3,
+        priority=4 if place > NAMED else 2 if unmet.is_worth else 3,
         is_told=place <= NAMED,
         action=f"Have the search lead “{name}” to the {count_of(n_ours, 'product')} whose name has the word"
         if n_ours
