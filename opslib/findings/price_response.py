@@ -74,6 +74,7 @@ def answer(response: PriceResponse, moves: pd.DataFrame, *, price_change: float)
     if not len(clear):
         why = str(unread["refusal"].mode().iloc[0]) if len(unread) else "unclear"
         return f"How buyers answer to our prices cannot be read: {UNREAD[why]}."
+    first, last = clear.iloc[0], clear.iloc[-1]
     way = "higher" if price_change > 0 else "lower"
     said = f"At {_percent(price_change)} {way} prices {_sells(first, price_change)}"
     said += f", {_sells(last, price_change)}" if len(clear) > 1 else ""
