@@ -60,7 +60,8 @@ def findings(
         _group(row, response, price_change, page.currency, is_told=place < NAMED)
         for place, (_, row) in enumerate(largest.iterrows())
     ]
-    found += [*_promotions(response), *_refused(response, leads=not found)]
+    if len(response.groups):
+        found += [*_promotions(response), *_refused(response, leads=not found)]
     return (*found, *([_what_if(moved, page.currency)] if moved.product_id else []))
 
 
@@ -78,7 +79,8 @@ def answer(response: PriceResponse, moves: pd.DataFrame, *, price_change: float)
     way = "higher" if price_change > 0 else "lower"
     said = f"At {_percent(price_change)} {way} prices {_sells(first, price_change)}"
     said += f", {_sells(last, price_change)}" if len(clear) > 1 else ""
-    said += f"; {how_many(len(clear) - 2, 'group')} lie between" if len(clear) > 2 else ""
+    n = len(clear) - 2
+    said += f"; {how_many(n, 'group')} {'lies' if n == 1 else 'lie'} between" if n > 0 else ""
     said += "."
     gains = moves[moves["is_clear"].astype(bool) & (moves["change_amount"] > 0)].sort_values(
         "change_amount", ascending=False
