@@ -7,7 +7,7 @@ of an empty result it draws nothing and returns None. Each figure carries alt te
 
 from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
-from opslib.charts.competition import draw_market_map
+from opslib.charts.competition import draw_pairs
 from opslib.charts.display import alt_of, describe, figure_bundle, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
@@ -18,7 +18,7 @@ from opslib.charts.estimates import (
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
 from opslib.charts.parts import draw_accounting, draw_decomposition
-from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
+from opslib.charts.positioning import draw_price_ladder
 from opslib.charts.price_response import draw_price_response, draw_price_slopes
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
 from opslib.charts.profiles import draw_segment_profile
@@ -42,11 +42,10 @@ __all__ = [
     "draw_growth_share",
     "draw_intervals",
     "draw_life_cycle",
-    "draw_market_map",
     "draw_migration_flow",
     "draw_money_changes",
+    "draw_pairs",
     "draw_pareto",
-    "draw_perceptual_map",
     "draw_posterior",
     "draw_price_ladder",
     "draw_price_response",

@@ -48,6 +48,9 @@ def draw_estimates(
     ax = forest(list(estimates), list(estimates.values()), list(texts.values()), colours)
     if reference is not None:
         ax.axvline(reference, color=theme.GREY, linewidth=1, zorder=1)
+        low, high = ax.get_xlim()
+        room = 0.03 * (max(high, reference) - min(low, reference))
+        ax.set_xlim(min(low, reference - room), max(high, reference + room))
     theme.format_axis(ax.xaxis, first.unit, n_ticks=5)
     parts = [f"{name} {text}" for name, text in texts.items()]
     plain = ": ".join(*texts.items()) if len(texts) == 1 else f"{len(texts)} estimates with their intervals"
@@ -105,6 +108,7 @@ def draw_intervals(
     unit: str,
     reference: float | None = None,
     of: str | None = None,
+    sides: tuple[str, str] | None = None,
     people: Said = UNSAID,
     title: str | None = None,
     ax: Axes | None = None,
@@ -123,20 +127,38 @@ def draw_intervals(
         Value to compare with (0 for changes, 1 for ratios).
     of : str or None
         Without a reference: what the values are of ("of the visits"); the title then names the largest.
+    sides : (str, str) or None
+        With a reference: what a name below and above it is ("cheaper than competitors", "dearer"); the title then names
+        those that are, and rows stand by their value, largest first.
     """
     require_for_chart(frame, "intervals", value, f"{value}_lower", f"{value}_upper")
     known = frame.dropna(subset=[value])
+    if sides is not None:
+        known = known.sort_values(value, ascending=False, kind="stable")
     rows = dict(zip(known.iloc[:, 0].astype(str), _estimates_in(known, value, unit=unit), strict=True))
     clear = [name for name, e in rows.items() if reference is not None and e.excludes(reference)]
     title = None
     if reference is not None:
         against = formats.format_value(reference, unit)
         title = f"{len(clear) or 'None'} of {len(rows)} differ from {against} beyond chance"
+        title = _sides(rows, reference, sides) if sides is not None else title
     elif of is not None and rows:
         name, most = max(rows.items(), key=lambda row: row[1].value)
         title = f"{name}: {formats.format_value(most.value, unit)} {of}, more than any other"
     highlight = clear or [""] if reference is not None else ()
     return draw_estimates(rows, title=title, reference=reference, highlight=highlight, people=None)
+
+
+def _sides(rows: Mapping[str, Estimate], reference: float, sides: tuple[str, str]) -> str:
+    """Who lies clearly above and below a reference, by name."""
+    above = [name for name, e in rows.items() if e.lower > reference]
+    below = [name for name, e in rows.items() if e.upper < reference][::-1]
+    parts = [
+        f"{formats.listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
+        for names, what in ((above, sides[1]), (below, sides[0]))
+        if names
+    ]
+    return ", ".join(parts) or f"Nothing is clearly {sides[1]} or {sides[0]}"
 
 
 @drawing

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from opslib import charts
 from opslib.periods import Coverage, Period
 from opslib.proposals.results import ClaimResult, Measured
-from opslib.stats.correspondence import correspondence_map
 from opslib.stats.estimates import Estimate
 
 LONG = "Netherlands, Luxembourg and the Flemish part of Belgium, without the islands"
@@ -172,7 +171,7 @@ def ladder() -> pd.DataFrame:
         parts.append(pd.DataFrame({
             "category": name, "band": range(6), "lower_price": edges[:-1] * (i + 1), "upper_price": edges[1:] * (i + 1),
             "n_products": offer * 50, "revenue_amount": 1e4 * offer[::-1], "offer_share": offer,
-            "demand_share": offer[::-1],
+            "demand_share": offer[::-1], "leading_product": "Amber stoneware doormat", "leading_amount": 6e3 * offer[::-1],
         }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
@@ -194,13 +193,6 @@ def gaps() -> pd.DataFrame:
     })  # fmt: skip
 
 
-def brand_counts(n: int = 7) -> pd.DataFrame:
-    brands, themes = np.arange(n), np.arange(6)
-    counts = np.round(40 + 30 * np.cos(brands[:, None] * 1.3 - themes[None, :] * 1.1))
-    words = ["price", "quality", "delivery", "smell", "looks", "ease of assembly"]
-    return pd.DataFrame(counts, index=[f"Brand {i}" for i in brands], columns=words)
-
-
 PREMIUMS = pd.DataFrame({
     "group": ["Alma", "Borg", "Cato"], "premium_share": [0.12, -0.03, np.nan], "premium_share_lower": [0.05, -0.1, np.nan],
     "premium_share_upper": [0.2, 0.04, np.nan],
@@ -218,12 +210,6 @@ def complements(n: int = 12) -> pd.DataFrame:
         ratio_upper=[1.3 * r for r in ratio],
         n_customers=[9, *[40] * (n - 1)][:n],
         is_beyond_chance=True,
-    )
-
-
-def rivals() -> pd.DataFrame:
-    return pd.DataFrame(
-        {"item": [f"{w} of a long name" for w in ("lamp", "mug", "stool", "rug", "mat")], "group": [1, 1, 1, 2, 2]}
     )
 
 
@@ -268,17 +254,23 @@ CASES: dict[str, Callable[[], Axes]] = {
     "promises": lambda: charts.draw_promises(kept_promises()),
     "premiums": lambda: charts.draw_intervals(PREMIUMS, value="premium_share", unit="relative change", reference=0),
     "price ladder": lambda: charts.draw_price_ladder(ladder(), currency="GBP"),
-    "perceptual map": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts(), n_resamples=50)),
+    "premiums on both sides": lambda: charts.draw_intervals(
+        PREMIUMS, value="premium_share", unit="relative change", reference=0, sides=("cheap", "dear")
+    ),
+    "intervals far from what they are held against": lambda: charts.draw_intervals(
+        gaps().dropna().query("pressure < 9"), value="pressure", unit="ratio", reference=90.0, sides=("below", "above")
+    ),
+    "price ladder without gaps": lambda: charts.draw_price_ladder(
+        ladder().query("category == 'Kitchen'"), currency="GBP"
+    ),
     "unmet searches": lambda: charts.draw_unmet_searches(themes(), currency="GBP"),
     "unmet searches without money": lambda: charts.draw_unmet_searches(
         themes().assign(worth_amount=np.nan), currency="GBP"
     ),
     "white space": lambda: charts.draw_white_space(gaps(), currency="GBP"),
     "white space, one row": lambda: charts.draw_white_space(gaps().head(1), currency="GBP"),
-    "market map": lambda: charts.draw_market_map(complements(), rivals()),
-    "market map without rivals": lambda: charts.draw_market_map(complements(), rivals().head(0)),
-    "market map of nothing": lambda: charts.draw_market_map(complements().iloc[:1], rivals()),
-    "map of nothing": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts() * 0 + 9, n_resamples=50)),
+    "pairs": lambda: charts.draw_pairs(complements()),
+    "one pair": lambda: charts.draw_pairs(complements(1)),
     "posterior": lambda: charts.draw_posterior(density(), estimate=MONEY, p_positive=0.95),
     "calibration": lambda: charts.draw_calibration(BINS),
     "cohorts": lambda: charts.draw_cohorts(cohorts(12)),
