@@ -48,8 +48,8 @@ def compare_clusters(
     -------
     RatioComparison
         ``n_*`` and ``Estimate.n`` count clusters. ``control_value`` is the control mean at the covariate's mean over all
-        clusters, the plain one without a covariate: large stores drawn into one arm do not move it. The relative difference is that of geometric means where every
-        value is positive, else the difference over the control arm's mean.
+        clusters, the plain one without a covariate: large stores drawn into one arm do not move it. The relative
+        difference is that of geometric means where every value is positive, else the difference over ``control_value``.
 
     Raises
     ------

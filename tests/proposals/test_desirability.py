@@ -114,6 +114,8 @@ def test_money_by_hand() -> None:
         ({"baseline": 3.77143, "unit": "shop", "per": "shop", "per_days": 1}, 16, "store", 114.793, "everything"),
         # One order in four visitors: 1,400 visitors bring 350 orders a month.
         ({"baseline": 1.0, "unit": "visitor", "per": "order"}, 1_400, None, 350.0, "hence 350 orders a month"),
+        # Orders are what is counted, so stores of whatever size need no baseline: 120 orders a month are 120.
+        ({"baseline": 1.65, "unit": "store", "per": "store", "per_days": 7}, 120, "order", 120.0, "120 orders a month"),
         # Nobody counts regions here, so nothing is converted.
         ({"baseline": 1.0, "unit": "region", "per": "order"}, 3, None, None, ""),
     ],
@@ -129,6 +131,16 @@ def test_one_truth_is_worth_the_same_by_whatever_unit_it_was_measured(
         return
     assert lift.amount == pytest.approx(monthly * 8.0 * YEAR_MONTHS, rel=1e-4)  # type: ignore[union-attr]
     assert said in lift.sentence.replace("\xa0", " ")  # type: ignore[union-attr]
+
+
+def test_orders_beside_visitors_are_those_placed_online() -> None:
+    # 1,000 orders a month, 400 of them online: 1,400 of 4,000 visitors bring 140 orders, whatever stores sell.
+    both = replace(ECONOMICS, a_month={**ECONOMICS.a_month, "order online": 400.0})
+    given = _given(reach=1_400.0)
+    plan = replace(plans_of(given)["c1"], metric=METRICS["items_per_order"])
+    claim = _result(0.05, 0.02, given=given, baseline=1.0, unit="visitor", per="order").claims[0]
+    lift = worth_of_lift(given, claim, plan, both)
+    assert lift.amount == pytest.approx(140.0 * 4.0 * YEAR_MONTHS)  # type: ignore[union-attr]
 
 
 def test_a_large_amount_says_its_share_and_is_tested_first_until_the_file_says_why() -> None:

@@ -85,3 +85,12 @@ def test_what_cannot_be_told_is_refused():
         compare_clusters(frame([1.0], [1.0, 2, 3, 4]), unit="x")
     with pytest.raises(ContractError, match=r"clusters\.value: 1 missing"):
         compare_clusters(frame([1.0, np.nan], [1.0, 2]), unit="x")
+
+
+def test_the_control_value_is_that_of_average_clusters():
+    """Values are the covariate plus 1 where treated: the covariate's mean is 30, whichever clusters were drawn."""
+    before = [30.0, 40, 50, 10, 20, 30]
+    values = frame([31.0, 41, 51], [10.0, 20, 30], covariate=before)
+    found = compare_clusters(values, unit="x")
+    assert (found.control_value, found.treated_value) == pytest.approx((30.0, 31.0))
+    assert compare_clusters(values, unit="x", adjust=False).control_value == pytest.approx(20.0)
