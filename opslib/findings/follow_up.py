@@ -9,13 +9,22 @@ import pandas as pd
 from opslib.finding import About, Facts, Finding, answer
 from opslib.findings.wording import estimate_of
 from opslib.formats import count_of, format_number, format_share
-from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises, scored_promises
+from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises
 from opslib.proposals.ledger import Record
-from opslib.proposals.overview import OUTCOMES
+from opslib.proposals.overview import OUTCOMES, outcomes_frame
 from opslib.stats.shares import share
 
 __all__ = ["answer", "findings", "limits", "promises_sentence", "scores_sentence"]
 
+#: What became of a launch, in the words of the index.
+_BECAME = {
+    "confirmed": "as promised",
+    "supported": "better, by how much is open",
+    "partly": "better, but less than promised",
+    "inconclusive": "still open",
+    "refuted": "without the effect",
+    "harmful": "worse",
+}
 CAME_TRUE = (OUTCOMES["confirmed"], OUTCOMES["supported"])
 WORSE = (OUTCOMES["refuted"], OUTCOMES["harmful"])
 
@@ -58,23 +67,25 @@ def promises_sentence(records: Sequence[Record]) -> str:
     Returns
     -------
     str
-        How many were found inside their predicted interval, and from ten on the Brier score; '' where nothing was decided.
-        Replays speak only where there is nothing else, and it is said.
+        What became of the launches that were looked at again, and how often the forecast held; '' where nothing was
+        decided. Replays speak only where there is nothing else, and it is said.
     """
     every = promises(records)
     if every.empty:
         return ""
     is_replay = bool(every["is_replay"].all())
     followed = every[(every["is_replay"] == is_replay) & every["value"].notna()]
-    known = followed["is_inside"].dropna()
-    band = format_share(BAND, step=1.0)
-    said = f"{int(known.sum())} of {count_of(len(known), 'promise')} inside the predicted {band} interval"
-    if known.empty:
-        said = "None was looked at again yet" if followed.empty else "None had a prediction to compare with"
-    for score in (one.brier for one in scored_promises(records, is_replay=is_replay) if one.brier is not None):
-        mean = format_number(score.uncertainty, step=0.01)
-        said += f", Brier score {format_number(score.score, step=0.01)} (always saying the average: {mean})"
-    return f"{said}; replayed on history." if is_replay and len(followed) else f"{said}."
+    if followed.empty:
+        return "None was looked at again yet."
+    outcomes = outcomes_frame(followed, titles={})["outcome"]
+    counts = [(int((outcomes == OUTCOMES[verdict]).sum()), word) for verdict, word in _BECAME.items()]
+    said = (
+        f"{count_of(len(followed), 'launch')} looked at again: {', '.join(f'{n} {word}' for n, word in counts if n)}."
+    )
+    if known := int(followed["is_inside"].notna().sum()):
+        inside, expected = int(followed["is_inside"].dropna().sum()), round(BAND * known)
+        said += f" The forecast held in {inside} of {known}; {expected} would be usual."
+    return f"{said} Replayed on history." if is_replay else said
 
 
 def findings(

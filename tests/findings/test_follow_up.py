@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pandas as pd
@@ -92,12 +93,22 @@ def test_calibration_bins_hold_their_share() -> None:
     assert ((bins["observed_lower"] <= bins["observed"]) & (bins["observed"] <= bins["observed_upper"])).all()
 
 
-def test_promises_in_one_sentence_count_first_and_score_from_ten_on() -> None:
+def test_promises_in_one_sentence_say_what_became_of_them_and_how_often_the_forecast_held() -> None:
     many = _ledger(12)
-    inside = int(promises(many)["is_inside"].sum())
+    every = promises(many)
+    low, high, promise = (every[name].astype(float) for name in ("value_lower", "value_upper", "promise"))
+    worse, kept = (
+        int((high < 0).sum()),
+        int((low >= promise).sum()),
+    )  # by the definition of a verdict, not by its function
     said = say.promises_sentence(many)
-    assert said.startswith(f"{inside} of 12 promises inside the predicted 90\xa0% interval, Brier score 0.")
-    assert say.promises_sentence(_ledger(9)).endswith("of 9 promises inside the predicted 90\xa0% interval.")
-    assert say.promises_sentence(_ledger(9, is_replay=True)).endswith("interval; replayed on history.")
+    assert said.startswith("12 launches looked at again: ")
+    assert (f" {worse} worse" in said) == (worse > 0)
+    assert (f" {kept} as promised" in said) == (kept > 0)
+    assert sum(int(n) for n in re.findall(r"(\d+) [a-z]", said.partition(": ")[2].partition(".")[0])) == 12
+    assert said.endswith(
+        f"The forecast held in {int(every['is_inside'].sum())} of 12; 11 would be usual."
+    )  # 90 % of 12
+    assert say.promises_sentence(_ledger(9, is_replay=True)).endswith("8 would be usual. Replayed on history.")
     assert say.promises_sentence([r for r in many if r.kind == "decision"]) == "None was looked at again yet."
     assert say.promises_sentence(()) == ""
