@@ -10,7 +10,7 @@ WORKERS ?= 2
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help report test full strict docs demo-ledger lab lint bench bench-truth bench-speed faults parity clean
+.PHONY: help report test full strict docs demo-ledger lab lint bench bench-truth bench-money bench-speed faults parity clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -68,6 +68,9 @@ bench-speed: $(STAMP)        ## the same, results to docs/bench_speed.md
 bench-truth: $(STAMP)        ## 1,000 replicates of every cell of the truth bench, results to docs/bench_truth.md
 	@$(BIN)/python -m benchmarks regret --out docs/bench_regret.md
 	@$(BIN)/python -m benchmarks truth --replicates 1000 --out docs/bench_truth.md
+
+bench-money: $(STAMP)        ## one planted truth by four designs: the same net money, results to docs/money.md
+	@$(BIN)/python -m benchmarks money --out docs/money.md
 
 faults: $(STAMP)             ## broken inputs, killed kernels, tampered ledgers: every fault must be named
 	@$(BIN)/python -m pytest -q -m "fault" tests

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,6 +74,42 @@ def regret(
         f"| {error:.1%} | " + " | ".join(f"{wide.loc[error, r]:+.2f}" for r in rules) + " |" for error in wide.index
     ]
     _write(out, head + "\n".join(lines) + "\n")
+
+
+@app.command("money")
+def money(
+    seeds: Annotated[int, typer.Option(min=4, help="Simulated shops a design.")] = 200,
+    seed: Annotated[int, typer.Option(help="The first of them.")] = 1,
+    out: Out = None,
+) -> None:
+    """Measure one planted truth by four designs: is it the same net money, and does its interval hold it?
+
+    Example: python -m benchmarks money --out docs/money.md
+    """
+    import pandas as pd
+    from rich.console import Console
+    from rich.progress import track
+
+    from benchmarks.money import coverage, is_met, render_money_markdown, run_seed
+
+    with ProcessPoolExecutor() as pool:
+        runs = pool.map(run_seed, range(seed, seed + seeds))
+        shown = track(runs, total=seeds, description="simulating", console=Console(stderr=True), transient=True)
+        table = coverage(pd.DataFrame([row for rows in shown for row in rows]))
+    head = f"# One truth, four designs, the same money\n\n`python -m benchmarks money --seeds {seeds} --seed {seed}`; {_origin()}, {_machine()}.\n\n"
+    _write(out, head + render_money_markdown(table))
+    raise typer.Exit(0 if is_met(table) else 1)
+
+
+@app.command("demo-money")
+def demo_money(out: Out = None) -> None:
+    """Net money of the demo's proposals beside what the planted truth would bring.
+
+    Example: python -m benchmarks demo-money
+    """
+    from benchmarks.demo_money import render_demo_money_markdown, run_demo_money
+
+    _write(out, render_demo_money_markdown(run_demo_money()))
 
 
 def _with_progress(cells: list[Scenario], replicates: int, seed: int) -> pd.DataFrame:

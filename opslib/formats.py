@@ -166,6 +166,23 @@ def count_of(number: float, word: str) -> str:
     return f"{format_number(number, step=1)} {word if number == 1 else stem + 's'}"
 
 
+def listed(names: Sequence[str], *, shown: int = 3) -> str:
+    """Names in a sentence: the first few, and how many others there are.
+
+    Examples
+    --------
+    >>> listed(["Kitchen"]), listed(["Kitchen", "Bath"]), listed(["a", "b", "c", "d", "e"])
+    ('Kitchen', 'Kitchen and Bath', 'a, b, c and 2 others')
+    """
+    left = len(names) - shown
+    if left == 1:
+        shown, left = shown + 1, 0
+    first = list(names[:shown])
+    if left > 0:
+        return f"{', '.join(first)} and {format_number(left)} others"
+    return " and ".join(filter(None, [", ".join(first[:-1]), *first[-1:]]))
+
+
 def format_share(value: float | None, *, step: float | None = None, signed: bool = False) -> str:
     """A share (0-1) in per cent; three significant digits unless ``step`` (in per cent) says otherwise.
 
@@ -302,7 +319,7 @@ def _side(end: float, mark: float, step: float = 0.0) -> int:
     """Which side of a mark an end lies on, as it stands or as it is written."""
     places = max(0, round(-math.log10(step))) if step else 0
     written = round(round(end / step) * step, places) if step else end
-    return (written > mark) - (written < mark)
+    return int(written > mark) - int(written < mark)  # numpy's booleans know no minus
 
 
 def is_money(unit: str) -> bool:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import pandas as pd
+
 from opslib.casework.files import records_of_shop
 from opslib.casework.judge import base_rates, open_casework, own_metrics, weigh
+from opslib.departments import department_or_own
 from opslib.errors import ProposalError
 from opslib.formats import format_date
 from opslib.metrics import Metric
@@ -139,13 +142,21 @@ def require_open(records: Sequence[Record], proposal_id: str) -> None:
         )
 
 
-def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
+def last_decision(shop: Shop, proposal_id: str) -> dict[str, Any] | None:
+    """Payload of a proposal's last decision; None where nothing was decided."""
+    past = records_of(records_of_shop(shop.name), proposal=proposal_id, kind="decision")
+    return past[-1].payload if past else None
+
+
+def standing(shop: Shop, proposal_id: str, *, recommendation: str | None = None) -> dict[str, str | None]:
     """What the ledger says of a proposal today, as its card takes it.
 
     Parameters
     ----------
     shop : Shop
     proposal_id : str
+    recommendation : str or None
+        What is recommended today: a decision that is the same goes against nothing, whatever was recommended on its day.
 
     Returns
     -------
@@ -156,7 +167,8 @@ def standing(shop: Shop, proposal_id: str) -> dict[str, str | None]:
     past, said = records_of(records, proposal=proposal_id, kind="decision"), None
     if past:
         last = past[-1].payload
-        advice = "" if last["is_with_recommendation"] else f", against the recommendation to {last['recommendation']}"
+        is_against = not last["is_with_recommendation"] and last["decision"] != recommendation
+        advice = f", against the recommendation to {last['recommendation']}" if is_against else ""
         day = format_date(recorded_day(past[-1]))
         said = f"{last['decision']} ({last['person']}, {day}{advice})"
     return {"decision": said, "ledger_head": records[-1].hash if records else None}
@@ -234,6 +246,37 @@ def _require_as_frozen(proposal: Proposal, record: FrozenRecord | None, *, own: 
         raise ProposalError(
             f"{proposal.id}: {changes[0].sentence}; a follow-up measures what was frozen, so take the change back"
         )
+
+
+def open_follow_ups(records: Sequence[Record], proposals: Mapping[str, Proposal], *, on: date) -> pd.DataFrame:
+    """Launched proposals whose follow-up is still to come or overdue, the oldest day first.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    proposals : mapping of id to Proposal
+    on : date
+
+    Returns
+    -------
+    pandas.DataFrame
+        proposal, title, owner, due_on (missing where none was named), is_overdue, state in words.
+    """
+    latest = {r.proposal: r for r in records if r.kind == "decision"}
+    done = {r.proposal for r in records if r.kind == "follow_up"}
+    rows = []
+    for name, record in latest.items():
+        if record.payload["decision"] not in LAUNCHES or name in done or name not in proposals:
+            continue
+        proposal = proposals[name]
+        plan = next((c.follow_up for c in proposal.claims if c.id == record.payload["claim"]), None)
+        day = None if plan is None else plan.window.end
+        is_over = day is not None and day <= on
+        state = "none was named" if day is None else f"{'overdue since' if is_over else 'due on'} {format_date(day)}"
+        owner = department_or_own(proposal.owner)
+        rows.append((name, proposal.title, owner, day, is_over, state))
+    found = pd.DataFrame(rows, columns=["proposal", "title", "owner", "due_on", "is_overdue", "state"])
+    return found.sort_values(["due_on", "proposal"], kind="stable", na_position="last").reset_index(drop=True)
 
 
 def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) -> tuple[str, ...]:

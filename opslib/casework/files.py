@@ -206,9 +206,14 @@ def records_of_shop(shop: str) -> tuple[Record, ...]:
     return read_records(proposals_of(shop))
 
 
+def proposals_of_shop(shop: str) -> Proposals:
+    """Every proposal of a shop, by its name."""
+    return load_proposals(proposals_of(shop))
+
+
 def titles_of_shop(shop: str) -> dict[str, str]:
     """Title of each proposal of a shop, by id."""
-    return {name: item.title for name, item in load_proposals(proposals_of(shop)).items()}
+    return {name: item.title for name, item in proposals_of_shop(shop).items()}
 
 
 def append_record(

@@ -19,13 +19,16 @@ from opslib.proposals.ledger import Record
 from opslib.proposals.preregistration import FrozenRecord, first_freezes
 from opslib.proposals.results import ProposalResult
 from opslib.proposals.schema import Fixed, Proposal
+from opslib.proposals.sides import Sides, sides_of
 from opslib.shop.checks import known_violations
 from opslib.shop.opening import Shop
 from opslib.shop.root import proposals_of
 from opslib.stats.shrinkage import Mixture
 
 #: Metrics of one step of a visit: an effect on them is local, as one on a scope or on some places only.
-STEP_METRICS = ("checkout_completion", "add_to_cart_rate", "search_success", "zero_result_rate", "bounce_rate")
+STEP_METRICS = (
+    "checkout_completion", "add_to_cart_rate", "search_success", "zero_result_rate", "bounce_rate", "items_per_order",
+)  # fmt: skip
 
 
 def own_metrics(shop: Shop) -> dict[str, Metric]:
@@ -157,6 +160,32 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
     plans, priors = plans_of(proposal, own=own_metrics(shop)), base_rates(shop, proposal, on=as_of)
     found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
+
+
+def sides(shop: Shop, proposal: Proposal, result: ProposalResult) -> tuple[Sides, ...]:
+    """What was counted without and with the change, claim by claim, on the rows that the claims were judged on.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    proposal : Proposal
+    result : ProposalResult
+        From `judge`.
+
+    Returns
+    -------
+    tuple of Sides
+        In the order of the claims; without rows where a claim compares no sides.
+    """
+    context = ShopData(
+        tables=shop.tables,
+        as_of=shop.require_coverage().last,
+        time_zone=shop.time_zone,
+        coverage=shop.coverage,
+    ).context
+    plans = plans_of(proposal, own=own_metrics(shop))
+    return tuple(sides_of(plans[claim.claim_id], claim, context, currency=shop.currency) for claim in result.claims)
 
 
 def base_rates(shop: Shop, proposal: Proposal, *, on: date | None = None) -> dict[str, Mixture]:

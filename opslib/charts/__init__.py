@@ -5,20 +5,20 @@ Every function takes a result and, where wanted, ``people`` (whom its rows stand
 of an empty result it draws nothing and returns None. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
 """
 
-from opslib.charts.competition import draw_market_map
+from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
+from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
+from opslib.charts.competition import draw_pairs
 from opslib.charts.display import alt_of, describe, figure_bundle, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
-    draw_claims,
     draw_estimates,
     draw_intervals,
-    draw_kpi_change,
     draw_posterior,
 )
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
-from opslib.charts.parts import draw_accounting, draw_days_observed, draw_decomposition
-from opslib.charts.positioning import draw_perceptual_map, draw_price_ladder
+from opslib.charts.parts import draw_accounting, draw_decomposition
+from opslib.charts.positioning import draw_price_ladder
 from opslib.charts.price_response import draw_price_response, draw_price_slopes
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
 from opslib.charts.profiles import draw_segment_profile
@@ -36,27 +36,29 @@ __all__ = [
     "draw_clv_holdout",
     "draw_clv_tracking",
     "draw_cohorts",
-    "draw_days_observed",
+    "draw_days",
     "draw_decomposition",
     "draw_estimates",
     "draw_growth_share",
     "draw_intervals",
-    "draw_kpi_change",
     "draw_life_cycle",
-    "draw_market_map",
     "draw_migration_flow",
+    "draw_money_changes",
+    "draw_pairs",
     "draw_pareto",
-    "draw_perceptual_map",
     "draw_posterior",
     "draw_price_ladder",
     "draw_price_response",
     "draw_price_slopes",
+    "draw_promises",
     "draw_rfm_grid",
     "draw_segment_profile",
     "draw_segment_sizes",
     "draw_series",
+    "draw_test_curve",
     "draw_unmet_searches",
     "draw_white_space",
+    "draw_with_last_year",
     "figure_bundle",
     "register",
     "to_svg",

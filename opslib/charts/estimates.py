@@ -1,4 +1,4 @@
-"""Forest plots of estimates, claims against their promises, the distribution of money, calibration."""
+"""Forest plots of estimates, the distribution of money, calibration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.proposals import number_text
-from opslib.proposals.results import ClaimResult
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
 
@@ -46,9 +45,12 @@ def draw_estimates(
     first = next(iter(estimates.values()))
     texts = {name: formats.format_estimate(e, signed=reference == 0) for name, e in estimates.items()}
     colours = [theme.BLUE if not highlight or name in highlight else theme.GREY for name in texts]
-    ax = _forest(list(estimates), list(estimates.values()), list(texts.values()), colours)
+    ax = forest(list(estimates), list(estimates.values()), list(texts.values()), colours)
     if reference is not None:
         ax.axvline(reference, color=theme.GREY, linewidth=1, zorder=1)
+        low, high = ax.get_xlim()
+        room = 0.03 * (max(high, reference) - min(low, reference))
+        ax.set_xlim(min(low, reference - room), max(high, reference + room))
     theme.format_axis(ax.xaxis, first.unit, n_ticks=5)
     parts = [f"{name} {text}" for name, text in texts.items()]
     plain = ": ".join(*texts.items()) if len(texts) == 1 else f"{len(texts)} estimates with their intervals"
@@ -60,48 +62,6 @@ def draw_estimates(
     )
 
 
-@drawing
-def draw_kpi_change(
-    kpis: pd.DataFrame,
-    *,
-    comparison: str = "previous",
-    people: Said = UNSAID,
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Relative change of each key figure with its interval; grey where the interval holds zero.
-
-    Parameters
-    ----------
-    kpis : DataFrame
-        From `kpis.kpi_table`: ``title``, ``comparison``, ``period`` (what it is compared with), ``change_share``
-        (relative, 0.03 is +3 %), ``change_share_lower``, ``change_share_upper``; figures without a change are named.
-    comparison : {"previous", "year_before"}
-        Which rows to draw.
-    """
-    require_for_chart(
-        kpis, "kpis", "title", "comparison", "period", "change_share", "change_share_lower", "change_share_upper"
-    )
-    frame = kpis[kpis["comparison"] == comparison]
-    against = str(frame["period"].iloc[0]) if len(frame) else comparison.replace("_", " ")
-    known = frame.dropna(subset=["change_share"])
-    names = [str(name) for name in known["title"]]
-    changes = _estimates_in(known, "change_share", unit="relative change")
-    clear = [change.excludes(0.0) for change in changes]
-    colours = [theme.BLUE if is_clear else theme.GREY for is_clear in clear]
-    texts = [formats.format_estimate(change) for change in changes]
-    ax = _forest(names, changes, texts, colours)
-    ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
-    theme.format_axis(ax.xaxis, "relative change", n_ticks=5)
-    left_out = [str(name) for name in frame.loc[frame["change_share"].isna(), "title"]]
-    what = f"change against {against}; {theme.level_words(0.95)}, grey where zero is inside"
-    what += f"; not comparable: {', '.join(left_out)}" if left_out else ""
-    parts = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
-    plain = f"{sum(clear) or 'None'} of {len(names)} key figures moved beyond chance against {against}"
-    plain = plain if names else f"Nothing can be compared with {against}"
-    return finish(ax, title=plain, subtitle=what, alt=f"Changes with intervals: {parts or 'none'}.")
-
-
 def _estimates_in(frame: pd.DataFrame, value: str, *, unit: str) -> list[Estimate]:
     """Each row's estimate, from the column of its value and those of its ends."""
     numbers = frame[[value, f"{value}_lower", f"{value}_upper"]].astype("float64").itertuples(index=False, name=None)
@@ -110,7 +70,7 @@ def _estimates_in(frame: pd.DataFrame, value: str, *, unit: str) -> list[Estimat
     ]
 
 
-def _forest(
+def forest(
     names: Sequence[str],
     estimates: Sequence[Estimate],
     texts: Sequence[str],
@@ -148,6 +108,7 @@ def draw_intervals(
     unit: str,
     reference: float | None = None,
     of: str | None = None,
+    sides: tuple[str, str] | None = None,
     people: Said = UNSAID,
     title: str | None = None,
     ax: Axes | None = None,
@@ -166,15 +127,21 @@ def draw_intervals(
         Value to compare with (0 for changes, 1 for ratios).
     of : str or None
         Without a reference: what the values are of ("of the visits"); the title then names the largest.
+    sides : (str, str) or None
+        With a reference: what a name below and above it is ("cheaper than competitors", "dearer"); the title then names
+        those that are, and rows stand by their value, largest first.
     """
     require_for_chart(frame, "intervals", value, f"{value}_lower", f"{value}_upper")
     known = frame.dropna(subset=[value])
+    if sides is not None:
+        known = known.sort_values(value, ascending=False, kind="stable")
     rows = dict(zip(known.iloc[:, 0].astype(str), _estimates_in(known, value, unit=unit), strict=True))
     clear = [name for name, e in rows.items() if reference is not None and e.excludes(reference)]
     title = None
     if reference is not None:
         against = formats.format_value(reference, unit)
         title = f"{len(clear) or 'None'} of {len(rows)} differ from {against} beyond chance"
+        title = _sides(rows, reference, sides) if sides is not None else title
     elif of is not None and rows:
         name, most = max(rows.items(), key=lambda row: row[1].value)
         title = f"{name}: {formats.format_value(most.value, unit)} {of}, more than any other"
@@ -182,55 +149,16 @@ def draw_intervals(
     return draw_estimates(rows, title=title, reference=reference, highlight=highlight, people=None)
 
 
-@drawing
-def draw_claims(
-    claims: Sequence[ClaimResult], *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """Each claim's interval against nothing, the smallest change worth having and the promise, with its verdict.
-
-    The axis is the share of the promise that came true, so that claims in different units stand on one picture.
-
-    Parameters
-    ----------
-    claims : sequence of ClaimResult
-        A proposal's claims, judged; one that is invalid or not due has its verdict and no interval.
-    """
-    raw = [claim.measured.effect or _UNMEASURED for claim in claims]
-    scaled = [e.scaled(1 / claim.promise, unit="share") for e, claim in zip(raw, claims, strict=True)]
-    numbers = ["" if e is _UNMEASURED else formats.format_estimate(e, signed=True) for e in raw]
-    texts = [f"{claim.label}\n{number}".strip() for claim, number in zip(claims, numbers, strict=True)]
-    shades = [theme.colour_of(claim.state) for claim in claims]
-    colours = [theme.INK if shade == theme.LIGHT else shade for shade in shades]
-    ax = _forest([claim.sentence for claim in claims], scaled, texts, colours, wrap=36)
-    low, high = ax.get_xlim()
-    ax.set_xlim(min(low, -0.15), max(high, 1.15))
-    for at, style in ((0.0, "-"), (1.0, (0, (4, 3)))):
-        ax.axvline(at, color=theme.GREY, linewidth=1, linestyle=style, zorder=1)
-    for row, claim in enumerate(claims):
-        if 0 < claim.smallest_worthwhile < claim.promise:
-            ax.plot(
-                [claim.smallest_worthwhile / claim.promise] * 2,
-                [row - 0.3, row + 0.3],
-                color=theme.ORANGE,
-                linewidth=2,
-                zorder=1,
-            )
-    theme.format_axis(ax.xaxis, "share", n_ticks=6)
-    tally = pd.Series([claim.state for claim in claims], dtype="str").value_counts(sort=False)
-    plain = ", ".join(f"{n} {word}" for word, n in tally.items()) or "none"
-    parts = " ".join(
-        f"{claim.sentence.rstrip('.')}: {claim.label}{', ' if number else ''}{number}."
-        for claim, number in zip(claims, numbers, strict=True)
-    )
-    return finish(
-        ax,
-        title=f"Claims: {plain}",
-        alt=f"Intervals of {formats.count_of(len(claims), 'claim')} against their promises. {parts}",
-        subtitle="share of the promise; solid: no change, dashed: promise, orange: smallest change worth having",
-    )
-
-
-_UNMEASURED = Estimate(value=np.nan, lower=np.nan, upper=np.nan, n=0, unit="share", method="")
+def _sides(rows: Mapping[str, Estimate], reference: float, sides: tuple[str, str]) -> str:
+    """Who lies clearly above and below a reference, by name."""
+    above = [name for name, e in rows.items() if e.lower > reference]
+    below = [name for name, e in rows.items() if e.upper < reference][::-1]
+    parts = [
+        f"{formats.listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
+        for names, what in ((above, sides[1]), (below, sides[0]))
+        if names
+    ]
+    return ", ".join(parts) or f"Nothing is clearly {sides[1]} or {sides[0]}"
 
 
 @drawing
@@ -273,7 +201,7 @@ def draw_posterior(
     chance = number_text.probability(p_positive)
     return finish(
         ax,
-        title=f"Expected {text}; {chance} likely to be worth it",
+        title=f"Expected {text}; it pays with a chance of {chance}",
         subtitle=f"{theme.unit_words(estimate.unit)}; dot: expected, line: {theme.level_words(estimate.confidence_level)}",
         alt=f"A distribution of money: expected {text}, probability of a gain {chance}.",
     )
@@ -308,7 +236,7 @@ def draw_calibration(
     parts = "; ".join(f"stated {_whole(r.stated)}, came true {_whole(r.observed)} of {int(r.n)}" for r in rows_of(bins))
     return finish(
         ax,
-        title=f"{n} promises against what came true",
+        title=f"Called likely, and come true: {n} promises",
         subtitle="on the line the stated probabilities were right; numbers: promises",
         alt=f"Points: {parts or 'none'}.",
     )

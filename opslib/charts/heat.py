@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.rows import require_for_chart
+from opslib.privacy import SUPPRESSED
 from opslib.suppression import UNSAID, Said
 
 RAMP = LinearSegmentedColormap.from_list("opslib", ["#F4F8FB", "#9CC9E6", theme.BLUE, "#003A5C"])
-MOST_LABELLED = 14
+MOST_LABELLED = 18
 """Columns up to which every cell carries its number."""
 
 
@@ -31,27 +35,48 @@ def draw_cohorts(
         where the period is unfinished or unobserved).
     """
     require_for_chart(cohorts, "cohorts", "cohort", "age", "retention_share")
-    grid = cohorts.pivot(index="cohort", columns="age", values="retention_share").astype("float64")
-    later = cohorts.loc[cohorts["age"] > 0, "retention_share"].astype("float64").dropna()
-    labels = [f"{cohort:%b %Y}" for cohort in grid.index]
-    top = later.max() if len(later) else 1.0
+    later = cohorts[cohorts["age"] > 0] if (cohorts["age"] > 0).any() else cohorts  # all of a cohort bought at age 0
+    grid = later.pivot(index="cohort", columns="age", values="retention_share").astype("float64")
+    shares = later["retention_share"].astype("float64").dropna()
+    top = shares.max() if len(shares) else 1.0
     ax = theme.new_axes(height=theme.height_for(len(grid), per_row=0.3, around=1.6))
-    paint_cells(ax, grid.to_numpy(), Normalize(0, top or 1.0), is_labelled=grid.shape[1] <= MOST_LABELLED)
-    heat_axes(ax, [str(age) for age in grid.columns], labels)
-    ax.set_xlabel("periods after the first order")
-    first = grid[1] if 1 in grid.columns else pd.Series(dtype="float64")
-    seen = first.dropna()
-    low, high = (formats.format_share(x) for x in (seen.min(), seen.max()))
-    plain = f"Between {low} and {high} of a cohort return in the next period"
-    extremes = ""
-    if len(later):
-        lowest = formats.format_share(later.min())
-        extremes = f" From the first period on values run from {lowest} to {formats.format_share(top)}."
+    is_labelled = grid.shape[1] <= MOST_LABELLED
+    norm = Normalize(0, top or 1.0)
+    paint_cells(ax, grid.to_numpy(), norm, is_labelled=is_labelled)
+    if not is_labelled:
+        scale = ScalarMappable(norm, RAMP)
+        theme.format_axis(
+            theme.figure_of(ax).colorbar(scale, ax=ax, shrink=0.6, aspect=30).ax.yaxis, "share", n_ticks=4
+        )
+    gone = later[later[SUPPRESSED].astype(bool)] if SUPPRESSED in later else later.head(0)
+    for cohort, age in zip(gone["cohort"], gone["age"], strict=True):
+        at = (grid.columns.get_loc(age), grid.index.get_loc(cohort))
+        theme.text_at(ax, "few", at, size=7, colour=theme.GREY, ha="center", backgroundcolor="white")
+    piece = _piece(grid.index)
+    heat_axes(ax, [str(age) for age in grid.columns], [f"{cohort:%b %Y}" for cohort in grid.index])
+    ax.set_xlabel(f"{piece}s after the first order")
+    seen = grid[1].dropna() if 1 in grid.columns else shares.head(0)
+    low, high = (f"{x * 100:.0f}" for x in (seen.min(), seen.max()))
+    span = low if low == high else f"{low} to {high}"
+    plain = f"{span} of 100 new customers order again in the {piece} after their first order"
+    extremes = (
+        f" Values run from {formats.format_share(shares.min())} to {formats.format_share(top)}." if len(shares) else ""
+    )
     return finish(
         ax,
         title=(plain if len(seen) else "No cohort has been observed for a whole period yet"),
-        subtitle="share of a cohort's customers that bought, by age; hatched: not over, not observed, or withheld",
+        subtitle="% of a cohort's customers that bought; hatched: not over yet; few: too few people to show; 0: nobody",
         alt=f"A heat map of {formats.count_of(len(grid), 'cohort')} by {formats.count_of(grid.shape[1], 'age')}.{extremes}",
+    )
+
+
+def _piece(cohorts: pd.Index) -> str:
+    """What a cohort is: a week, month, quarter or year; a period where there is one alone."""
+    days = min((after - before).days for before, after in pairwise(cohorts)) if len(cohorts) > 1 else 0
+    return next(
+        word
+        for most, word in ((0, "period"), (7, "week"), (31, "month"), (92, "quarter"), (1e9, "year"))
+        if days <= most
     )
 
 
@@ -117,10 +142,11 @@ def draw_rfm_grid(
     ax.set_xlabel("recency score (right: bought lately)")
     ax.set_ylabel("frequency score (top: buys often)")
     row, column = np.unravel_index(np.nanargmax(values), values.shape) if np.isfinite(values).any() else (0, 0)
-    best = f"recency {columns[column]}, frequency {rows[row]}"
+    best, whole = f"recency {columns[column]}, frequency {rows[row]}", float(np.nansum(values)) or 1.0
+    share = formats.format_share(top / whole, step=1.0)
     return finish(
         ax,
-        title=f"Most customers stand at {best}",
-        subtitle="customers a cell",
+        title=f"The fullest cell, {best}, holds {share} of the customers shown",
+        subtitle="customers a cell; score 1: long ago or seldom, top score: lately or often",
         alt=f"A grid of {values.size} cells; the largest is {best} with {formats.format_number(top)}.",
     )

@@ -167,7 +167,7 @@ def draw_migration_flow(
         theme.text_at(ax, text, (len(columns) - 0.5, row), shift=(6, 0), size=8.5, annotation_clip=False, parse_math=False)  # fmt: skip
     return finish(
         ax,
-        title=_largest_loss(flows, currency),
+        title=_largest_loss(money, currency),
         subtitle="rows: segment before; columns: after; per cent of the row with 95 % intervals; hatched: withheld; "
         "right: revenue of the row's shown customers, before → after",
         alt=_flow_words(flows),
@@ -183,17 +183,14 @@ def _flow_labels(ax: Axes, flows: pd.DataFrame, rows: list[str], columns: list[s
         heat.write_cell(ax, (column, row), f"{r.flow_share * 100:.0f}", ends, ink=ink, is_bold=is_bold)
 
 
-def _largest_loss(flows: pd.DataFrame, currency: str | None) -> str:
-    """The flow out of a segment that cost most."""
-    moved = flows[(flows["segment_before"] != flows["segment_after"]) & (flows["segment_before"] != NOBODY)]
-    change = (moved["revenue_after"] - moved["revenue_before"]).astype("float64").dropna()
+def _largest_loss(money: pd.DataFrame, currency: str | None) -> str:
+    """The segment before whose customers lost most, from the two amounts that stand beside its row."""
+    known = money.drop(index=NOBODY, errors="ignore").dropna()
+    change = known["revenue_after"] - known["revenue_before"]
     if change.empty or change.min() >= 0:
-        return "No shown flow between segments lost revenue"
-    worst = moved.loc[[change.idxmin()]].iloc[0]
-    amount = formats.format_money(-float(change.min()), currency or "")
-    share = formats.format_share(float(worst["flow_share"]), step=1.0)
-    end = "did not come back" if worst["segment_after"] == NOBODY else f"became '{worst['segment_after']}'"
-    return f"{share} of '{worst['segment_before']}' {end}: {amount} less"
+        return "In no segment did the customers shown bring less than before"
+    before, after = (formats.format_money(x, currency or "") for x in known.loc[change.idxmin()])
+    return f"The customers who were '{change.idxmin()}' brought {after} after {before}"
 
 
 def _flow_words(flows: pd.DataFrame) -> str:

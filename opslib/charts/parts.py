@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
-from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.rows import require_for_chart, short
 from opslib.errors import ParameterError
-from opslib.periods import Coverage, Period
 from opslib.suppression import UNSAID, Said
 
 MOST_STEPS = 8
@@ -55,47 +52,6 @@ def draw_accounting(
         title=f"{share} of {total:,} lines are used; every other line has its reason",
         subtitle="lines by what became of them; the bars add up to all lines",
         alt=f"Bars: {parts}; together {total:,} lines.",
-    )
-
-
-@drawing
-def draw_days_observed(
-    coverage: Coverage, *, period: Period, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """A strip of days a month: seen, missing within the data, or outside them.
-
-    Parameters
-    ----------
-    coverage : Coverage
-        Days that the data have seen.
-    period : Period
-        Days to draw.
-    """
-    months = period.split("month")
-    ax = theme.new_axes(height=theme.height_for(len(months), per_row=0.24, around=1.5))
-    days = pd.date_range(period.start, period.end)
-    first = pd.Timestamp(months[0].start)
-    patches: dict[str, list[Rectangle]] = {theme.BLUE: [], theme.RED: [], theme.PALE: []}
-    for day in days:
-        row = (day.year - first.year) * 12 + day.month - first.month
-        is_inside = coverage.first <= day.date() <= coverage.last
-        colour = theme.RED if day.date() in coverage.missing else theme.BLUE if is_inside else theme.PALE
-        patches[colour].append(Rectangle((day.day - 0.92, row - 0.36), 0.84, 0.72))
-    for colour, cells in patches.items():
-        hatch = "////" if colour == theme.PALE else None
-        ax.add_collection(PatchCollection(cells, facecolor=colour, edgecolor=theme.LIGHT, hatch=hatch, linewidth=0))
-    ax.set_xlim(0, 31.2)
-    ax.set_ylim(len(months) - 0.4, -0.6)
-    ax.set_yticks(range(len(months)), [f"{month.start:%b %Y}" for month in months])
-    ax.set_xticks([d - 0.5 for d in (1, 5, 10, 15, 20, 25, 31)], ["1", "5", "10", "15", "20", "25", "31"])
-    theme.bare(ax)
-    n_seen, n_missing = coverage.n_observed(period), sum(period.contains(day) for day in coverage.missing)
-    return finish(
-        ax,
-        title=f"{n_seen:,} of {period.n_days:,} days were observed",
-        subtitle="blue: observed; red: missing within the data; hatched: before or after the data",
-        alt=f"A calendar strip, one row a month, {period.label}: {n_seen} days observed, "
-        f"{n_missing} missing within the data, {period.n_days - n_seen - n_missing} outside the data.",
     )
 
 

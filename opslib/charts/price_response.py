@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +35,8 @@ def draw_price_slopes(
         From `positioning.price_response`.
     """
     known = response.groups.dropna(subset=["slope"])
-    rows = rows_of(known.head(MOST_GROUPS))
+    left_out = len(known) - len(known.head(MOST_GROUPS)) + response.n_groups_left_out
+    rows = rows_of(known.head(MOST_GROUPS).sort_values("slope", kind="stable"))
     has_promotions = any(np.isfinite(r.promotion_slope) for r in rows)
     ax = theme.new_axes(height=theme.height_for(len(rows), per_row=0.42 if has_promotions else 0.34))
     for place, r in enumerate(rows):
@@ -46,21 +49,33 @@ def draw_price_slopes(
     ax.axvline(-1, color=theme.LIGHT, linewidth=1, linestyle="--", zorder=1)
     theme.row_axis(ax, [short(r.group, 26) + ("" if r.is_usable else f" ({r.refusal})") for r in rows])
     ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
-    n_clear = sum(r.is_usable and r.slope_upper < 0 for r in rows)
-    n_refused = sum(not r.is_usable for r in rows)
-    plain = f"In {n_clear or 'none'} of {formats.count_of(len(rows), 'group')} a higher list price clearly sells fewer units"
-    plain = plain if rows else "No group's price moved enough to tell"
-    plain += f"; {n_refused} cannot be used" if n_refused else ""
     parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.slope_lower:.1f} to {r.slope_upper:.1f})" for r in rows)
-    what = "change of units in % for 1 % more of the list price (blue)"
+    what = "units sold, change in % for 1 % more of the list price (blue)"
     what += "; grey: prices followed demand or depend on quantity"
     what += "; green: price paid in promotions" if has_promotions else ""
+    what += f"; {formats.count_of(left_out, 'smaller group')} left out" if left_out else ""
     return finish(
         ax,
-        title=plain,
+        title=_slopes_title(rows),
         subtitle=f"{what}; {theme.level_words(response.confidence_level)}; dashed: revenue stays",
         alt=f"Points with intervals: {parts or 'none'}.",
     )
+
+
+def _slopes_title(rows: Sequence[Any]) -> str:
+    """Where a higher price clearly sells fewer units, and where that cannot be read."""
+    if not rows:
+        return "No group's price moved enough to tell"
+    clear = [str(r.group) for r in rows if r.is_usable and r.slope_upper < 0]
+    unread = [str(r.group) for r in rows if not r.is_usable]
+    if len(unread) == len(rows):
+        return f"What higher prices sell cannot be read in {formats.listed(unread)}"
+    said = (
+        f"Higher prices sell fewer units in {formats.listed(clear)}"
+        if clear
+        else "Nowhere do higher prices clearly sell fewer units"
+    )
+    return said + (f"; {formats.listed(unread, shown=2)} cannot be read" if unread else "")
 
 
 def _shown(rows: pd.DataFrame) -> tuple[float, float]:

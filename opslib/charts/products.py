@@ -13,6 +13,7 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.heat import RAMP, heat_axes
 from opslib.charts.labels import label_points
 from opslib.charts.rows import require_for_chart, rows_of, short, top_row
+from opslib.classification.classes import cell_words
 from opslib.suppression import UNSAID, Said
 
 MOST_LABELLED = 15
@@ -83,7 +84,12 @@ def _class_ends(frame: pd.DataFrame) -> list[tuple[str, float, float]]:
 
 @drawing
 def draw_abc_xyz(
-    cells: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
+    cells: pd.DataFrame,
+    *,
+    measure: str = "revenue",
+    people: Said = UNSAID,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """ABC-XYZ matrix: share of revenue, number of products and treatment of each cell.
 
@@ -92,9 +98,13 @@ def draw_abc_xyz(
     cells : DataFrame
         From `classification.cell_summary`, one row a cell: ``abc_class``, ``xyz_class``, ``n_products``,
         ``amount_share``, ``treatment``. Products too new for a class are not drawn.
+    measure : str
+        What is shared.
     """
     require_for_chart(cells, "abc-xyz cells", "abc_class", "xyz_class", "n_products", "amount_share", "treatment")
     cells = cells[cells["xyz_class"] != "N"]
+    if cells.empty:
+        return None
     rows, columns = sorted(cells["abc_class"].unique()), sorted(cells["xyz_class"].unique())
     ax = theme.new_axes(height=4.6)
     top = float(cells["amount_share"].max() or 1.0)
@@ -118,15 +128,19 @@ def draw_abc_xyz(
     heat_axes(ax, [demand.get(c, c) for c in columns], rows)
     ax.tick_params(labelcolor=theme.INK, labelsize=10.5)
     best = cells.sort_values(["amount_share", "abc_class", "xyz_class"], ascending=[False, True, True]).iloc[0]
-    share, n = formats.format_share(best["amount_share"], step=1.0), formats.count_of(best["n_products"], "product")
+    cell = f"{best['abc_class']}{best['xyz_class']}"
+    share, n = (
+        formats.format_share(best["amount_share"], step=1.0),
+        formats.count_of(best["n_products"], cell_words(cell)),
+    )
     parts = "; ".join(
         f"{r.abc_class}{r.xyz_class} {formats.format_share(r.amount_share, step=0.1)}, {formats.count_of(r.n_products, 'product')}"
         for r in rows_of(cells)
     )
     return finish(
         ax,
-        title=f"{n} in {best['abc_class']}{best['xyz_class']} bring {share} of the revenue",
-        subtitle="share of revenue, number of products, treatment; rows: value, columns: steadiness of demand",
+        title=f"{n} ({cell}) bring {share} of the {measure}",
+        subtitle=f"share of {measure}, number of products, treatment; rows: value, columns: steadiness of demand",
         alt=f"A grid of cells: {parts}.",
     )
 
@@ -135,74 +149,92 @@ def draw_abc_xyz(
 def draw_growth_share(
     products: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Growth-share matrix: growth against relative share on a log axis, a bubble a product or category, area by revenue.
+    """Growth-share matrix: growth against share of the revenue, a bubble a group, both borders as the rule has them.
 
     Parameters
     ----------
     products : DataFrame
-        From `classification.growth_share`: ``group``, ``growth_change`` (relative, 0.1 is +10 %), ``relative_share``
-        (ratio to the largest other group, above 0), ``revenue_after``, ``quadrant`` and
-        ``shop_growth`` (the same in each row: where the line across is drawn).
+        From `classification.largest_groups`: ``group``, ``growth_change`` (relative, 0.1 is +10 %), ``revenue_share``,
+        ``revenue_after``, ``quadrant`` (missing where withheld), ``is_clear``, and the borders, the same in each row:
+        ``average_share`` and ``shop_growth``.
     currency : str
         Code of the revenue.
     """
-    needed = ("group", "growth_change", "relative_share", "revenue_after", "quadrant", "shop_growth")
+    needed = (
+        "group",
+        "growth_change",
+        "revenue_share",
+        "revenue_after",
+        "quadrant",
+        "is_clear",
+        "average_share",
+        "shop_growth",
+    )
     require_for_chart(products, "growth-share", *needed)
-    frame = products[products["relative_share"] > 0].dropna(subset=["growth_change"])
-    frame = frame.sort_values(["revenue_after", "group"], ascending=[False, True])
+    frame = products.dropna(subset=["growth_change"]).sort_values(["revenue_after", "group"], ascending=[False, True])
     revenue = frame["revenue_after"].clip(lower=0).to_numpy(dtype="float64")
     areas = 30 + 900 * revenue / (revenue.max(initial=0.0) or 1.0)
+    names = frame["quadrant"].astype("object").where(frame["quadrant"].notna(), "no quadrant")
     ax = theme.new_axes(height=5.0)
     ax.scatter(
-        frame["relative_share"],
+        frame["revenue_share"],
         frame["growth_change"],
         s=areas,
         alpha=0.55,
         linewidths=0.8,
         edgecolors="white",
-        c=[theme.colour_of(q) for q in frame["quadrant"]],
+        c=[theme.GREY if q == "no quadrant" else theme.colour_of(q) for q in names],
         rasterized=len(frame) > MANY_POINTS,
     )
-    ax.set_xscale("log")
-    _room(ax, frame)
-    for at, draw in ((products["shop_growth"].iloc[0], ax.axhline), (1.0, ax.axvline)):
-        draw(float(at), color=theme.GREY, linewidth=0.9, zorder=1)
-    theme.format_axis(ax.xaxis, "ratio")
+    borders = (float(products["average_share"].iloc[0]), float(products["shop_growth"].iloc[0]))
+    _room(ax, frame, borders)
+    for at, draw in zip(borders, (ax.axvline, ax.axhline), strict=True):
+        draw(at, color=theme.GREY, linewidth=0.9, zorder=1)
+    theme.format_axis(ax.xaxis, "share")
     theme.format_axis(ax.yaxis, "relative change")
-    ax.set_xlabel("relative share (log scale; right: stronger than the largest rival)")
+    ax.set_xlabel("share of the revenue; the line: the average group's")
+    ax.set_ylabel("growth; the line: the shop's")
     points = [
-        (float(r.relative_share), float(r.growth_change), short(r.group, 28) if i < MOST_LABELLED else "")
+        (float(r.revenue_share), float(r.growth_change), short(r.group, 28) if i < MOST_LABELLED else "")
         for i, r in enumerate(rows_of(frame.head(MANY_POINTS)))
     ]
-    counts = frame.groupby("quadrant", sort=True).size()
-    parts = ", ".join(formats.count_of(int(n), str(q)) for q, n in counts.items())
-    legend = ", ".join(f"{theme.COLOUR_WORDS[theme.colour_of(q)]}: {q}" for q in counts.index)
-    tail = ""
-    if len(frame):
-        money, growth = (
-            formats.format_money(revenue[0], currency),
-            formats.format_change(frame["growth_change"].iloc[0]),
-        )
-        tail = f" The largest, {frame['group'].iloc[0]}, grew {growth} and brings {money}."
+    counts = names.groupby(names, sort=True).size()
+    legend = ", ".join(f"{theme.COLOUR_WORDS[theme.colour_of(q)]}: {q}" for q in counts.index if q != "no quadrant")
+    each = "; ".join(
+        f"{r.group} {formats.format_change(r.growth_change)}, {formats.format_money(r.revenue_after, currency)}"
+        for r in rows_of(frame.head(MOST_LABELLED))
+    )
     return finish(
         ax,
-        title=f"Portfolio: {parts or 'nothing to place'}",
-        subtitle=f"growth against relative share; area: revenue. {legend}",
-        alt=f"A bubble chart of {formats.count_of(len(frame), 'item')}: {parts}.{tail}",
+        title=_apart(frame),
+        subtitle=f"area: revenue. {legend or 'no star, no dog: the periods differ in season'}",
+        alt=f"A bubble chart of {formats.count_of(len(frame), 'group')}, the shop {formats.format_change(borders[1])}: {each}.",
         label=lambda: label_points(ax, points, sizes=list(np.sqrt(areas[:MANY_POINTS]) / 2)),
     )
 
 
-def _room(ax: Axes, frame: pd.DataFrame) -> None:
-    """Limits with room for bubbles and labels around all points and both lines."""
-    if frame.empty:
-        return
-    logs = np.log10(np.append(frame["relative_share"].to_numpy(dtype="float64"), 1.0))
-    span = max(logs.max() - logs.min(), 0.5)
-    ax.set_xlim(10 ** (logs.min() - 0.14 * span), 10 ** (logs.max() + 0.14 * span))
-    growth = np.append(frame["growth_change"].to_numpy(dtype="float64"), 0.0)
-    span = max(growth.max() - growth.min(), 0.1)
-    ax.set_ylim(growth.min() - 0.14 * span, growth.max() + 0.14 * span)
+def _apart(frame: pd.DataFrame) -> str:
+    """Who clearly did better or worse than the shop, of the marks that are drawn."""
+    clear = frame[frame["is_clear"].fillna(False).astype(bool)]
+    gap = clear["growth_change"] - clear["shop_growth"]
+    words = []
+    for word, rows in (("better", clear[gap > 0]), ("worse", clear[gap < 0])):
+        if len(rows):
+            names, left = [short(name, 20) for name in rows["group"].head(2)], len(rows) - 2
+            words.append(f"{', '.join(names)}{f' and {left} more' if left > 0 else ''} did {word} than the shop")
+    return "; ".join(words) or "No group clearly differs from the shop"
+
+
+def _room(ax: Axes, frame: pd.DataFrame, borders: tuple[float, float]) -> None:
+    """Limits with room for bubbles and labels around all points and both borders."""
+    for column, border, limit, least in (
+        ("revenue_share", borders[0], ax.set_xlim, 0.02),
+        ("growth_change", borders[1], ax.set_ylim, 0.1),
+    ):
+        values = np.append(frame[column].to_numpy(dtype="float64"), border)
+        values = values[np.isfinite(values)]
+        span = max(values.max(initial=0.0) - values.min(initial=0.0), least)
+        limit(values.min(initial=0.0) - 0.14 * span, values.max(initial=0.0) + 0.14 * span)
 
 
 @drawing
@@ -234,13 +266,16 @@ def draw_life_cycle(
     theme.format_axis(ax.yaxis, "share", n_ticks=4)
     best = top_row(stages, "revenue_share")
     most = formats.format_share(best["revenue_share"], step=1.0)
+    where = (
+        f"products in {best['stage']}" if best["stage"] != "not compared" else "products that cannot be compared yet"
+    )
     parts = "; ".join(
         f"{name} {formats.format_share(share)} of revenue, {count}"
         for name, share, count in zip(stages["stage"], stages["revenue_share"], counts, strict=True)
     )
     return finish(
         ax,
-        title=f"{most} of the revenue comes from products in {best['stage']}",
+        title=f"{most} of the revenue comes from {where}",
         subtitle="bars: share of revenue; black lines: share of products",
         alt=f"Bars by stage of life: {parts}.",
     )

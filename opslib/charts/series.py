@@ -62,7 +62,7 @@ def draw_series(
     _axes_limits(ax, frame)
     _unobserved(ax, frame)
     theme.format_axis(ax.yaxis, unit)
-    _date_axis(ax, frame["start"])
+    date_axis(ax, frame["start"])
     what = "hollow: unfinished, not joined; shaded: not observed" if (frame["status"] != COMPLETE).any() else ""
     subtitle = "; ".join(filter(None, (theme.unit_words(unit), what)))
     return finish(
@@ -147,7 +147,8 @@ def _unobserved(ax: Axes, frame: pd.DataFrame) -> None:
             ax.axvspan(start - half, start + half, facecolor=theme.PALE, edgecolor=theme.LIGHT, hatch="///", zorder=0)
 
 
-def _date_axis(ax: Axes, starts: pd.Series) -> None:
+def date_axis(ax: Axes, starts: pd.Series) -> None:
+    """Ticks of a time axis: months and years where every piece is a month, else days."""
     unique = starts.drop_duplicates().sort_values()
     first = unique.iloc[0]
     if len(unique) <= 6:

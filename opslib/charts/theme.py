@@ -213,6 +213,8 @@ def format_axis(axis: Axis, unit: str, *, n_ticks: int = 6) -> None:
     def write(value: float, position: int | None = None) -> str:
         base = unit.split("/")[0]
         number = 0.0 if abs(value) < 1e-12 else round(value, 12)
+        if base in formats.POINT_UNITS:
+            return formats.format_number(100 * number, signed=True)
         if base in formats.PERCENT_UNITS:
             return formats.format_share(number, signed=base not in formats.SHARE_UNITS)
         text = formats.format_number(number)

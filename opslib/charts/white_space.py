@@ -39,15 +39,17 @@ def draw_unmet_searches(
     """
     require_for_chart(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_amount_lower", "worth_amount_upper", "top_three_share")  # fmt: skip
     shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
-    has_money = bool(shown["worth_amount"].notna().any())
+    has_money = bool((shown["worth_amount"] > 0).any())  # else what success brings cannot be seen, and visits are drawn
     ax = theme.new_axes(height=theme.height_for(len(shown), per_row=0.36, around=1.6))
-    value = "worth_amount" if has_money else "visits_per_month"
     for row, r in enumerate(rows_of(shown)):
         colour = theme.BLUE if r.top_three_share >= 0.5 else theme.GREY
-        if has_money:
-            ax.plot([r.worth_amount_lower, r.worth_amount_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
-        ax.plot(getattr(r, value), row, marker="o", color=colour, markersize=6)
-        theme.text_at(ax, f"{formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)} visits", (1.01, row), colour=theme.GREY, xycoords=("axes fraction", "data"))  # fmt: skip
+        visits = formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)
+        theme.text_at(ax, f"{visits} visits", (1.01, row), colour=theme.GREY, xycoords=("axes fraction", "data"))
+        if not has_money:
+            ax.barh(row, r.visits_per_month, height=0.6, color=colour)
+            continue
+        ax.plot([r.worth_amount_lower, r.worth_amount_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
+        ax.plot(r.worth_amount, row, marker="o", color=colour, markersize=6)
     ax.axvline(0, color=theme.GREY, linewidth=0.8)
     theme.row_axis(ax, [short(name, 28) for name in shown["theme"]])
     theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
@@ -59,9 +61,7 @@ def draw_unmet_searches(
     return finish(
         ax,
         title=(
-            f"Searched most without success: {names}"
-            if len(shown)
-            else "No theme is searched without success often enough"
+            f"Searched without success: {names}" if len(shown) else "No theme is searched without success often enough"
         ),
         subtitle=f"{what}; right: visits a month; blue: likely among the best three{more}",
         alt=f"{formats.count_of(len(shown), 'theme')} of searches without success, most first: {names or 'none'}. {first}",
@@ -89,7 +89,8 @@ def draw_white_space(
         ISO code.
     """
     if "price_band" not in gaps:
-        drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0, people=None)
+        sides = ("less wanted than offered", "wanted beyond its share of the offer")
+        drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0, sides=sides, people=None)
         assert drawn is not None  # there are rows
         return drawn
     require_for_chart(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
@@ -101,11 +102,11 @@ def draw_white_space(
     heat_axes(ax, [f"{head} price third" for head in heads], [short(name, 26) for name in names])
     ax.tick_params(labelcolor=theme.INK)
     clear = gaps[gaps["pressure_lower"] > 1].dropna(subset=["pressure"])
-    plain = "Demand follows the offer: no gap beyond chance"
+    plain = "Every group is wanted about as much as it is offered"
     if len(clear):
         best = clear.iloc[0]
         where = f"{best['category']}, {best['price_band']} price third,"
-        plain = f"{where} draws {best['pressure']:.1f} times its share of the offer"
+        plain = f"{where} is wanted {best['pressure']:.1f} times its share of the offer"
     left = gaps["category"].nunique() - len(names)
     return finish(
         ax,

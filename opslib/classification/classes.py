@@ -17,7 +17,7 @@ from opslib.metrics import MONEY, line_revenue, order_day, paid, require_table_c
 from opslib.metrics.blocks import Table, group_sizes
 from opslib.periods import Coverage, Grain, Period, floor_date, next_start
 
-Value = Literal["revenue", "margin"]
+Value = Literal["revenue", "margin", "units"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def abc_xyz(
         Paid lines count; lines before the period only say when a product was first sold.
     period : Period
         Days whose value and demand count.
-    value : {"revenue", "margin"}
+    value : {"revenue", "margin", "units"}
         Margin is revenue minus cost of lines with a known cost, before refunds.
     grain : {"week", "month", "quarter"}
         Calendar pieces of demand.
@@ -103,7 +103,7 @@ def abc_xyz(
     Returns
     -------
     ibis.Table
-        product_id, <value>_amount, <value>_share, cumulative_share, abc_class, n_pieces, demand_mean (units a piece),
+        product_id, <value>_amount (units: n_units), <value>_share, cumulative_share, abc_class, n_pieces, demand_mean (units a piece),
         demand_variation (population standard deviation / mean over the product's own full pieces: those after the one
         of its first sale, or all of the period for older products), xyz_class (N: too new), cell. Equal value, equal
         class.
@@ -123,8 +123,8 @@ def abc_xyz(
     >>> found[["cell", "demand_variation"]].values.tolist()
     [['AX', 0.0], ['BN', nan]]
     """
-    if value not in ("revenue", "margin"):
-        raise ParameterError(f"value: '{value}' is neither 'revenue' nor 'margin'")
+    if value not in ("revenue", "margin", "units"):
+        raise ParameterError(f"value: '{value}' is not one of revenue, margin, units")
     if grain not in ("week", "month", "quarter"):
         raise ParameterError(f"grain: '{grain}' is not one of week, month, quarter")
     full = _full_pieces(period, grain, coverage)
@@ -138,7 +138,10 @@ def abc_xyz(
     steadiness = ((is_new, "N"), (variation <= limits.xyz[0], "X"), (variation <= limits.xyz[1], "Y"))
     judged = ranked.select(
         "product_id",
-        **{f"{value}_amount": ranked["amount"], f"{value}_share": ranked["own_share"]},
+        **{
+            "n_units" if value == "units" else f"{value}_amount": ranked["amount"],
+            f"{value}_share": ranked["own_share"],
+        },
         cumulative_share="cumulative_share",
         abc_class=ibis.cases(*places, else_="C"),
         n_pieces="n_pieces",
@@ -172,7 +175,7 @@ def _product_totals(
 ) -> ir.Table:
     """Value, demand, its squares and the number of full pieces of each product, one scan."""
     lines = paid(order_lines)
-    amount = line_revenue(lines)
+    amount = lines["quantity"].cast(MONEY) if value == "units" else line_revenue(lines)
     if value == "margin":
         require_table_columns(lines, "cost_amount", name="order_lines")
         amount = amount - lines["cost_amount"].cast(MONEY)
@@ -215,8 +218,23 @@ def _pieces_since(first: ir.DateValue, last: date, grain: Grain) -> ir.IntegerVa
 
 
 def value_of(classes: ir.Table) -> ir.FloatingColumn:
-    """What made the products of `abc_xyz` valuable: revenue or margin."""
-    return classes["revenue_amount" if "revenue_amount" in classes.columns else "margin_amount"].cast("float64")
+    """What made the products of `abc_xyz` valuable: revenue, margin or units."""
+    known = ("revenue_amount", "margin_amount", "n_units")
+    return classes[next(name for name in known if name in classes.columns)].cast("float64")
+
+
+def value_known(order_lines: Table, *, value: Value = "revenue") -> Value:
+    """What can make products valuable: what was asked for, but units where lines have no price.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1"], "quantity": [2.0], "unit_price": [None]}).astype({"unit_price": "float64"})
+    >>> value_known(lines), value_known(lines.assign(unit_price=3.0))
+    ('units', 'revenue')
+    """
+    table = engine.as_table(order_lines)
+    priced = table.mutate(paid_price=table["unit_price"].nullif(0))
+    return "units" if engine.is_empty(priced, "paid_price") and not engine.is_empty(table, "quantity") else value
 
 
 def cell_summary(classes: Table, *, treatments: Mapping[str, Treatment] = TREATMENTS) -> pd.DataFrame:
@@ -232,14 +250,14 @@ def cell_summary(classes: Table, *, treatments: Mapping[str, Treatment] = TREATM
     Returns
     -------
     DataFrame
-        One row a cell, those too new only if there are such, none of no product: cell, abc_class, xyz_class, n_products,
+        One row a cell with products: cell, abc_class, xyz_class, n_products,
         product_share, amount, amount_share, treatment, action, department.
 
     Examples
     --------
     >>> classes = pd.DataFrame({"cell": ["AX", "AX"], "revenue_amount": [3.0, 1.0]})
-    >>> cell_summary(classes)["n_products"].tolist()
-    [2, 0, 0, 0, 0, 0, 0, 0, 0]
+    >>> cell_summary(classes)[["cell", "n_products"]].values.tolist()
+    [['AX', 2]]
     """
     table = engine.as_table(classes)
     cells = group_sizes(table.mutate(revenue_amount=value_of(table)), "cell", treatments, counted="product")
@@ -248,7 +266,19 @@ def cell_summary(classes: Table, *, treatments: Mapping[str, Treatment] = TREATM
     cells.insert(2, "xyz_class", cells["cell"].str[1])
     for column, word in (("treatment", "name"), ("action", "action"), ("department", "department")):
         cells[column] = cells["cell"].map({name: getattr(told, word) for name, told in treatments.items()})
-    return cells[(cells["n_products"] > 0) | (cells["xyz_class"] != "N")].reset_index(drop=True)
+    return cells[cells["n_products"] > 0].reset_index(drop=True)
+
+
+def cell_words(cell: str) -> str:
+    """What the products of a cell are called.
+
+    Examples
+    --------
+    >>> cell_words("AX"), cell_words("CZ")
+    ('steady best seller', 'erratic slow seller')
+    """
+    demand = {"X": "steady", "Y": "varying", "Z": "erratic", "N": "new"}[cell[1]]
+    return f"{demand} {({'A': 'best seller', 'B': 'middling product', 'C': 'slow seller'})[cell[0]]}"
 
 
 def pareto_curve(classes: Table, *, n_points: int = 100) -> pd.DataFrame:

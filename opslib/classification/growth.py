@@ -37,9 +37,8 @@ def growth_share(
     Returns
     -------
     ibis.Table
-        group (the value of ``by``), revenue_before, revenue_after, revenue_share, relative_share (revenue over that of
-        the largest other group: the market is not known), growth_change, with growth_change_lower and growth_change_upper (logarithm, buyers
-        arriving as a Poisson process, buyers of both periods counted once; Student's t with n_buyers - 1, missing for
+        group (the value of ``by``), revenue_before, revenue_after, revenue_share, average_share (1 / number of
+        groups: where "large" begins), growth_change, with growth_change_lower and growth_change_upper (logarithm, buyers arriving as a Poisson process, buyers of both periods counted once; Student's t with n_buyers - 1, missing for
         one buyer), n_buyers (of the period with fewer), shop_growth, quadrant (large: at least the average group's
         share; growing: faster than the shop), is_clear (the interval excludes the shop's growth, and ten buyers at
         least stand behind it). No correction for the number of groups.
@@ -57,25 +56,18 @@ def growth_share(
     ...     "unit_price": [9.0, 5.0, 12.0, 4.0]})
     >>> months = Period.parse("2026-01-01", "2026-02-28").split("month")
     >>> matrix = growth_share(lines, by="product_id", period=months[1], baseline=months[0])
-    >>> engine.collect(matrix.order_by("group"))[["relative_share", "quadrant", "is_clear"]].values.tolist()
-    [[3.0, 'star', False], [0.333333333333, 'dog', False]]
+    >>> engine.collect(matrix.order_by("group"))[["average_share", "quadrant", "is_clear"]].values.tolist()
+    [[0.5, 'star', False], [0.5, 'dog', False]]
     """
     if abs(period.n_days - baseline.n_days) > 3:
         raise ParameterError(f"baseline: {baseline.n_days} days against {period.n_days}; growth needs equal lengths")
     sums = _group_sums(order_lines, by=by, period=period, baseline=baseline, products=products)
     everything = ibis.window()
     sums = sums.mutate(
-        top=sums["revenue_after"].max().over(everything),
         whole=sums["revenue_after"].sum().over(everything),
         whole_before=sums["revenue_before"].sum().over(everything),
         n_groups=sums.count().over(everything).cast("float64"),
     )
-    is_top = sums["revenue_after"] == sums["top"]
-    sums = sums.mutate(
-        n_top=engine.flag(is_top).sum().over(everything),
-        second=is_top.ifelse(ibis.null("float64"), sums["revenue_after"]).max().over(everything),
-    )
-    other = (is_top & (sums["n_top"] == 1)).ifelse(sums["second"], sums["top"])
     growth = engine.ratio(sums["revenue_after"], sums["revenue_before"])
     variance = (
         engine.ratio(sums["yy0"], sums["revenue_before"] * sums["revenue_before"])
@@ -89,16 +81,15 @@ def growth_share(
         "group",
         "revenue_before",
         "revenue_after",
-        "n_groups",
         revenue_share=engine.ratio(sums["revenue_after"], sums["whole"]),
-        relative_share=engine.ratio(sums["revenue_after"], other),
+        average_share=engine.ratio(ibis.literal(1.0), sums["n_groups"]),
         growth_change=growth - 1,
         growth_change_lower=growth * (-half).exp() - 1,
         growth_change_upper=growth * half.exp() - 1,
         n_buyers=sums["n_buyers"],
         shop_growth=engine.ratio(sums["whole"], sums["whole_before"]) - 1,
     )
-    is_large = matrix["revenue_share"] * matrix["n_groups"] >= 1
+    is_large = matrix["revenue_share"] >= matrix["average_share"]
     is_growing = matrix["growth_change"].fill_null(float("inf")) > matrix["shop_growth"]
     is_off = (matrix["growth_change_lower"] > matrix["shop_growth"]) | (
         matrix["growth_change_upper"] < matrix["shop_growth"]
@@ -111,7 +102,7 @@ def growth_share(
             else_="dog",
         ),
         is_clear=(is_off & (matrix["n_buyers"] >= MIN_BUYERS)).fill_null(False),
-    ).drop("n_groups")
+    )
 
 
 def _group_sums(order_lines: Table, *, by: str, period: Period, baseline: Period, products: Table | None) -> ir.Table:
@@ -148,6 +139,8 @@ def largest_groups(
 ) -> ir.Table:
     """`growth_share` of the groups with the most revenue, products by their names; empty where a period was not seen.
 
+    Between periods that are not the same days of two years a season decides who grew: quadrants are withheld then.
+
     Parameters
     ----------
     order_lines, by, period, baseline, products
@@ -160,7 +153,7 @@ def largest_groups(
     Returns
     -------
     ibis.Table
-        As from `growth_share`.
+        As from `growth_share`, of groups with revenue; ``quadrant`` missing between periods of unlike season.
 
     Examples
     --------
@@ -170,11 +163,14 @@ def largest_groups(
     >>> months = Period.parse("2026-02-01", "2026-02-28"), Period.parse("2026-01-01", "2026-01-31")
     >>> seen = Coverage(months[1].start, months[0].end)
     >>> options = {"by": "product_id", "period": months[0], "baseline": months[1], "coverage": seen}
-    >>> engine.collect(largest_groups(lines, **options))["group"].tolist()
-    ['a']
+    >>> engine.collect(largest_groups(lines, **options))["quadrant"].isna().tolist()
+    [True]
     """
     matrix = growth_share(order_lines, by=by, period=period, baseline=baseline, products=products)
     is_seen = all(coverage.status(part) != "unobserved" for part in (period, baseline))
+    matrix = matrix.filter(matrix["revenue_after"] > 0)
+    if baseline != period.year_before():
+        matrix = matrix.mutate(quadrant=ibis.null("string"))
     largest = matrix.order_by(matrix["revenue_after"].desc(), "group").limit(most if is_seen else 0)
     return with_names(largest, products) if by == "product_id" else largest
 

@@ -1,4 +1,4 @@
-"""Product life cycle: launched, growing, mature, declining, dormant."""
+"""Product life cycle: launched, growing, mature, declining, dormant, against the same days a year before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opslib.classification.classes import value_of
 from opslib.classification.growth import MIN_BUYERS
 from opslib.errors import ParameterError
 from opslib.metrics import buyer, order_day, paid
-from opslib.metrics.blocks import Table, group_sizes
+from opslib.metrics.blocks import Table, day_of, group_sizes
 from opslib.periods import Coverage
 
 WEEK = 7
@@ -24,28 +24,32 @@ _FARTHEST = 8.0
 """Standard errors beyond which a probability (1e-15) is not told apart."""
 
 STAGES: dict[str, str] = {
-    "launch": "first sold within the last window",
-    "growth": "orders rise faster than the shop's, beyond chance",
-    "maturity": "orders move with the shop's, as far as can be told",
-    "decline": "orders fall behind the shop's, beyond chance",
+    "launch": "launched, or first sold, within the last window",
+    "growth": "ordered more than in the same days a year before, beyond the shop's own growth and beyond chance",
+    "maturity": "moves with the shop, as far as can be told",
+    "decline": "ordered less than the shop's course explains, against the same days a year before, beyond chance",
     "dormant": "not sold within the last window",
+    "not compared": "sold; the same days a year before were not seen, or the product was not on sale then",
 }
-"""Stages of a product's life and the rule of each, in this order of precedence after dormant and launch."""
+"""Stages of a product's life and the rule of each; dormant and launch come first."""
+
+YEAR = 52 * WEEK
+"""Days between the windows that are compared: the same season and the same weekdays."""
+FIRST_SALES = 364
+"""Days that the data must have run before a first sale in them is a launch, where nothing says when it was launched: a
+product of one season, or one that is seldom bought, is not new when it is first seen."""
 
 
-def longest_window(coverage: Coverage, *, as_of: date, most: int = 90) -> int:
-    """Days of the two windows of `life_cycle` that fit into what was seen until a day.
-
-    Examples
-    --------
-    >>> longest_window(Coverage(date(2026, 1, 1), date(2026, 3, 1)), as_of=date(2026, 3, 1))
-    29
-    """
-    return max(min(most, ((as_of - coverage.first).days + 1) // 2 - 1), 1)
-
-
-def life_cycle(order_lines: Table, *, as_of: date, coverage: Coverage, window_days: int = 90) -> ir.Table:
-    """Stage of each product's life: two windows of orders against the shop's own.
+def life_cycle(
+    order_lines: Table,
+    *,
+    as_of: date,
+    coverage: Coverage,
+    window_days: int = 90,
+    shift_days: int = YEAR,
+    products: Table | None = None,
+) -> ir.Table:
+    """Stage of each product's life: orders of a window against those of the same days a year before, and the shop's own course.
 
     Parameters
     ----------
@@ -56,55 +60,72 @@ def life_cycle(order_lines: Table, *, as_of: date, coverage: Coverage, window_da
     coverage : Coverage
         What the data have seen.
     window_days : int
-        Length of the recent window and of the one before it, in days.
+        Length of the recent window and of the one before, in days.
+    shift_days : int
+        Days between the beginnings of both windows: a year, since seasons of products differ from the shop's.
+    products : products or None
+        With ``launched_at``, where it is known; else the first sale stands for it.
 
     Returns
     -------
     ibis.Table
         product_id, first_on, last_on, n_orders_before, n_orders_recent, n_buyers (of both windows), relative_growth (of
-        the product's orders over that of all products: a season that all share cancels), relative_growth_lower, relative_growth_upper
+        the product's orders over that of all products: a course that all share cancels), relative_growth_lower, relative_growth_upper
         (logarithm, half an order added to each side; the error is the largest of three: Poisson orders, Poisson orders
         as uneven over weeks as these are against the shop's, buyers with as many orders as these have), stage. Growth
-        and decline need ten buyers, and hold over all products together by Benjamini and Hochberg (1995).
+        and decline need ten buyers and a product that was on sale before the earlier window, and hold over all products
+        together by Benjamini and Hochberg (1995).
 
     Raises
     ------
     ParameterError
-        The data begin after the earlier window.
+        The windows are empty or overlap.
 
     Examples
     --------
     >>> lines = pd.DataFrame({"order_id": ["1", "2"], "product_id": ["a", "b"], "quantity": 1.0, "unit_price": 1.0,
-    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-20"])})
-    >>> stages = life_cycle(lines, as_of=date(2026, 2, 28), coverage=Coverage(date(2026, 1, 1), date(2026, 2, 28)),
-    ...     window_days=28)
+    ...     "ordered_at": pd.to_datetime(["2025-01-05", "2026-02-20"])})
+    >>> stages = life_cycle(lines, as_of=date(2026, 2, 28), coverage=Coverage(date(2025, 1, 1), date(2026, 2, 28)))
     >>> engine.collect(stages.order_by("product_id"))["stage"].tolist()
     ['dormant', 'launch']
     """
+    if not 1 <= window_days <= shift_days:
+        raise ParameterError(f"window_days: {window_days} is not from 1 to shift_days, {shift_days}; e.g. 90")
     recent = as_of - timedelta(days=window_days - 1)
-    before = recent - timedelta(days=window_days)
-    if window_days < 1 or coverage.first > before:
-        n = max((as_of - coverage.first).days + 1, 0) // 2
-        raise ParameterError(
-            f"window_days: {window_days} needs data from {before}, they begin {coverage.first}; at most {n} is possible"
-        )
+    before = recent - timedelta(days=shift_days)
     lines = paid(order_lines)
     rows = lines.select("product_id", "order_id", buyer_id=buyer(lines), day=order_day(lines))
     rows = rows.filter(rows["day"] <= as_of)
-    is_recent, is_before = rows["day"] >= recent, (rows["day"] >= before) & (rows["day"] < recent)
+    is_recent = rows["day"] >= recent
+    is_before = (rows["day"] >= before) & (rows["day"] < before + timedelta(days=window_days))
     life = rows.group_by("product_id").aggregate(
         first_on=rows["day"].min(),
         last_on=rows["day"].max(),
         n_orders_before=rows["order_id"].nunique(where=is_before),
         n_orders_recent=rows["order_id"].nunique(where=is_recent),
     )
-    seen = rows.filter(rows["day"] >= before)
-    for side in (_by_buyers(seen, is_before, is_recent), _by_weeks(seen, before=before, window_days=window_days)):
+    life = _with_launch(life, products, coverage)
+    seen = rows.filter(is_before | is_recent)
+    weeks = _by_weeks(seen, before=before, recent=recent, window_days=window_days)
+    for side in (_by_buyers(seen, is_before, is_recent), weeks):
         side = side.rename(side_id="product_id")
         joined = life.left_join(side, life["product_id"] == side["side_id"])
         nothing = {name: joined[name].fill_null(0) for name in side.columns if name != "side_id"}
         life = joined.mutate(**nothing).drop("side_id")
-    return _staged(_with_error(life, window_days=window_days), recent=recent)
+    is_seen = coverage.first <= before
+    return _staged(_with_error(life, window_days=window_days), recent=recent, before=before, is_seen=is_seen)
+
+
+def _with_launch(life: ir.Table, products: Table | None, coverage: Coverage) -> ir.Table:
+    """The day of launch: as the products say, else the first sale where the data had run for a while, else missing."""
+    enough = coverage.first + timedelta(days=FIRST_SALES)
+    life = life.mutate(launched_on=(life["first_on"] >= enough).ifelse(life["first_on"], ibis.null("date")))
+    if products is None or "launched_at" not in engine.as_table(products).columns:
+        return life
+    table = engine.as_table(products)
+    told = table.select(told_id=table["product_id"], told_on=day_of(table, "launched_at"))
+    joined = life.left_join(told, life["product_id"] == told["told_id"])
+    return joined.mutate(launched_on=joined["told_on"].fill_null(joined["launched_on"])).drop("told_id", "told_on")
 
 
 def _by_buyers(rows: ir.Table, is_before: ir.BooleanValue, is_recent: ir.BooleanValue) -> ir.Table:
@@ -123,11 +144,12 @@ def _n_pieces(window_days: int) -> int:
     return max(window_days // WEEK, 1)
 
 
-def _by_weeks(rows: ir.Table, *, before: date, window_days: int) -> ir.Table:
+def _by_weeks(rows: ir.Table, *, before: date, recent: date, window_days: int) -> ir.Table:
     """How unevenly a product's orders come by weeks, against the shop's weeks: sums of count squared over share."""
     n = _n_pieces(window_days)
-    since = engine.days_between(rows["day"], ibis.literal(before))
-    weeks = rows.mutate(piece=(since * n) // window_days).group_by("product_id", "piece")
+    is_recent = rows["day"] >= recent
+    since = engine.days_between(rows["day"], is_recent.ifelse(ibis.literal(recent), ibis.literal(before)))
+    weeks = rows.mutate(piece=(since * n) // window_days + is_recent.ifelse(n, 0)).group_by("product_id", "piece")
     counts = weeks.aggregate(n_orders=rows["order_id"].nunique().cast("float64"))
     counts = counts.mutate(is_recent=counts["piece"] >= n)
     shares = counts.mutate(
@@ -160,20 +182,17 @@ def _with_error(life: ir.Table, *, window_days: int) -> ir.Table:
     ).drop("oo0", "oo1", "oo01", "w0", "w1")
 
 
-def _staged(life: ir.Table, *, recent: date) -> ir.Table:
+def _staged(life: ir.Table, *, recent: date, before: date, is_seen: bool) -> ir.Table:
     """Intervals of each product, and stages by Benjamini and Hochberg over the products that could have grown."""
+    is_launch = (life["launched_on"] >= recent).fill_null(False)
+    is_old = ibis.literal(is_seen) & (life["launched_on"].fill_null(life["first_on"]) <= before)
     half = life["error"] * float(distributions.norm.ppf((1 + LEVEL) / 2))
     life = life.mutate(
         relative_growth=life["log"].exp() - 1,
         relative_growth_lower=(life["log"] - half).exp() - 1,
         relative_growth_upper=(life["log"] + half).exp() - 1,
         p=two_sided(engine.ratio(life["log"], life["error"])),
-        is_asked=(
-            (life["n_orders_recent"] > 0)
-            & (life["first_on"] < recent)
-            & (life["n_buyers"] >= MIN_BUYERS)
-            & life["log"].notnull()
-        ),
+        is_asked=((life["n_orders_recent"] > 0) & is_old & (life["n_buyers"] >= MIN_BUYERS) & life["log"].notnull()),
     )
     rank = ibis.cume_dist().over(ibis.window(group_by="is_asked", order_by="p"))
     life = life.mutate(is_step=life["is_asked"] & (life["p"] <= rank * (1 - LEVEL)))
@@ -182,12 +201,13 @@ def _staged(life: ir.Table, *, recent: date) -> ir.Table:
     return life.mutate(
         stage=ibis.cases(
             (life["n_orders_recent"] == 0, "dormant"),
-            (life["first_on"] >= recent, "launch"),
+            (is_launch, "launch"),
+            (~is_old, "not compared"),
             (life["is_beyond"] & (life["log"] > 0), "growth"),
             (life["is_beyond"], "decline"),
             else_="maturity",
         )
-    ).drop("log", "error", "p", "is_asked", "is_step", "is_beyond")
+    ).drop("launched_on", "log", "error", "p", "is_asked", "is_step", "is_beyond")
 
 
 def stage_summary(stages: Table, classes: Table) -> pd.DataFrame:
@@ -203,19 +223,20 @@ def stage_summary(stages: Table, classes: Table) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        In the order of life, empty stages too (none of no product): stage, n_products, revenue_amount, revenue_share, rule.
+        In the order of life, stages with products: stage, n_products, revenue_amount, revenue_share, rule.
 
     Examples
     --------
     >>> stages = pd.DataFrame({"product_id": ["a", "b"], "stage": ["growth", "dormant"]})
     >>> classes = pd.DataFrame({"product_id": ["a"], "revenue_amount": [4.0]})
-    >>> stage_summary(stages, classes).query("n_products > 0")["revenue_share"].tolist()
+    >>> stage_summary(stages, classes)["revenue_share"].tolist()
     [1.0, 0.0]
     """
     values = engine.as_table(classes)
     values = values.select("product_id", revenue_amount=value_of(values))
     joined = engine.as_table(stages).select("product_id", "stage").left_join(values, "product_id")
     sizes = group_sizes(joined, "stage", STAGES, counted="product")
+    sizes = sizes[sizes["n_products"] > 0].reset_index(drop=True)
     return sizes.drop(columns="product_share").assign(rule=sizes["stage"].map(STAGES))
 
 

@@ -252,7 +252,7 @@ def _all_values(column: str, asked: tuple[Any, ...], shop: OpenShop) -> list[str
 
 
 def demo(
-    seed: Annotated[int, typer.Option(help="Seed of the simulated shop.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated shop (2: the demo of this project).")] = 2,
     preset: Annotated[str, typer.Option(help="Size: demo, 10m or 100m (order lines).")] = "demo",
     out: Annotated[Path | None, typer.Option(help="Folder (default: data/raw/demo).")] = None,
     ledger: Annotated[str, typer.Option(help="Make the proposals and ledger of this simulated shop instead.")] = "",

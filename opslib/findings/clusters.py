@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from opslib.finding import About, Finding, Proposes
-from opslib.findings.wording import estimate_of
+from opslib.findings.wording import estimate_of, how_many, listed
 from opslib.formats import count_of, format_estimate, format_share
 from opslib.segmentation import Drift, SegmentClusters
 from opslib.segmentation.clusters import STABLE
@@ -23,7 +23,6 @@ _ACTIONS: dict[tuple[str, bool], tuple[str, str]] = {
     ("price", True): ("show the better range first", "Buying"),
     ("price", False): ("show the entry range first", "Buying"),
 }
-_CAVEAT = "Groups describe what customers did; what an offer would change has to be tested on a random half of a group."
 
 
 def cluster_findings(found: SegmentClusters) -> tuple[Finding, ...]:
@@ -48,32 +47,36 @@ def cluster_findings(found: SegmentClusters) -> tuple[Finding, ...]:
 def _none(found: SegmentClusters) -> Finding:
     own = found.habits.sort_values(["customer_share", "feature"], ascending=[False, True], kind="stable").head(1)
     by_degrees = "".join(
-        f" What is most a customer's own is whether it is {feature_named(row['feature']).low} or {feature_named(row['feature']).high} "
-        f"({format_share(row['customer_share'], step=1.0)} of its variance between orders lies between customers)."
+        f"; what sets single customers apart is being {feature_named(row['feature']).low} or {feature_named(row['feature']).high}"
         for _, row in own.iterrows()
     )
     return Finding(
         key="no-groups",
-        sentence=f"There are no segments beyond the rules above: among {count_of(found.n_fitted, 'customer')} with "
-        f"{found.min_orders} orders or more, {found.reason}.{by_degrees}",
+        sentence=f"{count_of(found.n_fitted, 'customer')} with {found.min_orders} orders or more fall into {how_many(0, 'group')} "
+        f"by habit{by_degrees}.",
         kind="described",
         section="groups",
-        caveat="Groups that overlap widely, or of few customers, would not be seen.",
-        action="do not name personas from these data; use the rule segments, and address customers by degree",
-        department="Customer service",
+        priority=4,
         about=About(people=found.n_fitted),
     )
 
 
 def _whether(found: SegmentClusters) -> Finding:
-    left_out = found.n_customers - found.n_fitted
+    shown = found.segments.dropna(subset=["n_customers"])
+    names = [
+        f"{row['segment'].split(',')[0]} ({format_share(row['customer_share'], step=1.0)})"
+        for _, row in shown.iterrows()
+    ]
+    again = int((shown["jaccard"] >= STABLE).sum())
+    stable = "each found again" if again == len(shown) else f"{again} of them found again"
+    who = f": {listed(names, shown=5)}" if names else ""
     return Finding(
         key="groups",
-        sentence=f"Customers fall into {found.n_groups} groups by habit: {found.reason} "
-        f"(fitted on {count_of(found.n_fitted, 'customer')}; {left_out:,} with fewer than {found.min_orders} orders left out).",
+        sentence=f"{count_of(found.n_groups, 'buying habit')} part {count_of(found.n_fitted, 'customer')} with {found.min_orders} orders or "
+        f"more, {stable} in resampled data{who}.",
         kind="described",
         section="groups",
-        caveat=_CAVEAT,
+        priority=4,
         about=About(people=found.n_fitted),
     )
 
@@ -84,14 +87,17 @@ def _group(row: pd.Series, found: SegmentClusters) -> Finding | None:
         return None
     action, owner = known
     part = share(round(row["n_customers"]), found.n_fitted)
-    comes_again = "comes again clearly" if row["jaccard"] >= STABLE else "does not come again reliably"
     return Finding(
         key=f"group-{row['cluster']}",
-        sentence=f"Group {row['cluster']}, {row['segment']}: {format_estimate(part)} of the customers; it {comes_again} when customers are drawn anew (similarity {row['jaccard']:.2f}).",
+        sentence=f"{format_estimate(part)} of these customers share a habit: {row['segment']}.",
         kind="measured",
         estimate=part,
         section="groups",
-        action=f"{row['segment']}: {action}",
+        priority=5,
+        is_told=False,
+        action=f"{action[0].upper()}{action[1:]}",
+        things=(str(row["segment"]),),
+        would_tell="a random half of the group, six weeks",
         department=owner,
         about=About(scope=(("segment", str(row["segment"])),), people=int(row["n_customers"])),
         proposes=Proposes(metric="purchase_rate", design="experiment"),
@@ -135,7 +141,7 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
         sentence=f"{since if len(moved) else 'No habit has moved beyond chance since the model was fitted.'} {far} of "
         f"{count_of(drift.n_customers, 'customer')} lie further from every group than 99 % did at fitting.",
         kind="measured",
-        section="drift",
+        section="groups",
         action="fit the groups again" if len(moved) or drift.far_share_lower > 0 else "keep the model",
         department="Data",
         about=About(people=drift.n_customers),
@@ -153,6 +159,6 @@ def _moved(row: pd.Series, n: int) -> Finding:
         f"{format_share(row['share_now'])} of the customers, a change of {points}.",
         kind="measured",
         estimate=change,
-        section="drift",
+        section="groups",
         about=About(people=int(row["n_customers"])),
     )

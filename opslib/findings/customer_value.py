@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
-from opslib.finding import About, Facts, Finding, Proposes, answer
-from opslib.findings.wording import estimate_of
-from opslib.formats import count_of, format_date, format_days, format_estimate, format_money, format_share
+from opslib.finding import About, Facts, Finding, Proposes
+from opslib.findings.wording import are, estimate_of
+from opslib.formats import count_of, format_days, format_money, format_number, format_share
 from opslib.segmentation import HoldoutCheck
+from opslib.segmentation.lifetime import UNSEGMENTED
 from opslib.suppression import suppressed
 
-__all__ = ["answer", "findings", "limits"]
+_LATER = 45  # days after the end of the page's period by which an action is done
+#: Checks without which a forecast is not told as an amount.
+_NEEDED = ("enough repeaters", "held-out total", "better than naive")
 
 
 def findings(
@@ -22,6 +27,7 @@ def findings(
     checks: pd.DataFrame,
     everybody: pd.DataFrame,
     worth: pd.DataFrame,
+    kinds: pd.DataFrame,
     *,
     horizon_days: int,
     page: Facts,
@@ -36,9 +42,9 @@ def findings(
         From `segmentation.holdout_check`; without groups where too few customers came back to forecast.
     checks : pandas.DataFrame
         From `segmentation.lifetime_checks`, with the holdout.
-    everybody, worth : pandas.DataFrame
-        From `segmentation.segment_lifetime_value`, without and with segments; withheld segments have missing measures;
-        empty where nothing is forecast.
+    everybody, worth, kinds : pandas.DataFrame
+        From `segmentation.segment_lifetime_value`: without segments, by segment, by kind of customer; withheld segments have missing
+        measures; empty where nothing is forecast.
     horizon_days : int
         Days ahead of the values.
     page : Facts
@@ -47,116 +53,182 @@ def findings(
     Returns
     -------
     tuple of Finding
-        Concentration, the worth of all, the segment to win back (where the model can tell), and how far to trust the
-        forecast: how it did, and where the model is outside what it was made for.
+        The worth of all beside how the forecast did, the segment to win back (where the model can tell), business and consumers,
+        concentration, and the forecast against going on as before.
     """
-    tiers, worth, holdout = suppressed(tiers), suppressed(worth), suppressed(holdout)
-    top = tiers.head(1)
-    found = [_concentration(row, page.currency) for _, row in top[top["n_customers"] > 0].iterrows()]
+    tiers, worth, kinds, holdout = suppressed(tiers), suppressed(worth), suppressed(kinds), suppressed(holdout)
+    found = [*_concentration(tiers, page)]
     if everybody.empty or holdout.groups.empty:
         return tuple(found)
-    shown, failed = worth.dropna(subset=["value_amount"]), checks[~checks["is_passed"].astype(bool)]
-    found.append(_worth(everybody.iloc[0], shown, failed, page.currency, horizon_days))
-    if "customers stop" not in set(failed["check"]) and len(shown) and shown["dormant_amount"].max() > 0:
-        found.append(_win_back(shown, page.currency, horizon_days))
-    return (*found, _trust(holdout, failed))
+    failed = _failed(checks)
+    shown = worth.dropna(subset=["value_amount"])
+    found.append(_worth(everybody.iloc[0], holdout, failed, page, horizon_days))
+    if not _is_barred(failed) and "customers stop" not in set(failed["check"]):
+        found += _win_back(shown, page, horizon_days)
+    if not _is_barred(failed):
+        found += _kinds(kinds, page, horizon_days)
+    return (*found, _trust(holdout, failed, page))
+
+
+def answer(
+    tiers: pd.DataFrame, checks: pd.DataFrame, everybody: pd.DataFrame, *, horizon_days: int, page: Facts
+) -> str:
+    """On how few the revenue hangs, and what today's customers should bring; '' where nobody is counted."""
+    told = [f"{finding.sentence}" for finding in _concentration(suppressed(tiers), page)]
+    if everybody.empty:
+        return " ".join(told)
+    whole, days = everybody.iloc[0], format_days(horizon_days)
+    if _is_barred(_failed(checks)):
+        told.append(f"What they will bring in the next {days} cannot be told: the forecast does not fit this shop.")
+    else:
+        told.append(
+            f"The {count_of(whole['n_customers'], 'customer')} known today should bring about {_money(whole['value_amount'], page)} "
+            f"in the next {days}."
+        )
+    return " ".join(told)
+
+
+def worth_title(checks: pd.DataFrame) -> str:
+    """Title of what the segments are worth where the forecast is not to be used; '' where it is."""
+    return "Not to be used as amounts: the forecast does not fit this shop" if _is_barred(_failed(checks)) else ""
 
 
 def value_spread(quantiles: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:
     """What half of the customers, and one in ten, are expected to bring; '' where nobody is valued."""
-    half, most = quantiles["expected_revenue_amount"]
+    half, tenth = quantiles["expected_revenue_amount"]
     if math.isnan(half):
         return ""
     return (
         f"Half of the customers are expected to bring less than {format_money(half, page.currency)} in {horizon_days} days, "
-        f"one in ten over {format_money(most, page.currency)}."
+        f"one in ten over {format_money(tenth, page.currency)}."
     )
 
 
 def limits(page: Facts, *, horizon_days: int) -> tuple[str, ...]:
     """What the customer value page cannot say."""
     return (
-        f"What new customers will bring: the {format_days(horizon_days)} ahead are those of customers who are known today.",
-        "Whether a customer is gone: nobody tells a shop that they left; the chance to be active is a model's, and one who "
-        "ordered once counts as active by its making.",
-    )
-
-
-def _concentration(top: pd.Series, currency: str) -> Finding:
-    amount = format_money(top["revenue_amount"], currency)
-    return Finding(
-        key="concentration",
-        sentence=f"{format_share(top['customer_share'])} of the customers bring {format_share(top['revenue_share'])} "
-        f"of the revenue: {count_of(top['n_customers'], top['tier'] + ' customer')}, {amount}.",
-        kind="measured",
-        section="tiers",
-        about=About(people=int(top["n_customers"])),
-    )
-
-
-def _worth(whole: pd.Series, shown: pd.DataFrame, failed: pd.DataFrame, currency: str, days: int) -> Finding:
-    ends = f"{_money(whole['value_amount_lower'], currency)} to {_money(whole['value_amount_upper'], currency)}"
-    sentence = (
-        f"{count_of(whole['n_customers'], 'known customer')} are expected to bring {_money(whole['value_amount'], currency)} "
-        f"in the next {format_days(days)} (95 %: {ends}), {_money(whole['customer_value_amount'], currency)} each"
-    )
-    if len(shown):
-        top = shown.sort_values("value_amount", ascending=False).iloc[0]
-        share = format_share(top["value_amount"] / whole["value_amount"], step=1.0)
-        sentence += f"; {share} of it from {count_of(top['n_customers'], 'customer')} in '{top['segment']}'"
-    caveat = f"The model fails {count_of(len(failed), 'check')}: {', '.join(failed['check'])}." if len(failed) else None
-    return Finding(
-        key="lifetime-worth", sentence=f"{sentence}.", kind="estimated", section="worth",
-        estimate=estimate_of(
-            whole, "value_amount", n=whole["n_customers"], unit=currency, method="BG/NBD and Gamma-Gamma"
+        f"What new customers will bring: the {format_days(horizon_days)} after {page.period.end:%d %b %Y} are those of customers known then.".replace(
+            "after 0", "after "
         ),
-        caveat=caveat or "It counts today's customers only, and takes the season to be an average one.",
+    )
+
+
+def _failed(checks: pd.DataFrame) -> pd.DataFrame:
+    return checks[~checks["is_passed"].astype(bool)] if len(checks) else pd.DataFrame(columns=["check", "meaning"])
+
+
+def _is_barred(failed: pd.DataFrame) -> bool:
+    return bool(set(failed["check"]) & set(_NEEDED))
+
+
+def _share(value: float) -> str:
+    return format_share(float(value), step=1.0 if value >= 0.0995 else 0.1)
+
+
+def _concentration(tiers: pd.DataFrame, page: Facts) -> Iterator[Finding]:
+    for _, top in tiers.head(1)[lambda t: t["n_customers"] > 0].iterrows():
+        when = "in twelve months" if page.period.n_months == 12 else f"in {page.period.label}"
+        yield Finding(
+            key="concentration",
+            sentence=f"{count_of(top['n_customers'], 'customer')} ({_share(top['customer_share'])}) brought {_share(top['revenue_share'])} "
+            f"of the revenue {when}, {format_money(top['revenue_amount'], page.currency)}.",
+            kind="measured",
+            section="tiers",
+            priority=3,
+            about=About(people=int(top["n_customers"])),
+        )
+
+
+def _worth(whole: pd.Series, holdout: HoldoutCheck, failed: pd.DataFrame, page: Facts, days: int) -> Finding:
+    """What everybody should bring, beside what the same forecast missed when it was checked: one sentence."""
+    back = format_days((holdout.holdout_end - holdout.calibration_end).days)
+    is_out = not holdout.amount.lower <= holdout.realised_amount <= holdout.amount.upper
+    outside = ", outside its interval" if is_out else ""
+    is_barred = _is_barred(failed)
+    ends = f"{_money(whole['value_amount_lower'], page)} to {_money(whole['value_amount_upper'], page)}"
+    first = (
+        f"The forecast of customers does not fit this shop: checked on the last {back}, its revenue was"
+        if is_barred
+        else f"{count_of(whole['n_customers'], 'known customer')} should bring {_money(whole['value_amount'], page)} in the next "
+        f"{format_days(days)} ({ends}); over the last {back} the same forecast was"
+    )
+    why = "; ".join(str(meaning) for meaning in failed["meaning"])
+    return Finding(
+        key="lifetime-worth", sentence=f"{first} {_miss(holdout.amount_error)}{outside}.", kind="estimated", section="worth",
+        estimate=None if is_barred else estimate_of(
+            whole, "value_amount", n=whole["n_customers"], unit=page.currency, method="BG/NBD and Gamma-Gamma"
+        ),
+        priority=1,
+        caveat=f"{why[0].upper()}{why[1:]}." if why else None,
         about=About(people=int(whole["n_customers"])),
     )  # fmt: skip
 
 
-def _win_back(shown: pd.DataFrame, currency: str, days: int) -> Finding:
-    shown = shown.assign(each=shown["dormant_amount"] / shown["n_customers"])
-    target = shown.sort_values(["each", "segment"], ascending=[False, True]).iloc[0]
+def _win_back(shown: pd.DataFrame, page: Facts, days: int) -> Iterator[Finding]:
+    """Those at risk, else the segment where a customer has the largest amount to be won back."""
+    shown = shown[(shown["dormant_amount"] > 0) & (shown["segment"] != UNSEGMENTED)]
+    if shown.empty:
+        return
+    shown = shown.assign(each=shown["dormant_amount"] / shown["n_customers"], first=shown["segment"] != "at risk")
+    target = shown.sort_values(["first", "each", "segment"], ascending=[True, False, True]).iloc[0]
+    n, name = int(target["n_customers"]), str(target["segment"])
     method = "BG/NBD, mean chance to be active"
-    alive = estimate_of(target, "alive_share", n=target["n_customers"], unit="share", method=method)
-    return Finding(
+    alive = estimate_of(target, "alive_share", n=n, unit="share", method=method)
+    gone = round(n * (1 - alive.value))
+    yield Finding(
         key="win-back",
-        sentence=f"Most a customer is to be won back in '{target['segment']}': of {count_of(target['n_customers'], 'customer')} "
-        f"{format_estimate(alive)} are expected to be still active; those who stopped would bring "
-        f"{_money(target['dormant_amount'], currency)} in {format_days(days)} if all came back.",
+        sentence=f"About {format_number(gone)} of {count_of(n, 'customer')} in '{name}' {are(gone)} likely to have stopped; all of them back would bring "
+        f"{_money(target['dormant_amount'], page)} in {format_days(days)} at the very best.",
         kind="estimated",
         section="worth",
+        priority=2,
         estimate=alive,
-        action=f"Try a win-back on a random half of '{target['segment']}', at well under {_money(target['each'], currency)} a customer",
+        action=f"Write to a random half of '{name}', personally, and ask why; spend well under {_money(target['each'], page)} on each",
+        things=(name,),
+        due=page.period.end + timedelta(days=_LATER),
+        would_tell="the test itself: six weeks, the other half left alone",
         department="Customer service",
-        caveat="That is the most there is: few of those who stopped answer an offer, and some would return without one.",
-        about=About(scope=(("segment", str(target["segment"])),), people=int(target["n_customers"])),
+        about=About(scope=(("segment", name),), people=n),
         proposes=Proposes(metric="purchase_rate", design="experiment"),
-    )  # fmt: skip
+    )
 
 
-def _trust(holdout: HoldoutCheck, failed: pd.DataFrame) -> Finding:
-    days = (holdout.holdout_end - holdout.calibration_end).days
-    outside = int(holdout.groups["is_outside"].sum())
-    kept = holdout.orders.lower <= holdout.realised_orders <= holdout.orders.upper
-    skill = holdout.skill
-    better = "no better than" if skill.lower <= 0 <= skill.upper else "better than" if skill.lower > 0 else "worse than"
-    outside_of = "; ".join(f"{row.check}: {row.meaning}" for row in failed.itertuples())
+def _kinds(kinds: pd.DataFrame, page: Facts, days: int) -> Iterator[Finding]:
+    known = kinds[kinds["segment"] != UNSEGMENTED].dropna(subset=["value_amount"]) if len(kinds) else kinds
+    if len(known) < 2:
+        return
+    first, second = (row for _, row in known.sort_values("customer_value_amount", ascending=False).head(2).iterrows())
+    yield Finding(
+        key="kinds-worth",
+        sentence=f"A {first['segment']} customer should bring {_money(first['customer_value_amount'], page)} in {format_days(days)}, "
+        f"a {second['segment']} {_money(second['customer_value_amount'], page)}; {_share(first['value_amount'] / known['value_amount'].sum())} "
+        f"of all comes from {count_of(first['n_customers'], first['segment'] + ' customer')}.",
+        kind="estimated",
+        section="worth",
+        priority=3,
+        about=About(people={str(row["segment"]): int(row["n_customers"]) for row in (first, second)}),
+    )
+
+
+def _trust(holdout: HoldoutCheck, failed: pd.DataFrame, page: Facts) -> Finding:
+    """Purchases forecast and seen, and what going on as before would have said."""
+    back = format_days((holdout.holdout_end - holdout.calibration_end).days)
+    nearer = abs(holdout.naive_error) < abs(holdout.orders_error)
+    than = "nearer than the forecast" if nearer else "further off than the forecast"
+    is_barred = _is_barred(failed)
     return Finding(
         key="lifetime-holdout",
-        sentence=f"Fitted up to {format_date(holdout.calibration_end)} and checked on the {format_days(days)} after, the model predicted "
-        f"{holdout.orders.value:,.0f} purchases ({holdout.orders.lower:,.0f}–{holdout.orders.upper:,.0f}) and "
-        f"{holdout.realised_orders:,.0f} came: {_miss(holdout.orders_error)}, {'within' if kept else 'beyond'} what chance "
-        f"allows; revenue {_miss(holdout.amount_error)}; {outside} of {len(holdout.groups)} groups were missed. Going on as "
-        f"before would have been {_miss(holdout.naive_error)}; per customer the model is {better} that."
-        + (f" It is outside what it was made for here ({outside_of})." if outside_of else ""),
+        sentence=f"Over the last {back} {holdout.orders.value:,.0f} purchases were forecast ({holdout.orders.lower:,.0f}–"
+        f"{holdout.orders.upper:,.0f}) and {holdout.realised_orders:,.0f} came; going on as before said {holdout.naive_orders:,.0f}, {than}.",
         kind="measured",
         section="forecast-check",
-        estimate=skill,
-        action="Use the forecast for the order of segments, not for a budget" if outside_of else None,
-        department="Data" if outside_of else None,
-        caveat="One stretch of days: another season would be missed by another amount.",
+        priority=4,
+        estimate=holdout.skill,
+        action="Budget with last year's months, not with this forecast" if is_barred else None,
+        things=("forecast of customers",) if is_barred else (),
+        due=page.period.end + timedelta(days=_LATER) if is_barred else None,
+        would_tell="the next three months" if is_barred else None,
+        department="Finance" if is_barred else None,
         about=About(people=holdout.orders.n),
     )
 
@@ -167,5 +239,6 @@ def _miss(error: float) -> str:
     return f"{format_share(abs(error), step=0.1 if abs(error) < 0.0995 else 1.0)} too {'low' if error < 0 else 'high'}"
 
 
-def _money(value: float, currency: str) -> str:
-    return format_money(float(value), currency) if np.isfinite(value) else "an unknown amount"
+def _money(value: float, page: Facts) -> str:
+    step = 1.0 if 10 <= abs(value) < 1_000 else None
+    return format_money(float(value), page.currency, step=step) if np.isfinite(value) else "an unknown amount"

@@ -1,63 +1,91 @@
-"""Sentences of the follow-up page: what came true, what did not, what to undo, how good the promises are."""
+"""Sentences of the follow-up page: what came true, what did not, what to undo, what is due, how good the promises are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 
 import pandas as pd
 
-from opslib.finding import About, Facts, Finding, answer
-from opslib.findings.wording import estimate_of
-from opslib.formats import count_of, format_number, format_share
+from opslib.finding import About, Facts, Finding
+from opslib.findings.wording import estimate_of, how_many, listed
+from opslib.formats import count_of
 from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises
 from opslib.proposals.ledger import Record
-from opslib.proposals.overview import OUTCOMES, outcomes_frame
+from opslib.proposals.overview import BETTER, OUTCOMES, WORSE, outcomes_frame
 from opslib.stats.shares import share
 
 __all__ = ["answer", "findings", "limits", "promises_sentence", "scores_sentence"]
 
-#: What became of a launch, in the words of the index.
-_BECAME = {
-    "confirmed": "as promised",
-    "supported": "better, by how much is open",
-    "partly": "better, but less than promised",
-    "inconclusive": "still open",
-    "refuted": "without the effect",
-    "harmful": "worse",
-}
-CAME_TRUE = (OUTCOMES["confirmed"], OUTCOMES["supported"])
-WORSE = (OUTCOMES["refuted"], OUTCOMES["harmful"])
+#: Days in which something that does harm is to be undone.
+UNDO_DAYS = 14
+
+
+def outcomes_sentence(outcomes: pd.DataFrame) -> str:
+    """How many launches were looked at again, and what came of each: every one counted once.
+
+    Examples
+    --------
+    >>> outcomes_sentence(pd.DataFrame({"outcome": ["open", "as promised", "open", "worse"]}))
+    '4 launches checked: 1 as promised, 2 open, 1 worse.'
+    """
+    if outcomes.empty:
+        return "Nothing that was launched was looked at again yet."
+    counts = outcomes["outcome"].value_counts()
+    words = [f"{int(counts[word])} {word}" for word in OUTCOMES.values() if word in counts]
+    return f"{count_of(len(outcomes), 'launch')} checked: {', '.join(words)}."
+
+
+def answer(outcomes: pd.DataFrame, due: pd.DataFrame) -> str:
+    """What became of what was launched; then what must be undone, else what is overdue.
+
+    Parameters
+    ----------
+    outcomes : pandas.DataFrame
+        From `proposals.overview.outcomes_frame`.
+    due : pandas.DataFrame
+        From `casework.decide.open_follow_ups`.
+
+    Returns
+    -------
+    str
+    """
+    said = outcomes_sentence(outcomes)
+    harmful = outcomes[outcomes["outcome"] == OUTCOMES["harmful"]]
+    if len(harmful):
+        names = [f"{row.name_} ({row.found})" for row in harmful.rename(columns={"name": "name_"}).itertuples()]
+        return f"{said} To be undone: {listed(names)}."
+    overdue = due[due["is_overdue"].astype(bool)]
+    if len(overdue):
+        return f"{said} Overdue: {listed([f'{row.proposal} {row.title}' for row in overdue.itertuples()])}."
+    return said
 
 
 def scores_sentence(every: Sequence[PromiseScores]) -> str:
-    """How good the promises are, in one sentence by the first of the scores; with fewer than ten only the count."""
+    """How good our forecasts are, in one sentence by the first of the scores; with fewer than ten only the count."""
     if not every:
-        return "No promise was followed up yet."
+        return "Nothing that was promised was looked at again yet."
     scores = every[0]
     if scores.coverage_share is None and scores.brier is None:
-        return (
-            f"{count_of(scores.n, 'promise').capitalize()} followed up; below {MIN_SCORED} nothing can be said about how "
-            "good they are."
-        )
+        return f"{count_of(scores.n, 'promise').capitalize()} looked at again; below {MIN_SCORED} how good they are cannot be told."
     parts = []
     if scores.coverage_share is not None:
-        inside = share(round(scores.coverage_share * scores.n), scores.n)
-        word = "too sure of themselves" if inside.upper < BAND else "not shown to be wrong about their own certainty"
+        inside = round(scores.coverage_share * scores.n)
+        sure = "; they are too sure of themselves" if share(inside, scores.n).upper < BAND else ""
         parts.append(
-            f"{format_share(scores.coverage_share, step=1.0)} of {scores.n} follow-ups fell inside the predicted "
-            f"{format_share(BAND, step=1.0)}: the predictions are {word}"
+            f"Our forecasts were right {count_of(inside, 'time')} of {scores.n} (should be {round(BAND * scores.n)}){sure}"
         )
     if scores.brier is not None:
         better = scores.brier.score < scores.brier.uncertainty
         parts.append(
-            f"the stated probabilities score {format_number(scores.brier.score, step=0.001)} (Brier), "
-            f"{'better' if better else 'no better'} than always saying the average"
+            f"what was called likely came true {'oftener' if better else 'not oftener'} than what was called unlikely"
         )
-    return f"{'; '.join(parts)}.".replace("..", ".")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def promises_sentence(records: Sequence[Record]) -> str:
-    """How good a shop's promises were, in one sentence for the index.
+    """What became of a shop's promises, and how good its forecasts were, in plain words for the index.
 
     Parameters
     ----------
@@ -67,24 +95,20 @@ def promises_sentence(records: Sequence[Record]) -> str:
     Returns
     -------
     str
-        What became of the launches that were looked at again, and how often the forecast held; '' where nothing was
-        decided. Replays speak only where there is nothing else, and it is said.
+        '' where nothing was decided. Replays speak only where there is nothing else, and it is said.
     """
     every = promises(records)
     if every.empty:
         return ""
     is_replay = bool(every["is_replay"].all())
-    followed = every[(every["is_replay"] == is_replay) & every["value"].notna()]
-    if followed.empty:
-        return "None was looked at again yet."
-    outcomes = outcomes_frame(followed, titles={})["outcome"]
-    counts = [(int((outcomes == OUTCOMES[verdict]).sum()), word) for verdict, word in _BECAME.items()]
-    said = (
-        f"{count_of(len(followed), 'launch')} looked at again: {', '.join(f'{n} {word}' for n, word in counts if n)}."
-    )
-    if known := int(followed["is_inside"].notna().sum()):
-        inside, expected = int(followed["is_inside"].dropna().sum()), round(BAND * known)
-        said += f" The forecast held in {inside} of {known}; {expected} would be usual."
+    outcomes = outcomes_frame(every[every["is_replay"] == is_replay], titles={})
+    if outcomes.empty:
+        return "Nothing that was launched was looked at again yet."
+    known = outcomes["is_inside"].dropna().astype(bool)
+    said = outcomes_sentence(outcomes)
+    if len(known):
+        should = f" (should be {round(BAND * len(known))})" if len(known) >= MIN_SCORED else ""
+        said += f" Our forecasts were right {count_of(int(known.sum()), 'time')} of {len(known)}{should}."
     return f"{said} Replayed on history." if is_replay else said
 
 
@@ -93,6 +117,7 @@ def findings(
     waiting: pd.DataFrame,
     scores: Sequence[PromiseScores],
     *,
+    due: pd.DataFrame,
     is_replay: bool = False,
     page: Facts,
 ) -> tuple[Finding, ...]:
@@ -104,6 +129,8 @@ def findings(
         From `proposals.overview.outcomes_frame` and `waiting_frame`.
     scores : sequence of PromiseScores
         Of all promises, from `proposals.follow_up.scored_promises`; empty where none was followed up.
+    due : pandas.DataFrame
+        From `casework.decide.open_follow_ups`.
     is_replay : bool
         The promises were replayed on history: they show the way, not how good the shop's promises are.
     page : Facts
@@ -111,34 +138,33 @@ def findings(
     Returns
     -------
     tuple of Finding
-        What came true, what to undo (one each), how good the promises are, what was decided against the advice.
+        What to undo (one each), what is due (one each), what came true, how good the forecasts are, what was decided
+        against the advice.
     """
     if outcomes.empty and waiting.empty:
         return (
             Finding(
                 key="nothing-decided",
-                sentence="Nothing was decided here yet, so no promise can be looked at again.",
+                sentence="Nothing was decided here yet, so there is not yet a promise to look at again.",
                 kind="described",
                 section="decisions",
-                action="write down decisions with opslib proposal decide",
                 department="Management",
                 about=About(people=None),
             ),
         )
-    replayed = (
-        " Replayed on history: it shows how promises are scored, not how good this shop's are." if is_replay else ""
-    )
+    replayed = " Replayed on history." if is_replay else ""
     how_good = Finding(
         key="how-good",
         sentence=scores_sentence(scores) + replayed,
         kind="measured",
         section="promises",
-        caveat="Follow-ups by before/after hold whatever else changed.",
+        priority=4,
         about=About(people=None),
     )
     return (
         *([_came_true(outcomes)] if len(outcomes) else []),
-        *(_undo(row) for _, row in outcomes[outcomes["outcome"].isin(WORSE)].iterrows()),
+        *(_undo(row, page.period.end) for _, row in outcomes[outcomes["outcome"].isin(WORSE)].iterrows()),
+        *(_due(row) for _, row in due.iterrows()),
         how_good,
         *_against(pd.concat([outcomes, waiting], ignore_index=True)),
     )
@@ -147,34 +173,29 @@ def findings(
 def what_was_decided(decided: pd.DataFrame, outcomes: pd.DataFrame, *, is_replay: bool) -> tuple[str, ...]:
     """How much was decided and looked at again, and whether it was a replay."""
     if not len(decided):
-        return ("Nothing was decided in this shop yet, so there is no promise to look at again.",)
+        return ("Nothing was decided in this shop yet, so there is not yet a promise to look at again.",)
     replayed = ("All of them are replays on history: they enter no score of real promises.",) if is_replay else ()
-    return (f"{len(decided)} decisions, {len(outcomes)} of them looked at again.", *replayed)
+    return (f"{count_of(len(decided), 'decision')}, {how_many(len(outcomes), 'launch')} looked at again.", *replayed)
 
 
 def undo_sentence(worse: pd.DataFrame) -> str:
     """That nothing must be undone, where it is so; '' else."""
-    return "" if len(worse) else "No follow-up shows that something must be undone."
+    return "" if len(worse) else "Nothing that was looked at again must be undone."
 
 
 def limits(page: Facts, outcomes: pd.DataFrame, *, is_replay: bool) -> tuple[str, ...]:
-    """What the follow-up page cannot say."""
-    said = ["A promise that was not launched cannot come true: what was rejected is not judged here."]
+    """What the follow-up page cannot say, in one line."""
     if is_replay:
-        said.append("These are replays: figures were there before the claims were written, so they enter no score.")
+        return ("Replayed on history: the figures were there before the claims, so nothing here enters a score.",)
     n_open = int((outcomes["outcome"] == OUTCOMES["inconclusive"]).sum())
     if n_open:
-        said.append(
-            f"Of {len(outcomes)} follow-ups, {n_open} cannot tell the promise from nothing; they count with a "
-            "probability."
-        )
-    return tuple(said)
+        return (f"{n_open} of {len(outcomes)} are open; in the scores each counts by its chance of having worked.",)
+    return ("What was rejected was not launched, so whether that was right is not seen here.",)
 
 
-def _undo(row: pd.Series) -> Finding:
-    change = format_share(float(row["value"]), signed=True, step=1.0)
-    promised = format_share(float(row["promise"]), signed=True, step=1.0)
-    costs = "" if row["outcome"] == OUTCOMES["harmful"] else ", unless it costs nothing"
+def _undo(row: pd.Series, today: date) -> Finding:
+    is_harmful = row["outcome"] == OUTCOMES["harmful"]
+    verdict = "made it worse" if is_harmful else "did not bring what was promised"
     return Finding(
         key=f"undo-{row['proposal']}".lower(),
         kind="estimated",
@@ -182,39 +203,62 @@ def _undo(row: pd.Series) -> Finding:
         about=About(objects=(str(row["proposal"]),), people=None),
         estimate=estimate_of(row, "value", unit="relative change", method="follow-up"),
         department=str(row["owner"]),
-        sentence=f"{row['name']} {row['outcome']}: {change} where {promised} was promised.",
-        action=f"undo {row['name']}{costs}",
+        sentence=f"{row['name']} {verdict}: {row['found']} where {row['promised']} was promised.",
+        action=f"undo {row['name']}" if is_harmful else f"undo {row['name']}, unless it costs nothing",
+        things=(str(row["name"]),),
+        is_urgent=is_harmful,
+        due=today + timedelta(days=UNDO_DAYS),
+        priority=1 if is_harmful else 2,
         section="undo",
     )
 
 
+def _due(row: pd.Series) -> Finding:
+    """A launch that nobody has looked at again."""
+    name, is_named = f"{row['proposal']} {row['title']}", not pd.isna(row["due_on"])
+    state = f"is {row['state']}" if is_named else "was not named"
+    return Finding(
+        key=f"follow-up-{row['proposal']}".lower(),
+        kind="described",
+        about=About(objects=(str(row["proposal"]),), people=None),
+        department=str(row["owner"]),
+        sentence=f"The follow-up of {name} {state}.",
+        action=f"see what came of {name}",
+        things=(name,),
+        due=row["due_on"] if is_named else None,
+        would_tell="the follow-up itself",
+        priority=2 if row["is_overdue"] else 3,
+        section="due",
+    )
+
+
 def _came_true(outcomes: pd.DataFrame) -> Finding:
-    n, true = len(outcomes), int(outcomes["outcome"].isin(CAME_TRUE).sum())
-    counts = outcomes["outcome"].value_counts()
-    words = ", ".join(f"{int(counts[word])} {word}" for word in OUTCOMES.values() if word in counts)
-    estimate = share(true, n)
+    n, better = len(outcomes), int(outcomes["outcome"].isin(BETTER).sum())
     return Finding(
         key="came-true",
         kind="measured",
-        estimate=estimate,
+        estimate=share(better, n),
         section="outcomes",
-        sentence=f"Of {count_of(n, 'promise')} looked at again, {true} came true at least in direction ({words}).",
-        about=About(people=None),
+        sentence=outcomes_sentence(outcomes),
+        priority=1,
+        about=About(people=None, objects=tuple(str(name) for name in outcomes["proposal"])),
     )
 
 
 def _against(every: pd.DataFrame) -> Iterator[Finding]:
-    rows = every[~every["is_with_recommendation"].astype(bool)]
+    is_against = ~every["is_with_recommendation"].astype(bool) & (every["decision"] != every["recommendation"])
+    rows = every[is_against]
     if rows.empty:
         return
     launched = rows[rows["decision"].isin(LAUNCHES)]
     seen = launched[launched["outcome"].notna()]
-    true = int(seen["outcome"].isin(CAME_TRUE).sum())
-    tail = f"; of {len(seen)} looked at again, {true} came true at least in direction" if len(seen) else ""
+    better = int(seen["outcome"].isin(BETTER).sum())
+    tail = f"; of {len(seen)} looked at again, {better} turned out better" if len(seen) else ""
     yield Finding(
         key="against-advice",
         kind="measured",
         section="against",
         sentence=f"{len(rows)} of {count_of(len(every), 'decision')} went against the recommendation{tail}.",
-        about=About(people=None),
+        priority=4,
+        about=About(people=None, objects=tuple(str(name) for name in rows["proposal"])),
     )

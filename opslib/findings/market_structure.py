@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pandas as pd
 
 from opslib import privacy
-from opslib.finding import About, Facts, Finding, answer
+from opslib.finding import About, Facts, Finding, Proposes
 from opslib.findings.matching import match_findings
-from opslib.findings.wording import estimate_of
-from opslib.formats import count_of, format_estimate, format_number
+from opslib.findings.positioning import settled
+from opslib.findings.wording import estimate_of, how_many, listed
+from opslib.formats import count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches, clear_pairs
+from opslib.proposals.drafting import LEAD_DAYS
 from opslib.stats.estimates import Estimate
-
-__all__ = ["answer", "findings", "limits"]
 
 
 def findings(
@@ -54,70 +55,123 @@ def findings(
     -------
     tuple of Finding
     """
-    found = [_complements(together)] if "order_lines" in page.tables else []
-    found += [_substitutes(rivals, groups, from_views=from_views)] if page.tables & {"order_lines", "events"} else []
+    found = [*_complements(together)] if "order_lines" in page.tables else []
+    found += _substitutes(rivals, groups, from_views=from_views) if page.tables & {"order_lines", "events"} else []
     found += _launches(launches) if len(launches) else []
-    return (*found, *match_findings(matches, before=before, after=after))
+    found += match_findings(matches, before=before, after=after)
+    return settled(found, due=page.period.end + timedelta(days=LEAD_DAYS))
 
 
-def limits(page: Facts) -> tuple[str, ...]:
-    """What the market structure page cannot say."""
-    return ("Competitors that are not watched, and what their customers pay after coupons and delivery.",)
-
-
-def _complements(pairs: pd.DataFrame) -> Finding:
-    """The products that belong together most clearly."""
-    clear = clear_pairs(pairs)
-    shown = clear[~clear["is_variant"].astype(bool)]
-    if not len(shown):
-        text = f"None of {count_of(len(pairs), 'pair')} in enough orders is bought together more often than chance."
-        if len(clear):
-            text = f"What is bought together beyond chance, {count_of(len(clear), 'pair')}, is looks or sizes of one thing."
-        return Finding(
-            key="complements", sentence=text, kind="estimated", section="complements", about=About(people=None)
+def answer(together: pd.DataFrame, rivals: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool, page: Facts) -> str:
+    """What belongs together and what competes, each by its clearest pair; '' where nothing could be counted."""
+    said = []
+    pairs = _two_things(together) if "order_lines" in page.tables and len(together) else together.head(0)
+    if len(pairs):
+        times = format_number(float(pairs.iloc[0]["ratio"]), step=1.0)
+        said.append(
+            f"{pairs.iloc[0]['item_a']} and {pairs.iloc[0]['item_b']} sell together {times} times as often as chance."
         )
+    elif len(together):
+        said.append("Nothing is clearly bought together beyond chance, looks and sizes of one thing apart.")
+    rival = _rivals(rivals, groups)
+    if len(rival):
+        how = "visitors compare them and buy one" if from_views else "the same customers buy one or the other"
+        said.append(f"{rival.iloc[0]['item_a']} and {rival.iloc[0]['item_b']} compete: {how}.")
+    return " ".join(said)
+
+
+def limits(page: Facts, launches: pd.DataFrame) -> tuple[str, ...]:
+    """What the market structure page cannot say."""
+    short = int(launches["q_value"].isna().sum()) if len(launches) else 0
+    if short:
+        return (
+            f"What {count_of(short, 'launch')} took is not known: too little was sold before or after, up to {page.period.label}.",
+        )
+    return ("Bought together is not bought because of it: only a test shows what placing products together sells.",)
+
+
+def _two_things(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Clear pairs that are not looks or sizes of one thing."""
+    clear = clear_pairs(pairs)
+    return clear[~clear["is_variant"].astype(bool)]
+
+
+def _complements(pairs: pd.DataFrame) -> Iterator[Finding]:
+    """The products that belong together most clearly."""
+    if not len(pairs):
+        return
+    shown = _two_things(pairs)
+    if not len(shown):
+        n = len(clear_pairs(pairs))
+        text = f"Of {count_of(len(pairs), 'pair')} in enough orders, {how_many(n, 'pair')} {'is' if n == 1 else 'are'} bought together beyond chance"
+        yield Finding(
+            key="complements", sentence=text + (", looks or sizes of one thing." if n else "."), kind="estimated",
+            section="complements", about=About(people=None),
+        )  # fmt: skip
+        return
     first = shown.iloc[0]
-    estimate = _times_chance(first)
-    others = ", ".join(f"{r['item_a']} with {r['item_b']}" for _, r in shown.iloc[1:3].iterrows())
-    n_variants = len(clear) - len(shown)
-    apart = f" ({format_number(n_variants)} of them looks or sizes of one thing)" if n_variants else ""
-    return Finding(
+    estimate, customers = _times_chance(first), count_of(first["n_customers"], "customer")
+    yield Finding(
         key="complements",
-        sentence=f"{first['item_a']} and {first['item_b']} are bought together {format_estimate(estimate)} as often as "
-        f"chance, by {count_of(first['n_customers'], 'customer')}; {format_number(len(clear))} of "
-        f"{count_of(len(pairs), 'pair')} in enough orders go beyond chance{apart}{f', next {others}' if others else ''}.",
+        sentence=f"{customers} bought {first['item_a']} together with {first['item_b']}, {format_estimate(estimate)} "
+        "as often as chance.",
         kind="estimated",
         estimate=estimate,
         section="complements",
-        action=f"show {first['item_b']} beside {first['item_a']} to half of the visitors, and measure the basket",
+        priority=1,
+        action=f"Show {first['item_b']} beside {first['item_a']} to half of the visitors",
+        things=(str(first["item_a"]), str(first["item_b"])),
+        would_tell="items an order of both halves after eight weeks",
         department="Buying",
-        caveat="Bought together is not bought because of it: a bundle may only give a discount to those who buy both anyway.",
+        caveat="Who buys both anyway would only get a discount from a bundle.",
         about=About(people=None),
+        proposes=Proposes(metric="items_per_order", design="experiment"),
     )
-
-
-def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool) -> Finding:
-    """The products that compete with each other."""
-    shown = pairs[pairs["n_customers"] >= privacy.MINIMUM]
-    shown = shown[shown["item_a"].isin(groups["item"]) & shown["item_b"].isin(groups["item"])]
-    if not len(shown):
-        text = "No products compete clearly: none are chosen in turn more than chance allows."
-        return Finding(
-            key="substitutes", sentence=text, kind="estimated", section="competitors", about=About(people=None)
+    names = [f"{row['item_a']} with {row['item_b']}" for _, row in shown.iloc[1:4].iterrows()]
+    if names:
+        yield Finding(
+            key="complements-next",
+            sentence=f"Next come {listed(names)}.",
+            kind="measured",
+            section="complements",
+            priority=2,
+            about=About(people=None),
         )
+
+
+def _rivals(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    """Pairs that compete, of enough people, both in a group."""
+    if not len(pairs) or not len(groups):
+        return pairs.head(0)
+    shown = pairs[pairs["n_customers"] >= privacy.MINIMUM]
+    return shown[shown["item_a"].isin(groups["item"]) & shown["item_b"].isin(groups["item"])]
+
+
+def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool) -> Iterator[Finding]:
+    """The products that compete with each other."""
+    shown = _rivals(pairs, groups)
+    if not len(shown):
+        if len(pairs):
+            text = "Nothing competes clearly: none are chosen in turn beyond what chance allows."
+            yield Finding(
+                key="substitutes", sentence=text, kind="estimated", section="competitors", about=About(people=None)
+            )
+        return
     first = shown.iloc[0]
     estimate = _times_chance(first)
-    rivals = groups[groups["group"] == groups.set_index("item")["group"][first["item_a"]]]["item"]
-    n_groups = groups["group"].nunique()
-    how = "looked at in one visit without both being bought" if from_views else "in one order"
-    return Finding(
+    rivals = sorted(groups[groups["group"] == groups.set_index("item")["group"][first["item_a"]]]["item"].astype(str))
+    how = "are looked at in one visit, and not both bought," if from_views else "stand in one order"
+    yield Finding(
         key="substitutes",
-        sentence=f"{count_of(n_groups, 'group')} of products compete{'s' if n_groups == 1 else ''}; clearest are {first['item_a']} and "
-        f"{first['item_b']}, {how} {format_estimate(estimate)} as often as chance.",
+        sentence=f"{first['item_a']} and {first['item_b']} {how} {format_estimate(estimate)} as often as chance"
+        f"{f'; {len(rivals)} products compete with each other there' if len(rivals) > 2 else ''}.",
         kind="estimated",
         estimate=estimate,
         section="competitors",
-        action=f"review together whether each is needed or can be told apart: {', '.join(sorted(rivals)[:4])}",
+        priority=2,
+        action=f"Decide which of {count_of(len(rivals), 'rival')} are needed, or tell them apart: {listed(rivals, shown=4)}",
+        things=tuple(rivals[:10]),
+        would_tell="leaving one out for eight weeks and counting what its rivals gain",
         department="Buying",
         caveat="Looking at two products in one visit shows that they are compared, not that one could go without loss."
         if from_views
@@ -132,27 +186,34 @@ def _launches(launches: pd.DataFrame) -> Iterator[Finding]:
     if not len(answered):
         return
     clear = answered[answered["is_taken"].astype(bool)]
-    counted = f"Of {count_of(len(answered), 'launch')} with enough sales around, "
+    counted = f"{count_of(len(answered), 'launch')} with enough sales around"
     if not len(clear):
-        text = counted + "none took clearly from the products that it competes with."
-        yield Finding(key="launches", sentence=text, kind="estimated", section="launches", about=About(people=None))
+        yield Finding(
+            key="launches",
+            sentence=f"Of {counted}, none took clearly from the products that it competes with.",
+            kind="estimated",
+            section="launches",
+            priority=4,
+            about=About(people=None),
+        )
         return
     first = clear.sort_values(["q_value", "item"]).iloc[0]
     method = "difference-in-differences, groups without a launch as yardstick"
-    estimate, taken = (
-        estimate_of(first, value, n=first["n_placebos"], unit=unit, method=method)
-        for value, unit in (("lost_share", "share"), ("taken_ratio", "lines"))
-    )
+    estimate = estimate_of(first, "lost_share", n=first["n_placebos"], unit="share", method=method)
+    others = listed(list(clear["item"].astype(str))[1:])
     yield Finding(
         key="launches",
-        sentence=f"{counted}{format_number(len(clear))} took from {'its' if len(clear) == 1 else 'their'} neighbours: after "
-        f"{first['item']} came, its group lost {format_estimate(estimate)} of its sales, {format_estimate(taken)} for "
-        "each line that it sold.",
+        sentence=f"After {first['item']} came, its neighbours lost {format_share(estimate.value, step=1.0)} of their sales, "
+        f"{format_number(float(first['taken_ratio']), step=0.1)} for each one of its own"
+        f"{f'; the same holds for {others}' if others else ''}.",
         kind="estimated",
         estimate=estimate,
         grade="Low",
         section="launches",
-        action=f"count {first['item']} net of what it takes from its group before more like it is bought",
+        priority=3,
+        action=f"Judge {first['item']} by its sales less those of its neighbours before more like it is listed",
+        things=(str(first["item"]),),
+        would_tell="the next eight weeks of the whole group",
         department="Buying",
         caveat="The group may have lost for another reason at the same time; launches are not random.",
         about=About(people=None),

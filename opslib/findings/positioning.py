@@ -1,40 +1,51 @@
-"""Sentences of the positioning page: where our products stand in price, quality and perception, and where is space."""
+"""Sentences of the positioning page: one verdict a category, and where products stand in price, demand and perception."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pandas as pd
 
-from opslib.finding import About, Facts, Finding, Proposes, answer
+from opslib.finding import MOST_TOLD, About, Facts, Finding, Proposes
+from opslib.findings.price_response import UNREAD
 from opslib.findings.white_space import gap_findings, unmet_findings
-from opslib.findings.wording import are, estimate_of, named
-from opslib.formats import count_of, format_money, format_share
+from opslib.findings.wording import estimate_of, how_many, largest, listed, more_than, moved
+from opslib.formats import count_of, format_estimate, format_money, format_number, format_share
 from opslib.positioning import HedonicModel, UnmetSearches
-from opslib.stats.correspondence import CorrespondenceMap
+from opslib.proposals.drafting import LEAD_DAYS
 from opslib.stats.estimates import Estimate
 
-__all__ = ["answer", "findings", "limits"]
+NAMED = 2
+"""Price moves with known money that are told; the others stand in the table."""
+MOST_ACTIONS = 3
+LEAST_PART = 0.03
+"""Money below this part of the largest on the page is a number of a table, not a finding."""
+ONE_PRODUCT, LARGE_SHARE = 0.5, 0.2
+"""A band is one product where that brings half of its revenue, and worth telling from this share of its category on."""
+HALF = "on half of its products, drawn by lot, for eight weeks"
 
 
 def findings(
-    position: pd.DataFrame,
+    verdicts: pd.DataFrame,
     model: HedonicModel,
     ladder: pd.DataFrame,
     promotions: pd.DataFrame,
     unmet: UnmetSearches,
     gaps: Mapping[str, pd.DataFrame],
-    perceived: CorrespondenceMap,
     *,
-    from_reviews: bool = True,
+    by: str = "category",
     page: Facts,
 ) -> tuple[Finding, ...]:
     """Findings of the positioning page.
 
     Parameters
     ----------
-    position : pandas.DataFrame
-        From `positioning.price_position`; may be empty, as every table here.
+    verdicts : pandas.DataFrame
+        From `positioning.price_verdicts`; may be empty, as every table here.
     model : HedonicModel
         From `positioning.hedonic_prices`; of no products where it could not be fitted.
     ladder : pandas.DataFrame
@@ -45,140 +56,347 @@ def findings(
         From `positioning.unmet_searches`; of no searches where none are recorded.
     gaps : mapping of str to pandas.DataFrame
         From `positioning.demand_gaps`, by its first column: category, attr_colour, ...
-    perceived : CorrespondenceMap
-        From `stats.correspondence.correspondence_map`; of a count of 0 where there is nothing to map.
-    from_reviews : bool
-        Whether words of reviews were mapped, or what brands are bought for.
+    by : {"category", "brand"}
+        What the rows of ``verdicts`` are.
     page : Facts
         With its currency.
 
     Returns
     -------
     tuple of Finding
+        At most `MOST_TOLD` told, and `MOST_ACTIONS` that say what to do, each about other things.
     """
-    found = [*_against_rivals(position)] if len(position) else []
-    found += _ladder_gap(ladder, page.currency) if len(ladder) else []
-    found += _promotion(promotions) if len(promotions) else []
+    found = [*_positions(verdicts, by), *_moves(verdicts, by, page)]
     found += unmet_findings(unmet, currency=page.currency)
-    found += gap_findings(gaps, currency=page.currency)
+    found += gap_findings(gaps, currency=page.currency, from_views="events" in page.tables)
+    found += _one_product(ladder, page) if len(ladder) else []
     found += _quality(model) if model.n_products else []
-    found += _perception(perceived, from_reviews=from_reviews) if perceived.n else []
-    return tuple(found)
+    found += _promotion(promotions) if len(promotions) else []
+    return settled(found, due=page.period.end + timedelta(days=LEAD_DAYS))
 
 
-def limits(page: Facts, ladder: pd.DataFrame) -> tuple[str, ...]:
-    """What the positioning page cannot say; the ladder of prices begins at its lowest band."""
-    smallest = float(ladder["lower_price"].min()) if len(ladder) else 0.0
-    seen = f" Prices below {format_money(smallest, page.currency)} are not on the ladder." if smallest else ""
-    return (
-        "What happens at prices that were never seen, and how competitors would answer: only a test of prices shows that."
-        + seen,
-        "Competitors that are not watched, and what their customers pay after coupons and delivery.",
-        "Buyers who never write: reviews come from some customers, mostly pleased or disappointed ones.",
+def settled(found: Sequence[Finding], *, due: date) -> tuple[Finding, ...]:
+    """Findings by priority: little money is not told, a thing has one action, and a page has three.
+
+    Examples
+    --------
+    >>> rugs = [Finding(key=key, sentence="", kind="measured", action=key, things=("rugs",)) for key in ("raise", "lower")]
+    >>> [finding.action for finding in settled(rugs, due=date(2026, 11, 28))]
+    ['raise', None]
+    """
+    most = max((one.worth.value for one in found if one.worth), default=0.0)
+    acted: set[str] = set()
+    n_actions, n_told, kept = 0, 0, []
+    for one in sorted(found, key=lambda finding: finding.priority):
+        is_little = one.worth is not None and one.worth.value < LEAST_PART * most
+        is_told = one.is_told and not is_little and n_told < MOST_TOLD
+        acts = one.action is not None and is_told and n_actions < MOST_ACTIONS and not acted & set(one.things)
+        if acts:
+            acted |= set(one.things)
+            kept.append(replace(one, is_told=is_told, due=one.due or due))
+        else:
+            kept.append(replace(one, is_told=is_told, action=None, proposes=None, would_tell=None))
+        n_actions, n_told = n_actions + acts, n_told + is_told
+    return tuple(kept)
+
+
+def answer(verdicts: pd.DataFrame, found: Sequence[Finding], *, by: str = "category", page: Facts) -> str:
+    """Where prices stand, and which could move; '' where neither is known."""
+    return " ".join(filter(None, [_stand(verdicts, by), _could_move(verdicts, page)])) or next(
+        (one.sentence for one in found if one.is_told), ""
     )
 
 
-def _change(row: pd.Series) -> Estimate:
-    ends = ["price_index", "price_index_lower", "price_index_upper"]
-    method = "Student's t on log price ratios, products as units"
-    return estimate_of(row[ends] - 1, "price_index", n=row["n_covered"], unit="relative change", method=method)
+def verdict_rows(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts with what to do, and why a response is not read, in words: the table beside the findings."""
+    to_do = []
+    for move, is_known in zip(verdicts["move"], verdicts["is_known"], strict=True):
+        size = _percent(abs(float(move))) + _PER_CENT
+        way = "raise" if move > 0 else "lower"
+        to_do.append(
+            "keep" if move == 0 else f"{way} by {size} on half" if is_known else f"try: {way} by {size} on half"
+        )
+    return verdicts.assign(to_do=to_do, why=[UNREAD.get(reading, "") for reading in verdicts["reading"]])
 
 
-def _against_rivals(position: pd.DataFrame) -> Iterator[Finding]:
-    known = position.dropna(subset=["price_index", "price_index_lower", "price_index_upper"])
-    for word, rows in (
-        ("dearer", known[known["price_index_lower"] > 1]),
-        ("cheaper", known[known["price_index_upper"] < 1].iloc[::-1]),
-    ):
-        if not len(rows):
-            continue
-        is_dear = word == "dearer"
+def perceived(words: pd.DataFrame, *, from_reviews: bool) -> str:
+    """What sets brands apart, in one sentence."""
+    if not len(words):
+        return f"Brands are {'talked about' if from_reviews else 'bought for'} alike: what differs is within chance, or too few are known."
+    row = words.iloc[0]
+    said = "talked about with" if from_reviews else "bought for"
+    return f"{row['brand']} is set apart furthest: {said} {row['words']} as often as all brands together."
+
+
+def limits(page: Facts, position: pd.DataFrame) -> tuple[str, ...]:
+    """What the positioning page cannot say."""
+    n_products, n_covered = (int(position[name].sum()) if len(position) else 0 for name in ("n_products", "n_covered"))
+    if not n_covered:
+        return ("Competitors' prices are not known here, so nothing is said of dear or cheap.",)
+    return (
+        f"{format_number(n_products - n_covered)} of {count_of(n_products, 'product')} lack a fresh competitor price, and what "
+        "competitors' customers pay after coupons and delivery is not seen.",
+    )
+
+
+def _stand(verdicts: pd.DataFrame, by: str) -> str:
+    """Which groups are dearer or cheaper than competitors."""
+    known = verdicts.dropna(subset=["price_change"])
+    if not len(known):
+        return ""
+    dear = known[known["price_change_lower"] > 0].sort_values("price_change", ascending=False, kind="stable")
+    cheap = known[known["price_change_upper"] < 0].sort_values("price_change", kind="stable")
+    parts = [_apart(rows, count_of(len(known), by)) for rows in (dear, cheap) if len(rows)]
+    if not parts:
+        return f"{_capital(how_many(0, by))} is clearly dearer or cheaper than at competitors."
+    return "; ".join(parts) + "."
+
+
+def _apart(rows: pd.DataFrame, known: str) -> str:
+    """How far groups on one side are from competitors, the farthest first."""
+    names, sizes = list(rows["group"].astype(str)), rows["price_change"].abs()
+    than = more_than(1 + float(rows["price_change"].iloc[0]), 1.0)
+    if len(rows) > 3:
+        which = f"All {known}" if known.startswith(f"{len(rows)} ") else f"{len(rows)} of {known}"
+        span = f"{_percent(sizes.min())} to {_percent(sizes.max())}"
+        return f"{which} cost {span}{_PER_CENT} {than} at competitors, {names[0]} furthest"
+    numbers = listed([_percent(size) for size in sizes])
+    return f"{listed(names)} {'costs' if len(names) == 1 else 'cost'} {numbers}{_PER_CENT} {than} at competitors"
+
+
+_PER_CENT = "\u00a0%"
+
+
+def _percent(share: float) -> str:
+    return format_share(share, step=1.0 if share >= 0.01 else 0.1).removesuffix(_PER_CENT)
+
+
+def _could_move(verdicts: pd.DataFrame, page: Facts) -> str:
+    """Which groups gain by another price, together; else that none does, or why none can be told."""
+    known = verdicts[verdicts["is_known"].astype(bool)]
+    if len(known):
+        parts = []
+        for up, rows in known.groupby(known["move"] > 0, sort=True):
+            money = format_money(float(f"{rows['change_amount'].sum():.2g}"), page.currency)
+            size, which = _percent(abs(float(rows["move"].iloc[0]))), "higher" if up else "lower"
+            could = "could bear" if up else "would earn more at"
+            parts.append(
+                f"{listed(list(rows['group'].astype(str)))} {could} {size}{_PER_CENT} {which} prices: {rows['counted'].iloc[0]} up about "
+                f"{money} a month{' together' if len(rows) > 1 else ''}"
+            )
+        return "; ".join(parts) + "."
+    if not len(verdicts):
+        return ""
+    why = verdicts["reading"].mode()
+    readable = verdicts[verdicts["reading"] == ""]
+    if len(readable):
+        return f"In {listed(list(readable['group'].astype(str)))} another price would change little that can be seen."
+    return f"What another price would sell cannot be read here: {UNREAD[str(why.iloc[0])]}."
+
+
+def _positions(verdicts: pd.DataFrame, by: str) -> Iterator[Finding]:
+    """The position of each clear group, for the comparison of reports; the answer says it."""
+    known = verdicts.dropna(subset=["price_change", "price_change_lower", "price_change_upper"])
+    for _, row in known.iterrows():
+        place = _place(row)
+        if place.excludes(0.0):
+            yield Finding(
+                key=f"position-{_slug(row['group'])}",
+                sentence=f"{row['group']} costs {_against(place)} at competitors.",
+                kind="estimated",
+                section="price-position",
+                estimate=place,
+                is_told=False,
+                about=About(scope=((by, str(row["group"])),), people=None),
+            )
+
+
+def _place(row: pd.Series) -> Estimate:
+    return estimate_of(
+        row, "price_change", unit="relative change", method="Student's t on log price ratios, products as units"
+    )
+
+
+def _against(place: Estimate) -> str:
+    """ "12 % more than"."""
+    return f"{_percent(abs(place.value))}{_PER_CENT} {more_than(place.value, 0.0)}"
+
+
+def _moves(verdicts: pd.DataFrame, by: str, page: Facts) -> Iterator[Finding]:
+    """Groups whose price should be tried: with known money first, then one whose response cannot be read."""
+    moving = verdicts[verdicts["move"] != 0]
+    is_known = moving["is_known"].astype(bool)
+    for _, row in moving[is_known].iterrows():
+        yield _known_move(row, by, page)
+    for _, row in moving[~is_known].head(1).iterrows():
+        yield _tried_move(row, by)
+    if len(verdicts) and not len(moving) and (verdicts["reading"] != "").all():
+        yield _on_purpose()
+    stay = verdicts[(verdicts["move"] == 0) & (verdicts["reading"] == "")]
+    if len(stay) and len(moving):
         yield Finding(
-            key=f"price-{word}",
-            sentence=f"{len(rows)} of {len(position)} groups {are(len(rows))} clearly {word} than competitors: "
-            f"{named(rows.head(3), _change)}.",
+            key="price-stays",
+            sentence=f"{listed(list(stay['group'].astype(str)), shown=5)} can stay: what another price would change there cannot "
+            "be seen.",
             kind="estimated",
-            section="price-position",
-            priority=1,
-            estimate=_change(rows.iloc[0]),
-            action=f"check whether quality or service carries it: {rows.iloc[0]['group']}" if is_dear else None,
-            department="Buying" if is_dear else None,
-            proposes=Proposes(metric="units_sold", design="elasticity") if is_dear else None,
+            section="verdicts",
+            priority=5,
             about=About(people=None),
         )
-    share = position["n_covered"].sum() / position["n_products"].sum()
-    stale = int(position["n_stale"].sum())
-    yield Finding(
-        key="coverage",
-        kind="measured",
-        section="price-position",
-        sentence=f"A fresh competitor price is known for {format_share(share)} of the products; "
-        f"{count_of(stale, 'price')} {are(stale)} stale and left out.",
-        about=About(people=None),
+
+
+def _known_move(row: pd.Series, by: str, page: Facts) -> Finding:
+    name, up = str(row["group"]), row["move"] > 0
+    worth = estimate_of(
+        row,
+        "change_amount",
+        unit=f"{page.currency}/month",
+        method="price response of the group, Poisson pseudo-likelihood",
+    )
+    units = estimate_of(row, "units_change", unit="relative change", method=worth.method)
+    size = _percent(abs(float(row["move"]))) + _PER_CENT
+    way, could = ("higher", "could bear") if up else ("lower", "would earn more at")
+    follow = (
+        f"sales would {moved(units.value, up='rise', down='fall')} by about {_percent(abs(units.value))}{_PER_CENT}"
+    )
+    now = Estimate(
+        value=row["now_amount"],
+        lower=row["now_amount"],
+        upper=row["now_amount"],
+        n=0,
+        unit=worth.unit,
+        method="a month as it is",
+    )
+    place = _place(row)
+    caveat = "Prices were not moved by lot, so what moved them may have moved sales as well."
+    if not math.isnan(place.lower) and place.excludes(0.0) and (place.value > 0) == up:
+        caveat = f"It costs {_against(place)} at competitors already, so watch whether buyers leave."
+    return Finding(
+        key=f"price-{_slug(name)}",
+        sentence=f"{name} {could} {size} {way} prices: {row['counted']} up about {format_estimate(worth)}, as {follow}.",
+        kind="estimated",
+        grade="Low",
+        estimate=now if up else units,
+        worth=worth,
+        section="verdicts",
+        priority=1,
+        action=f"{'Raise' if up else 'Lower'} the prices of {name} by {size} {HALF}",
+        things=(name,),
+        department="Buying",
+        caveat=caveat,
+        about=About(metric=str(row["counted"]) if up else "units_sold", scope=((by, name),), people=None),
+        proposes=Proposes(metric=str(row["counted"]), design="before_after")
+        if up
+        else Proposes(metric="units_sold", design="elasticity", change=float(row["move"])),
     )
 
 
-def _ladder_gap(ladder: pd.DataFrame, currency: str) -> Iterator[Finding]:
-    """The price band whose share of demand exceeds its share of offer most."""
-    rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"]).sort_values(
-        ["excess", "category", "band"], ascending=[False, True, True], kind="stable"
+def _tried_move(row: pd.Series, by: str) -> Finding:
+    name, up, place = str(row["group"]), row["move"] > 0, _place(row)
+    size = _percent(abs(float(row["move"]))) + _PER_CENT
+    return Finding(
+        key=f"price-{_slug(name)}",
+        sentence=f"{name} costs {_against(place)} at competitors; what its buyers make of that cannot be read: {UNREAD[row['reading']]}.",
+        kind="estimated",
+        section="verdicts",
+        priority=3,
+        estimate=place,
+        action=f"{'Raise' if up else 'Lower'} the prices of {name} by {size} {HALF}",
+        things=(name,),
+        would_tell="those eight weeks",
+        department="Buying",
+        about=About(metric="units_sold", scope=((by, name),), people=None),
+        proposes=Proposes(metric="units_sold", design="elasticity", change=float(row["move"])),
     )
-    row = rows.iloc[0]
-    if row["excess"] <= 0:
+
+
+def _on_purpose() -> Finding:
+    """Where nothing can be read from the past: how it could be."""
+    return Finding(
+        key="price-unread",
+        sentence="Only prices that are moved on purpose, some products drawn by lot, would show what a price does.",
+        kind="described",
+        section="verdicts",
+        priority=3,
+        action="Move the prices of half of the products of one range by 5\u00a0%, drawn by lot, for eight weeks",
+        would_tell="those eight weeks",
+        department="Buying",
+        about=About(metric="units_sold", people=None),
+        proposes=Proposes(metric="units_sold", design="elasticity", change=-0.05),
+    )
+
+
+def _slug(name: object) -> str:
+    return "-".join(re.findall(r"\w+", str(name).lower()))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _one_product(ladder: pd.DataFrame, page: Facts) -> Iterator[Finding]:
+    """The band of which one product takes the part that stands out."""
+    rows = ladder.assign(excess=ladder["demand_share"] - ladder["offer_share"])
+    is_one = rows["leading_amount"] >= ONE_PRODUCT * rows["revenue_amount"]
+    rows = rows.assign(share=rows["demand_share"] * rows["leading_amount"] / rows["revenue_amount"].where(is_one))
+    rows = rows[(rows["excess"] > 0) & (rows["share"] >= LARGE_SHARE)]
+    if not len(rows):
         return
-    low, high = (format_money(row[end], currency) for end in ("lower_price", "upper_price"))
+    row = rows.sort_values(["leading_amount", "category"], ascending=[False, True], kind="stable").iloc[0]
+    money = format_money(float(row["leading_amount"]), page.currency)
     yield Finding(
-        key="ladder-gap",
+        key="one-product",
         kind="measured",
         section="price-ladder",
-        sentence=f"In {row['category']}, the band from {low} to {high} takes "
-        f"{format_share(row['demand_share'])} of the demand with {format_share(row['offer_share'])} of the products.",
-        caveat="Demand is what was bought, without an interval: what is not offered cannot show here.",
-        about=About(people=None),
+        priority=4,
+        sentence=f"One product, {row['leading_product']}, brings {format_share(float(row['share']), step=1.0)} of the revenue of "
+        f"{row['category']}: {money} in {page.period.label}.",
+        about=About(scope=(("category", str(row["category"])),), people=None),
     )
 
 
 def _promotion(promotions: pd.DataFrame) -> Iterator[Finding]:
+    """How much is sold with a discount, and where it is deepest among groups that matter."""
     total, shared = promotions["list_amount"].sum(), (promotions["promoted_share"] * promotions["list_amount"]).sum()
-    deepest = promotions.dropna(subset=["depth_share"])
-    if not len(deepest) or total <= 0:
+    deep = promotions[promotions["promoted_share"] * promotions["list_amount"] >= LEAST_PART * shared].dropna(
+        subset=["depth_share"]
+    )
+    if not len(deep) or total <= 0:
         return
+    row, _ = largest(deep, "depth_share")
     yield Finding(
         key="promotion",
         kind="measured",
         section="discounts",
-        sentence=f"{format_share(shared / total)} of the list value is sold with a discount; deepest in "
-        f"{deepest.iloc[0]['group']}, {format_share(deepest.iloc[0]['depth_share'])} off.",
+        priority=5,
+        sentence=f"{format_share(shared / total)} of sales at list price carry a discount; in {row['group']} it is deepest, "
+        f"{format_share(row['depth_share'], step=1.0)} off.",
         about=About(people=None),
     )
 
 
 def _quality(model: HedonicModel) -> Iterator[Finding]:
-    """Who is dear or cheap for what it offers."""
-    clear = model.groups[model.groups["is_dear"] | model.groups["is_cheap"]]
-    names = named(clear, lambda row: estimate_of(row, "premium_share", unit="relative change"))
-    said = f"for what they offer, clear of the others: {names}" if names else "no brand stands out for what it offers"
+    """Who is dear or cheap for what it offers; nothing where no brand stands out."""
+    groups = model.groups
+    dear, cheap = groups[groups["is_dear"].astype(bool)], groups[groups["is_cheap"].astype(bool)].iloc[::-1]
+    parts = [
+        f"{listed(list(rows['group'].astype(str)))} {'is' if len(rows) == 1 else 'are'} {word}"
+        for word, rows in (("dear", dear), ("cheap", cheap))
+        if len(rows)
+    ]
+    if not parts:
+        return
+    row = dear.iloc[0] if len(dear) else cheap.iloc[0]
     yield Finding(
         key="quality-adjusted",
         kind="estimated",
         section="quality-adjusted",
-        sentence=f"Attributes explain {format_share(model.r_squared)} of the differences in price; {said}.",
-        caveat="Attributes that are not recorded (design, service) stay in the premium.",
+        priority=5,
+        sentence=f"For what they offer, {' and '.join(parts)}, {row['group']} by "
+        f"{_percent(abs(float(row['premium_share'])))}{_PER_CENT}.",
+        estimate=estimate_of(
+            row, "premium_share", unit="relative change", n=row["n_products"], method="price on attributes, HC3"
+        ),
+        caveat="What is not recorded (design, service) may be why.",
         about=About(people=None),
     )
-
-
-def _perception(drawn: CorrespondenceMap, *, from_reviews: bool) -> list[Finding]:
-    """What the perceptual map shows, or that it shows nothing."""
-    source = "Reviews" if from_reviews else "Purchases"
-    if drawn.n_axes_beyond_chance == 0:
-        what = "what is said" if from_reviews else "what they are bought for"
-        text = f"{source} do not tell the brands apart: {what} differs no more than chance allows."
-    else:
-        first = drawn.columns["axis_1"]
-        text = (
-            f"{source} tell brands apart along {count_of(drawn.n_axes_beyond_chance, 'axis')}; the "
-            f"first ({format_share(drawn.shares[0])} of the differences) runs from "
-            f"“{first.idxmin()}” ({drawn.rows['axis_1'].idxmin()}) to “{first.idxmax()}” ({drawn.rows['axis_1'].idxmax()})."
-        )
-    return [Finding(key="perception", sentence=text, kind="estimated", section="brands", about=About(people=None))]

@@ -1,36 +1,40 @@
-"""Sentences of the price response page: how sales answer to prices, and what another price would bring."""
+"""Sentences of the price response page: how sales answer to prices; what to do with a price is decided on the positioning page."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
 import pandas as pd
 
-from opslib.finding import About, Facts, Finding, Proposes, answer
-from opslib.findings.wording import estimate_of, more_as_clear
-from opslib.formats import count_of, format_change, format_estimate, format_money, format_number, format_share
+from opslib.finding import About, Facts, Finding
+from opslib.findings.wording import estimate_of, how_many, listed, more_than, moved
+from opslib.formats import format_estimate, format_money, format_number, format_share
 from opslib.positioning import PriceResponse, WhatIf
-from opslib.proposals.number_text import probability
+from opslib.stats.estimates import Estimate
 
-__all__ = ["answer", "findings", "limits"]
-
-NAMED = 3
-"""Groups that are named; the others are counted."""
-UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well. Other products' sales are taken to stay."
-_TESTED = Proposes(metric="units_sold", design="elasticity")
-_REFUSALS = {
-    "followed": "prices followed demand",
+NAMED = 2
+"""Groups with clear money that are told, and groups whose promotions are named."""
+OFF = 0.10
+"""Discount for which the answer to promotions is told."""
+UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well."
+UNREAD = {
+    "followed": "prices were changed because demand moved",
     "tiers": "the price depends on how much is bought",
     "variation": "prices hardly moved",
-    "clusters": "too few products moved",
+    "clusters": "too few products changed their price",
+    "unclear": "sales did not clearly answer to prices",
+    "band": "such prices were never seen",
+    "unseen": "too little was sold to tell",
 }
+"""Why a price response cannot be read, by its name in the results of `positioning`."""
 
 
 def findings(
     response: PriceResponse, moves: pd.DataFrame, moved: WhatIf, *, price_change: float, page: Facts
 ) -> tuple[Finding, ...]:
-    """Findings of the price response page.
+    """Findings of the price response page: evidence, without an action, since a category's price is decided on one page.
 
     Parameters
     ----------
@@ -48,104 +52,107 @@ def findings(
     Returns
     -------
     tuple of Finding
-        Groups that could bear another price, how promotions answer, which slopes are no effect, and one product moved.
+        Groups whose money clearly changes, how promotions answer, which groups cannot be read, and one product moved.
     """
-    found: list[Finding] = []
+    clear = moves[moves["is_clear"].astype(bool)] if len(moves) else moves
+    largest = clear.sort_values("change_amount", key=abs, ascending=False, kind="stable") if len(clear) else clear
+    found = [
+        _group(row, response, price_change, page.currency, is_told=place < NAMED)
+        for place, (_, row) in enumerate(largest.iterrows())
+    ]
     if len(response.groups):
-        clear = moves[moves["is_clear"].astype(bool)]
-        largest = clear.sort_values("change_amount", key=abs, ascending=False, kind="stable").head(NAMED)
-        more = more_as_clear(len(clear) - len(largest), how="with less money")
-        found = [
-            _group(row, response, price_change, page.currency, more if place == len(largest) else "")
-            for place, (_, row) in enumerate(largest.iterrows(), 1)
-        ]
-        found += [] if found else [_nothing_clear(response, moves, price_change)]
-        found += [*_promotions(response), *_refused(response, leads=clear.empty)]
+        found += [*_promotions(response), *_refused(response, leads=not found)]
     return (*found, *([_what_if(moved, page.currency)] if moved.product_id else []))
 
 
-def limits(page: Facts) -> tuple[str, ...]:
+def answer(response: PriceResponse, moves: pd.DataFrame, *, price_change: float) -> str:
+    """Where buyers answer to prices and where that cannot be told; '' where no group was read."""
+    known = response.groups
+    if not len(known):
+        return ""
+    clear = known[known["is_usable"].astype(bool) & (known["slope_upper"] < 0)].sort_values("slope", kind="stable")
+    unread = known[~known["is_usable"].astype(bool)]
+    if not len(clear):
+        why = str(unread["refusal"].mode().iloc[0]) if len(unread) else "unclear"
+        return f"How buyers answer to our prices cannot be read: {UNREAD[why]}."
+    first, last = clear.iloc[0], clear.iloc[-1]
+    way = "higher" if price_change > 0 else "lower"
+    said = f"At {_percent(price_change)} {way} prices {_sells(first, price_change)}"
+    said += f", {_sells(last, price_change)}" if len(clear) > 1 else ""
+    n = len(clear) - 2
+    said += f"; {how_many(n, 'group')} {'lies' if n == 1 else 'lie'} between" if n > 0 else ""
+    said += "."
+    gains = moves[moves["is_clear"].astype(bool) & (moves["change_amount"] > 0)].sort_values(
+        "change_amount", ascending=False
+    )
+    names = list(gains["group"].astype(str))
+    return said + (f" That would leave more {gains['counted'].iloc[0]} in {listed(names)}." if names else "")
+
+
+def limits(page: Facts, response: PriceResponse) -> tuple[str, ...]:
     """What the price response page cannot say."""
+    left = response.n_groups_left_out
+    small = (
+        f" {how_many(left, 'smaller group').capitalize()} {'was' if left == 1 else 'were'} not looked at."
+        if left
+        else ""
+    )
     return (
-        "What happens at prices that were never seen, and how competitors would answer: only a test of prices shows that.",
+        f"What happens at prices that were not seen from {page.period.label}, and how competitors would answer.{small}",
     )
 
 
-def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str, more: str) -> Finding:
-    slope = response.groups.set_index("group").loc[row["group"]]
+def _percent(share: float) -> str:
+    return format_share(abs(share), step=1.0 if abs(share) >= 0.01 else 0.1)
+
+
+def _units(row: pd.Series, price_change: float, name: str = "slope") -> Estimate:
+    """Relative change of units when the price changes, from the slope on logarithms."""
+    ends = [math.expm1(float(row[f"{name}{end}"]) * math.log1p(price_change)) for end in ("", "_lower", "_upper")]
     method = "price response of the group, Poisson pseudo-likelihood"
-    worth, told = (
-        estimate_of(
-            of,
-            name,
-            n=of["n_products"],
-            unit=unit,
-            method=method,
-            confidence_level=response.confidence_level,
-        )
-        for of, name, unit in ((row, "change_amount", f"{currency}/month"), (slope, "slope", "% per %"))
-    )
-    is_gain = worth.value > 0
-    change = format_change(price_change)
+    return Estimate(value=ends[0], lower=min(ends), upper=max(ends), n=0, unit="relative change", method=method)
+
+
+def _sells(row: pd.Series, price_change: float) -> str:
+    units = _units(row, price_change)
+    return f"{row['group']} sells {_percent(units.value)} {more_than(1 + units.value, 1.0).removesuffix(' than')}"
+
+
+def _group(row: pd.Series, response: PriceResponse, price_change: float, currency: str, *, is_told: bool) -> Finding:
+    slope = response.groups.set_index("group").loc[row["group"]]
+    units, method = _units(slope, price_change), "price response of the group, Poisson pseudo-likelihood"
+    money = estimate_of(row, "change_amount", n=row["n_products"], unit=f"{currency}/month", method=method)
+    size = money if money.value > 0 else money.scaled(-1, unit=money.unit)
+    way = "higher" if price_change > 0 else "lower"
     return Finding(
         key="price-response-" + "-".join(re.findall(r"\w+", str(row["group"]).lower())),
-        sentence=f"{row['group']}: list prices {change} would {'add' if is_gain else 'cost'} "
-        f"{format_estimate(worth if is_gain else worth.scaled(-1, unit=worth.unit))} of {row['counted']}, since 1 % more "
-        f"of the price goes with {_slope(told.value)} % units ({_slope(told.lower)} to {_slope(told.upper)}).{more}",
+        sentence=f"{row['group']}: at {_percent(price_change)} {way} prices sales {moved(units.value, up='rise', down='fall')} by "
+        f"{_percent(units.value)}, which {moved(money.value, up='adds', down='costs')} {format_estimate(size)} of {row['counted']}.",
         kind="estimated",
         grade="Low",
-        estimate=told,
-        worth=worth if is_gain else None,
+        estimate=units,
         section="price-response",
-        action=f"test it: {change} on half of the products of {row['group']}, drawn by lot, for eight weeks"
-        if is_gain
-        else f"leave the prices of {row['group']} as they are, or test {format_change(-price_change)} on half of its products",
-        department="Buying",
+        is_told=is_told,
         caveat=UNCONFOUNDED,
         about=About(metric="units_sold", scope=(("category", str(row["group"])),), people=None),
-        proposes=_TESTED,
-    )
-
-
-def _slope(value: float) -> str:
-    return format_number(value, step=0.1)
-
-
-def _nothing_clear(response: PriceResponse, moves: pd.DataFrame, price_change: float) -> Finding:
-    answered = int((moves["refusal"] == "").sum()) if len(moves) else 0
-    n = len(response.groups)
-    return Finding(
-        key="price-response",
-        sentence=f"No group is known well enough to say whether list prices {format_change(price_change)} would bring more or less: "
-        + (
-            f"{answered} of {count_of(n, 'group')} can be answered for, none of them clear of zero."
-            if answered
-            else f"none of {count_of(n, 'group')} can be answered for."
-        ),
-        kind="estimated",
-        section="price-response",
-        action="move prices on purpose: half of the products of one group, drawn by lot, for eight weeks",
-        department="Buying",
-        proposes=_TESTED,
-        about=About(people=None),
     )
 
 
 def _promotions(response: PriceResponse) -> Iterator[Finding]:
     known = response.groups.dropna(subset=["promotion_slope"])
-    clear = known[known["promotion_slope_upper"] < 0]
+    clear = known[known["promotion_slope_upper"] < 0].sort_values("promotion_slope", kind="stable")
     if clear.empty:
         return
-    names = ", ".join(
-        f"{r['group']} {_slope(r['promotion_slope'])} ({_slope(r['promotion_slope_lower'])} to {_slope(r['promotion_slope_upper'])})"
-        for _, r in clear.head(NAMED).iterrows()
-    )
+    first = clear.iloc[0]
+    units = _units(first, -OFF, "promotion_slope")
+    others = listed(list(clear["group"].astype(str))[1:], shown=NAMED)
     yield Finding(
         key="promotion-response",
-        sentence=f"Promotions move units in {len(clear)} of {count_of(len(known), 'group')} where they can be told from the "
-        f"week; change of units in % for a price paid 1 % higher: {names}.",
+        sentence=f"A promotion at {_percent(OFF)} off sells {format_estimate(units, signed=True)} in {first['group']}"
+        f"{f', and clearly in {others} too' if others else ''}.",
         kind="estimated",
         grade="Low",
+        estimate=units,
         section="price-response",
         caveat="It holds display and advertising as well as the price, and units that were only bought earlier.",
         about=About(people=None),
@@ -153,14 +160,13 @@ def _promotions(response: PriceResponse) -> Iterator[Finding]:
 
 
 def _refused(response: PriceResponse, *, leads: bool) -> Iterator[Finding]:
-    """Groups whose slope is no effect, by reason; where no group is clear, the first reason leads the page."""
-    for name, why in _REFUSALS.items():
+    """Groups whose response cannot be read, by reason; where no group is clear, the first reason leads the page."""
+    for name, why in UNREAD.items():
         rows = response.groups[response.groups["refusal"] == name]
         if len(rows):
-            shown = ", ".join(map(str, rows["group"].head(NAMED))) + (" and others" if len(rows) > NAMED else "")
             yield Finding(
                 key=f"price-response-{name}",
-                sentence=f"In {count_of(len(rows), 'group')} ({shown}) {why}, so no effect of a price is claimed.",
+                sentence=f"In {listed(list(rows['group'].astype(str)))} {why}, so what a price does cannot be read.",
                 kind="estimated",
                 grade="Very low" if name in ("followed", "tiers") else None,
                 section="price-response",
@@ -172,56 +178,47 @@ def _refused(response: PriceResponse, *, leads: bool) -> Iterator[Finding]:
 
 def _what_if(found: WhatIf, currency: str) -> Finding:
     """What moving one product would bring, or why it cannot be told."""
-    now, then = found.now, found.then
-    moved = f"{found.name} from {format_money(now.price, currency)} to {format_money(then.price, currency)}"
+    moved_to = (
+        f"{found.name} from {format_money(found.now.price, currency)} to {format_money(found.then.price, currency)}"
+    )
     place = _place(found)
+    scope = (("product_id", found.product_id),)
     if found.consequence is None:
         return Finding(
             key="what-if",
-            sentence=f"What {moved} would sell cannot be told ({found.reason}).{place}",
+            sentence=f"What {moved_to} would sell cannot be told ({found.reason}).{place}",
             kind="described",
             section="price-moves",
-            action="test it first",
-            department="Buying",
-            about=About(people=None),
+            priority=4,
+            about=About(scope=scope, objects=(found.product_id,), people=None),
         )
     told = found.consequence.margin or found.consequence.revenue
-    worth = told.scaled(1.0, unit=f"{currency}/month")
+    money = told.scaled(1.0, unit=f"{currency}/month")
     what = "margin" if found.consequence.margin else "revenue"
+    units = found.consequence.units
     return Finding(
         key="what-if",
-        sentence=f"{moved}: {what} {format_estimate(worth, signed=True)}, more than now with a probability of "
-        f"{probability(found.consequence.p_gain)}, at "
-        f"{format_number(found.consequence.units.value, step=0.1, signed=True)} units a month.{place}",
+        sentence=f"{moved_to}: {what} {format_estimate(money, signed=True)}, at "
+        f"{format_number(abs(units.value), step=1.0 if abs(units.value) >= 1 else 0.1)} {'fewer' if units.value < 0 else 'additional'} units sold.{place}",
         kind="estimated",
         grade="Low",
         section="price-moves",
-        estimate=worth,
-        worth=worth,
-        action=f"test it: {moved} for half of the weeks or stores, drawn by lot",
-        department="Buying",
+        priority=4,
+        estimate=money,
         caveat=UNCONFOUNDED,
-        about=About(
-            metric="units_sold", scope=(("product_id", found.product_id),), objects=(found.product_id,), people=None
-        ),
+        about=About(metric="units_sold", scope=scope, objects=(found.product_id,), people=None),
     )
 
 
 def _place(found: WhatIf) -> str:
-    """Its place then: against competitors, on the ladder, against the going rate."""
-    now, then, parts = found.now, found.then, []
+    """Its place then, against competitors or else on the ladder."""
+    now, then = found.now, found.then
     if then.price_index == then.price_index:
-        parts.append(
-            f"its index against competitors goes from {format_number(now.price_index, step=0.01)} to "
-            f"{format_number(then.price_index, step=0.01)}"
-        )
+        away = f"{_percent(then.price_index - 1)} {more_than(then.price_index, 1.0)}"
+        return f" It would then cost {away} at competitors."
     if then.cheaper_share == then.cheaper_share:
-        parts.append(
-            f"{format_share(then.cheaper_share, step=1.0)} of the others in {found.group} are cheaper (now "
-            f"{format_share(now.cheaper_share, step=1.0)})"
+        return (
+            f" Of the others in {found.group}, {format_share(then.cheaper_share, step=1.0)} would then be cheaper "
+            f"(now {format_share(now.cheaper_share, step=1.0)})."
         )
-    if then.premium:
-        parts.append(
-            f"its price is {format_estimate(then.premium, signed=True)} against the going rate of what it offers"
-        )
-    return f" Then {'; '.join(parts)}." if parts else ""
+    return ""

@@ -1,25 +1,182 @@
-"""Sentences of a proposal's page: its card, its claims, what it is worth, and what would change our mind."""
+"""Sentences of a proposal's page: its answer, its card, its claims, what it is worth, and what would change our mind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
-from opslib.finding import About, Facts, Finding, answer
-from opslib.formats import format_days, format_number
+from opslib.finding import About, Facts, Finding
+from opslib.formats import format_days, format_money, format_share, format_value
+from opslib.proposals import number_text
 from opslib.proposals.card import VerdictCard
-from opslib.proposals.desirability import Desirability
-from opslib.proposals.results import ClaimResult, ProposalResult
-from opslib.proposals.schema import Proposal
+from opslib.proposals.claim_text import change_text, needed_sentence, promise_text
+from opslib.proposals.desirability import FORBIDDING, TELLING, WORTH_A_TEST, Desirability
+from opslib.proposals.follow_up import LAUNCHES
+from opslib.proposals.results import ClaimResult, Obstacle, ProposalResult
+from opslib.proposals.schema import DESCRIPTIVE, Proposal
 from opslib.stats.estimates import Estimate
 
 __all__ = ["answer", "findings", "limits", "mind_changers", "verdict_card", "worth_sentences"]
 
-_MOST_NOTES = 4
+#: Obstacles that stand in the way of carrying a proposal out, whatever was measured.
+LASTING = (
+    *FORBIDDING,
+    "capacity unknown",
+    "metric swapped after freezing",
+    "changed after freezing",
+    "to be filled in",
+)
+_RECOMMENDED = {
+    "launch": "Launch", "launch with hold-out": "Launch with a hold-out", "test first": "Test first",
+    "gather data": "Gather data", "reject": "Reject",
+}  # fmt: skip
+#: How far belief may be from what was measured before it is told.
+_APART = 0.1
+DAYS_A_MONTH = 365 / 12
 
 
-def findings(result: ProposalResult, *, page: Facts | None = None) -> tuple[Finding, ...]:
-    """One finding a claim, for the page and for the ledger."""
-    return tuple(
+def answer(
+    proposal: Proposal,
+    result: ProposalResult,
+    worth: Desirability,
+    *,
+    currency: str,
+    decision: str | None = None,
+) -> str:
+    """Recommendation, what must happen before it, and why, in one sentence; what was decided in a second one.
+
+    Parameters
+    ----------
+    proposal, result, worth
+        The file, its judgement, and its money.
+    currency : str
+        ISO code.
+    decision : str or None
+        What the ledger says was decided.
+
+    Returns
+    -------
+    str
+    """
+    head = _RECOMMENDED[worth.recommendation]
+    if worth.recommendation.startswith("launch"):
+        once = [_once(item, text) for item, text in zip(_forbidding(result), worth.once, strict=False)]
+        head += f" once {' and '.join(dict.fromkeys(once))}" if once else ""
+    money = _money_clause(proposal, worth, currency=currency)
+    shown = _shown(result, currency=currency)
+    is_good = (
+        result.state in ("confirmed", "supported", "partly") and not result.qualifier and not _is_described(result)
+    )
+    joint = "" if not money else ", and " if is_good == (worth.net is not None and worth.net.value > 0) else ", but "
+    text = f"{head}: {shown}{joint}{money}."
+    return f"{text} Decided: {decision}." if decision else text
+
+
+def _once(obstacle: Obstacle, text: str) -> str:
+    """What must be out of the way: a condition in its own words."""
+    condition = obstacle.sentence.partition(" agrees if: ")[2].rstrip(".")
+    return f"{obstacle.place} has {condition}" if obstacle.name == "condition" and condition else text
+
+
+def _forbidding(result: ProposalResult) -> list[Obstacle]:
+    return [item for item in result.obstacles if item.name in FORBIDDING]
+
+
+def _is_described(result: ProposalResult) -> bool:
+    return _deciding(result).design in DESCRIPTIVE
+
+
+def _deciding(result: ProposalResult) -> ClaimResult:
+    """The claim that decided the verdict."""
+    return next((claim for claim in result.claims if claim.state == result.state), result.claims[0])
+
+
+def _shown(result: ProposalResult, *, currency: str) -> str:
+    """What the evidence says, as the middle of a sentence."""
+    claim = _deciding(result)
+    change, promised = change_text(claim, currency=currency), promise_text(claim, currency=currency)
+    title = (claim.title or claim.metric).lower()
+    broken = [guard.metric.replace("_", " ") for guard in result.guardrails if guard.state == "broken"]
+    if broken and result.qualifier.startswith("guardrail"):
+        return f"{broken[0]} got worse by too much"
+    if claim.measured.failed:
+        return f"{_invalid(claim)}"
+    if claim.qualifier == "not due":
+        return f"the result is not there yet: {claim.measured.pending or 'nothing was measured'}"
+    if claim.qualifier == "exploratory":
+        return f"{title} {change} was seen, but the claim was written down after the first of its days"
+    if claim.qualifier:
+        return f"{title} differs ({change}), which does not prove that the change makes it"
+    if claim.design in DESCRIPTIVE:
+        return {
+            "supported": f"the need is there ({title} {change}), what the change does about it is not measured",
+            "refuted": f"the need is smaller than claimed ({title} {change}, {promised} was claimed)",
+        }.get(claim.state, f"whether the need is there cannot be told ({title} {change}, {promised} was claimed)")
+    works = "lower prices sell more" if claim.design == "elasticity" else "it works"
+    return {
+        "harmful": f"it does harm ({change})",
+        "confirmed": f"{works} ({change})",
+        "supported": f"{works.replace('works', 'helps')} ({change}, {promised} promised)",
+        "partly": f"{works.replace('works', 'helps')} by less than promised ({change}, {promised} promised)",
+        "refuted": f"it does not bring what was promised ({change}, {promised} promised)",
+    }.get(claim.state, f"whether it works cannot be told ({change}, {promised} promised)")
+
+
+def _invalid(claim: ClaimResult) -> str:
+    gate = claim.measured.failed[0]
+    if gate.name == "sample ratio":
+        return f"the test is not to be used, {gate.sentence.partition(';')[0].replace('the two groups', 'its groups')}"
+    return f"it cannot be judged, {gate.sentence.partition(';')[0].partition('. ')[0]}"
+
+
+def _money_clause(proposal: Proposal, worth: Desirability, *, currency: str) -> str:
+    """What it brings or costs; '' where it was not turned into money."""
+    if worth.net is None:
+        return ""
+    when, gain = _span(proposal), worth.net.value + worth.cost_amount
+    if worth.net.value > 0:
+        share = worth.margin_share
+        tail = f" ({format_share(share, step=1.0)} of the margin)" if share is not None and share > TELLING else ""
+        return f"it is expected to bring {_about(worth.net.value, currency)} {when}{tail}"
+    if gain > 0 and worth.cost_amount > 0:
+        cost = _about(worth.cost_amount, currency)
+        return f"it costs {cost} {when} and brings {_about(gain, currency)}"
+    return f"it would lose {_about(-worth.net.value, currency)} {when}"
+
+
+def _about(amount: float, currency: str) -> str:
+    return f"about {format_money(float(f'{amount:.2g}'), currency, step=1.0 if abs(amount) < 1_000 else None)}"
+
+
+def _span(proposal: Proposal) -> str:
+    return "a year" if proposal.horizon_days == 365 else f"over {format_days(proposal.horizon_days)}"
+
+
+def findings(
+    proposal: Proposal,
+    result: ProposalResult,
+    worth: Desirability,
+    *,
+    page: Facts,
+    decision: Mapping[str, Any] | None = None,
+) -> tuple[Finding, ...]:
+    """One finding a claim, for the page and for the ledger, and what is to be done, by whom and when.
+
+    Parameters
+    ----------
+    proposal, result, worth
+        The file, its judgement, and its money.
+    page : Facts
+    decision : mapping or None
+        Last decision of the ledger; nothing is left to decide where it launched or rejected.
+
+    Returns
+    -------
+    tuple of Finding
+    """
+    claims = [
         Finding(
             key=f"{result.proposal_id}-{claim.claim_id}".lower(),
             sentence=claim.page_sentence,
@@ -28,16 +185,88 @@ def findings(result: ProposalResult, *, page: Facts | None = None) -> tuple[Find
             grade=claim.grade,
             section="claims",
             department=result.owner,
-            caveat=claim.measured.doubt or None,
             about=About(metric=claim.metric, objects=(result.proposal_id,), people=None),
         )
         for claim in result.claims
-    )
+    ]
+    is_open = decision is None or decision["decision"] in ("test first", "gather data")
+    done = not is_open and decision is not None
+    if done and decision is not None and decision["decision"] not in LAUNCHES:
+        return tuple(claims)
+    lead = {"priority": 1, **(_look_again(proposal, page) if done else _to_decide(proposal, worth, page))}
+    claims[0] = replace(claims[0], **lead)
+    return (*claims, *([] if done else _answers_missing(result, proposal, page)))
 
 
-def limits(page: Facts, result: ProposalResult) -> tuple[str, ...]:
-    """What the proposal's page cannot say: the doubt of each claim."""
-    return tuple(f"{claim.claim_id}: {claim.measured.doubt}" for claim in result.claims if claim.measured.doubt)
+def _to_decide(proposal: Proposal, worth: Desirability, page: Facts) -> dict[str, Any]:
+    """The recommended action, its money a month and its day: the start, or the deadline where that is over."""
+    days = [day for day in (proposal.start, proposal.deadline) if day is not None and day > page.period.end]
+    money = worth.net if worth.net is not None and worth.net.value > 0 and worth.recommendation != "reject" else None
+    return {
+        "action": _action(proposal, worth),
+        "things": (proposal.title,),
+        "is_urgent": worth.recommendation == "reject" and worth.net is not None and worth.net.upper < 0,
+        "due": days[0] if days else None,
+        "worth": None
+        if money is None
+        else money.scaled(DAYS_A_MONTH / proposal.horizon_days, unit=f"{page.currency}/month"),
+        "would_tell": None
+        if money is not None or worth.recommendation in ("reject", "gather data")
+        else "a randomised test",
+    }
+
+
+def _action(proposal: Proposal, worth: Desirability) -> str:
+    name = f"{proposal.id} {proposal.title}"
+    return {
+        "launch": f"decide to launch {name}", "launch with hold-out": f"decide to launch {name}, with a part held out",
+        "test first": f"test {name} before anything is launched", "gather data": f"gather the data that {name} lacks",
+        "reject": f"drop {name}",
+    }[worth.recommendation]  # fmt: skip
+
+
+def _look_again(proposal: Proposal, page: Facts) -> dict[str, Any]:
+    """After a launch: the follow-up, where one was named and is not over."""
+    plan = next((claim.follow_up for claim in proposal.claims if claim.follow_up is not None), None)
+    if plan is None or plan.window.end <= page.period.end:
+        return {}
+    return {
+        "action": f"see whether {proposal.id} {proposal.title} lasts",
+        "due": plan.window.end,
+        "things": (proposal.title,),
+    }
+
+
+def _answers_missing(result: ProposalResult, proposal: Proposal, page: Facts) -> Iterator[Finding]:
+    """Departments that have not answered, object, or ask for something."""
+    for item in result.obstacles:
+        if item.name not in ("no answer", "objection", "condition"):
+            continue
+        due = proposal.start if proposal.start > page.period.end else None
+        does = {
+            "no answer": "answer",
+            "objection": "settle the objection to",
+            "condition": "say whether it can have this for",
+        }
+        yield Finding(
+            key=f"{result.proposal_id}-{item.name}-{item.place}".lower().replace(" ", "-"),
+            sentence=f"{item.sentence.partition(';')[0].rstrip('.')}.",
+            kind="described",
+            section="obstacles",
+            department=item.place if item.name == "no answer" else result.owner,
+            action=f"{does[item.name]} {proposal.id} {proposal.title}",
+            due=due,
+            things=(proposal.title,),
+            priority=4,
+            about=About(objects=(result.proposal_id,), people=None),
+        )
+
+
+def limits(proposal: Proposal) -> tuple[str, ...]:
+    """What the proposal's page cannot say, beside the doubt on its card: whether the effect lasts."""
+    plan = next((claim.follow_up for claim in proposal.claims if claim.follow_up is not None), None)
+    seen = "a follow-up was not named" if plan is None else f"the follow-up looks at {plan.window.period.label}"
+    return (f"Whether it lasts is not seen here: {seen}.",)
 
 
 def what_is_proposed(proposal: Proposal) -> tuple[str, ...]:
@@ -49,9 +278,27 @@ def what_is_proposed(proposal: Proposal) -> tuple[str, ...]:
     )
 
 
+def lasting_obstacles(result: ProposalResult) -> tuple[Obstacle, ...]:
+    """What stands in the way as things are: with a result, doubts about whether one could be measured no longer do."""
+    if not is_measured(result):
+        return result.obstacles
+    return tuple(item for item in result.obstacles if item.name in LASTING)
+
+
+def earlier_obstacles(result: ProposalResult) -> tuple[Obstacle, ...]:
+    """Doubts about measuring from before the result; none where there is none yet."""
+    kept = lasting_obstacles(result)
+    return tuple(item for item in result.obstacles if item not in kept)
+
+
+def is_measured(result: ProposalResult) -> bool:
+    """Whether a claim has a number."""
+    return any(claim.measured.effect is not None for claim in result.claims)
+
+
 def obstacles_sentence(result: ProposalResult) -> str:
     """That nothing stands in the way, where it is so; '' else."""
-    return "" if result.obstacles else "Nothing stands in the way."
+    return "" if lasting_obstacles(result) else "Nothing stands in the way."
 
 
 def grade_reasons(claim: ClaimResult) -> str:
@@ -85,66 +332,99 @@ def verdict_card(
     VerdictCard
     """
     last = max(claim.window.end for claim in proposal.claims)
-    notes = [f"{f.name}: {f.sentence}" for f in result.obstacles]
-    rest = len(notes) - _MOST_NOTES
-    shown = notes[:_MOST_NOTES] + ([f"{rest} more, listed below"] if rest > 0 else [])
+    notes = tuple(f"{item.name}: {item.sentence.partition(';')[0]}" for item in lasting_obstacles(result))
     return VerdictCard(
         id=proposal.id, title=proposal.title, owner=proposal.owner, verdict=result.label, grade=result.grade,
-        doubt=_doubt(result), recommendation=recommendation, money=money, notes=tuple(shown),
-        waiting_days=(as_of - last).days if last <= as_of and decision is None else None, decision=decision,
-        ledger_head=ledger_head,
+        doubt=doubt_of(result) or "none beyond the interval itself", recommendation=recommendation, money=money, notes=notes,
+        waiting_days=(as_of - last).days if last <= as_of and decision is None and not proposal.replay else None,
+        decision=decision, ledger_head=ledger_head,
     )  # fmt: skip
 
 
-def worth_sentences(worth: Desirability, *, stated_sd: float | None) -> tuple[str, ...]:
-    """What a proposal is worth in words: measured against believed, money, downside, and what testing more would bring.
+def worth_sentences(
+    proposal: Proposal, worth: Desirability, *, stated_sd: float | None, currency: str = "money"
+) -> tuple[str, ...]:
+    """What a proposal is worth in words: belief where it is not what was measured, money, chance of a loss, a further test.
 
     Parameters
     ----------
+    proposal : Proposal
     worth : Desirability
     stated_sd : float or None
         Standard deviation of the base rate that ``shop.yml`` states for such changes, where it states one.
+    currency : str
+        ISO code.
 
     Returns
     -------
     tuple of str
     """
-    found = [*worth.sentences]
-    if stated_sd is not None and worth.raw is not None:
-        found.insert(
-            1,
-            f"The base rate is the shop's own, stated in its shop.yml: such changes move their figure by up to about "
-            f"{100 * stated_sd:.0f} % in two of three cases.",
-        )
-    if worth.net is None or worth.downside_amount is None:
+    found = list(_belief(worth, stated_sd=stated_sd))
+    if worth.net is None:
         return (
             *found,
-            "There is no money on this page: the claim's metric has no money path, or no costs or reach are known.",
+            f"{worth.why[:1].upper()}{worth.why[1:]}",
+            "The page names an amount only where one can be worked out.",
         )
+    ends = " to ".join(format_value(end, currency, step=_step(worth.net)) for end in (worth.net.lower, worth.net.upper))
+    verb = "brings" if worth.net.value > 0 else "loses"
+    share = worth.margin_share
+    size = f", {format_share(share, step=1.0)} of the shop's margin" if share is not None and share > TELLING else ""
+    found += [worth.reach_sentence] if worth.reach_sentence else []
     found.append(
-        f"The downside, size and chance of a loss together, is {format_number(-worth.downside_amount, step=1)} "
-        f"{worth.net.unit}."
+        f"{_span(proposal).capitalize().replace('A year', 'Over a year')} it {verb} {_about(abs(worth.net.value), currency)} "
+        f"after {_about(worth.cost_amount, currency)} of cost{size}; nine times in ten the net is {ends}."
     )
+    if worth.p_net_positive is not None:
+        found.append(f"Chance of losing money: {number_text.probability(1 - worth.p_net_positive)}.")
     best = max(worth.tests, key=lambda test: test.net_amount, default=None)
     if best is None:
-        return (*found, "What testing more is worth cannot be told for this design.")
-    if best.net_amount <= 0:
-        return (*found, "No further test is worth the delay.")
-    value = format_number(best.net_amount, step=1)
-    return (
-        *found,
-        f"Testing {format_days(best.days)} more before deciding is worth {value} {worth.net.unit}, delay taken off.",
-    )
+        return tuple(found)
+    if best.net_amount <= max(WORTH_A_TEST * worth.cost_amount, 1.0):
+        return (*found, "A further test is not worth the delay.")
+    value = _about(best.net_amount, currency)
+    return (*found, f"Testing {format_days(best.days)} more before deciding is worth {value}, delay taken off.")
 
 
-def _doubt(result: ProposalResult) -> str:
+def _step(net: Estimate) -> float:
+    """Worth of the last digit of an amount: two digits of the wider end."""
+    size = max(abs(net.lower), abs(net.upper), 1.0)
+    return float(10 ** max(len(f"{size:.0f}") - 2, 0))
+
+
+def _belief(worth: Desirability, *, stated_sd: float | None) -> Iterator[str]:
+    """Why we reckon with another size than was measured, where we do."""
+    if worth.raw is None or worth.shrunk is None:
+        return
+    raw, believed = worth.raw.value, worth.shrunk.value
+    if abs(raw - believed) <= _APART * abs(raw):
+        return
+    measured, reckoned = (format_share(value, signed=True, step=1.0) for value in (raw, believed))
+    if measured == reckoned:
+        return
+    usual = ""
+    if stated_sd is not None:
+        usual = f" Two of three such changes move their figure by less than {100 * stated_sd:.0f} %."
+    yield f"We reckon with {reckoned}, not the {measured} measured: large results usually shrink when they are seen again.{usual}"
+    if "look for a mistake" in worth.sentences[0]:
+        yield "So large an effect is outside what such changes have shown: look for a mistake before believing it."
+
+
+def doubt_of(result: ProposalResult) -> str:
     """The doubt of the claim that decided the verdict; a lowered grade's first reason if it names none."""
-    for claim in (*[c for c in result.claims if c.state == result.state], *result.claims):
+    for claim in (_deciding(result), *result.claims):
         if claim.measured.doubt:
-            return claim.measured.doubt
-        if claim.grade_reasons:
-            return claim.grade_reasons[0]
-    return "none beyond the interval itself"
+            return _season(claim)
+        if claim.grade_reasons and not claim.measured.failed:
+            return f"{claim.grade_reasons[0][0].upper()}{claim.grade_reasons[0][1:]}."
+    return ""
+
+
+def _season(claim: ClaimResult) -> str:
+    """A claim's doubt, with the season where the launch falls into another."""
+    if "measured in another season than the launch" in claim.grade_reasons:
+        return claim.measured.doubt.replace("other months may differ", "the launch falls into another season")
+    return claim.measured.doubt
 
 
 def mind_changers(result: ProposalResult) -> tuple[str, ...]:
@@ -158,23 +438,37 @@ def mind_changers(result: ProposalResult) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    return tuple(f"{claim.claim_id}: {_changer(claim)}" for claim in result.claims)
+    several = len(result.claims) > 1
+    return tuple(
+        f"{claim.sentence.rstrip('.')}: {_changer(claim)}" if several else _changer(claim) for claim in result.claims
+    )
+
+
+_QUALIFIED = {
+    "comparison": "A randomised test, or at least a comparison with groups that did not choose for themselves.",
+    "before_after": "A test in which a part goes on without the change.",
+    "outside": "A measurement in this shop.",
+    "elasticity": "Prices that are moved by lot.",
+}
 
 
 def _changer(claim: ClaimResult) -> str:
     if claim.state == "invalid":
-        return "the test must be repeated once the failed gate is mended; nothing in these data can repair it."
+        return "Nothing in these data: it must be measured again once what failed is mended."
+    if claim.qualifier == "not due":
+        return "The result itself."
     if claim.qualifier.startswith("association"):
-        return "a randomised test, or at least a comparison with groups that did not choose for themselves."
+        return _QUALIFIED[claim.design]
     if claim.qualifier.startswith("exploratory"):
-        return "the same claim, frozen before the next window begins, and seen again."
-    if claim.state == "inconclusive" and claim.n_needed:
-        days = f", about {format_days(round(claim.days_needed))} at this traffic" if claim.days_needed else ""
-        return f"about {format_number(claim.n_needed)} more units{days}."
-    if claim.state == "supported":
-        return "more units, which would show whether the effect also reaches what was promised."
+        return "The same claim, written down before the next window begins, and seen again."
+    if claim.state == "inconclusive":
+        return needed_sentence(claim)
+    if claim.design in DESCRIPTIVE:
+        return f"A later count {'below' if claim.state == 'supported' else 'above'} the claimed {promise_text(claim)}."
     if claim.state in ("harmful", "refuted"):
-        return "another change: the same one, tested again, would have to overturn this interval."
+        return "Nothing small: new data would have to contradict this clearly."
     if claim.state == "partly":
-        return "a smaller promise: the effect is there and stays below what was promised."
-    return "a follow-up on new data that falls short of the promise."
+        return "A smaller promise: the effect is there and stays below what was promised."
+    if claim.state == "supported":
+        return "Longer measuring would show whether it also reaches what was promised."
+    return "A follow-up that falls short of the promise."

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 
-from opslib.finding import About, Facts, Finding, Proposes, answer
+from opslib.finding import About, Facts, Finding, Proposes
 from opslib.findings.clusters import cluster_findings, drift_findings
-from opslib.findings.wording import estimate_of
-from opslib.formats import count_of, format_days, format_estimate, format_money, format_share
+from opslib.findings.wording import are, estimate_of
+from opslib.formats import count_of, format_days, format_money, format_share
+from opslib.periods import Period
 from opslib.segmentation import Drift, RfmCutPoints, SegmentClusters, SegmentModel
 from opslib.suppression import suppressed
 
-__all__ = ["answer", "findings", "limits"]
-
-#: Segments that call for an action on this page, most urgent first.
-_ACTED_ON = ("at risk", "new", "champions")
+DAYS_A_MONTH = 365.25 / 12
+#: Days after the end of the page's period by which an action is done.
+_LATER = 45
+_TEST = "the test itself: six weeks, the other half left alone"
+#: What a segment's customers do; what is done about it. First in the order of the page.
+_SAID = {
+    "at risk": ("used to order often and {have} been silent for {days} on average; {they} brought {amount} a month",
+                "Write to a random half of the customers at risk, personally, and ask why"),
+    "new": ("ordered for the first time lately, and once; {they} brought {amount} a month",
+            "Send a welcome that leads to the second order to a random half of the new customers"),
+    "champions": ("{order} often and lately; {they} brought {amount} a month, {share} of the revenue",
+                  "Give champions early access, and leave them out of discounts, on a random half"),
+}  # fmt: skip
+_PRIORITY = {"at risk": 1, "new": 3, "champions": 2}
+_LEFT = {"checkout": "leave a checkout that was begun", "cart": "leave a filled cart"}
 
 
 def findings(
-    coverage: pd.DataFrame,
     sizes: pd.DataFrame,
-    intents: pd.DataFrame,
+    left: pd.DataFrame,
+    kinds: pd.DataFrame,
     clusters: SegmentClusters,
     drift: Drift,
     *,
@@ -34,12 +46,12 @@ def findings(
 
     Parameters
     ----------
-    coverage : pandas.DataFrame
-        From `segmentation.rfm_coverage`.
     sizes : pandas.DataFrame
         From `segmentation.segment_sizes`.
-    intents : pandas.DataFrame
-        From `segmentation.intent_sizes`; empty where no visit was seen.
+    left : pandas.DataFrame
+        From `segmentation.left_behind`; empty where no visit was seen.
+    kinds : pandas.DataFrame
+        From `segmentation.kind_sizes`; empty where no kind is told.
     clusters : SegmentClusters
         From `segmentation.segment_clusters`.
     drift : Drift
@@ -52,27 +64,38 @@ def findings(
     Returns
     -------
     tuple of Finding
-        Each segment that calls for an action, what is left out, what visits leave behind, groups by habit; none about a
+        Each segment that calls for an action, businesses and consumers, what visits leave behind, groups by habit; none about a
         group that the page withholds.
     """
-    sizes, intents, clusters, drift = suppressed(sizes), suppressed(intents), suppressed(clusters), suppressed(drift)
-    filled = {str(row["segment"]): row for _, row in sizes[sizes["n_customers"] > 0].iterrows()}
-    found = [_segment(name, filled[name], page.currency) for name in _ACTED_ON if name in filled]
-    unknown = coverage[(coverage["part"] == "without a customer") & (coverage["revenue_amount"] > 0)]
-    found += [_left_out(row, page.currency) for _, row in unknown.iterrows()]
-    found += _left_behind(intents, horizon_days)
-    return (*found, *cluster_findings(clusters), *drift_findings(drift))
+    sizes, left, kinds = suppressed(sizes), suppressed(left), suppressed(kinds)
+    filled = _filled(sizes)
+    found = [_segment(name, filled[name], page) for name in _SAID if name in filled]
+    found += [*_kinds(kinds, page), *_left_behind(left, horizon_days, page)]
+    return (*found, *cluster_findings(suppressed(clusters)), *drift_findings(suppressed(drift)))
 
 
-def cut_points(cuts: RfmCutPoints, *, page: Facts) -> str:
-    """Where the scores begin, in words; '' where nobody was scored."""
-    if not len(cuts.n_orders):
-        return ""
-    return (
-        f"Scores 2, 3, ... begin at {', '.join(f'{n:.0f}' for n in cuts.n_orders)} orders; "
-        f"silence of at most {', '.join(f'{n:.0f}' for n in cuts.recency_days)} days; "
-        f"revenue of {', '.join(f'{n:,.0f}' for n in cuts.revenue_amount)} {page.currency}."
-    )
+def answer(sizes: pd.DataFrame) -> str:
+    """Whom the shop lives on, and who is about to be lost; '' where nobody is counted or shown."""
+    filled = _filled(suppressed(sizes))
+    told = []
+    if (best := filled.get("champions")) is not None:
+        told.append(
+            f"{count_of(best['n_customers'], 'champion')} ({_share(best['customer_share'])} of the customers) "
+            f"brought {_share(best['revenue_share'])} of the revenue."
+        )
+    if (quiet := filled.get("at risk")) is not None:
+        n = quiet["n_customers"]
+        told.append(f"{count_of(n, 'good customer')} {are(n)} at risk: silent for {_days(quiet)} on average.")
+    return " ".join(told)
+
+
+def cut_points(cuts: RfmCutPoints) -> pd.DataFrame:
+    """Where each score begins, one row a score; no row where nobody was scored."""
+    scores = range(2, 2 + len(cuts.n_orders))
+    return pd.DataFrame({
+        "score": [str(score) for score in scores], "recency_days": cuts.recency_days, "n_orders": cuts.n_orders,
+        "revenue_amount": cuts.revenue_amount,
+    })  # fmt: skip
 
 
 def kept_categories(kept: SegmentModel | None) -> tuple[str, ...] | None:
@@ -85,75 +108,108 @@ def drift_title(kept: SegmentModel | None, *, as_of: date) -> str:
     return f"Groups at {kept.as_of} and at {as_of}" if kept else "Groups then and now"
 
 
-def limits(page: Facts) -> tuple[str, ...]:
-    """What the segmentation page cannot say."""
-    return (
-        "Whether a treatment works: segments describe what customers did, they do not show what an offer would change. "
-        "Treat half of a segment at random and compare.",
-        f"Anything before the window of {format_days(page.period.n_days)}: an old customer who came back looks like a new one.",
-        "Who a customer is: two accounts of one person count as two customers.",
-        "What visits that were never measured were for, or people who use two devices: they count as two visitors.",
-    )
+def season_note(now: Period, then: Period) -> str:
+    """What to mind where two periods are not the same days of two years."""
+    return "" if then == now.year_before() else " Half against half of the window: the season is included."
 
 
-_SAID = {
-    "at risk": "used to order often and have not for {days} on average",
-    "new": "have ordered once so far, and lately",
-    "champions": "order lately and more often than most",
-}
+def limits(coverage: pd.DataFrame) -> tuple[str, ...]:
+    """What the segmentation page cannot say, from `segmentation.rfm_coverage`."""
+    guests = coverage[(coverage["part"] == "without a customer") & (coverage["revenue_amount"] > 0)]
+    for share in guests["revenue_share"]:
+        return (
+            f"How guests behave: {_share(share)} of the revenue are guest orders, which stand in none of the segments.",
+        )
+    return ("Who a customer is: two accounts of one person count as two customers.",)
 
 
-def _segment(name: str, row: pd.Series, currency: str) -> Finding:
-    said = _SAID[name].format(days=format_days(round(row["mean_recency_days"])))
-    amount = format_money(row["revenue_amount"], currency)
+def _filled(sizes: pd.DataFrame) -> dict[str, pd.Series]:
+    return {str(row["segment"]): row for _, row in sizes[sizes["n_customers"] > 0].iterrows()}
+
+
+def _share(value: float) -> str:
+    return format_share(float(value), step=1.0 if value >= 0.0995 else 0.1)
+
+
+def _days(row: pd.Series) -> str:
+    return format_days(round(row["mean_recency_days"]))
+
+
+def _segment(name: str, row: pd.Series, page: Facts) -> Finding:
+    said, action = _SAID[name]
+    n = int(row["n_customers"])
+    one = n == 1
+    words = said.format(
+        days=_days(row), share=_share(row["revenue_share"]), have="has" if one else "have", order="orders" if one else "order",
+        they="it" if one else "they", amount=format_money(row["revenue_amount"] / page.period.n_days * DAYS_A_MONTH, page.currency),
+    )  # fmt: skip
     return Finding(
         key=f"segment-{name.replace(' ', '-')}",
-        sentence=f"{count_of(row['n_customers'], 'customer')} ({format_share(row['customer_share'])}) {said}; "
-        f"they brought {amount}, {format_share(row['revenue_share'])} of the revenue.",
+        sentence=f"{count_of(n, 'customer')} ({_share(row['customer_share'])}) {words}.",
         kind="measured",
         section="segments",
-        action=f"{name}: {row['action']}",
+        action=action,
+        things=(name,),
+        due=page.period.end + timedelta(days=_LATER),
+        would_tell=_TEST,
         department=str(row["department"]),
-        about=About(scope=(("segment", name),), people=int(row["n_customers"])),
-        priority=1 if name == "at risk" else 3,
+        about=About(scope=(("segment", name),), people=n),
+        priority=_PRIORITY[name],
+        is_told=name != "champions",  # the answer says it
         proposes=Proposes(metric="purchase_rate", design="experiment"),
     )
 
 
-def _left_out(row: pd.Series, currency: str) -> Finding:
-    amount = format_money(row["revenue_amount"], currency)
-    return Finding(
-        key="without-customer",
-        sentence=f"{format_share(row['revenue_share'])} of the revenue ({amount}) has no customer and is in no segment.",
+def _kinds(kinds: pd.DataFrame, page: Facts) -> Iterator[Finding]:
+    """The kind of customer that brings the larger amount each, beside the next."""
+    known = kinds[(kinds["n_customers"] > 0) & (kinds["kind"] != "not told")] if len(kinds) else kinds
+    if len(known) < 2:
+        return
+    known = known.assign(each=known["revenue_amount"] / known["n_customers"])
+    first, second = (row for _, row in known.sort_values("each", ascending=False, kind="stable").head(2).iterrows())
+    amounts = [format_money(row["each"] / page.period.n_days * DAYS_A_MONTH, page.currency) for row in (first, second)]
+    people = {str(row["kind"]): int(row["n_customers"]) for row in (first, second)}
+    yield Finding(
+        key="kinds",
+        sentence=f"{count_of(first['n_customers'], str(first['kind']) + ' customer')} ({_share(first['customer_share'])}) brought "
+        f"{_share(first['revenue_share'])} of the revenue: {amounts[0]} each a month, a {second['kind']} {amounts[1]}.",
         kind="measured",
-        section="coverage",
-        caveat="Guests may behave differently from customers who are known.",
-        about=About(people=None),
+        section="kinds",
+        priority=2,
+        about=About(people=people),
     )
 
 
-def _left_behind(intents: pd.DataFrame, horizon_days: int) -> Iterator[Finding]:
-    """What is left in most visits, the cart or the checkout, and how often an order follows; none without such visits."""
-    if intents.empty:
+def _left_behind(left: pd.DataFrame, horizon_days: int, page: Facts) -> Iterator[Finding]:
+    """Whether those who leave a checkout or a cart order later more often than others: only they get a reminder."""
+    known = left.dropna(subset=["later_share", "others_share", "gap_share_lower"]) if len(left) else left
+    if known.empty:
         return
-    left = intents[intents["intent"].isin(["checkout", "cart"])].dropna(subset=["later_share"])
-    if left.empty:
-        return
-    worst = left.sort_values(["n_visits", "intent"], ascending=[False, True]).iloc[0]
-    part, later = (
-        estimate_of(worst, name, n=worst["n_visitors"], unit="share", method="ratio of sums over visitors")
-        for name in ("visit_share", "later_share")
-    )
+    helps = known[known["gap_share_lower"] > 0]
+    rest = known.drop(index=helps.index)
+    told = [f"{_share(row['later_share'])} of visitors who {_LEFT[row['intent']]}" for _, row in helps.iterrows()]
+    told += [
+        f"{_share(row['later_share'])} of those who {_LEFT[row['intent']]} ({'less often' if row['gap_share_upper'] < 0 else 'not more often'}, "
+        "so a reminder to them is not advised)"
+        for _, row in rest.iterrows()
+    ]
+    first = (helps if len(helps) else rest).iloc[0]
+    who = _LEFT[str(first["intent"])]
+    people = {str(row["intent"]): int(row["n_visitors"]) for _, row in known.iterrows()}
+    advice = {
+        "action": f"Try a reminder on a random half of the visitors who {who}", "things": (f"visitors who {who}",),
+        "due": page.period.end + timedelta(days=_LATER), "would_tell": _TEST, "department": "Marketing",
+    }  # fmt: skip
     yield Finding(
         key="left-carts",
-        sentence=f"{format_estimate(part)} of the visits end as '{worst['intent']}' ({worst['meaning']}); in "
-        f"{format_estimate(later)} of them the visitor orders in a later visit within {format_days(horizon_days)}.",
+        sentence=f"Within {format_days(horizon_days)} {_share(first['others_share'])} of visitors without an order come back and order, "
+        f"{' and '.join(told)}.",
         kind="measured",
         section="visits",
-        priority=2,
-        estimate=later,
-        action=f"Try a reminder after a '{worst['intent']}' visit on a random half of such visitors",
-        department="Marketing",
-        about=About(scope=(("intent", str(worst["intent"])),), people=int(worst["n_visitors"])),
-        caveat="Those who order later differ in more than the cart; the reminder's effect needs its own test.",
+        priority=3,
+        estimate=estimate_of(
+            first, "gap_share", n=first["n_visitors"], unit="share", method="difference of ratios over visitors"
+        ),
+        about=About(scope=(("intent", str(first["intent"])),), people=people),
+        **(advice if len(helps) else {}),
     )

@@ -6,11 +6,12 @@ No other module of findings writes *rose*, *fell*, *most*, *more than*, *largest
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pandas as pd
 
-from opslib.formats import count_of, format_estimate, format_number
+from opslib.formats import count_of, format_estimate
+from opslib.formats import listed as listed
 from opslib.stats.estimates import Estimate
 
 
@@ -139,20 +140,3 @@ def how_many(number: float, word: str) -> str:
     ('no products', '1 product', '1,200 categories')
     """
     return count_of(number, word) if number else f"no {count_of(2, word).removeprefix('2 ')}"
-
-
-def listed(names: Sequence[str], *, shown: int = 3) -> str:
-    """Names in a sentence: the first few, and how many others there are.
-
-    Examples
-    --------
-    >>> listed(["Kitchen"]), listed(["Kitchen", "Bath"]), listed(["a", "b", "c", "d", "e"])
-    ('Kitchen', 'Kitchen and Bath', 'a, b, c and 2 others')
-    """
-    left = len(names) - shown
-    if left == 1:
-        shown, left = shown + 1, 0
-    first = list(names[:shown])
-    if left > 0:
-        return f"{', '.join(first)} and {format_number(left)} others"
-    return " and ".join(filter(None, [", ".join(first[:-1]), *first[-1:]]))

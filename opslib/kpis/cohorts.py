@@ -13,6 +13,7 @@ from opslib import engine
 from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, paid
 from opslib.metrics.blocks import Table
+from opslib.metrics.measured_rows import first_orders
 from opslib.periods import Coverage, Grain, Period, next_start
 from opslib.stats.shares import share
 from opslib.suppression import of_people
@@ -32,7 +33,9 @@ _COLUMNS += ["revenue_amount"]
 
 
 @of_people(("n_customers", "n_active"), by=("cohort", "period_start"), follows=("age",))
-def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "month") -> pd.DataFrame:
+def cohort_retention(
+    order_lines: Table, *, coverage: Coverage, grain: Grain = "month", customers: Table | None = None, history: int = 0
+) -> pd.DataFrame:
     """Share of each cohort that orders again 0, 1, 2, ... periods after its first order.
 
     Parameters
@@ -43,6 +46,10 @@ def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "
         What the data have seen; orders outside it do not count.
     grain : {"week", "month", "quarter", "year"}
         Length of cohorts and ages.
+    customers : customers or None
+        Who was first seen before the data begin belongs to no cohort.
+    history : int
+        Days of earlier data that a cohort needs, from `history_days`: older customers would pass for new ones.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "
         One row a cohort and age, up to the age that the oldest cohort has at the end: cohort (first day), age,
         period_start, status, n_customers, n_active, retention_share, lower, upper, revenue_amount. Where the period is
         partial, ``n_active`` counts so far and there is no share; where it is unobserved both are missing, never 0.
-        Customers of the first cohort may be older than the data.
+        Without ``customers`` and ``history`` those of the first cohorts may be older than the data.
 
     Raises
     ------
@@ -67,7 +74,9 @@ def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "
     """
     if grain not in ("week", "month", "quarter", "year"):
         raise ParameterError(f"grain: '{grain}' is not one of week, month, quarter, year")
-    found = _active(order_lines, coverage, grain)
+    found = _active(order_lines, coverage, grain, customers)
+    if history:
+        found = found[found["cohort"] >= pd.Timestamp(coverage.first + timedelta(days=history))]
     counted: dict[tuple[date, date], tuple[int, float]] = {
         (cohort.date(), piece.date()): (n_active, revenue)
         for cohort, piece, n_active, revenue in found.itertuples(index=False, name=None)
@@ -102,11 +111,14 @@ def cohort_retention(order_lines: Table, *, coverage: Coverage, grain: Grain = "
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _active(order_lines: Table, coverage: Coverage, grain: Grain) -> pd.DataFrame:
+def _active(order_lines: Table, coverage: Coverage, grain: Grain, customers: Table | None) -> pd.DataFrame:
     """Active customers and revenue by cohort and calendar piece, one scan."""
     lines = paid(order_lines)
     rows = lines.select("customer_id", day=order_day(lines), amount=line_revenue(lines))
     rows = rows.filter(rows["customer_id"].notnull(), rows["day"] >= coverage.first, rows["day"] <= coverage.last)
+    if customers is not None:
+        firsts = first_orders(rows, {"customers": engine.as_table(customers)})
+        rows = rows.anti_join(firsts.filter(firsts["is_known_before"]), rows["customer_id"] == firsts["first_id"])
     pieces = rows.group_by("customer_id", piece=rows["day"].truncate(grain[0].upper())).aggregate(
         amount=rows["amount"].sum()
     )

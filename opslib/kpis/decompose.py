@@ -15,6 +15,7 @@ from opslib.errors import ParameterError
 from opslib.metrics import line_revenue, order_day, order_totals, paid, require_table_columns, with_column
 from opslib.metrics.blocks import Table, buyer
 from opslib.periods import Coverage, Period
+from opslib.privacy import MINIMUM
 from opslib.stats.decomposition import group_effects, lmdi_effects
 from opslib.suppression import counted, of_people
 
@@ -29,11 +30,12 @@ _CHANGES = [
     "n_before",
     "n_after",
 ]
+_MOVERS = ["group", "revenue_before", "revenue_after", "change_amount", "n_before", "n_after"]
 FACTORS = ("buyers", "orders_per_buyer", "items_per_order", "price_per_item")
 
 
 def decompose_change(
-    order_lines: Table, *, period: Period, baseline: Period, coverage: Coverage | None = None
+    order_lines: Table, *, period: Period, baseline: Period | None, coverage: Coverage | None = None
 ) -> pd.DataFrame:
     """Revenue change decomposed into buyers, orders per buyer, items per order and price per item.
 
@@ -41,8 +43,10 @@ def decompose_change(
     ----------
     order_lines : order_lines
         Paid lines count; a guest's order is a buyer of its own.
-    period, baseline : Period
-        After and before.
+    period : Period
+        After.
+    baseline : Period or None
+        Before; None: nothing is told apart.
     coverage : Coverage or None
         Days seen: where either period was not seen as a whole, nothing is told apart.
 
@@ -67,7 +71,7 @@ def decompose_change(
     {'buyers': 0.0, 'orders_per_buyer': 0.0, 'items_per_order': 8.0, 'price_per_item': 0.0}
     """
     nothing = pd.DataFrame(columns=["factor", "before", "after", "effect_amount", "effect_share"])
-    if not _comparable(coverage, period, baseline):
+    if baseline is None or not _comparable(coverage, period, baseline):
         return nothing
     orders = order_totals(order_lines)
     orders = orders.filter(_within(orders["ordered_on"], baseline) | _within(orders["ordered_on"], period))
@@ -117,7 +121,7 @@ def decompose_by(
     *,
     by: str,
     period: Period,
-    baseline: Period,
+    baseline: Period | None,
     products: Table | None = None,
     coverage: Coverage | None = None,
 ) -> pd.DataFrame:
@@ -130,7 +134,7 @@ def decompose_by(
     by : str
         A column of the lines, or of ``products`` (category, brand).
     period, baseline : Period
-        After and before.
+        After and before; without a baseline there is no change.
     products : products or None
         Where ``by`` stands, if not in the lines.
     coverage : Coverage or None
@@ -160,8 +164,18 @@ def decompose_by(
     >>> found[["group", "change_amount", "volume_amount"]].values.tolist()
     [['DE', 8.0, 8.0]]
     """
-    if not _comparable(coverage, period, baseline):
+    if baseline is None or not _comparable(coverage, period, baseline):
         return pd.DataFrame(columns=_CHANGES)
+    groups, sums = _sides(order_lines, by=by, period=period, baseline=baseline, products=products)
+    found = engine.collect(groups.order_by("group"))
+    found = found.fillna(dict.fromkeys(sums, 0.0)).astype(dict.fromkeys(sums, "float64"))
+    return group_effects(found, units="items", total="revenue")[_CHANGES]
+
+
+def _sides(
+    order_lines: Table, *, by: str, period: Period, baseline: Period, products: Table | None
+) -> tuple[ir.Table, list[str]]:
+    """One row a group with its items, revenue and buyers before and after, and the names of these columns."""
     lines = paid(order_lines)
     lines = with_column(lines, by, {} if products is None else {"products": engine.as_table(products)}, why="by")
     person = buyer(lines)
@@ -175,9 +189,64 @@ def decompose_by(
         sums[f"items_{label}"] = rows["items"].sum(where=inside).cast("float64")
         sums[f"revenue_{label}"] = rows["amount"].sum(where=inside).cast("float64")
         sums[f"n_{label}"] = rows["person"].nunique(where=inside).cast("float64")
-    found = engine.grouped(rows, "group", **sums)
-    found = found.fillna(dict.fromkeys(sums, 0.0)).astype(dict.fromkeys(sums, "float64"))
-    return group_effects(found, units="items", total="revenue")[_CHANGES]
+    return rows.group_by("group").aggregate(**sums), list(sums)
+
+
+@of_people(("n_before", "n_after"), by=("group",), adds_up=False)
+def largest_changes(
+    order_lines: Table,
+    *,
+    period: Period,
+    baseline: Period | None,
+    products: Table,
+    n: int = 5,
+    minimum: int = MINIMUM,
+) -> pd.DataFrame:
+    """Products whose revenue rose and fell by the largest amounts, by name.
+
+    Parameters
+    ----------
+    order_lines : order_lines
+        Paid lines count.
+    period, baseline : Period
+        After and before; without a baseline there is no change.
+    products : products
+        For their names; products of one name count together, one without a name is called by its number.
+    n : int
+        Products that rose, and as many that fell, at most.
+    minimum : int
+        Fewest buyers on each side on which a product was sold: what a handful of people bought is theirs.
+
+    Returns
+    -------
+    DataFrame
+        One row a name, the largest rise first and the largest fall last: group (its name), revenue_before, revenue_after,
+        change_amount, n_before and n_after (customers, and orders without one).
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "2"], "product_id": ["a", "b"], "quantity": 1.0, "unit_price": [4.0, 6.0],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-05"])})
+    >>> months = Period.parse("2026-01-01", "2026-02-28").split("month")
+    >>> names = pd.DataFrame({"product_id": ["a", "b"], "name": ["mug", "rug"]})
+    >>> found = largest_changes(lines, period=months[1], baseline=months[0], products=names, minimum=1)
+    >>> found[["group", "change_amount"]].values.tolist()
+    [['rug', 6.0], ['mug', -4.0]]
+    """
+    if baseline is None or not _comparable(None, period, baseline):
+        return pd.DataFrame(columns=_MOVERS)
+    lines = with_column(paid(order_lines), "name", {"products": engine.as_table(products)}, why="names of products")
+    lines = lines.mutate(name=ibis.coalesce(lines["name"], lines["product_id"].cast("string")))
+    groups, sums = _sides(lines, by="name", period=period, baseline=baseline, products=None)
+    groups = groups.mutate(**{name: groups[name].fill_null(0.0) for name in sums})
+    is_many = [(groups[side] == 0) | (groups[side] >= minimum) for side in ("n_before", "n_after")]
+    rows = groups.filter(*is_many, groups["group"].notnull())
+    rows = rows.mutate(change_amount=rows["revenue_after"].round(4) - rows["revenue_before"].round(4))
+    rose, fell = (rows.filter(rows["change_amount"] * sign > 0) for sign in (1, -1))
+    rose = rose.order_by(ibis.desc("change_amount"), "group").limit(n)
+    ends = rose.union(fell.order_by("change_amount", "group").limit(n))
+    found = engine.collect(ends.order_by(ibis.desc("change_amount"), "group"))
+    return found[_MOVERS]
 
 
 def concentration(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import combinations_with_replacement, product
-from typing import Any
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
@@ -13,17 +13,23 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.kpis.intervals import PeriodSums, change_interval, value_interval
+from opslib.kpis.history import history_days
+from opslib.kpis.intervals import PeriodSums, change_interval, difference_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
-from opslib.privacy import SUPPRESSED
-from opslib.suppression import counted, suppressed
+from opslib.suppression import counted
 
 KPIS: tuple[str, ...] = (
     "revenue",
+    "net_revenue",
+    "margin",
+    "margin_share",
     "orders",
     "customers",
+    "sessions",
+    "visitors",
+    "conversion",
     "average_order_value",
     "items_per_order",
     "price_per_item",
@@ -32,17 +38,18 @@ KPIS: tuple[str, ...] = (
     "repeat_rate",
     "guest_order_share",
     "return_rate",
-    "refund_share",
-    "margin_share",
+    "refunds",
+    "ad_cost",
+    "cost_per_order",
 )
 """Key figures in the order of the page; those whose table or column a shop lacks are left out."""
 
 #: Columns of order_lines without which a figure cannot be had.
 _OF_CUSTOMERS = ("customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share")
-_NEEDS = dict.fromkeys(_OF_CUSTOMERS, "customer_id") | {"margin_share": "cost_amount"}
+_NEEDS = dict.fromkeys(_OF_CUSTOMERS, "customer_id") | {"conversion": "session_id"}
 _NEEDS_HISTORY = ("new_customer_share", "returning_revenue_share")
-#: Days of earlier data below which an old customer may pass for a new one.
-HISTORY_DAYS = 90
+_OF_COSTS = ("margin", "margin_share")
+UnitOfFigure = Literal["buyer", "visitor", "day"]
 
 
 def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
@@ -59,15 +66,80 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
         None for a shop without order lines.
     """
     columns = tables["order_lines"].columns if "order_lines" in tables else ()
+    is_costed = "cost_amount" in columns or ("products" in tables and "cost" in tables["products"].columns)
     asked = (METRICS[name] for name in KPIS if _NEEDS.get(name, "order_id") in columns)
-    return tuple(metric for metric in asked if set(metric.tables) <= set(tables))
+    known = (metric for metric in asked if is_costed or metric.name not in _OF_COSTS)
+    return tuple(metric for metric in known if set(metric.tables) <= set(tables))
+
+
+def unit_of(metric: Metric) -> UnitOfFigure:
+    """Who is taken as independent of each other: buyers, visitors where visits are counted, days of advertising.
+
+    Examples
+    --------
+    >>> unit_of(METRICS["revenue"]), unit_of(METRICS["conversion"]), unit_of(METRICS["ad_cost"])
+    ('buyer', 'visitor', 'day')
+    """
+    return "day" if "ad_spend" in metric.tables else "visitor" if "sessions" in metric.tables else "buyer"
+
+
+def _by_unit(metrics: Sequence[Metric]) -> list[tuple[UnitOfFigure, list[Metric]]]:
+    units: dict[UnitOfFigure, list[Metric]] = {}
+    for metric in metrics:
+        units.setdefault(unit_of(metric), []).append(metric)
+    return list(units.items())
+
+
+def compared_periods(period: Period) -> dict[str, Period]:
+    """The period, the one before and the same days a year earlier, unless the two are one or the year before overlaps.
+
+    Examples
+    --------
+    >>> list(compared_periods(Period.parse("2026-10-01", "2026-10-31")))
+    ['current', 'previous', 'year_before']
+    >>> list(compared_periods(Period.parse("2025-01-01", "2026-06-30")))
+    ['current', 'previous']
+    """
+    periods = {"current": period, "previous": period.previous()}
+    year = period.year_before()
+    return periods | ({"year_before": year} if year.end < period.start and year != periods["previous"] else {})
+
+
+def like_period(period: Period, *, coverage: Coverage) -> Period | None:
+    """What a period with a season is compared with: the same days a year before where they were seen, else the period before.
+
+    Parameters
+    ----------
+    period : Period
+        Days of interest.
+    coverage : Coverage
+        Days seen.
+
+    Returns
+    -------
+    Period or None
+        None where none of the two, or the period itself, was seen as a whole.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> october = Period.parse("2026-10-01", "2026-10-31")
+    >>> like_period(october, coverage=Coverage(date(2025, 1, 1), date(2026, 10, 31))).label
+    'Oct 2025'
+    >>> like_period(october, coverage=Coverage(date(2026, 1, 1), date(2026, 10, 31))).label
+    'Sep 2026'
+    """
+    _, *others = compared_periods(period).values()
+    seen = [other for other in reversed(others) if coverage.status(other) == "complete"]
+    return seen[0] if seen and coverage.status(period) == "complete" else None
 
 
 _FIGURE = ("metric", "title", "unit")
 _VALUE = ("status", "value", "value_lower", "value_upper", "n", "n_least")
 _CHANGE = ("change_share", "change_share_lower", "change_share_upper")
+_POINTS = ("change_points", "change_points_lower", "change_points_upper")
 _BY = ("metric", "comparison", "start", "end")
-_TABLE = (*_FIGURE, "comparison", "period", "start", "end", "n_days", *_VALUE, *_CHANGE, "note")
+_TABLE = (*_FIGURE, "comparison", "period", "start", "end", "n_days", *_VALUE, *_CHANGE, *_POINTS, "note")
 _SERIES = (*_FIGURE, "start", "label", "n_days", *_VALUE)
 
 
@@ -90,11 +162,12 @@ def kpi_table(
     Returns
     -------
     DataFrame
-        One row a figure and period: metric, title, unit, comparison (current, previous, year_before), period (label),
-        start, end, n_days, status, value, value_lower, value_upper (of ratios; a total is counted), n (buyers), n_least (fewest
-        people that the figure speaks of: buyers with a numerator, or with the rest of the denominator), change_share, change_share_lower,
-        change_share_upper (from that period to the current one), note, n_least_now (of the current period). An unobserved period has no value,
-        and there is a change only between complete periods.
+        One row a figure and period: metric, title, unit, comparison (current, previous, year_before; see `compared_periods`), period
+        (label), start, end, n_days, status, value, value_lower, value_upper (of ratios; a total is counted), n (buyers, or visitors
+        where visits are counted), n_least (fewest people that the figure speaks of: those with a numerator, or with the rest of the
+        denominator), change_share, change_share_lower, change_share_upper (relative, from that period to the current one), of a share
+        change_points and its ends instead, note, n_least_now (of the current period). An unobserved period has no value, and there is
+        a change only between complete periods. What was spent on advertising is a decision: its change has no interval.
 
     Examples
     --------
@@ -107,35 +180,50 @@ def kpi_table(
     [['current', 'complete', 6.0, nan], ['previous', 'complete', 4.0, 0.5], ['year_before', 'unobserved', nan, nan]]
     """
     metrics = tuple(metrics) or shop_kpis(tables)
-    periods = {"current": period, "previous": period.previous(), "year_before": period.year_before()}
-    sums = _sums_by_period(tables, metrics, periods) if metrics else {}
-    is_whole = {name: coverage.status(other) == "complete" for name, other in periods.items()}
+    periods = compared_periods(period)
+    sums: dict[tuple[str, str], dict[str, float]] = {}
+    for unit, own in _by_unit(metrics):
+        sums |= _sums_by_period(tables, own, periods, unit=unit)
+    is_dated = any(metric.name in _NEEDS_HISTORY for metric in metrics)
+    history = history_days(tables, coverage=coverage) if is_dated else 0
     rows = []
     for metric in metrics:
         sides = {name: PeriodSums.of(sums[name, metric.name], is_total=metric.is_total) for name in periods}
+        notes = {name: _note(metric, sides[name], periods[name], coverage, history) for name in periods}
         for name, other in periods.items():
             row: dict[str, Any] = {"comparison": name, "period": other.label, "n_days": other.n_days}
-            row |= {"start": pd.Timestamp(other.start), "end": pd.Timestamp(other.end)}
-            row |= _figure(metric, sides[name], coverage.status(other))
-            row |= _noted(metric, sides[name], other, coverage)
-            row["n_least"] = _least(sums[name, metric.name])
-            if name != "current" and is_whole[name] and is_whole["current"]:
-                change = change_interval(sides[name], sides["current"], sums[name, metric.name])
-                row |= dict(zip(_CHANGE, change, strict=True))
+            row |= {"start": pd.Timestamp(other.start), "end": pd.Timestamp(other.end), "note": notes[name]}
+            row |= _figure(metric, sides[name], coverage.status(other), is_hidden=notes[name] in _HIDING)
+            row["n_least"] = 0.0 if unit_of(metric) == "day" else _least(sums[name, metric.name])
+            is_whole = coverage.status(other) == coverage.status(period) == "complete"
+            if name != "current" and is_whole and not {notes[name], notes["current"]} & _HIDING:
+                row |= _change(metric, sides[name], sides["current"], sums[name, metric.name])
             rows.append(row)
     table = pd.DataFrame(rows, columns=_TABLE)
     table["n_least_now"] = table["metric"].map(table[table["comparison"] == "current"].set_index("metric")["n_least"])
     return counted(table, ("n_least", "n_least_now"), by=_BY, adds_up=False)
 
 
+def _change(metric: Metric, before: PeriodSums, after: PeriodSums, products: Mapping[str, float]) -> dict[str, float]:
+    """From one period to the next: of a share in points, of all else relative."""
+    if metric.unit == "share":
+        return dict(zip(_POINTS, difference_interval(before, after, products), strict=True))
+    change, *ends = change_interval(before, after, products)
+    ends = [float("nan")] * 2 if unit_of(metric) == "day" else ends
+    return dict(zip(_CHANGE, (change, *ends), strict=True))
+
+
 def _sums_by_period(
-    tables: Mapping[str, Table], metrics: Sequence[Metric], periods: Mapping[str, Period]
+    tables: Mapping[str, Table], metrics: Sequence[Metric], periods: Mapping[str, Period], *, unit: UnitOfFigure
 ) -> dict[tuple[str, str], dict[str, float]]:
-    """Sums and products over buyers by period and metric, in one query: one row a buyer, one set of columns a period."""
+    """Sums and products over units by period and metric, in one query: one row a buyer, one set of columns a period."""
     sides = {m.name: {"y": "numerator"} if m.is_total else {"y": "numerator", "d": "denominator"} for m in metrics}
     names = [f"{name}_{side}" for name, letters in sides.items() for side in letters.values()]
-    values = {label: unit_values(tables, metrics, unit="buyer", period=period) for label, period in periods.items()}
-    parts = [rows.select("unit_id", *names, in_period=ibis.literal(label)) for label, rows in values.items()]
+    values = {label: unit_values(tables, metrics, unit=unit, period=period) for label, period in periods.items()}
+    parts = [
+        rows.select(rows["unit_id"].cast("string").name("unit_id"), *names, in_period=ibis.literal(label))
+        for label, rows in values.items()
+    ]
     rows = reduce(lambda left, right: left.union(right), parts)
     columns: dict[str, ir.Value] = {}
     for label in periods:
@@ -167,9 +255,10 @@ def _sums_by_period(
     return found
 
 
-def _figure(metric: Metric, side: PeriodSums, status: Status) -> dict[str, Any]:
+def _figure(metric: Metric, side: PeriodSums, status: Status, *, is_hidden: bool = False) -> dict[str, Any]:
     """What a figure is, and its value and interval where its days were seen."""
-    ends = (float("nan"),) * 3 if status == "unobserved" else (side.value, *value_interval(side))
+    ends = (float("nan"),) * 3 if status == "unobserved" or is_hidden else (side.value, *value_interval(side))
+    ends = (ends[0], float("nan"), float("nan")) if unit_of(metric) == "day" else ends
     told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
     told["n_least"] = int(side.n)
     return told | dict(zip(("value", "value_lower", "value_upper"), ends, strict=True))
@@ -180,19 +269,24 @@ def _least(sums: Mapping[str, float]) -> float:
     return min((n for name in ("told", "rest") if (n := sums.get(name, 0.0))), default=0.0)
 
 
-def _noted(metric: Metric, side: PeriodSums, period: Period, coverage: Coverage) -> dict[str, Any]:
-    """Why a figure is not known, or is less than it seems: the note, and no value where it would mislead."""
-    status, n_history = coverage.status(period), (period.start - coverage.first).days
+_TOO_YOUNG = "the data begin too late to tell new customers from old ones"
+_UNLINKED = "orders do not name their visit"
+#: Notes of figures that would mislead: they have no value.
+_HIDING = frozenset({_TOO_YOUNG, _UNLINKED})
+
+
+def _note(metric: Metric, side: PeriodSums, period: Period, coverage: Coverage, history: int) -> str:
+    """Why a figure is not known, or is less than it seems."""
+    status = coverage.status(period)
     if status == "unobserved":
-        return {"note": "not observed"}
-    if metric.name in _NEEDS_HISTORY and n_history <= 0:
-        hidden = dict.fromkeys(("value", "value_lower", "value_upper"), float("nan"))
-        return hidden | {"note": "no earlier data: every customer would look new"}
-    if metric.name in _NEEDS_HISTORY and n_history < HISTORY_DAYS:
-        return {"note": f"only {n_history} days of earlier data: older customers look new"}
+        return "not observed"
+    if metric.name in _NEEDS_HISTORY and (period.start - coverage.first).days < history:
+        return _TOO_YOUNG
+    if metric.name == "conversion" and not side.y:
+        return _UNLINKED
     if status == "partial":
-        return {"note": f"{coverage.n_observed(period)} of {period.n_days} days observed"}
-    return {"note": "nothing to divide by" if np.isnan(side.value) else ""}
+        return f"{coverage.n_observed(period)} of {period.n_days} days observed"
+    return "nothing to divide by" if np.isnan(side.value) else ""
 
 
 def kpi_series(
@@ -228,9 +322,12 @@ def kpi_series(
     require_grain(grain)
     metrics = tuple(metrics) or tuple(m for m in shop_kpis(tables) if m.name not in _NEEDS_HISTORY)
     found: dict[tuple[str, pd.Timestamp], dict[Any, Any]] = {}
-    if metrics:
-        sums = unit_statistics(unit_values(tables, metrics, unit=("buyer", grain), period=period), metrics, by=[grain])
-        found = {(row["metric"], pd.Timestamp(row[grain])): row for row in sums.to_dict("records")}
+    for unit, own in _by_unit(metrics):
+        # A series by day has the day as its key already.
+        values = unit_values(tables, own, unit=tuple(dict.fromkeys((unit, grain))), period=period)
+        values = values.mutate(**{grain: values["unit_id"]}) if unit == grain else values
+        sums = unit_statistics(values, own, by=[grain])
+        found |= {(row["metric"], pd.Timestamp(row[grain])): row for row in sums.to_dict("records")}
     rows = []
     for metric, piece in product(metrics, period.split(grain)):
         start, n_observed = floor_date(piece.start, grain), coverage.n_observed(piece)
@@ -238,68 +335,8 @@ def kpi_series(
         status: Status = "unobserved" if n_observed == 0 else "complete" if is_whole else "partial"
         side = PeriodSums.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
         row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
-        rows.append(row | _figure(metric, side, status))
+        row |= _figure(metric, side, status)
+        rows.append(row | ({"n_least": 0} if unit_of(metric) == "day" else {}))
     return counted(
         pd.DataFrame(rows, columns=_SERIES), "n_least", by=("metric", "start"), adds_up=False, follows=["n_days"]
     )
-
-
-def kpi_summary(kpis: pd.DataFrame) -> pd.DataFrame:
-    """One row a figure: where it stands, and its change against each comparison period.
-
-    Parameters
-    ----------
-    kpis : DataFrame
-        From `kpi_table`.
-
-    Returns
-    -------
-    DataFrame
-        figure, value, value_lower, value_upper, unit, then for ``previous`` and ``year_before``, as far as compared: the
-        value under its name, and ``<name>_change`` with ``_lower`` and ``_upper``.
-
-    Examples
-    --------
-    >>> one = {"metric": "orders", "title": "Orders", "unit": "count", "value_lower": None, "value_upper": None, "status": "complete"}
-    >>> rows = [{**one, "comparison": "current", "value": 3.0}, {**one, "comparison": "previous", "value": 2.0,
-    ...     "change_share": 0.5, "change_share_lower": -0.2, "change_share_upper": 1.2}]
-    >>> kpi_summary(pd.DataFrame(rows))[["figure", "value", "previous_change"]].values.tolist()
-    [['Orders', 3.0, 0.5]]
-    """
-    kpis = suppressed(kpis)
-    current = kpis[kpis["comparison"] == "current"].set_index("metric")
-    summary = current[["title", "value", "value_lower", "value_upper", "unit"]].rename(columns={"title": "figure"})
-    for name in ("previous", "year_before"):
-        other = kpis[(kpis["comparison"] == name) & (kpis["status"] != "unobserved")].set_index("metric")
-        if other.empty:
-            continue
-        summary[name] = other["value"]
-        for end, column in (("", "change_share"), ("_lower", "change_share_lower"), ("_upper", "change_share_upper")):
-            summary[f"{name}_change{end}"] = other[column]
-    if SUPPRESSED in kpis:
-        summary[SUPPRESSED] = kpis.groupby("metric")[SUPPRESSED].any()
-    return summary.reset_index(drop=True)
-
-
-def summary_heads(summary: pd.DataFrame, *, period: Period) -> dict[str, str]:
-    """Heads of the columns of a summary that are there: figure, value and the periods that were compared, by their label.
-
-    Examples
-    --------
-    >>> summary_heads(pd.DataFrame(columns=["figure", "value", "previous"]), period=Period.parse("2026-02-01", "2026-02-28"))
-    {'figure': 'Figure', 'value': 'Feb 2026', 'previous': 'Jan 2026'}
-    """
-    heads = {"figure": "Figure", "value": period.label, "previous": period.previous().label}
-    heads["year_before"] = period.year_before().label
-    return {name: head for name, head in heads.items() if name in summary}
-
-
-def comparisons(kpis: pd.DataFrame) -> list[str]:
-    """Earlier periods that figures could be compared with: ``previous``, ``year_before``."""
-    return sorted(set(kpis.loc[kpis["change_share"].notna(), "comparison"]))
-
-
-def change_ends(kpis: pd.DataFrame, *, metric: str, comparison: str) -> tuple[float, float]:
-    """A metric in the earlier period and now; missing where it is not known."""
-    values = kpis[kpis["metric"] == metric].set_index("comparison")["value"].astype("float64")
-    return float(values.get(comparison, np.nan)), float(values.get("current", np.nan))

@@ -80,16 +80,37 @@ def change_interval(before: PeriodSums, after: PeriodSums, products: Mapping[str
     r0, r1 = before.value, after.value
     if not (r0 > 0 and r1 > 0):
         return float("nan"), float("nan"), float("nan")
-    covariance = products["y0y1"]
-    if before.d is not None and after.d is not None:
-        covariance = covariance - r1 * products["y0d1"] - r0 * products["d0y1"] + r0 * r1 * products["d0d1"]
-        covariance /= before.d * after.d
+    covariance = _covariance(before, after, products)
     squared = before.variance / r0**2 + after.variance / r1**2 - 2 * covariance / (r0 * r1)
-    if not np.isfinite(squared) or min(before.n, after.n) < 2:
-        return r1 / r0 - 1, float("nan"), float("nan")
-    half = _critical(min(before.n, after.n)) * np.sqrt(max(squared, 0.0))
+    half = _half(squared, before, after)
     log = np.log(r1 / r0)
     return r1 / r0 - 1, float(np.exp(log - half) - 1), float(np.exp(log + half) - 1)
+
+
+def difference_interval(
+    before: PeriodSums, after: PeriodSums, products: Mapping[str, float]
+) -> tuple[float, float, float]:
+    """Difference of two shares in points (0.05 is 5 points) and its interval, with the covariance of `change_interval`."""
+    half = _half(before.variance + after.variance - 2 * _covariance(before, after, products), before, after)
+    difference = after.value - before.value
+    return difference, difference - half, difference + half
+
+
+def _covariance(before: PeriodSums, after: PeriodSums, products: Mapping[str, float]) -> float:
+    """Covariance of the two values through the buyers of both periods."""
+    if before.d is None or after.d is None:
+        return products["y0y1"]
+    if not (before.d and after.d):
+        return float("nan")
+    r0, r1 = before.value, after.value
+    shared = products["y0y1"] - r1 * products["y0d1"] - r0 * products["d0y1"] + r0 * r1 * products["d0d1"]
+    return shared / (before.d * after.d)
+
+
+def _half(squared: float, before: PeriodSums, after: PeriodSums) -> float:
+    """Half the width of an interval of a squared error; missing where a period has one buyer."""
+    fewest = min(before.n, after.n)
+    return float(_critical(fewest) * np.sqrt(max(squared, 0.0))) if fewest >= 2 and np.isfinite(squared) else np.nan
 
 
 def _critical(n: float) -> float:

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ContractError
-from opslib.metrics.blocks import MONEY, Table, day_of, line_revenue, paid
+from opslib.metrics.blocks import MONEY, Table, day_of, line_revenue, money, paid
 from opslib.metrics.registry import SOURCES
 
 BUYER = "buyer"
@@ -75,9 +75,11 @@ def source_rows(source: str, tables: Mapping[str, ir.Table], *, own_columns: Seq
     name = SOURCES[source]
     table, column = tables[name], str(CONTRACTS[name].time_column)
     rows = table.mutate(day=day_of(table, column, name=name), at=table[column])
+    if source == "lines" and {"costed_amount", "cost_amount"} & set(own_columns):
+        rows = _with_product_cost(rows, tables)
     rows = _DERIVED[source](rows) if source in _DERIVED else rows
     if {"new_customer_id", "returning_amount"} & set(own_columns) and "customer_id" in rows.columns:
-        rows = _with_first_day(rows)
+        rows = _with_first_day(rows, tables)
     linked = {"visitor_id", "customer_id", "session_id", "order_id", ""}
     for needed in own_columns:
         if needed not in rows.columns and needed not in linked:
@@ -111,13 +113,53 @@ def _lines(rows: ir.Table) -> ir.Table:
     return kept.mutate(**columns)
 
 
-def _with_first_day(lines: ir.Table) -> ir.Table:
-    """Lines with what depends on a customer's first order in the data, whatever the period."""
+def _with_product_cost(lines: ir.Table, tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Lines with units x the product's cost where they carry no cost of their own."""
+    if not {"product_id", "cost"} <= set(tables["products"].columns if "products" in tables else ()):
+        return lines
+    costs = tables["products"].select(costed_id="product_id", product_cost="cost")
+    rows = lines.left_join(costs, lines["product_id"] == costs["costed_id"])
+    of_product = money(rows["quantity"].cast(MONEY) * rows["product_cost"].cast(MONEY))
+    own = rows["cost_amount"].cast(MONEY) if "cost_amount" in lines.columns else ibis.null(MONEY)
+    return rows.mutate(cost_amount=ibis.coalesce(own, of_product)).drop("costed_id", "product_cost")
+
+
+def first_orders(lines: ir.Table, tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Each customer's first day among paid lines, and whether he was known before the first line of all.
+
+    Parameters
+    ----------
+    lines : ibis.Table
+        Paid lines with ``day``.
+    tables : mapping of name to ibis.Table
+        A shop's tables; without ``customers.first_seen_at`` nobody is known from before.
+
+    Returns
+    -------
+    ibis.Table
+        first_id, first_day, is_known_before.
+    """
     known = lines.filter(lines["customer_id"].notnull())
     firsts = known.group_by(first_id=known["customer_id"]).aggregate(first_day=known["day"].min())
+    firsts = firsts.mutate(begin=firsts["first_day"].min().over(ibis.window()))
+    customers = tables.get("customers")
+    if customers is None or not {"first_seen_at", "first_seen_on"} & set(customers.columns):
+        return firsts.select("first_id", "first_day", is_known_before=ibis.literal(False))
+    seen = customers.select(seen_id="customer_id", seen_on=day_of(customers, "first_seen_at", name="customers"))
+    rows = firsts.left_join(seen, firsts["first_id"] == seen["seen_id"])
+    before = (rows["seen_on"] < rows["begin"]).fill_null(False)
+    return rows.select("first_id", "first_day", is_known_before=before)
+
+
+def _with_first_day(lines: ir.Table, tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Lines with what depends on a customer's first order, whatever the period."""
+    firsts = first_orders(lines, tables)
     rows = lines.left_join(firsts, lines["customer_id"] == firsts["first_id"])
-    new = (rows["day"] == rows["first_day"]).ifelse(rows["customer_id"], ibis.null("string"))
-    later = (rows["day"] > rows["first_day"]).ifelse(rows["revenue_amount"], ibis.null(MONEY))
+    is_first = (rows["day"] == rows["first_day"]) & ~rows["is_known_before"]
+    new = is_first.ifelse(rows["customer_id"], ibis.null("string"))
+    later = ((rows["day"] > rows["first_day"]) | rows["is_known_before"]).ifelse(
+        rows["revenue_amount"], ibis.null(MONEY)
+    )
     return rows.mutate(new_customer_id=new, returning_amount=later)
 
 

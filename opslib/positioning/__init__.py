@@ -7,7 +7,7 @@ from opslib.positioning.hedonic import HedonicModel, attribute_columns, going_ra
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
 from opslib.positioning.moves import price_moves, product_to_move
 from opslib.positioning.pairs import clear_pairs, co_bought, co_viewed, label_column, product_pairs
-from opslib.positioning.perception import buyer_counts, perception_counts, word_counts
+from opslib.positioning.perception import brand_words, buyer_counts, perception_counts, word_counts
 from opslib.positioning.price_index import (
     STALE_AFTER_DAYS,
     latest_competitor_prices,
@@ -17,5 +17,6 @@ from opslib.positioning.price_index import (
     promotion_depths,
 )
 from opslib.positioning.scenario import WhatIf, what_if
+from opslib.positioning.verdicts import price_verdicts
 from opslib.positioning.weeks import product_weeks
 from opslib.positioning.white_space import UnmetSearches, unmet_searches

@@ -229,7 +229,7 @@ def _fit(cells: pd.DataFrame, design: np.ndarray) -> tuple[np.ndarray, np.ndarra
     weight = np.divide(residual_squares, free**2, out=np.zeros(len(free)), where=free > FIXED)
     meat = design.T @ (design * weight[:, None])
     spread = squares.sum() - total.sum() ** 2 / n.sum()
-    r_squared = 1 - residual_squares.sum() / spread if spread > 0 else 0.0
+    r_squared = max(1 - residual_squares.sum() / spread, 0.0) if spread > 0 else 0.0  # rounding goes below
     return coefficients, inverse @ meat @ inverse, float(r_squared)
 
 

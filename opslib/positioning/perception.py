@@ -9,8 +9,9 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
+from opslib.formats import format_number
 from opslib.metrics.blocks import Table, paid, require_table_columns
-from opslib.privacy import redacted
+from opslib.privacy import MINIMUM, redacted
 
 #: Words that carry no judgement; shorter words than four letters are left out anyway.
 STOP_WORDS = frozenset(
@@ -176,3 +177,46 @@ def perception_counts(reviews: Table, products: Table, order_lines: Table) -> tu
     if not engine.is_empty(reviews) and not engine.is_empty(products, "brand"):
         return word_counts(reviews, products), "themes"
     return buyer_counts(order_lines, products), "categories"
+
+
+def brand_words(counts: pd.DataFrame, *, n_words: int = 3) -> pd.DataFrame:
+    """The words that set each brand apart, each with its lift: how many times as often as of all brands together.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        From `perception_counts`: one row a brand, one column a word or category.
+    n_words : int
+        Words a brand.
+
+    Returns
+    -------
+    pandas.DataFrame
+        brand, n_mentions (of all words counted), top_lift (of its first word), words ("sturdy 2.1x, oak 1.4x": those said of it
+        beyond its share by two standard errors, ten times or more, largest lift first). Largest first lift first; brands
+        without such a word are left out.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame({"sturdy": [30, 10], "soft": [10, 30]}, index=["Oakmere", "Larkspun"])
+    >>> brand_words(counts)[["brand", "words"]].values.tolist()
+    [['Larkspun', 'soft 1.5x'], ['Oakmere', 'sturdy 1.5x']]
+    """
+    if not counts.size:
+        return pd.DataFrame(columns=["brand", "n_mentions", "top_lift", "words"])
+    seen = counts.to_numpy(dtype="float64")
+    rows, columns, total = seen.sum(axis=1, keepdims=True), seen.sum(axis=0, keepdims=True), seen.sum()
+    expected = rows * columns / total
+    spread = np.sqrt(expected * (1 - rows / total) * (1 - columns / total))  # Haberman's adjusted residual
+    with np.errstate(divide="ignore", invalid="ignore"):
+        is_clear = (seen - expected > 2 * spread) & (seen >= MINIMUM)
+        lift = np.where(is_clear, seen / expected, np.nan)
+    long = pd.DataFrame(lift, index=counts.index, columns=counts.columns).rename_axis("brand").reset_index()
+    long = long.melt("brand", var_name="word", value_name="lift").dropna(subset=["lift"])
+    long = long.sort_values(["brand", "lift", "word"], ascending=[True, False, True]).groupby("brand").head(n_words)
+    long["words"] = [
+        f"{word} {format_number(value, step=0.1)}x" for word, value in zip(long["word"], long["lift"], strict=True)
+    ]
+    out = long.groupby("brand", as_index=False).agg(top_lift=("lift", "first"), words=("words", ", ".join))
+    out.insert(1, "n_mentions", counts.sum(axis=1).reindex(out["brand"]).to_numpy())
+    return out.sort_values(["top_lift", "brand"], ascending=[False, True], ignore_index=True)

@@ -199,8 +199,9 @@ def price_ladder(order_lines: Table, products: Table, *, period: Period, n_bands
     Returns
     -------
     pandas.DataFrame
-        category, band (0 = cheapest), lower_price, upper_price, n_products, revenue_amount, offer_share, demand_share
-        (within the category). An empty band between two filled ones is a gap on the ladder.
+        category, band (0 = cheapest), lower_price, upper_price, n_products, revenue_amount, leading_product (its name, else
+        its id: the one that sells for most in the band; missing where nothing is sold), leading_amount (its revenue),
+        offer_share, demand_share (within the category). An empty band between two filled ones is a gap on the ladder.
 
     Examples
     --------
@@ -218,8 +219,10 @@ def price_ladder(order_lines: Table, products: Table, *, period: Period, n_bands
     revenue = sold.aggregate(revenue_amount=lambda t: t["revenue_amount"].sum().cast("float64"))
     table = engine.as_table(products)
     require_table_columns(table, "product_id", "category", "price", name="products")
+    own_name = table["product_id"].cast("string")
+    own_name = own_name if engine.is_empty(table, "name") else ibis.coalesce(table["name"], own_name)
     priced = table.filter(table["category"].notnull() & (table["price"] > 0)).select(
-        "product_id", "category", log_price=table["price"].cast("float64").ln()
+        "product_id", "category", name=own_name, log_price=table["price"].cast("float64").ln()
     )
     ends = priced.mutate(
         low=priced["log_price"].min().over(group_by="category"),
@@ -230,9 +233,17 @@ def price_ladder(order_lines: Table, products: Table, *, period: Period, n_bands
     joined = banded.left_join(revenue, "product_id")
     keys, sums = ["category", "low", "high", "band"], {"revenue_amount": joined["revenue_amount"].sum()}
     counted = engine.grouped(joined, keys, n_products=joined.count(), **sums)
+    first = ibis.window(group_by=["category", "band"], order_by=[ibis.desc("revenue_amount"), "product_id"])
+    ranked = joined.filter(joined["revenue_amount"] > 0).mutate(place=ibis.row_number().over(first))
+    leading = engine.collect(
+        ranked.filter(ranked["place"] == 0)
+        .select("category", "band", leading_product="name", leading_amount="revenue_amount")
+        .order_by("category", "band")
+    )
     # Every band of every category, empty ones included.
     grid = counted[keys[:3]].drop_duplicates().merge(pd.DataFrame({"band": range(n_bands)}), how="cross")
     full = grid.merge(counted, on=keys, how="left").fillna({"n_products": 0, "revenue_amount": 0})
+    full = full.merge(leading, on=["category", "band"], how="left")
     step = (full["high"] - full["low"]) / n_bands
     full.insert(4, "lower_price", np.exp(full["low"] + step * full["band"]))
     full.insert(5, "upper_price", np.exp(full["low"] + step * (full["band"] + 1)))

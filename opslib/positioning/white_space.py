@@ -69,6 +69,11 @@ class UnmetSearches:
     visit_value: Estimate | None = None
     is_margin: bool = False
 
+    @property
+    def is_worth(self) -> bool:
+        """Whether visits that found something are seen to bring more than those that did not."""
+        return self.visit_value is not None and self.visit_value.value > 0
+
 
 def unmet_searches(
     searches: Table,

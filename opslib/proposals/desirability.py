@@ -31,7 +31,7 @@ SURPRISING = 3.0
 _ONCE = {
     "over capacity": "{place} has the days", "over budget": "the budget is there",
     "prerequisite missing": "what it depends on is there", "excluded": "what it excludes has ended",
-    "objection": "{place} agrees",
+    "objection": "{place} agrees", "no answer": "{place} has answered", "condition": "{place} has what it asks for",
 }  # fmt: skip
 FORBIDDING = tuple(_ONCE)
 #: Shares of the shop's yearly margin from which an amount says its share, and from which it is taken for a mistake.
@@ -95,6 +95,12 @@ class Desirability:
         What must be out of the way before a launch.
     sentences : tuple of str
         Why the shrunk estimate differs, the money, and the reason for the recommendation.
+    why : str
+        The reason for the recommendation alone.
+    reach_sentence : str
+        Whom the change reaches; empty where nothing was turned into money.
+    margin_share : float or None
+        The net amount as a share of the shop's margin of a year.
     """
 
     claim_id: str
@@ -110,6 +116,9 @@ class Desirability:
     downside_amount: float | None = None
     tests: tuple[TestOption, ...] = ()
     once: tuple[str, ...] = ()
+    why: str = ""
+    reach_sentence: str = ""
+    margin_share: float | None = None
 
     @property
     def advice(self) -> str:
@@ -150,7 +159,9 @@ def desirability(
     effect = relative_effect(claim)
     if effect is None:
         recommendation, why = _without_effect(result)
-        return Desirability(claim_id=claim.claim_id, cost_amount=cost, recommendation=recommendation, sentences=(why,))
+        return Desirability(
+            claim_id=claim.claim_id, cost_amount=cost, recommendation=recommendation, sentences=(why,), why=why
+        )
     found = shrink(effect, prior=prior, bias_sd=relative_bias(claim))
     believed = Desirability(
         claim_id=claim.claim_id,
@@ -160,12 +171,14 @@ def desirability(
         raw=effect,
         shrunk=found.shrunk,
         posterior=found.posterior,
+        once=tuple(_ONCE[item.name].format(place=item.place) for item in result.obstacles if item.name in FORBIDDING),
     )
     lift = None if economics is None else worth_of_lift(proposal, claim, plans[claim.claim_id], economics)
     if lift is None or lift.amount <= 0 or economics is None:
         recommendation, why = _by_verdict(result)
-        why = f"{claim.metric} cannot be turned into money here, so the verdict decides: {why}"
-        return replace(believed, recommendation=recommendation, sentences=(*believed.sentences, why))
+        name = (claim.title or claim.metric).lower()
+        why = f"{name[0].upper()}{name[1:]} cannot be turned into money here, so the verdict decides: {why}"
+        return replace(believed, recommendation=recommendation, sentences=(*believed.sentences, why), why=why)
     worth = lift.amount
     after, threshold = found.posterior, cost / worth
     tests = _tests(proposal, claim, after, worth, threshold)
@@ -205,7 +218,9 @@ def desirability(
         recommendation=recommendation,
         downside_amount=mean - worth * after.expected_gain(threshold),
         sentences=(*believed.sentences, lift.sentence, money, *size, why, *hindrances),
-        once=tuple(_ONCE[item.name].format(place=item.place) for item in result.obstacles if item.name in FORBIDDING),
+        why=why,
+        reach_sentence=lift.sentence,
+        margin_share=share,
     )
 
 

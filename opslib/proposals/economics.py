@@ -15,7 +15,7 @@ from opslib.formats import count_of, format_number
 from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs import Plan
-from opslib.proposals.designs.design import Table
+from opslib.proposals.designs.design import COUNTED, Table
 from opslib.proposals.results import ClaimResult
 from opslib.proposals.schema import Proposal
 from opslib.stats.estimates import Estimate
@@ -33,7 +33,9 @@ _FACTORS = {
 
 
 #: Flows of a month that reach may be stated in: unit -> metric whose denominator counts them.
-_FLOWS = {"visitor": "conversion", "session": "session_conversion", "checkout": "checkout_completion"}
+_FLOWS = {"visitor": "orders_per_visitor", "session": "session_conversion", "checkout": "checkout_completion"}
+#: Orders that visitors placed: what an order is to a visitor, a visit or a checkout, where stores sell as well.
+_ONLINE_ORDER = "order online"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,8 @@ def economics_of(tables: Mapping[str, Table], *, period: Period, first: date) ->
     for unit, name in _FLOWS.items():
         metric = METRICS[name]
         if set(metric.tables) <= set(tables):
-            a_month[unit] = _sums(tables, [metric], period, unit=metric.unit_of_analysis)[name].d * per
+            sums = _sums(tables, [metric], period, unit=metric.unit_of_analysis)[name]
+            a_month |= {unit: sums.d * per} | ({_ONLINE_ORDER: sums.y * per} if unit == "visitor" else {})
     lines = tables["order_lines"]
     for unit in ("store", "region"):
         if unit in lines.columns:
@@ -161,7 +164,8 @@ def worth_of_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics:
     """Money over the horizon for a relative effect of 1: baseline x reach in its unit x margin x months of effect.
 
     The baseline is of one visitor, order, store, ... (`Measured.per`), over ``per_days`` days where it grows with them. The
-    reach is stated in the proposal's unit; another unit is converted by what the shop counts of both in a month.
+    reach is stated in the proposal's unit; another unit is converted by what the shop counts of both in a month. A reach
+    in what a total counts (so many orders a month) is taken as it is: units of unlike size need no baseline then.
 
     Parameters
     ----------
@@ -179,14 +183,17 @@ def worth_of_lift(proposal: Proposal, claim: ClaimResult, plan: Plan, economics:
     name = _FACTORS.get((path or "").rpartition(" x ")[2])
     if not measured.baseline or not measured.per or (name is None and path != "the change itself"):
         return None
-    reached = _reached(proposal, claim, economics)
-    if reached is None:
-        return None
-    n, sentence = reached
     factor = 1.0 if name is None else float(getattr(economics, name))
-    times_a_month = DAYS_A_MONTH / measured.per_days if measured.per_days else 1.0
-    amount = abs(measured.baseline) * n * times_a_month * factor * effective_months(proposal)
-    return Lift(amount=amount, sentence=sentence)
+    each = abs(measured.baseline) * (DAYS_A_MONTH / measured.per_days if measured.per_days else 1.0)
+    total = COUNTED.get(getattr(plan.metric, "numerator", "")) if plan.metric.is_total else None
+    if proposal.reach is not None and proposal.reach_unit is not None and proposal.reach_unit == total:
+        n, sentence = proposal.reach / each, f"It reaches {count_of(proposal.reach, total)} a month."
+    else:
+        reached = _reached(proposal, claim, economics)
+        if reached is None:
+            return None
+        n, sentence = reached
+    return Lift(amount=each * n * factor * effective_months(proposal), sentence=sentence)
 
 
 def _reached(proposal: Proposal, claim: ClaimResult, economics: Economics) -> tuple[float, str] | None:
@@ -200,7 +207,9 @@ def _reached(proposal: Proposal, claim: ClaimResult, economics: Economics) -> tu
     often = "" if claim.measured.per_days else " a month"
     if per == stated:
         return proposal.reach, f"It reaches {count_of(proposal.reach, per)}{often}."
-    known = economics.a_month
+    known = dict(economics.a_month)
+    if {per, stated} & set(_FLOWS) and _ONLINE_ORDER in known:
+        known["order"] = known[_ONLINE_ORDER]
     if not known.get(per) or not known.get(stated):
         return None
     rate = known[per] / known[stated]

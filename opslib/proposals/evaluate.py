@@ -231,6 +231,7 @@ def _result(
             is_frozen=in_time and is_before(record, first_outcome=claim_outcome_of(claim, zone=shop.time_zone)),
             is_replay=proposal.replay and not changes,
             launch=proposal.start,
+            metric=metrics[claim.metric],
         )
         for claim in proposal.claims
     )

@@ -10,6 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
+from opslib.formats import format_date
 from opslib.periods import Period
 from opslib.proposals import number_text
 from opslib.proposals.designs.design import Definitions
@@ -210,10 +211,13 @@ def _measurable(proposal: Proposal, pre_period: PrePeriod) -> Iterable[Obstacle]
         needed = needed_units(traffic.variation, change=contrast, confidence_level=level)
         there = traffic.units_per_day * days
         if needed > there:
-            yield _obstacle("sample out of reach", claim.id, _reach_sentence(needed, there, days, traffic, level))
+            sentence = _reach_sentence(claim, needed, there, days, traffic, level)
+            yield _obstacle("sample out of reach", claim.id, sentence)
 
 
-def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, confidence_level: float) -> str:
+def _reach_sentence(
+    claim: Claim, needed: int, there: float, days: int, traffic: Traffic, confidence_level: float
+) -> str:
     side, seen = there / 2, ""
     if side > 1:
         change = minimal_detectable_change(
@@ -221,8 +225,9 @@ def _reach_sentence(needed: int, there: float, days: int, traffic: Traffic, conf
         )
         seen = f"; in that time a change of {number_text.number(change, relative=True)} can be seen"
     return (
-        f"the promise needs about {number_text.count(needed)} units (80 % power), and {days} days until the deadline bring "
-        f"about {number_text.count(there)}{seen}; promise more, wait longer, or choose a metric that varies less"
+        f"too few {getattr(claim.design, 'randomised', 'unit')}s to see the promise: {days} days until the deadline bring about "
+        f"{number_text.count(there)} of the {number_text.count(needed)} needed (80 % power){seen}; promise more, wait longer, or "
+        "choose a metric that varies less"
     )
 
 
@@ -330,7 +335,9 @@ def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Itera
             )
         elif needed > free:
             yield _obstacle(
-                "over capacity", effort.department, f"needs {needed:g} person-days by {last}, and has {free:g}"
+                "over capacity",
+                effort.department,
+                f"needs {needed:g} person-days by {format_date(last)}, and has {free:g}",
             )
     budget = there[there["department"] == proposal.owner]
     if "budget_amount" in budget and not budget.empty and proposal.one_off_cost_amount > budget["budget_amount"].sum():
@@ -362,9 +369,7 @@ def _answers(proposal: Proposal) -> Iterable[Obstacle]:
         answer = answers.get(department)
         if answer is None:
             if department != proposal.owner:
-                yield _obstacle(
-                    "no answer", department, f"{department} has not answered; ask them (opslib proposal respond)"
-                )
+                yield _obstacle("no answer", department, f"{department} has not answered; ask them")
         elif answer.answer == "object":
             yield _obstacle("objection", department, f"{answer.person} objects: {answer.note}")
         elif answer.answer == "agree_if":

@@ -8,20 +8,23 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from opslib.formats import format_number, format_share
+from opslib.formats import format_estimate, format_number, format_share
 from opslib.proposals.desirability import Desirability
 from opslib.proposals.feasibility import latest_answers
 from opslib.proposals.follow_up import BAND, MIN_SCORED, PromiseScores
 from opslib.proposals.results import ProposalResult
 from opslib.proposals.schema import Proposal
+from opslib.stats.estimates import Estimate
 from opslib.stats.shares import share
 from opslib.stats.verdict_rule import verdict_of
 
 OUTCOMES = {
-    "confirmed": "came true", "supported": "came true in direction", "partly": "less than promised",
-    "inconclusive": "cannot be told yet", "refuted": "did not come true", "harmful": "made it worse",
+    "confirmed": "as promised", "supported": "better but unclear how much", "partly": "better but less than promised",
+    "inconclusive": "open", "refuted": "not as promised", "harmful": "worse",
 }  # fmt: skip
-"""What the follow-up's interval says of the promise, in the words of pages."""
+"""What the follow-up's interval says of the promise, in the words of pages and in the order in which they are told."""
+BETTER = tuple(OUTCOMES[state] for state in ("confirmed", "supported", "partly"))
+WORSE = tuple(OUTCOMES[state] for state in ("harmful", "refuted"))
 _ANSWERS = {"agree": "agrees", "agree_if": "agrees if", "object": "objects"}
 _TAIL, _GRID = 0.002, 400
 #: Parts of the Brier score: what each is, and what it ideally were.
@@ -47,8 +50,9 @@ def outcomes_frame(promises: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.D
     Returns
     -------
     pandas.DataFrame
-        The rows that were followed up, with ``name`` (id and title), ``promise_share``, ``predicted_share`` and
-        ``found_share`` (relative effects; with ``_lower``, ``_upper``) and ``outcome`` in words.
+        The rows that were followed up, what came true first and what did harm last, with ``name`` (id and title),
+        ``promise_share``, ``predicted_share`` and ``found_share`` (relative effects; with ``_lower``, ``_upper``), ``outcome``
+        in words, and ``promised``, ``expected`` and ``found`` as they are written, none rounded onto what it is held against.
     """
     rows = promises[promises["value"].notna()].copy()
     rows["name"] = [f"{name} {titles.get(name, '')}".strip() for name in rows["proposal"]]
@@ -62,7 +66,25 @@ def outcomes_frame(promises: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.D
             rows["value_lower"], rows["value_upper"], rows["promise"], rows["m"], strict=True
         )
     ]
+    rows["promised"] = [format_share(value, signed=True) for value in rows["promise_share"]]
+    rows["expected"] = [_written(row, "predicted_share") for _, row in rows.iterrows()]
+    rows["found"] = [_written(row, "found_share") for _, row in rows.iterrows()]
+    order = rows["outcome"].map({word: place for place, word in enumerate(OUTCOMES.values())})
+    rows = (
+        rows.assign(_order=order)
+        .sort_values(["_order", "found_share"], ascending=[True, False], kind="stable")
+        .drop(columns="_order")
+    )
     return rows.reset_index(drop=True)
+
+
+def _written(row: pd.Series, column: str) -> str:
+    """A relative effect with its interval, on its side of nothing and of the promise; "not predicted" where there is none."""
+    value, lower, upper = (float(row[f"{column}{end}"]) for end in ("", "_lower", "_upper"))
+    if np.isnan(value):
+        return "not predicted"
+    found = Estimate(value=value, lower=lower, upper=upper, n=0, unit="relative change", method="follow-up")
+    return format_estimate(found, signed=True, against=(float(row["promise"]),))
 
 
 def waiting_frame(promises: pd.DataFrame, *, titles: Mapping[str, str]) -> pd.DataFrame:

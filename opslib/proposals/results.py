@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from opslib.finding import Grade
+from opslib.periods import Period
 from opslib.stats.estimates import Estimate
 from opslib.stats.verdict_rule import ClaimState, GuardrailState
 
@@ -164,6 +165,12 @@ class ClaimResult:
         Units and days still needed, where inconclusive.
     is_confirmatory : bool
         Counts for the proposal's verdict.
+    title, unit : str
+        The metric's title and the unit of its values.
+    is_down : bool
+        Whether less of the metric is wanted: effects are turned so that a promise is positive.
+    days : Period or None
+        The claim's window.
     """
 
     claim_id: str
@@ -183,6 +190,10 @@ class ClaimResult:
     n_needed: float | None = None
     days_needed: float | None = None
     is_confirmatory: bool = True
+    title: str = ""
+    unit: str = ""
+    is_down: bool = False
+    days: Period | None = None
 
     @property
     def label(self) -> str:

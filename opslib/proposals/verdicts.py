@@ -10,7 +10,10 @@ from datetime import date
 from scipy import stats as distributions
 
 from opslib.finding import Grade
+from opslib.metrics import Metric
 from opslib.proposals import number_text
+from opslib.proposals.claim_text import claim_sentence, unit_of_values
+from opslib.proposals.designs import RecordedMetric
 from opslib.proposals.grades import grade_of, is_association_only, lowest
 from opslib.proposals.results import ClaimResult, GuardrailResult, GuardState, Measured, ProposalResult, State
 from opslib.proposals.schema import DESCRIPTIVE, Claim, Guardrail
@@ -32,6 +35,7 @@ def judge_claim(
     is_frozen: bool,
     is_replay: bool = False,
     launch: date,
+    metric: Metric | RecordedMetric | None = None,
 ) -> ClaimResult:
     """Verdict of one claim.
 
@@ -46,6 +50,8 @@ def judge_claim(
         Judged on history on purpose: a verdict is permitted, and the page says so.
     launch : date
         First day of the change for everybody.
+    metric : Metric or RecordedMetric or None
+        For title and unit in the sentence; the claim's own name for it unless given.
 
     Returns
     -------
@@ -72,27 +78,30 @@ def judge_claim(
         p_promise=exceedance(measured.effect, claim.promise, df=measured.df),
         n_needed=n_needed,
         days_needed=days,
+        title=metric.title if metric else claim.metric.replace("_", " ").capitalize(),
+        unit=unit_of_values(metric, measured),
+        is_down=claim.direction == "down"
+        or (claim.direction is None and metric is not None and metric.direction == -1),
+        days=claim.window.period,
     )
-    return replace(result, page_sentence=_sentence(claim, result))
+    return replace(result, page_sentence=claim_sentence(claim, result))
 
 
 def judge_guardrail(guardrail: Guardrail, measured: Measured) -> GuardrailResult:
     """Whether a guardrail held: ``effect`` in its wanted direction, against its margin."""
-    effect = measured.effect
+    effect, title = measured.effect, guardrail.metric.replace("_", " ").capitalize()
     state: GuardState
     if measured.failed or measured.pending or effect is None:
         state = "invalid" if measured.failed else "unclear"
         why = measured.failed[0].sentence if measured.failed else measured.pending or "nothing was measured"
-        sentence = f"{guardrail.metric}: {why}."
+        sentence = f"{title}: {why}."
     else:
         state = guardrail_state_of((effect.lower, effect.upper), margin=guardrail.margin)
         relative = guardrail.scale == "relative"
         said = {"held": "did not get", "broken": "got", "unclear": "may or may not have got"}[state]
-        sentence = (
-            f"{guardrail.metric} {said} worse by more than "
-            f"{number_text.number(guardrail.margin, relative=relative).lstrip('+')}: "
-            f"{number_text.interval(effect, relative=relative)} in the wanted direction."
-        )
+        margin = number_text.number(guardrail.margin, relative=relative, signed=False)
+        found = number_text.interval(effect, relative=relative)
+        sentence = f"{title} {said} worse by more than {margin}: {found}, where a plus is better."
     return GuardrailResult(
         metric=guardrail.metric, state=state, margin=guardrail.margin, measured=measured, page_sentence=sentence
     )
@@ -196,58 +205,3 @@ def _state_of(claim: Claim, measured: Measured, *, may_confirm: bool) -> tuple[S
     if claim.design.kind in DESCRIPTIVE:
         return level_verdict_of(ends, threshold=claim.promise), ""
     return verdict_of(ends, promise=claim.promise, smallest_worthwhile=claim.smallest_worthwhile), ""
-
-
-def _sentence(claim: Claim, result: ClaimResult) -> str:
-    """The verdict in words; every number with its interval."""
-    measured, effect = result.measured, result.measured.effect
-    if measured.failed:
-        return f"No verdict on {claim.metric}: {measured.failed[0].sentence}."
-    if effect is None or measured.pending:
-        return f"No verdict on {claim.metric} yet: {measured.pending or 'nothing was measured'}."
-    relative = claim.scale == "relative" and claim.design.kind != "level"
-    name = claim.metric.replace("_", " ")
-    signed = claim.design.kind != "level"
-    found = number_text.interval(effect, relative=relative, signed=signed)
-    promised = number_text.number(claim.promise, relative=relative, signed=signed)
-    if claim.design.kind in DESCRIPTIVE:
-        what = "growth" if claim.design.kind == "trend" else "level"
-        head = f"The {what} of {name} is {found}; the claim was at least {promised}:"
-    else:
-        head = f"{name[0].upper()}{name[1:]} changed by {found} in the wanted direction; {promised} was promised."
-    return f"{head} {_ends(result, relative)}"
-
-
-_QUALIFIED = {
-    "exploratory": "It was not frozen before the result, so it can suggest a test and not more.",
-    "association only": "The groups were not made alike, so this shows that two things went together and not that "
-    "one made the other.",
-}
-
-
-def _ends(result: ClaimResult, relative: bool) -> str:
-    """What follows from the interval."""
-    if result.qualifier:
-        return _QUALIFIED[result.qualifier]
-    if result.design in DESCRIPTIVE:
-        return {"supported": "it holds.", "refuted": "it does not hold."}.get(result.state) or _needed(result)
-    least = (
-        number_text.number(result.smallest_worthwhile, relative=relative) if result.smallest_worthwhile else "any gain"
-    )
-    chance = ""
-    if result.p_promise is not None:
-        chance = f" (the chance that it is at least that is {number_text.probability(result.p_promise)})"
-    return {
-        "harmful": "It did harm.",
-        "confirmed": "Even the low end of the interval keeps the promise.",
-        "supported": f"The direction is shown; the promised size is neither shown nor excluded{chance}.",
-        "partly": "It helps, and by less than promised.",
-        "refuted": f"The promise is excluded, and {least} is not shown.",
-    }.get(result.state) or _needed(result)
-
-
-def _needed(result: ClaimResult) -> str:
-    if result.n_needed is None or not math.isfinite(result.n_needed):
-        return "We cannot tell."
-    days = "" if result.days_needed is None else f", {number_text.count(result.days_needed)} more days at this traffic"
-    return f"We cannot tell yet; about {number_text.count(result.n_needed)} more units would{days}."

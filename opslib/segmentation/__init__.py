@@ -13,6 +13,7 @@ from opslib.segmentation.lifetime import (
     value_quantiles,
 )
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
+from opslib.segmentation.records import kind_sizes, newcomers
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,
@@ -26,4 +27,4 @@ from opslib.segmentation.rfm import (
 )
 from opslib.segmentation.segment_model import Drift, SegmentModel, drift
 from opslib.segmentation.tiers import TIERS, tier_sizes, value_tiers
-from opslib.segmentation.visits import INTENTS, intent_sizes, visit_intents
+from opslib.segmentation.visits import INTENTS, intent_matrix, intent_sizes, left_behind, visit_intents

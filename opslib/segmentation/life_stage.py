@@ -1,4 +1,4 @@
-"""Customer life stages: new, active, at risk or lapsed, by each customer's own purchase interval."""
+"""Customer life stages: one order, in rhythm, overdue or silent, by each customer's own purchase interval."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from opslib.segmentation.rfm import customer_lines
 from opslib.suppression import of_people
 
 STAGES: dict[str, tuple[str, str]] = {
-    "new": ("a welcome that leads to the second order", "Customer service"),
-    "active": ("no push; recommend what goes with the last orders", "Buying"),
-    "at risk": ("a reminder now, while a return is still likely", "Customer service"),
-    "lapsed": ("one win-back offer, then only the newsletter", "Customer service"),
+    "one order": ("a welcome that leads to the second order", "Customer service"),
+    "in rhythm": ("no push; recommend what goes with the last orders", "Buying"),
+    "overdue": ("a reminder now, while a return is still likely", "Customer service"),
+    "silent": ("one win-back offer, then only the newsletter", "Customer service"),
 }
 """Action and department of each stage, in the order of a customer's life."""
 
@@ -38,8 +38,8 @@ def life_stages(order_lines: Table, *, as_of: date, limits: tuple[float, float] 
     as_of : date
         Day from which silence counts; later orders do not count.
     limits : tuple of two floats
-        A customer is at risk when a silence of this length has at most the first probability for one who still buys,
-        lapsed at the second.
+        A customer is overdue when a silence of this length has at most the first probability for one who still buys,
+        silent at the second.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def life_stages(order_lines: Table, *, as_of: date, limits: tuple[float, float] 
     ...     "ordered_at": pd.to_datetime(days), "quantity": 1.0, "unit_price": 1.0})
     >>> stages = engine.collect(life_stages(lines, as_of=date(2026, 1, 12)).order_by("customer_id"))
     >>> stages[["silence_days", "stage"]].values.tolist()
-    [[2, 'active'], [133, 'lapsed'], [2, 'new']]
+    [[2, 'in rhythm'], [133, 'silent'], [2, 'one order']]
     """
     risk, lapse = limits
     if not 0 < lapse < risk < 1:
@@ -96,10 +96,10 @@ def life_stages(order_lines: Table, *, as_of: date, limits: tuple[float, float] 
     ).drop("gaps", "span", "shape", "shop_gap")
     return rated.mutate(
         stage=ibis.cases(
-            (rated["silence_share"] <= lapse, "lapsed"),
-            (rated["silence_share"] <= risk, "at risk"),
-            (rated["n_order_days"] == 1, "new"),
-            else_="active",
+            (rated["silence_share"] <= lapse, "silent"),
+            (rated["silence_share"] <= risk, "overdue"),
+            (rated["n_order_days"] == 1, "one order"),
+            else_="in rhythm",
         )
     )
 

@@ -89,7 +89,7 @@ def _pairs(before: Table, after: Table, by: str) -> ir.Table:
     return pairs.select(**{name: pairs[name].fill_null(value) for name, value in filled.items()})
 
 
-@of_people(("n_before", "n_after"), by=("segment",))
+@of_people(("n_before", "n_after"), by=("segment_compared",))
 def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.DataFrame:
     """Revenue change of each segment as number of customers, mix and revenue per customer, exactly.
 
@@ -103,7 +103,8 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     Returns
     -------
     DataFrame
-        One row a segment, largest change first: segment, n_before, n_after, revenue_before, revenue_after,
+        One row a segment, largest change first: segment_compared (no group of the segments of one day, so withheld
+        apart), n_before, n_after, revenue_before, revenue_after,
         change_amount, growth_share (of the whole change; missing if that is 0), volume_amount (customers in all),
         mix_amount (the segment's share of them), rate_amount (revenue a customer). The three amounts sum to the
         change of the segment, the segments to that of the shop.
@@ -128,7 +129,7 @@ def segment_growth(before: Table, after: Table, *, by: str = "segment") -> pd.Da
     whole = (growth["revenue_after"] - growth["revenue_before"]).sum()
     growth = group_effects(growth, units="n", total="revenue")
     growth.insert(6, "growth_share", growth["change_amount"] / (whole or np.nan))
-    return growth
+    return growth.rename(columns={"segment": "segment_compared"})
 
 
 @of_people("n_customers", by=("cohort", "segment"))

@@ -45,7 +45,7 @@ class Segment:
 SEGMENTS: tuple[Segment, ...] = (
     Segment(name="champions", meaning="bought lately and more often than most", recency=(4, 5), frequency=(4, 5),
             action="early access, ask for reviews and referrals; no discounts", department="Customer service"),
-    Segment(name="new", meaning="one order so far, and lately", recency=(4, 5), frequency=(1, 1),
+    Segment(name="new", meaning="first order ever, lately, and the only one", recency=(4, 5), frequency=(1, 1),
             action="a welcome that leads to the second order", department="Customer service"),
     Segment(name="promising", meaning="bought lately, not yet often", recency=(4, 5), frequency=(1, 3),
             action="recommend what goes with the first orders", department="Buying"),
@@ -53,12 +53,12 @@ SEGMENTS: tuple[Segment, ...] = (
             action="remind of what they buy regularly", department="Customer service"),
     Segment(name="cooling", meaning="middling in both", recency=(3, 3), frequency=(1, 3),
             action="one reminder with the season's range", department="Customer service"),
-    Segment(name="at risk", meaning="often, but not for long", recency=(1, 2), frequency=(4, 5),
+    Segment(name="at risk", meaning="used to order often, and has been silent for long", recency=(1, 2), frequency=(4, 5),
             action="a personal win-back, and ask why", department="Customer service"),
     Segment(name="hibernating", meaning="seldom, and long ago", recency=(1, 2), frequency=(1, 3),
             action="one low-cost win-back, then silence", department="Customer service"),
 )  # fmt: skip
-"""The rule table, first match counts: scores are put on a scale of five, and "new" also needs exactly one order."""
+"""The rule table, first match counts: scores are put on a scale of five, and "new" also needs a first order that is the only one."""
 
 PARTS = ("with a customer", "without a customer")
 SCORES = {"r_score": "recency_days", "f_score": "n_orders", "m_score": "revenue_amount"}
@@ -131,6 +131,7 @@ def rfm_scores(
     bins: int = 5,
     cut_points: RfmCutPoints | None = None,
     segments: Sequence[Segment] = SEGMENTS,
+    newcomers: Table | None = None,
 ) -> ir.Table:
     """Recency, frequency and money of each customer, with scores and a segment.
 
@@ -146,6 +147,9 @@ def rfm_scores(
         Score by these numbers instead of by rank among these customers.
     segments : sequence of Segment
         Rules, the first that fits; the last takes whoever is left.
+    newcomers : table or None
+        customer_id of those whose first order is known to be their first (`newcomers`): nobody else is "new". None: the
+        lines are taken to hold every order there ever was.
 
     Returns
     -------
@@ -178,8 +182,12 @@ def rfm_scores(
         "revenue_amount": totals["revenue_amount"].cast("float64"),
     }
     scores = _by_rank(totals, bins) if cut_points is None else _by_cut_points(values, cut_points)
-    scored = totals.select("customer_id", **values, **scores)
-    return scored.mutate(segment=_segment_of(scored, bins, segments))
+    scored = totals.select("customer_id", **values, **scores, is_first=totals["n_orders"] == 1)
+    if newcomers is not None:
+        first = engine.as_table(newcomers).select(new_id="customer_id")
+        joined = scored.left_join(first, scored["customer_id"] == first["new_id"])
+        scored = joined.mutate(is_first=joined["is_first"] & joined["new_id"].notnull()).drop("new_id")
+    return scored.mutate(segment=_segment_of(scored, bins, segments)).drop("is_first")
 
 
 def _by_rank(totals: ir.Table, bins: int) -> dict[str, ir.IntegerValue]:
@@ -215,7 +223,7 @@ def _segment_of(scored: ir.Table, bins: int, segments: Sequence[Segment]) -> ir.
     cases = []
     for segment in segments[:-1]:
         is_new = segment.name == "new"
-        often = [scored["n_orders"] == 1] if is_new else within("f_score", segment.frequency)
+        often = [scored["is_first"]] if is_new else within("f_score", segment.frequency)
         cases.append((ibis.and_(*within("r_score", segment.recency), *often), segment.name))
     return ibis.cases(*cases, else_=segments[-1].name)
 

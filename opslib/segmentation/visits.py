@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from scipy import stats as distributions
 
 from opslib import engine
 from opslib.errors import ParameterError
@@ -15,7 +16,7 @@ from opslib.periods import Period
 from opslib.stats.shares import share
 from opslib.stats.skewed import level_interval
 from opslib.stats.sufficient_statistics import SufficientStatistics
-from opslib.suppression import counted
+from opslib.suppression import counted, of_people, suppressed
 
 INTENTS: dict[str, str] = {
     "unseen": "no event was recorded",
@@ -273,6 +274,108 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
     found = found.sort_values("group", kind="stable", ignore_index=True)
     named = found[list(_SIZES)] if by is None else found.rename(columns={"group": by})[[by, *_SIZES]]
     return counted(named, "n_visitors", by=(*([] if by is None else [by]), "intent"))
+
+
+LEFT = ("checkout", "cart")
+"""Visits that leave something behind, of which a reminder could speak."""
+_OTHERS = tuple(intent for intent in INTENTS if intent not in (*LEFT, "buy", "unseen"))
+
+
+@of_people("n_visitors", by=("intent",), adds_up=False)
+def left_behind(intents: Table, *, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Whether visitors who left a cart or a checkout order later more often than those of other visits without an order.
+
+    Parameters
+    ----------
+    intents : table
+        From `visit_intents`.
+    confidence_level : float
+        Coverage of the interval (0-1): delta method over visitors, who may stand on both sides.
+
+    Returns
+    -------
+    DataFrame
+        One row an intent of `LEFT` that occurred, checkout first: intent, n_visits, n_visitors, visit_share, later_share, others_share
+        (of visits that neither ordered nor left anything), gap_share (the difference), gap_share_lower, gap_share_upper,
+        meaning.
+
+    Examples
+    --------
+    >>> visits = pd.DataFrame({"visitor_id": ["v", "v", "w"], "intent": ["cart", "browse", "browse"], "bought_later": [1, 1, 0]})
+    >>> left_behind(visits)[["intent", "n_visits", "later_share", "others_share", "gap_share"]].values.tolist()
+    [['cart', 1, 1.0, 0.5, 0.5]]
+    """
+    table = engine.as_table(intents)
+    rows = []
+    for intent in LEFT:
+        own, other = table["intent"] == intent, table["intent"].isin(list(_OTHERS))
+        people = table.group_by("visitor_id").aggregate(
+            d=table.count().cast("float64"), y=own.ifelse(1.0, 0.0).sum(),
+            e1=table["bought_later"].count(where=own).cast("float64"),
+            b1=table["bought_later"].sum(where=own).cast("float64").fill_null(0.0),
+            e2=table["bought_later"].count(where=other).cast("float64"),
+            b2=table["bought_later"].sum(where=other).cast("float64").fill_null(0.0),
+        )  # fmt: skip
+        sides = ("b1", "e1", "b2", "e2")
+        pairs = {f"{a}{b}": (people[a] * people[b]).sum() for i, a in enumerate(sides) for b in sides[i:]}
+        sums = engine.collect(people.aggregate(
+            n=people.count(), d=people["d"].sum(), y=people["y"].sum(), n_visitors=people.count(where=people["y"] > 0),
+            **{side: people[side].sum() for side in sides}, **pairs,
+        )).iloc[0]  # fmt: skip
+        if sums["n"] and sums["y"]:
+            rows.append({"intent": intent, **_gap(sums, confidence_level), "meaning": INTENTS[intent]})
+    columns = ("intent", "n_visits", "n_visitors", "visit_share", "later_share", "others_share", "gap_share", "gap_share_lower", "gap_share_upper", "meaning")  # fmt: skip
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _gap(sums: pd.Series, confidence_level: float) -> dict[str, float]:
+    """Two ratios of sums over the same visitors, and their difference with its interval."""
+    sides = ("b1", "e1", "b2", "e2")
+    b1, e1, b2, e2 = (np.float64(sums[side]) for side in sides)
+    one, other = b1 / e1, b2 / e2
+    weight = np.array([1 / e1, -one / e1, -1 / e2, other / e2])
+    products = np.array(
+        [[sums[a + b] if a + b in sums else sums[b + a] for b in sides] for a in sides], dtype="float64"
+    )
+    n = np.float64(sums["n"])
+    half = float(distributions.norm.ppf((1 + confidence_level) / 2)) * np.sqrt(weight @ products @ weight * n / (n - 1))
+    return {
+        "n_visits": int(sums["y"]), "n_visitors": int(sums["n_visitors"]), "visit_share": sums["y"] / sums["d"],
+        "later_share": one, "others_share": other, "gap_share": one - other, "gap_share_lower": one - other - half,
+        "gap_share_upper": one - other + half,
+    }  # fmt: skip
+
+
+def intent_matrix(split: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    """Shares of visits as a matrix: intents down, values of a column across; shares of withheld groups are missing.
+
+    Parameters
+    ----------
+    split : DataFrame
+        From `intent_sizes` with the same ``by``.
+    by : str
+        Column across.
+
+    Returns
+    -------
+    DataFrame
+        One row an intent in the order of `INTENTS`: intent, and a column ``<value>_share`` each, 0 where it did not occur.
+
+    Examples
+    --------
+    >>> visits = pd.DataFrame({"visitor_id": range(40), "intent": ["buy", "browse"] * 20, "device": ["a"] * 20 + ["b"] * 20,
+    ...     "revenue_amount": 0.0, "bought_later": 0})
+    >>> intent_matrix(intent_sizes(visits, by="device"), by="device").values.tolist()
+    [['buy', 0.5, 0.5], ['browse', 0.5, 0.5]]
+    """
+    shown = suppressed(split)
+    if shown.empty:
+        return pd.DataFrame(columns=["intent"])
+    cells = shown.assign(cell=shown["visit_share"].fillna(-1.0)).pivot(index="intent", columns=by, values="cell")
+    cells = cells.reindex([intent for intent in INTENTS if intent in cells.index]).fillna(0.0).mask(lambda t: t < 0)
+    cells.columns = pd.Index([f"{value}_share" for value in cells.columns])
+    return cells.reset_index()
 
 
 @np.errstate(divide="ignore", invalid="ignore")

@@ -163,8 +163,12 @@ def choose_group(tables: Mapping[str, ir.Table], *, by: str = "", among: Sequenc
     return by or next((column for column in among if column in known), "product_id")
 
 
+#: Share of the days of a year before that must have been seen: a day of outage does not forbid half a year.
+LEAST_SEEN = 0.98
+
+
 def choose_baseline(seen: Coverage, *, period: Period) -> tuple[Period, Period]:
-    """Two periods of equal length to compare.
+    """Two periods of equal length to compare: the same months of two years wherever those days exist.
 
     Parameters
     ----------
@@ -176,17 +180,23 @@ def choose_baseline(seen: Coverage, *, period: Period) -> tuple[Period, Period]:
     Returns
     -------
     (Period, Period)
-        The period and the same dates a year before, where those were seen as a whole; else the later and the earlier
-        half of the period, whether seen or not.
+        As much of the period, counted back from its end in months, as was seen a year before too, and those days; else the
+        later and the earlier half of the period, whether seen or not, which a season moves apart.
 
     Examples
     --------
+    >>> year = Period.parse("2025-11-01", "2026-10-31")
+    >>> [part.label for part in choose_baseline(Coverage(date(2025, 5, 1), year.end), period=year)]
+    ['May-Oct 2026', 'May-Oct 2025']
     >>> pair = choose_baseline(Coverage(date(2026, 1, 1), date(2026, 4, 30)), period=Period.parse("2026-03-01", "2026-04-30"))
     >>> [part.label for part in pair]
     ['Apr 2026', 'Mar 2026']
     """
-    if seen.status(period.year_before()) == "complete":
-        return period, period.year_before()
+    for piece in period.split("month"):
+        part = Period(piece.start, period.end)
+        before = part.year_before()
+        if before.end < part.start and seen.n_observed(before) >= LEAST_SEEN * before.n_days:
+            return part, before
     if period.n_months and period.n_months % 2 == 0:
         middle = shift_months(period.start, period.n_months // 2)
         return Period(middle, period.end), Period(period.start, middle - timedelta(days=1))

@@ -47,7 +47,8 @@ def compare_clusters(
     Returns
     -------
     RatioComparison
-        ``n_*`` and ``Estimate.n`` count clusters. The relative difference is that of geometric means where every
+        ``n_*`` and ``Estimate.n`` count clusters. ``control_value`` is the control mean at the covariate's mean over all
+        clusters, the plain one without a covariate: large stores drawn into one arm do not move it. The relative difference is that of geometric means where every
         value is positive, else the difference over the control arm's mean.
 
     Raises
@@ -75,7 +76,7 @@ def compare_clusters(
     is_log = bool((values > 0).all() and (covariate is None or (covariate > 0).all()))
     plain = cluster_effect(values, treated, covariate=covariate, errors=chosen)
     a_value, a_error, a_df = (float(part) for part in plain)
-    control = float(values[~treated].mean())
+    control = float(values.mean() - treated.mean() * a_value)
     value, error, df = a_value / control, a_error / abs(control), a_df
     if is_log:
         log_x = None if covariate is None else np.log(covariate)

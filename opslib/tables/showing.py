@@ -61,7 +61,8 @@ def show(
     currency: str | None = None,
     highlight: str | None = None,
     notes: Sequence[str] = (),
-    max_rows: int = 12,
+    max_rows: int = 25,
+    total: Sequence[str] = (),
     people: Said = UNSAID,
 ) -> Table:
     """A frame as a table for people: names become heads with units, numbers get equal decimals.
@@ -86,6 +87,8 @@ def show(
         Sentences below the table.
     max_rows : int
         Rows at first sight; 0 folds all.
+    total : sequence of str
+        Columns whose parts add up: a last row holds their sums, of what is withheld too.
     people : People, None or UNSAID
         Counts by group; None: rows are not people; not said: what the frame carries (`suppression.counted`).
 
@@ -108,7 +111,10 @@ def show(
     Loyal        1,200               62.0
     New             90                5.0
     """
-    frame = suppressed(_as_frame(frame), people, of=f"tables.show '{title}'")
+    whole = _as_frame(frame)
+    frame = suppressed(whole, people, of=f"tables.show '{title}'")
+    if total and len(frame) > 1:
+        frame = _with_total(frame, whole[list(total)].sum())
     labels, refused = _labels(frame, columns, highlight)
     notes = [*notes, *(f"The column {name} is not shown: it names people or their orders." for name in refused)]
     if len(frame) > MAX_TABLE_ROWS:
@@ -119,6 +125,8 @@ def show(
         kind = format_of(name, frame[name], has_unit="unit" in frame.columns)
         heads.append(head_of(name, kind, label=label, currency=currency))
         column = format_column(frame, name, kind, currency=currency)
+        if total and len(frame) > 1 and heads[1:] and name not in total:
+            column[-1] = CellText("")
         cells.append(_suppressed(column, frame, name) if kind in NUMERIC else column)
     marks = frame[highlight] if highlight else [False] * len(frame)
     if SUPPRESSED in frame.columns and frame[SUPPRESSED].any():
@@ -131,6 +139,16 @@ def show(
         notes=tuple(notes),
         max_rows=max_rows,
     )
+
+
+def _with_total(frame: pd.DataFrame, sums: pd.Series) -> pd.DataFrame:
+    """The frame with a last row of sums, called "all" in its first column."""
+    words = {name: "" for name in frame.columns if pd.api.types.is_string_dtype(frame[name])}
+    last = pd.DataFrame([{**words, frame.columns[0]: "all", **sums}]).astype({
+        name: frame[name].dtype for name in sums.index if pd.api.types.is_integer_dtype(frame[name])
+    })  # fmt: skip
+    extra = last.assign(**{SUPPRESSED: False}) if SUPPRESSED in frame.columns else last
+    return pd.concat([frame, extra], ignore_index=True)
 
 
 def _as_frame(rows: pd.DataFrame | Sequence[Any]) -> pd.DataFrame:

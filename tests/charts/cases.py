@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from opslib import charts
 from opslib.periods import Coverage, Period
 from opslib.proposals.results import ClaimResult, Measured
-from opslib.stats.correspondence import correspondence_map
 from opslib.stats.estimates import Estimate
 
 LONG = "Netherlands, Luxembourg and the Flemish part of Belgium, without the islands"
@@ -56,6 +55,23 @@ def claim(
         page_sentence="", measured=Measured(effect=effect), grade="High", grade_reasons=(), promise=promise, smallest_worthwhile=smallest_worthwhile,
         scale="relative",
     )  # fmt: skip
+
+
+def test_curve() -> pd.DataFrame:
+    days = pd.date_range("2026-03-02", periods=12, freq="7D")
+    value = np.linspace(0.04, 0.02, 12)
+    return pd.DataFrame({"day": days, "value": value, "value_lower": value - 0.03, "value_upper": value + 0.03})
+
+
+def kept_promises() -> pd.DataFrame:
+    outcomes = ("as promised", "better but unclear how much", "open", "worse")
+    return pd.DataFrame({
+        "name": [f"D-0{i} {LONG if i == 1 else 'Countdown banner'}" for i in range(4)], "outcome": outcomes,
+        "promise_share": 0.1, "predicted_share": [0.05, 0.05, np.nan, 0.02], "predicted_share_lower": [0.0, -0.1, np.nan, -0.05],
+        "predicted_share_upper": [0.1, 0.2, np.nan, 0.09], "found_share": [0.15, 0.08, 0.02, -0.19],
+        "found_share_lower": [0.12, 0.01, -0.1, -0.26], "found_share_upper": [0.18, 0.15, 0.14, -0.11],
+        "found": ["+15 % (12–18)", "+8 % (1–15)", "+2 % (−10 to 14)", "−19 % (−26 to −11)"],
+    })  # fmt: skip
 
 
 def claims() -> list[ClaimResult]:
@@ -132,10 +148,11 @@ def cells() -> pd.DataFrame:
 
 def portfolio(n: int) -> pd.DataFrame:
     growth = 0.4 * np.cos(np.arange(n) * 2.4)
-    relative = 10 ** (0.7 * np.sin(np.arange(n)))
+    revenue = 1e5 / np.arange(1, n + 1)
     return pd.DataFrame({
-        "group": [f"Category {i} of things" for i in range(n)], "growth_change": growth, "relative_share": relative,
-        "revenue_after": 1e5 / np.arange(1, n + 1), "quadrant": np.where(growth > 0, "star", "dog"), "shop_growth": 0.0,
+        "group": [f"Category {i} of things" for i in range(n)], "growth_change": growth, "revenue_share": revenue / revenue.sum(),
+        "revenue_after": revenue, "quadrant": np.where(growth > 0, "star", "dog"), "shop_growth": 0.0, "average_share": 1 / n,
+        "is_clear": np.abs(growth) > 0.3,
     })  # fmt: skip
 
 
@@ -154,7 +171,7 @@ def ladder() -> pd.DataFrame:
         parts.append(pd.DataFrame({
             "category": name, "band": range(6), "lower_price": edges[:-1] * (i + 1), "upper_price": edges[1:] * (i + 1),
             "n_products": offer * 50, "revenue_amount": 1e4 * offer[::-1], "offer_share": offer,
-            "demand_share": offer[::-1],
+            "demand_share": offer[::-1], "leading_product": "Amber stoneware doormat", "leading_amount": 6e3 * offer[::-1],
         }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
@@ -176,13 +193,6 @@ def gaps() -> pd.DataFrame:
     })  # fmt: skip
 
 
-def brand_counts(n: int = 7) -> pd.DataFrame:
-    brands, themes = np.arange(n), np.arange(6)
-    counts = np.round(40 + 30 * np.cos(brands[:, None] * 1.3 - themes[None, :] * 1.1))
-    words = ["price", "quality", "delivery", "smell", "looks", "ease of assembly"]
-    return pd.DataFrame(counts, index=[f"Brand {i}" for i in brands], columns=words)
-
-
 PREMIUMS = pd.DataFrame({
     "group": ["Alma", "Borg", "Cato"], "premium_share": [0.12, -0.03, np.nan], "premium_share_lower": [0.05, -0.1, np.nan],
     "premium_share_upper": [0.2, 0.04, np.nan],
@@ -200,12 +210,6 @@ def complements(n: int = 12) -> pd.DataFrame:
         ratio_upper=[1.3 * r for r in ratio],
         n_customers=[9, *[40] * (n - 1)][:n],
         is_beyond_chance=True,
-    )
-
-
-def rivals() -> pd.DataFrame:
-    return pd.DataFrame(
-        {"item": [f"{w} of a long name" for w in ("lamp", "mug", "stool", "rug", "mat")], "group": [1, 1, 1, 2, 2]}
     )
 
 
@@ -246,20 +250,27 @@ CASES: dict[str, Callable[[], Axes]] = {
     "key figures": lambda: charts.draw_kpi_change(kpis()),
     "nothing comparable": lambda: charts.draw_kpi_change(kpis().tail(1)),
     "claims": lambda: charts.draw_claims(claims()),
-    "one claim not due": lambda: charts.draw_claims(claims()[3:]),
+    "test curve": lambda: charts.draw_test_curve(test_curve(), unit="points", promise=0.02),
+    "promises": lambda: charts.draw_promises(kept_promises()),
     "premiums": lambda: charts.draw_intervals(PREMIUMS, value="premium_share", unit="relative change", reference=0),
     "price ladder": lambda: charts.draw_price_ladder(ladder(), currency="GBP"),
-    "perceptual map": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts(), n_resamples=50)),
+    "premiums on both sides": lambda: charts.draw_intervals(
+        PREMIUMS, value="premium_share", unit="relative change", reference=0, sides=("cheap", "dear")
+    ),
+    "intervals far from what they are held against": lambda: charts.draw_intervals(
+        gaps().dropna().query("pressure < 9"), value="pressure", unit="ratio", reference=90.0, sides=("below", "above")
+    ),
+    "price ladder without gaps": lambda: charts.draw_price_ladder(
+        ladder().query("category == 'Kitchen'"), currency="GBP"
+    ),
     "unmet searches": lambda: charts.draw_unmet_searches(themes(), currency="GBP"),
     "unmet searches without money": lambda: charts.draw_unmet_searches(
         themes().assign(worth_amount=np.nan), currency="GBP"
     ),
     "white space": lambda: charts.draw_white_space(gaps(), currency="GBP"),
     "white space, one row": lambda: charts.draw_white_space(gaps().head(1), currency="GBP"),
-    "market map": lambda: charts.draw_market_map(complements(), rivals()),
-    "market map without rivals": lambda: charts.draw_market_map(complements(), rivals().head(0)),
-    "market map of nothing": lambda: charts.draw_market_map(complements().iloc[:1], rivals()),
-    "map of nothing": lambda: charts.draw_perceptual_map(correspondence_map(brand_counts() * 0 + 9, n_resamples=50)),
+    "pairs": lambda: charts.draw_pairs(complements()),
+    "one pair": lambda: charts.draw_pairs(complements(1)),
     "posterior": lambda: charts.draw_posterior(density(), estimate=MONEY, p_positive=0.95),
     "calibration": lambda: charts.draw_calibration(BINS),
     "cohorts": lambda: charts.draw_cohorts(cohorts(12)),

@@ -36,9 +36,10 @@ def groups(**columns):
     return replace(exact(), groups=frame.assign(**columns))
 
 
-def test_slopes_count_what_is_clear_and_what_is_refused():
+def test_slopes_name_what_is_clear_and_what_is_refused():
     ax = charts.draw_price_slopes(groups())
-    assert readable(ax) == "In 1 of 2 groups a higher list price clearly sells fewer units; 1 cannot be used"
+    title = readable(ax).replace("\n", " ")
+    assert title == "Higher prices sell fewer units in lamps; a very long name of a category of products cannot be read"
     low, high = ax.get_xlim()
     assert (low, high) == pytest.approx((-6.3, 2.3))
     assert ax.get_yticklabels()[0].get_text() == "lamps"
@@ -72,3 +73,43 @@ def test_a_move_shows_the_money_and_where_evidence_ends():
 def test_what_cannot_be_told_is_said(product, change, words):
     found = what_if(exact(), OWN, product_id=product, price_change=change)
     assert words in readable(charts.draw_price_response(found, currency="GBP"))
+
+
+def test_rows_stand_by_their_value_and_groups_left_out_are_counted():
+    many = pd.concat([groups().groups.iloc[[0]].assign(group=f"g{n:02d}", slope=-1.0 - n / 10) for n in range(20)])
+    ax = charts.draw_price_slopes(replace(groups(), groups=many, n_groups_left_out=3))
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert names == [f"g{n:02d}" for n in range(14, -1, -1)]  # steepest first, of the fifteen with the most units
+    assert "8 smaller groups left out" in " ".join(text.get_text() for text in ax.texts).replace("\n", " ")
+
+
+def test_the_reference_lies_inside_the_axis_and_titles_name_the_sides():
+    rows = pd.DataFrame(
+        {"group": ["a", "b", "c"], "x": [1.2, 1.5, 1.3], "x_lower": [1.1, 1.4, 1.2], "x_upper": [1.3, 1.6, 1.4]}
+    )
+    ax = charts.draw_intervals(rows, value="x", unit="ratio", reference=1.0, sides=("cheap", "dear"), people=None)
+    assert readable(ax) == "b, c and a are dear"
+    assert ax.get_xlim()[0] < 1 < ax.get_xlim()[1]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "c", "a"]
+
+
+def ladder(demand):
+    edges = [10.0, 15.0, 22.0, 29.0, 39.0]
+    return pd.DataFrame({
+        "category": "Garden", "band": range(4), "lower_price": edges[:-1], "upper_price": edges[1:], "n_products": [10, 10, 1, 1],
+        "revenue_amount": [1e3 * x for x in demand], "offer_share": [0.48, 0.48, 0.02, 0.02], "demand_share": demand,
+        "leading_product": "Amber doormat", "leading_amount": [1e2, 1e2, 1e1, 1e3 * demand[3]],
+    })  # fmt: skip
+
+
+def test_a_ladder_calls_empty_what_looks_empty_and_names_the_product_that_is_a_band():
+    title = readable(charts.draw_price_ladder(ladder([0.35, 0.3, 0.01, 0.34]), currency="GBP", people=None)).replace(
+        "\n", " "
+    )
+    assert title == "Garden from £22.00 to £29.00: next to nothing between filled prices"
+    title = readable(charts.draw_price_ladder(ladder([0.3, 0.26, 0.1, 0.34]), currency="GBP", people=None)).replace(
+        "\n", " "
+    )
+    assert title.startswith(
+        "Garden, £29.00 to £39.00: 34\xa0% of revenue from 2\xa0% of products, 100\xa0% of it Amber doormat"
+    )

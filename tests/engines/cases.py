@@ -35,6 +35,7 @@ from opslib.positioning import (
     white_space,
 )
 from opslib.shop import checks, coverage
+from opslib.shop.derived import with_contract_columns
 from opslib.stats.estimates import Estimate
 from opslib.stats.lifetime import BgNbd, GammaGamma
 from tests.collecting import collected
@@ -514,6 +515,29 @@ def _(w: World) -> Any:
     return {"all": segmentation.intent_sizes(intents), "device": segmentation.intent_sizes(intents, by="device")}
 
 
+@case("segmentation.left_behind")
+def _(w: World) -> Any:
+    return segmentation.left_behind(segmentation.visit_intents(w.table("events"), horizon_days=7))
+
+
+@case("segmentation.intent_matrix")
+def _(w: World) -> Any:
+    intents = segmentation.visit_intents(w.table("events"), sessions=w.table("sessions"), horizon_days=7)
+    return segmentation.intent_matrix(segmentation.intent_sizes(intents, by="device"), by="device")
+
+
+@case("segmentation.newcomers")
+def _(w: World) -> Any:
+    return segmentation.newcomers(lines_of(w), as_of=w.as_of, since=w.period.start, customers=w.table("customers"))
+
+
+@case("segmentation.kind_sizes")
+def _(w: World) -> Any:
+    customers = w.table("customers")
+    kinds = customers.mutate(kind=(customers["country"] == "GB").ifelse("business", "consumer"))
+    return segmentation.kind_sizes(scores_of(w), kinds)
+
+
 # --- classification ---------------------------------------------------------------------------------------------------
 
 
@@ -566,7 +590,8 @@ def _(w: World) -> Any:
 
 
 def ages_of(w: World) -> ibis.Table:
-    return classification.life_cycle(lines_of(w), as_of=w.as_of, coverage=w.coverage, window_days=60)
+    known = {"as_of": w.as_of, "coverage": w.coverage, "products": w.table("products")}
+    return classification.life_cycle(lines_of(w), window_days=60, shift_days=60, **known)
 
 
 @case("classification.life_cycle")
@@ -577,6 +602,17 @@ def _(w: World) -> Any:
 @case("classification.stage_summary")
 def _(w: World) -> Any:
     return classification.stage_summary(ages_of(w), classes_of(w))
+
+
+@case("classification.class_products")
+def _(w: World) -> Any:
+    known = {name: with_contract_columns(w.table(name), name) for name in ("products", "stock_levels")}
+    return classification.class_products(classes_of(w), lines_of(w), period=w.period, stages=ages_of(w), **known)
+
+
+@case("classification.value_known")
+def _(w: World) -> Any:
+    return classification.value_known(lines_of(w))
 
 
 # --- positioning ------------------------------------------------------------------------------------------------------

@@ -34,11 +34,13 @@ def found():
 
 def test_groups_are_told_with_their_share_and_what_to_try(found):
     whether, often, seldom = cluster_findings(found)
-    assert "fall into 2 groups by habit" in whether.sentence
-    assert "random half" in whether.caveat
-    assert often.sentence.startswith("Group 1, often: 60\N{NO-BREAK SPACE}% (54–66)")
+    assert whether.sentence.replace("\N{NO-BREAK SPACE}", " ") == (
+        "2 buying habits part 250 customers with 5 orders or more, each found again in resampled data: often (60 %) and seldom (40 %)."
+    )
+    assert often.sentence.startswith("60\N{NO-BREAK SPACE}% (54–66) of these customers share a habit: often")
+    assert not often.is_told
     assert (often.estimate.value, often.estimate.n) == (0.6, 250)
-    assert seldom.action == "seldom: a reminder at their own rhythm instead of a weekly letter"
+    assert seldom.action == "A reminder at their own rhythm instead of a weekly letter"
     assert seldom.department == "Customer service"
 
 
@@ -51,8 +53,8 @@ def test_no_groups_is_a_finding():
     none = segment_clusters(_habits(gap=0.0), as_of=AS_OF, max_k=3)
     (only,) = cluster_findings(none)
     assert only.key == "no-groups"
-    assert "no segments beyond the rules" in only.sentence
-    assert "do not name personas" in only.action
+    assert "fall into no groups by habit" in only.sentence
+    assert only.action is None
 
 
 def test_a_withheld_group_is_not_told(found):

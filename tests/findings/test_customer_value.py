@@ -31,13 +31,22 @@ NO_TIERS = pd.DataFrame(columns=["tier", "n_customers"])
 @pytest.fixture(scope="module")
 def check():
     made = holdout_check(shop(400, seed=2), calibration_end=day_after(45), holdout_end=day_after(58))
+    money = replace(made.amount, value=9_000.0, lower=8_000.0, upper=9_900.0)
     total = Estimate(value=880.0, lower=800.0, upper=960.0, n=400, unit="purchases", method="by hand")
     skill = Estimate(value=0.2, lower=0.05, upper=0.35, n=400, unit="share", method="by hand")
-    return replace(made, orders=total, realised_orders=1000.0, naive_orders=1300.0, skill=skill)
+    return replace(
+        made,
+        orders=total,
+        realised_orders=1000.0,
+        naive_orders=1300.0,
+        skill=skill,
+        amount=money,
+        realised_amount=10_000.0,
+    )
 
 
-def findings(check, checks):
-    found = say.findings(NO_TIERS, check, checks, ALL, VALUES, horizon_days=90, page=page())
+def findings(check, checks, kinds=EMPTY):
+    found = say.findings(NO_TIERS, check, checks, ALL, VALUES, kinds, horizon_days=90, page=page())
     return {f.key: f for f in found}, [f.key for f in found]
 
 
@@ -45,44 +54,63 @@ def checks_of(check, *failed: str) -> pd.DataFrame:
     return lifetime_checks(check.model, check).assign(is_passed=lambda t: ~t["check"].isin(failed))
 
 
-def test_worth_win_back_and_trust(check):
+def plain(finding) -> str:
+    return finding.sentence.replace("\xa0", " ")
+
+
+def test_worth_stands_beside_what_the_forecast_missed(check):
     found, keys = findings(check, checks_of(check))
     assert keys == ["lifetime-worth", "win-back", "lifetime-holdout"]
-    worth = found["lifetime-worth"].sentence.replace("\xa0", " ")
-    assert worth.startswith(
-        "520 known customers are expected to bring £10k in the next 90 days (95 %: £8,500 to £11.8k)"
+    assert plain(found["lifetime-worth"]) == (
+        "520 known customers should bring £10k in the next 90 days (£8,500 to £11.8k); over the last 91 days the same forecast "
+        "was 10 % too low, outside its interval."
     )
-    assert "80 % of it from 100 customers in 'champions'" in worth
-    assert found["lifetime-worth"].action is None  # what to do with a segment is said by the segment's own finding
-    back = found["win-back"]
-    assert "Most a customer is to be won back in 'at risk': of 400 customers 25\xa0% (20–30) are" in back.sentence
-    assert "£12.00 a customer" in back.action  # 4,800 of 400
-    assert back.department == "Customer service"
-    trust = found["lifetime-holdout"].sentence.replace("\xa0", " ")
-    assert "predicted 880 purchases (800–960) and 1,000 came: 12 % too low, beyond what chance allows" in trust
-    assert trust.endswith(
-        "Going on as before would have been 30 % too high; per customer the model is better than that."
+    assert plain(found["win-back"]) == (
+        "About 300 of 400 customers in 'at risk' are likely to have stopped; all of them back would bring £4,800 in 90 days at the very best."
     )
+    assert "well under £12 on each" in found["win-back"].action  # 4,800 of 400
+    assert found["win-back"].department == "Customer service"
+    assert plain(found["lifetime-holdout"]) == (
+        "Over the last 91 days 880 purchases were forecast (800–960) and 1,000 came; going on as before said 1,300, further off than the forecast."
+    )
+    assert found["lifetime-holdout"].action is None
 
 
-def test_a_model_outside_its_comfort_says_so_and_names_nobody_to_win_back(check):
+def test_a_forecast_that_missed_is_no_amount(check):
+    """Three failed checks stood beside "£2.16m (812k to 5.75m)" on the first screen."""
+    checks = checks_of(check, "held-out total", "values have a spread")
+    found, keys = findings(check, checks)
+    assert keys == ["lifetime-worth", "lifetime-holdout"]
+    assert "£" not in found["lifetime-worth"].sentence
+    assert found["lifetime-worth"].estimate is None
+    assert found["lifetime-holdout"].action.startswith("Budget with last year's months")
+    told = say.answer(NO_TIERS, checks, ALL, horizon_days=90, page=page())
+    assert told == "What they will bring in the next 90 days cannot be told: the forecast does not fit this shop."
+
+
+def test_where_nobody_is_seen_to_stop_nobody_is_to_be_won_back(check):
     found, keys = findings(check, checks_of(check, "customers stop", "repeat share"))
     assert keys == ["lifetime-worth", "lifetime-holdout"]
-    assert "fails 2 checks: repeat share, customers stop" in found["lifetime-worth"].caveat
-    trust = found["lifetime-holdout"]
-    assert "outside what it was made for here (repeat share: nearly everybody" in trust.sentence
-    assert trust.action.startswith("Use the forecast for the order of segments")
-    assert trust.department == "Data"
+    assert found["lifetime-worth"].caveat.startswith("Nearly everybody, or nobody, comes back")
 
 
-def test_no_better_than_naive(check):
-    level = replace(check, skill=replace(check.skill, lower=-0.1))
-    found, _ = findings(level, checks_of(level))
-    assert "the model is no better than that" in found["lifetime-holdout"].sentence
+@pytest.mark.parametrize(("naive", "word"), [(1300.0, "further off than"), (1050.0, "nearer than")])
+def test_the_nearer_forecast_is_called_so(check, naive, word):
+    found, _ = findings(replace(check, naive_orders=naive), checks_of(check))
+    assert found["lifetime-holdout"].sentence.endswith(f"{word} the forecast.")
+
+
+def test_business_and_consumers_apart(check):
+    kinds = VALUES.head(2).assign(segment=["business", "consumer"])
+    found, _ = findings(check, checks_of(check), kinds)
+    assert plain(found["kinds-worth"]) == (
+        "A business customer should bring £80 in 90 days, a consumer £4.00; 83 % of all comes from 100 business customers."
+    )
+    assert "kinds-worth" not in findings(check, checks_of(check), kinds.head(1))[0]
 
 
 def test_withheld_segments_are_not_named(check):
-    found = say.findings(NO_TIERS, check, checks_of(check), ALL, VALUES.tail(1), horizon_days=90, page=page())
+    found = say.findings(NO_TIERS, check, checks_of(check), ALL, VALUES.tail(1), EMPTY, horizon_days=90, page=page())
     assert [f.key for f in found] == ["lifetime-worth", "lifetime-holdout"]
     assert "tiny" not in found[0].sentence
 
@@ -95,9 +123,7 @@ def test_a_small_tier_that_joined_the_heavy_one_is_named_with_it_and_no_forecast
     sizes = pd.DataFrame({"tier": ["heavy", "medium"], "n_customers": [20, 5], "customer_share": [0.8, 0.2],
                           "revenue_amount": [60.0, 40.0], "revenue_share": [0.6, 0.4]})  # fmt: skip
     tiers = merge_small(sizes, people="n_customers", name="tier")
-    (only,) = say.findings(tiers, NOTHING, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page())
+    (only,) = say.findings(tiers, NOTHING, EMPTY, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page())
     assert (only.key, only.section) == ("concentration", "tiers")
-    assert (
-        only.sentence == "100\xa0% of the customers bring 100\xa0% of the revenue: 25 heavy or medium customers, £100."
-    )
-    assert say.findings(tiers.head(0), NOTHING, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page()) == ()
+    assert only.sentence == "25 customers (100\xa0%) brought 100\xa0% of the revenue in Oct 2026, £100."
+    assert say.findings(tiers.head(0), NOTHING, EMPTY, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page()) == ()

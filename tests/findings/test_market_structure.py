@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opslib.finding import Finding
 from opslib.findings import market_structure as say
@@ -41,48 +43,55 @@ def found_of(
 
 def test_the_clearest_pair_is_named_with_its_interval_and_small_groups_are_not():
     found = found_of(PAIRS)["complements"]
-    assert found.sentence.startswith(
-        "frosting and cake mix are bought together 18.7x (16.9–20.6) as often as chance, by 653 customers; 1 of 3 pairs"
-    )
-    assert "soap" not in found.sentence
-    assert found.estimate is not None
-    assert (found.estimate.lower, found.estimate.n) == (16.93, 653)
-    none = found_of(PAIRS.iloc[2:])["complements"]
-    assert none.sentence == "None of 1 pair in enough orders is bought together more often than chance."
-
-
-def test_the_strongest_pair_of_two_things_leads_and_colours_of_one_are_counted():
-    found = found_of(pd.concat([PAIRS, MORE]))["complements"]
-    assert found.sentence.startswith("fork and spoon set are bought together 30x (20–45)")
     assert (
-        "3 of 5 pairs in enough orders go beyond chance (1 of them looks or sizes of one thing), next frosting"
-        in found.sentence
+        found.sentence == "653 customers bought frosting together with cake mix, 18.7x (16.9–20.6) as often as chance."
     )
+    assert (found.estimate.lower, found.estimate.n) == (16.93, 653)
+    assert found.action == "Show cake mix beside frosting to half of the visitors"
+    assert (found.things, found.proposes.metric, found.proposes.design) == (
+        ("frosting", "cake mix"),
+        "items_per_order",
+        "experiment",
+    )
+    assert found.would_tell
+    assert "complements-next" not in found_of(PAIRS)  # soap and towel were bought by four people
+    none = found_of(PAIRS.iloc[2:])["complements"]
+    assert none.sentence == "Of 1 pair in enough orders, no pairs are bought together beyond chance."
+
+
+def test_the_strongest_pair_of_two_things_leads_and_looks_of_one_are_left_out():
+    found = found_of(pd.concat([PAIRS, MORE]))
+    assert found["complements"].sentence.startswith("30 customers bought fork together with spoon set, 30x (20–45)")
+    assert found["complements-next"].sentence == "Next come frosting with cake mix."
     assert clear_pairs(pd.concat([PAIRS, MORE]))["item_a"].tolist() == ["PINK TEA CUP", "fork", "frosting"]
     alike = found_of(MORE.iloc[:1])["complements"]
-    assert alike.sentence == "What is bought together beyond chance, 1 pair, is looks or sizes of one thing."
+    assert (
+        alike.sentence
+        == "Of 1 pair in enough orders, 1 pair is bought together beyond chance, looks or sizes of one thing."
+    )
     assert alike.action is None
 
 
+GROUPS = pd.DataFrame({"item": ["frosting", "cake mix", "icing"], "group": [1, 1, 1]})
+
+
 def test_rivals_are_named_with_their_group():
-    groups = pd.DataFrame({"item": ["frosting", "cake mix", "icing"], "group": [1, 1, 1]})
-    found = found_of(groups=groups, from_views=True)["substitutes"]
-    assert found.sentence.startswith(
-        "1 group of products competes; clearest are frosting and cake mix, looked at in one visit"
-    )
-    assert found.action == "review together whether each is needed or can be told apart: cake mix, frosting, icing"
-    weak = found_of(groups=groups, from_views=False)["substitutes"]
-    assert "in one order 18.7x" in weak.sentence
-    none = found_of(groups=groups.iloc[:0], from_views=True)["substitutes"]
-    assert "No products compete clearly" in none.sentence
+    found = found_of(groups=GROUPS, from_views=True)["substitutes"]
+    assert found.sentence.startswith("frosting and cake mix are looked at in one visit, and not both bought, 18.7x")
+    assert found.sentence.endswith("3 products compete with each other there.")
+    assert found.things == ("cake mix", "frosting", "icing")
+    assert found_of(PAIRS, groups=GROUPS)["substitutes"].action is None  # both have their action as a pair already
+    weak = found_of(groups=GROUPS, from_views=False)["substitutes"]
+    assert "stand in one order 18.7x" in weak.sentence
+    assert "Nothing competes clearly" in found_of(from_views=True)["substitutes"].sentence
 
 
-def test_launches_that_took_are_named_and_the_others_counted():
+def test_launches_that_took_are_named_with_what_they_took():
     found = found_of(launches=LAUNCHES)["launches"]
-    assert found.sentence.startswith(
-        "Of 2 launches with enough sales around, 1 took from its neighbours: after new lamp came, its group lost 46"
+    assert (
+        found.sentence
+        == "After new lamp came, its neighbours lost 46\xa0% of their sales, 1.5 for each one of its own."
     )
-    assert "1.5 lines (0.5–3.0) for each line that it sold" in found.sentence
     assert found.grade == "Low"
     none = found_of(launches=LAUNCHES.iloc[1:])["launches"]
     assert (
@@ -90,8 +99,38 @@ def test_launches_that_took_are_named_and_the_others_counted():
         == "Of 1 launch with enough sales around, none took clearly from the products that it competes with."
     )
     assert "launches" not in found_of(launches=LAUNCHES.iloc[2:])
+    assert say.limits(page(), LAUNCHES)[0].startswith("What 1 launch took is not known")
 
 
 def test_what_a_shop_has_no_table_for_is_not_said():
     assert set(found_of(tables=frozenset({"events"}))) == {"substitutes"}
     assert found_of(tables=frozenset({"products"})) == {}
+    assert found_of(EMPTY, EMPTY) == {}
+
+
+def test_the_answer_names_the_pair_and_the_rivals():
+    options = {"from_views": True, "page": page()}
+    assert say.answer(PAIRS, PAIRS, GROUPS, **options) == (
+        "frosting and cake mix sell together 19 times as often as chance. frosting and cake mix compete: visitors compare them and buy one."
+    )
+    assert say.answer(EMPTY, EMPTY, NO_GROUPS, **options) == ""
+    assert say.answer(MORE.head(1), EMPTY, NO_GROUPS, **options).startswith(
+        "Nothing is clearly bought together beyond chance"
+    )
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.floats(0.2, 30), st.booleans()), max_size=6))
+def test_only_clear_pairs_of_enough_people_are_ever_named(rows):
+    pairs = pd.DataFrame({
+        "item_a": [f"a{n}" for n in range(len(rows))], "item_b": [f"b{n}" for n in range(len(rows))],
+        "n_customers": [row[0] for row in rows], "lift": 1.0, "ratio": [row[1] for row in rows],
+        "ratio_lower": [0.9 * row[1] for row in rows], "ratio_upper": [1.1 * row[1] for row in rows],
+        "is_beyond_chance": pd.Series([row[2] for row in rows], dtype=bool),
+    })  # fmt: skip
+    said = " ".join(f.sentence for f in found_of(pairs).values()) + say.answer(
+        pairs, EMPTY, NO_GROUPS, from_views=True, page=page()
+    )
+    for row in pairs.itertuples():
+        if f"{row.item_a} " in said:
+            assert row.is_beyond_chance
+            assert row.n_customers >= 10

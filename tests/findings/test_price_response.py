@@ -1,11 +1,15 @@
-"""Sentences about price responses."""
+"""Sentences about price responses: evidence in plain words, no action, and each word as its number says."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opslib.finding import in_order
 from opslib.findings import price_response as say
@@ -18,57 +22,64 @@ CHOICES = {"price_change": 0.05, "page": page()}
 NONE = {"promotion_slope": np.nan, "promotion_slope_lower": np.nan, "promotion_slope_upper": np.nan}
 
 
-def found_of(response, **choices):
+def found_of(response):
     moves = price_moves(response, OWN, price_change=0.05)
-    return {f.key: f for f in in_order(say.findings(response, moves, NOTHING, **CHOICES, **choices))}
+    return {f.key: f for f in in_order(say.findings(response, moves, NOTHING, **CHOICES))}
 
 
 def with_groups(response, **columns):
     return replace(response, groups=response.groups.assign(**{**NONE, "n_products": 1, **columns}))
 
 
-def test_a_clear_gain_becomes_a_test_with_its_worth():
+def test_a_clear_gain_is_told_by_units_and_money_and_decided_elsewhere():
     finding = found_of(with_groups(exact(slope=-1.0, width=0.1)))["price-response-lamps"]
-    assert finding.sentence.startswith("lamps: list prices +5.0\xa0% would add £")
-    assert "1 % more of the price goes with −1.0 % units (−1.1 to −0.9)" in finding.sentence
-    assert finding.action == "test it: +5.0\xa0% on half of the products of lamps, drawn by lot, for eight weeks"
-    assert (finding.department, finding.grade, finding.about.scope) == ("Buying", "Low", (("category", "lamps"),))
-    assert finding.worth.lower > 0
+    assert finding.sentence.startswith("lamps: at 5\xa0% higher prices sales fall by 5\xa0%, which adds £")
+    assert finding.estimate.value == pytest.approx(1 / 1.05 - 1)
+    assert (finding.action, finding.worth, finding.proposes) == (None, None, None)
+    assert finding.about.scope == (("category", "lamps"),)
 
 
-def test_more_groups_than_a_manager_can_test_are_counted():
-    response = with_groups(exact(slope=-1.0, width=0.1))
-    moves = price_moves(response, OWN, price_change=0.05)
-    names = ["lamps", "rugs", "mugs", "pots"]
-    many = pd.concat(
-        [moves.assign(group=name, change_amount=float(n)) for n, name in enumerate(names, 1)], ignore_index=True
-    )
-    groups = pd.concat([response.groups.assign(group=name) for name in names])
-    found = say.findings(replace(response, groups=groups), many, NOTHING, **CHOICES)
-    assert [f.about.scope[0][1] for f in found] == ["pots", "mugs", "rugs"]
-    assert [f.sentence.endswith(" 1 more group is as clear, with less money.") for f in found] == [False, False, True]
-
-
-def test_a_clear_loss_is_no_gain():
+def test_a_clear_loss_is_a_cost():
     finding = found_of(with_groups(exact(slope=-4.0, width=0.1)))["price-response-lamps"]
-    assert " would cost £" in finding.sentence
-    assert finding.worth is None
-    assert "as they are" in finding.action
+    assert "sales fall by 18\xa0%, which costs £" in finding.sentence  # 1.05 ** -4 = 0.823
 
 
 def test_refused_groups_are_named_and_nothing_is_claimed():
-    response = with_groups(exact(), refusal="followed", reason="prices followed demand")
-    found = found_of(response)
-    assert found["price-response-followed"].sentence.startswith("In 1 group (lamps) prices followed demand")
-    assert "none of 1 group can be answered for" in found["price-response"].sentence
-    assert list(found) == ["price-response-followed", "price-response"]  # why it cannot be told leads the page
+    found = found_of(with_groups(exact(), refusal="followed", is_usable=False))
+    assert list(found) == ["price-response-followed"]
+    assert found["price-response-followed"].sentence == (
+        "In lamps prices were changed because demand moved, so what a price does cannot be read."
+    )
 
 
-def test_promotions_are_counted_where_they_can_be_told():
+def test_promotions_are_told_for_a_tenth_off():
     response = with_groups(exact(), promotion_slope=-3.0, promotion_slope_lower=-3.5, promotion_slope_upper=-2.5)
     sentence = found_of(response)["promotion-response"].sentence
-    assert "in 1 of 1 group" in sentence
-    assert sentence.endswith("lamps −3.0 (−3.5 to −2.5).")
+    assert sentence == "A promotion at 10\xa0% off sells +37\xa0% (30–45) in lamps."  # 0.9 ** -3 = 1.372
+
+
+def test_the_answer_runs_from_the_strongest_to_the_weakest():
+    rows = [
+        exact(slope=slope, width=0.1).groups.assign(group=name)
+        for name, slope in (("a", -1.0), ("b", -2.0), ("c", -1.5))
+    ]
+    response = replace(exact(), groups=pd.concat(rows, ignore_index=True))
+    moves = pd.DataFrame({"group": ["a"], "is_clear": [True], "change_amount": [9.0], "counted": ["margin"]})
+    assert say.answer(response, moves, price_change=0.05) == (
+        "At 5\xa0% higher prices b sells 9\xa0% less, a sells 5\xa0% less; 1 group lie between. That would leave more margin in a."
+    ).replace("group lie", "group lies")
+    unread = replace(response, groups=response.groups.assign(is_usable=False, refusal="tiers"))
+    assert say.answer(unread, moves, price_change=0.05).endswith(
+        "cannot be read: the price depends on how much is bought."
+    )
+    assert say.answer(replace(response, groups=response.groups.head(0)), moves, price_change=0.05) == ""
+
+
+def test_groups_that_nobody_looked_at_are_counted_on_the_page():
+    assert "No smaller" not in say.limits(page(), exact())[0]
+    assert say.limits(page(), replace(exact(), n_groups_left_out=12))[0].endswith(
+        "12 smaller groups were not looked at."
+    )
 
 
 def test_a_move_is_told_with_its_place_or_refused_with_its_reason():
@@ -77,8 +88,24 @@ def test_a_move_is_told_with_its_place_or_refused_with_its_reason():
         NOTHING, EMPTY, what_if(exact(), OWN, product_id="a", price_change=0.1, indices=indices), **CHOICES
     )
     assert told.sentence.startswith("Lamp from £10.00 to £11.00: margin ")
-    assert "index against competitors goes from 0.80 to 0.88" in told.sentence
-    assert "over 99 %" in told.sentence
+    assert told.sentence.endswith("It would then cost 12\xa0% less than at competitors.")  # 11 / 12.5
+    assert told.action is None
     (refused,) = say.findings(NOTHING, EMPTY, what_if(exact(), OWN, product_id="a", price_change=0.5), **CHOICES)
     assert "cannot be told (a price of 15 for product 'a' lies outside the evidence (9 to 12)" in refused.sentence
     assert say.findings(NOTHING, EMPTY, NOTHING, **CHOICES) == ()
+
+
+@given(st.floats(-5, 1), st.floats(0.01, 2), st.sampled_from([-0.05, 0.05]))
+def test_no_sentence_contradicts_its_slope(slope, width, change):
+    response = with_groups(exact(slope=slope, width=width))
+    moves = price_moves(response, OWN, price_change=change)
+    found = say.findings(response, moves, NOTHING, price_change=change, page=page())
+    for f in found:
+        if f.key == "price-response-lamps":
+            units = (1 + change) ** slope - 1
+            assert ("sales fall" in f.sentence) == (units < 0)
+            money = float(moves["change_amount"].iloc[0])
+            assert ("which adds" in f.sentence) == (money > 0)
+            assert "(-" not in f.sentence
+    text = " ".join(f.sentence for f in found) + say.answer(response, moves, price_change=change)
+    assert not re.search(r"\b(elasticity|slope|probability|p_|nan|units)\b", text)

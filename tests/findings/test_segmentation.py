@@ -1,46 +1,120 @@
-"""Sentences on segments and on what visits are for, by hand."""
+"""Sentences on segments and on what visits are for: by hand, and what a random table can never make them say."""
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from opslib.finding import Finding, Proposes, in_order
 from opslib.findings import segmentation as say
-from tests.findings.facts import EMPTY, NOTHING, page
+from tests.findings.facts import EMPTY, NOTHING, OCTOBER, page
 
-NO_LINES = pd.DataFrame(columns=["part", "revenue_amount"])
 NOBODY = pd.DataFrame(columns=["segment", "n_customers"])
-INTENTS = pd.DataFrame({
-    "intent": ["unseen", "bounce", "checkout", "cart"], "n_visits": [900, 500, 20, 60], "n_visitors": [800, 400, 19, 50],
-    "visit_share": [0.6, 0.37, 0.013, 0.04], "visit_share_lower": [0.55, 0.36, 0.01, 0.03], "visit_share_upper": [0.65, 0.38, 0.016, 0.05],
-    "later_share": [0.1, 0.15, 0.2, 0.17], "later_share_lower": [0.0, 0.1, 0.1, 0.12], "later_share_upper": [0.2, 0.2, 0.3, 0.22],
-    "meaning": ["no event", "one event, and gone", "left the checkout", "left in the cart"],
-})  # fmt: skip
 
 
-def of_visits(intents: pd.DataFrame) -> tuple[Finding, ...]:
-    return say.findings(NO_LINES, NOBODY, intents, NOTHING, NOTHING, page=page())
+def left_of(rows: list[tuple[str, float, float, float]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["intent", "later_share", "others_share", "half"])
+    gap = frame["later_share"] - frame["others_share"]
+    return frame.assign(n_visits=500, n_visitors=400, visit_share=0.05, gap_share=gap, gap_share_lower=gap - frame["half"],
+                        gap_share_upper=gap + frame["half"], meaning="x")  # fmt: skip
 
 
-def test_visits_by_hand():
-    (left,) = of_visits(INTENTS)
-    assert left.key == "left-carts"
-    assert left.sentence.startswith(
-        "4.0\xa0% (3.0–5.0) of the visits end as 'cart' (left in the cart); in 17\xa0% (12–22) of them"
+def sizes_of(**numbers: int) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"segment": [name.replace("_", " ") for name in numbers], "n_customers": list(numbers.values())}
     )
-    assert "in a later visit within 30" in left.sentence
-    assert (left.estimate.value, left.estimate.n) == (0.17, 50)
-    assert left.caveat
+    whole = max(frame["n_customers"].sum(), 1)
+    return frame.assign(customer_share=frame["n_customers"] / whole, revenue_amount=frame["n_customers"] * 31.0, n_orders=frame["n_customers"] * 2,
+                        revenue_share=frame["n_customers"] / whole, mean_recency_days=210.4, department="Customer service", action="x")  # fmt: skip
 
 
-def test_no_visits_no_findings():
-    assert of_visits(INTENTS.head(2)) == of_visits(INTENTS.head(0)) == of_visits(EMPTY) == ()
+def found_of(sizes=NOBODY, left=EMPTY, kinds=EMPTY) -> dict[str, Finding]:
+    return {f.key: f for f in say.findings(sizes, left, kinds, NOTHING, NOTHING, page=page())}
 
 
-def test_segments_without_customers_are_not_talked_about():
-    sizes = pd.DataFrame({"segment": ["champions", "at risk"], "n_customers": [10, 0], "customer_share": [1.0, 0.0],
-                          "n_orders": [30, 0], "revenue_amount": [500.0, 0.0], "revenue_share": [1.0, 0.0],
-                          "mean_recency_days": [5.0, float("nan")], "action": ["thank", "win back"], "department": ["Buying", "Data"]})  # fmt: skip
+def plain(finding: Finding) -> str:
+    return finding.sentence.replace("\u00a0", " ")
+
+
+def test_a_reminder_goes_only_to_those_who_return_more_often() -> None:
+    found = found_of(left=left_of([("checkout", 0.26, 0.154, 0.014), ("cart", 0.147, 0.154, 0.013)]))["left-carts"]
+    assert plain(found) == (
+        "Within 30 days 15 % of visitors without an order come back and order, 26 % of visitors who leave a checkout that was begun and "
+        "15 % of those who leave a filled cart (not more often, so a reminder to them is not advised)."
+    )
+    assert found.things == ("visitors who leave a checkout that was begun",)
+    assert (found.estimate.value, found.estimate.n) == (0.26 - 0.154, 400)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.01, 0.9), st.floats(0.01, 0.9), st.floats(0.001, 0.5), st.sampled_from(["cart", "checkout"]))
+def test_no_reminder_without_a_difference(later: float, others: float, half: float, intent: str) -> None:
+    found = found_of(left=left_of([(intent, later, others, half)]))["left-carts"]
+    helps = later - half > others
+    assert (found.action is not None) == helps
+    assert ("not advised" in found.sentence) == (not helps)
+    assert ("less often" in found.sentence) == (later + half < others)
+
+
+def test_no_visits_no_findings() -> None:
+    assert found_of() == found_of(left=left_of([]).head(0)) == {}
+    never_followed = left_of([("cart", float("nan"), 0.1, 0.1)])
+    assert found_of(left=never_followed) == {}
+
+
+def test_segments_by_hand_and_their_order() -> None:
+    found = found_of(sizes_of(champions=20, new=40, at_risk=140))
+    assert [f.key for f in in_order(found.values())] == ["segment-at-risk", "segment-champions", "segment-new"]
+    # 140 x 31 in 31 days are 4,340 x 30.4375 / 31 a month.
+    assert plain(found["segment-at-risk"]) == (
+        "140 customers (70 %) used to order often and have been silent for 210 days on average; they brought £4,261 a month."
+    )
+    assert found["segment-at-risk"].proposes == Proposes(metric="purchase_rate", design="experiment")
+    assert not found["segment-champions"].is_told, "the answer says it"
+    for finding in found.values():
+        assert finding.things
+        assert finding.would_tell
+        assert finding.due > OCTOBER.end
+        assert "random half" in finding.action
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+def test_the_answer_counts_who_is_there(champions: int, new: int, at_risk: int) -> None:
+    sizes = sizes_of(champions=champions, new=new, at_risk=at_risk)
+    told = say.answer(sizes).replace("\u00a0", " ")
+    assert ("champion" in told) == (champions > 0)
+    assert (f"{at_risk} good customer" in told) == (at_risk > 0)
+    for n in re.findall(r"(\d+) champion", told):
+        assert int(n) == champions
+    assert set(found_of(sizes)) == {
+        f"segment-{name}" for name, n in (("champions", champions), ("new", new), ("at-risk", at_risk)) if n
+    }
+
+
+KINDS = st.lists(st.tuples(st.integers(1, 900), st.floats(1.0, 1e6)), min_size=0, max_size=3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(KINDS)
+def test_the_kind_that_is_named_first_brings_more_each(rows: list) -> None:
+    kinds = pd.DataFrame(rows, columns=["n_customers", "revenue_amount"]).assign(
+        kind=["business", "consumer", "not told"][: len(rows)]
+    )
+    kinds["customer_share"] = kinds["n_customers"] / kinds["n_customers"].sum()
+    kinds["revenue_share"] = kinds["revenue_amount"] / kinds["revenue_amount"].sum()
+    found = found_of(kinds=kinds)
+    assert ("kinds" in found) == (len(rows) >= 2)
+    if found:
+        each = (kinds["revenue_amount"] / kinds["n_customers"])[:2]
+        assert f"{'business' if each[0] >= each[1] else 'consumer'} customer" in found["kinds"].sentence
+        assert found["kinds"].about.people == {"business": rows[0][0], "consumer": rows[1][0]}
+
+
+def test_one_limit_and_it_is_the_shops() -> None:
     coverage = pd.DataFrame(
         {
             "part": ["with a customer", "without a customer"],
@@ -48,19 +122,6 @@ def test_segments_without_customers_are_not_talked_about():
             "revenue_share": [5 / 6, 1 / 6],
         }
     )
-    found = {f.key: f for f in say.findings(coverage, sizes, EMPTY, NOTHING, NOTHING, page=page())}
-    assert set(found) == {"segment-champions", "without-customer"}
-    assert "16.7\xa0% of the revenue (£100) has no customer" in found["without-customer"].sentence
-
-
-def test_those_at_risk_come_first_then_what_visits_leave_behind():
-    names = ["champions", "new", "at risk"]
-    sizes = pd.DataFrame({"segment": names, "n_customers": 10, "customer_share": 0.3, "revenue_amount": 9.0,
-                          "revenue_share": 0.3, "mean_recency_days": 5.0, "action": "x", "department": "Buying"})  # fmt: skip
-    found = in_order(say.findings(NO_LINES, sizes, INTENTS, NOTHING, NOTHING, page=page()))
-    assert [f.key for f in found] == ["segment-at-risk", "left-carts", "segment-new", "segment-champions"]
-    assert found[0].proposes == Proposes(metric="purchase_rate", design="experiment")
-
-
-def test_limits_name_the_window():
-    assert "31 days" in say.limits(page())[1].replace("\xa0", " ")
+    (limit,) = say.limits(coverage)
+    assert "17\u00a0% of the revenue are guest orders" in limit
+    assert "two accounts" in say.limits(coverage.head(1))[0]

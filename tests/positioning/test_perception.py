@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.errors import ContractError, ParameterError
-from opslib.positioning.perception import MIN_VOICES, buyer_counts, word_counts
+from opslib.positioning.perception import MIN_VOICES, brand_words, buyer_counts, word_counts
 from opslib.stats.correspondence import correspondence_map
 
 PRODUCTS = pd.DataFrame({"product_id": list("abcd"), "brand": ["A", "B", "C", None]})
@@ -96,3 +96,22 @@ def test_two_brands_make_no_map():
     products = pd.DataFrame({"product_id": list("ab"), "brand": ["A", "B"], "category": ["tea", "mug"]})
     lines = pd.DataFrame([(f"c{n}", p) for n in range(30) for p in "ab"], columns=["customer_id", "product_id"])
     assert buyer_counts(lines, products).empty
+
+
+def test_words_of_a_brand_are_those_beyond_its_share():
+    """Of 200 mentions 80 are of A and 50 say oak: 20 expected, 40 seen, twice as often; soft stands at its share."""
+    counts = pd.DataFrame({"oak": [40, 5, 5], "soft": [20, 15, 15], "cheap": [20, 40, 40]}, index=list("ABC"))
+    words = brand_words(counts).set_index("brand")["words"]
+    assert words["A"] == "oak 2.0x"
+    assert words["B"] == "cheap 1.3x"  # 60 x 100 / 200 = 30 expected, 40 seen
+    assert "soft" not in " ".join(words)
+    assert brand_words(counts.head(0)).empty
+    assert brand_words(counts // 5)["brand"].empty  # none said ten times
+
+
+@given(st.lists(st.lists(st.integers(0, 200), min_size=3, max_size=3), min_size=3, max_size=6))
+def test_lifts_are_above_one_whatever_is_said(rows):
+    counts = pd.DataFrame(rows, columns=list("xyz"))
+    counts = counts.loc[counts.sum(axis=1) > 0, counts.sum(axis=0) > 0]
+    found = brand_words(counts)
+    assert (found["top_lift"] > 1).all()

@@ -117,7 +117,7 @@ def test_units_of_an_epoch_with_one_arm_are_said_to_be_left_out() -> None:
     tables = visitor_test(n=20_000, lift=0.3, ramp=((0, 0.5), (14, 0.0)))
     claim = _judged(tables)
     late = int((tables["experiments"]["assigned_at"] >= pd.Timestamp("2026-03-16")).sum())
-    assert f"{late:,} units fall in epochs with one arm only" in claim.measured.doubt
+    assert f"{late:,} visitors came while only one side took any in" in claim.measured.doubt
 
 
 def test_a_covariate_ends_before_the_first_assignment() -> None:

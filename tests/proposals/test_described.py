@@ -121,7 +121,7 @@ def test_groups_as_found_are_never_more_than_an_association() -> None:
     assert result.grade == "Very low"
     assert result.claims[0].measured.effect.lower > 0.2  # type: ignore[union-attr]
     assert "not drawn by lot" in result.claims[0].measured.doubt
-    assert "groups were not made alike" in result.claims[0].page_sentence
+    assert "no proof that one made the other" in result.claims[0].page_sentence
 
 
 def test_an_outside_figure_is_an_association_too() -> None:
@@ -194,7 +194,7 @@ def test_two_stores_are_refused_and_six_cost_a_grade() -> None:
     one = proposal().model_copy(update={"claims": (claim,)})
     assert evaluate_proposal(one, shop=shop(_stores(0.5, n=2))).label == "invalid (measurable)"
     few = evaluate_proposal(one, shop=shop(_stores(0.5, n=8)))
-    assert "fewer than 5 stores in an arm" in few.claims[0].grade_reasons
+    assert "fewer than 5 stores on a side" in few.claims[0].grade_reasons
 
 
 def test_a_missing_table_makes_its_claim_invalid_and_leaves_the_others() -> None:

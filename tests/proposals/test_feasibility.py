@@ -92,8 +92,8 @@ def test_sample_out_of_reach_before_the_deadline() -> None:
     soon = proposal(deadline="2026-04-13")
     assert "sample out of reach" in _names(soon, traffic={"c1": TRAFFIC})
     found = next(f for f in feasibility(soon, metrics=METRICS, pre_period=PrePeriod(traffic={"c1": TRAFFIC})))
-    assert "needs about 31,000 units" in found.sentence
-    assert "28 days until the deadline bring about 28,000" in found.sentence
+    assert "too few visitors" in found.sentence
+    assert "28 days until the deadline bring about 28,000 of the 31,000 needed" in found.sentence
 
 
 def test_metric_swapped_after_freezing() -> None:

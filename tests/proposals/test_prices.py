@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from opslib.errors import ProposalError
+from opslib.formats import format_date
 from opslib.proposals.evaluate import definitions_of, evaluate_proposal
 from opslib.proposals.preregistration import freeze
 from opslib.proposals.results import ProposalResult
@@ -198,4 +199,8 @@ def test_a_price_claim_is_confirmed_only_if_frozen_before_the_first_sale_that_it
     result = evaluate_proposal(given, shop=data, frozen=record)
     assert result.label == label
     first = date(2026, 3, 29) - timedelta(days=363)
-    assert f"sales from {first} on" in result.claims[0].measured.doubt
+    said = result.claims[0]
+    assert f"Prices from {format_date(first)} on" in said.measured.doubt
+    # The verdict and its doubt come from one rule: what is confirmed is not said to be written down too late.
+    assert ("written down after" in said.page_sentence) == (label != "confirmed")
+    assert "confirmed" not in said.measured.doubt

@@ -65,7 +65,7 @@ def test_frozen_too_late_is_exploratory_and_in_time_is_not() -> None:
     never = evaluate_proposal(honest, shop=shop(tables))
     assert late.label == never.label == "inconclusive (exploratory)"
     assert (in_time.label, in_time.grade, in_time.is_frozen) == ("confirmed", "High", True)
-    assert "can suggest a test and not more" in late.claims[0].page_sentence
+    assert "can suggest a test and no more" in late.claims[0].page_sentence
 
 
 def test_a_claim_changed_after_freezing_is_no_longer_confirmatory() -> None:

@@ -11,11 +11,12 @@ from opslib.casework import judge as judging
 from opslib.findings.proposal import worth_sentences
 from opslib.proposals.desirability import prior_of, stated_base_rate
 from opslib.proposals.economics import relative_bias
+from opslib.proposals.number_text import probability
 from opslib.proposals.overview import money_density
 from opslib.shop.opening import open_shop
 from opslib.stats.shrinkage import shrink
 from tests.conftest import ROOT
-from tests.proposals.test_desirability import _desirable
+from tests.proposals.test_desirability import _desirable, _given
 
 
 def test_the_density_is_that_of_the_net_amount() -> None:
@@ -33,17 +34,22 @@ def test_the_density_is_that_of_the_net_amount() -> None:
 def test_no_money_no_density() -> None:
     worth = _desirable(0.05, 0.03, economics=None)
     assert money_density(worth).empty
-    assert "There is no money on this page" in worth_sentences(worth, stated_sd=None)[-1]
+    assert "only where one can be worked out" in worth_sentences(_given(), worth, stated_sd=None)[-1]
 
 
 def test_raw_and_believed_downside_and_further_testing_are_said() -> None:
-    said = " ".join(worth_sentences(_desirable(0.05, 0.03), stated_sd=None))
-    assert "Measured: +5.0 %" in said
-    assert "believed: +4.6 %" in said  # .05 x .1^2 / (.1^2 + .03^2)
-    assert "The downside, size and chance of a loss together" in said
-    assert "before deciding is worth" in said or "No further test is worth the delay" in said
+    worth = _desirable(0.05, 0.05)
+    said = " ".join(worth_sentences(_given(), worth, stated_sd=None, currency="GBP")).replace("\xa0", " ")
+    assert "We reckon with +4 %, not the +5 % measured" in said  # .05 x .1^2 / (.1^2 + .05^2) = .04
+    # .04 x 119,918 less 1,000 = 3,797; the chance of a loss is that of an effect below 1,000 / 119,918.
+    assert "Over a year it brings about £3,800 after about £1,000 of cost" in said
+    assert f"Chance of losing money: {probability(1 - worth.p_net_positive)}." in said  # type: ignore[operator]
+    assert "before deciding is worth" in said or "A further test is not worth the delay" in said
     assert "shop.yml" not in said
-    assert "by up to about 30 %" in " ".join(worth_sentences(_desirable(0.05, 0.03), stated_sd=0.3))
+    told = " ".join(worth_sentences(_given(), worth, stated_sd=0.3))
+    assert "Two of three such changes move their figure by less than 30 %" in told
+    # Where belief and measurement are the same, nothing is said of it.
+    assert not any("We reckon" in text for text in worth_sentences(_given(), _desirable(0.05, 0.003), stated_sd=0.3))
 
 
 @pytest.mark.parametrize(("name", "sd"), [("D-01", 0.2), ("D-02", 0.03), ("D-12", 0.03), ("D-17", 0.2)])

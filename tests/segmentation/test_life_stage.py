@@ -41,7 +41,7 @@ MONTHLY = list(range(60, 600, 30))
 def test_the_same_silence_means_different_things() -> None:
     """Sixty days: long for who came every week, nothing for who comes every quarter."""
     found = stages_of(lines_of({"weekly": WEEKLY, "monthly": MONTHLY, "quarterly": list(range(60, 900, 90))}))
-    assert found["stage"].to_dict() == {"weekly": "lapsed", "monthly": "at risk", "quarterly": "active"}
+    assert found["stage"].to_dict() == {"weekly": "silent", "monthly": "overdue", "quarterly": "in rhythm"}
     assert (found["silence_days"] == 60).all()
 
 
@@ -63,25 +63,25 @@ def test_the_expected_gap_is_the_mean_of_the_law() -> None:
         assert found.loc[customer, "gap_days"] == pytest.approx(law.mean(), rel=REL)
 
 
-def test_one_order_is_new_while_the_shops_rhythm_allows() -> None:
+def test_one_order_is_called_so_while_the_shops_rhythm_allows() -> None:
     found = stages_of(lines_of({"m": MONTHLY, "fresh": [10], "stale": [60], "gone": [400]}))
-    assert found.loc[["fresh", "stale", "gone"], "stage"].tolist() == ["new", "at risk", "lapsed"]
+    assert found.loc[["fresh", "stale", "gone"], "stage"].tolist() == ["one order", "overdue", "silent"]
 
 
 def test_two_orders_of_one_day_are_one_visit() -> None:
     found = stages_of(lines_of({"m": MONTHLY, "x": [10, 10]}))
-    assert found.loc["x", ["n_order_days", "stage"]].tolist() == [1, "new"]
+    assert found.loc["x", ["n_order_days", "stage"]].tolist() == [1, "one order"]
 
 
 def test_a_shop_where_nobody_came_back_has_a_months_rhythm() -> None:
     found = stages_of(lines_of({"x": [10], "y": [300]}))
     assert found["gap_days"].tolist() == [60.0, 60.0]  # b / (a - 1) with a of 2 and b of twice a month
-    assert found["stage"].tolist() == ["new", "lapsed"]
+    assert found["stage"].tolist() == ["one order", "silent"]
 
 
 def test_sizes_add_up_and_name_a_treatment() -> None:
     sizes = stage_sizes(life_stages(lines_of({"m": MONTHLY, "x": [10]}), as_of=AS_OF))
-    assert sizes["stage"].tolist() == ["new", "active", "at risk", "lapsed"]
+    assert sizes["stage"].tolist() == ["one order", "in rhythm", "overdue", "silent"]
     assert sizes["n_customers"].tolist() == [1, 0, 1, 0]
     assert sizes["revenue_share"].sum() == pytest.approx(1.0, rel=REL)
     assert (sizes["action"].str.len() > 0).all()
@@ -101,7 +101,7 @@ def test_errors_name_the_thing() -> None:
         life_stages(lines.drop(columns="customer_id"), as_of=AS_OF)
 
 
-def test_customers_who_still_buy_are_seldom_called_lapsed() -> None:
+def test_customers_who_still_buy_are_seldom_called_silent() -> None:
     """Planted: 1,000 customers who never leave, with gamma(2) rates of one order in 30 days, seen for 720 days."""
     rng = np.random.default_rng(11)
     days: dict[str, list[int]] = {}
@@ -111,7 +111,7 @@ def test_customers_who_still_buy_are_seldom_called_lapsed() -> None:
             days[f"c{i:04d}"] = [int(720 - t) for t in times[times < 720]]
     found = stages_of(lines_of(days))
     # The shop's mean gap weighs frequent buyers more, so the limits of 5 % and 25 % are met within a few points.
-    assert 0.03 < (found["stage"] == "lapsed").mean() < 0.09
+    assert 0.03 < (found["stage"] == "silent").mean() < 0.09
     assert (found["silence_share"] <= 0.25).mean() == pytest.approx(0.25, abs=0.05)
 
 

@@ -71,7 +71,7 @@ def test_columns_are_named_when_missing() -> None:
 
 
 def test_growth_by_hand() -> None:
-    growth = segment_growth(BEFORE, AFTER).set_index("segment")
+    growth = segment_growth(BEFORE, AFTER).set_index("segment_compared")
     assert growth["change_amount"].to_dict() == {"loyal": -14.0, "at risk": 2.0, "new": 2.0}
     assert growth["growth_share"].to_dict() == {"loyal": 1.4, "at risk": -0.2, "new": -0.2}
     # Four customers before and after: nothing comes from their number.

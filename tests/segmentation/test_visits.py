@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opslib import engine
 from opslib.errors import ContractError, ParameterError
 from opslib.periods import Period
-from opslib.segmentation import INTENTS, intent_sizes, visit_intents
+from opslib.segmentation import INTENTS, intent_matrix, intent_sizes, left_behind, visit_intents
 from opslib.stats.shares import share
 
 PRODUCTS = pd.DataFrame({"product_id": ["l1", "l2", "r1"], "category": ["lamps", "lamps", "rugs"]})
@@ -177,3 +177,61 @@ def test_errors_are_by_name():
 
 def test_no_visit_gives_no_row():
     assert intent_sizes(visits().head(0)).empty
+
+
+def many_visits(seed: int, *, lift: float = 0.0, n: int = 4_000) -> pd.DataFrame:
+    """Visits of visitors who each come back with a chance of their own, ``lift`` more after a cart."""
+    rng = np.random.default_rng(seed)
+    visitor = rng.integers(0, n // 3, n)
+    own = rng.beta(2, 10, n // 3 + 1)[visitor]
+    intent = rng.choice(
+        ["cart", "checkout", "browse", "bounce", "buy", "unseen"], n, p=[0.15, 0.1, 0.3, 0.3, 0.1, 0.05]
+    )
+    later = (rng.random(n) < own + lift * (intent == "cart")).astype(float)
+    return pd.DataFrame(
+        {"visitor_id": visitor, "intent": intent, "bought_later": np.where(rng.random(n) < 0.1, np.nan, later)}
+    )
+
+
+def test_what_was_left_equals_plain_sums_and_the_delta_method_by_hand() -> None:
+    visits = many_visits(4)
+    found = left_behind(visits).set_index("intent")
+    assert found.index.tolist() == ["checkout", "cart"]
+    others = visits[visits["intent"].isin(["browse", "bounce"])]
+    for intent, row in found.iterrows():
+        own = visits[visits["intent"] == intent]
+        assert row["n_visits"] == len(own)
+        assert row["n_visitors"] == own["visitor_id"].nunique()
+        assert row["visit_share"] == pytest.approx(len(own) / len(visits))
+        one, two = own["bought_later"].mean(), others["bought_later"].mean()
+        assert row[["later_share", "others_share", "gap_share"]].tolist() == pytest.approx([one, two, one - two])
+        # Each visitor's pull on the difference, squared and summed: the delta method written out.
+        pull = (own["bought_later"] - one).groupby(own["visitor_id"]).sum() / own["bought_later"].count()
+        push = (others["bought_later"] - two).groupby(others["visitor_id"]).sum() / others["bought_later"].count()
+        n = visits["visitor_id"].nunique()
+        error = np.sqrt((pull.sub(push, fill_value=0.0) ** 2).sum() * n / (n - 1))
+        assert row["gap_share_upper"] - row["gap_share"] == pytest.approx(1.959964 * error, rel=1e-6)
+
+
+def test_a_difference_is_covered_and_a_planted_one_is_found() -> None:
+    """Of 200 shops without any difference at most 7.5 % of intervals leave out zero (5 %, p of more about .05)."""
+    wrong = [not (row.gap_share_lower <= 0 <= row.gap_share_upper) for seed in range(100)
+             for row in left_behind(many_visits(seed, n=900)).itertuples()]  # fmt: skip
+    assert np.mean(wrong) <= 0.075
+    assert left_behind(many_visits(1, lift=0.1)).set_index("intent").loc["cart", "gap_share_lower"] > 0
+
+
+def test_nothing_left_is_no_row() -> None:
+    visits = many_visits(1)
+    assert left_behind(visits[visits["intent"] == "buy"]).empty
+    assert left_behind(visits.head(0)).empty
+
+
+def test_a_matrix_adds_up_to_one_for_each_device() -> None:
+    visits = many_visits(2).assign(device=lambda t: np.where(t["visitor_id"] % 3, "phone", "desk"), revenue_amount=0.0)
+    matrix = intent_matrix(intent_sizes(visits, by="device"), by="device").set_index("intent")
+    assert matrix.sum().tolist() == pytest.approx([1.0, 1.0])
+    for device in ("phone", "desk"):
+        own = visits[visits["device"] == device]
+        assert matrix.loc["cart", f"{device}_share"] == pytest.approx((own["intent"] == "cart").mean())
+    assert list(matrix.index) == [intent for intent in INTENTS if intent in set(visits["intent"])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +15,9 @@ import pandas as pd
 from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import DesignError, NotAvailableError
+from opslib.formats import count_of
 from opslib.metrics import unit_values
 from opslib.periods import Period
-from opslib.proposals import number_text
 from opslib.proposals.designs.design import Table
 from opslib.proposals.results import Gate
 from opslib.proposals.schema import ClusterExperimentDesign, ExperimentDesign, RolloutDesign
@@ -295,7 +296,9 @@ def recorded_values(
     )
 
 
-def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, float]:
+def ratio_gate(
+    counts: pd.DataFrame, allocation: Allocation, *, unit: str = "unit", control: str = "", is_widened: bool = True
+) -> tuple[Gate, float]:
     """Whether the arms were filled as planned, and by how much a loss too small to see may bias the result.
 
     Parameters
@@ -303,6 +306,12 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     counts : DataFrame
         variant, epoch, n; an arm planned for an epoch that is not there got nobody.
     allocation : Allocation
+    unit : str
+        Who was randomised, for the sentence.
+    control : str
+        Variant that is named first.
+    is_widened : bool
+        Whether the interval is widened by the bound, which the sentence then says.
 
     Returns
     -------
@@ -327,16 +336,38 @@ def ratio_gate(counts: pd.DataFrame, allocation: Allocation) -> tuple[Gate, floa
     found = sample_ratio(frame)
     bound = 0.0 if found.is_mismatch else missingness_bound(found, loss_share=LOSS_SHARE, contrast=CONTRAST)
     status: Literal["passed", "warning"] = "passed" if allocation.shares else "warning"
-    sentence = _sentence(found, bound, is_planned=bool(allocation.shares))
+    sentence = _sentence(
+        found, bound if is_widened else 0.0, is_planned=bool(allocation.shares), unit=unit, control=control
+    )
     return Gate("sample ratio", "failed" if found.is_mismatch else status, sentence), bound
 
 
-def _sentence(found: SampleRatio, bound: float, *, is_planned: bool) -> str:
-    sizes = found.counts.groupby("arm")["n"].sum()
-    text = " against ".join(f"{n:,.0f} in '{arm}'" for arm, n in sizes.items())
+def _sentence(found: SampleRatio, bound: float, *, is_planned: bool, unit: str, control: str) -> str:
+    sums = found.counts.groupby("arm")[["n", "expected"]].sum()
+    sums = sums.loc[sorted(sums.index, key=lambda arm: (arm != control, str(arm)))]
+    (first, second), planned = ([f"{n:,.0f}" for n in sums[name]] for name in ("n", "expected"))
     if found.is_mismatch:
-        return f"{text}: the arms were not filled as planned (p {found.p_value:.1g}), so they are not alike"
+        should = "equal" if math.isclose(*sums["expected"], rel_tol=0.001) else " and ".join(planned)
+        return (
+            f"the two groups should be {should} and are {first} and {second}; {_how_rare(found.p_value)}. Something sorted "
+            f"the {unit}s; do not use this test"
+        )
     plan = "as planned" if is_planned else "close to equal (no planned split was recorded)"
-    power = number_text.probability(found.power_against(LOSS_SHARE))
-    widened = f"; the interval is widened by {100 * bound:.2g} % of the control value for that" if bound else ""
-    return f"{text}, {plan}; a loss of {LOSS_SHARE:.0%} of one arm would be seen with a chance of {power}{widened}"
+    widened = ""
+    if bound:
+        widened = f"; a few {unit}s lost on one side would hardly be seen, so the interval is {100 * bound:.2g} % of the control value wider"
+    return f"{first} {unit}s without the change and {second} with it, {plan}{widened}"
+
+
+def _how_rare(p_value: float) -> str:
+    """How often chance alone does something.
+
+    Examples
+    --------
+    >>> _how_rare(2e-6), _how_rare(0.0004), _how_rare(2e-24)
+    ('chance does that about 2 times in a million', 'chance does that about 4 times in 10,000', 'chance does that less than once in a million times')
+    """
+    if p_value < 1e-6:
+        return "chance does that less than once in a million times"
+    base, word = (1e6, "a million") if p_value < 1e-4 else (1e4, "10,000")
+    return f"chance does that about {count_of(max(round(p_value * base), 1), 'time')} in {word}"

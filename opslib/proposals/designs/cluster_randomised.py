@@ -61,7 +61,9 @@ def measure_clusters(plan: Plan, period: Period, clusters: pd.DataFrame, context
     design, name = plan.claim.design, plan.metric.name
     assert isinstance(design, ClusterExperimentDesign)
     counts = clusters.groupby(["variant", "epoch"], as_index=False).size().rename(columns={"size": "n"})
-    ratio, _ = ratio_gate(counts, allocation_of(context.tables, design))
+    ratio, _ = ratio_gate(
+        counts, allocation_of(context.tables, design), unit=design.randomised, control=design.control, is_widened=False
+    )
     is_treated = clusters["variant"] == design.treatment
     frame = pd.DataFrame({"is_treated": is_treated, "value": _ratio(clusters, name)})
     if f"{name}_before_numerator" in clusters.columns:
@@ -72,14 +74,14 @@ def measure_clusters(plan: Plan, period: Period, clusters: pd.DataFrame, context
     size = units_gate(n_control, n_treated, least=LEAST_CLUSTERS, unit=f"{design.randomised}s")
     gates = [health_gate(plan, context, period), *crossing_gate(context.tables, design, period=period), ratio, size]
     if min(n_treated, n_control) < FEW_CLUSTERS and size.status == "passed":
-        few = f"fewer than {FEW_CLUSTERS} {design.randomised}s in an arm"
+        few = f"fewer than {FEW_CLUSTERS} {design.randomised}s on a side"
         gates.append(Gate("clustered unit known", "warning", few))
     passed(*gates, n_control=n_control, n_treated=n_treated)
     if not frame.loc[~frame["is_treated"], "value"].mean() > 0:
         raise GateError(Gate("measurable", "failed", f"{name} is not positive without the change"))
     adjust = "covariate" in frame.columns and len(frame) > 4
     result = compare_clusters(frame, unit=plan.metric.unit, confidence_level=plan.confidence_level, adjust=adjust)
-    doubt = f"{len(frame)} {design.randomised}s are few: one unusual {design.randomised} moves it."
+    doubt = f"{len(frame)} {design.randomised}s are few: one unusual {design.randomised} moves the result. Tested {period.label}."
     return from_comparison(plan, result, unit=design.randomised, n_days=period.n_days, gates=tuple(gates), doubt=doubt)
 
 

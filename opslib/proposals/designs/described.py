@@ -12,6 +12,7 @@ from scipy import stats as distributions
 from opslib.metrics import UNITS, unit_statistics, unit_values
 from opslib.periods import Period
 from opslib.proposals.designs.design import (
+    LEAST_UNITS,
     Context,
     GateError,
     Plan,
@@ -61,7 +62,7 @@ def measure_level(plan: Plan, period: Period, statistics: pd.DataFrame, context:
     """Level of a metric over a window, clustered by unit; claims that differ in a group's value share a scan."""
     group = [value for _, value in sorted(_split(plan)[0].items())]
     arm = _statistics_at(statistics, (plan.metric.name, *group) if group else plan.metric.name)
-    gates = [health_gate(plan, context, period), units_gate(arm.n, arm.n, unit=f"{plan.unit}s")]
+    gates = [health_gate(plan, context, period), _counted_gate(arm.n, unit=plan.unit)]
     if not arm.d > 0:
         gates.append(Gate("measurable", "failed", f"nothing to divide {plan.metric.name} by"))
     passed(*gates)
@@ -75,7 +76,7 @@ def measure_level(plan: Plan, period: Period, statistics: pd.DataFrame, context:
         gates=tuple(gates),
         n_treated=level.n,
         n_days=period.n_days,
-        doubt="A description of these days; it names no cause.",
+        doubt=f"Counted {period.label}; it says how things stood, not what a change would do.",
     )
 
 
@@ -106,8 +107,13 @@ def measure_trend(plan: Plan, period: Period, days: pd.DataFrame, context: Conte
         gates=gates,
         n_treated=len(seen),
         n_days=period.n_days,
-        doubt="A description of these days; the season is part of it.",
+        doubt=f"The season of {period.label} is part of the growth.",
     )
+
+
+def _counted_gate(n: float, *, unit: str) -> Gate:
+    """Whether enough were counted for a level."""
+    return Gate.check("measurable", n >= LEAST_UNITS, f"{n:,.0f} {unit}s counted; {LEAST_UNITS} are the least")
 
 
 def _slope_of_weeks(weeks: np.ndarray, plan: Plan, gates: tuple[Gate, ...]) -> Estimate:
@@ -140,13 +146,16 @@ def measure_comparison(plan: Plan, period: Period, _: None, context: Context) ->
     design = plan.claim.design
     assert isinstance(design, ComparisonDesign)
     control, treated = (_group_statistics(plan, context, period, group) for group in (design.control, design.treatment))
-    gates = passed(health_gate(plan, context, period), units_gate(control.n, treated.n, unit=f"{plan.unit}s"))
+    gates = passed(
+        health_gate(plan, context, period),
+        units_gate(
+            control.n, treated.n, unit=f"{plan.unit}s", sides=(f"in '{design.control}'", f"in '{design.treatment}'")
+        ),
+    )
     if not control.y > 0 or not min(control.d, treated.d) > 0:
         raise GateError(Gate("measurable", "failed", f"{plan.metric.name} is 0 in '{design.control}'"))
     result = compare(control, treated, unit=plan.metric.unit, confidence_level=plan.confidence_level)
-    doubt = (
-        f"Who is in '{design.treatment}' was not drawn by lot: they may differ in what else moves {plan.metric.name}."
-    )
+    doubt = f"Who is in '{design.treatment}' was not drawn by lot: they may differ in more than that."
     bias = plan.on_scale(BIAS_SD["comparison"], baseline=result.control_value)
     return from_comparison(plan, result, unit=plan.unit, n_days=period.n_days, gates=gates, bias_sd=bias, doubt=doubt)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from opslib.contracts import Violation
 from opslib.errors import ContractError, DesignError, NotAvailableError, ParameterError, ProposalError
+from opslib.formats import format_date
 from opslib.metrics import Metric, daily_values
 from opslib.periods import Coverage, Period
 from opslib.proposals.results import Gate, GateName, Measured
@@ -270,15 +271,15 @@ def look_of(claim: Claim, *, as_of: date) -> tuple[Period | None, str]:
     """
     window, stopping = claim.window, claim.stopping
     if as_of < window.start:
-        return None, f"the window starts on {window.start}"
+        return None, f"it starts on {format_date(window.start)}"
     if isinstance(stopping, Fixed):
-        late = f"a fixed horizon is looked at once, after {window.end}; an earlier look would raise false alarms"
+        late = f"it is looked at once, after {format_date(window.end)}; an earlier look would raise false alarms"
         return (None, late) if as_of < window.end else (window.period, "")
     if isinstance(stopping, Anytime):
         return Period(window.start, min(as_of, window.end)), ""
     due = [day for day in stopping.looks if day <= as_of]
     if not due:
-        return None, f"the first planned look is on {stopping.looks[0]}"
+        return None, f"the first planned look is on {format_date(stopping.looks[0])}"
     return Period(window.start, due[-1]), ""
 
 
@@ -320,9 +321,16 @@ def health_gate(plan: Plan, context: Context, period: Period) -> Gate:
     return Gate.most("data health", share, sentence, warning=MISSING_WARNING, failed=MISSING_FAILED)
 
 
-def units_gate(n_control: float, n_treated: float, *, least: int = LEAST_UNITS, unit: str = "units") -> Gate:
+def units_gate(
+    n_control: float,
+    n_treated: float,
+    *,
+    least: int = LEAST_UNITS,
+    unit: str = "units",
+    sides: tuple[str, str] = ("without", "with the change"),
+) -> Gate:
     """Whether both sides have enough independent units."""
-    sentence = f"{n_control:,.0f} {unit} without and {n_treated:,.0f} with the change; {least} of each are the least"
+    sentence = f"{n_control:,.0f} {unit} {sides[0]} and {n_treated:,.0f} {sides[1]}; {least} of each are the least"
     return Gate.check("measurable", min(n_control, n_treated) >= least, sentence)
 
 
@@ -346,8 +354,8 @@ def from_comparison(plan: Plan, comparison: RatioComparison, *, unit: str, n_day
 
 #: Units that are there all the time, so that what they bring grows with the days; the others come, and count once.
 STANDING = ("customer", "product", "store", "region", "market", "shop")
-#: What one unit of a measure is, where it divides a metric.
-_PER = {
+#: What one unit of a measure is, where it divides a metric or is its total.
+COUNTED = {
     "visitors": "visitor", "visits": "session", "sessions": "session", "orders": "order", "units_sold": "item",
     "customers": "customer", "buying_customers": "customer", "checkout_visits": "checkout",
 }  # fmt: skip
@@ -371,7 +379,7 @@ def per_of(plan: Plan, *, unit: str, n_days: int) -> dict[str, Any]:
     """
     if plan.metric.is_total:
         return {"unit": unit, "per": unit, "per_days": n_days if unit in STANDING else None}
-    return {"unit": unit, "per": _PER.get(getattr(plan.metric, "denominator", ""), unit), "per_days": None}
+    return {"unit": unit, "per": COUNTED.get(getattr(plan.metric, "denominator", ""), unit), "per_days": None}
 
 
 def days_of(

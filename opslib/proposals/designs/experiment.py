@@ -80,7 +80,8 @@ class ArmSums:
     ) -> ArmSums:
         """Sums with what is worked out once for a batch."""
         allocation = allocation_of(context.tables, design)
-        ratio, bound = ratio_gate(assigned.groupby(["variant", "epoch"])["n"].sum().reset_index(), allocation)
+        sizes = assigned.groupby(["variant", "epoch"])["n"].sum().reset_index()
+        ratio, bound = ratio_gate(sizes, allocation, unit=design.randomised, control=design.control)
         arms = {str(name): _arms(rows, design) for name, rows in statistics.groupby("metric")}
         gates = (*crossing, ratio, *_ramp_gates(design, allocation))
         return cls(statistics=statistics, assigned=assigned, arms=arms, gates=gates, bound=bound)
@@ -155,7 +156,7 @@ def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Conte
     )
     baseline = sum(m.y for m in arms[0].values())
     if not baseline > 0 or not all(m.d > 0 and m.n >= 2 for arm in arms for m in arm.values()):
-        sentence = f"{plan.metric.name} is {baseline:.3g} in '{design.control}': nothing to compare with"
+        sentence = f"{plan.metric.title.lower()} is {baseline:.3g} without the change: nothing to compare with"
         raise GateError(*gates, Gate("measurable", "failed", sentence))
     result = _compared(*arms, plan, fractions=_fractions(plan, sums.assigned, period))
     measured = from_comparison(
@@ -165,7 +166,7 @@ def measure_experiment(plan: Plan, period: Period, sums: ArmSums, context: Conte
         n_days=period.n_days,
         gates=gates,
         is_conflicting=_is_conflicting(sums.statistics, plan),
-        doubt=_doubt(design, sums.n_left_out(plan.metric.name)),
+        doubt=_doubt(design, sums.n_left_out(plan.metric.name), period),
     )
     assert measured.effect is not None
     margin = plan.on_scale(sums.bound, baseline=result.control_value)
@@ -188,7 +189,13 @@ def _ramp_gates(design: ExperimentDesign, allocation: Allocation) -> tuple[Gate,
     if design.is_ramp_pooled or design.source == "experiment_summaries":
         pooled = "the split changed on the way, and totals pooled over it mix early with late units"
         return (Gate("ramp strata", "failed", pooled),)
-    return (Gate("ramp strata", "passed", f"{len(allocation.shares)} allocation epochs, compared within each"),)
+    return (
+        Gate(
+            "ramp strata",
+            "passed",
+            f"the split changed {len(allocation.shares) - 1} times; each stretch is compared within itself",
+        ),
+    )
 
 
 def _fractions(plan: Plan, assigned: pd.DataFrame, period: Period) -> list[float]:
@@ -222,10 +229,10 @@ def _is_conflicting(statistics: pd.DataFrame, plan: Plan) -> bool:
     return len(signs) == 2
 
 
-def _doubt(design: ExperimentDesign, n_left_out: int) -> str:
+def _doubt(design: ExperimentDesign, n_left_out: int, period: Period) -> str:
     if n_left_out:
-        return f"{n_left_out:,} units fall in epochs with one arm only and are left out."
-    return f"Holds for the {design.randomised}s and days of the test; what lasts, the follow-up shows."
+        return f"{n_left_out:,} {design.randomised}s came while only one side took any in, and are left out."
+    return f"Tested {period.label}; other months may differ."
 
 
 def _with_segment(units: ir.Table, design: ExperimentDesign, context: Context) -> ir.Table:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from opslib.errors import DesignError
+from opslib.formats import format_date
 from opslib.periods import Period
 from opslib.proposals.designs.assignment import rollout_units
 from opslib.proposals.designs.design import Context, GateError, Plan, days_of, evaluates, health_gate, passed, per_of
@@ -33,9 +34,9 @@ BIAS_SD = {"rollout": 0.02, "controlled": 0.03, "before_after": 0.05}
 _WARNINGS = {
     "few_windows": "few windows of history", "no_season": "less than two years of history, so no season is taken out",
     "level_break": "the level broke in the history", "recent_shift": "the last window before the change was unusual",
-    "trend": "a trend was taken out", "few_units": "few units on a side",
+    "trend": "a trend was taken out", "few_units": "few {unit}s on a side",
     "pre_trend": "both sides already drifted apart before",
-    "poor_fit": "the synthetic comparison does not follow the treated units before the start", "weak_pre_trend_test": "a drift before would hardly be seen",
+    "poor_fit": "the comparison does not follow the {unit}s with the change before the start", "weak_pre_trend_test": "a drift before would hardly be seen",
 }  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def measure_before_after(plan: Plan, period: Period, _: None, context: Context) 
     design = plan.claim.design
     assert isinstance(design, BeforeAfterDesign)
     if period.start < design.changed_on:
-        early = f"the window starts before the change on {design.changed_on}"
+        early = f"the window starts before the change on {format_date(design.changed_on)}"
         raise GateError(Gate("measurable", "failed", early))
     first = _first_of_history(design, context)
     n_history = (design.changed_on - first).days
@@ -83,8 +84,8 @@ def measure_before_after(plan: Plan, period: Period, _: None, context: Context) 
         df=found.df,
         has_control=bool(controls),
         bias_sd=plan.on_scale(BIAS_SD["controlled" if controls else "before_after"], baseline=baseline),
-        doubt=f"What else changed around {design.changed_on} is in it; history shows changes from "
-        f"{100 * found.detectable_share:.0f} % on.",
+        doubt=f"Whatever else changed around {format_date(design.changed_on)} is in it; only changes above "
+        f"{100 * found.detectable_share:.0f} % stand out from the usual ups and downs.",
     )
 
 
@@ -115,7 +116,7 @@ def measure_rollout(plan: Plan, period: Period, _: None, context: Context) -> Me
     baseline = float(before["value"].mean())
     return Measured(
         effect=towards(effect, direction=plan.direction),
-        gates=(*gates, *_warnings(warnings, "clustered unit known")),
+        gates=(*gates, *_warnings(_once(warnings), "clustered unit known", unit=unit)),
         baseline=baseline,
         **per_of(plan, unit=unit, n_days=WEEK),
         n_control=sizes[0],
@@ -124,7 +125,7 @@ def measure_rollout(plan: Plan, period: Period, _: None, context: Context) -> Me
         p_value=p_value,
         df=df,
         bias_sd=plan.on_scale(BIAS_SD["rollout"], baseline=baseline),
-        doubt="Who came first was not drawn by lot: they may have grown anyway.",
+        doubt=f"The {sizes[1]} {unit}s with the change were chosen, not drawn by lot: they may have grown anyway.",
     )
 
 
@@ -197,6 +198,12 @@ def _weeks(days: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return sums.assign(value=sums["y"] * per)[["unit_id", "period", "value"]]
 
 
-def _warnings(names: Sequence[str], gate: GateName) -> tuple[Gate, ...]:
+def _once(names: Sequence[str]) -> tuple[str, ...]:
+    """Warnings without that a drift would hardly be seen, where one is seen."""
+    return tuple(name for name in names if name != "weak_pre_trend_test" or "pre_trend" not in names)
+
+
+def _warnings(names: Sequence[str], gate: GateName, *, unit: str = "unit") -> tuple[Gate, ...]:
     """Warnings of the statistic as gates; those that the grade of the design holds already are left out."""
-    return tuple(Gate(gate, "warning", _WARNINGS[name]) for name in names if name in _WARNINGS and name != "trend")
+    told = (name for name in names if name in _WARNINGS and name != "trend")
+    return tuple(Gate(gate, "warning", _WARNINGS[name].format(unit=unit)) for name in told)

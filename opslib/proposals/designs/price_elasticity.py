@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
+from opslib.formats import format_date
 from opslib.metrics import METRICS, unit_values
 from opslib.periods import Period, floor_date
 from opslib.proposals.designs.assignment import require_table_of
@@ -67,8 +68,7 @@ def measure_price_response(plan: Plan, period: Period, _: None, context: Context
         baseline=float(rows["outcome"].mean()),
         bias_sd=BIAS_SD,
         is_confounded="followed" in found.warnings,
-        doubt=f"Prices were not moved by lot: what moved them may have moved sales as well. It reads sales from {period.start} "
-        "on, so only a claim frozen before that day can be confirmed.",
+        doubt=f"Prices from {format_date(period.start)} on were not moved by lot: what moved them may have moved sales as well.",
     )
 
 

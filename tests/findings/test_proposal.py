@@ -1,0 +1,182 @@
+"""The proposal's page in words: one answer from verdict, money and obstacle; doubts once; actions with owner and day."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opslib.findings import proposal as say
+from opslib.proposals.desirability import Desirability
+from opslib.proposals.results import Gate, Measured, Obstacle, ProposalResult
+from opslib.proposals.schema import Proposal
+from opslib.proposals.verdicts import judge_claim
+from opslib.stats.estimates import Estimate
+from tests.findings.facts import page
+from tests.proposals.planted import proposal
+from tests.proposals.test_claim_text import DESIGNS, ENDS, NEVER, judged
+from tests.proposals.test_desirability import _desirable, _given
+
+
+def _obstacle(name: str, place: str, sentence: str) -> Obstacle:
+    return Obstacle(name=name, place=place, sentence=sentence)
+
+
+SILENT = _obstacle("no answer", "Customer service", "Customer service has not answered; ask them")
+ASKING = _obstacle("condition", "Logistics", "Piet de Wit agrees if: two more packers until March")
+OLD = _obstacle("sample out of reach", "c1", "too few visitors to see the promise")
+FULL = _obstacle("over capacity", "Logistics", "needs 120 person-days by 28 Feb 2027, and has 80")
+
+
+def _whole(claim: object, *obstacles: Obstacle) -> ProposalResult:
+    return ProposalResult(
+        proposal_id="P-001", title="t", owner="Website", claims=(claim,), guardrails=(), state=claim.state,  # type: ignore[arg-type,attr-defined]
+        qualifier=claim.qualifier, grade=claim.grade, obstacles=obstacles,  # type: ignore[attr-defined]
+    )  # fmt: skip
+
+
+def _worth(recommendation: str, net: float | None = None, **more: object) -> Desirability:
+    money = (
+        None
+        if net is None
+        else Estimate(value=net, lower=net - 500, upper=net + 500, n=9, unit="GBP", method="by hand")
+    )
+    usual = {
+        "claim_id": "c1",
+        "cost_amount": 1_000.0,
+        "recommendation": recommendation,
+        "sentences": ("",),
+        "net": money,
+    }
+    return Desirability(**{**usual, **more})  # type: ignore[arg-type]
+
+
+def _said(text: str) -> str:
+    return text.replace("\xa0", " ")
+
+
+def test_verdict_recommendation_and_obstacle_are_one_sentence() -> None:
+    result = _whole(judged("rollout", (0.4, 0.64)), ASKING, FULL)
+    worth = _worth(
+        "launch", 12_345.0, margin_share=0.052, once=("Logistics has what it asks for", "Logistics has the days")
+    )
+    assert _said(say.answer(proposal(), result, worth, currency="GBP")) == (
+        "Launch once Logistics has two more packers until March and Logistics has the days: it works (+52 %), and it is "
+        "expected to bring about £12k a year (5 % of the margin)."
+    )
+
+
+def test_a_change_that_works_and_does_not_pay_says_why() -> None:
+    result = _whole(judged("rollout", (0.4, 0.64)))
+    worth = _worth("reject", -19_000.0, cost_amount=21_000.0)
+    assert _said(say.answer(proposal(), result, worth, currency="GBP")) == (
+        "Reject: it works (+52 %), but it costs about £21k a year and brings about £2,000."
+    )
+
+
+def test_a_failed_sample_ratio_gives_the_two_numbers() -> None:
+    sentence = (
+        "the two groups should be equal and are 2,074 and 1,776; chance does that less than once in a million times"
+    )
+    measured = Measured(
+        effect=None, gates=(Gate("sample ratio", "failed", sentence),), n_control=2_074, n_treated=1_776
+    )
+    claim = judge_claim(proposal().claims[0], measured, is_frozen=True, launch=date(2026, 4, 13))
+    said = say.answer(proposal(), _whole(claim), _worth("gather data"), currency="GBP")
+    assert said == "Gather data: the test is not to be used, its groups should be equal and are 2,074 and 1,776."
+
+
+RECOMMENDED = ("launch", "launch with hold-out", "test first", "gather data", "reject")
+
+
+@given(
+    st.sampled_from(sorted(DESIGNS)), st.sampled_from([*ENDS.values()]), st.sampled_from(RECOMMENDED),
+    st.none() | st.floats(-1e6, 1e6), st.booleans(),
+)  # fmt: skip
+def test_the_answer_never_contradicts_its_numbers(
+    kind: str, pair: tuple[float, float], recommendation: str, net: float | None, is_stopped: bool
+) -> None:
+    claim = judged(kind, pair)
+    once = ("Customer service has answered",) if is_stopped else ()
+    result = _whole(claim, *([SILENT] if is_stopped else []))
+    said = _said(say.answer(proposal(), result, _worth(recommendation, net, once=once), currency="GBP"))
+    assert said.endswith(".")
+    assert said.count(". ") == 0, said
+    assert not re.search(NEVER, said), said
+    assert (" once " in said) == (is_stopped and recommendation.startswith("launch"))
+    assert ("expected to bring" in said) == (net is not None and net > 0)
+    if "would lose" in said or "it costs" in said:
+        assert net is not None
+        assert net <= 0
+    if "it works (" in said or "it helps" in said:
+        assert claim.measured.effect.lower > 0  # type: ignore[union-attr]
+    if "does harm" in said:
+        assert claim.measured.effect.upper < 0  # type: ignore[union-attr]
+
+
+def test_with_a_result_doubts_about_measuring_fold_and_the_others_stay() -> None:
+    measured = _whole(judged("experiment", (0.05, 0.2)), OLD, SILENT, ASKING, FULL)
+    assert say.lasting_obstacles(measured) == (SILENT, ASKING, FULL)
+    assert say.earlier_obstacles(measured) == (OLD,)
+    waiting = _whole(judged("experiment", None), OLD, SILENT)
+    assert say.lasting_obstacles(waiting) == (OLD, SILENT)
+    assert say.earlier_obstacles(waiting) == ()
+    assert say.obstacles_sentence(_whole(judged("experiment", (0.05, 0.2)), OLD)) == "Nothing stands in the way."
+
+
+def test_a_doubt_stands_once_and_is_specific() -> None:
+    claim = judged("experiment", (0.05, 0.2))
+    result = _whole(claim)
+    found = say.findings(proposal(), result, _worth("launch", 9.0), page=page())
+    card = say.verdict_card(proposal(), result, as_of=date(2026, 10, 31))
+    texts = [
+        card.doubt,
+        *say.limits(proposal()),
+        *(text for item in found for text in (item.sentence, item.caveat or "")),
+    ]
+    assert sum(claim.measured.doubt in text for text in texts) == 1
+
+
+def _on(day: date) -> Proposal:
+    return proposal().model_copy(update={"start": day, "deadline": date(2027, 2, 28)})
+
+
+def test_what_to_do_names_owner_day_and_money_a_month() -> None:
+    result = _whole(judged("experiment", (0.12, 0.2)), SILENT)
+    decide, answer = say.findings(_on(date(2026, 11, 9)), result, _worth("launch", 12_000.0), page=page())
+    assert decide.action == "decide to launch P-001 Free delivery from 40"
+    assert (decide.department, decide.due) == ("Technology", date(2026, 11, 9))
+    assert decide.worth.value == pytest.approx(1_000.0)  # type: ignore[union-attr]
+    assert decide.worth.unit == "GBP/month"  # type: ignore[union-attr]
+    assert (answer.action, answer.department) == ("answer P-001 Free delivery from 40", "Customer service")
+    assert answer.sentence == "Customer service has not answered."
+    # A start that is over is no day to act by: then the deadline is.
+    late, _ = say.findings(_on(date(2026, 4, 13)), result, _worth("test first"), page=page())
+    assert late.due == date(2027, 2, 28)
+    assert late.worth is None
+    assert late.would_tell == "a randomised test"
+
+
+def test_what_was_decided_leaves_no_decision_to_take() -> None:
+    result = _whole(judged("experiment", (0.12, 0.2)), SILENT)
+    (rejected,) = say.findings(
+        _on(date(2026, 11, 9)), result, _worth("reject"), page=page(), decision={"decision": "reject"}
+    )
+    assert rejected.action is None
+    (launched,) = say.findings(
+        _on(date(2026, 11, 9)), result, _worth("launch"), page=page(), decision={"decision": "launch"}
+    )
+    assert launched.action is None  # no follow-up was named
+
+
+def test_belief_is_told_only_where_it_is_another_number() -> None:
+    given_, near = _given(), _desirable(0.15, 0.003)
+    assert not any("We reckon" in text for text in say.worth_sentences(given_, near, stated_sd=None, currency="GBP"))
+    far = replace(near, shrunk=replace(near.shrunk, value=0.08))  # type: ignore[type-var]
+    assert _said(say.worth_sentences(given_, far, stated_sd=None, currency="GBP")[0]).startswith(
+        "We reckon with +8 %, not the +15 %"
+    )
