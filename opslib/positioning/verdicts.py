@@ -134,10 +134,10 @@ def _row(
     if told is not None and not row["reading"]:
         names = ["counted", "now_amount", "change_amount", "change_amount_lower", "change_amount_upper"]
         ends = [
-            np.expm1(slopes.loc[group, f"slope{end}"] * np.log1p(row["move"] or size))
+            np.expm1(float(slopes[f"slope{end}"][group]) * np.log1p(row["move"] or size))
             for end in ("", "_lower", "_upper")
         ]
-        row |= told[names].to_dict()
+        row |= {name: told[name] for name in names}
         row |= {"units_change": ends[0], "units_change_lower": min(ends), "units_change_upper": max(ends)}
     return row
 
@@ -152,4 +152,4 @@ def _reading(group: str, slopes: pd.DataFrame, moves: dict[float, pd.DataFrame])
     refusals = [table.loc[group, "refusal"] if group in table.index else "variation" for table in moves.values()]
     if refusals and all(refusals):
         return str(refusals[0])
-    return "" if slopes.loc[group, "slope_upper"] < 0 else "unclear"
+    return "" if float(slopes["slope_upper"][group]) < 0 else "unclear"
