@@ -89,7 +89,7 @@ def draw_white_space(
         ISO code.
     """
     if "price_band" not in gaps:
-        sides = ("less wanted than offered", "wanted beyond its share of the offer")
+        sides = ("less wanted than offered", "wanted more than offered")
         drawn = draw_intervals(gaps.head(12), value="pressure", unit="ratio", reference=1.0, sides=sides, people=None)
         assert drawn is not None  # there are rows
         return drawn

@@ -127,7 +127,7 @@ def _complements(pairs: pd.DataFrame) -> Iterator[Finding]:
         about=About(people=None),
         proposes=Proposes(metric="items_per_order", design="experiment"),
     )
-    names = [f"{row['item_a']} with {row['item_b']}" for _, row in shown.iloc[1:4].iterrows()]
+    names = [f"{row['item_a']} with {row['item_b']}" for _, row in shown.iloc[1:3].iterrows()]
     if names:
         yield Finding(
             key="complements-next",

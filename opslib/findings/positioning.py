@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import pandas as pd
 
 from opslib.finding import MOST_TOLD, About, Facts, Finding, Proposes
-from opslib.findings.price_response import UNREAD
+from opslib.findings.price_response import LEAST_PART, UNREAD
 from opslib.findings.white_space import gap_findings, unmet_findings
 from opslib.findings.wording import estimate_of, how_many, largest, listed, more_than, moved
 from opslib.formats import count_of, format_estimate, format_money, format_number, format_share
@@ -22,8 +22,6 @@ from opslib.stats.estimates import Estimate
 NAMED = 2
 """Price moves with known money that are told; the others stand in the table."""
 MOST_ACTIONS = 3
-LEAST_PART = 0.03
-"""Money below this part of the largest on the page is a number of a table, not a finding."""
 ONE_PRODUCT, LARGE_SHARE = 0.5, 0.2
 """A band is one product where that brings half of its revenue, and worth telling from this share of its category on."""
 HALF = "on half of its products, drawn by lot, for eight weeks"

@@ -16,6 +16,8 @@ from opslib.stats.estimates import Estimate
 
 NAMED = 2
 """Groups with clear money that are told, and groups whose promotions are named."""
+LEAST_PART = 0.03
+"""Money below this part of the largest on the page is a number of a table, not a finding."""
 OFF = 0.10
 """Discount for which the answer to promotions is told."""
 UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well."
@@ -62,7 +64,8 @@ def findings(
     ]
     if len(response.groups):
         found += [*_promotions(response), *_refused(response, leads=not found)]
-    return (*found, *([_what_if(moved, page.currency)] if moved.product_id else []))
+    most = max((abs(float(amount)) for amount in largest["change_amount"]), default=0.0) if len(largest) else 0.0
+    return (*found, *([_what_if(moved, page.currency, least=LEAST_PART * most)] if moved.product_id else []))
 
 
 def answer(response: PriceResponse, moves: pd.DataFrame, *, price_change: float) -> str:
@@ -98,7 +101,7 @@ def limits(page: Facts, response: PriceResponse) -> tuple[str, ...]:
         else ""
     )
     return (
-        f"What happens at prices that were not seen from {page.period.label}, and how competitors would answer.{small}",
+        f"What happens at prices that were not seen in {page.period.label}, and how competitors would answer.{small}",
     )
 
 
@@ -176,7 +179,7 @@ def _refused(response: PriceResponse, *, leads: bool) -> Iterator[Finding]:
             leads = False
 
 
-def _what_if(found: WhatIf, currency: str) -> Finding:
+def _what_if(found: WhatIf, currency: str, *, least: float) -> Finding:
     """What moving one product would bring, or why it cannot be told."""
     moved_to = (
         f"{found.name} from {format_money(found.now.price, currency)} to {format_money(found.then.price, currency)}"
@@ -204,6 +207,7 @@ def _what_if(found: WhatIf, currency: str) -> Finding:
         grade="Low",
         section="price-moves",
         priority=4,
+        is_told=abs(money.value) >= least,
         estimate=money,
         caveat=UNCONFOUNDED,
         about=About(metric="units_sold", scope=scope, objects=(found.product_id,), people=None),

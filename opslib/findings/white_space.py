@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -10,19 +9,13 @@ import pandas as pd
 from opslib.finding import About, Finding
 from opslib.findings.wording import estimate_of
 from opslib.formats import count_of, format_estimate, format_money, format_share, is_missing
-from opslib.positioning import UnmetSearches
+from opslib.positioning import UnmetSearches, is_service
 from opslib.privacy import redact
 
 SHORT = 1.2
 """Choice is short where a group is looked at this many times its share of the offer, by the lower end of the interval."""
 NAMED = 1
 """Themes and gaps that are told; the others stand in their tables."""
-SERVICE = re.compile(
-    r"\b(coup(on)?s?|misc\w*|gift ?(card|voucher)s?|vouchers?|postage|carriage|delivery|shipping|fees?|charges?|charitable|"
-    r"deposits?|donations?|services?|adjustments?|warranty|insurance|samples?|unknown|none|other)\b",
-    re.IGNORECASE,
-)
-"""Groups that are booked as products and are none: more choice of them is not advised."""
 
 
 def unmet_findings(unmet: UnmetSearches, *, currency: str) -> tuple[Finding, ...]:
@@ -92,17 +85,13 @@ def gap_findings(gaps: Mapping[str, pd.DataFrame], *, currency: str, from_views:
     if not from_views:
         return ()
     clear = {
-        by: table[(table["pressure_lower"] > SHORT) & ~_is_service(table[by])]
+        by: table[(table["pressure_lower"] > SHORT) & ~table[by].map(is_service)]
         for by, table in gaps.items()
         if len(table)
     }
     best = {by: table.iloc[0] for by, table in clear.items() if len(table)}
     ranked = sorted(best, key=lambda by: (-float(best[by]["excess_amount_lower"]), by))
     return tuple(_gap(best[by], by, currency, is_told=place < NAMED) for place, by in enumerate(ranked))
-
-
-def _is_service(names: pd.Series) -> pd.Series:
-    return names.astype(str).map(lambda name: bool(SERVICE.search(name)))
 
 
 def _gap(row: pd.Series, by: str, currency: str, *, is_told: bool) -> Finding:

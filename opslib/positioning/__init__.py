@@ -17,6 +17,6 @@ from opslib.positioning.price_index import (
     promotion_depths,
 )
 from opslib.positioning.scenario import WhatIf, what_if
-from opslib.positioning.verdicts import price_verdicts
+from opslib.positioning.verdicts import is_service, price_verdicts
 from opslib.positioning.weeks import product_weeks
 from opslib.positioning.white_space import UnmetSearches, unmet_searches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,23 @@ COLUMNS = (
     "pressure_lower", "pressure_upper", "move", "is_known",
 )  # fmt: skip
 """Columns of :func:`price_verdicts`."""
+SERVICE = re.compile(
+    r"\b(coup(on)?s?|misc\w*|gift ?(card|voucher)s?|vouchers?|postage|carriage|delivery|shipping|fees?|charges?|charitable|"
+    r"deposits?|donations?|services?|adjustments?|warranty|insurance|samples?|unknown|none|other)\b",
+    re.IGNORECASE,
+)
+"""Groups that are booked as products and are none: nobody prices them or lists more of them."""
+
+
+def is_service(name: object) -> bool:
+    """Whether a group of products is none but a service or a way of booking.
+
+    Examples
+    --------
+    >>> is_service("COUPON/MISC ITEMS"), is_service("Feed")
+    (True, False)
+    """
+    return bool(SERVICE.search(str(name)))
 
 
 def price_verdicts(
@@ -26,6 +44,7 @@ def price_verdicts(
 
     A higher or lower price is advised where the margin would clearly gain by it. Where the response cannot be read, a group
     dearer than competitors tries a lower price on a part of its products, a cheaper one a higher price. Any other price stays.
+    Where a cost is not known, more revenue speaks for a higher price and never for a lower one. Services have no row.
 
     Parameters
     ----------
@@ -66,8 +85,8 @@ def price_verdicts(
     slopes = response.groups.set_index("group")
     places = _by_group(position, "price_index").sub(1).add_prefix("price_change")
     demand = _by_group(gaps, "pressure").add_prefix("pressure")
-    known = [*slopes.index, *places.index[places["price_change"].notna()]]
-    rows = [_row(group, slopes, moves, places, demand, price_change) for group in dict.fromkeys(known)]
+    known = dict.fromkeys([*slopes.index, *places.index[places["price_change"].notna()]])
+    rows = [_row(group, slopes, moves, places, demand, price_change) for group in known if not is_service(group)]
     out = pd.DataFrame(rows, columns=list(COLUMNS))
     rank = np.where(out["move"] == 0, 2, np.where(out["is_known"].astype(bool), 0, 1))
     far = out["price_change"].abs().fillna(0.0)
@@ -104,7 +123,8 @@ def _row(
             row |= {str(name): value for name, value in table.loc[group].items()}
     row["reading"] = _reading(group, slopes, moves)
     gains = {change: table.loc[group] for change, table in moves.items() if group in table.index}
-    paying = [change for change, move in gains.items() if move["is_clear"] and move["change_amount_lower"] > 0]
+    gaining = [change for change, move in gains.items() if move["is_clear"] and move["change_amount_lower"] > 0]
+    paying = [change for change in gaining if change > 0 or gains[change]["counted"] == "margin"]
     if not row["reading"]:
         row["move"] = paying[0] if paying else 0.0
         row["is_known"] = bool(paying)
@@ -114,10 +134,10 @@ def _row(
     if told is not None and not row["reading"]:
         names = ["counted", "now_amount", "change_amount", "change_amount_lower", "change_amount_upper"]
         ends = [
-            np.expm1(slopes.loc[group, f"slope{end}"] * np.log1p(row["move"] or size))
+            np.expm1(float(slopes[f"slope{end}"][group]) * np.log1p(row["move"] or size))
             for end in ("", "_lower", "_upper")
         ]
-        row |= told[names].to_dict()
+        row |= {name: told[name] for name in names}
         row |= {"units_change": ends[0], "units_change_lower": min(ends), "units_change_upper": max(ends)}
     return row
 
@@ -132,4 +152,4 @@ def _reading(group: str, slopes: pd.DataFrame, moves: dict[float, pd.DataFrame])
     refusals = [table.loc[group, "refusal"] if group in table.index else "variation" for table in moves.values()]
     if refusals and all(refusals):
         return str(refusals[0])
-    return "" if slopes.loc[group, "slope_upper"] < 0 else "unclear"
+    return "" if float(slopes["slope_upper"][group]) < 0 else "unclear"

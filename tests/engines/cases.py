@@ -30,6 +30,7 @@ from opslib.positioning import (
     pairs,
     perception,
     price_index,
+    verdicts,
     weeks,
     what_if,
     white_space,
@@ -790,6 +791,13 @@ def _(w: World) -> Any:
 @case("positioning.price_moves")
 def _(w: World) -> Any:
     return {"groups": moves.price_moves(responses_of(w), w.table("products"), by="group")}
+
+
+@case("positioning.price_verdicts")
+def _(w: World) -> Any:
+    position = price_index.price_position(indices_of(w))
+    wanted = gaps.demand_gaps(lines_of(w), w.table("products"), period=w.period, by=["category"])
+    return verdicts.price_verdicts(position, responses_of(w), w.table("products"), wanted)
 
 
 @case("positioning.product_to_move")
