@@ -489,7 +489,8 @@ def test_products_of_a_class_equal_plain_sql() -> None:
         .set_index("product_id")
         .sort_index()
     )
-    assert found["is_short"].any() and not found["is_short"].all()
+    assert found["is_short"].any()
+    assert not found["is_short"].all()
     for column in told.columns:
         if told[column].dtype.kind in "fiu":
             np.testing.assert_allclose(found[column].astype("float64"), told[column].astype("float64"), rtol=REL)
