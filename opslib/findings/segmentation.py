@@ -171,7 +171,10 @@ def _kinds(kinds: pd.DataFrame, page: Facts) -> Iterator[Finding]:
         return
     known = known.assign(each=known["revenue_amount"] / known["n_customers"])
     first, second = (row for _, row in known.sort_values("each", ascending=False, kind="stable").head(2).iterrows())
-    amounts = [format_money(row["each"] / page.period.n_days * DAYS_A_MONTH, page.currency, step=1.0) for row in (first, second)]
+    amounts = [
+        format_money(row["each"] / page.period.n_days * DAYS_A_MONTH, page.currency, step=1.0)
+        for row in (first, second)
+    ]
     people = {str(row["kind"]): int(row["n_customers"]) for row in (first, second)}
     yield Finding(
         key="kinds",
