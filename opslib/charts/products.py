@@ -90,7 +90,7 @@ def draw_abc_xyz(
     people: Said = UNSAID,
     title: str | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Axes | None:
     """ABC-XYZ matrix: share of revenue, number of products and treatment of each cell.
 
     Parameters

@@ -25,6 +25,8 @@ def draw_segment_sizes(
         ``segment`` or ``tier``, ``customer_share``, ``revenue_share`` (0-1; both missing where withheld), in order.
     """
     frame = sizes.rename(columns={"tier": "segment"})
+    if "tier" in sizes.columns:
+        frame["segment"] = frame["segment"].astype(str) + " customers"
     require_for_chart(frame, "segment sizes", "segment", "customer_share", "revenue_share")
     ax = theme.new_axes(height=theme.height_for(len(frame), around=1.7))
     for row, r in enumerate(rows_of(frame)):
@@ -73,4 +75,4 @@ def _most_valuable(frame: pd.DataFrame) -> str:
         return "No segment is large enough to be shown"
     best = top_row(known, "revenue_share")
     people, money = (formats.format_share(best[c], step=1.0) for c in ("customer_share", "revenue_share"))
-    return f"{best['segment']}: {people} of the customers, {money} of the revenue"
+    return f"{str(best['segment']).capitalize()}, {people} of the customers: {money} of the revenue"

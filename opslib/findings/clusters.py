@@ -138,7 +138,7 @@ def drift_findings(drift: Drift) -> tuple[Finding, ...]:
     since = f"Habits have moved since the model was fitted: {names}."
     whole = Finding(
         key="model-fit",
-        sentence=f"{since if len(moved) else 'No habit has moved beyond chance since the model was fitted.'} {far} of "
+        sentence=f"{since if len(moved) else how_many(0, 'habit').capitalize() + ' moved beyond chance since the model was fitted.'} {far} of "
         f"{count_of(drift.n_customers, 'customer')} lie further from every group than 99 % did at fitting.",
         kind="measured",
         section="groups",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -25,8 +26,7 @@ _SAID = {
                 "Write to a random half of the customers at risk, personally, and ask why"),
     "new": ("ordered for the first time lately, and once; {they} brought {amount} a month",
             "Send a welcome that leads to the second order to a random half of the new customers"),
-    "champions": ("{order} often and lately; {they} brought {amount} a month, {share} of the revenue",
-                  "Give champions early access, and leave them out of discounts, on a random half"),
+    "champions": ("{order} often and lately; {they} brought {amount} a month, {share} of the revenue", None),
 }  # fmt: skip
 _PRIORITY = {"at risk": 1, "new": 3, "champions": 2}
 _LEFT = {"checkout": "leave a checkout that was begun", "cart": "leave a filled cart"}
@@ -148,16 +148,20 @@ def _segment(name: str, row: pd.Series, page: Facts) -> Finding:
         sentence=f"{count_of(n, 'customer')} ({_share(row['customer_share'])}) {words}.",
         kind="measured",
         section="segments",
-        action=action,
-        things=(name,),
-        due=page.period.end + timedelta(days=_LATER),
-        would_tell=_TEST,
         department=str(row["department"]),
         about=About(scope=(("segment", name),), people=n),
         priority=_PRIORITY[name],
-        is_told=name != "champions",  # the answer says it
-        proposes=Proposes(metric="purchase_rate", design="experiment"),
+        is_told=action is not None,  # champions stand in the answer
+        **(_treated(action, name, page) if action else {}),
     )
+
+
+def _treated(action: str, name: str, page: Facts) -> dict[str, Any]:
+    """What is done with a segment, by when, and what would tell its worth."""
+    return {
+        "action": action, "things": (name,), "due": page.period.end + timedelta(days=_LATER), "would_tell": _TEST,
+        "proposes": Proposes(metric="purchase_rate", design="experiment"),
+    }  # fmt: skip
 
 
 def _kinds(kinds: pd.DataFrame, page: Facts) -> Iterator[Finding]:
@@ -167,7 +171,10 @@ def _kinds(kinds: pd.DataFrame, page: Facts) -> Iterator[Finding]:
         return
     known = known.assign(each=known["revenue_amount"] / known["n_customers"])
     first, second = (row for _, row in known.sort_values("each", ascending=False, kind="stable").head(2).iterrows())
-    amounts = [format_money(row["each"] / page.period.n_days * DAYS_A_MONTH, page.currency) for row in (first, second)]
+    amounts = [
+        format_money(row["each"] / page.period.n_days * DAYS_A_MONTH, page.currency, step=1.0)
+        for row in (first, second)
+    ]
     people = {str(row["kind"]): int(row["n_customers"]) for row in (first, second)}
     yield Finding(
         key="kinds",
@@ -187,23 +194,27 @@ def _left_behind(left: pd.DataFrame, horizon_days: int, page: Facts) -> Iterator
         return
     helps = known[known["gap_share_lower"] > 0]
     rest = known.drop(index=helps.index)
-    told = [f"{_share(row['later_share'])} of visitors who {_LEFT[row['intent']]}" for _, row in helps.iterrows()]
+    others, days = _share(known.iloc[0]["others_share"]), format_days(horizon_days)
+    told = [
+        f"{_share(row['later_share'])} of visitors who {_LEFT[row['intent']]} order within {days}, {others} of others without an order"
+        for _, row in helps.iterrows()
+    ]
     told += [
-        f"{_share(row['later_share'])} of those who {_LEFT[row['intent']]} ({'less often' if row['gap_share_upper'] < 0 else 'not more often'}, "
-        "so a reminder to them is not advised)"
+        f"those who {_LEFT[row['intent']]} order {'less often' if row['gap_share_upper'] < 0 else 'not more often'} within {days}, "
+        f"{_share(row['later_share'])}{'' if len(helps) else f' against {others}'}: a reminder is not advised"
         for _, row in rest.iterrows()
     ]
+    text = "; ".join(told)
     first = (helps if len(helps) else rest).iloc[0]
     who = _LEFT[str(first["intent"])]
     people = {str(row["intent"]): int(row["n_visitors"]) for _, row in known.iterrows()}
-    advice = {
+    advice: dict[str, Any] = {
         "action": f"Try a reminder on a random half of the visitors who {who}", "things": (f"visitors who {who}",),
         "due": page.period.end + timedelta(days=_LATER), "would_tell": _TEST, "department": "Marketing",
     }  # fmt: skip
     yield Finding(
         key="left-carts",
-        sentence=f"Within {format_days(horizon_days)} {_share(first['others_share'])} of visitors without an order come back and order, "
-        f"{' and '.join(told)}.",
+        sentence=f"{text[0].upper()}{text[1:]}.",
         kind="measured",
         section="visits",
         priority=3,
