@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -63,7 +62,9 @@ EMPTY: dict[str, Callable[[], Any]] = {
     "kpi_table": lambda: kpis.kpi_table({}, period=PERIOD, coverage=SEEN),
     "kpi_series": lambda: kpis.kpi_series({}, grain="month", period=PERIOD, coverage=SEEN),
     "largest_changes": lambda: kpis.largest_changes(LINES, products=ALL["products"], **SIDES),
-    "largest_changes, nothing to compare with": lambda: kpis.largest_changes(SOLD, products=ALL["products"], **{**SIDES, "baseline": None}),
+    "largest_changes, nothing to compare with": lambda: kpis.largest_changes(
+        SOLD, products=ALL["products"], **{**SIDES, "baseline": None}
+    ),
     "order_totals": lambda: metrics.order_totals(LINES),
     "running_shares": lambda: metrics.running_shares(metrics.order_totals(LINES), column="revenue_amount"),
 }

@@ -149,13 +149,17 @@ def test_visits_and_conversion_are_counted_by_visitor(lines: pd.DataFrame) -> No
     })  # fmt: skip
     linked = lines.assign(session_id=lines["order_id"].map({"4": "s1", "1": "s0"}))
     table = kpi_table({"order_lines": linked, "sessions": sessions}, period=FEBRUARY, coverage=SEEN)
-    assert [row(table, name)["value"] for name in ("sessions", "visitors", "conversion")] == pytest.approx([4, 3, 1 / 3])
+    assert [row(table, name)["value"] for name in ("sessions", "visitors", "conversion")] == pytest.approx(
+        [4, 3, 1 / 3]
+    )
     assert row(table, "conversion", "previous")["value"] == 1.0
     assert row(table, "conversion", "previous")["change_points"] == pytest.approx(1 / 3 - 1)
     assert np.isnan(row(table, "conversion", "previous")["change_share"])
     unlinked = lines.assign(session_id=None)
     unlinked["session_id"] = unlinked["session_id"].astype("string")
-    nobody = row(kpi_table({"order_lines": unlinked, "sessions": sessions}, period=FEBRUARY, coverage=SEEN), "conversion")
+    nobody = row(
+        kpi_table({"order_lines": unlinked, "sessions": sessions}, period=FEBRUARY, coverage=SEEN), "conversion"
+    )
     assert (np.isnan(nobody["value"]), nobody["note"]) == (True, "orders do not name their visit")
 
 
@@ -194,7 +198,9 @@ def test_a_year_before_that_overlaps_is_no_comparison(lines: pd.DataFrame) -> No
 def test_products_that_gained_and_lost_by_hand(lines: pd.DataFrame) -> None:
     """January: a 21.0. February: a 10.0, b 20.0 of one buyer; c and d are two numbers of one name."""
     more = pd.DataFrame([order("9", "y", "2026-02-09", 1, 3.0), order("10", "z", "2026-02-09", 1, 4.0)])
-    frame = pd.concat([lines.assign(product_id=["a", "a", "a", "a", "b", "a", "a", "a"]), more.assign(product_id=["c", "d"])])
+    frame = pd.concat(
+        [lines.assign(product_id=["a", "a", "a", "a", "b", "a", "a", "a"]), more.assign(product_id=["c", "d"])]
+    )
     names = pd.DataFrame({"product_id": ["a", "c", "d"], "name": ["mug", "rug", "rug"]})
     pair = {"period": FEBRUARY, "baseline": JANUARY, "products": names}
     found = largest_changes(frame, minimum=1, **pair)

@@ -76,9 +76,7 @@ def _two_years(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return now, pd.Series(whole.reindex(now.index - back).to_numpy(), index=now.index)
 
 
-def _last(
-    now: pd.Series, before: pd.Series, unit: str, title: str
-) -> tuple[str, list[tuple[float, float, str, str]]]:
+def _last(now: pd.Series, before: pd.Series, unit: str, title: str) -> tuple[str, list[tuple[float, float, str, str]]]:
     """The newest value and the one of a year before: in words, and as labels at the ends of the lines."""
     known = now.dropna()
     if known.empty:

@@ -45,7 +45,9 @@ def draw_cohorts(
     paint_cells(ax, grid.to_numpy(), norm, is_labelled=is_labelled)
     if not is_labelled:
         scale = ScalarMappable(norm, RAMP)
-        theme.format_axis(theme.figure_of(ax).colorbar(scale, ax=ax, shrink=0.6, aspect=30).ax.yaxis, "share", n_ticks=4)
+        theme.format_axis(
+            theme.figure_of(ax).colorbar(scale, ax=ax, shrink=0.6, aspect=30).ax.yaxis, "share", n_ticks=4
+        )
     gone = later[later[SUPPRESSED].astype(bool)] if SUPPRESSED in later else later.head(0)
     for cohort, age in zip(gone["cohort"], gone["age"], strict=True):
         at = (grid.columns.get_loc(age), grid.index.get_loc(cohort))
@@ -57,7 +59,9 @@ def draw_cohorts(
     low, high = (f"{x * 100:.0f}" for x in (seen.min(), seen.max()))
     span = low if low == high else f"{low} to {high}"
     plain = f"{span} of 100 new customers order again in the {piece} after their first order"
-    extremes = f" Values run from {formats.format_share(shares.min())} to {formats.format_share(top)}." if len(shares) else ""
+    extremes = (
+        f" Values run from {formats.format_share(shares.min())} to {formats.format_share(top)}." if len(shares) else ""
+    )
     return finish(
         ax,
         title=(plain if len(seen) else "No cohort has been observed for a whole period yet"),
@@ -69,7 +73,11 @@ def draw_cohorts(
 def _piece(cohorts: pd.Index) -> str:
     """What a cohort is: a week, month, quarter or year; a period where there is one alone."""
     days = min((after - before).days for before, after in pairwise(cohorts)) if len(cohorts) > 1 else 0
-    return next(word for most, word in ((0, "period"), (7, "week"), (31, "month"), (92, "quarter"), (1e9, "year")) if days <= most)
+    return next(
+        word
+        for most, word in ((0, "period"), (7, "week"), (31, "month"), (92, "quarter"), (1e9, "year"))
+        if days <= most
+    )
 
 
 def paint_cells(ax: Axes, values: np.ndarray, norm: Normalize, *, is_labelled: bool) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
-from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.rows import require_for_chart, short
 from opslib.errors import ParameterError
-from opslib.periods import Coverage, Period
 from opslib.suppression import UNSAID, Said
 
 MOST_STEPS = 8

@@ -113,7 +113,14 @@ def reservations(violations: Sequence[Violation], *, page: Facts) -> pd.DataFram
     """
     weights = {"error": "makes figures wrong", "warning": "reservation", "note": "worth knowing"}
     rows = [
-        (weights[v.severity], _capital(_what(v, page)), _effect(v, page), v.n_rows, v.share, f"{v.table} {v.column}".strip())
+        (
+            weights[v.severity],
+            _capital(_what(v, page)),
+            _effect(v, page),
+            v.n_rows,
+            v.share,
+            f"{v.table} {v.column}".strip(),
+        )
         for v in violations
     ]
     return pd.DataFrame(rows, columns=["weight", "what", "effect", "n_rows", "share", "place"])
@@ -137,7 +144,9 @@ def limits(page: Facts) -> tuple[str, ...]:
     tuple of str
     """
     month = f", such as {page.coverage.last:%B %Y}," if _is_dated(page.coverage) else ""
-    return (f"Rules cannot tell whether what was recorded is true: compare the revenue of one month{month} with the books.",)
+    return (
+        f"Rules cannot tell whether what was recorded is true: compare the revenue of one month{month} with the books.",
+    )
 
 
 def _is_dated(coverage: Coverage | None) -> bool:
@@ -170,12 +179,18 @@ def _filled(violation: Violation, page: Facts) -> tuple[str, str]:
         target = violation.rule.removeprefix("found in ").partition(".")[0]
         thing = violation.column.removesuffix("_id").replace("_", " ")
         names = f"{count_of(violation.n_rows, 'row')} of {violation.table.replace('_', ' ')} name a {thing}"
-        return f"{names} that is not in {target.replace('_', ' ')}", f"what {target.replace('_', ' ')} say of it is not known"
+        return (
+            f"{names} that is not in {target.replace('_', ' ')}",
+            f"what {target.replace('_', ' ')} say of it is not known",
+        )
     name = " ".join(filter(None, [violation.table, violation.column])).replace("_", " ")
     what, _, effect = violation.rule.partition(": ")
     if effect:  # a rule that says itself what was done
         return f"{_part(violation)} of {violation.table.replace('_', ' ')}: {what}", effect
-    return f"{name} breaks the rule '{what}' ({_part(violation)} of rows)", "figures of these rows are not to be relied on"
+    return (
+        f"{name} breaks the rule '{what}' ({_part(violation)} of rows)",
+        "figures of these rows are not to be relied on",
+    )
 
 
 def _part(violation: Violation) -> str:

@@ -211,7 +211,9 @@ def limits(kpis: pd.DataFrame) -> tuple[str, ...]:
     if gaps and figures.known:
         return (f"Not known here: {', '.join(gaps)}.",)
     n = sum(figures.estimate(metric, figures.like) is not None for metric in figures.known) if figures.like else 0
-    return (f"Of {n} figures compared, about {max(1, round(n / 20))} would leave its usual range by chance.",) if n else ()
+    return (
+        (f"Of {n} figures compared, about {max(1, round(n / 20))} would leave its usual range by chance.",) if n else ()
+    )
 
 
 class _Figures:
@@ -240,7 +242,9 @@ class _Figures:
         return self._rows["revenue", "current"]
 
     def name(self, metric: str) -> str:
-        return _NAMES.get(metric, METRICS[metric].title if metric in METRICS else str(self.row(metric, "current")["title"]))
+        return _NAMES.get(
+            metric, METRICS[metric].title if metric in METRICS else str(self.row(metric, "current")["title"])
+        )
 
     def when(self, side: str) -> str:
         """A period as a sentence names it: the month alone where it is of the same year."""
@@ -399,7 +403,9 @@ def _is_worse(figures: _Figures, metric: str) -> bool:
     """Whether a figure moved for the worse; of some figures neither way is."""
     is_told = figures.is_clear(metric, figures.like) and metric not in _PARTS
     change = figures.estimate(metric, figures.like) if is_told else None
-    return change is not None and METRICS[metric].money_path is not None and change.value * METRICS[metric].direction < 0
+    return (
+        change is not None and METRICS[metric].money_path is not None and change.value * METRICS[metric].direction < 0
+    )
 
 
 def _urgent(figures: _Figures, found: Finding, products: pd.DataFrame, page: Facts) -> Finding:
@@ -425,10 +431,7 @@ def _moved_sentence(figures: _Figures, metric: str, side: str) -> str:
     change = figures.estimate(metric, side)
     assert change is not None
     now, before = figures.alike(metric, "current", side)
-    return (
-        f"{figures.name(metric)} {moved(change)} from {before} in {figures.when(side)} to {now}: "
-        f"{_written(change)}."
-    )
+    return f"{figures.name(metric)} {moved(change)} from {before} in {figures.when(side)} to {now}: {_written(change)}."
 
 
 def _still_sentence(figures: _Figures, metric: str) -> str:
@@ -442,7 +445,10 @@ def _reason(figures: _Figures, factors: pd.DataFrame) -> Iterator[Finding]:
         return
     ordered = factors.reindex(factors["effect_amount"].abs().sort_values(ascending=False, kind="stable").index)
     parts = []
-    for rows, verb in ((ordered[ordered["effect_amount"] > 0], "brought"), (ordered[ordered["effect_amount"] < 0], "took")):
+    for rows, verb in (
+        (ordered[ordered["effect_amount"] > 0], "brought"),
+        (ordered[ordered["effect_amount"] < 0], "took"),
+    ):
         names = [
             moved(effect, up=_FACTORS[name][0], down=_FACTORS[name][1])
             for name, effect in zip(rows["factor"], rows["effect_amount"], strict=True)
@@ -473,7 +479,9 @@ def _movers(figures: _Figures, rows: pd.DataFrame, what: str, page: Facts) -> It
         if of_side.empty:
             continue
         row, word = largest(of_side.assign(size=of_side["change_amount"].abs()), "size")
-        parts.append(f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what})")
+        parts.append(
+            f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what})"
+        )
         people |= {f"{row['group']}, {name}": int(row[name]) for name in ("n_before", "n_after")}
     if parts:
         yield Finding(
@@ -511,11 +519,7 @@ def _small(name: str) -> str:
 
 def _unchanged(figures: _Figures) -> Iterator[Finding]:
     """What did not move, in one line."""
-    names = [
-        _small(figures.name(metric))
-        for metric in figures.known
-        if figures.is_usual(metric, figures.like)
-    ]
+    names = [_small(figures.name(metric)) for metric in figures.known if figures.is_usual(metric, figures.like)]
     if names:
         yield Finding(
             key="unchanged",

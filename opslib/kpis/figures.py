@@ -220,7 +220,10 @@ def _sums_by_period(
     sides = {m.name: {"y": "numerator"} if m.is_total else {"y": "numerator", "d": "denominator"} for m in metrics}
     names = [f"{name}_{side}" for name, letters in sides.items() for side in letters.values()]
     values = {label: unit_values(tables, metrics, unit=unit, period=period) for label, period in periods.items()}
-    parts = [rows.select(rows["unit_id"].cast("string").name("unit_id"), *names, in_period=ibis.literal(label)) for label, rows in values.items()]
+    parts = [
+        rows.select(rows["unit_id"].cast("string").name("unit_id"), *names, in_period=ibis.literal(label))
+        for label, rows in values.items()
+    ]
     rows = reduce(lambda left, right: left.union(right), parts)
     columns: dict[str, ir.Value] = {}
     for label in periods:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -54,7 +53,9 @@ def changes() -> pd.DataFrame:
 
 def every_day() -> pd.DataFrame:
     days = pd.date_range("2026-01-01", "2026-10-31")
-    frame = pd.DataFrame({"day": days, "is_observed": days != pd.Timestamp("2026-09-04"), "orders": 20.0 + days.dayofweek})
+    frame = pd.DataFrame(
+        {"day": days, "is_observed": days != pd.Timestamp("2026-09-04"), "orders": 20.0 + days.dayofweek}
+    )
     return frame.assign(orders=frame["orders"].where(frame["is_observed"]))
 
 

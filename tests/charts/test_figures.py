@@ -158,7 +158,10 @@ def test_titles_are_those_of_the_marks():
 def test_cohorts_print_numbers_and_three_signs():
     """Once 13.9 and 31 % looked like 100 %, and a withheld cell like one that is not over."""
     table = cohorts(6).assign(is_suppressed=False)
-    table.loc[(table["cohort"] == "2025-02-01") & (table["age"] == 2), ["retention_share", "is_suppressed"]] = [np.nan, True]
+    table.loc[(table["cohort"] == "2025-02-01") & (table["age"] == 2), ["retention_share", "is_suppressed"]] = [
+        np.nan,
+        True,
+    ]
     table.loc[(table["cohort"] == "2025-03-01") & (table["age"] == 1), "retention_share"] = 0.0
     table["is_suppressed"] = table["is_suppressed"].astype(bool)
     ax = charts.draw_cohorts(table, people=None)

@@ -289,7 +289,10 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     known = local_tables(w)
     unknown = {name: table for name, table in known.items() if name != "customers"}
-    return {"known": kpis.history_days(known, coverage=w.coverage), "unknown": kpis.history_days(unknown, coverage=w.coverage)}
+    return {
+        "known": kpis.history_days(known, coverage=w.coverage),
+        "unknown": kpis.history_days(unknown, coverage=w.coverage),
+    }
 
 
 @case("kpis.largest_changes")

@@ -40,14 +40,18 @@ def said(findings=(), coverage=None):
 
 def test_the_answer_names_its_reservations():
     """It once said "fit with 2 reservations, named below", and a reader had to look for them."""
-    guests = Violation("order_lines", "customer_id", "without customer: left out of customer figures", "warning", 30, 0.0336, "")
+    guests = Violation(
+        "order_lines", "customer_id", "without customer: left out of customer figures", "warning", 30, 0.0336, ""
+    )
     assert said() == "Fit to be evidence: every rule of the data holds."
     assert said([guests]) == "Fit to be evidence, with 1 reservation: 3\xa0% of order lines are guest orders."
     assert next(f for k, f in health([guests]).items() if k.startswith("rule")).sentence == (
         "3\xa0% of order lines are guest orders; they count in revenue, not in customer figures."
     )
     both = said([finding("error"), finding("error", "x")])
-    assert both.startswith("Not yet fit to be evidence: 2 broken rules make figures wrong (order lines product id breaks")
+    assert both.startswith(
+        "Not yet fit to be evidence: 2 broken rules make figures wrong (order lines product id breaks"
+    )
 
 
 def test_shares_of_next_to_nothing_are_counts():
@@ -65,14 +69,26 @@ def test_only_an_error_has_to_be_mended():
     error, warning = (
         next(f for k, f in health([finding(s)]).items() if k.startswith("rule")) for s in ("error", "warning")
     )
-    assert (error.department, error.action, error.is_urgent) == ("Data", "Mend order lines product id at its source", True)
+    assert (error.department, error.action, error.is_urgent) == (
+        "Data",
+        "Mend order lines product id at its source",
+        True,
+    )
     assert error.things == ("order lines product id",)
     assert warning.action is None
 
 
 def test_missing_days_are_named_with_the_months_that_are_not_compared():
     seen = Coverage(OCTOBER.start, OCTOBER.end, frozenset(date(2026, 10, d) for d in (3, 4)))
-    gone = Violation("order_lines", "ordered_on", "days without a line while neighbours sell: not counted as zero", "warning", 2, 0.06, "")
+    gone = Violation(
+        "order_lines",
+        "ordered_on",
+        "days without a line while neighbours sell: not counted as zero",
+        "warning",
+        2,
+        0.06,
+        "",
+    )
     found = health([gone], coverage=seen)
     assert next(f for k, f in found.items() if k.startswith("rule")).sentence == (
         "3 Oct 2026 and 4 Oct 2026 are missing; October 2026 is not compared with other months."

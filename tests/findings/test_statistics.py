@@ -57,7 +57,13 @@ def parts(table, coverage=SEEN, period=MARCH):
     split = {"period": period, "baseline": like, "coverage": coverage}
     movers = kpis.largest_changes(table, period=period, baseline=like, products=NAMES, minimum=1)
     groups = {"category": kpis.decompose_by(table, by="product_id", **split)}
-    return figures, kpis.decompose_change(table, **split), movers, groups, kpis.cohort_retention(table, coverage=coverage)
+    return (
+        figures,
+        kpis.decompose_change(table, **split),
+        movers,
+        groups,
+        kpis.cohort_retention(table, coverage=coverage),
+    )
 
 
 def page(table, coverage=SEEN, period=MARCH):
@@ -67,7 +73,9 @@ def page(table, coverage=SEEN, period=MARCH):
 def told(table, coverage=SEEN):
     figures, *rest = parts(table, coverage)
     answer = say.answer(figures, page=facts())
-    return answer, [f for f in first_told(in_order(say.findings(figures, *rest, page=facts())), answer=answer) if f.is_told]
+    return answer, [
+        f for f in first_told(in_order(say.findings(figures, *rest, page=facts())), answer=answer) if f.is_told
+    ]
 
 
 def test_a_change_within_chance_is_neither_split_nor_given_to_the_pound():
@@ -106,25 +114,41 @@ def test_a_fall_of_revenue_is_urgent_and_names_what_lost_it():
 
 def test_shares_change_in_points_and_never_in_per_cent_of_per_cent():
     """50 of 100 buyers order twice in February, 10 of 100 in March."""
-    february = pd.concat([many(50, "2026-02-10", 10.0, each=2), many(50, "2026-02-11", 10.0).assign(customer_id=[f"d{i}" for i in range(50)])])
-    march = pd.concat([many(10, "2026-03-10", 10.0, each=2), many(90, "2026-03-11", 10.0).assign(customer_id=[f"e{i}" for i in range(90)])])
+    february = pd.concat(
+        [
+            many(50, "2026-02-10", 10.0, each=2),
+            many(50, "2026-02-11", 10.0).assign(customer_id=[f"d{i}" for i in range(50)]),
+        ]
+    )
+    march = pd.concat(
+        [
+            many(10, "2026-03-10", 10.0, each=2),
+            many(90, "2026-03-11", 10.0).assign(customer_id=[f"e{i}" for i in range(90)]),
+        ]
+    )
     found = page(pd.concat([february, march]))
     change = found["repeat_rate-change"]
     assert (change.estimate.unit, change.estimate.value) == ("points", pytest.approx(-0.4))
-    assert change.sentence.startswith("Buyers with two or more orders in the period fell from 50.0\xa0% in February to 10.0\xa0%: −40\xa0points")
+    assert change.sentence.startswith(
+        "Buyers with two or more orders in the period fell from 50.0\xa0% in February to 10.0\xa0%: −40\xa0points"
+    )
     assert change.about == About(metric="repeat_rate", compared="previous", people=None)
 
 
 def test_the_year_before_comes_first_where_it_was_seen():
     table = pd.concat([many(50, "2025-03-10", 10.0), many(48, "2026-02-10", 10.0), many(150, "2026-03-10", 10.0)])
     answer, found = told(table, LONG)
-    assert answer.startswith("March 2026: revenue £1,650, up 200\xa0% on March 2025 (£549), up 210\xa0% on February (£528).")
+    assert answer.startswith(
+        "March 2026: revenue £1,650, up 200\xa0% on March 2025 (£549), up 210\xa0% on February (£528)."
+    )
     assert all("March 2025" in f.sentence for f in found if f.sentence.startswith("Against"))
     assert page(table, LONG)["revenue-change-year"].estimate.value == pytest.approx(1650 / 549 - 1)
 
 
 def test_products_are_named_with_what_they_gained_and_lost():
-    table = pd.concat([many(40, "2026-02-10", 10.0), many(20, "2026-02-11", 50.0, product="b"), many(80, "2026-03-10", 10.0)])
+    table = pd.concat(
+        [many(40, "2026-02-10", 10.0), many(20, "2026-02-11", 50.0, product="b"), many(80, "2026-03-10", 10.0)]
+    )
     found = page(table)["moved-by-product"]
     # 40 mugs for 439, then 80 for 879; 20 rugs for 1,019 and none.
     assert found.sentence == (
@@ -135,7 +159,10 @@ def test_products_are_named_with_what_they_gained_and_lost():
 def test_an_unfinished_month_is_never_called_a_fall():
     coverage = Coverage(date(2026, 1, 1), date(2026, 3, 20))
     answer, found = told(LINES, coverage)
-    assert answer == "March 2026: revenue £30.00 so far (20 of 31 days observed); there is nothing earlier to compare with."
+    assert (
+        answer
+        == "March 2026: revenue £30.00 so far (20 of 31 days observed); there is nothing earlier to compare with."
+    )
     assert {f.key for f in found} <= {"retention"}
     assert "revenue-change" not in page(LINES, coverage)
 
@@ -155,7 +182,12 @@ def test_the_table_marks_what_moved_and_gives_a_row_equal_decimals():
     revenue = rows.set_index("figure").loc["Revenue"]
     assert [revenue["current"], revenue["previous"]] == ["£4,199", "£660"]
     assert rows["is_moved"].tolist() == sorted(rows["is_moved"], reverse=True)
-    assert say.figure_heads(figures) == {"figure": "Figure", "current": "Mar 2026", "previous": "Feb 2026", "previous_moved": "Change"}
+    assert say.figure_heads(figures) == {
+        "figure": "Figure",
+        "current": "Mar 2026",
+        "previous": "Feb 2026",
+        "previous_moved": "Change",
+    }
 
 
 def test_a_cohort_of_a_handful_is_no_finding():
