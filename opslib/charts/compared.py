@@ -15,7 +15,6 @@ from opslib.charts.rows import require_for_chart, short
 from opslib.charts.series import COMPLETE, date_axis
 from opslib.suppression import UNSAID, Said
 
-MONTHS_SHOWN = 12
 _YEAR = pd.DateOffset(years=1)
 
 
@@ -132,7 +131,7 @@ def draw_money_changes(
     amounts = frame["change_amount"].astype("float64").to_numpy()
     ax = theme.new_axes(height=theme.height_for(len(frame)))
     ax.barh(range(len(frame)), amounts, color=[theme.BLUE if a > 0 else theme.RED for a in amounts], height=0.62)
-    texts = [formats.format_money(amount, currency, signed=True) for amount in amounts]
+    texts = [formats.format_money(float(amount), currency, signed=True) for amount in amounts]
     for row, (amount, text) in enumerate(zip(amounts, texts, strict=True)):
         theme.text_at(ax, text, (max(amount, 0.0), row), shift=(5, 0), size=9.5)
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)

@@ -239,7 +239,7 @@ def _rows(accounting: pd.DataFrame) -> Iterator[Finding]:
 
 def _days(coverage: Coverage | None, period: Period) -> Iterator[Finding]:
     """How many days the data hold, where the shop has dates."""
-    if not _is_dated(coverage):
+    if coverage is None or not _is_dated(coverage):
         return
     n_seen = coverage.n_observed(period)
     span = f"{format_date(max(coverage.first, period.start))} to {format_date(min(coverage.last, period.end))}"

@@ -290,8 +290,8 @@ class _Figures:
         change = estimate_of(row.fillna(ends), column, n=row["n"], unit=unit, method=method)
         # An end that lies on zero but for its last digits is written, and judged, as zero.
         width = change.upper - change.lower
-        near = {end: 0.0 for end in ("lower", "upper") if width and abs(getattr(change, end)) < width / 100}
-        return replace(change, **near)
+        lower, upper = (0.0 if width and abs(end) < width / 100 else end for end in (change.lower, change.upper))
+        return replace(change, lower=lower, upper=upper)
 
     def is_clear(self, metric: str, side: str) -> bool:
         """Whether a figure moved by more than chance explains: its interval has a width and leaves out zero."""
@@ -326,7 +326,8 @@ def _answer(figures: _Figures) -> str:
 
 def _against(figures: _Figures, metric: str) -> str:
     """How a figure stands against each period that it can be compared with; '' where there is none."""
-    clear, usual = [], []
+    clear: list[str] = []
+    usual: list[str] = []
     for side in figures.sides[1:]:
         change = figures.estimate(metric, side)
         if change is None:
@@ -473,7 +474,8 @@ def _movers(figures: _Figures, rows: pd.DataFrame, what: str, page: Facts) -> It
     known = rows.dropna(subset=["change_amount", "group"]) if len(rows) else rows
     if known.empty or not figures.like:
         return
-    parts, people = [], {}
+    parts: list[str] = []
+    people: dict[str, int] = {}
     for sign, side, how in ((1, "rise", "more"), (-1, "fall", "less")):
         of_side = known[known["change_amount"] * sign > 0]
         if of_side.empty:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from opslib import charts
-from opslib.periods import Coverage, Period
 from opslib.proposals.results import ClaimResult, Measured
 from opslib.stats.estimates import Estimate
 
@@ -38,13 +36,26 @@ def days(names: tuple[str, ...], n: int = 90) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def kpis() -> pd.DataFrame:
-    titles = ["Revenue", "Orders", "Average order value", "Return rate", "New customers"]
-    change = [0.031, -0.02, 0.052, -0.12, np.nan]
+def two_years() -> pd.DataFrame:
+    starts = pd.date_range("2025-05-01", periods=18, freq="MS")
+    rows = [("revenue", "Revenue", "money", start, "complete", 5e4 + 1e3 * i) for i, start in enumerate(starts)]
+    rows += [("orders", "Orders", "count", start, "complete", 400.0 + i) for i, start in enumerate(starts)]
+    return pd.DataFrame(rows, columns=["metric", "title", "unit", "start", "status", "value"])
+
+
+def changes() -> pd.DataFrame:
     return pd.DataFrame({
-        "title": titles, "comparison": "previous", "period": "Sep 2026", "change_share": change,
-        "change_share_lower": [0.004, -0.04, 0.03, -0.3, np.nan], "change_share_upper": [0.059, 0.001, 0.07, 0.05, np.nan],
+        "group": ["mug", "rug", LONG], "revenue_before": [10.0, 900.0, 50.0], "revenue_after": [2010.0, 100.0, 60.0],
+        "change_amount": [2000.0, -800.0, 10.0],
     })  # fmt: skip
+
+
+def every_day() -> pd.DataFrame:
+    days = pd.date_range("2026-01-01", "2026-10-31")
+    frame = pd.DataFrame(
+        {"day": days, "is_observed": days != pd.Timestamp("2026-09-04"), "orders": 20.0 + days.dayofweek}
+    )
+    return frame.assign(orders=frame["orders"].where(frame["is_observed"]))
 
 
 def claim(
@@ -218,7 +229,6 @@ def density() -> pd.DataFrame:
     return pd.DataFrame({"amount": amount, "density": np.exp(-0.5 * ((amount - 18e3) / 11e3) ** 2)})
 
 
-SEEN = Coverage(date(2026, 1, 4), date(2026, 10, 12), frozenset({date(2026, 3, 3)}))
 ACCOUNTING = pd.DataFrame({
     "reason": ["kept", "cancelled order", LONG, "never"], "n_rows": [397_884, 9288, 2515, 0],
     "outcome": ["kept", *["set aside"] * 3],
@@ -247,8 +257,9 @@ CASES: dict[str, Callable[[], Axes]] = {
     "estimates": lambda: charts.draw_estimates(FEW, highlight=["United Kingdom"]),
     "thirty estimates": lambda: charts.draw_estimates(MANY, reference=0),
     "one open estimate": lambda: charts.draw_estimates(OPEN),
-    "key figures": lambda: charts.draw_kpi_change(kpis()),
-    "nothing comparable": lambda: charts.draw_kpi_change(kpis().tail(1)),
+    "with last year": lambda: charts.draw_with_last_year(two_years(), currency="GBP"),
+    "without last year": lambda: charts.draw_with_last_year(two_years().head(5), currency="GBP"),
+    "rise and fall": lambda: charts.draw_money_changes(changes(), currency="GBP", names=("Oct 2025", "Oct 2026")),
     "claims": lambda: charts.draw_claims(claims()),
     "test curve": lambda: charts.draw_test_curve(test_curve(), unit="points", promise=0.02),
     "promises": lambda: charts.draw_promises(kept_promises()),
@@ -288,7 +299,7 @@ CASES: dict[str, Callable[[], Axes]] = {
     "portfolio of many": lambda: charts.draw_growth_share(portfolio(60), currency="GBP"),
     "life cycle": lambda: charts.draw_life_cycle(stages()),
     "accounting": lambda: charts.draw_accounting(ACCOUNTING),
-    "days observed": lambda: charts.draw_days_observed(SEEN, period=Period.parse("2026-01-01", "2026-10-31")),
+    "days": lambda: charts.draw_days(every_day(), what="orders"),
     "effects": lambda: charts.draw_decomposition(EFFECTS, ends=(400e3, 408e3), currency="GBP"),
     "effects below zero": lambda: charts.draw_decomposition(FALL, ends=(10.0, -20.0), currency="GBP"),
     "effects of many groups": lambda: charts.draw_decomposition(GROUPS, ends=(1e4, 1e4), currency="GBP"),

@@ -17,7 +17,7 @@ import pytest
 from opslib import charts
 from opslib.charts import theme
 from opslib.errors import ParameterError, ReportError
-from tests.charts.cases import CASES, EFFECTS, cells, kpis, months, portfolio
+from tests.charts.cases import CASES, EFFECTS, cells, changes, cohorts, every_day, months, portfolio, two_years
 from tests.charts.looking import overlaps
 from tests.collecting import collected
 
@@ -142,11 +142,34 @@ def test_unfinished_and_unobserved_pieces_are_not_joined():
     assert "Unfinished or unobserved, marked and not joined: 3." in charts.alt_of(ax.figure)
 
 
-def test_key_figures_count_what_moved():
-    ax = charts.draw_kpi_change(kpis())
-    # revenue and order value have intervals without zero; new customers cannot be compared
-    assert ax.get_title(loc="left") == "2 of 4 key figures moved beyond chance against Sep 2026"
-    assert any("not comparable: New customers" in text.get_text().replace("\n", " ") for text in ax.texts)
+def test_titles_are_those_of_the_marks():
+    ax = charts.draw_with_last_year(two_years(), currency="GBP")
+    now, before = ax.lines[1].get_ydata(), ax.lines[0].get_ydata()
+    assert (now[-1], before[-1]) == (67e3, 55e3)  # 50k + 17 x 1k in October, + 5 x 1k a year before
+    assert ax.get_title(loc="left") == "Revenue was £67k in October 2026, £55k a year before"
+    assert np.isnan(before[:6]).all()  # the data begin in May 2025, so there is no year before November to April
+    bars = charts.draw_money_changes(changes(), currency="GBP", names=("Oct 2025", "Oct 2026"))
+    assert [bar.get_width() for bar in bars.patches] == [2000.0, 10.0, -800.0]
+    assert bars.get_title(loc="left") == "mug +£2,000, rug −£800"
+    assert charts.draw_days(every_day(), what="orders").get_title(loc="left") == "Missing: 4 Sep 2026"
+    assert charts.draw_days(every_day().assign(orders=0.0), what="orders") is None
+
+
+def test_cohorts_print_numbers_and_three_signs():
+    """Once 13.9 and 31 % looked like 100 %, and a withheld cell like one that is not over."""
+    table = cohorts(6).assign(is_suppressed=False)
+    table.loc[(table["cohort"] == "2025-02-01") & (table["age"] == 2), ["retention_share", "is_suppressed"]] = [
+        np.nan,
+        True,
+    ]
+    table.loc[(table["cohort"] == "2025-03-01") & (table["age"] == 1), "retention_share"] = 0.0
+    table["is_suppressed"] = table["is_suppressed"].astype(bool)
+    ax = charts.draw_cohorts(table, people=None)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts.count("few") == 1
+    assert texts.count("0") == 1
+    assert "35" in texts
+    assert ax.get_title(loc="left") == "0 to 35 of 100 new customers order again in the month after their first order"
 
 
 def test_effects_must_add_up():

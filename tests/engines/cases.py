@@ -282,27 +282,25 @@ def figures_of(w: World) -> pd.DataFrame:
     return kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage, metrics=few)
 
 
-@case("kpis.kpi_summary")
+@case("kpis.like_period")
 def _(w: World) -> Any:
-    return kpis.kpi_summary(figures_of(w))
+    return str(kpis.like_period(w.period, coverage=w.coverage))
 
 
-@case("kpis.summary_heads")
+@case("kpis.history_days")
 def _(w: World) -> Any:
-    return kpis.summary_heads(kpis.kpi_summary(figures_of(w)), period=w.period)
-
-
-@case("kpis.comparisons")
-def _(w: World) -> Any:
-    return kpis.comparisons(figures_of(w))
-
-
-@case("kpis.change_ends")
-def _(w: World) -> Any:
+    known = local_tables(w)
+    unknown = {name: table for name, table in known.items() if name != "customers"}
     return {
-        name: kpis.change_ends(figures_of(w), metric=name, comparison="previous")
-        for name in ("revenue", "average_order_value", "conversion")
+        "known": kpis.history_days(known, coverage=w.coverage),
+        "unknown": kpis.history_days(unknown, coverage=w.coverage),
     }
+
+
+@case("kpis.largest_changes")
+def _(w: World) -> Any:
+    pair = {"period": w.period, "baseline": w.baseline}
+    return kpis.largest_changes(lines_of(w), products=w.table("products"), **pair)
 
 
 @case("kpis.kpi_series")
@@ -316,9 +314,11 @@ def _(w: World) -> Any:
 
 @case("kpis.cohort_retention")
 def _(w: World) -> Any:
-    return {
+    cohorts = {
         grain: kpis.cohort_retention(lines_of(w), coverage=w.coverage, grain=grain) for grain in ("month", "quarter")
     }
+    known = {"customers": local_tables(w)["customers"], "history": 60}
+    return cohorts | {"of new customers": kpis.cohort_retention(lines_of(w), coverage=w.coverage, **known)}
 
 
 @case("kpis.decompose_change")

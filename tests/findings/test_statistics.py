@@ -67,7 +67,7 @@ def parts(table, coverage=SEEN, period=MARCH):
 
 
 def page(table, coverage=SEEN, period=MARCH):
-    return {f.key: f for f in say.findings(*parts(table, coverage, period), page=facts())}
+    return {f.key: f for f in say.findings(*parts(table, coverage, period), page=facts(period=period))}
 
 
 def told(table, coverage=SEEN):
@@ -92,7 +92,8 @@ def test_what_brought_a_change_has_its_sign():
     """60 customers buy once for 10-12, then 200 for 20-22: both brought it, and nothing took."""
     table = pd.concat([many(60, "2026-02-10", 10.0), many(200, "2026-03-10", 20.0)])
     answer, found = told(table)
-    assert answer.startswith("March 2026: revenue £4.20k, up 536\xa0% on February (£0.66k).")
+    # 60 x 10 + (0 + 1 + 2) x 20 = 660; 200 x 20 + 199 = 4,199
+    assert re.match(r"March 2026: revenue £4,199, up 5\d0\xa0% on February \(£660\)\.", answer)
     assert next(f for f in found if f.key == "why-revenue-moved").sentence == (
         "Against February, more buyers and dearer items brought £3,539."
     )
@@ -107,7 +108,7 @@ def test_a_fall_of_revenue_is_urgent_and_names_what_lost_it():
     found = page(table)["revenue"]
     assert (found.is_urgent, found.things, found.department) == (True, ("mug",), "Product control")
     assert found.due == date(2026, 4, 14)
-    assert found.sentence.startswith("Revenue fell from £4.20k in February to £1.26k: ")
+    assert found.sentence.startswith("Revenue fell from £4,199 in February to £1,260: ")
     assert not page(LINES)["revenue"].is_urgent
 
 
@@ -129,7 +130,7 @@ def test_shares_change_in_points_and_never_in_per_cent_of_per_cent():
     change = found["repeat_rate-change"]
     assert (change.estimate.unit, change.estimate.value) == ("points", pytest.approx(-0.4))
     assert change.sentence.startswith(
-        "Buyers with two or more orders in the period fell from 50.0\xa0% in February to 10.0\xa0%: −40 points"
+        "Buyers with two or more orders in the period fell from 50.0\xa0% in February to 10.0\xa0%: −40\xa0points"
     )
     assert change.about == About(metric="repeat_rate", compared="previous", people=None)
 
@@ -138,10 +139,10 @@ def test_the_year_before_comes_first_where_it_was_seen():
     table = pd.concat([many(50, "2025-03-10", 10.0), many(48, "2026-02-10", 10.0), many(150, "2026-03-10", 10.0)])
     answer, found = told(table, LONG)
     assert answer.startswith(
-        "March 2026: revenue £1.65k, up 200\xa0% on March 2025 (£0.55k), up 213\xa0% on February (£0.53k)."
+        "March 2026: revenue £1,650, up 200\xa0% on March 2025 (£549), up 210\xa0% on February (£528)."
     )
     assert all("March 2025" in f.sentence for f in found if f.sentence.startswith("Against"))
-    assert page(table, LONG)["revenue-change-year"].estimate.value == pytest.approx(2.0)
+    assert page(table, LONG)["revenue-change-year"].estimate.value == pytest.approx(1650 / 549 - 1)
 
 
 def test_products_are_named_with_what_they_gained_and_lost():
@@ -179,7 +180,7 @@ def test_the_table_marks_what_moved_and_gives_a_row_equal_decimals():
     figures = parts(table)[0]
     rows = say.figure_rows(figures, currency="GBP")
     revenue = rows.set_index("figure").loc["Revenue"]
-    assert [revenue["current"], revenue["previous"]] == ["£4.20k", "£0.66k"]
+    assert [revenue["current"], revenue["previous"]] == ["£4,199", "£660"]
     assert rows["is_moved"].tolist() == sorted(rows["is_moved"], reverse=True)
     assert say.figure_heads(figures) == {
         "figure": "Figure",
