@@ -142,7 +142,7 @@ def test_a_doubt_stands_once_and_is_specific() -> None:
 
 
 def _on(day: date) -> Proposal:
-    return proposal().model_copy(update={"start": day, "deadline": date(2027, 2, 28)})
+    return proposal(replay="false").model_copy(update={"start": day, "deadline": date(2027, 2, 28)})
 
 
 def test_what_to_do_names_owner_day_and_money_a_month() -> None:
@@ -180,3 +180,17 @@ def test_belief_is_told_only_where_it_is_another_number() -> None:
     assert _said(say.worth_sentences(given_, far, stated_sd=None, currency="GBP")[0]).startswith(
         "We reckon with +8 %, not the +15 %"
     )
+
+
+def test_a_replay_asks_nobody_for_anything() -> None:
+    result = _whole(judged("experiment", (0.12, 0.2)), SILENT, ASKING)
+    found = say.findings(proposal(), result, _worth("launch", 12_000.0), page=page())
+    assert [item.action for item in found] == [None]
+    assert say.verdict_card(proposal(), result, as_of=date(2026, 10, 31)).waiting_days is None
+
+
+def test_a_difference_that_is_not_clear_is_not_called_one() -> None:
+    unclear = say.answer(proposal(), _whole(judged("comparison", (-0.4, 0.3))), _worth("test first"), currency="GBP")
+    assert "a difference in average order value is not clear" in unclear
+    clear = say.answer(proposal(), _whole(judged("comparison", (0.1, 0.3))), _worth("test first"), currency="GBP")
+    assert "does not prove" in clear
