@@ -160,20 +160,20 @@ def _span(proposal: Proposal) -> str:
 
 
 def findings(
-    proposal: Proposal,
     result: ProposalResult,
-    worth: Desirability,
     *,
-    page: Facts,
+    proposal: Proposal | None = None,
+    worth: Desirability | None = None,
+    page: Facts | None = None,
     decision: Mapping[str, Any] | None = None,
 ) -> tuple[Finding, ...]:
     """One finding a claim, for the page and for the ledger, and what is to be done, by whom and when.
 
     Parameters
     ----------
-    proposal, result, worth
-        The file, its judgement, and its money.
-    page : Facts
+    result : ProposalResult
+    proposal, worth, page : Proposal, Desirability and Facts
+        For what is to be done; the claims alone unless given.
     decision : mapping or None
         Last decision of the ledger; nothing is left to decide where it launched or rejected.
 
@@ -194,7 +194,7 @@ def findings(
         )
         for claim in result.claims
     ]
-    if proposal.replay:  # history asks for nothing any more
+    if proposal is None or worth is None or page is None or proposal.replay:  # history asks for nothing any more
         return tuple(claims)
     is_open = decision is None or decision["decision"] in ("test first", "gather data")
     done = not is_open and decision is not None
