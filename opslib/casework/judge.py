@@ -123,6 +123,7 @@ def open_casework(shop: Shop, *, on: date | None = None) -> Casework:
         time_zone=shop.time_zone,
         coverage=shop.coverage,
         own_metrics=own_metrics(shop),
+        currency=shop.currency,
         violations=known_violations(shop),
         allows_replay=shop.is_simulated or bool(shop.settings.get("options", {}).get("historical")),
         proposals={name: "running" if name in decided else "open" for name in known},

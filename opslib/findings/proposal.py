@@ -108,12 +108,17 @@ def _shown(result: ProposalResult, *, currency: str) -> str:
     if claim.qualifier == "exploratory":
         return f"{title} {change} was seen, but the claim was written down after the first of its days"
     if claim.qualifier:
-        return f"{title} differs ({change}), which does not prove that the change makes it"
+        effect = claim.measured.effect
+        if effect is not None and not effect.excludes(0.0):
+            return f"a difference in {title} is not clear ({change}, {promised} claimed)"
+        return f"the difference in {title} ({change}) does not prove that the change makes it"
     if claim.design in DESCRIPTIVE:
         return {
             "supported": f"the need is there ({title} {change}), what the change does about it is not measured",
             "refuted": f"the need is smaller than claimed ({title} {change}, {promised} was claimed)",
         }.get(claim.state, f"whether the need is there cannot be told ({title} {change}, {promised} was claimed)")
+    if len(result.claims) > 1:
+        change = f"{title} {change}"
     works = "lower prices sell more" if claim.design == "elasticity" else "it works"
     return {
         "harmful": f"it does harm ({change})",
@@ -155,20 +160,20 @@ def _span(proposal: Proposal) -> str:
 
 
 def findings(
-    proposal: Proposal,
     result: ProposalResult,
-    worth: Desirability,
     *,
-    page: Facts,
+    proposal: Proposal | None = None,
+    worth: Desirability | None = None,
+    page: Facts | None = None,
     decision: Mapping[str, Any] | None = None,
 ) -> tuple[Finding, ...]:
     """One finding a claim, for the page and for the ledger, and what is to be done, by whom and when.
 
     Parameters
     ----------
-    proposal, result, worth
-        The file, its judgement, and its money.
-    page : Facts
+    result : ProposalResult
+    proposal, worth, page : Proposal, Desirability and Facts
+        For what is to be done; the claims alone unless given.
     decision : mapping or None
         Last decision of the ledger; nothing is left to decide where it launched or rejected.
 
@@ -189,6 +194,8 @@ def findings(
         )
         for claim in result.claims
     ]
+    if proposal is None or worth is None or page is None or proposal.replay:  # history asks for nothing any more
+        return tuple(claims)
     is_open = decision is None or decision["decision"] in ("test first", "gather data")
     done = not is_open and decision is not None
     if done and decision is not None and decision["decision"] not in LAUNCHES:
@@ -243,11 +250,11 @@ def _answers_missing(result: ProposalResult, proposal: Proposal, page: Facts) ->
         if item.name not in ("no answer", "objection", "condition"):
             continue
         due = proposal.start if proposal.start > page.period.end else None
+        asked = item.sentence.partition(" agrees if: ")[2].rstrip(".") or "what it asks for"
         does = {
-            "no answer": "answer",
-            "objection": "settle the objection to",
-            "condition": "say whether it can have this for",
-        }
+            "no answer": "answer", "objection": "settle the objection to",
+            "condition": f"say whether {item.place} gets {asked} for",
+        }  # fmt: skip
         yield Finding(
             key=f"{result.proposal_id}-{item.name}-{item.place}".lower().replace(" ", "-"),
             sentence=f"{item.sentence.partition(';')[0].rstrip('.')}.",

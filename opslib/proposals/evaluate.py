@@ -46,6 +46,8 @@ class ShopData:
         A historical data set or the demo: ``replay: true`` is permitted there only.
     proposals : mapping of proposal id to status or None
         The shop's proposals: open, running, done or rejected.
+    currency : str
+        ISO code, for sentences.
     """
 
     tables: Mapping[str, Table]
@@ -56,6 +58,7 @@ class ShopData:
     violations: tuple[Violation, ...] = ()
     allows_replay: bool = False
     proposals: Mapping[str, str] | None = None
+    currency: str = "money"
 
     @property
     def context(self) -> Context:
@@ -232,6 +235,7 @@ def _result(
             is_replay=proposal.replay and not changes,
             launch=proposal.start,
             metric=metrics[claim.metric],
+            currency=shop.currency,
         )
         for claim in proposal.claims
     )

@@ -36,6 +36,7 @@ def judge_claim(
     is_replay: bool = False,
     launch: date,
     metric: Metric | RecordedMetric | None = None,
+    currency: str = "money",
 ) -> ClaimResult:
     """Verdict of one claim.
 
@@ -52,6 +53,8 @@ def judge_claim(
         First day of the change for everybody.
     metric : Metric or RecordedMetric or None
         For title and unit in the sentence; the claim's own name for it unless given.
+    currency : str
+        ISO code of the shop's money, for the sentence.
 
     Returns
     -------
@@ -60,6 +63,7 @@ def judge_claim(
     grade, reasons = grade_of(claim, measured, is_frozen=is_frozen, launch=launch)
     state, qualifier = _state_of(claim, measured, may_confirm=is_frozen or is_replay)
     n_needed, days = still_needed(claim, measured) if state == "inconclusive" and not qualifier else (None, None)
+    unit = unit_of_values(metric, measured)
     result = ClaimResult(
         claim_id=claim.id,
         sentence=claim.sentence,
@@ -79,7 +83,7 @@ def judge_claim(
         n_needed=n_needed,
         days_needed=days,
         title=metric.title if metric else claim.metric.replace("_", " ").capitalize(),
-        unit=unit_of_values(metric, measured),
+        unit=currency if unit == "money" else unit,
         is_down=claim.direction == "down"
         or (claim.direction is None and metric is not None and metric.direction == -1),
         days=claim.window.period,

@@ -131,7 +131,7 @@ def test_with_a_result_doubts_about_measuring_fold_and_the_others_stay() -> None
 def test_a_doubt_stands_once_and_is_specific() -> None:
     claim = judged("experiment", (0.05, 0.2))
     result = _whole(claim)
-    found = say.findings(proposal(), result, _worth("launch", 9.0), page=page())
+    found = say.findings(result, proposal=proposal(), worth=_worth("launch", 9.0), page=page())
     card = say.verdict_card(proposal(), result, as_of=date(2026, 10, 31))
     texts = [
         card.doubt,
@@ -142,12 +142,14 @@ def test_a_doubt_stands_once_and_is_specific() -> None:
 
 
 def _on(day: date) -> Proposal:
-    return proposal().model_copy(update={"start": day, "deadline": date(2027, 2, 28)})
+    return proposal(replay="false").model_copy(update={"start": day, "deadline": date(2027, 2, 28)})
 
 
 def test_what_to_do_names_owner_day_and_money_a_month() -> None:
     result = _whole(judged("experiment", (0.12, 0.2)), SILENT)
-    decide, answer = say.findings(_on(date(2026, 11, 9)), result, _worth("launch", 12_000.0), page=page())
+    decide, answer = say.findings(
+        result, proposal=_on(date(2026, 11, 9)), worth=_worth("launch", 12_000.0), page=page()
+    )
     assert decide.action == "decide to launch P-001 Free delivery from 40"
     assert (decide.department, decide.due) == ("Technology", date(2026, 11, 9))
     assert decide.worth.value == pytest.approx(1_000.0)  # type: ignore[union-attr]
@@ -155,7 +157,7 @@ def test_what_to_do_names_owner_day_and_money_a_month() -> None:
     assert (answer.action, answer.department) == ("answer P-001 Free delivery from 40", "Customer service")
     assert answer.sentence == "Customer service has not answered."
     # A start that is over is no day to act by: then the deadline is.
-    late, _ = say.findings(_on(date(2026, 4, 13)), result, _worth("test first"), page=page())
+    late, _ = say.findings(result, proposal=_on(date(2026, 4, 13)), worth=_worth("test first"), page=page())
     assert late.due == date(2027, 2, 28)
     assert late.worth is None
     assert late.would_tell == "a randomised test"
@@ -164,11 +166,11 @@ def test_what_to_do_names_owner_day_and_money_a_month() -> None:
 def test_what_was_decided_leaves_no_decision_to_take() -> None:
     result = _whole(judged("experiment", (0.12, 0.2)), SILENT)
     (rejected,) = say.findings(
-        _on(date(2026, 11, 9)), result, _worth("reject"), page=page(), decision={"decision": "reject"}
+        result, proposal=_on(date(2026, 11, 9)), worth=_worth("reject"), page=page(), decision={"decision": "reject"}
     )
     assert rejected.action is None
     (launched,) = say.findings(
-        _on(date(2026, 11, 9)), result, _worth("launch"), page=page(), decision={"decision": "launch"}
+        result, proposal=_on(date(2026, 11, 9)), worth=_worth("launch"), page=page(), decision={"decision": "launch"}
     )
     assert launched.action is None  # no follow-up was named
 
@@ -180,3 +182,17 @@ def test_belief_is_told_only_where_it_is_another_number() -> None:
     assert _said(say.worth_sentences(given_, far, stated_sd=None, currency="GBP")[0]).startswith(
         "We reckon with +8 %, not the +15 %"
     )
+
+
+def test_a_replay_asks_nobody_for_anything() -> None:
+    result = _whole(judged("experiment", (0.12, 0.2)), SILENT, ASKING)
+    found = say.findings(result, proposal=proposal(), worth=_worth("launch", 12_000.0), page=page())
+    assert [item.action for item in found] == [None]
+    assert say.verdict_card(proposal(), result, as_of=date(2026, 10, 31)).waiting_days is None
+
+
+def test_a_difference_that_is_not_clear_is_not_called_one() -> None:
+    unclear = say.answer(proposal(), _whole(judged("comparison", (-0.4, 0.3))), _worth("test first"), currency="GBP")
+    assert "a difference in average order value is not clear" in unclear
+    clear = say.answer(proposal(), _whole(judged("comparison", (0.1, 0.3))), _worth("test first"), currency="GBP")
+    assert "does not prove" in clear
