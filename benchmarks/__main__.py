@@ -77,7 +77,7 @@ def regret(
 
 
 @app.command("money")
-def money(
+def bench_money(
     seeds: Annotated[int, typer.Option(min=4, help="Simulated shops a design.")] = 200,
     seed: Annotated[int, typer.Option(help="The first of them.")] = 1,
     out: Out = None,

@@ -249,12 +249,12 @@ def first_told(found: Sequence[Finding], *, answer: str = "") -> tuple[Finding, 
     return tuple(kept)
 
 
-def answer(found: Sequence[Finding]) -> str:
+def first_sentence(found: Sequence[Finding]) -> str:
     """A page's answer in one sentence: its first finding's; '' where it found nothing.
 
     Examples
     --------
-    >>> answer([Finding(key="a", sentence="Revenue rose.", kind="measured")]), answer([])
+    >>> first_sentence([Finding(key="a", sentence="Revenue rose.", kind="measured")]), first_sentence([])
     ('Revenue rose.', '')
     """
     return found[0].sentence if found else ""

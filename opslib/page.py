@@ -15,8 +15,7 @@ from opslib import charts, engine, suppression, tables
 from opslib.contracts import require_table
 from opslib.departments import department
 from opslib.errors import ParameterError, nearest
-from opslib.finding import Facts, Finding, Limits, first_told, in_order
-from opslib.finding import answer as answer_of
+from opslib.finding import Facts, Finding, Limits, first_sentence, first_told, in_order
 from opslib.metrics import with_local_days
 from opslib.periods import Coverage, Period
 from opslib.privacy import MINIMUM
@@ -199,7 +198,7 @@ class Page:
         few = [f for f in findings if suppression.is_few(f.about.people, scope=f.about.scope)]
         findings = [f for f in findings if f not in few]
         if any(f.sentence in answer for f in few):
-            answer = answer_of(in_order(findings))
+            answer = first_sentence(in_order(findings))
         _show("answer", {"text": answer}, text=answer)
         if figure is not None:
             drawn, words = charts.figure_bundle(figure)

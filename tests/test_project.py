@@ -252,7 +252,18 @@ NAMED_AFTER_A_ROOM = {"charts", "findings", "cli"}
 SAME_THING = {"lifetime", "cluster_randomised"}
 #: Functions that many modules have on purpose: an adapter's interface, what a page says, a scenario's runs, the switches
 #: of a formatter, an entry point.
-PARALLEL = {"detect", "find_files", "read", "findings", "limits", "simulate", "register", "unregister", "main"}
+PARALLEL = {
+    "detect",
+    "find_files",
+    "read",
+    "findings",
+    "limits",
+    "answer",
+    "simulate",
+    "register",
+    "unregister",
+    "main",
+}
 
 
 def test_no_two_files_classes_or_functions_that_are_different_things_share_a_name():

@@ -17,7 +17,7 @@ NOTICE_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AgendaItem:
     """A proposal as the index and the pages around it need to know it.
 
     Parameters
@@ -49,7 +49,7 @@ class Standing:
     is_overdue: bool = False
 
 
-def standings(known: dict[str, Proposal], records: Sequence[Record], *, on: date | None) -> tuple[Standing, ...]:
+def standings(known: dict[str, Proposal], records: Sequence[Record], *, on: date | None) -> tuple[AgendaItem, ...]:
     """Where each proposal of a shop stands.
 
     Parameters
@@ -63,7 +63,7 @@ def standings(known: dict[str, Proposal], records: Sequence[Record], *, on: date
 
     Returns
     -------
-    tuple of Standing
+    tuple of AgendaItem
         In the order of ids.
     """
     followed = {record.proposal for record in records if record.kind == "follow_up"}
@@ -76,7 +76,7 @@ def standings(known: dict[str, Proposal], records: Sequence[Record], *, on: date
         end = _follow_up_end(proposal, str(decision.get("claim"))) if is_running else None
         is_due = end is not None and on is not None and end <= on + timedelta(days=NOTICE_DAYS)
         found.append(
-            Standing(
+            AgendaItem(
                 id=name,
                 title=proposal.title,
                 owner=department_or_own(proposal.owner),

@@ -189,8 +189,9 @@ def _largest_loss(money: pd.DataFrame, currency: str | None) -> str:
     change = known["revenue_after"] - known["revenue_before"]
     if change.empty or change.min() >= 0:
         return "In no segment did the customers shown bring less than before"
-    before, after = (formats.format_money(x, currency or "") for x in known.loc[change.idxmin()])
-    return f"The customers who were '{change.idxmin()}' brought {after} after {before}"
+    name = str(change.idxmin())
+    before, after = (formats.format_money(x, currency or "") for x in known.loc[name])
+    return f"The customers who were '{name}' brought {after} after {before}"
 
 
 def _flow_words(flows: pd.DataFrame) -> str:

@@ -21,7 +21,7 @@ from opslib.errors import ParameterError
 from opslib.shop.root import project_root, proposals_of
 
 if TYPE_CHECKING:
-    from opslib.casework.agenda import Standing
+    from opslib.casework.agenda import AgendaItem
     from opslib.reporting.plans import BatchFile, RunPlan
     from opslib.shop.opening import Shop as OpenShop
 
@@ -162,7 +162,7 @@ def _plan(shop: OpenShop, parameters: dict[str, Any], wish: BatchFile, options: 
     return replace(judged, pages=plan.pages + judged.pages, where=plan.where)
 
 
-def _standings(shop: OpenShop, folder: Path, *, is_needed: bool) -> tuple[Standing, ...]:
+def _standings(shop: OpenShop, folder: Path, *, is_needed: bool) -> tuple[AgendaItem, ...]:
     """Where the shop's proposals stand; a file or ledger that cannot be read is said, and stops no page about other things."""
     from opslib.casework.agenda import standings
     from opslib.casework.files import load_proposals, read_records

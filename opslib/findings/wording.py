@@ -61,17 +61,6 @@ def are(n: float) -> str:
     return "is" if n == 1 else "are"
 
 
-def more_as_clear(n: int, *, how: str) -> str:
-    """A sentence that counts the groups which are not named.
-
-    Examples
-    --------
-    >>> more_as_clear(2, how="with less money"), more_as_clear(0, how="")
-    (' 2 more groups are as clear, with less money.', '')
-    """
-    return f" {count_of(n, 'more group')} {are(n)} as clear, {how}." if n > 0 else ""
-
-
 def moved(
     change: Estimate | float, *, up: str = "rose", down: str = "fell", still: str = "did not clearly change"
 ) -> str:
@@ -89,19 +78,6 @@ def moved(
     if not known or value == 0 or math.isnan(value):
         return still
     return up if value > 0 else down
-
-
-def most_of(part: float, whole: float) -> str:
-    """How a part is called: "most" only where it is more than half, "all" where nothing else is left.
-
-    Examples
-    --------
-    >>> most_of(60, 100), most_of(14, 100), most_of(3, 3), most_of(0, 3)
-    ('most', 'a part', 'all', 'none')
-    """
-    if part == 0:
-        return "none"
-    return "all" if part == whole else "most" if part > whole / 2 else "a part"
 
 
 def more_than(left: float, right: float) -> str:

@@ -1,5 +1,6 @@
 """Positioning: where our products stand in price, quality and perception, and where there is free space."""
 
+from opslib.positioning.category_verdicts import is_service, price_verdicts
 from opslib.positioning.competition import cannibalisation, rivals, substitute_groups, substitutes
 from opslib.positioning.elasticity import PriceResponse, price_response
 from opslib.positioning.gaps import attribute_gaps, demand_gaps
@@ -17,6 +18,5 @@ from opslib.positioning.price_index import (
     promotion_depths,
 )
 from opslib.positioning.scenario import WhatIf, what_if
-from opslib.positioning.verdicts import is_service, price_verdicts
 from opslib.positioning.weeks import product_weeks
 from opslib.positioning.white_space import UnmetSearches, unmet_searches

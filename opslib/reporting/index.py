@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opslib.casework.agenda import Standing
+from opslib.casework.agenda import AgendaItem
 from opslib.departments import DEPARTMENTS
 from opslib.finding import About, Compared, Finding
 from opslib.findings.wording import listed
@@ -72,7 +72,7 @@ def render_index(
     left_out: Mapping[str, str] | None = None,
     promises: str = "",
     where: str = "",
-    standings: Sequence[Standing] = (),
+    standings: Sequence[AgendaItem] = (),
 ) -> str:
     """Render the index of a run.
 
@@ -92,7 +92,7 @@ def render_index(
         How good the promises were, in one sentence.
     where : str
         Rows that the whole report is about.
-    standings : sequence of Standing
+    standings : sequence of AgendaItem
         The shop's proposals: replays, who must answer, follow-ups.
 
     Returns
@@ -301,13 +301,13 @@ def _change(figure: Estimate, change: Estimate, label: str, *, currency: str | N
     return Change(text=f"{size} from {was} in {label}", way=way, is_better=(change.value > 0) == (direction > 0))
 
 
-def _is_replay(card: Mapping[str, Any], standing: Mapping[str, Standing]) -> bool:
+def _is_replay(card: Mapping[str, Any], standing: Mapping[str, AgendaItem]) -> bool:
     item = standing.get(card["id"])
     return item is not None and item.is_replay
 
 
 def _grouped(
-    cards: Iterable[Mapping[str, Any]], standing: Mapping[str, Standing]
+    cards: Iterable[Mapping[str, Any]], standing: Mapping[str, AgendaItem]
 ) -> dict[str, list[Mapping[str, Any]]]:
     """What waits for a decision, by what it waits for, the most money first; a replay waits for nobody."""
     groups: dict[str, list[Mapping[str, Any]]] = {NOW: [], SOMEBODY: [], EVIDENCE: []}
@@ -345,7 +345,7 @@ def _headline(
 
 
 def _departments(
-    records: Sequence[PageRecord], waiting: Sequence[Mapping[str, Any]], standing: Mapping[str, Standing]
+    records: Sequence[PageRecord], waiting: Sequence[Mapping[str, Any]], standing: Mapping[str, AgendaItem]
 ) -> list[dict[str, Any]]:
     """What is each department's own: its actions, the decisions that are its own or wait for it, its findings."""
     own: dict[str, dict[str, Any]] = {}

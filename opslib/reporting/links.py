@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from opslib.casework.agenda import Standing
+from opslib.casework.agenda import AgendaItem
 from opslib.finding import Finding
 from opslib.reporting.manifest import PageRecord
 from opslib.reporting.render import spoken_where
@@ -31,14 +31,14 @@ class PageLinks:
     resting: Mapping[tuple[str, str], tuple[str, ...]]  # page and key of a finding -> ids that rest on it
 
 
-def page_links(records: Sequence[PageRecord], standings: Sequence[Standing] = ()) -> PageLinks:
+def page_links(records: Sequence[PageRecord], standings: Sequence[AgendaItem] = ()) -> PageLinks:
     """Collect where the pages of a run lead to.
 
     Parameters
     ----------
     records : sequence of PageRecord
         The run's pages.
-    standings : sequence of Standing
+    standings : sequence of AgendaItem
         The shop's proposals.
 
     Returns

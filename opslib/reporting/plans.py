@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from opslib.casework.agenda import Standing
+from opslib.casework.agenda import AgendaItem
 from opslib.errors import ParameterError, nearest
 from opslib.reporting.asked import Resolver, resolver, rounds
 from opslib.reporting.harvest import statements
@@ -51,7 +51,7 @@ class RunPlan:
     is_partial: bool = False  # some notebooks were asked for: pages of the others are carried over where they hold
     promises: str = ""  # how good the promises were, for the index; '' where none was made
     where: str = ""  # rows that all of the report is about; '' for the whole shop
-    standings: tuple[Standing, ...] = ()  # the shop's proposals, for the index and the links
+    standings: tuple[AgendaItem, ...] = ()  # the shop's proposals, for the index and the links
 
     @property
     def folder(self) -> Path:
@@ -80,7 +80,7 @@ def plan_run(
     start: str | date = "",
     end: str | date = "",
     each: Mapping[str, Sequence[Any]] | None = None,
-    standings: Sequence[Standing] = (),
+    standings: Sequence[AgendaItem] = (),
     **options: Any,
 ) -> RunPlan:
     """Settle a run: read every notebook's parameters, check every value, name every page.
@@ -99,7 +99,7 @@ def plan_run(
         Period, ISO dates; '' leaves it to the shop.
     each : mapping of str to sequence, optional
         Grid: one page per combination. A key that is no parameter is a column, and filters by ``where``.
-    standings : sequence of Standing
+    standings : sequence of AgendaItem
         The shop's proposals: a page about one is named by its id and title.
     **options
         The other fields of `RunPlan`.
@@ -164,7 +164,7 @@ def page_of_proposal(proposal_id: str, title: str) -> str:
     return "-".join(filter(None, [re.sub(r"[^\w-]+", "-", proposal_id), _slug(title)[:60].strip("-")]))
 
 
-def _named(page: PlannedPage, titled: Mapping[str, Standing]) -> PlannedPage:
+def _named(page: PlannedPage, titled: Mapping[str, AgendaItem]) -> PlannedPage:
     item = titled.get(str(page.parameters.get("proposal", "")))
     return replace(page, name=page_of_proposal(item.id, item.title)) if item else page
 

@@ -13,7 +13,7 @@ from opslib.segmentation.lifetime import (
     value_quantiles,
 )
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
-from opslib.segmentation.records import kind_sizes, newcomers
+from opslib.segmentation.newcomers import kind_sizes, newcomers
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,

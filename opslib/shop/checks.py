@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import cache, reduce
 from pathlib import Path
@@ -300,29 +300,6 @@ def _days(shop: Shop) -> Iterable[Violation]:
         yield from _found("order_lines", "ordered_on", rule, severity, len(days), len(shop.days), example)
 
 
-def violations_frame(violations: Iterable[Violation]) -> pd.DataFrame:
-    """Findings as rows.
-
-    Parameters
-    ----------
-    violations : iterable of Violation
-        In the order wanted.
-
-    Returns
-    -------
-    pandas.DataFrame
-        table, column, rule, severity, n_rows, share (0-1 of the table's rows; of the days for day rules), example.
-
-    Examples
-    --------
-    >>> list(violations_frame([]).columns)
-    ['table', 'column', 'rule', 'severity', 'n_rows', 'share', 'example']
-    """
-    return pd.DataFrame(
-        [asdict(finding) for finding in violations], columns=[field.name for field in fields(Violation)]
-    )
-
-
 def health_accounting(shop: Shop) -> pd.DataFrame:
     """Where every raw row went: kept and set aside add up to the source, in rows and in money.
 
@@ -379,24 +356,6 @@ def lines_by_status(order_lines: ir.Table, *, period: Period | None = None) -> i
         revenue_amount=lines["revenue_amount"].sum(),
     )
     return counted.order_by("status")
-
-
-def table_answers(shop: Shop) -> pd.DataFrame:
-    """Every table that a shop may have, what it would answer, and whether it is there.
-
-    Parameters
-    ----------
-    shop : Shop
-        An open shop.
-
-    Returns
-    -------
-    pandas.DataFrame
-        table, is_there, would_answer; those that are there first, then by name of the contract's list.
-    """
-    rows = [(name, shop.has(name), contract.would_answer) for name, contract in CONTRACTS.items()]
-    frame = pd.DataFrame(rows, columns=["table", "is_there", "would_answer"])
-    return frame.sort_values("is_there", ascending=False, kind="stable", ignore_index=True)
 
 
 def sorted_sources(accounting: pd.DataFrame) -> pd.DataFrame:

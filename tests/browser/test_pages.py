@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from opslib.casework.agenda import Standing
+from opslib.casework.agenda import AgendaItem
 from opslib.reporting import manifest
 from opslib.reporting.harvest import harvest
 from opslib.reporting.index import render_index
@@ -143,8 +143,8 @@ def site(tmp_path_factory) -> Path:
         )
     other = {"title": HOSTILE[1], "owner": HOSTILE[2]}
     standings = [
-        Standing(id="P-7", waits_for=tuple(HOSTILE[:2]), rests_on=(("hostile", "k"),), **other),
-        Standing(id="P-8", follow_up_on=date(2026, 11, 1), rests_on=(("hostile", "k"),), **other),
+        AgendaItem(id="P-7", waits_for=tuple(HOSTILE[:2]), rests_on=(("hostile", "k"),), **other),
+        AgendaItem(id="P-8", follow_up_on=date(2026, 11, 1), rests_on=(("hostile", "k"),), **other),
     ]
     links = page_links(records, standings)
     for record in records:

@@ -861,11 +861,6 @@ def _(w: World) -> Any:
     }
 
 
-@case("shop.checks.table_answers")
-def _(w: World) -> Any:
-    return checks.table_answers(w.shop)
-
-
 @case("shop.coverage.observed_days")
 def _(w: World) -> Any:
     zone = w.shop.time_zone

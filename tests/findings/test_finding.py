@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from opslib.errors import ParameterError
-from opslib.finding import About, Finding, Proposes, answer, in_order
+from opslib.finding import About, Finding, Proposes, first_sentence, in_order
 from opslib.stats.estimates import Estimate
 
 WHOLE = Finding(
@@ -64,5 +64,5 @@ def test_kind_and_role_are_checked() -> None:
 def test_the_first_by_priority_is_the_answer() -> None:
     found = in_order([BARE, WHOLE])
     assert [f.key for f in found] == ["whole", "bare"]
-    assert answer(found) == "It is so."
-    assert answer(()) == ""
+    assert first_sentence(found) == "It is so."
+    assert first_sentence(()) == ""

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from datetime import date
 
-from opslib.casework.agenda import Standing
+from opslib.casework.agenda import AgendaItem
 from opslib.reporting.harvest import Harvest
 from opslib.reporting.index import Change, headline_tiles, render_index, sparkline
 from opslib.reporting.manifest import PageRecord
@@ -163,8 +163,8 @@ def test_decisions_stand_by_what_they_wait_for_and_by_money() -> None:
         a_card(5), a_card(6, decision="launch (Ada, 1 Oct)"), a_card(7, verdict="invalid (sample ratio)"),
     ]  # fmt: skip
     standings = [
-        Standing(id="P-4", title="Change 4", owner="Marketing", waits_for=("Logistics", "Finance")),
-        Standing(id="P-5", title="Change 5", owner="Marketing", is_replay=True),
+        AgendaItem(id="P-4", title="Change 4", owner="Marketing", waits_for=("Logistics", "Finance")),
+        AgendaItem(id="P-5", title="Change 5", owner="Marketing", is_replay=True),
     ]
     text = render_index(
         [record("81_proposal", proposals=cards)], shop="demo", origin={"currency": "GBP"}, standings=standings
@@ -192,8 +192,8 @@ def test_a_harmful_change_that_is_live_stands_in_the_headline() -> None:
 
 def test_a_follow_up_is_due_or_overdue() -> None:
     day = date(2026, 10, 4)
-    late = Standing(id="P-1", title="Change 1", owner="Stores", follow_up_on=day, is_overdue=True)
-    soon = Standing(id="P-2", title="Change 2", owner="Stores", follow_up_on=date(2026, 11, 4))
+    late = AgendaItem(id="P-1", title="Change 1", owner="Stores", follow_up_on=day, is_overdue=True)
+    soon = AgendaItem(id="P-2", title="Change 2", owner="Stores", follow_up_on=date(2026, 11, 4))
     text = render_index(
         [record("81", proposals=[a_card(1), a_card(2)])], shop="demo", origin={}, standings=[soon, late]
     )
@@ -206,7 +206,7 @@ def test_a_department_finds_what_is_its_own() -> None:
         a_finding("b", "A number alone.", department="Logistics", is_told=False),
         a_finding("c", "Prices are high.", department="Buying"),
     ]
-    standings = [Standing(id="P-4", title="Change 4", owner="Buying", waits_for=("Logistics",))]
+    standings = [AgendaItem(id="P-4", title="Change 4", owner="Buying", waits_for=("Logistics",))]
     text = render_index(
         [record(findings=found), record("81", proposals=[a_card(4)])], shop="demo", origin={}, standings=standings
     )

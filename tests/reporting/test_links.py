@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from opslib.casework.agenda import Standing
+from opslib.casework.agenda import AgendaItem
 from opslib.reporting.links import page_links, with_links
 from tests.reporting.notebooks import a_finding
 from tests.reporting.test_index import record
@@ -37,7 +37,7 @@ def linked(record, records, standings=()):
 def test_a_finding_leads_to_the_proposal_that_rests_on_it() -> None:
     page = whole(findings=[a_finding("stock", "Stock ran out."), a_finding("other", "Else.")])
     standings = [
-        Standing(id="P-1", title="Ann's & Co", owner="Stores", rests_on=(("20_b", "stock"), ("10_a", "other")))
+        AgendaItem(id="P-1", title="Ann's & Co", owner="Stores", rests_on=(("20_b", "stock"), ("10_a", "other")))
     ]
     text = linked(page, [page, of_proposal()], standings)
     assert '<!--to:f-stock--><a href="P-1-ann-s-co.html">proposal P-1 Ann&#39;s &amp; Co</a><!--/to-->' in text
@@ -51,7 +51,7 @@ def test_a_finding_that_names_a_proposal_leads_to_it_and_a_draft_is_named_withou
             a_finding("other", "Else."),
         ]
     )
-    draft = Standing(id="P-9", title="Pots", owner="Stores", is_draft=True, rests_on=(("20_b", "other"),))
+    draft = AgendaItem(id="P-9", title="Pots", owner="Stores", is_draft=True, rests_on=(("20_b", "other"),))
     text = linked(page, [page, of_proposal()], [draft])
     assert '<a href="P-1-ann-s-co.html">proposal P-1</a>' in text  # its title stands in the sentence
     assert "<!--to:f-other-->draft P-9 Pots<!--/to-->" in text

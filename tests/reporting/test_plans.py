@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opslib.casework.agenda import Standing
+from opslib.casework.agenda import AgendaItem
 from opslib.errors import ParameterError
 from opslib.reporting.plans import plan_run, read_batch
 from tests.reporting.notebooks import COMMON, notebook, save
@@ -38,7 +38,7 @@ def test_a_notebook_without_the_common_parameters_is_refused(tmp_path) -> None:
 
 def test_a_page_about_a_proposal_is_named_by_its_id_and_title(tmp_path) -> None:
     path = save(tmp_path / "81_proposal.ipynb", notebook(parameters=COMMON + "\nproposal: str = ''  # which"))
-    standings = [Standing(id="D-05", title="Countdown banner", owner="Marketing")]
+    standings = [AgendaItem(id="D-05", title="Countdown banner", owner="Marketing")]
     plan = plan_run("demo", [path], out=tmp_path, each={"proposal": ["D-05", "D-06"]}, standings=standings)
     assert [page.name for page in plan.pages] == ["D-05-countdown-banner", "81_proposal--proposal-d-06"]
 
