@@ -190,7 +190,10 @@ def _largest_loss(money: pd.DataFrame, currency: str | None) -> str:
     if change.empty or change.min() >= 0:
         return "In no segment did the customers shown bring less than before"
     name = str(change.idxmin())
-    before, after = (formats.format_money(x, currency or "") for x in known.loc[name])
+    before, after = (
+        formats.format_money(float(known.at[name, side]), currency or "")
+        for side in ("revenue_before", "revenue_after")
+    )
     return f"The customers who were '{name}' brought {after} after {before}"
 
 

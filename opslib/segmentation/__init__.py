@@ -2,6 +2,7 @@
 
 from opslib.segmentation.clusters import SegmentClusters, segment_clusters
 from opslib.segmentation.features import FEATURES, Feature, customer_features
+from opslib.segmentation.first_orders import kind_sizes, newcomers
 from opslib.segmentation.histories import FEWEST_REPEATERS, customer_summary, repeat_customers
 from opslib.segmentation.holdout import HoldoutCheck, holdout_check, lifetime_checks
 from opslib.segmentation.life_stage import STAGES, life_stages, stage_sizes
@@ -13,7 +14,6 @@ from opslib.segmentation.lifetime import (
     value_quantiles,
 )
 from opslib.segmentation.migration import NOBODY, cohort_segments, segment_growth, segment_migration
-from opslib.segmentation.newcomers import kind_sizes, newcomers
 from opslib.segmentation.rfm import (
     SEGMENTS,
     RfmCutPoints,

@@ -21,6 +21,7 @@ from opslib import classification, engine, kpis, metrics, segmentation, sessions
 from opslib.metrics import METRICS, Filter, unit_statistics, unit_values, with_local_days
 from opslib.periods import Coverage, Period
 from opslib.positioning import (
+    category_verdicts,
     competition,
     elasticity,
     gaps,
@@ -30,7 +31,6 @@ from opslib.positioning import (
     pairs,
     perception,
     price_index,
-    verdicts,
     weeks,
     what_if,
     white_space,
@@ -797,7 +797,7 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     position = price_index.price_position(indices_of(w))
     wanted = gaps.demand_gaps(lines_of(w), w.table("products"), period=w.period, by=["category"])
-    return verdicts.price_verdicts(position, responses_of(w), w.table("products"), wanted)
+    return category_verdicts.price_verdicts(position, responses_of(w), w.table("products"), wanted)
 
 
 @case("positioning.product_to_move")
