@@ -8,7 +8,7 @@ of an empty result it draws nothing and returns None. Each figure carries alt te
 from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_pairs
-from opslib.charts.display import alt_of, describe, figure_bundle, register, to_svg, unregister
+from opslib.charts.display import alt_of, describe, figure_bundle, first_drawn, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
     draw_estimates,
@@ -60,6 +60,7 @@ __all__ = [
     "draw_white_space",
     "draw_with_last_year",
     "figure_bundle",
+    "first_drawn",
     "register",
     "to_svg",
     "unregister",

@@ -106,6 +106,11 @@ def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callabl
     return ax
 
 
+def first_drawn(*figures: Axes | None) -> Axes | None:
+    """The first of several figures that had something to draw; None where none had."""
+    return next((figure for figure in figures if figure is not None), None)
+
+
 def describe(ax: Axes, alt: str) -> None:
     """Say in whole sentences what the axes show; a figure without is refused.
 

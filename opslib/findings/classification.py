@@ -9,7 +9,7 @@ import pandas as pd
 
 from opslib.classification.classes import Value, cell_words
 from opslib.finding import About, Facts, Finding, Proposes
-from opslib.findings.wording import are, estimate_of, listed, named
+from opslib.findings.wording import are, cut_to_largest, estimate_of, listed, named
 from opslib.formats import count_of, format_change, format_date, format_money, format_share
 from opslib.periods import Period
 from opslib.stats.estimates import Estimate
@@ -118,10 +118,11 @@ def product_heads(products: pd.DataFrame, *, value: Value) -> dict[str, str]:
     return {name: head for name, head in heads.items() if products[name].notna().any()}
 
 
-def compared_sentence(compared: tuple[Period, Period], *, by: str) -> str:
-    """Which periods the movers compare, and whether a season stands between them."""
+def compared_sentence(compared: tuple[Period, Period], movers: pd.DataFrame, *, by: str, most: int = 30) -> str:
+    """Which periods the movers compare, whether they were cut to ``most``, and whether a season stands between them."""
     later, earlier = compared
-    words = f"{later.label} against {earlier.label}, by {by.removesuffix('_id')}; the 30 largest."
+    cut = cut_to_largest(len(movers), most)
+    words = f"{later.label} against {earlier.label}, by {by.removesuffix('_id')}{f'; {cut}' if cut else ''}."
     return words if _is_like(compared) else f"{words} Half against half of the window: the season is included."
 
 

@@ -127,13 +127,18 @@ def reservations(violations: Sequence[Violation], *, page: Facts) -> pd.DataFram
 
 
 def absent_tables(page: Facts) -> str:
-    """What further exports would answer, in one line; '' where nothing is absent."""
+    """What further exports would answer, in one line."""
     gaps = [f"{name.replace('_', ' ')} ({words})" for name, words in _GAPS.items() if name not in page.tables]
     others = len(CONTRACTS) - len(page.tables & set(CONTRACTS)) - len(gaps)
     if not gaps and others <= 0:
-        return ""
+        return "Every table of the contract is there."
     rest = f"{how_many(others, 'rarer table')}" if others > 0 else ""
     return f"Not in these data: {', '.join(filter(None, [*gaps, rest]))}."
+
+
+def as_it_was(sorted_rows: pd.DataFrame) -> str:
+    """That nothing was set aside, where `shop.checks.sorted_sources` has no row; '' else."""
+    return "" if len(sorted_rows) else "Every table was read as it is; nothing was set aside."
 
 
 def limits(page: Facts) -> tuple[str, ...]:

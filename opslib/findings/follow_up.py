@@ -174,7 +174,7 @@ def what_was_decided(decided: pd.DataFrame, outcomes: pd.DataFrame, *, is_replay
     """How much was decided and looked at again, and whether it was a replay."""
     if not len(decided):
         return ("Nothing was decided in this shop yet, so there is not yet a promise to look at again.",)
-    replayed = ("All of them are replays on history: they enter no score of real promises.",) if is_replay else ()
+    replayed = ("All of them are replays on history: they never enter scores of real promises.",) if is_replay else ()
     return (f"{count_of(len(decided), 'decision')}, {how_many(len(outcomes), 'launch')} looked at again.", *replayed)
 
 

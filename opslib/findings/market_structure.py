@@ -80,6 +80,13 @@ def answer(together: pd.DataFrame, rivals: pd.DataFrame, groups: pd.DataFrame, *
     return " ".join(said)
 
 
+def rival_heads(pairs: pd.DataFrame, *, from_views: bool) -> dict[str, str]:
+    """Heads of the pairs that compete, as far as `positioning.rivals` could count them."""
+    seen_as = "looked at together, times chance" if from_views else "in one order, times chance"
+    heads = {"item_a": "product", "item_b": "competes with", "n_customers": "customers", "ratio": seen_as}
+    return {name: head for name, head in heads.items() if name in pairs}
+
+
 def limits(page: Facts, launches: pd.DataFrame) -> tuple[str, ...]:
     """What the market structure page cannot say."""
     short = int(launches["q_value"].isna().sum()) if len(launches) else 0

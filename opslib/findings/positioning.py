@@ -117,6 +117,17 @@ def verdict_rows(verdicts: pd.DataFrame) -> pd.DataFrame:
     return verdicts.assign(to_do=to_do, why=[UNREAD.get(reading, "") for reading in verdicts["reading"]])
 
 
+def unmet_heads(unmet: UnmetSearches) -> dict[str, str]:
+    """Heads of the themes of searches; of their money only where visits that found something bring more."""
+    heads = {"theme": "searched for", "query": "also typed", "visits_per_month": "visits a month"}
+    heads |= {"n_products": "our products of that name"}
+    return heads | {"worth_amount": "worth a month"} if unmet.is_worth else heads
+
+
+WORD_HEADS = {"themes": "said (times as often as of all brands)", "categories": "bought for"}
+"""Head of the words of brands, by what `positioning.perception_counts` counted."""
+
+
 def perceived(words: pd.DataFrame, *, from_reviews: bool) -> str:
     """What sets brands apart, in one sentence."""
     if not len(words):

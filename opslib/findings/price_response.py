@@ -92,6 +92,12 @@ def answer(response: PriceResponse, moves: pd.DataFrame, *, price_change: float)
     return said + (f" That would leave more {gains['counted'].iloc[0]} in {listed(names)}." if names else "")
 
 
+def left_out_notes(response: PriceResponse) -> tuple[str, ...]:
+    """How many groups are not answered for, where there are such."""
+    left = response.n_groups_left_out
+    return (f"{left} more categories, with fewer units sold, are not answered for.",) if left else ()
+
+
 def limits(page: Facts, response: PriceResponse) -> tuple[str, ...]:
     """What the price response page cannot say."""
     left = response.n_groups_left_out

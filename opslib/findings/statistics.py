@@ -13,6 +13,7 @@ from opslib.finding import About, Compared, Facts, Finding
 from opslib.findings.wording import estimate_of, largest, listed, moved
 from opslib.formats import format_estimate, format_money, format_number, format_value
 from opslib.metrics import METRICS
+from opslib.periods import Period
 from opslib.privacy import SUPPRESSED
 from opslib.stats.estimates import Estimate
 from opslib.suppression import suppressed
@@ -190,6 +191,18 @@ def why_not_split(kpis: pd.DataFrame) -> str:
     if figures.is_clear("revenue", figures.like):
         return ""
     return f"Revenue is {USUAL} against {figures.when(figures.like)}, so its change is not split into parts."
+
+
+def compared(period: Period, like: Period | None) -> tuple[tuple[str, str], str]:
+    """Names of the earlier and the later period, '' where nothing earlier was seen, and with what the page compares."""
+    if like is None:
+        return ("", period.label), "Nothing earlier was seen as a whole."
+    return (like.label, period.label), f"Compared with {like.label}."
+
+
+def split_against(kpis: pd.DataFrame, like: Period | None) -> Period | None:
+    """The period against which the change of revenue is told apart; None where it is not."""
+    return None if why_not_split(kpis) else like
 
 
 def limits(kpis: pd.DataFrame) -> tuple[str, ...]:

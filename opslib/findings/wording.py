@@ -107,6 +107,17 @@ def largest(rows: pd.DataFrame, column: str, *, smallest: bool = False) -> tuple
     return known.iloc[0], f"one of the {word}" if is_tied else word
 
 
+def cut_to_largest(n: int, most: int) -> str:
+    """What a list that was cut to its first ``most`` rows says of that; '' where it has fewer, so holds them all.
+
+    Examples
+    --------
+    >>> cut_to_largest(30, 30), cut_to_largest(8, 30)
+    ('the 30 largest', '')
+    """
+    return f"the {most} largest" if n >= most else ""
+
+
 def how_many(number: float, word: str) -> str:
     """A count with its noun, "no" for none.
 

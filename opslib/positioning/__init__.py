@@ -8,7 +8,7 @@ from opslib.positioning.hedonic import HedonicModel, attribute_columns, going_ra
 from opslib.positioning.matching import ProductMatches, match_products, matched_prices
 from opslib.positioning.moves import price_moves, product_to_move
 from opslib.positioning.pairs import clear_pairs, co_bought, co_viewed, label_column, product_pairs
-from opslib.positioning.perception import brand_words, buyer_counts, perception_counts, word_counts
+from opslib.positioning.perception import brand_words, buyer_counts, perception_counts, told_apart, word_counts
 from opslib.positioning.price_index import (
     STALE_AFTER_DAYS,
     latest_competitor_prices,

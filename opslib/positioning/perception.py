@@ -12,6 +12,7 @@ from opslib.errors import ParameterError
 from opslib.formats import format_number
 from opslib.metrics.blocks import Table, paid, require_table_columns
 from opslib.privacy import MINIMUM, redacted
+from opslib.stats.correspondence import correspondence_map
 
 #: Words that carry no judgement; shorter words than four letters are left out anyway.
 STOP_WORDS = frozenset(
@@ -177,6 +178,27 @@ def perception_counts(reviews: Table, products: Table, order_lines: Table) -> tu
     if not engine.is_empty(reviews) and not engine.is_empty(products, "brand"):
         return word_counts(reviews, products), "themes"
     return buyer_counts(order_lines, products), "categories"
+
+
+def told_apart(counts: pd.DataFrame) -> pd.DataFrame:
+    """The counts where brands differ in them by more than chance, else none of their rows.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        From `perception_counts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame({"sturdy": [30, 10], "soft": [10, 30]}, index=["Oakmere", "Larkspun"])
+    >>> len(told_apart(counts)), len(told_apart(counts // counts))
+    (2, 0)
+    """
+    return counts if correspondence_map(counts).n_axes_beyond_chance else counts.head(0)
 
 
 def brand_words(counts: pd.DataFrame, *, n_words: int = 3) -> pd.DataFrame:

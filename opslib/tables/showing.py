@@ -141,6 +141,29 @@ def show(
     )
 
 
+def filled_heads(heads: Mapping[str, str], frame: pd.DataFrame) -> dict[str, str]:
+    """Heads of the columns in which something stands: a column of missing values or empty texts has none.
+
+    Parameters
+    ----------
+    heads : mapping of str to str
+        As name -> head.
+    frame : pandas.DataFrame
+        With every column of the heads.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"group": ["lamps"], "growth_change": [float("nan")], "why": [""], "n_left": [0]})
+    >>> filled_heads({"group": "category", "growth_change": "growth", "why": "why", "n_left": "left"}, rows)
+    {'group': 'category', 'n_left': 'left'}
+    """
+    return {name: head for name, head in heads.items() if (frame[name].notna() & (frame[name] != "")).any()}
+
+
 def _with_total(frame: pd.DataFrame, sums: pd.Series) -> pd.DataFrame:
     """The frame with a last row of sums, called "all" in its first column."""
     words = {name: "" for name in frame.columns if pd.api.types.is_string_dtype(frame[name])}

@@ -194,3 +194,9 @@ def test_new_products_are_no_cell_of_the_nine():
 def test_missing_columns_are_named(draw, message):
     with pytest.raises(ParameterError, match=message):
         draw()
+
+
+def test_the_first_figure_that_was_drawn_is_taken():
+    first, second = plt.subplots(1, 2)[1]
+    assert charts.first_drawn(None, second, first) is second
+    assert charts.first_drawn(None, None) is None

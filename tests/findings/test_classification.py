@@ -152,5 +152,8 @@ def test_titles_and_heads_are_of_what_is_there() -> None:
     heads = say.product_heads(products.assign(category=np.nan), value="revenue")
     assert "category" not in heads
     assert heads["amount"] == "revenue"
-    assert "the season is included" in say.compared_sentence(HALVES, by="category")
-    assert "season" not in say.compared_sentence(LIKE, by="product_id")
+    assert "the season is included" in say.compared_sentence(HALVES, products.head(0), by="category")
+    told = say.compared_sentence(LIKE, products, by="product_id", most=12)
+    assert told.endswith(", by product; the 12 largest.")
+    whole = say.compared_sentence(LIKE, products, by="product_id")  # twelve of at most thirty: all of them
+    assert "largest" not in whole

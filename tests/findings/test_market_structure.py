@@ -134,3 +134,10 @@ def test_only_clear_pairs_of_enough_people_are_ever_named(rows):
         if f"{row.item_a} " in said:
             assert row.is_beyond_chance
             assert row.n_customers >= 10
+
+
+def test_heads_of_rivals_say_what_was_counted_and_leave_out_what_was_not():
+    assert say.rival_heads(PAIRS, from_views=True)["ratio"] == "looked at together, times chance"
+    assert say.rival_heads(PAIRS, from_views=False)["ratio"] == "in one order, times chance"
+    uncounted = PAIRS.drop(columns="ratio")
+    assert list(say.rival_heads(uncounted, from_views=False)) == ["item_a", "item_b", "n_customers"]

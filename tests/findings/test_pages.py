@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from opslib.contracts import Violation
+from opslib.contracts import CONTRACTS, Violation
 from opslib.findings import classification, data_health
 from opslib.periods import Coverage
 from tests.findings.facts import OCTOBER, page
@@ -110,3 +110,10 @@ def test_every_page_says_what_it_cannot_say():
     for say in (data_health, classification):
         assert say.limits(page())
         assert all(sentence.endswith(".") for sentence in say.limits(page()))
+
+
+def test_what_is_absent_or_set_aside_is_said_and_so_is_that_nothing_is():
+    assert data_health.absent_tables(page(tables=frozenset(CONTRACTS))) == "Every table of the contract is there."
+    assert "searches (what is looked for in vain)" in data_health.absent_tables(page())
+    assert data_health.as_it_was(ROWS) == ""
+    assert data_health.as_it_was(ROWS.head(0)) == "Every table was read as it is; nothing was set aside."

@@ -109,3 +109,10 @@ def test_no_sentence_contradicts_its_slope(slope, width, change):
             assert "(-" not in f.sentence
     text = " ".join(f.sentence for f in found) + say.answer(response, moves, price_change=change)
     assert not re.search(r"\b(elasticity|slope|probability|p_|nan|units)\b", text)
+
+
+def test_groups_that_are_left_out_are_counted_below_the_table_and_only_where_there_are_some():
+    response = exact(slope=-1.0, width=0.1)
+    (note,) = say.left_out_notes(replace(response, n_groups_left_out=3))
+    assert note == "3 more categories, with fewer units sold, are not answered for."
+    assert say.left_out_notes(replace(response, n_groups_left_out=0)) == ()

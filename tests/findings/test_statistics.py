@@ -263,3 +263,12 @@ def test_words_agree_with_the_numbers_of_any_table(rows):
 
 def test_every_key_figure_is_a_metric_of_the_registry():
     assert set(say.KEY_FIGURES) <= set(METRICS)
+
+
+def test_the_change_is_split_only_where_it_is_no_chance_and_the_page_says_with_what_it_compares():
+    february = kpis.like_period(MARCH, coverage=SEEN)
+    assert say.compared(MARCH, february) == (("Feb 2026", "Mar 2026"), "Compared with Feb 2026.")
+    assert say.compared(MARCH, None) == (("", "Mar 2026"), "Nothing earlier was seen as a whole.")
+    assert say.split_against(parts(LINES)[0], february) is None
+    clear = pd.concat([many(300, "2026-02-03", 10.0), many(600, "2026-03-03", 10.0)])
+    assert say.split_against(parts(clear)[0], february) == february

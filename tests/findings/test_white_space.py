@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opslib.findings.matching import match_findings
+from opslib.findings.positioning import unmet_heads
 from opslib.findings.white_space import gap_findings, unmet_findings
 from opslib.positioning import UnmetSearches, match_products
 from opslib.stats.estimates import Estimate
@@ -133,3 +134,9 @@ def test_matching_says_what_tests_it_and_what_is_left():
     same = {f.key: f for f in match_findings(matches, before=before, after=before)}
     assert " from " not in same["matching-coverage"].sentence
     assert list(match_findings(NOTHING, before=before, after=after)) == []
+
+
+def test_money_of_searches_has_a_column_only_where_finding_something_brings_more():
+    worse = Estimate(value=-1.0, lower=-2.0, upper=0.5, n=500, unit="GBP", method="by hand")
+    assert unmet_heads(unmet())["worth_amount"] == "worth a month"
+    assert "worth_amount" not in unmet_heads(unmet(None)) | unmet_heads(unmet(worse))
