@@ -15,7 +15,7 @@ import pandas as pd
 from opslib import engine
 from opslib.kpis.intervals import PeriodSums, change_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
-from opslib.metrics.blocks import Table
+from opslib.metrics.blocks import Table, with_returns
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
 from opslib.privacy import SUPPRESSED
 from opslib.suppression import counted, suppressed
@@ -40,6 +40,8 @@ KPIS: tuple[str, ...] = (
 #: Columns of order_lines without which a figure cannot be had.
 _OF_CUSTOMERS = ("customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share")
 _NEEDS = dict.fromkeys(_OF_CUSTOMERS, "customer_id") | {"margin_share": "cost_amount"}
+#: Columns of returns without which one cannot.
+_NEEDS_KNOWN = {"return_rate": "quantity", "refund_share": "refund_amount"}
 _NEEDS_HISTORY = ("new_customer_share", "returning_revenue_share")
 #: Days of earlier data below which an old customer may pass for a new one.
 HISTORY_DAYS = 90
@@ -58,8 +60,16 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
     tuple of Metric
         None for a shop without order lines.
     """
+    tables = with_returns(tables)
     columns = tables["order_lines"].columns if "order_lines" in tables else ()
-    asked = (METRICS[name] for name in KPIS if _NEEDS.get(name, "order_id") in columns)
+    returns = tables.get("returns", pd.DataFrame())
+    # What some returns lack is not known; only of a frame can be seen here whether it is whole.
+    known = [c for c in returns.columns if not isinstance(returns, pd.DataFrame) or returns[c].notna().all()]
+    asked = [
+        METRICS[name]
+        for name in KPIS
+        if _NEEDS.get(name, "order_id") in columns and (name not in _NEEDS_KNOWN or _NEEDS_KNOWN[name] in known)
+    ]
     return tuple(metric for metric in asked if set(metric.tables) <= set(tables))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +25,8 @@ from opslib.shop.adapters.export import Extract, Progress, Reading, quote
 from opslib.shop.adapters.reading import expand
 from opslib.shop.disk import locked
 from opslib.shop.reads import note
-from opslib.shop.root import homes_of, project_root, writable
+from opslib.shop.root import homes_of, project_root, project_secret, writable
+from opslib.shop.settle import CAME_BACK, apart, require_sound
 from opslib.shop.shopfile import ShopFile, TableSource, closed_days, read_shop_file
 from opslib.simulate.made import ensure, folder_name
 
@@ -247,14 +249,17 @@ def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify:
 
     reading = Reading(
         con=backend.con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
-        prices_include_tax=described.prices_include_tax, options={**described.options, "tables": plan.mapped},
+        prices_include_tax=described.prices_include_tax, tax_rate=described.tax_rate, secret=partial(project_secret, root), options={**described.options, "tables": plan.mapped},
     )  # fmt: skip
     staged = staging.stage(homes, digest, backend=backend, reading=reading, build=plan.read)
     for name, path in staged.tables.items():
         backend.con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({quote(path)})")
     for name, many in plan.in_place.items():
-        staging.view_in_place(backend, many, table=name, **described.rules)
+        staging.view_in_place(backend, many, table=name, rules=described.rules)
     tables = {name: backend.table(name) for name in CONTRACTS if name in staged.tables or name in plan.in_place}
+    if "returns" in staged.tables and any(item.reason == CAME_BACK for item in staged.accounting):
+        lines = prints.get("order_lines") or prints["adapter"]  # what came back stands in the lines' files
+        prints["returns"] = staging.source_fingerprint({}, settings={"lines": lines, "own": prints.get("returns")})
     prints = {name: prints.get(name) or prints["adapter"] for name in tables}
     return _shop(described, backend=backend, tables=tables, digest=digest, prints=prints, staged=staged, folder=made)
 
@@ -329,6 +334,10 @@ def _shop(
     staged: staging.Staged | None = None,
     folder: Path | None = None,
 ) -> Shop:
+    is_staged = staged is not None and "order_lines" in staged.tables
+    includes = described.prices_include_tax
+    if "order_lines" in tables and not is_staged and require_sound(tables["order_lines"], prices_include_tax=includes):
+        tables, prints = apart(tables), {"returns": prints["order_lines"], **prints}
     dated = (name for name in _DAY_TABLES if name in tables and CONTRACTS[name].time_column in tables[name].columns)
     day_table = next(dated, None)
 
@@ -342,9 +351,10 @@ def _shop(
 
     kept = staging.remembered(staged.folder / "days.json", work_out) if staged else work_out()
     days = pd.DataFrame(kept).assign(day=pd.to_datetime(kept["day"]).astype("datetime64[us]"))
-    facts = ("name", "title", "currency", "time_zone", "prices_include_tax", "week_start")
+    facts = ("name", "title", "currency", "time_zone", "week_start")
     return Shop(
         **{fact: getattr(described, fact) for fact in facts},
+        prices_include_tax=bool(described.prices_include_tax),
         is_simulated=described.simulated or described.simulate is not None,
         connection=backend,
         tables=MappingProxyType(dict(tables)),

@@ -27,6 +27,8 @@ from opslib.errors import ShopFileError, SourceError, nearest
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-(.*?))?\}")
 _HIDDEN = ("engine",)
+#: Product of an order whose lines an export does not tell.
+NOT_KNOWN = "not known"
 
 
 def _require_zone(name: str) -> str:
@@ -108,6 +110,14 @@ class TableSource(_Strict):
         columns = self.columns or {
             name: ColumnSource(source=name) for name in found if contract.allows(name) or name in names
         }
+        if contract.name == "order_lines" and self.columns and not {"product_id", "quantity", "line_id"} & set(columns):
+            # A list of orders without their lines: one line an order, of goods that are not known.
+            columns = {
+                **columns,
+                "product_id": ColumnSource(value=NOT_KNOWN),
+                "quantity": ColumnSource(value="1"),
+                "line_id": ColumnSource(value="1"),
+            }
         for ours, theirs in columns.items():
             if theirs.source is not None and theirs.source not in found:
                 raise SourceError(
@@ -148,7 +158,12 @@ class ShopFile(_Strict):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     time_zone: Zone = "UTC"
     simulated: bool = False
-    prices_include_tax: bool = False
+    prices_include_tax: bool | None = Field(
+        default=None, description="whether prices carry tax; as without it unless said"
+    )
+    tax_rate: float | dict[Literal["country", "product_id"], dict[str, float]] | None = Field(
+        default=None, description="0.19, or by country or product: {country: {DE: 0.19, other: 0.2}}"
+    )
     week_start: Literal["monday", "sunday"] = "monday"
     engine: str = "duckdb://"
     memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|TB)$")
@@ -165,8 +180,18 @@ class ShopFile(_Strict):
 
     @property
     def rules(self) -> dict[str, Any]:
-        """What decides the derived columns: ``time_zone`` and ``prices_include_tax``."""
-        return {"time_zone": self.time_zone, "prices_include_tax": self.prices_include_tax}
+        """What decides the derived columns: ``time_zone``, ``prices_include_tax`` and ``tax_rate``."""
+        return {name: getattr(self, name) for name in ("time_zone", "prices_include_tax", "tax_rate")}
+
+    @field_validator("tax_rate")
+    @classmethod
+    def _tax_rate(cls, value: Any) -> Any:
+        rates = [rate for each in value.values() for rate in each.values()] if isinstance(value, dict) else [value]
+        if isinstance(value, dict) and len(value) != 1:
+            raise ValueError("takes rates by one column: country or product_id")
+        if any(rate is not None and not 0 <= rate < 1 for rate in rates):
+            raise ValueError("is a share: write 0.19 for 19 %")
+        return value
 
     @field_validator("tables")
     @classmethod

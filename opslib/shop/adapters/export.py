@@ -29,8 +29,12 @@ class Reading:
         Files to read, in order.
     time_zone, currency : str
         Of the shop.
-    prices_include_tax : bool
-        Whether prices carry tax.
+    prices_include_tax : bool or None
+        Whether prices carry tax; None where nobody said.
+    tax_rate : float, mapping or None
+        Rate of tax within prices, for lines that say none.
+    secret : callable
+        Gives what stand-ins for e-mail addresses are keyed with; made when first asked for.
     options : mapping
         ``options`` and table settings of ``shop.yml``.
     progress : callable
@@ -41,7 +45,9 @@ class Reading:
     files: Sequence[Path]
     time_zone: str
     currency: str
-    prices_include_tax: bool = False
+    prices_include_tax: bool | None = None
+    tax_rate: Any = None
+    secret: Callable[[], str] = lambda: ""
     options: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = lambda sentence, share: None
 
