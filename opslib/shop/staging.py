@@ -21,6 +21,7 @@ from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import ContractError, SourceError
 from opslib.shop.adapters.columns import SQL_TYPES
 from opslib.shop.adapters.export import Accounted, Extract, Reading, identifier, quote
+from opslib.shop.adapters.sql import require_agreement
 from opslib.shop.derived import with_derived
 from opslib.shop.disk import locked, write_whole
 from opslib.shop.root import writable
@@ -199,6 +200,9 @@ def _write(target: Path, digest: str, *, backend: BaseBackend, reading: Reading,
             con.execute(f"COPY ({ordered}) TO {quote(path)} (FORMAT parquet, COMPRESSION zstd)")
             if name == "order_lines":
                 _require_unique(con, path)
+            for agreement in extract.agreements:
+                if agreement.table == name:
+                    require_agreement(con, agreement, path)
         manifest = {
             "format": FORMAT,
             "fingerprint": digest,
@@ -310,4 +314,4 @@ def view_in_place(
 
 
 def _scan(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(quote(str(path)) for path in files)}])"
+    return f"read_parquet([{', '.join(quote(str(path)) for path in files)}], hive_partitioning=false)"

@@ -67,7 +67,7 @@ def find_files(path: Path) -> list[Path]:
 def read(reading: Reading) -> Extract:
     """Order lines, refunds and products."""
     con = reading.con
-    found = load_raw(con, reading.files, name="shopify_raw")
+    found = load_raw(reading, reading.files, name="shopify_raw")
     complete(reading, "shopify_raw", found, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
     require_one_currency(con, "shopify_raw", column='"Currency"', currency=reading.currency, export=EXPORT)
     con.execute(
@@ -78,7 +78,7 @@ def read(reading: Reading) -> Extract:
     con.execute(
         'CREATE OR REPLACE TEMP TABLE shopify_items AS SELECT * FROM shopify_rows WHERE "Lineitem name" IS NOT NULL'
     )
-    _lines(con, time_zone=reading.time_zone)
+    _lines(reading)
     con.execute(
         """CREATE OR REPLACE TEMP VIEW shopify_accounted AS
         SELECT 'order_lines' AS goes_to, 'line item' AS reason, quantity, quantity * unit_price AS amount, order_id || ' ' || product_id AS example
@@ -102,8 +102,9 @@ def read(reading: Reading) -> Extract:
     )
 
 
-def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
+def _lines(reading: Reading) -> None:
     """Typed lines with each order's discount and tax shared out."""
+    con = reading.con
     ours = {
         "order_id": "Name", "product_id": "product", "customer_id": "customer", "ordered_at": "Created at", "quantity": "Lineitem quantity",
         "unit_price": "Lineitem price", "discount_amount": "Lineitem discount", "country": "country", "channel": "Source", "store": "Location",
@@ -116,7 +117,7 @@ def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
     typed = typed_query(
         con,
         columns,
-        texts=Texts(raw="shopify_items", time_zone=time_zone),
+        texts=Texts.of(reading, "shopify_items", is_lenient=True),
         contract=CONTRACTS["order_lines"],
         kinds=_EXTRA,
     )

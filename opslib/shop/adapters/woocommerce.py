@@ -74,7 +74,7 @@ def _plain(name: str) -> str:
 def read(reading: Reading) -> Extract:
     """Order lines, refunds and products."""
     con = reading.con
-    found = load_raw(con, reading.files, name="woo_raw")
+    found = load_raw(reading, reading.files, name="woo_raw")
     names = _rename(con, found)
     complete(reading, "woo_raw", names, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
     require_one_currency(con, "woo_raw", column="order_currency", currency=reading.currency, export=EXPORT)
@@ -85,7 +85,7 @@ def read(reading: Reading) -> Extract:
         FROM ({filled("woo_raw", order="order_id", columns=ORDER_FIELDS)})"""
     )
     con.execute("CREATE OR REPLACE TEMP TABLE woo_items AS SELECT * FROM woo_rows WHERE item_name IS NOT NULL")
-    _lines(con, time_zone=reading.time_zone)
+    _lines(reading)
     con.execute(
         """CREATE OR REPLACE TEMP VIEW woo_accounted AS
         SELECT 'order_lines' AS goes_to, 'item' AS reason, quantity, total AS amount, order_id || ' ' || product_id AS example FROM woo_lines
@@ -119,8 +119,9 @@ def _rename(con: duckdb.DuckDBPyConnection, found: list[str]) -> list[str]:
     return names
 
 
-def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
+def _lines(reading: Reading) -> None:
     """Typed lines; the price before discount is the item's subtotal divided by its quantity."""
+    con = reading.con
     ours = {
         "order_id": "order_id", "line_id": "item_id", "product_id": "product", "customer_id": "customer", "ordered_at": "order_date",
         "quantity": "item_quantity", "tax_amount": "item_total_tax", "country": "country", "name": "item_name", "subtotal": "item_subtotal",
@@ -130,7 +131,11 @@ def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
     columns["status"] = ColumnSource(source="status", values=STATUS)
     columns["row_number"] = ColumnSource(row=True)
     typed = typed_query(
-        con, columns, texts=Texts(raw="woo_items", time_zone=time_zone), contract=CONTRACTS["order_lines"], kinds=_EXTRA
+        con,
+        columns,
+        texts=Texts.of(reading, "woo_items", is_lenient=True),
+        contract=CONTRACTS["order_lines"],
+        kinds=_EXTRA,
     )
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE woo_lines AS
