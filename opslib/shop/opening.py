@@ -335,6 +335,7 @@ def _merge(parts: list[Extract]) -> Extract:
         accounting=tuple(item for part in parts for item in part.accounting),
         raw_totals={label: value for part in parts for label, value in part.raw_totals.items()},
         violations=tuple(item for part in parts for item in part.violations),
+        agreements=tuple(item for part in parts for item in part.agreements),
     )
 
 

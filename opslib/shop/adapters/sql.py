@@ -26,6 +26,11 @@ MEASURES = {
 #: Money agrees to half a cent; a count agrees.
 TOLERANCE = Decimal("0.005")
 
+#: A connection that brings nothing in: no extension, and no table that is a variable of Python.
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "python_enable_replacements": "false",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -66,11 +71,11 @@ def make(
     """
     assert files.query is not None
     text = files.query.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory(prefix="opslib-sql-") as folder, duckdb.connect(config={"TimeZone": "UTC"}) as con:
+    with tempfile.TemporaryDirectory(prefix="opslib-sql-") as folder, duckdb.connect(config=_CLOSED) as con:
         limit, spill = reading.con.sql(
             "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
         ).fetchone() or ("2GB", folder)
-        con.execute(f"SET memory_limit = {quote(limit)}; SET temp_directory = {quote(spill)}")
+        con.execute(f"SET memory_limit = {quote(limit)}; SET temp_directory = {quote(spill)}; SET TimeZone = 'UTC'")
         accounting = []
         for view, paths in files.named.items():
             load_raw(replace(reading, con=con, source=f"raw file {view}"), paths, name=view)
@@ -153,5 +158,5 @@ def require_agreement(con: duckdb.DuckDBPyConnection, agreement: Agreement, path
     if abs(Decimal(str(found)) - agreement.expected) > TOLERANCE:
         raise SourceError(
             f"table {agreement.table}: not reconciled: {agreement.said}: the files give {agreement.expected:,}, the table {Decimal(str(found)):,}; "
-            "look for rows that a join lost or repeated, and for filters"
+            "look for rows that a join lost or repeated, for filters, and for rounded unit prices (give revenue_amount, the line's total, as well)"
         )
