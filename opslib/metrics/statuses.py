@@ -96,7 +96,7 @@ def require_known(found: Iterable[tuple[str, int]], *, where: str = "order_lines
     hint = f"did you mean '{_OURS[meant[1]]}'?" if meant else f"known: {', '.join(STATUSES)}."
     raise ContractError(
         f"{where}: {shown} {'is' if len(strange) == 1 else 'are'} no known status; {hint} Say what it means, e.g. "
-        f"status: {{from: ..., values: {{{first}: {_OURS[meant[1]] if meant else 'paid'}}}}}; only paid lines are revenue, and an order "
+        f"statuses: {{{first}: {_OURS[meant[1]] if meant else 'paid'}}} in shop.yml; only paid lines are revenue, and an order "
         "whose money went back whole is 'cancelled', or 'paid' if it also stands in returns"
     )
 

@@ -51,32 +51,35 @@ def with_derived(
     """
     found = set(lines.columns)
     zero, paid = ibis.literal(0).cast(MONEY), ibis.literal("paid")
-    signed: dict[str, ir.Value] = {}
-    if "revenue_amount" not in found:
-        is_back = lines["quantity"] < 0
-        for name in found & {"discount_amount", "tax_amount"}:
-            signed[name] = is_back.ifelse(-lines[name].abs(), lines[name].abs()).cast(MONEY)
-        lines = lines.mutate(unit_price=is_back.ifelse(lines["unit_price"].abs(), lines["unit_price"]), **signed)
-        if prices_include_tax and tax_rate is not None:
-            rate = _rate(lines, tax_rate)
-            within = money(line_revenue(lines).cast("float64") * rate / (rate + 1))
-            lines = lines.mutate(tax_amount=lines["tax_amount"].fill_null(within) if "tax_amount" in found else within)
+    is_back = lines["quantity"] < 0
+    signed: dict[str, ir.Value] = {
+        name: is_back.ifelse(-lines[name].abs(), lines[name].abs()).cast(MONEY)
+        for name in found & {"discount_amount", "tax_amount"}
+    }
+    lines = lines.mutate(unit_price=is_back.ifelse(lines["unit_price"].abs(), lines["unit_price"]), **signed)
+    if "revenue_amount" in found:
+        lines = lines.rename(given_amount="revenue_amount")
+    if prices_include_tax and tax_rate is not None:
+        rate = _rate(lines, tax_rate)
+        within = money(line_revenue(lines).cast("float64") * rate / (rate + 1))
+        lines = lines.mutate(tax_amount=lines["tax_amount"].fill_null(within) if "tax_amount" in found else within)
+    revenue = line_revenue(lines, prices_include_tax=bool(prices_include_tax))
     columns: dict[str, ir.Value] = {
         "discount_amount": lines["discount_amount"].fill_null(zero) if "discount_amount" in found else zero,
         "status": known_status(lines["status"]).fill_null(paid) if "status" in found else paid,
+        "revenue_amount": lines["given_amount"].fill_null(revenue) if "revenue_amount" in found else revenue,
     }
     if "customer_id" not in found:
         columns["customer_id"] = ibis.null("string")
     if "line_id" not in found:
         first = ["product_id", "ordered_at", "quantity", "unit_price"]
-        order = [lines[name] for name in (*first, *sorted(found.difference(first)))]
+        order = [lines[name] for name in (*first, *sorted(found.difference(first, ["revenue_amount"])))]
         number = ibis.row_number().over(group_by=lines["order_id"], order_by=order) + 1
         columns["line_id"] = number.cast("string").lpad(4, "0")
-    if "revenue_amount" not in found:
-        columns["revenue_amount"] = line_revenue(lines, prices_include_tax=bool(prices_include_tax))
     if "ordered_on" not in found:
         columns["ordered_on"] = local_time(lines, "ordered_at", zone=time_zone).date()
-    return lines.mutate(**columns)
+    derived = lines.mutate(**columns)
+    return derived.drop("given_amount") if "revenue_amount" in found else derived
 
 
 def _rate(lines: ir.Table, tax_rate: TaxRate) -> ir.FloatingValue:

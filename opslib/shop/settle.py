@@ -106,7 +106,6 @@ def settle(backend: BaseBackend, folder: Path, *, extract: Extract, reading: Rea
     lines = backend.table("_opslib_written", database=("temp", "main"))
     n_back = require_sound(lines, prices_include_tax=reading.prices_include_tax)
     violations = [*extract.violations, *_unsaid(extract, reading), *_without_lines(reading)]
-    violations += _signs(extract, reading)
     if not n_back:
         return replace(extract, violations=tuple(violations))
     con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_back AS {backend.compile(returned_lines(lines))}")
@@ -201,14 +200,3 @@ def _without_lines(reading: Reading) -> Iterable[Violation]:
         FROM _opslib_written"""
     rule = f"orders without their lines: one of product '{NOT_KNOWN}' each; products and units cannot be told"
     return finding(reading.con, query, table="order_lines", column="product_id", rule=rule, severity="warning")
-
-
-def _signs(extract: Extract, reading: Reading) -> Iterable[Violation]:
-    """Discounts with a minus, counted where they were written: the derived column has lost the sign."""
-    described = reading.con.sql(f"DESCRIBE {extract.tables['order_lines']}").fetchall()
-    if "discount_amount" not in {row[0] for row in described}:
-        return ()
-    query = f"""SELECT count(*) FILTER (discount_amount < 0 AND quantity >= 0), count(*),
-        min(order_id) FILTER (discount_amount < 0 AND quantity >= 0) FROM ({extract.tables["order_lines"]})"""
-    rule = "discounts with a minus: a discount whatever its sign"
-    return finding(reading.con, query, table="order_lines", column="discount_amount", rule=rule)

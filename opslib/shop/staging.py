@@ -21,6 +21,7 @@ from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import ContractError, SourceError
 from opslib.shop.adapters.columns import SQL_TYPES
 from opslib.shop.adapters.export import Accounted, Extract, Reading, identifier, quote
+from opslib.shop.adapters.sql import require_agreement
 from opslib.shop.derived import with_derived
 from opslib.shop.disk import locked, write_whole
 from opslib.shop.root import writable
@@ -194,12 +195,12 @@ def _write(target: Path, digest: str, *, backend: BaseBackend, reading: Reading,
         if "order_lines" in extract.tables:
             reading.progress("writing order_lines", 0.0)
             query = _with_derived(backend, extract.tables["order_lines"], reading=reading)
-            _require_unique(con, _copy(con, query, scratch, "order_lines"))
+            _require_unique(con, _copy(con, query, scratch, extract, "order_lines"))
             extract = settle(backend, scratch, extract=extract, reading=reading)
         others = {name: query for name, query in extract.tables.items() if name != "order_lines"}
         for done, (name, query) in enumerate(others.items(), start=1):
             reading.progress(f"writing {name}", done / len(extract.tables))
-            _copy(con, query, scratch, name)
+            _copy(con, query, scratch, extract, name)
         if "returns" in extract.tables:
             extract = known_amounts(scratch / "returns.parquet", extract=extract, reading=reading)
         manifest = {
@@ -220,11 +221,14 @@ def _write(target: Path, digest: str, *, backend: BaseBackend, reading: Reading,
         reading.progress("ready", 1.0)
 
 
-def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, name: str) -> str:
-    """Write a table, ordered; its path."""
+def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, extract: Extract, name: str) -> str:
+    """Write a table, ordered, and hold it against the totals of its files; its path."""
     path = str(folder / f"{name}.parquet")
     ordered = f"{query} ORDER BY {_order(con, query, name)}"
     con.execute(f"COPY ({ordered}) TO {quote(path)} (FORMAT parquet, COMPRESSION zstd)")
+    for agreement in extract.agreements:
+        if agreement.table == name:
+            require_agreement(con, agreement, path)
     return path
 
 
@@ -318,4 +322,4 @@ def view_in_place(backend: BaseBackend, files: Sequence[Path], *, table: str, ru
 
 
 def _scan(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(quote(str(path)) for path in files)}])"
+    return f"read_parquet([{', '.join(quote(str(path)) for path in files)}], hive_partitioning=false)"

@@ -58,7 +58,7 @@ def _param(key: str) -> str:
 def read(reading: Reading) -> Extract:
     """Sessions, events, order lines, products and searches."""
     con = reading.con
-    found = load_raw(con, reading.files, name="ga4_raw")
+    found = load_raw(reading, reading.files, name="ga4_raw")
     complete(reading, "ga4_raw", found, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
     reading.progress("flattening events", 0.4)
     _flatten(con)

@@ -57,7 +57,7 @@ def find_files(path: Path) -> list[Path]:
 def read(reading: Reading) -> Extract:
     """Sessions, events, order lines, products and searches."""
     con = reading.con
-    found = load_raw(con, reading.files, name="matomo_raw")
+    found = load_raw(reading, reading.files, name="matomo_raw")
     complete(reading, "matomo_raw", found, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
     require_one_currency(con, "matomo_raw", column='"siteCurrency"', currency=reading.currency, export=EXPORT)
     _open(con)

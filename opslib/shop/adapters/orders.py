@@ -89,11 +89,16 @@ def newest_states(
     -------
     (tuple of Accounted, tuple of Violation)
         Empty if no order stands in two files.
+
+    Raises
+    ------
+    SourceError
+        Two files have an order of one number that was made at two times.
     """
     if len(con.sql(f"SELECT DISTINCT {FILE} FROM {raw} LIMIT 2").fetchall()) < 2:
         return (), ()
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE _opslib_states AS SELECT {order} AS k, {FILE} AS f, max({at}) AS made_at, "
+        f"CREATE OR REPLACE TEMP TABLE _opslib_states AS SELECT {order} AS k, {FILE} AS f, min({at}) AS began_at, max({at}) AS made_at, "
         f"max({updated}) AS updated, list(DISTINCT {part}) AS parts FROM {raw} GROUP BY ALL"
     )
     # An order is in two states if one of its parts stands in two files.
@@ -101,6 +106,16 @@ def newest_states(
         """CREATE OR REPLACE TEMP TABLE _opslib_repeated AS SELECT DISTINCT k FROM (SELECT k, unnest(parts) AS p FROM _opslib_states
         WHERE k IN (SELECT k FROM _opslib_states GROUP BY k HAVING count(*) > 1)) GROUP BY k, p HAVING count(*) > 1"""
     )
+    several = con.sql(
+        """SELECT k, min_by(f, began_at), min(began_at), max_by(f, began_at), max(began_at) FROM _opslib_states JOIN _opslib_repeated USING (k)
+        GROUP BY k HAVING date_diff('second', min(began_at), max(began_at)) > 60 ORDER BY k LIMIT 1"""
+    ).fetchone()
+    if several:
+        name, first, at_first, last, at_last = several
+        raise SourceError(
+            f"{last}: order '{name}' was made at {at_last} (UTC), and in {first} at {at_first}: two orders of one number would count as one; "
+            "describe the files of each store as a shop of their own, or make order_id of several columns, e.g. order_id: [store, number]"
+        )
     files = con.sql("SELECT f, max(made_at) FROM _opslib_states GROUP BY f").fetchall()
     ranked = sorted(files, key=lambda row: (row[1] is not None, str(row[1]), natural(row[0])))
     places = ", ".join(f"({quote(name)}, {place}, {quote(str(newest))})" for place, (name, newest) in enumerate(ranked))

@@ -7,7 +7,6 @@ addresses become pseudonyms. Whether prices carry tax is told by each order: Tot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -77,7 +76,7 @@ def find_files(path: Path) -> list[Path]:
 def read(reading: Reading) -> Extract:
     """Order lines, refunds and products."""
     con = reading.con
-    found = load_raw(con, reading.files, name="shopify_raw")
+    found = load_raw(reading, reading.files, name="shopify_raw")
     complete(reading, "shopify_raw", found, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
     key_pseudonyms(reading)
     older, repeated = _newest(reading)
@@ -92,9 +91,7 @@ def read(reading: Reading) -> Extract:
     con.execute(
         'CREATE OR REPLACE TEMP TABLE shopify_items AS SELECT * FROM shopify_rows WHERE "Lineitem name" IS NOT NULL'
     )
-    _lines(
-        con, time_zone=reading.time_zone, said=reading.prices_include_tax, statuses=reading.options.get("status", {})
-    )
+    _lines(reading)
     con.execute(
         """CREATE OR REPLACE TEMP VIEW shopify_accounted AS
         SELECT CASE WHEN charge IS NULL THEN 'order_lines' END AS goes_to, coalesce(charge, 'line item') AS reason, quantity,
@@ -129,7 +126,7 @@ def _newest(reading: Reading) -> tuple[tuple[Accounted, ...], tuple[Violation, .
         con,
         '"Created at"',
         kind="timestamp",
-        texts=Texts(raw="shopify_raw", time_zone=reading.time_zone),
+        texts=Texts.of(reading, "shopify_raw"),
         column="order_lines.ordered_at",
     )
     above = f'OVER (PARTITION BY {FILE}, "Name" ORDER BY {ROW})'
@@ -156,12 +153,13 @@ def _newest(reading: Reading) -> tuple[tuple[Accounted, ...], tuple[Violation, .
     return newest_states(con, "shopify_raw", order="order_key", at="made_at", source=SOURCE)
 
 
-def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str, said: bool | None, statuses: Mapping[str, str]) -> None:
+def _lines(reading: Reading) -> None:
     """Typed lines with each order's discount and tax shared out.
 
     A tax within prices is that of the goods and of shipping, in proportion; one on top is taken as the goods'. Lines that are
     not taxable bear none.
     """
+    con, said = reading.con, reading.prices_include_tax
     ours = {
         "order_id": "order_name", "product_id": "product", "customer_id": "customer", "ordered_at": "Created at", "quantity": "Lineitem quantity",
         "unit_price": "Lineitem price", "discount_amount": "Lineitem discount", "country": "country", "channel": "Source", "store": "Location",
@@ -170,12 +168,12 @@ def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str, said: bool | None,
         "taxable": "Lineitem taxable",
     }  # fmt: skip
     columns = {name: ColumnSource(source=theirs) for name, theirs in ours.items()}
-    columns["status"] = ColumnSource(source="Financial Status", values={**STATUS, **statuses})
+    columns["status"] = ColumnSource(source="Financial Status", values=STATUS)
     columns["line_id"] = ColumnSource(row=True)
     typed = typed_query(
         con,
         columns,
-        texts=Texts(raw="shopify_items", time_zone=time_zone),
+        texts=Texts.of(reading, "shopify_items", is_lenient=True),
         contract=CONTRACTS["order_lines"],
         kinds=_EXTRA,
     )

@@ -6,7 +6,6 @@ accounts; a guest is the account of the same e-mail address, else a pseudonym of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -64,8 +63,6 @@ RULES = {
     "no item": "rows without an item (fees, shipping, empty orders)",
     **NO_GOODS_RULES,
 }
-#: Columns in which the export may stand an apostrophe before a minus, so that spreadsheets do not take it for a formula.
-_ESCAPED = ("item_quantity", "item_subtotal", "item_total", "item_total_tax", "item_refunded", "item_refunded_qty")
 _EXTRA: dict[str, ColumnKind] = {
     "subtotal": "money",
     "total": "money",
@@ -93,20 +90,19 @@ def _plain(name: str) -> str:
 def read(reading: Reading) -> Extract:
     """Order lines, refunds and products."""
     con = reading.con
-    found = load_raw(con, reading.files, name="woo_raw")
+    found = load_raw(reading, reading.files, name="woo_raw")
     names = _rename(con, found)
     complete(reading, "woo_raw", names, needed=NEEDED, optional=OPTIONAL, export=EXPORT)
     require_one_currency(con, "woo_raw", column="order_currency", currency=reading.currency, export=EXPORT)
     key_pseudonyms(reading)
-    texts = Texts(raw="woo_raw", time_zone=reading.time_zone)
+    texts = Texts.of(reading, "woo_raw")
     at, updated = (
         cast(con, identifier(name), kind="timestamp", texts=texts, column=f"order_lines.{name}")
         for name in ("order_date", "order_modified")
     )
     older, repeated = newest_states(con, "woo_raw", order="order_id", at=at, updated=updated, source=SOURCE)
-    unescaped = ", ".join(rf"regexp_replace({name}, '^''([-+=@])', '\1') AS {name}" for name in _ESCAPED)
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE woo_rows AS SELECT * REPLACE (regexp_replace(lower(status), '^wc-', '') AS status, {unescaped}),
+        f"""CREATE OR REPLACE TEMP TABLE woo_rows AS SELECT * REPLACE (regexp_replace(lower(status), '^wc-', '') AS status),
         coalesce(item_sku, item_product_id, item_name) AS product, coalesce(shipping_country, billing_country) AS country,
         {charge("item_name")} AS charge, nullif(customer_id, '0') AS account, {pseudonym("billing_email")} AS address
         FROM ({filled("woo_raw", order="order_id", columns=ORDER_FIELDS)})"""
@@ -119,7 +115,7 @@ def read(reading: Reading) -> Extract:
         LEFT JOIN accounts AS own ON own.account = r.account LEFT JOIN addresses AS a ON a.address = r.address AND r.account IS NULL
         LEFT JOIN accounts AS guest ON guest.account = a.first WHERE r.item_name IS NOT NULL ORDER BY {FILE}, {ROW}"""
     )
-    _lines(con, time_zone=reading.time_zone, statuses=reading.options.get("status", {}))
+    _lines(reading)
     con.execute(
         """CREATE OR REPLACE TEMP VIEW woo_accounted AS
         SELECT CASE WHEN charge IS NULL THEN 'order_lines' END AS goes_to, coalesce(charge, 'item') AS reason, quantity, total AS amount,
@@ -157,8 +153,9 @@ def _rename(con: duckdb.DuckDBPyConnection, found: list[str]) -> list[str]:
     return names
 
 
-def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str, statuses: Mapping[str, str]) -> None:
+def _lines(reading: Reading) -> None:
     """Typed lines; the price before discount is the item's subtotal divided by its quantity."""
+    con = reading.con
     ours = {
         "order_id": "order_id", "line_id": "item_id", "product_id": "product", "customer_id": "customer", "ordered_at": "order_date",
         "quantity": "item_quantity", "tax_amount": "item_total_tax", "country": "country", "name": "item_name", "subtotal": "item_subtotal",
@@ -166,10 +163,14 @@ def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str, statuses: Mapping[
         "charge": "charge",
     }  # fmt: skip
     columns = {name: ColumnSource(source=theirs) for name, theirs in ours.items()}
-    columns["status"] = ColumnSource(source="status", values={**STATUS, **statuses})
+    columns["status"] = ColumnSource(source="status", values=STATUS)
     columns["row_number"] = ColumnSource(row=True)
     typed = typed_query(
-        con, columns, texts=Texts(raw="woo_items", time_zone=time_zone), contract=CONTRACTS["order_lines"], kinds=_EXTRA
+        con,
+        columns,
+        texts=Texts.of(reading, "woo_items", is_lenient=True),
+        contract=CONTRACTS["order_lines"],
+        kinds=_EXTRA,
     )
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE woo_sold AS
