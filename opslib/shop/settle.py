@@ -109,6 +109,8 @@ def settle(backend: BaseBackend, folder: Path, *, extract: Extract, reading: Rea
     if not n_back:
         return replace(extract, violations=tuple(violations))
     con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_back AS {backend.compile(returned_lines(lines))}")
+    if "returns" in extract.tables:
+        _require_once(reading, extract.tables["returns"])
     accounting = _recounted(reading, extract.accounting)
     unlinked = "SELECT count(*) FILTER (order_id IS NULL), count(*), min(return_id) FILTER (order_id IS NULL) FROM _opslib_back"
     rule = "comes back of an order that is not known: its money counts, its customer does not"
@@ -118,12 +120,28 @@ def settle(backend: BaseBackend, folder: Path, *, extract: Extract, reading: Rea
         f"COPY (SELECT * FROM _opslib_written WHERE quantity >= 0) TO {quote(str(beside))} (FORMAT parquet, COMPRESSION zstd)"
     )
     beside.replace(path)
-    back = "SELECT * FROM _opslib_back"
-    if "returns" in extract.tables:
-        back = f"SELECT * FROM ({extract.tables['returns']}) UNION ALL BY NAME {back}"
-    return replace(
-        extract, tables={**extract.tables, "returns": back}, accounting=accounting, violations=tuple(violations)
-    )
+    tables = dict(extract.tables)
+    if any(item.reason == CAME_BACK for item in accounting):
+        back = "SELECT * FROM _opslib_back"
+        tables["returns"] = (
+            f"SELECT * FROM ({tables['returns']}) UNION ALL BY NAME {back}" if "returns" in tables else back
+        )
+    return replace(extract, tables=tables, accounting=accounting, violations=tuple(violations))
+
+
+def _require_once(reading: Reading, returns: str) -> None:
+    """Refuse what came back in the order lines if the shop's own returns tell it too: it would be taken off twice."""
+    found = {row[0] for row in reading.con.sql(f"DESCRIBE {returns}").fetchall()}
+    same = [f"r.{name} = b.{name}" for name in ("product_id", "quantity", "refund_amount") if name in found]
+    where = " OR ".join(f"r.{name} = b.{name}" for name in ("returned_at", "order_id") if name in found)
+    query = f"FROM _opslib_back AS b JOIN ({returns}) AS r ON {' AND '.join([*same, f'({where})'])}"
+    n, example = reading.con.sql(f"SELECT count(DISTINCT b.return_id), min(b.return_id) {query}").fetchone() or (0, "")
+    if n and len(same) > 1:
+        raise ContractError(
+            f"returns: {n:,} of them, e.g. {example}, stand in the order lines too, with a quantity below 0, and would be taken off twice; "
+            "keep them out of one: where: quantity > 0 under order_lines, or leave returns out (of an adapter's export: export it "
+            "without refunds as rows)"
+        )
 
 
 def known_amounts(path: Path, *, extract: Extract, reading: Reading) -> Extract:
@@ -167,9 +185,7 @@ def _recounted(reading: Reading, accounting: Sequence[Accounted]) -> tuple[Accou
         min(order_id) FROM _opslib_written WHERE quantity < 0"""
     ).fetchone() or (0, 0, 0, 0, "")
     n, units, amount, n_back, example = totals
-    kept = [item for item in accounting if item.table == "order_lines" and item.n_rows >= n]
-    if not kept:
-        return tuple(accounting)
+    kept = [item for item in accounting if item.table == "order_lines"]
     source = max(kept, key=lambda item: item.n_rows)
 
     def less(value: Decimal | None, part: Decimal) -> Decimal | None:
