@@ -77,17 +77,11 @@ def check(
     if seen:
         typer.echo(f"days seen: {seen.first} to {seen.last}, {len(seen.missing)} missing between")
     typer.echo("Every raw row")
-    for row in accounting.itertuples(index=False):
-        amounts = [
-            f"{value:,.2f} {what}"
-            for what, value in (("units", row.n_units), ("in money", row.amount))
-            if value == value
-        ]
-        _echo_item(
-            f"{row.source}: {row.n_rows:,} rows {row.outcome}",
-            f"{row.table} {row.reason}: {row.rule}".strip(),
-            *amounts,
-        )
+    for row in accounting.astype(object).where(accounting.notna(), None).to_dict("records"):
+        counted = (("units", row["n_units"]), ("in money", row["amount"]))
+        amounts = [f"{value:,.2f} {what}" for what, value in counted if value is not None]
+        head = f"{row['source']}: {row['n_rows']:,} rows {row['outcome']}"
+        _echo_item(head, f"{row['table']} {row['reason']}: {row['rule']}".strip(), *amounts)
     typer.echo("Violations")
     for found in violations:
         where = f"{found.table}.{found.column}" if found.column else found.table

@@ -50,7 +50,7 @@ def as_lines(lines: Table) -> ir.Table:
     if not isinstance(lines, pd.DataFrame) or "status" not in lines:
         return engine.as_table(lines)
     status = lines["status"].map(status_of, na_action="ignore")
-    require_known(status.value_counts().sort_index().items())
+    require_known((str(text), n) for text, n in status.value_counts().sort_index().items())
     return engine.as_table(lines.assign(status=status))
 
 

@@ -53,7 +53,7 @@ def require_sound(lines: ir.Table, *, prices_include_tax: bool | None) -> int:
         is_silent = is_gross & lines["tax_amount"].isnull() if "tax_amount" in lines.columns else is_gross
         measures["n_silent"] = is_silent.fill_null(False).ifelse(1, 0).sum()
     rows = collect(lines.group_by("status").aggregate(**measures).order_by("status")).set_index("status")
-    require_known((status, int(n)) for status, n in (rows["n"] - rows["n_back"]).items() if n)
+    require_known((str(status), int(n)) for status, n in (rows["n"] - rows["n_back"]).items() if n)
     n_silent = int(rows["n_silent"].get(PAID, 0)) if prices_include_tax else 0
     if n_silent:
         raise ContractError(

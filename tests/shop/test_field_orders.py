@@ -264,7 +264,9 @@ def test_what_stands_in_the_returns_too_is_not_taken_off_twice(tmp_path: Path) -
     ):
         opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path)
     tables["order_lines"]["where"] = "Qty > 0"
-    assert frame_of(opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path), "returns")["quantity"].tolist() == [3]
+    assert frame_of(opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path), "returns")[
+        "quantity"
+    ].tolist() == [3]
     rows = woo_rows()[:3]  # 502: one of two came back, by its columns and by a row of its own
     rows.append({**rows[2], "order_id": "777", "item_id": "77", "item_quantity": "-1", "item_subtotal": "-20.00", "item_total": "-20.00",
                  "item_refunded": "0", "item_refunded_qty": "0"})  # fmt: skip
@@ -352,6 +354,23 @@ def test_prices_are_as_the_export_tells(tmp_path: Path) -> None:
         match=r"prices are without tax .* in 1 of 1 taxed orders, and shop.yml says prices_include_tax: true; write",
     ):
         opening.open_shop(shop, root=tmp_path)
+
+
+def test_refunds_with_tax_against_revenue_without_are_said(tmp_path: Path) -> None:
+    write_csv(ORDERS, tmp_path / "orders.csv")
+    # A2 brought 30.00; A1 21.50.
+    back = pd.DataFrame(
+        {
+            "return_id": ["1", "2"],
+            "order_id": ["A2", "A1"],
+            "returned_at": "2026-03-09 10:00",
+            "refund_amount": ["35.70", "21.50"],
+        }
+    )
+    write_csv(back, tmp_path / "returns.csv")
+    tables = {"order_lines": {"files": "orders.csv", "columns": COLUMNS}, "returns": {"files": "returns.csv"}}
+    found = checks.check_shop(opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path))
+    assert [(v.n_rows, v.share, v.example) for v in found if "more money back" in v.rule] == [(1, 0.5, "A2")]
 
 
 def test_gift_cards_and_fees_are_no_goods(tmp_path: Path) -> None:
