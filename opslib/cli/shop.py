@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from opslib.cli.common import complete_shops, echo_table, open_with_progress
+from opslib.cli.common import complete_shops, open_with_progress
 from opslib.errors import ShopFileError
 from opslib.shop.root import project_root
 
@@ -46,27 +50,56 @@ def init(
 def check(
     shop: Annotated[str, typer.Argument(autocompletion=complete_shops, help="Name, shop.yml or folder.")] = "demo",
     verify: Annotated[bool, typer.Option("--verify", help="Hash every file again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object.")] = False,
 ) -> None:
-    """Read a shop and say what is in it, what breaks its contracts, and what was set aside. Exit code 1 on errors.
+    """Read a shop and say what is in it, what breaks its contracts, and what was set aside.
 
-    Examples: opslib shop check demo | opslib shop check ../exports/shopify
+    Exit code 0: clean (notes at most); 1: warnings; 2: errors, or the shop cannot be read.
+
+    Examples: opslib shop check demo | opslib shop check ../exports/shopify | opslib shop check demo --json
     """
     from opslib.shop import checks
 
     opened = open_with_progress(shop, verify=verify)
-    typer.echo(f"{opened.title} ({opened.name}): {len(opened.tables)} tables, {opened.currency}, {opened.time_zone}")
-    if opened.coverage:
-        seen = opened.coverage
-        typer.echo(f"days seen: {seen.first} to {seen.last}, {len(seen.missing)} missing between")
     accounting = checks.health_accounting(opened)
-    if len(accounting):
-        echo_table(accounting.astype(object).to_numpy().tolist(), list(accounting.columns), title="Every raw row")
-    findings = checks.check_shop(opened)
-    rows = [(f.severity, f.table, f.column, f.rule, f.n_rows, f"{f.share:.2%}", f.example) for f in findings]
-    echo_table(rows, ("severity", "table", "column", "rule", "rows", "share", "example"), title="Findings")
-    n_errors = sum(f.severity == "error" for f in findings)
-    typer.echo(f"{len(findings)} findings, {n_errors} errors")
-    raise typer.Exit(1 if n_errors else 0)
+    violations = checks.check_shop(opened)
+    n_errors, n_warnings = (sum(v.severity == severity for v in violations) for severity in ("error", "warning"))
+    seen = opened.coverage
+    if as_json:
+        days = {"first": str(seen.first), "last": str(seen.last), "n_missing": len(seen.missing)} if seen else None
+        said = {"name": opened.name, "title": opened.title, "currency": opened.currency, "time_zone": opened.time_zone,
+                "tables": list(opened.tables), "days": days, "n_errors": n_errors, "n_warnings": n_warnings,
+                "violations": [asdict(violation) for violation in violations],
+                "accounting": json.loads(accounting.to_json(orient="records"))}  # fmt: skip
+        typer.echo(json.dumps(said, ensure_ascii=False, indent=1))
+        raise typer.Exit(2 if n_errors else bool(n_warnings))
+    typer.echo(f"{opened.title} ({opened.name}): {len(opened.tables)} tables, {opened.currency}, {opened.time_zone}")
+    if seen:
+        typer.echo(f"days seen: {seen.first} to {seen.last}, {len(seen.missing)} missing between")
+    typer.echo("Every raw row")
+    for row in accounting.astype(object).where(accounting.notna(), None).to_dict("records"):
+        counted = (("units", row["n_units"]), ("in money", row["amount"]))
+        amounts = [f"{value:,.2f} {what}" for what, value in counted if value is not None]
+        head = f"{row['source']}: {row['n_rows']:,} rows {row['outcome']}"
+        _echo_item(head, f"{row['table']} {row['reason']}: {row['rule']}".strip(), *amounts)
+    typer.echo("Violations")
+    for found in violations:
+        where = f"{found.table}.{found.column}" if found.column else found.table
+        example = [f"e.g. {found.example}"] if found.example else []
+        _echo_item(f"{found.severity}: {where}", found.rule, f"{found.n_rows:,} rows ({found.share:.2%})", *example)
+    typer.echo(f"{len(violations)} violations, {n_errors} errors, {n_warnings} warnings")
+    raise typer.Exit(2 if n_errors else bool(n_warnings))
+
+
+def _echo_item(head: str, *parts: str) -> None:
+    """One item as lines of whole words, as wide as the terminal."""
+    width = max(shutil.get_terminal_size().columns, 40)
+    text = f"{head}: {'; '.join(parts)}"
+    typer.echo(
+        textwrap.fill(
+            text, width, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+    )
 
 
 @shop_app.command("list")

@@ -16,7 +16,7 @@ from opslib import engine
 from opslib.kpis.history import history_days
 from opslib.kpis.intervals import PeriodSums, change_interval, difference_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
-from opslib.metrics.blocks import Table
+from opslib.metrics.blocks import Table, with_returns
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
 from opslib.suppression import counted
 
@@ -47,6 +47,8 @@ KPIS: tuple[str, ...] = (
 #: Columns of order_lines without which a figure cannot be had.
 _OF_CUSTOMERS = ("customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share")
 _NEEDS = dict.fromkeys(_OF_CUSTOMERS, "customer_id") | {"conversion": "session_id"}
+#: Columns of returns without which one cannot.
+_NEEDS_KNOWN = {"return_rate": "quantity", "refund_share": "refund_amount"}
 _NEEDS_HISTORY = ("new_customer_share", "returning_revenue_share")
 _OF_COSTS = ("margin", "margin_share")
 UnitOfFigure = Literal["buyer", "visitor", "day"]
@@ -65,9 +67,17 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
     tuple of Metric
         None for a shop without order lines.
     """
+    tables = with_returns(tables)
     columns = tables["order_lines"].columns if "order_lines" in tables else ()
     is_costed = "cost_amount" in columns or ("products" in tables and "cost" in tables["products"].columns)
-    asked = (METRICS[name] for name in KPIS if _NEEDS.get(name, "order_id") in columns)
+    returns = tables.get("returns", pd.DataFrame())
+    # What some returns lack is not known; only of a frame can be seen here whether it is whole.
+    whole = [c for c in returns.columns if not isinstance(returns, pd.DataFrame) or returns[c].notna().all()]
+    asked = (
+        METRICS[name]
+        for name in KPIS
+        if _NEEDS.get(name, "order_id") in columns and (name not in _NEEDS_KNOWN or _NEEDS_KNOWN[name] in whole)
+    )
     known = (metric for metric in asked if is_costed or metric.name not in _OF_COSTS)
     return tuple(metric for metric in known if set(metric.tables) <= set(tables))
 

@@ -12,7 +12,9 @@ from opslib.metrics.blocks import (
     order_totals,
     paid,
     require_table_columns,
+    returned_lines,
     running_shares,
+    with_returns,
 )
 from opslib.metrics.measured_rows import UNITS, with_column, with_local_days
 from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, shop_metrics

@@ -12,7 +12,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
+from opslib.contracts import STATUSES
 from opslib.errors import ContractError, ParameterError, nearest
+from opslib.metrics.statuses import require_known, status_of
 
 Table: TypeAlias = ir.Table | pd.DataFrame
 MONEY = "decimal(18, 4)"
@@ -37,13 +39,28 @@ def require_table_columns(table: ir.Table, *columns: str, name: str) -> None:
             raise ContractError(f"{name}: no column '{column}'; it has {', '.join(table.columns)}")
 
 
+def as_lines(lines: Table) -> ir.Table:
+    """Order lines as an Ibis table; of a frame, statuses are put in our words, and one that is not known is refused.
+
+    Raises
+    ------
+    ContractError
+        A frame has a status that is none of ours: it would silently be no revenue.
+    """
+    if not isinstance(lines, pd.DataFrame) or "status" not in lines:
+        return engine.as_table(lines)
+    status = lines["status"].map(status_of, na_action="ignore")
+    require_known((str(text), n) for text, n in status.value_counts().sort_index().items())
+    return engine.as_table(lines.assign(status=status))
+
+
 def paid(lines: Table) -> ir.Table:
-    """Lines that are revenue: those whose status is ``paid``, or that have none.
+    """Lines that are revenue: bought, with status ``paid`` or none; goods that come back are no purchase.
 
     Parameters
     ----------
     lines : order_lines
-        As the contract says.
+        As the contract says; rows with a quantity below 0 are left out (see `returned_lines`).
 
     Returns
     -------
@@ -52,12 +69,99 @@ def paid(lines: Table) -> ir.Table:
 
     Examples
     --------
-    >>> lines = pd.DataFrame({"order_id": ["1", "2"], "status": ["paid", "cancelled"]})
+    >>> lines = pd.DataFrame({"order_id": ["1", "2", "3"], "status": ["paid", "cancelled", "paid"], "quantity": [1.0, 1.0, -1.0]})
     >>> engine.collect(paid(lines))["order_id"].tolist()
     ['1']
     """
-    table = engine.as_table(lines)
+    table = as_lines(lines)
+    if "quantity" in table.columns:
+        table = table.filter(table["quantity"].fill_null(0) >= 0)
     return table if "status" not in table.columns else table.filter(table["status"].fill_null(PAID) == PAID)
+
+
+def returned_lines(lines: ir.Table) -> ir.Table:
+    """Rows of order lines with a quantity below 0, as returns: goods and money that flow back.
+
+    Parameters
+    ----------
+    lines : ibis.Table
+        order_lines. Rows that were never paid (cancelled, pending, ...) give nothing back and are left out.
+
+    Returns
+    -------
+    ibis.Table
+        The columns of `returns`: return_id, order_id, product_id, returned_at, quantity, refund_amount. The order is that of
+        the row if goods were sold under its number, else the customer's latest before it with this product, else missing.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"order_id": ["1", "R1"], "line_id": "1", "product_id": "a", "customer_id": "x", "quantity": [2.0, -1.0],
+    ...     "ordered_at": pd.to_datetime(["2026-01-05", "2026-02-05"]), "unit_price": 4.0})
+    >>> back = engine.collect(returned_lines(engine.as_table(lines)))
+    >>> back[["return_id", "order_id", "quantity", "refund_amount"]].values.tolist()
+    [['R1-1', '1', 1.0, 4.0]]
+    """
+    bought, ids = paid(lines), {"order_id": "string", "product_id": "string"}
+    back = lines.filter(lines["quantity"] < 0)
+    if "status" in back.columns:
+        back = back.filter(back["status"].fill_null(PAID).notin([status for status in STATUSES if status != PAID]))
+    number: ir.StringValue
+    if "line_id" in back.columns:
+        number = back["line_id"].cast("string")
+    else:
+        keys = [back[name] for name in ("product_id", "ordered_at", "quantity", "unit_price")]
+        number = (ibis.row_number().over(group_by=back["order_id"], order_by=keys) + 1).cast("string")
+    back = back.mutate(
+        **{name: back[name].cast(kind) for name, kind in ids.items()},
+        return_id=back["order_id"].cast("string") + "-" + number,
+        refund_amount=money(-line_revenue(back)),
+        who=back["customer_id"].cast("string") if "customer_id" in back.columns else ibis.null("string"),
+    )
+    own = bought.select(own_id=bought["order_id"].cast("string")).distinct()
+    back = back.left_join(own, back["order_id"] == own["own_id"])
+    if "customer_id" in bought.columns:
+        sold = bought.group_by(
+            by=bought["customer_id"].cast("string"), what=bought["product_id"].cast("string"),
+            sold_id=bought["order_id"].cast("string"),
+        ).aggregate(sold_at=bought["ordered_at"].min())  # fmt: skip
+        is_before = sold["sold_at"] <= back["ordered_at"]
+        back = back.left_join(sold, [back["who"] == sold["by"], back["product_id"] == sold["what"], is_before])
+        latest = [ibis.desc(back["sold_at"]), ibis.desc(back["sold_id"])]
+        back = back.mutate(place=ibis.row_number().over(group_by=back["return_id"], order_by=latest))
+        back = back.filter(back["place"] == 0).mutate(own_id=ibis.coalesce(back["own_id"], back["sold_id"]))
+    return back.select(
+        "return_id",
+        order_id=back["own_id"],
+        product_id=back["product_id"],
+        returned_at=back["ordered_at"],
+        quantity=-back["quantity"],
+        refund_amount=back["refund_amount"],
+    )
+
+
+def with_returns(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """Tables in which goods that come back stand in ``returns``, for frames whose order lines hold them; others as they are.
+
+    Parameters
+    ----------
+    tables : mapping of name to table
+        A shop's tables; those that `open_shop` gives are apart already.
+
+    Returns
+    -------
+    dict of name to table
+    """
+    lines = tables.get("order_lines")
+    if not isinstance(lines, pd.DataFrame) or "quantity" not in lines or not (lines["quantity"] < 0).any():
+        return dict(tables)
+    whole = as_lines(lines)
+    back = returned_lines(whole)
+    if "returns" in tables:
+        known = engine.as_table(tables["returns"])
+        kinds = {column: kind for column, kind in known.schema().items() if column in back.columns}
+        others = {column: ibis.null(kind) for column, kind in known.schema().items() if column not in back.columns}
+        back = known.union(back.cast(kinds).mutate(**others).select(*known.columns))
+    return {**tables, "order_lines": whole.filter(whole["quantity"].fill_null(0) >= 0), "returns": back}
 
 
 def line_revenue(lines: ir.Table, *, prices_include_tax: bool = False) -> ir.DecimalValue:

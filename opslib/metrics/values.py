@@ -14,7 +14,7 @@ import pandas as pd
 from opslib import engine
 from opslib.contracts import CONTRACTS
 from opslib.errors import ContractError, NotAvailableError, ParameterError, nearest
-from opslib.metrics.blocks import Filter, Table, buyer, filters_of
+from opslib.metrics.blocks import Filter, Table, as_lines, buyer, filters_of, with_returns
 from opslib.metrics.measured_rows import BUYER, UNITS, source_rows, with_column
 from opslib.metrics.registry import SIDES, SOURCES, Measure, Metric, Side, Term
 from opslib.periods import GRAINS, Coverage, Period
@@ -217,11 +217,12 @@ def _filled(frame: pd.DataFrame, metrics: Sequence[Metric], coverage: Coverage |
 
 
 def _given(tables: Mapping[str, Table], metrics: Sequence[Metric]) -> dict[str, ir.Table]:
+    tables = with_returns(tables)
     for metric in metrics:
         for name in metric.tables:
             if name not in tables:
                 raise NotAvailableError(name, CONTRACTS[name].would_answer)
-    return {name: engine.as_table(table) for name, table in tables.items()}
+    return {name: (as_lines if name == "order_lines" else engine.as_table)(table) for name, table in tables.items()}
 
 
 def _terms(metrics: Iterable[Metric]) -> Iterator[tuple[Metric, Side, Term]]:

@@ -16,7 +16,7 @@ from opslib import contracts, departments, engine
 from opslib.contracts import CONTRACTS, ColumnContract, Severity, TableContract, Violation
 from opslib.engine import as_table, collect, unlogged
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import buyer
+from opslib.metrics.blocks import buyer, paid
 from opslib.periods import Period
 from opslib.shop import coverage
 from opslib.shop.derived import with_contract_columns
@@ -59,6 +59,7 @@ def check_shop(shop: Shop) -> tuple[Violation, ...]:
     if shop.has("order_lines"):
         found += _suspicious(shop.table("order_lines"))
         found += _unlinked(shop)
+        found += _more_back(shop)
         found += _days(shop)
     shown = (replace(f, example="") if f.column in PERSONAL or f.table == "customers" else f for f in found)
     return tuple(sorted(shown, key=lambda f: (SEVERITIES.index(f.severity), f.table, f.column, f.rule)))
@@ -265,6 +266,22 @@ def _unlinked(shop: Shop) -> tuple[Violation, ...]:
     row = collect(lines.aggregate(n=lines.count(), named=lines["session_id"].count())).iloc[0]
     rule = "names the visit of an order: without it conversion reads 0"
     return () if row["named"] else _found("order_lines", "session_id", rule, "warning", row["n"], row["n"])
+
+
+def _more_back(shop: Shop) -> tuple[Violation, ...]:
+    """Orders of which more money came back than they brought: refunds that hold tax or shipping, or are counted twice."""
+    returns = shop.table("returns") if shop.has("returns") else None
+    if returns is None or not {"order_id", "refund_amount"} <= set(returns.columns):
+        return ()
+    known = returns.filter(returns["order_id"].notnull())
+    back = known.group_by("order_id").aggregate(back=known["refund_amount"].sum())
+    lines = paid(shop.table("order_lines")).semi_join(back, "order_id")
+    sold = lines.group_by("order_id").aggregate(sold=lines["revenue_amount"].sum()).join(back, "order_id")
+    is_more = (sold["back"] - sold["sold"]).cast("float64") > 0.01
+    measures = {"n_more": is_more.ifelse(1, 0).sum().fill_null(0), "example": sold["order_id"].min(where=is_more)}
+    row = collect(sold.aggregate(n=sold.count(), **measures)).iloc[0]
+    rule = "more money back than the order brought: tax or shipping in it, or the same refund twice"
+    return _found("returns", "refund_amount", rule, "warning", row["n_more"], row["n"], row["example"])
 
 
 def _identical(lines: ir.Table) -> tuple[Violation, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,17 +16,19 @@ import pandas as pd
 from ibis.backends import BaseBackend
 
 from opslib import engine
-from opslib.contracts import CONTRACTS, require_table
+from opslib.contracts import CONTRACTS, Violation, require_table
 from opslib.errors import NotAvailableError, ShopFileError, SourceError, nearest
 from opslib.periods import Coverage
 from opslib.shop import adapters, coverage, database, staging
 from opslib.shop.adapters import columns
 from opslib.shop.adapters.export import Extract, Progress, Reading, quote
-from opslib.shop.adapters.reading import expand
+from opslib.shop.adapters.reading import expand, require_effect
+from opslib.shop.adapters.sql import Sources
 from opslib.shop.disk import locked
 from opslib.shop.reads import note
-from opslib.shop.root import homes_of, project_root, writable
-from opslib.shop.shopfile import ShopFile, TableSource, closed_days, read_shop_file
+from opslib.shop.root import homes_of, project_root, project_secret, writable
+from opslib.shop.settle import CAME_BACK, apart, require_sound
+from opslib.shop.shopfile import Dialect, ShopFile, TableSource, closed_days, read_shop_file
 from opslib.simulate.made import ensure, folder_name
 
 #: Tables that tell which days were seen, best first.
@@ -194,13 +197,32 @@ class _Plan:
 
     adapter: adapters.Adapter | None
     files: list[Path]  # for the adapter
-    mapped: dict[str, tuple[TableSource, list[Path]]]  # through a column map
+    mapped: dict[str, tuple[TableSource, Sources]]  # through a column map or SQL
     in_place: dict[str, list[Path]]  # Parquet under contract already
 
     def read(self, reading: Reading) -> Extract:
         """Everything that needs reading, by adapter and by column map."""
         parts = [self.adapter.read(reading)] if self.adapter else []
-        return _merge([*parts, columns.read(reading)])
+        parts.append(columns.read(reading))
+        unsure = (
+            _not_reconciled(name) for name, (source, _) in self.mapped.items() if source.sql and not source.reconcile
+        )
+        seen = Extract(tables={}, accounting=tuple(reading.set_aside), violations=(*reading.violations, *unsure))
+        return _merge([*parts, seen])
+
+
+def _not_reconciled(table: str) -> Violation:
+    rule = "made by SQL and not reconciled with the files: write reconcile: in shop.yml"
+    return Violation(table, "", rule, "warning", 0, 1.0, "")
+
+
+def _sources(source: TableSource, *, folders: list[Path]) -> Sources:
+    """The files of a table, and with SQL the SELECT's file and the files of each raw table."""
+    if not isinstance(source.files, dict):
+        return Sources(expand(source.files or [], folders=folders))
+    named = {name: expand(patterns, folders=folders) for name, patterns in source.files.items()}
+    (query, *_) = expand(str(source.sql), folders=folders[::-1])
+    return Sources([query, *(path for many in named.values() for path in many)], query, named)
 
 
 def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConnection) -> _Plan:
@@ -213,6 +235,8 @@ def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConne
             raise SourceError(
                 f"shop {described.name}: no file of a {adapter.NAME} export in {described.files}; check 'files:'"
             )
+        if not described.tables:
+            require_effect(described.model_fields_set, files, where=f"shop {described.name}")
     elif described.files is not None:
         raise ShopFileError(
             f"shop {described.name}: 'files:' needs 'adapter:' (one of {', '.join(adapters.NAMES)}), or use 'tables:'"
@@ -221,10 +245,10 @@ def _plan(described: ShopFile, *, folders: list[Path], con: duckdb.DuckDBPyConne
         raise ShopFileError(f"shop {described.name}: names no table; give 'tables:', or 'adapter:' and 'files:'")
     mapped, in_place = {}, {}
     for name, source in described.tables.items():
-        many = expand(source.files or [], folders=folders)
-        is_parquet = not source.columns and {path.suffix for path in many} == {".parquet"}
-        if is_parquet and staging.is_contract_parquet(con, many, table=name):
-            in_place[name] = many
+        many = _sources(source, folders=folders)
+        is_parquet = not source.columns and source.sql is None and {path.suffix for path in many.paths} == {".parquet"}
+        if is_parquet and staging.is_contract_parquet(con, many.paths, table=name):
+            in_place[name] = many.paths
         else:
             mapped[name] = (source, many)
     return _Plan(adapter=adapter, files=files, mapped=mapped, in_place=in_place)
@@ -247,14 +271,17 @@ def _open_files(described: ShopFile, *, folders: list[Path], root: Path, verify:
 
     reading = Reading(
         con=backend.con, files=plan.files, time_zone=described.time_zone, currency=described.currency, progress=progress,
-        prices_include_tax=described.prices_include_tax, options={**described.options, "tables": plan.mapped},
+        prices_include_tax=described.prices_include_tax, tax_rate=described.tax_rate, secret=partial(project_secret, root), dialect=described.over(Dialect()), options={**described.options, "tables": plan.mapped},
     )  # fmt: skip
     staged = staging.stage(homes, digest, backend=backend, reading=reading, build=plan.read)
     for name, path in staged.tables.items():
         backend.con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({quote(path)})")
     for name, many in plan.in_place.items():
-        staging.view_in_place(backend, many, table=name, **described.rules)
+        staging.view_in_place(backend, many, table=name, rules=described.rules)
     tables = {name: backend.table(name) for name in CONTRACTS if name in staged.tables or name in plan.in_place}
+    if "returns" in staged.tables and any(item.reason == CAME_BACK for item in staged.accounting):
+        lines = prints.get("order_lines") or prints["adapter"]  # what came back stands in the lines' files
+        prints["returns"] = staging.source_fingerprint({}, settings={"lines": lines, "own": prints.get("returns")})
     prints = {name: prints.get(name) or prints["adapter"] for name in tables}
     return _shop(described, backend=backend, tables=tables, digest=digest, prints=prints, staged=staged, folder=made)
 
@@ -264,7 +291,7 @@ def _fingerprints(
 ) -> dict[str, str]:
     """Fingerprint of each table with files of its own, and of all that the adapter reads together."""
     parts: dict[str, tuple[Sequence[Path], Any]] = {}
-    for name, many in ({name: many for name, (_, many) in plan.mapped.items()} | plan.in_place).items():
+    for name, many in ({name: many.paths for name, (_, many) in plan.mapped.items()} | plan.in_place).items():
         # What a seed makes is known by the seed and the generator; hashing it would only take time.
         own = described.tables.get(name)
         parts[name] = (many, own.model_dump(mode="json", exclude={"files"})) if own else ([], made and made.name)
@@ -274,7 +301,20 @@ def _fingerprints(
     prints = {}
     for name, (many, source) in parts.items():
         readers = adapters.readers(described.adapter if name == "adapter" else None)
-        settings = {"part": name, "source": source, "currency": described.currency, **described.rules}
+        dialect = described.over(Dialect()).model_dump(mode="json")
+        views = (
+            {view: [path.name for path in paths] for view, paths in plan.mapped[name][1].named.items()}
+            if name in plan.mapped
+            else {}
+        )
+        settings = {
+            "part": name,
+            "source": source,
+            "views": views,
+            "dialect": dialect,
+            "currency": described.currency,
+            **described.rules,
+        }
         prints[name] = staging.source_fingerprint(
             {path: hashes[path] for path in many}, settings=settings, readers=readers
         )
@@ -300,6 +340,7 @@ def _merge(parts: list[Extract]) -> Extract:
         accounting=tuple(item for part in parts for item in part.accounting),
         raw_totals={label: value for part in parts for label, value in part.raw_totals.items()},
         violations=tuple(item for part in parts for item in part.violations),
+        agreements=tuple(item for part in parts for item in part.agreements),
     )
 
 
@@ -329,6 +370,10 @@ def _shop(
     staged: staging.Staged | None = None,
     folder: Path | None = None,
 ) -> Shop:
+    is_staged = staged is not None and "order_lines" in staged.tables
+    includes = described.prices_include_tax
+    if "order_lines" in tables and not is_staged and require_sound(tables["order_lines"], prices_include_tax=includes):
+        tables, prints = apart(tables), {"returns": prints["order_lines"], **prints}
     dated = (name for name in _DAY_TABLES if name in tables and CONTRACTS[name].time_column in tables[name].columns)
     day_table = next(dated, None)
 
@@ -342,9 +387,10 @@ def _shop(
 
     kept = staging.remembered(staged.folder / "days.json", work_out) if staged else work_out()
     days = pd.DataFrame(kept).assign(day=pd.to_datetime(kept["day"]).astype("datetime64[us]"))
-    facts = ("name", "title", "currency", "time_zone", "prices_include_tax", "week_start")
+    facts = ("name", "title", "currency", "time_zone", "week_start")
     return Shop(
         **{fact: getattr(described, fact) for fact in facts},
+        prices_include_tax=bool(described.prices_include_tax),
         is_simulated=described.simulated or described.simulate is not None,
         connection=backend,
         tables=MappingProxyType(dict(tables)),

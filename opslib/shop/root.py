@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import secrets
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -91,3 +92,33 @@ def writable(homes: Sequence[Path]) -> Path:
             _say(f"{homes[0]} cannot be written: what is made of the data goes to {home}")
         return home
     raise ProjectError(f"{homes[0]} cannot be written, nor can {homes[-1]}; set XDG_CACHE_HOME to a folder of yours")
+
+
+def project_secret(root: Path) -> str:
+    """What stand-ins for people are keyed with: random, made once a project, readable by its owner alone, never committed.
+
+    Parameters
+    ----------
+    root : Path
+        The project.
+
+    Returns
+    -------
+    str
+        64 hex digits, from ``data/.secret``, or from the user's cache where that cannot be written.
+    """
+    homes = [home.parents[1] for home in homes_of("staged", "any", root=root)]
+    for home in homes:
+        if (home / ".secret").exists():
+            return (home / ".secret").read_text(encoding="utf-8")
+    path = writable(homes) / ".secret"
+    beside = path.with_name(f".secret.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        os.link(beside, path)  # the first of several processes wins
+    except FileExistsError:
+        pass
+    finally:
+        beside.unlink()
+    return path.read_text(encoding="utf-8")

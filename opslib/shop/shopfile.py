@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,6 +28,10 @@ from opslib.errors import ShopFileError, SourceError, nearest
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-(.*?))?\}")
 _HIDDEN = ("engine",)
+#: Product of an order whose lines an export does not tell.
+NOT_KNOWN = "not known"
+#: Parts of pydantic's locations that are kinds of values, not keys.
+_KINDS = ("str", "ColumnSource", "list[str]", "date", "dict[str,union[str,list[str]]]")
 
 
 def _require_zone(name: str) -> str:
@@ -37,6 +42,12 @@ def _require_zone(name: str) -> str:
     return name
 
 
+def _require_monday(day: str) -> str:
+    if day != "monday":
+        raise ValueError("is not built: weeks begin on Monday on every page; leave the line out")
+    return day
+
+
 Zone = Annotated[str, AfterValidator(_require_zone)]
 
 
@@ -44,37 +55,100 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class ColumnSource(_Strict):
-    """Where one of our columns comes from: a column of the file, a fixed value, or the row's number."""
+_EPOCHS = ("iso", "epoch", "epoch_ms", "epoch_us")
 
-    source: str | None = Field(
-        default=None, validation_alias=AliasChoices("from", "source"), description="name of the column in the file"
+
+def _require_year(form: str) -> str:
+    if form not in _EPOCHS and not re.search(r"%[YyGcx]", form):
+        raise ValueError('names no year; write %Y (2026) or %y (26), e.g. "%d.%m.%Y"')
+    return form
+
+
+DateFormat = Annotated[str, AfterValidator(_require_year)]
+
+
+class ColumnSource(_Strict):
+    """Where one of our columns comes from: columns of the file, a fixed value, or the row's number."""
+
+    source: str | list[str] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("from", "source"),
+        description="column of the file; several are joined",
     )
     value: str | None = Field(default=None, description="the same text in every row")
     row: bool = Field(default=False, description="the row's number within all files, for files without an id")
-    date_format: str | None = Field(default=None, description="strptime format of this column")
-    values: dict[str, str] = Field(default_factory=dict, description="theirs: ours, for coded values")
+    date_format: DateFormat | None = Field(default=None, description="strptime format of this column")
+    values: dict[str, str] = Field(default_factory=dict, description="theirs: ours, for coded values in any case")
+    rate: Literal["percent", "share"] | None = Field(
+        default=None, description="of discount_amount: the column holds a part of the line's value, not money"
+    )
+    after_discount: bool | None = Field(default=None, description="of line_amount: whether the discount is off already")
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the columns in the file."""
+        return [self.source] if isinstance(self.source, str) else list(self.source or ())
 
     @model_validator(mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        """A text alone is the name of a column."""
-        return {"from": value} if isinstance(value, str) else value
+        """A text alone is the name of a column, a list of texts the names of several."""
+        return {"from": value} if isinstance(value, str | list) else value
 
 
-class TableSource(_Strict):
-    """Where one table comes from, and which of its columns is which of ours."""
+class Dialect(_Strict):
+    """How files are written: at the top of ``shop.yml`` of all of them, under a table of its own."""
 
-    files: str | list[str] | None = Field(default=None, description="file names; * and ** stand for many")
-    table: str | None = Field(default=None, description="schema.name in the engine's database")
-    columns: dict[str, ColumnSource] = Field(default_factory=dict, description="ours: theirs")
-    decimal: Literal[".", ","] = "."
-    thousands: Literal[",", ".", " ", "'"] | None = None
-    date_format: str | None = Field(default=None, description="strptime format of every time in the file")
-    time_zone: Zone | None = Field(default=None, description="zone of the file's times, if not the shop's")
     encoding: str | None = None
     delimiter: str | None = None
-    sheet: str | None = Field(default=None, description="sheet of an xlsx file; the first unless named")
+    quoting: Literal["double", "none"] | None = Field(default=None, description="none: quotes are text like any other")
+    skip_rows: int = Field(default=0, ge=0, description="lines above the header")
+    sheet: str | None = Field(
+        default=None, description="sheet of an xlsx file; the first that is not hidden unless named"
+    )
+    hive: bool = Field(default=False, description="folder names key=value are columns")
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    date_format: DateFormat | None = Field(default=None, description="strptime format of every time in the files")
+    not_missing: list[str] = Field(default_factory=list, description="words such as NULL that are values here")
+    statuses: dict[str, str] = Field(
+        default_factory=dict, description="theirs: ours, of an order's status, in any case"
+    )
+
+    def over(self, below: Dialect) -> Dialect:
+        """What is said here, and where nothing is said what is said below."""
+        said = {
+            name: getattr(of, name)
+            for of in (below, self)
+            for name in Dialect.model_fields
+            if name in of.model_fields_set
+        }
+        return Dialect.model_construct(_fields_set=set(said), **{**Dialect().__dict__, **said})
+
+
+class Reconcile(_Strict):
+    """One number of the raw files that must come back in the table."""
+
+    source: str = Field(description="SELECT of one number from the raw files")
+    table: str = Field(description="rows, orders, units, revenue, or a column whose sum it is")
+
+
+class TableSource(Dialect):
+    """Where one table comes from, and which of its columns is which of ours."""
+
+    files: str | list[str] | dict[str, str | list[str]] | None = Field(
+        default=None, description="file names; * and ** stand for many; with sql: the name of each raw table"
+    )
+    sql: str | None = Field(default=None, description="file with one SELECT that makes the table from the raw files")
+    reconcile: list[Reconcile] = Field(default_factory=list, description="what must agree with the raw files")
+    table: str | None = Field(default=None, description="schema.name in the engine's database")
+    columns: dict[str, ColumnSource] = Field(default_factory=dict, description="ours: theirs")
+    time_zone: Zone | None = Field(default=None, description="zone of the file's times, if not the shop's")
+    currency: str | None = Field(default=None, description="column that names the currency of each row")
+    rates: dict[str, Decimal] = Field(
+        default_factory=dict, description="currency: what one unit of it is worth in the shop's"
+    )
+    where: str | None = Field(default=None, description="rows that belong here: COLUMN < VALUE, several with 'and'")
     keep: dict[str, list[str]] = Field(default_factory=dict, description="rows to keep: column: allowed values")
     first_of: str | None = Field(default=None, description="keep only the first row of each value of this column")
     unpivot: list[str] = Field(default_factory=list, description="columns that become rows of metric and value")
@@ -108,16 +182,24 @@ class TableSource(_Strict):
         columns = self.columns or {
             name: ColumnSource(source=name) for name in found if contract.allows(name) or name in names
         }
+        if contract.name == "order_lines" and self.columns and not {"product_id", "quantity", "line_id"} & set(columns):
+            # A list of orders without their lines: one line an order, of goods that are not known.
+            columns = {
+                **columns,
+                "product_id": ColumnSource(value=NOT_KNOWN),
+                "quantity": ColumnSource(value="1"),
+                "line_id": ColumnSource(value="1"),
+            }
         for ours, theirs in columns.items():
-            if theirs.source is not None and theirs.source not in found:
-                raise SourceError(
-                    f"{contract.name}.{ours}: {where} has no column '{theirs.source}'; {nearest(theirs.source, found)}"
-                )
+            lost = next((name for name in theirs.sources if name not in found), None)
+            if lost is not None:
+                raise SourceError(f"{contract.name}.{ours}: {where} has no column '{lost}'; {nearest(lost, found)}")
             if theirs.source is None and theirs.value is None and not theirs.row:
                 raise SourceError(
                     f"{contract.name}.{ours}: say where it comes from: 'from: COLUMN', 'value: TEXT' or 'row: true'"
                 )
-        missing = next((name for name in contract.required if name not in columns), None)
+        given = {*columns, *({"unit_price"} if "line_amount" in columns else ())}
+        missing = next((name for name in contract.required if name not in given), None)
         if missing:
             raise SourceError(
                 f"{contract.name}: column '{missing}' is required ({contract.column(missing).meaning}) and not in the map of "
@@ -140,7 +222,7 @@ class BaseRate(_Strict):
     local_sd: float = Field(gt=0, le=1)
 
 
-class ShopFile(_Strict):
+class ShopFile(Dialect):
     """Everything that a ``shop.yml`` may say."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -148,8 +230,13 @@ class ShopFile(_Strict):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     time_zone: Zone = "UTC"
     simulated: bool = False
-    prices_include_tax: bool = False
-    week_start: Literal["monday", "sunday"] = "monday"
+    prices_include_tax: bool | None = Field(
+        default=None, description="whether prices carry tax; as without it unless said"
+    )
+    tax_rate: float | dict[Literal["country", "product_id"], dict[str, float]] | None = Field(
+        default=None, description="0.19, or by country or product: {country: {DE: 0.19, other: 0.2}}"
+    )
+    week_start: Annotated[str, AfterValidator(_require_monday)] = "monday"
     engine: str = "duckdb://"
     memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|TB)$")
     adapter: str | None = None
@@ -165,8 +252,18 @@ class ShopFile(_Strict):
 
     @property
     def rules(self) -> dict[str, Any]:
-        """What decides the derived columns: ``time_zone`` and ``prices_include_tax``."""
-        return {"time_zone": self.time_zone, "prices_include_tax": self.prices_include_tax}
+        """What decides the derived columns: ``time_zone``, ``prices_include_tax`` and ``tax_rate``."""
+        return {name: getattr(self, name) for name in ("time_zone", "prices_include_tax", "tax_rate")}
+
+    @field_validator("tax_rate")
+    @classmethod
+    def _tax_rate(cls, value: Any) -> Any:
+        rates = [rate for each in value.values() for rate in each.values()] if isinstance(value, dict) else [value]
+        if isinstance(value, dict) and len(value) != 1:
+            raise ValueError("takes rates by one column: country or product_id")
+        if any(rate is not None and not 0 <= rate < 1 for rate in rates):
+            raise ValueError("is a share: write 0.19 for 19 %")
+        return value
 
     @field_validator("tables")
     @classmethod
@@ -176,10 +273,11 @@ class ShopFile(_Strict):
                 raise ValueError(f"there is no table '{name}'; {nearest(name, CONTRACTS)}")
             contract = CONTRACTS[name]
             for column in source.columns:
-                if not contract.allows(column):
+                if not contract.allows(column) and not (name == "order_lines" and column == "line_amount"):
                     raise ValueError(f"table {name} has no column '{column}'; {nearest(column, contract.names)}")
             if (source.files is None) == (source.table is None):
                 raise ValueError(f"table {name} needs either files: or table:")
+            _require_sense(name, source)
         return value
 
     @field_validator("closed")
@@ -187,6 +285,41 @@ class ShopFile(_Strict):
     def _closed(cls, value: list[str | date]) -> list[str | date]:
         closed_days(value)
         return value
+
+
+#: Keys that say how a column map reads; a table made by SQL, or one of a database, has no use for them.
+_MAP_KEYS = ("columns", "keep", "first_of", "unpivot", "where", "currency", "rates")
+
+
+def _require_sense(name: str, source: TableSource) -> None:
+    """Refuse what contradicts itself, and keys that would have no effect."""
+    said, columns = source.model_fields_set, source.columns
+    if (source.sql is not None) != isinstance(source.files, dict):
+        raise ValueError(
+            f"table {name}: sql: reads named files; write both, e.g. 'sql: {name}.sql' and 'files: {{orders: orders.csv}}'"
+        )
+    if source.reconcile and source.sql is None:
+        raise ValueError(f"table {name}: reconcile: has an effect only with sql:")
+    idle = [key for key in _MAP_KEYS if key in said] if source.sql else []
+    if source.table is not None:
+        idle = [key for key in (*_MAP_KEYS[1:], *Dialect.model_fields) if key in said]
+    if idle:
+        way = "the SELECT" if source.sql else "a view of the database"
+        raise ValueError(f"table {name}: {', '.join(idle)}: no effect here; say it in {way}, and leave the key out")
+    for ours, column in columns.items():
+        if column.rate and ours != "discount_amount":
+            raise ValueError(f"table {name}.{ours}: rate: is for discount_amount only")
+        if column.after_discount is not None and ours != "line_amount":
+            raise ValueError(f"table {name}.{ours}: after_discount: is for line_amount only")
+    if "line_amount" in columns:
+        if "unit_price" in columns:
+            raise ValueError(f"table {name}: map either unit_price or line_amount (the total of the line), not both")
+        if "discount_amount" in columns and columns["line_amount"].after_discount is None:
+            raise ValueError(
+                f"table {name}.line_amount: is the discount off already? write line_amount: {{from: ..., after_discount: true}}, or false"
+            )
+    if source.rates and not source.currency:
+        raise ValueError(f"table {name}: rates: needs currency: (the column that names each row's currency)")
 
 
 def closed_days(entries: list[str | date]) -> frozenset[date]:
@@ -265,7 +398,7 @@ def _expand(value: Any, *, path: Path, key: str) -> Any:
 
 def _explain(item: Any, *, path: Path, raw: dict[str, Any]) -> str:
     """One sentence for one thing that is wrong."""
-    location = [str(part) for part in item["loc"] if str(part) not in ("str", "ColumnSource", "list[str]", "date")]
+    location = [str(part) for part in item["loc"] if str(part) not in _KINDS]
     key = ".".join(location)
     value: Any = raw
     for part in location:

@@ -21,9 +21,11 @@ from opslib.contracts import CONTRACTS, Violation
 from opslib.errors import ContractError, SourceError
 from opslib.shop.adapters.columns import SQL_TYPES
 from opslib.shop.adapters.export import Accounted, Extract, Reading, identifier, quote
+from opslib.shop.adapters.sql import require_agreement
 from opslib.shop.derived import with_derived
 from opslib.shop.disk import locked, write_whole
 from opslib.shop.root import writable
+from opslib.shop.settle import known_amounts, settle
 
 #: Of staged folders; what another version of opslib wrote is made again.
 FORMAT = 1
@@ -190,15 +192,17 @@ def _write(target: Path, digest: str, *, backend: BaseBackend, reading: Reading,
     con, folder = reading.con, target.parent
     scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".making-"))
     try:
-        for done, (name, query) in enumerate(extract.tables.items()):
+        if "order_lines" in extract.tables:
+            reading.progress("writing order_lines", 0.0)
+            query = _with_derived(backend, extract.tables["order_lines"], reading=reading)
+            _require_unique(con, _copy(con, query, scratch, extract, "order_lines"))
+            extract = settle(backend, scratch, extract=extract, reading=reading)
+        others = {name: query for name, query in extract.tables.items() if name != "order_lines"}
+        for done, (name, query) in enumerate(others.items(), start=1):
             reading.progress(f"writing {name}", done / len(extract.tables))
-            path = str(scratch / f"{name}.parquet")
-            if name == "order_lines":
-                query = _with_derived(backend, query, reading=reading)
-            ordered = f"{query} ORDER BY {_order(con, query, name)}"
-            con.execute(f"COPY ({ordered}) TO {quote(path)} (FORMAT parquet, COMPRESSION zstd)")
-            if name == "order_lines":
-                _require_unique(con, path)
+            _copy(con, query, scratch, extract, name)
+        if "returns" in extract.tables:
+            extract = known_amounts(scratch / "returns.parquet", extract=extract, reading=reading)
         manifest = {
             "format": FORMAT,
             "fingerprint": digest,
@@ -217,13 +221,23 @@ def _write(target: Path, digest: str, *, backend: BaseBackend, reading: Reading,
         reading.progress("ready", 1.0)
 
 
+def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, extract: Extract, name: str) -> str:
+    """Write a table, ordered, and hold it against the totals of its files; its path."""
+    path = str(folder / f"{name}.parquet")
+    ordered = f"{query} ORDER BY {_order(con, query, name)}"
+    con.execute(f"COPY ({ordered}) TO {quote(path)} (FORMAT parquet, COMPRESSION zstd)")
+    for agreement in extract.agreements:
+        if agreement.table == name:
+            require_agreement(con, agreement, path)
+    return path
+
+
 def _with_derived(backend: BaseBackend, query: str, *, reading: Reading) -> str:
     """A query of order lines with the columns that are derived from them."""
     reading.con.execute(f"CREATE OR REPLACE TEMP VIEW _opslib_lines AS {query}")
     lines = backend.table("_opslib_lines", database=("temp", "main"))
-    return backend.compile(
-        with_derived(lines, time_zone=reading.time_zone, prices_include_tax=reading.prices_include_tax)
-    )
+    rules = {"prices_include_tax": bool(reading.prices_include_tax), "tax_rate": reading.tax_rate}
+    return backend.compile(with_derived(lines, time_zone=reading.time_zone, **rules))
 
 
 def _drop_raw(con: duckdb.DuckDBPyConnection) -> None:
@@ -297,17 +311,15 @@ def is_contract_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *
     return all(found.get(name) == kind for name, kind in needed.items())
 
 
-def view_in_place(
-    backend: BaseBackend, files: Sequence[Path], *, table: str, time_zone: str, prices_include_tax: bool
-) -> None:
+def view_in_place(backend: BaseBackend, files: Sequence[Path], *, table: str, rules: Mapping[str, Any]) -> None:
     """A view over Parquet files that are under contract already; order lines get their derived columns on the fly."""
     query = f"SELECT * FROM {_scan(files)}"
     if table == "order_lines":
         backend.con.execute(f"CREATE OR REPLACE VIEW _opslib_files AS {query}")
         lines = backend.table("_opslib_files")
-        query = backend.compile(with_derived(lines, time_zone=time_zone, prices_include_tax=prices_include_tax))
+        query = backend.compile(with_derived(lines, **rules))
     backend.con.execute(f"CREATE OR REPLACE VIEW {table} AS {query}")
 
 
 def _scan(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(quote(str(path)) for path in files)}])"
+    return f"read_parquet([{', '.join(quote(str(path)) for path in files)}], hive_partitioning=false)"

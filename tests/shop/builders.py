@@ -74,7 +74,8 @@ def write_ndjson(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
 
 def write_shop(folder: Path, **keys: Any) -> Path:
     """A shop.yml with the given keys."""
-    shop = {"name": "test", "title": "Test shop", "currency": "EUR", "time_zone": "Europe/Berlin", **keys}
+    said = {"prices_include_tax": False} if "tables" in keys else {}
+    shop = {"name": "test", "title": "Test shop", "currency": "EUR", "time_zone": "Europe/Berlin", **said, **keys}
     path = folder / "shop.yml"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(shop, sort_keys=False), encoding="utf-8")

@@ -46,7 +46,9 @@ def test_a_changed_file_changes_its_own_table_only(tmp_path: Path) -> None:
     assert not opened(tmp_path).days.equals(before.days)
 
 
-@pytest.mark.parametrize("key", [{"time_zone": "Asia/Tokyo"}, {"currency": "USD"}, {"prices_include_tax": True}])
+@pytest.mark.parametrize(
+    "key", [{"time_zone": "Asia/Tokyo"}, {"currency": "USD"}, {"prices_include_tax": True, "tax_rate": 0.19}]
+)
 def test_what_decides_every_table_changes_every_fingerprint(tmp_path: Path, key: dict[str, Any]) -> None:
     assert changed(opened(tmp_path), opened(tmp_path, **key)) == {"order_lines", "products"}
 

@@ -24,6 +24,17 @@ SMALLEST = {
     "products": {"product_id": "p1"},
     "returns": {"return_id": "r1", "returned_at": AT},
     "customers": {"customer_id": "c1"},
+    "searches": {"search_id": "q1", "searched_at": AT, "query": "mug"},
+    "unit_outcomes": {"unit": "store", "unit_id": "s1", "date": "2026-03-01", "metric": "orders", "value": "3"},
+    "experiment_summaries": {
+        "experiment_id": "e1",
+        "variant": "a",
+        "metric": "orders",
+        "observed_at": AT,
+        "n": "9",
+        "mean": "1",
+        "variance": "1",
+    },
     "stock_levels": {"product_id": "p1", "date": "2026-03-01", "n_on_hand": "3"},
 }
 

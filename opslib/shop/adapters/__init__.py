@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from opslib.errors import ShopFileError, SourceError, nearest
+from opslib.metrics import statuses
 from opslib.shop.adapters.export import Adapter
 
 #: Names as written in ``shop.yml``; detection tries them in this order.
@@ -39,7 +40,6 @@ def detect(path: Path) -> Adapter:
 
 def readers(name: str | None) -> list[Path]:
     """Python files that decide what an export is turned into: part of a shop's fingerprint."""
-    parts = ["export", "reading", "columns", *(["orders", name] if name else [])]
-    return [Path(__file__).parent / f"{part}.py" for part in parts] + [
-        Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "derived")
-    ]
+    parts = ["export", "reading", "columns", "sql", *(["orders", name] if name else [])]
+    shared = [Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "derived", "settle", "shopfile")]
+    return [*(Path(__file__).parent / f"{part}.py" for part in parts), *shared, Path(statuses.__file__)]

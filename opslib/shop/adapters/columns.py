@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from types import MappingProxyType
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, ColumnKind, TableContract
+from opslib.contracts import CONTRACTS, ColumnKind, TableContract, Violation
 from opslib.errors import SourceError, require_columns
-from opslib.shop.adapters.export import Accounted, Extract, Reading, account, identifier, quote
-from opslib.shop.adapters.reading import FILE, ROW, load_raw
-from opslib.shop.shopfile import ColumnSource, TableSource
+from opslib.shop.adapters import sql
+from opslib.shop.adapters.export import Accounted, Agreement, Extract, Reading, account, identifier, quote
+from opslib.shop.adapters.orders import newest_states, require_no_copies
+from opslib.shop.adapters.reading import FILE, ROW, load_raw, require_effect
+from opslib.shop.adapters.sql import Sources
+from opslib.shop.shopfile import ColumnSource, Dialect, TableSource
 
 SQL_TYPES: dict[ColumnKind, str] = {
     "string": "VARCHAR", "integer": "BIGINT", "quantity": "DECIMAL(18,4)", "money": "DECIMAL(18,4)", "number": "DOUBLE",
     "timestamp": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN",
 }  # fmt: skip
+_CLOCKS = (" %H:%M", " %H:%M:%S", "", " %I:%M %p", " %I:%M:%S %p")
 #: Families of date notations that are tried where shop.yml names none; ISO first, then by what people write.
+#: A year has four digits or two, never both ways in one reading: %Y would read 26 as the year 26.
 DATE_FAMILIES: dict[str, tuple[str, ...]] = {
-    "day/month/year": ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y"),
-    "month/day/year": ("%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y", "%m/%d/%Y %I:%M %p"),
-    "day.month.year": ("%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y"),
-    "day-month-year": ("%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%d-%m-%Y"),
-    "year/month/day": ("%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d"),
-}
+    name: tuple(day + clock for day in days.split("|") for clock in _CLOCKS)
+    for name, days in {
+        "day/month/year": "%d/%m/%Y", "month/day/year": "%m/%d/%Y", "day.month.year": "%d.%m.%Y", "day-month-year": "%d-%m-%Y",
+        "year/month/day": "%Y/%m/%d", "month's name": "%b %d, %Y|%B %d, %Y|%d %b %Y|%d %B %Y|%d-%b-%Y",
+        "day/month/yy": "%d/%m/%y", "month/day/yy": "%m/%d/%y", "yy/month/day": "%y/%m/%d", "day.month.yy": "%d.%m.%y",
+        "day-month-yy": "%d-%m-%y", "yy-month-day": "%y-%m-%d",
+    }.items()
+}  # fmt: skip
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?)?( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?$"
 _OFFSET = r"\d{2}:\d{2}\S*? ?(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 _MISSING = "('nan', 'null', 'none', 'na', 'n/a', 'nat', '-')"
+#: Signs of money, and the currencies that they are written for.
+SIGNS = {
+    "€": ("EUR",), "£": ("GBP",), "$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN"), "¥": ("JPY", "CNY"), "zł": ("PLN",),
+    "Kč": ("CZK",), "₹": ("INR",), "kr": ("SEK", "NOK", "DKK"), "R$": ("BRL",), "₺": ("TRY",), "Fr.": ("CHF",),
+}  # fmt: skip
+#: Before 1990 there were no online shops: such a date is a year misread.
+FIRST_YEAR = 1990
+#: Rows that cannot be used are set aside up to so many, or up to this share of the rows; more stop the shop. So does this share of the money.
+MOST_ROWS, MOST_SHARE = 20, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,39 +56,147 @@ class Texts:
 
     raw: str
     time_zone: str
-    decimal: str = "."
-    thousands: str | None = None
-    date_format: str | None = None
+    dialect: Dialect = field(default_factory=Dialect)
+    currency: str = ""
+    reading: Reading | None = None
+    is_lenient: bool = False
+
+    @classmethod
+    def of(cls, reading: Reading, raw: str, *, time_zone: str | None = None, is_lenient: bool = False) -> Texts:
+        """Texts of one raw table of a reading; a lenient reading sets rows aside that it cannot use, and counts them."""
+        zone = time_zone or reading.time_zone
+        return cls(raw=raw, time_zone=zone, dialect=reading.dialect, currency=reading.currency, reading=reading,
+                   is_lenient=is_lenient)  # fmt: skip
 
 
 def read(reading: Reading) -> Extract:
     """Read every table of ``reading.options["tables"]`` through its column map."""
     tables: dict[str, str] = {}
     accounting: list[Accounted] = []
-    sources: Mapping[str, tuple[TableSource, list]] = reading.options["tables"]
+    agreements: list[Agreement] = []
+    sources: Mapping[str, tuple[TableSource, Sources]] = reading.options["tables"]
     for done, (name, (source, files)) in enumerate(sources.items()):
-        reading.progress(f"reading {name} ({len(files)} files)", done / len(sources))
+        reading.progress(f"reading {name} ({len(files.paths)} files)", done / len(sources))
         raw = f"raw_{name}"
-        found = load_raw(
-            reading.con, files, name=raw, encoding=source.encoding, delimiter=source.delimiter, sheet=source.sheet
+        here = replace(reading, dialect=source.over(reading.dialect), source=f"files of {name}", is_opened=True)
+        if source.sql is not None:
+            found, counted, totals = sql.make(here, name, source, files, raw=raw)
+            accounting += counted
+            agreements += totals
+        else:
+            require_effect(source.model_fields_set, files.paths, where=f"table {name}")
+            found = load_raw(here, files.paths, name=raw)
+            if name == "order_lines" and not source.unpivot:
+                older, repeated = _newest(here, raw, source, found)
+                accounting += older
+                reading.violations.extend(repeated)
+            source = _prepared(here, name, source, found)
+            accounting += _keep(reading.con, raw, source=source, table=name, found=found, dialect=here.dialect)
+            if source.unpivot:
+                found = _unpivot(reading.con, raw, source=source, found=found)
+        columns = source.mapped(
+            CONTRACTS[name], found, where=f"the file {files.paths[0].name}", has_derived=source.sql is not None
         )
-        texts = Texts(raw=raw, time_zone=source.time_zone or reading.time_zone, decimal=source.decimal,
-                      thousands=source.thousands, date_format=source.date_format)  # fmt: skip
-        accounting += _keep(reading.con, raw, source=source, table=name, found=found)
-        if source.unpivot:
-            found = _unpivot(reading.con, raw, source=source, found=found)
-        columns = source.mapped(CONTRACTS[name], found, where=f"the file {files[0].name}")
-        tables[name] = typed_query(reading.con, columns, texts=texts, contract=CONTRACTS[name])
-    return Extract(tables=tables, accounting=tuple(accounting))
+        _require_in_every_file(here, raw, columns)
+        texts = Texts.of(here, raw, time_zone=source.time_zone, is_lenient=True)
+        n_before = len(reading.set_aside)
+        tables[name] = typed_query(
+            reading.con, columns, texts=texts, contract=CONTRACTS[name], prices_include_tax=bool(reading.prices_include_tax), rates=source.rates,
+            currency=source.currency,
+        )  # fmt: skip
+        n_aside = sum(item.n_rows for item in reading.set_aside[n_before:])
+        at = next(i for i, item in enumerate(accounting) if item.table == name and item.reason == "kept")
+        accounting[at] = replace(accounting[at], n_rows=accounting[at].n_rows - n_aside)
+    return Extract(tables=tables, accounting=tuple(accounting), agreements=tuple(agreements))
+
+
+def _newest(
+    reading: Reading, raw: str, source: TableSource, found: list[str]
+) -> tuple[tuple[Accounted, ...], tuple[Violation, ...]]:
+    """Leave each order in its newest state; files may also hold different lines of one order."""
+    if len(reading.headers.get(raw, {})) < 2:
+        return (), ()
+    columns = source.mapped(CONTRACTS["order_lines"], found, where="the files")
+    order, part, at = (columns.get(name, ColumnSource()) for name in ("order_id", "line_id", "ordered_at"))
+    if not order.sources:
+        require_no_copies(reading.con, raw, found)
+        return (), ()
+    texts = Texts.of(reading, raw, time_zone=source.time_zone)
+    time = cast(
+        reading.con,
+        _text(at, is_id=False),
+        kind="timestamp",
+        texts=texts,
+        date_format=at.date_format,
+        column="order_lines.ordered_at",
+    )
+    part = part if part.sources else columns["product_id"]
+    return newest_states(
+        reading.con, raw, order=_text(order, is_id=True), at=time, part=_text(part, is_id=True), source=reading.source
+    )
+
+
+def _require_in_every_file(reading: Reading, raw: str, columns: Mapping[str, ColumnSource]) -> None:
+    """Refuse a file that lacks a column which the map names and which another file of the table has."""
+    for ours, column in columns.items():
+        for theirs in column.sources:
+            lacking = [file for file, header in reading.headers.get(raw, {}).items() if theirs not in header]
+            if lacking and len(lacking) < len(reading.headers[raw]):
+                others = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+                raise SourceError(
+                    f"{lacking[0]}{others}: has no column '{theirs}' ({ours}), which other files of the table have; "
+                    "leave the file out, or rename its column"
+                )
+
+
+#: What exports call the column that names the currency, folded to letters.
+_CURRENCY_NAMES = (
+    "currency",
+    "currencycode",
+    "ordercurrency",
+    "ordercurrencycode",
+    "waehrung",
+    "währung",
+    "devise",
+    "valuta",
+    "moneda",
+)
+
+
+def _prepared(reading: Reading, table: str, source: TableSource, found: list[str]) -> TableSource:
+    """Check the currency of the rows, and turn money in others into the shop's where a rate says how."""
+    require_columns(found, [source.currency] if source.currency else [], f"{table}: currency")
+    named = [column for column in found if re.sub(r"[^a-zäöü]", "", column.lower()) in _CURRENCY_NAMES]
+    money = [c for c in CONTRACTS[table].columns if c.kind == "money" and c.name in source.columns]
+    if not (money or "line_amount" in source.columns):
+        return source
+    for column in [source.currency] if source.currency else named:
+        cell, raw = identifier(column), identifier(f"raw_{table}")
+        seen = reading.con.sql(
+            f"SELECT upper({cell}), count(*) FROM {raw} WHERE {cell} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+        if not source.currency and not all(re.fullmatch("[A-Z]{3}", name) for name, _ in seen):
+            continue
+        lost = [(name, n) for name, n in seen if name != reading.currency and name not in source.rates]
+        if lost:
+            shown = ", ".join(f"{name} ({n:,} rows)" for name, n in seen[:4])
+            raise SourceError(
+                f"{table}: column '{column}': money in {shown}; the shop's currency is {reading.currency}: write currency: {lost[0][0]} if all of it "
+                f"is, keep: {{{column}: [{reading.currency}]}}, or currency: {column} with rates: {{{lost[0][0]}: what one is worth}}"
+            )
+    return source
 
 
 def _keep(
-    con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, table: str, found: list[str]
+    con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, table: str, found: list[str], dialect: Dialect
 ) -> tuple[Accounted, ...]:
-    """Leave only the rows that ``keep`` and ``first_of`` ask for, and count both sides."""
+    """Leave only the rows that ``keep``, ``where`` and ``first_of`` ask for, and count both sides."""
     require_columns(found, [*source.keep, *([source.first_of] if source.first_of else [])], f"{table}: keep")
     tests = [f"coalesce({identifier(c)}, '') IN ({', '.join(quote(v) for v in vs)})" for c, vs in source.keep.items()]
-    said = " and ".join(f"{c} is {' or '.join(vs)}" for c, vs in source.keep.items())
+    tests += _where(source, found, table=table, dialect=dialect)
+    said = " and ".join(
+        [*(f"{c} is {' or '.join(vs)}" for c, vs in source.keep.items()), *([source.where] if source.where else [])]
+    )
     is_kept = " AND ".join(tests) or "true"
     place = "1"
     if source.first_of:
@@ -100,6 +227,33 @@ def _keep(
     return counted
 
 
+def _where(source: TableSource, found: list[str], *, table: str, dialect: Dialect) -> list[str]:
+    """SQL tests of ``where``: comparisons of a column (theirs, or ours of the map) with a number or a text."""
+    tests = []
+    for part in re.split(r"\s+and\s+", source.where or "", flags=re.IGNORECASE) if source.where else []:
+        match = re.fullmatch(r"\s*(.+?)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*", part)
+        if match is None:
+            raise SourceError(
+                f"{table}: where: '{part}' is no comparison; write COLUMN < VALUE with one of = != < > <= >="
+            )
+        column, sign, value = match.groups()
+        ours = source.columns.get(column)
+        theirs = column if column in found else (ours.sources[0] if ours and ours.sources else column)
+        require_columns(found, [theirs], f"{table}: where")
+        text = identifier(theirs)
+        if re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
+            tests.append(
+                f"coalesce(TRY_CAST({_number(text, 'number', dialect=dialect, currency='')} AS DOUBLE) {sign} {value}, false)"
+            )
+        elif sign in ("=", "!="):
+            tests.append(f"coalesce(lower({text}), '') {sign} lower({quote(value.strip(chr(39) + chr(34)))})")
+        else:
+            raise SourceError(
+                f"{table}: where: '{value}' in '{part}' is no number; texts are compared with = or != only"
+            )
+    return tests
+
+
 def _unpivot(con: duckdb.DuckDBPyConnection, raw: str, *, source: TableSource, found: list[str]) -> list[str]:
     require_columns(found, source.unpivot, "unpivot")
     names = ", ".join(identifier(column) for column in source.unpivot)
@@ -116,6 +270,9 @@ def typed_query(
     texts: Texts,
     contract: TableContract,
     kinds: Mapping[str, ColumnKind] | None = None,
+    prices_include_tax: bool = False,
+    currency: str | None = None,
+    rates: Mapping[str, Decimal] = MappingProxyType({}),
 ) -> str:
     """SELECT of contract columns from a raw table of texts.
 
@@ -131,6 +288,10 @@ def typed_query(
         Gives each column its kind, and says which must be filled.
     kinds : mapping of str to kind, optional
         Kinds of columns that the contract does not name; text unless given.
+    prices_include_tax : bool
+        Whether the total of a line includes its tax.
+    currency, rates : str or None, mapping
+        Column that names each row's currency, and what one unit of each is worth in the shop's.
 
     Returns
     -------
@@ -140,35 +301,124 @@ def typed_query(
     Raises
     ------
     SourceError
-        At the first value that cannot be read, with file, row, column, value and remedy.
+        At a value that cannot be read, with file, row, column, value and remedy; of a lenient reading only where too many
+        rows, or too much money, could not be used.
     """
     parts: dict[str, str] = {}
     checks: dict[str, tuple[str, str, ColumnKind]] = {}
+    given = {**_OUR_KINDS, **{c.name: c.kind for c in (*contract.columns, *contract.derived)}, **(kinds or {})}
     for ours, source in columns.items():
-        kind: ColumnKind = contract.column(ours).kind if ours in contract.names else (kinds or {}).get(ours, "string")
-        text = _text(source, is_id=ours.endswith("_id"))
+        kind: ColumnKind = given.get(ours, "string")
+        text = _text(source, is_id=ours.endswith("_id"), statuses=texts.dialect.statuses if ours == "status" else {})
+        if source.rate == "percent":
+            text = f"replace({text}, '%', '')"
         parts[ours] = cast(
             con, text, kind=kind, texts=texts, date_format=source.date_format, column=f"{contract.name}.{ours}"
         )
+        if kind == "money" and currency and rates and not source.rate:
+            worth = " ".join(f"WHEN {quote(name.upper())} THEN {rate}" for name, rate in rates.items())
+            parts[ours] = (
+                f"CAST({parts[ours]} * CASE upper({identifier(currency)}) {worth} ELSE 1 END AS DECIMAL(18,4))"
+            )
         checks[ours] = (text, parts[ours], kind)
-    _require_readable(con, checks, texts=texts, contract=contract)
-    _require_filled(
-        con, {name: parts[name] for name in contract.required if name in parts}, texts=texts, contract=contract
-    )
-    return f"SELECT {', '.join(f'{sql} AS {identifier(ours)}' for ours, sql in parts.items())} FROM {texts.raw}"
+    _require_whole_ids(con, columns, texts=texts, contract=contract)
+    parts = _money(con, parts, columns, texts=texts, contract=contract, prices_include_tax=prices_include_tax)
+    usable = _usable(con, checks, parts, texts=texts, contract=contract)
+    rows = f" WHERE {usable}" if usable else ""
+    return f"SELECT {', '.join(f'{sql} AS {identifier(ours)}' for ours, sql in parts.items())} FROM {texts.raw}{rows}"
 
 
-def _text(source: ColumnSource, *, is_id: bool) -> str:
+_OUR_KINDS: dict[str, ColumnKind] = {"line_amount": "money"}
+
+
+def _text(source: ColumnSource, *, is_id: bool, statuses: Mapping[str, str] = MappingProxyType({})) -> str:
     """SQL of the raw text of one column. Ids lose the ``.0`` that spreadsheets and data frames add to whole numbers."""
     if source.row:
         return f"lpad(CAST({ROW} AS VARCHAR), 8, '0')"
     if source.value is not None:
         return quote(source.value)
-    text = identifier(str(source.source))
-    if source.values:
-        cases = " ".join(f"WHEN {quote(theirs)} THEN {quote(ours)}" for theirs, ours in source.values.items())
-        text = f"CASE {text} {cases} ELSE {text} END"
+    names = [identifier(name) for name in source.sources]
+    joined = f"nullif(concat_ws({quote('-' if is_id else ' ')}, {', '.join(names)}), '')"
+    text = names[0] if len(names) == 1 else joined
+    values = {theirs.lower(): ours for theirs, ours in {**source.values, **statuses}.items()}
+    if values:
+        cases = " ".join(f"WHEN {quote(theirs)} THEN {quote(ours)}" for theirs, ours in values.items())
+        text = f"CASE lower({text}) {cases} ELSE {text} END"
     return rf"regexp_replace({text}, '^(\d+)\.0$', '\1')" if is_id else text
+
+
+def _require_whole_ids(
+    con: duckdb.DuckDBPyConnection, columns: Mapping[str, ColumnSource], *, texts: Texts, contract: TableContract
+) -> None:
+    """Refuse ids that a spreadsheet rounded: 1.23457E+15, or whole columns of long numbers that end in zeros after 15 digits."""
+    for ours, source in columns.items():
+        if not ours.endswith("_id"):
+            continue
+        for name in source.sources:
+            cell = identifier(name)
+            row = con.sql(
+                rf"SELECT min({cell}) FILTER (regexp_full_match({cell}, '\d([.,]\d+)?[eE]\+?\d{{2}}')), "
+                rf"CASE WHEN count(*) FILTER (length({cell}) > 15 AND NOT regexp_full_match({cell}, '\d{{15}}0+')) = 0 AND "
+                rf"count(DISTINCT {cell}) FILTER (regexp_full_match({cell}, '\d{{15}}0+') AND length({cell}) > 15) > 2 "
+                rf"THEN min({cell}) FILTER (length({cell}) > 15) END FROM {texts.raw}"
+            ).fetchone()
+            if row and (row[0] or row[1]):
+                raise SourceError(
+                    f"{contract.name}.{ours}: '{row[0] or row[1]}' in column '{name}' was rounded by a spreadsheet, so that different ids became "
+                    "one; export the file again and do not save it in a spreadsheet, or format the column as text before"
+                )
+
+
+def _money(
+    con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], columns: Mapping[str, ColumnSource], *, texts: Texts, contract: TableContract,
+    prices_include_tax: bool,
+) -> dict[str, str]:  # fmt: skip
+    """Money that is written in another way than the contract has it: totals of lines, rates, signs, other currencies."""
+    found, money = dict(parts), "CAST({} AS DECIMAL(18,4))"
+    off = columns.get("discount_amount")
+    line = found.pop("line_amount", None)
+    if off is not None and off.rate:
+        base = line or f"({found['quantity']} * {found['unit_price']})"
+        part = f"{found['discount_amount']} / 100" if off.rate == "percent" else found["discount_amount"]
+        is_off = columns["line_amount"].after_discount if line else False
+        found["discount_amount"] = money.format(f"abs({base}) * {f'({part}) / (1 - {part})' if is_off else part}")
+    unsigned = {"order_lines": ("discount_amount",), "returns": ("quantity", "refund_amount")}.get(contract.name, ())
+    for name in [name for name in unsigned if name in found]:
+        found[name] = _unsigned(con, found[name], name, texts=texts, contract=contract)
+    if line is not None:
+        # Of goods that come back, discount and tax come back too.
+        sign = f"CASE WHEN {found['quantity']} < 0 THEN -1 ELSE 1 END"
+        discount = f"coalesce({found['discount_amount']}, 0) * {sign}" if off else "0"
+        before, after = (
+            (f"({line} + {discount})", line)
+            if columns["line_amount"].after_discount
+            else (line, f"({line} - {discount})")
+        )
+        units = found["quantity"]
+        found["unit_price"] = money.format(f"CASE WHEN {units} = 0 THEN abs({before}) ELSE {before} / {units} END")
+        # A unit price has four decimals, the line's total is exact; tax comes off where the export names it.
+        if not prices_include_tax or "tax_amount" in found:
+            tax = f" - abs({found['tax_amount']}) * {sign}" if prices_include_tax else ""
+            found["revenue_amount"] = money.format(f"{after}{tax}")
+    return found
+
+
+def _unsigned(con: duckdb.DuckDBPyConnection, value: str, name: str, *, texts: Texts, contract: TableContract) -> str:
+    """A discount is a discount and a return a return, whatever its sign; negative ones are counted."""
+    if texts.reading is None:
+        return value
+    row = con.sql(
+        f"SELECT count(*) FILTER ({value} < 0), count(*) FILTER ({value} > 0), count(*) FROM {texts.raw}"
+    ).fetchone() or (0, 0, 0)
+    if not row[0]:
+        return value
+    word = "discounts" if name == "discount_amount" else "returns"
+    if row[1]:
+        rule, severity = f"written with either sign: all taken as {word}", "warning"
+    else:
+        rule, severity = f"written as negative numbers: taken as {word}", "note"
+    texts.reading.violations.append(Violation(contract.name, name, rule, severity, row[0], row[0] / row[2], ""))  # type: ignore[arg-type]
+    return f"abs({value})"
 
 
 def cast(
@@ -186,18 +436,46 @@ def cast(
     if kind == "boolean":
         return f"CASE WHEN lower({text}) IN ('1','1.0','true','t','yes','y') THEN true WHEN lower({text}) IN ('0','0.0','false','f','no','n') THEN false END"
     if kind in ("timestamp", "date"):
-        return _time(con, text, texts=texts, kind=kind, date_format=date_format or texts.date_format, column=column)
-    plain = text
-    if texts.thousands:
-        plain = f"replace({plain}, {quote(texts.thousands)}, '')"
-    if texts.decimal == ",":
-        plain = (
-            f"replace({plain}, ',', '.')"
-            if texts.thousands == "."
-            else f"replace(replace({plain}, '.', '#'), ',', '.')"
+        return _time(
+            con, text, texts=texts, kind=kind, date_format=date_format or texts.dialect.date_format, column=column
         )
-    pattern = r"[+-]?\d+(\.0+)?" if kind == "integer" else r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
-    return f"CASE WHEN regexp_full_match({plain}, '{pattern}') THEN TRY_CAST({plain} AS {SQL_TYPES[kind]}) END"
+    return f"TRY_CAST({_number(text, kind, dialect=texts.dialect, currency=texts.currency)} AS {SQL_TYPES[kind]})"
+
+
+def _number(text: str, kind: ColumnKind, *, dialect: Dialect, currency: str) -> str:
+    """SQL of a number's text as the engine reads it, NULL where it is none: signs of money, groups and brackets as people write them."""
+    point, group = re.escape(dialect.decimal), re.escape(dialect.thousands or "")
+    whole = rf"(\d{{1,3}}({group}\d{{3}})+|\d+)" if group else r"\d+"
+    tail = rf"({point}0+)?" if kind == "integer" else rf"({point}\d*)?([eE][+-]?\d+)?"
+    pattern = rf"[+-]?({whole}{tail}|{point}\d+)" if kind != "integer" else rf"[+-]?{whole}{tail}"
+
+    def plain(of: str) -> str:
+        bare = f"replace({of}, {quote(dialect.thousands)}, '')" if dialect.thousands else of
+        return f"replace({bare}, ',', '.')" if dialect.decimal == "," else bare
+
+    tidy = f"regexp_replace({text}, {quote(_signs(currency))}, '', 'g')"
+    for old, new in (
+        ("^[\\s\\x{A0}]+|[\\s\\x{A0}]+$", ""),
+        (r"^\((.*)\)$", r"-\1"),
+        (r"^(.*\d)-$", r"-\1"),
+        (r"^([+-])[\s\x{A0}]+", r"\1"),
+    ):
+        tidy = f"regexp_replace({tidy}, {quote(old)}, {quote(new)}, 'g')"
+    spaced = rf"[+-]?\d{{1,3}}([{_SPACES}'’]\d{{3}})+({point}\d*)?"
+    tidy = f"CASE WHEN regexp_full_match({tidy}, {quote(spaced)}) THEN regexp_replace({tidy}, {quote(f'[{_SPACES}' + chr(39) + '’]')}, '', 'g') ELSE {tidy} END"
+    return (
+        f"CASE WHEN regexp_full_match({text}, {quote(pattern)}) THEN {plain(text)} "
+        f"WHEN regexp_full_match({tidy}, {quote(pattern)}) THEN {plain(tidy)} END"
+    )
+
+
+_SPACES = r" \x{A0}\x{202F}\x{2009}"
+
+
+def _signs(currency: str) -> str:
+    """Pattern of what stands beside a number and says nothing more: an escape's apostrophe, the shop's own currency."""
+    own = [re.escape(sign) for sign, used in SIGNS.items() if currency in used]
+    return "|".join(["^'", *own, *([rf"\b{currency}\b", rf"{currency}$", rf"^{currency}"] if currency else [])])
 
 
 def _time(
@@ -213,7 +491,7 @@ def _time(
     else:
         formats = [date_format] if date_format else _formats(con, text, raw=texts.raw, column=column)
     if formats:
-        naive = f"coalesce({', '.join(f'try_strptime({text}, {quote(f)})' for f in formats)})"
+        naive = f"coalesce({', '.join(_strptime(text, f) for f in formats)})"
         if kind == "date":
             return f"CAST({naive} AS DATE)"
         if any("%z" in f for f in formats):
@@ -229,6 +507,15 @@ def _time(
     )
 
 
+def _strptime(text: str, form: str) -> str:
+    """SQL of a time by a format; four digits of a year are four: ``%Y`` alone would read 26 as the year 26."""
+    return (
+        f"CASE WHEN regexp_matches({text}, '\\d{{4}}') THEN try_strptime({text}, {quote(form)}) END"
+        if "%Y" in form
+        else f"try_strptime({text}, {quote(form)})"
+    )
+
+
 def _to_utc(naive: str, zone: str) -> str:
     return naive if zone in ("UTC", "Etc/UTC") else f"timezone('UTC', timezone({quote(zone)}, {naive}))"
 
@@ -241,7 +528,7 @@ def _formats(con: duckdb.DuckDBPyConnection, text: str, *, raw: str, column: str
     if not con.sql(f"SELECT 1 FROM {distinct} WHERE NOT regexp_matches(t, '{_ISO}') LIMIT 1").fetchone():
         return []
     reads = {
-        name: f"coalesce({', '.join(f'try_strptime(t, {quote(f)})' for f in formats)}) IS NOT NULL"
+        name: f"coalesce({', '.join(_strptime('t', f) for f in formats)}) IS NOT NULL"
         for name, formats in DATE_FAMILIES.items()
     }
     reads = {"ISO (year-month-day)": f"regexp_matches(t, '{_ISO}')", **reads}
@@ -266,69 +553,215 @@ def _formats(con: duckdb.DuckDBPyConnection, text: str, *, raw: str, column: str
     return list(DATE_FAMILIES.get(seen[0][1], ())) if seen else []
 
 
-def _require_readable(
-    con: duckdb.DuckDBPyConnection,
-    checks: Mapping[str, tuple[str, str, ColumnKind]],
-    *,
-    texts: Texts,
+#: Tables whose dates may lie ahead: plans, and prices and changes that are to come.
+_AHEAD = ("price_history", "changes", "capacity", "experiments", "experiment_arms", "rollouts", "pages")
+
+
+def _usable(
+    con: duckdb.DuckDBPyConnection, checks: Mapping[str, tuple[str, str, ColumnKind]], parts: Mapping[str, str], *, texts: Texts,
     contract: TableContract,
-) -> None:
-    tests = {
+) -> str:  # fmt: skip
+    """SQL of the rows that can be used, empty where all can; the others are set aside and counted, or stop the shop."""
+    empty = {name: f"({parts[name]}) IS NULL" for name in contract.required if name in parts}
+    unread = {
         ours: f"{text} IS NOT NULL AND lower({text}) NOT IN {_MISSING} AND ({value}) IS NULL"
         for ours, (text, value, kind) in checks.items() if kind != "string"
     }  # fmt: skip
-    if not tests:
-        return
-    row = (
-        con.sql(
-            f"SELECT {', '.join(f'count(*) FILTER ({test})' for test in tests.values())} FROM {texts.raw}"
-        ).fetchone()
-        or ()
-    )
-    for (ours, test), n in zip(tests.items(), row, strict=True):
-        if n:
-            text, _, kind = checks[ours]
-            where, at, value = con.sql(
-                f"SELECT {FILE}, {ROW}, {text} FROM {texts.raw} WHERE {test} ORDER BY 1, 2 LIMIT 1"
-            ).fetchone() or ("", 0, "")
-            others = f" ({n - 1:,} more like it)" if n > 1 else ""
-            raise SourceError(
-                f"{where}: row {at}: {contract.name}.{ours}: {_complaint(str(value), kind, texts)}{others}"
+    time = parts.get(contract.time_column or "", "NULL")
+    latest = "9999-12-31" if contract.name in _AHEAD else str(dt.date.today() + dt.timedelta(2))
+    odd = f"(CAST({time} AS DATE) < DATE '{FIRST_YEAR}-01-01' OR CAST({time} AS DATE) >= DATE '{latest}')"
+    tests = [*unread.values(), *empty.values(), odd]
+    asked = ", ".join(f"count(*) FILTER ({test})" for test in tests)
+    total, *counts = con.sql(f"SELECT count(*), {asked} FROM {texts.raw}").fetchone() or (0,)
+    if texts.reading is not None and counts[-1]:
+        (example,) = con.sql(f"SELECT min({time}) FROM {texts.raw} WHERE {odd}").fetchone() or ("",)
+        rule = f"dated between {FIRST_YEAR} and today: look at date_format and the year"
+        texts.reading.violations.append(
+            Violation(
+                contract.name, str(contract.time_column), rule, "error", counts[-1], counts[-1] / total, str(example)
             )
+        )
+    n_unread = dict(zip(unread, counts, strict=False))
+    n_empty = dict(zip(empty, counts[len(unread) :], strict=False))
+    if not any((*n_unread.values(), *n_empty.values())):
+        return ""
+    for ours, n in n_unread.items():
+        if n and (not texts.is_lenient or _has_remedy(con, checks[ours], unread[ours], texts=texts) or n == total):
+            _refuse_unread(con, ours, n, checks=checks, test=unread[ours], texts=texts, contract=contract)
+    if texts.is_lenient and texts.reading is not None:
+        reasons = {f"{ours} cannot be read": test for ours, test in unread.items() if n_unread[ours]}
+        reasons |= {f"{ours} is empty": test for ours, test in empty.items() if n_empty[ours]}
+        found = _set_aside(con, reasons, parts, checks, total=total, texts=texts, contract=contract)
+        if found is None:
+            return f"NOT coalesce({' OR '.join(f'({test})' for test in reasons.values())}, false)"
+        why = f"; {found}"
+    else:
+        why = ""
+    for ours, n in n_unread.items():
+        if n:
+            _refuse_unread(con, ours, n, checks=checks, test=unread[ours], texts=texts, contract=contract, why=why)
+    name, n = next((name, n) for name, n in n_empty.items() if n)
+    where, at = con.sql(
+        f"SELECT {FILE}, {ROW} FROM {texts.raw} WHERE {empty[name]} ORDER BY 1, 2 LIMIT 1"
+    ).fetchone() or ("", 0)
+    raise SourceError(
+        f"{where}: row {at}: {contract.name}.{name}: is empty in {n:,} rows, but required ({contract.column(name).meaning}); "
+        f"fill it, or keep those rows out with 'keep:' or 'where:'{why}"
+    )
+
+
+def _set_aside(
+    con: duckdb.DuckDBPyConnection, reasons: Mapping[str, str], parts: Mapping[str, str], checks: Mapping[str, tuple[str, str, ColumnKind]], *,
+    total: int, texts: Texts, contract: TableContract,
+) -> str | None:  # fmt: skip
+    """Count the rows that cannot be used, by reason, in rows and in money; a sentence if they are too many to go on."""
+    assert texts.reading is not None
+    worth = _worth(parts, contract)
+    case = " ".join(f"WHEN {test} THEN {quote(reason)}" for reason, test in reasons.items())
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE _opslib_aside AS SELECT * FROM (SELECT {FILE} AS file, {ROW} AS place, CASE {case} END AS reason, "
+        f"{worth} AS money FROM {texts.raw}) WHERE reason IS NOT NULL"
+    )
+    _name_footers(con, parts, checks, worth=worth, texts=texts, contract=contract)
+    rows = con.sql(
+        "SELECT reason, count(*), sum(money), count(*) - count(money), min(file || ': row ' || place) FROM _opslib_aside GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    broken = [row for row in rows if row[0] != FOOTER]
+    n_broken, lost = sum(row[1] for row in broken), sum(row[2] or 0 for row in broken)
+    (whole,) = con.sql(f"SELECT coalesce(sum({worth}), 0) FROM {texts.raw}").fetchone() or (0,)
+    is_much = lost > whole * Decimal(str(MOST_SHARE))
+    if is_much or (n_broken > MOST_ROWS and n_broken > MOST_SHARE * total):
+        listed = ", ".join(f"{reason} ({n:,})" for reason, n, *_ in broken)
+        money = f", {float(lost / whole):.1%} of the money" if whole else ""
+        return f"{n_broken:,} of {total:,} rows{money} cannot be used: {listed}"
+    for reason, n, money, n_unknown, example in rows:
+        rule = "rows below all others that give their sums" if reason == FOOTER else "rows that cannot be used"
+        texts.reading.set_aside.append(
+            Accounted(
+                source=texts.reading.source,
+                table=None,
+                reason=reason,
+                rule=rule,
+                n_rows=n,
+                amount=money,
+                example=example,
+            )
+        )
+        if reason != FOOTER:
+            column, _, said = reason.partition(" ")
+            severity = "error" if n_unknown and worth != "NULL" else "warning"
+            rule = f"{said}: rows set aside" + (", their money is not known" if severity == "error" else "")
+            texts.reading.violations.append(Violation(contract.name, column, rule, severity, n, n / total, example))  # type: ignore[arg-type]
+    return None
+
+
+FOOTER = "footer that sums the rows above"
+_TOTAL = r"(?i)(grand )?(total|totals|summe|gesamt|gesamtsumme|somme|totale|suma|sum|subtotal)[ :]*"
+
+
+def _worth(parts: Mapping[str, str], contract: TableContract) -> str:
+    """SQL of the money in a row, as far as it can be read; NULL for tables without money."""
+    if contract.name == "order_lines" and {"quantity", "unit_price"} <= {*parts}:
+        return f"abs({parts['quantity']} * {parts['unit_price']})"
+    return next((f"abs({parts[c.name]})" for c in contract.columns if c.kind == "money" and c.name in parts), "NULL")
+
+
+def _name_footers(
+    con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], checks: Mapping[str, tuple[str, str, ColumnKind]], *, worth: str, texts: Texts,
+    contract: TableContract,
+) -> None:  # fmt: skip
+    """Rows below all others whose numbers are sums of the rows above are a footer; a footer that does not add up is an error."""
+    numbers = [
+        ours
+        for ours, (_, _, kind) in checks.items()
+        if kind in ("money", "quantity", "number", "integer") and ours in parts
+    ]
+    words = (
+        [identifier(column) for column in texts.reading.headers.get(texts.raw, {}).get("", ())] if texts.reading else []
+    )
+    words = words or [text for text, _, kind in checks.values()]
+    good = f"NOT EXISTS (SELECT 1 FROM _opslib_aside AS a WHERE a.file = r.{FILE} AND a.place = r.{ROW})"
+    sums = ", ".join([f"sum({parts[n]})" for n in numbers] + [f"sum({worth})", "count(*)", f"max({ROW})"])
+    is_total = " OR ".join(f"regexp_full_match({text}, {quote(_TOTAL)})" for text in words)
+    for (file,) in con.sql(
+        "SELECT DISTINCT file FROM _opslib_aside WHERE reason LIKE '%is empty' ORDER BY 1"
+    ).fetchall():
+        *above, last = con.sql(
+            f"SELECT {sums} FROM {texts.raw} AS r WHERE {FILE} = {quote(file)} AND {good}"
+        ).fetchone() or (0,)
+        cells = ", ".join(f"{parts[n]}" for n in numbers) or "NULL"
+        below = con.sql(
+            f"SELECT {ROW}, coalesce({is_total}, false), {cells} FROM {texts.raw} WHERE {FILE} = {quote(file)} AND {ROW} > {last or 0} "
+            f"AND {ROW} IN (SELECT place FROM _opslib_aside WHERE file = {quote(file)} AND reason LIKE '%is empty') ORDER BY 1 LIMIT 20"
+        ).fetchall()
+        known = {round(float(value), 2) for value in above if value is not None}
+        for place, is_named, *values in below:
+            given = [round(float(value), 2) for value in values if value is not None]
+            if given and all(value in known for value in given):
+                money = next(
+                    (v for n, v in zip(numbers, values, strict=True) if checks[n][2] == "money" and v is not None), None
+                )
+                con.execute(
+                    "UPDATE _opslib_aside SET reason = ?, money = ? WHERE file = ? AND place = ?",
+                    [FOOTER, money, file, place],
+                )
+            elif given and is_named:
+                raise SourceError(
+                    f"{file}: row {place}: the footer says {', '.join(f'{v:,.2f}' for v in given)}, and the rows above add up to "
+                    f"{', '.join(f'{float(v):,.2f}' for v in above[:-1] if v is not None)}; export the whole file again, or remove the footer"
+                )
+
+
+def _has_remedy(con: duckdb.DuckDBPyConnection, check: tuple[str, str, ColumnKind], test: str, *, texts: Texts) -> bool:
+    """Whether a value that cannot be read is one that a key of ``shop.yml`` would let be read: such rows are never set aside."""
+    text, _, kind = check
+    values = con.sql(f"SELECT DISTINCT {text} FROM {texts.raw} WHERE {test} LIMIT 200").fetchall()
+    if kind in ("timestamp", "date", "boolean"):
+        return False
+    return any("write " in _complaint(str(value), kind, texts) for (value,) in values)
+
+
+def _refuse_unread(
+    con: duckdb.DuckDBPyConnection, ours: str, n: int, *, checks: Mapping[str, tuple[str, str, ColumnKind]], test: str, texts: Texts,
+    contract: TableContract, why: str = "",
+) -> None:  # fmt: skip
+    text, _, kind = checks[ours]
+    rows = con.sql(f"SELECT {FILE}, {ROW}, {text} FROM {texts.raw} WHERE {test} ORDER BY 1, 2 LIMIT 200").fetchall()
+    told = ((where, at, _complaint(str(value), kind, texts)) for where, at, value in rows)
+    where, at, said = next(
+        (item for item in told if "write " in item[2]), (*rows[0][:2], _complaint(str(rows[0][2]), kind, texts))
+    )
+    others = f" ({n - 1:,} more like it)" if n > 1 else ""
+    raise SourceError(f"{where}: row {at}: {contract.name}.{ours}: {said}{others}{why}")
 
 
 def _complaint(value: str, kind: ColumnKind, texts: Texts) -> str:
-    shown = f"'{value[:60]}'"
+    shown, dialect = f"'{value[:60]}'", texts.dialect
     if kind in ("timestamp", "date"):
         wanted = (
-            f"does not fit date_format {texts.date_format}" if texts.date_format else "is not a date that can be read"
+            f"does not fit date_format {dialect.date_format}"
+            if dialect.date_format
+            else "is not a date that can be read"
         )
-        return (
-            f'{shown} {wanted}; write date_format for this table, e.g. date_format: "%d.%m.%Y %H:%M", or mend the cell'
-        )
+        return f'{shown} {wanted}; write date_format in shop.yml, e.g. date_format: "%d.%m.%Y %H:%M", or mend the cell'
     if kind == "boolean":
         return f"{shown} is neither yes nor no; allowed: 1/0, true/false, yes/no"
-    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", value) and texts.thousands is None:
-        return f'{shown} has a thousands separator; write thousands: "," for this table'
-    if "," in value and re.fullmatch(r"[+-]?[\d.]*,\d+", value) and texts.decimal == ".":
+    sign = next((s for s in sorted(SIGNS, key=len, reverse=True) if s in value), None) or next(
+        iter(re.findall(r"\b[A-Z]{3}\b", value)), None
+    )
+    if sign and texts.currency and texts.currency not in SIGNS.get(sign, (sign,)) and re.search(r"\d", value):
+        own = " or ".join(SIGNS.get(sign, (sign,)))
+        return f"{shown} is money in {sign}, and the shop's currency is {texts.currency}; write currency: {own}, or keep such rows apart"
+    bare = re.sub(r"[^\d.,+-]", "", value)
+    if dialect.thousands is None and dialect.decimal == "." and re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", bare):
+        return f'{shown} has a thousands separator; write thousands: "," in shop.yml'
+    if dialect.thousands is None and dialect.decimal == "," and re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", bare):
+        return f'{shown} has a thousands separator; write thousands: "." in shop.yml'
+    if dialect.decimal == "." and re.fullmatch(r"[+-]?[\d.]*,\d+", bare):
         return f'{shown} has a decimal comma; write decimal: "," for this table' + (
-            ' and thousands: "."' if "." in value else ""
+            ' and thousands: "."' if "." in bare else ""
         )
+    if re.fullmatch(r"[+-]?[\d,]*\.\d+", bare) and dialect.decimal == ",":
+        return f"{shown} has a decimal point, and decimal is ','; write decimal: \".\", or give this file a table of its own"
     wanted = "a whole number" if kind == "integer" else "a number"
     return f"{shown} is text where {wanted} is needed; mend the cell, or map another column"
-
-
-def _require_filled(
-    con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], *, texts: Texts, contract: TableContract
-) -> None:
-    counted = ", ".join(f"count(*) FILTER (({sql}) IS NULL)" for sql in parts.values())
-    row = con.sql(f"SELECT {counted} FROM {texts.raw}").fetchone() or ()
-    for (name, sql), n in zip(parts.items(), row, strict=True):
-        if n:
-            where, at = con.sql(
-                f"SELECT {FILE}, {ROW} FROM {texts.raw} WHERE ({sql}) IS NULL ORDER BY 1, 2 LIMIT 1"
-            ).fetchone() or ("", 0)
-            raise SourceError(
-                f"{where}: row {at}: {contract.name}.{name}: is empty in {n:,} rows, but required "
-                f"({contract.column(name).meaning}); fill it, or keep those rows out with 'keep:'"
-            )

@@ -12,6 +12,7 @@ import duckdb
 
 from opslib.contracts import Violation
 from opslib.errors import require_columns
+from opslib.shop.shopfile import Dialect
 
 #: Called with a sentence about what is being done and the share that is done (0-1).
 Progress = Callable[[str, float], None]
@@ -29,21 +30,43 @@ class Reading:
         Files to read, in order.
     time_zone, currency : str
         Of the shop.
-    prices_include_tax : bool
-        Whether prices carry tax.
+    prices_include_tax : bool or None
+        Whether prices carry tax; None where nobody said.
+    tax_rate : float, mapping or None
+        Rate of tax within prices, for lines that say none.
+    secret : callable
+        Gives what stand-ins for e-mail addresses are keyed with; made when first asked for.
     options : mapping
         ``options`` and table settings of ``shop.yml``.
     progress : callable
         Told what is going on.
+    dialect : Dialect
+        How the files are written, as far as ``shop.yml`` says it.
+    source : str
+        What the raw rows are called in the accounting.
+    is_opened : bool
+        Whether objects within a JSON object become columns ``outer.inner`` as well.
+    violations, set_aside : list
+        What the readers saw on the way, and the rows that they could not use.
+    headers : dict
+        Raw table -> file name -> its columns.
     """
 
     con: duckdb.DuckDBPyConnection
     files: Sequence[Path]
     time_zone: str
     currency: str
-    prices_include_tax: bool = False
+    prices_include_tax: bool | None = None
+    tax_rate: Any = None
+    secret: Callable[[], str] = lambda: ""
     options: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = lambda sentence, share: None
+    dialect: Dialect = field(default_factory=Dialect)
+    source: str = "rows of the export"
+    is_opened: bool = False
+    violations: list[Violation] = field(default_factory=list)
+    set_aside: list[Accounted] = field(default_factory=list)
+    headers: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +102,16 @@ class Accounted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """A number of the raw files that a table must show: which of its ``measure``, and how the number came about."""
+
+    table: str
+    measure: str
+    expected: Decimal
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Extract:
     """What an adapter found: one SQL query a table, and where every raw row went.
 
@@ -92,12 +125,15 @@ class Extract:
         Totals of the source as it came, by label.
     violations : tuple of Violation
         What the adapter saw on the way.
+    agreements : tuple of Agreement
+        Totals that the written tables must show.
     """
 
     tables: Mapping[str, str]
     accounting: tuple[Accounted, ...] = ()
     raw_totals: Mapping[str, str] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
 
 
 class Adapter(Protocol):

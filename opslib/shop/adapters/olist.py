@@ -54,12 +54,12 @@ def read(reading: Reading) -> Extract:
     by_name = {path.name: path for path in reading.files}
     for name in READ:
         if FILES[name] in by_name:
-            load_raw(con, [by_name[FILES[name]]], name=f"olist_{name}")
+            load_raw(reading, [by_name[FILES[name]]], name=f"olist_{name}")
     if FILES["names"] not in by_name:
         con.execute(
             "CREATE OR REPLACE TEMP TABLE olist_names (product_category_name VARCHAR, product_category_name_english VARCHAR)"
         )
-    _lines(con, time_zone=reading.time_zone)
+    _lines(reading)
     con.execute(
         """CREATE OR REPLACE TEMP VIEW olist_accounted AS
         SELECT 'order_lines' AS goes_to, 'item' AS reason, quantity, unit_price AS amount, order_id || ' ' || product_id AS example FROM olist_lines
@@ -70,13 +70,14 @@ def read(reading: Reading) -> Extract:
     )
     tables = dict(TABLES)
     if FILES["reviews"] in by_name:
-        tables["reviews"] = _reviews(con, time_zone=reading.time_zone)
+        tables["reviews"] = _reviews(reading)
     return Extract(
         tables=tables, accounting=accounting, raw_totals=totals(con, "olist_lines", TOTALS), violations=_violations(con)
     )
 
 
-def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
+def _lines(reading: Reading) -> None:
+    con = reading.con
     con.execute(
         """CREATE OR REPLACE TEMP TABLE olist_joined AS SELECT i.*, '1' AS quantity, o.order_status, o.order_purchase_timestamp, c.customer_unique_id
         FROM olist_items AS i JOIN olist_orders AS o USING (order_id) LEFT JOIN olist_customers AS c USING (customer_id)"""
@@ -91,7 +92,7 @@ def _lines(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> None:
     typed = typed_query(
         con,
         columns,
-        texts=Texts(raw="olist_joined", time_zone=time_zone),
+        texts=Texts.of(reading, "olist_joined"),
         contract=CONTRACTS["order_lines"],
         kinds=kinds,
     )
@@ -109,16 +110,14 @@ TABLES = {
 }
 
 
-def _reviews(con: duckdb.DuckDBPyConnection, *, time_zone: str) -> str:
+def _reviews(reading: Reading) -> str:
     """Reviews; the same review id may stand for several orders, so the order is part of the key."""
     ours = {
         "review_id": "review_id", "order_id": "order_id", "written_at": "review_creation_date", "rating": "review_score",
         "title": "review_comment_title", "text": "review_comment_message",
     }  # fmt: skip
     columns = {name: ColumnSource(source=theirs) for name, theirs in ours.items()}
-    typed = typed_query(
-        con, columns, texts=Texts(raw="olist_reviews", time_zone=time_zone), contract=CONTRACTS["reviews"]
-    )
+    typed = typed_query(reading.con, columns, texts=Texts.of(reading, "olist_reviews"), contract=CONTRACTS["reviews"])
     return f"""SELECT review_id || '-' || order_id AS review_id, product_id, written_at, rating, title, text FROM ({typed})
         LEFT JOIN (SELECT order_id, min(product_id) AS product_id FROM olist_lines GROUP BY order_id HAVING count(DISTINCT product_id) = 1) USING (order_id)"""
 

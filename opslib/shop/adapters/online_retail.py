@@ -63,13 +63,13 @@ def read(reading: Reading) -> Extract:
     """Order lines, returns, products and customers; fees and stock notes set aside by reason."""
     con = reading.con
     reading.progress(f"reading {len(reading.files)} files", 0.0)
-    found = load_raw(con, reading.files, name="uci_raw")
+    found = load_raw(reading, reading.files, name="uci_raw")
     names = {
         name: OTHER_NAMES[name] if OTHER_NAMES.get(name) in found and name not in found else name for name in COLUMNS
     }
     require_columns(found, names.values(), f"{reading.files[0].name}, Online Retail")
     reading.progress("classifying lines", 0.5)
-    _type(con, names, time_zone=reading.time_zone)
+    _type(reading, names)
     accounting = account(
         con, "uci", source="invoice lines", rules=RULES, units="quantity", amount="quantity * unit_price",
         example="order_id || ' ' || product_id || ' ' || coalesce(name, '(no description)')",
@@ -79,16 +79,15 @@ def read(reading: Reading) -> Extract:
     )
 
 
-def _type(con: duckdb.DuckDBPyConnection, names: dict[str, str], *, time_zone: str) -> None:
+def _type(reading: Reading, names: dict[str, str]) -> None:
     """Typed and classified lines in table ``uci``."""
+    con = reading.con
     ours = {
         "order_id": "InvoiceNo", "product_id": "StockCode", "quantity": "Quantity", "ordered_at": "InvoiceDate",
         "unit_price": "UnitPrice", "customer_id": "CustomerID", "country": "Country", "name": "Description",
     }  # fmt: skip
     columns = {name: ColumnSource(source=names[theirs]) for name, theirs in ours.items()}
-    typed = typed_query(
-        con, columns, texts=Texts(raw="uci_raw", time_zone=time_zone), contract=CONTRACTS["order_lines"]
-    )
+    typed = typed_query(con, columns, texts=Texts.of(reading, "uci_raw"), contract=CONTRACTS["order_lines"])
     con.execute(f"CREATE OR REPLACE TEMP TABLE uci_typed AS {typed}")
     con.execute("DROP TABLE uci_raw")
     fees = " ".join(f"WHEN {quote(code)} THEN {quote(reason)}" for code, reason in FEES.items())

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import datetime as dt
 import glob
 import gzip
+import html
 import io
+import itertools
+import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from opslib.contracts import Severity, Violation
 from opslib.errors import SourceError, nearest
-from opslib.shop.adapters.export import identifier, quote
+from opslib.shop.adapters.export import Accounted, Reading, identifier, quote
+from opslib.shop.shopfile import Dialect
 
 KINDS = (".csv", ".tsv", ".txt", ".csv.gz", ".xlsx", ".xls", ".parquet", ".ndjson", ".jsonl", ".json", ".zip")
 #: Columns that :func:`load_raw` adds: file name and row number within the file, counted from 1.
 FILE, ROW = "_file", "_row"
 _BLOCK = 1 << 20
+_UTF8 = ("utf-8", "utf8", "utf-8-sig", "ascii")
 
 
 def expand(patterns: str | Sequence[str], *, folders: Sequence[Path]) -> list[Path]:
@@ -80,38 +88,29 @@ def file_kind(path: Path) -> str:
     raise SourceError(f"{path.name}: this kind of file is not known; allowed: {', '.join(KINDS)}")
 
 
-def load_raw(
-    con: duckdb.DuckDBPyConnection,
-    files: Sequence[Path],
-    *,
-    name: str,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    sheet: str | None = None,
-) -> list[str]:
+def load_raw(reading: Reading, files: Sequence[Path], *, name: str) -> list[str]:
     """Load files into one temporary table of texts.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
-        Where the table is made.
+    reading : Reading
+        Where the table is made, and how the files are written; it learns what was seen and what was set aside.
     files : sequence of Path
         All of one kind.
     name : str
         Name of the table.
-    encoding, delimiter, sheet : str or None
-        Of text files and of xlsx files; found out where not given.
 
     Returns
     -------
     list of str
-        The files' columns. The table also has ``_file`` and ``_row``; empty cells are NULL.
+        The files' columns. The table also has ``_file`` and ``_row``; empty cells and words for nothing are NULL.
 
     Raises
     ------
     SourceError
-        If a file is empty, torn, of an unknown kind or in another encoding.
+        If a file is empty, torn, of an unknown kind or in another encoding, or a key says what has no effect on it.
     """
+    con = reading.con
     kinds = {file_kind(path) for path in files}
     if len(kinds) != 1:
         raise SourceError(f"files of several kinds together ({', '.join(sorted(kinds))}); give each kind its own table")
@@ -121,27 +120,39 @@ def load_raw(
     kind = kinds.pop()
     with tempfile.TemporaryDirectory(prefix="opslib-read-") as scratch:
         if kind == "zip":
-            files = [_unzip(path, Path(scratch) / str(n)) for n, path in enumerate(files)]
+            files = [unzipped(path, Path(scratch) / str(n)) for n, path in enumerate(files)]
             kind = file_kind(files[0])
-        if kind == "csv":
-            _load_csv(con, files, name=name, encoding=encoding, delimiter=delimiter, scratch=Path(scratch))
-        elif kind == "xlsx":
-            _load_rows(con, files, name=name, sheet=sheet)
-        elif kind == "parquet":
-            _load_parquet(con, files, name=name)
-        else:
-            _load_json(con, files, name=name)
+        loaders = {"csv": _load_csv, "xlsx": _load_rows, "parquet": _load_parquet}
+        loaders.get(kind, _load_json)(reading, files, name=name, scratch=Path(scratch))
     columns = [row[0] for row in con.sql(f"DESCRIBE {identifier(name)}").fetchall()]
     if not con.sql(f"SELECT 1 FROM {identifier(name)} LIMIT 1").fetchone():
         raise SourceError(f"{', '.join(path.name for path in files[:3])}: only a header, no rows; export it again")
     return [column for column in columns if column not in (FILE, ROW)]
 
 
-def _unzip(path: Path, folder: Path) -> Path:
+#: Keys that say how a text file is cut into cells: of no effect on other kinds.
+_TEXT_KEYS = ("encoding", "delimiter", "quoting")
+_IDLE = {
+    "csv": ("sheet", "hive"), "xlsx": (*_TEXT_KEYS, "hive"), "parquet": (*_TEXT_KEYS, "sheet", "skip_rows"),
+    "ndjson": ("delimiter", "quoting", "sheet", "skip_rows", "hive"), "json": ("delimiter", "quoting", "sheet", "skip_rows", "hive"),
+}  # fmt: skip
+
+
+def require_effect(said: Iterable[str], files: Sequence[Path], *, where: str) -> None:
+    """Refuse keys of ``shop.yml`` that would have no effect on files of this kind."""
+    kinds = {file_kind(path) for path in files}
+    idle = [key for kind in kinds for key in _IDLE.get(kind, ()) if key in said and kind != "zip"]
+    if idle:
+        raise SourceError(f"{where}: {idle[0]}: has no effect on {files[0].name}; leave it out")
+
+
+def unzipped(path: Path, folder: Path) -> Path:
+    """The one file in a zip archive, unpacked into a folder."""
     with zipfile.ZipFile(path) as archive:
         members = [item for item in archive.namelist() if not item.endswith("/") and "__MACOSX" not in item]
         if len(members) != 1:
-            raise SourceError(f"{path.name}: {len(members)} files inside; unpack it and name the one to read")
+            listed = f" ({', '.join(members[:4])})" if members else ""
+            raise SourceError(f"{path.name}: {len(members)} files inside{listed}; unpack it and name the one to read")
         folder.mkdir(parents=True)
         target = folder / Path(members[0]).name
         with archive.open(members[0]) as source, target.open("wb") as sink:
@@ -160,22 +171,30 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _require_encoding(path: Path, encoding: str | None) -> str:
-    """The encoding of a text file: declared, told by its first bytes, or UTF-8; an error if it cannot be that."""
+def encoding_of(path: Path) -> str:
+    """The encoding that a text file's first bytes tell; UTF-8 where they tell none."""
     with _open(path) as source:
         start = source.read(4)
-    if encoding is None and start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    chosen = encoding or "utf-8"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(start) == 4 and start[1::2] == b"\0\0":
+        return "utf-16-le"
+    return "utf-16-be" if len(start) == 4 and start[::2] == b"\0\0" else "utf-8"
+
+
+def require_encoding(path: Path, encoding: str | None) -> tuple[str, int]:
+    """The encoding of a text file, declared or told by its first bytes, and its lines; an error if it cannot be that."""
+    chosen = encoding or encoding_of(path)
     try:
         decoder = codecs.getincrementaldecoder(chosen)()
     except LookupError:
         known = ["utf-8", "utf-16", "cp1252", "latin-1", "iso-8859-15", "cp1250", "shift_jis"]
         raise SourceError(f"{path.name}: encoding '{chosen}' is not known; {nearest(chosen, known)}") from None
-    n_lines = 1
+    n_lines, last = 1, "\n"
     for block in _blocks(path):
         try:
-            n_lines += decoder.decode(block).count("\n")
+            text = decoder.decode(block)
+            n_lines, last = n_lines + text.count("\n"), text[-1:] or last
         except UnicodeDecodeError as error:
             bad = error.object[error.start : error.start + 1]
             n_lines += error.object[: error.start].count(b"\n")
@@ -184,12 +203,12 @@ def _require_encoding(path: Path, encoding: str | None) -> str:
                 f"{path.name}: line {n_lines} is not {chosen} (byte 0x{bad.hex().upper()}, which is "
                 f"'{bad.decode('cp1252', errors='replace')}' in cp1252); write 'encoding: {remedy}' for this table"
             ) from None
-    return chosen
+    return chosen, n_lines - (last == "\n")
 
 
 def _as_utf8(path: Path, encoding: str, folder: Path) -> Path:
     """The file itself if it is UTF-8, else a copy in UTF-8 under the same name."""
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig", "ascii"):
+    if encoding.lower().replace("_", "-") in _UTF8:
         return path
     folder.mkdir(parents=True)
     target = folder / path.name.removesuffix(".gz")
@@ -202,46 +221,155 @@ def _as_utf8(path: Path, encoding: str, folder: Path) -> Path:
     return target
 
 
-def _load_csv(
-    con: duckdb.DuckDBPyConnection,
-    files: Sequence[Path],
-    *,
-    name: str,
-    encoding: str | None,
-    delimiter: str | None,
-    scratch: Path,
-) -> None:
-    ready = [_as_utf8(path, _require_encoding(path, encoding), scratch / f"utf8-{n}") for n, path in enumerate(files)]
-    mark = delimiter or _delimiter(ready[0])
-    groups: dict[tuple[str, ...], list[Path]] = {}
-    for path in ready:
-        groups.setdefault(_header(path, mark), []).append(path)
-    scans = []
-    for header, paths in groups.items():
-        columns = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in header)
-        listed = ", ".join(quote(str(path)) for path in paths)
-        scans.append(
-            f"SELECT * FROM read_csv([{listed}], columns={{{columns}}}, header=true, auto_detect=false, delim={quote(mark)}, "
-            f"quote='\"', escape='\"', nullstr='', filename={quote(FILE + '0')}, max_line_size=16000000)"
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one text file is cut into cells: lines above the header, lines of the header, delimiter, quoting, columns."""
+
+    skip: int
+    n_header: int
+    delimiter: str
+    is_quoted: bool
+    header: tuple[str, ...]
+
+
+def layout_of(path: Path, *, encoding: str, dialect: Dialect) -> Layout:
+    """How a text file is cut into cells, by its first lines and by what ``shop.yml`` says.
+
+    Parameters
+    ----------
+    path : Path
+        File of any encoding, gzipped or not.
+    encoding : str
+        Its encoding.
+    dialect : Dialect
+        What is said of it.
+
+    Returns
+    -------
+    Layout
+        A first line ``sep=;``, as spreadsheets write it, names the delimiter and is no header.
+    """
+    mark = dialect.delimiter
+    with io.TextIOWrapper(_open(path), encoding=_without_bom(encoding), newline="", errors="replace") as source:
+        skip = dialect.skip_rows
+        for _ in range(skip):
+            source.readline()
+        while (line := source.readline()) and not line.strip():
+            skip += 1
+        if named := re.fullmatch(r'"?sep=(.|\\t)"?\s*', line, flags=re.IGNORECASE):
+            mark = mark or named.group(1).replace("\\t", "\t")
+            line, skip = source.readline(), skip + 1
+        if mark is None:
+            text = re.sub(r'"[^"]*"', "", line)
+            mark = max(",;\t|", key=text.count)
+        is_quoted = dialect.quoting != "none"
+        how: Any = {"delimiter": mark, "quoting": csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE}
+        rows = csv.reader(itertools.chain([line], source), **how)
+        names = [cell.strip() for cell in next(rows, [])]
+        return Layout(skip, rows.line_num, mark, is_quoted, _named(names, path))
+
+
+def _without_bom(encoding: str) -> str:
+    return "utf-8-sig" if encoding.lower().replace("_", "-") in _UTF8 else encoding
+
+
+def _load_csv(reading: Reading, files: Sequence[Path], *, name: str, scratch: Path) -> None:
+    """Text files, each by its own encoding, delimiter and header; rows read are held against the lines in the file."""
+    con, dialect = reading.con, reading.dialect
+    ready: dict[Path, tuple[Path, Layout, int]] = {}
+    for n, path in enumerate(files):
+        encoding, n_lines = require_encoding(path, dialect.encoding)
+        layout = layout_of(path, encoding=encoding, dialect=dialect)
+        ready[path] = (_as_utf8(path, encoding, scratch / f"utf8-{n}"), layout, n_lines)
+    reading.headers[name] = {path.name: layout.header for path, (_, layout, _) in ready.items()}
+    for attempt in (1, 2):
+        try:
+            _read_csv(con, ready.values(), whole=name + "_all", hive=dialect.hive)
+            torn = None
+        except duckdb.Error as error:
+            torn = SourceError(_csv_problem(str(error), files))
+        unquoted = (
+            {} if attempt == 2 or dialect.quoting else _unquoted(con, ready, whole=None if torn else name + "_all")
         )
-    try:
-        _create(con, name, " UNION ALL BY NAME ".join(scans))
-    except duckdb.Error as error:
-        raise SourceError(_csv_problem(str(error), files)) from None
+        if not unquoted:
+            break
+        ready |= unquoted
+        reading.violations.append(
+            _seen("file", f"lone quotes: read without quoting ({', '.join(p.name for p in unquoted)})", len(unquoted))
+        )
+    if torn:
+        raise torn
+    _require_whole_rows(con, ready, whole=name + "_all")
+    _finish(reading, name)
 
 
-def _delimiter(path: Path) -> str:
-    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as source:
-        header = next(csv.reader([source.readline()], delimiter="\0"), [""])
-    text = re.sub(r'"[^"]*"', "", header[0] if header else "")
-    return max(",;\t|", key=text.count)
+def _scan_of(paths: Sequence[Path], layout: Layout) -> str:
+    columns = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in layout.header)
+    listed = ", ".join(quote(str(path)) for path in paths)
+    mark = "'\"'" if layout.is_quoted else "''"
+    return (
+        f"read_csv([{listed}], columns={{{columns}}}, header=true, skip={layout.skip}, auto_detect=false, delim={quote(layout.delimiter)}, "
+        f"quote={mark}, escape={mark}, nullstr='', filename={quote(FILE + '0')}, hive_partitioning=false, max_line_size=16000000)"
+    )
 
 
-def _header(path: Path, mark: str) -> tuple[str, ...]:
-    """Column names of a csv file."""
-    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as source:
-        names = [cell.strip() for cell in next(csv.reader(source, delimiter=mark), [])]
-    return _named(names, path)
+def _read_csv(
+    con: duckdb.DuckDBPyConnection, ready: Iterable[tuple[Path, Layout, int]], *, whole: str, hive: bool
+) -> None:
+    groups: dict[Layout, list[Path]] = {}
+    for path, layout, _ in ready:
+        groups.setdefault(layout, []).append(path)
+    scans = " UNION ALL BY NAME ".join(f"SELECT * FROM {_scan_of(paths, layout)}" for layout, paths in groups.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(whole)} AS {scans}")
+
+
+def _unquoted(
+    con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str | None
+) -> dict[Path, tuple[Path, Layout, int]]:
+    """Files that were read with quotes and are to be read without: every line of them has all cells, quotes or not."""
+    found = {}
+    for path, (copy, layout, n_lines) in ready.items():
+        if whole is not None:
+            rows = con.sql(
+                f"SELECT count(*) FROM {identifier(whole)} WHERE {FILE}0 = {quote(str(copy))}"
+            ).fetchone() or (0,)
+            if rows[0] >= n_lines - layout.skip - layout.n_header:
+                continue
+        plain = replace(layout, is_quoted=False)
+        with contextlib.suppress(duckdb.Error):
+            rows = con.sql(f"SELECT count(*) FROM {_scan_of([copy], plain)}").fetchone() or (0,)
+            n_texts = n_lines - layout.skip - layout.n_header - _blank_lines(copy)
+            if rows[0] == n_texts and layout.n_header == 1 and len(layout.header) > 1:
+                found[path] = (copy, plain, n_lines)
+    return found
+
+
+def _blank_lines(path: Path) -> int:
+    with _open(path) as source:
+        return sum(not line.strip() for line in source)
+
+
+def _require_whole_rows(
+    con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str
+) -> None:
+    """Refuse a cell that holds whole rows: a lone quote began it, and the next one ended it."""
+    for path, (copy, layout, n_lines) in ready.items():
+        table, of_file = identifier(whole), f"{FILE}0 = {quote(str(copy))}"
+        rows = con.sql(f"SELECT count(*) FROM {table} WHERE {of_file}").fetchone() or (0,)
+        if rows[0] >= n_lines - layout.skip - layout.n_header or len(layout.header) < 3:
+            continue
+        for column in layout.header:
+            cell = identifier(column)
+            n_marks = f"length({cell}) - length(replace({cell}, {quote(layout.delimiter)}, ''))"
+            swallowed = con.sql(
+                f"SELECT left({cell}, 40) FROM {table} WHERE {of_file} AND contains({cell}, chr(10)) AND {n_marks} >= {len(layout.header) - 1} LIMIT 1"
+            ).fetchone()
+            if swallowed:
+                start = swallowed[0].splitlines()[0]
+                raise SourceError(
+                    f"{path.name}: column '{column}': the cell that begins '{start}' holds whole rows, since a lone quote begins it; "
+                    "write quoting: none if quotes are text in this file, or double the quote"
+                )
 
 
 def _named(names: list[str], path: Path) -> tuple[str, ...]:
@@ -266,22 +394,92 @@ def _csv_problem(message: str, files: Sequence[Path]) -> str:
     return f"{where}: cannot be read{at}: {reason}; check quotes and the delimiter there, or write 'delimiter:' for this table"
 
 
-def _create(con: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
-    """Make the raw table: outer blanks off, the file's name, and the row's number within its file."""
-    whole = identifier(name + "_all")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {whole} AS {query}")
+#: Words that stand for nothing, in any case; ``not_missing`` keeps some of them.
+MISSING = ("null", r"\n", "nan", "none", "n/a", "#n/a", "-", "(not set)", "undefined")
+_ENTITY = r"&(#\d+|#x[0-9a-fA-F]+|[a-zA-Z]+\d*);"
+
+
+def _create(reading: Reading, name: str, query: str) -> None:
+    """Make the raw table of a query of texts with the files' paths."""
+    reading.con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name + '_all')} AS {query}")
+    _finish(reading, name)
+
+
+def _finish(reading: Reading, name: str) -> None:
+    """The raw table: outer blanks off, words for nothing as NULL, entities as letters, and the row's number within its file."""
+    con, whole = reading.con, identifier(name + "_all")
     columns = [row[0] for row in con.sql(f"DESCRIBE {whole}").fetchall() if row[0] != f"{FILE}0"]
-    trimmed = "".join(f"nullif(trim({identifier(column)}), '') AS {identifier(column)}, " for column in columns)
+    kept = {word.lower() for word in reading.dialect.not_missing}
+    words = [word for word in MISSING if word not in kept]
+    spelt = ", ".join(
+        quote(w)
+        for w in dict.fromkeys(
+            form
+            for word in words
+            for form in (word, word.upper(), word.title(), word.capitalize(), "NaN" if word == "nan" else word)
+        )
+    )
+    cells = {column: identifier(column) for column in columns}
+    asked = ", ".join(
+        f"count(*) FILTER ({cell} IN ({spelt})), count(*) FILTER (contains({cell}, '&') AND regexp_matches({cell}, {quote(_ENTITY)}))"
+        for cell in cells.values()
+    )
+    seen = con.sql(f"SELECT count(*), {asked} FROM {whole}").fetchone() or ()
+    total, texts = seen[0] if seen else 0, []
+    for n, (column, cell) in enumerate(cells.items()):
+        n_words, n_entities = seen[1 + 2 * n], seen[2 + 2 * n]
+        text = cell
+        if n_entities:
+            found = con.sql(
+                f"SELECT DISTINCT unnest(regexp_extract_all({cell}, {quote(_ENTITY)})) AS e FROM {whole} ORDER BY e LIMIT 500"
+            ).fetchall()
+            for (entity,) in found:
+                text = f"replace({text}, {quote(entity)}, {quote(html.unescape(entity))})"
+            reading.violations.append(
+                _seen(column, "HTML entities: read as the letters that they stand for", n_entities, total, found[0][0])
+            )
+        text = f"nullif(trim({text}), '')"
+        if n_words:
+            text = f"CASE WHEN {text} IN ({spelt}) THEN NULL ELSE {text} END"
+            example = con.sql(f"SELECT min({cell}) FROM {whole} WHERE {cell} IN ({spelt})").fetchone() or ("",)
+            reading.violations.append(_seen(column, "words for nothing: read as empty", n_words, total, example[0]))
+        texts.append(f"{text} AS {cell}, ")
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS SELECT {trimmed}parse_filename({FILE}0) AS {FILE}, "
+        f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS SELECT {''.join(texts)}parse_filename({FILE}0) AS {FILE}, "
         f"rowid - min(rowid) OVER (PARTITION BY {FILE}0) + 1 AS {ROW} FROM {whole}"
     )
     con.execute(f"DROP TABLE {whole}")
+    if columns:
+        blank = con.execute(
+            f"DELETE FROM {identifier(name)} WHERE coalesce({', '.join(cells.values())}) IS NULL"
+        ).fetchone()
+        if blank and blank[0]:
+            rule = "rows all of whose cells are empty"
+            reading.set_aside.append(
+                Accounted(source=reading.source, table=None, reason="blank lines", rule=rule, n_rows=blank[0])
+            )
 
 
-def _load_rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: str, sheet: str | None) -> None:
+def _seen(
+    column: str, rule: str, n_rows: int, total: int = 0, example: str = "", severity: Severity = "note"
+) -> Violation:
+    """Something that a reader saw in the raw files."""
+    return Violation("files", column, rule, severity, n_rows, n_rows / total if total else 0.0, str(example))
+
+
+def first_sheet(book: CalamineWorkbook) -> str:
+    """Name of the first sheet that is not hidden."""
+    shown = [
+        sheet.name
+        for sheet in book.sheets_metadata
+        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet
+    ]
+    return shown[0] if shown else book.sheet_names[0]
+
+
+def _load_rows(reading: Reading, files: Sequence[Path], *, name: str, scratch: Path) -> None:
     """Spreadsheets: cells as the text that a CSV export would have shown."""
-    parts = []
+    con, sheet, parts = reading.con, reading.dialect.sheet, []
     for path in files:
         try:
             book = CalamineWorkbook.from_path(str(path))
@@ -289,15 +487,19 @@ def _load_rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: s
             raise SourceError(f"{path.name}: cannot be read as a spreadsheet: {error}") from None
         if sheet is not None and sheet not in book.sheet_names:
             raise SourceError(f"{path.name}: no sheet '{sheet}'; {nearest(sheet, book.sheet_names)}")
-        cells = book.get_sheet_by_name(sheet or book.sheet_names[0]).iter_rows()
-        header = next((row for row in cells if any(cell != "" for cell in row)), None)
+        chosen = sheet or first_sheet(book)
+        others = [other for other in book.sheet_names if other != chosen]
+        if others and sheet is None:
+            rule = f"sheets that are not read: {', '.join(others)} (sheet: names another)"
+            reading.violations.append(_seen(path.name, rule, len(others), severity="warning"))
+        rows = itertools.islice(book.get_sheet_by_name(chosen).iter_rows(), reading.dialect.skip_rows, None)
+        header = next((row for row in rows if any(cell != "" for cell in row)), None)
         if header is None:
-            raise SourceError(
-                f"{path.name}: sheet '{sheet or book.sheet_names[0]}' is empty; name another with 'sheet:'"
-            )
+            raise SourceError(f"{path.name}: sheet '{chosen}' is empty; name another with 'sheet:'")
         names = _named([str(cell).strip() for cell in header], path)
+        reading.headers.setdefault(name, {})[path.name] = names
         columns: dict[str, list[str | None]] = {name: [] for name in names}
-        for row in cells:
+        for row in rows:
             for values, cell in zip(columns.values(), row, strict=False):
                 values.append(cell_text(cell))
         filled = {name: pa.array(values, pa.string()) for name, values in columns.items()}
@@ -305,7 +507,7 @@ def _load_rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: s
         parts.append(pa.table({**filled, f"{FILE}0": pa.array([str(path)] * n_rows, pa.string())}))
     arrow = pa.concat_tables(parts, promote_options="default")
     con.register("_opslib_rows", arrow)
-    _create(con, name, "SELECT * FROM _opslib_rows")
+    _create(reading, name, "SELECT * FROM _opslib_rows")
     con.unregister("_opslib_rows")
 
 
@@ -328,8 +530,10 @@ def cell_text(value: Any) -> str | None:
     return str(value)
 
 
-def _load_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: str) -> None:
-    scan = f"read_parquet([{', '.join(quote(str(path)) for path in files)}], union_by_name=true, filename={quote(FILE + '0')})"
+def _load_parquet(reading: Reading, files: Sequence[Path], *, name: str, scratch: Path) -> None:
+    con, hive = reading.con, str(reading.dialect.hive).lower()
+    listed = ", ".join(quote(str(path)) for path in files)
+    scan = f"read_parquet([{listed}], union_by_name=true, hive_partitioning={hive}, filename={quote(FILE + '0')})"
     try:
         described = con.sql(f"DESCRIBE SELECT * FROM {scan}").fetchall()
         nested = {c for c, kind, *_ in described if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[]")}
@@ -337,35 +541,80 @@ def _load_parquet(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name
             f"{'to_json(' + identifier(c) + ')::VARCHAR' if c in nested else 'CAST(' + identifier(c) + ' AS VARCHAR)'} AS {identifier(c)}"
             for c, *_ in described if c != f"{FILE}0"
         )  # fmt: skip
-        _create(con, name, f"SELECT {texts}, {FILE}0 FROM {scan}")
+        _create(reading, name, f"SELECT {texts}, {FILE}0 FROM {scan}")
     except duckdb.Error as error:
         raise SourceError(f"{files[0].name}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
 
-def _load_json(con: duckdb.DuckDBPyConnection, files: Sequence[Path], *, name: str) -> None:
-    """One JSON object a row; nested values stay as JSON text."""
-    for path in files:
-        _require_encoding(path, None)
-    layout = "array" if _starts_with_bracket(files[0]) else "newline_delimited"
-    scan = (
-        f"read_json_objects([{', '.join(quote(str(path)) for path in files)}], format='{layout}', filename={quote(FILE + '0')}, "
-        "maximum_object_size=64000000)"
-    )
+def _load_json(reading: Reading, files: Sequence[Path], *, name: str, scratch: Path) -> None:
+    """One JSON object a row: one a line, one after another, a list, a list under a key, or objects under their keys."""
+    con, dialect = reading.con, reading.dialect
+    ready = []
+    for n, path in enumerate(files):
+        encoding, _ = require_encoding(path, dialect.encoding)
+        ready.append(_as_utf8(path, encoding, scratch / f"utf8-{n}"))
     try:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_json AS SELECT json, {FILE}0 FROM {scan}")
-        keys = [
-            row[0]
-            for row in con.sql("SELECT DISTINCT unnest(json_keys(json)) AS k FROM _opslib_json ORDER BY k").fetchall()
-        ]
-        fields = ", ".join(f"json_extract_string(json, {quote(_pointer(key))}) AS {identifier(key)}" for key in keys)
-        _create(con, name, f"SELECT {fields}, {FILE}0 FROM _opslib_json")
+        scans = " UNION ALL ".join(f"SELECT json, {quote(str(p))} AS {FILE}0 FROM {_json_scan(p)}" for p in ready)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_json AS {scans}")
+        _open_containers(con)
+        fields = _json_fields(con, is_opened=reading.is_opened)
+        _create(reading, name, f"SELECT {', '.join(fields)}, {FILE}0 FROM _opslib_json")
     except duckdb.Error as error:
         raise SourceError(f"{files[0].name}: cannot be read as JSON: {str(error).splitlines()[0]}") from None
     con.execute("DROP TABLE _opslib_json")
 
 
-def _pointer(key: str) -> str:
-    return "/" + key.replace("~", "~0").replace("/", "~1")
+def _json_scan(path: Path) -> str:
+    layout = "array" if _starts_with_bracket(path) else "unstructured"
+    return f"read_json_objects([{quote(str(path))}], format='{layout}', maximum_object_size=256000000)"
+
+
+def _open_containers(con: duckdb.DuckDBPyConnection) -> None:
+    """A file that is one object: its one list of objects, or its objects under their keys, are the rows."""
+    single = f"SELECT {FILE}0 FROM _opslib_json GROUP BY {FILE}0 HAVING count(*) = 1"
+    for (file,) in con.sql(single).fetchall():
+        (text,) = con.sql(f"SELECT json FROM _opslib_json WHERE {FILE}0 = {quote(file)}").fetchone() or ("{}",)
+        value = json.loads(text)
+        if not isinstance(value, dict):
+            continue
+        lists = [
+            key
+            for key, item in value.items()
+            if isinstance(item, list) and item and all(isinstance(i, dict) for i in item)
+        ]
+        rows: list[Any] = (
+            value[lists[0]]
+            if len(lists) == 1 and all(not isinstance(i, dict | list) or k == lists[0] for k, i in value.items())
+            else []
+        )
+        if not rows and len(value) > 1 and all(isinstance(item, dict) for item in value.values()):
+            rows = [{"key": key, **item} for key, item in value.items()]
+        # Numbers keep their digits: a float of Python would not.
+        if rows:
+            table = pa.table({"json": [json.dumps(row) for row in rows], f"{FILE}0": [file] * len(rows)})
+            con.register("_opslib_opened", table)
+            con.execute(f"DELETE FROM _opslib_json WHERE {FILE}0 = {quote(file)}")
+            con.execute(f"INSERT INTO _opslib_json SELECT CAST(json AS JSON), {FILE}0 FROM _opslib_opened")
+            con.unregister("_opslib_opened")
+
+
+def _json_fields(con: duckdb.DuckDBPyConnection, *, is_opened: bool) -> list[str]:
+    """SQL of every key as a column; what is nested as JSON text, and where asked also as columns ``outer.inner``."""
+    fields: list[str] = []
+    paths: list[tuple[str, ...]] = [()]
+    while paths:
+        path = paths.pop(0)
+        here = f"json_extract(json, {quote(_pointer(path))})" if path else "json"
+        inner = f"SELECT unnest(json_keys({here})) AS k FROM _opslib_json WHERE json_type({here}) = 'OBJECT'"
+        for (key,) in con.sql(f"SELECT DISTINCT k FROM ({inner}) ORDER BY k").fetchall():
+            below = (*path, key)
+            fields.append(f"json_extract_string(json, {quote(_pointer(below))}) AS {identifier('.'.join(below))}")
+            paths += [below] if is_opened and len(below) < 3 else []
+    return fields
+
+
+def _pointer(path: Sequence[str]) -> str:
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
 
 
 def _starts_with_bracket(path: Path) -> bool:

@@ -48,7 +48,7 @@ def find_files(path: Path) -> list[Path]:
 def read(reading: Reading) -> Extract:
     """Searches, events and sessions."""
     con = reading.con
-    found = load_raw(con, reading.files, name="ubi_raw")
+    found = load_raw(reading, reading.files, name="ubi_raw")
     complete(reading, "ubi_raw", found, needed=NEEDED, optional=OPTIONAL, export="search log")
     texts = Texts(raw="ubi_raw", time_zone="UTC")
     iso = cast(con, '"timestamp"', kind="timestamp", texts=texts, date_format="iso")
