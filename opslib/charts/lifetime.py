@@ -186,15 +186,13 @@ def _flow_labels(ax: Axes, flows: pd.DataFrame, rows: list[str], columns: list[s
 def _largest_loss(money: pd.DataFrame, currency: str | None) -> str:
     """The segment before whose customers lost most, from the two amounts that stand beside its row."""
     known = money.drop(index=NOBODY, errors="ignore").dropna()
-    change = known["revenue_after"] - known["revenue_before"]
-    if change.empty or change.min() >= 0:
+    known = known.assign(change=known["revenue_after"] - known["revenue_before"]).sort_values("change", kind="stable")
+    if known.empty or known["change"].iloc[0] >= 0:
         return "In no segment did the customers shown bring less than before"
-    name = str(change.idxmin())
     before, after = (
-        formats.format_money(float(known.at[name, side]), currency or "")
-        for side in ("revenue_before", "revenue_after")
+        formats.format_money(known[side].iloc[0], currency or "") for side in ("revenue_before", "revenue_after")
     )
-    return f"The customers who were '{name}' brought {after} after {before}"
+    return f"The customers who were '{known.index[0]}' brought {after} after {before}"
 
 
 def _flow_words(flows: pd.DataFrame) -> str:
