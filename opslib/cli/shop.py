@@ -37,6 +37,13 @@ def init(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(draft.text, encoding="utf-8")
     typer.echo(f"wrote {target}")
+    for file, text in draft.queries.items():
+        if (target.parent / file).exists() and not force:
+            raise ShopFileError(f"{file} exists; edit it, choose another name, or pass --force")
+        (target.parent / file).write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {target.parent / file}")
+    for file, (header, *rows) in draft.shown.items():
+        echo_table(rows, header, title=f"{file}: the first {len(rows)} rows as they were read")
     for sentence in draft.to_do:
         typer.echo(f"- {sentence}")
     typer.echo(f"next: opslib shop check {name}")
