@@ -30,7 +30,7 @@ DATE_FAMILIES: dict[str, tuple[str, ...]] = {
     name: tuple(day + clock for day in days.split("|") for clock in _CLOCKS)
     for name, days in {
         "day/month/year": "%d/%m/%Y", "month/day/year": "%m/%d/%Y", "day.month.year": "%d.%m.%Y", "day-month-year": "%d-%m-%Y",
-        "year/month/day": "%Y/%m/%d", "month's name": "%b %d, %Y|%B %d, %Y|%d %b %Y|%d %B %Y|%d-%b-%Y",
+        "year/month/day": "%Y/%m/%d", "month's name": "%b %d, %Y|%B %d, %Y|%d %b %Y|%d %B %Y|%d-%b-%Y", "month's name, yy": "%d-%b-%y|%d %b %y",
         "day/month/yy": "%d/%m/%y", "month/day/yy": "%m/%d/%y", "yy/month/day": "%y/%m/%d", "day.month.yy": "%d.%m.%y",
         "day-month-yy": "%d-%m-%y", "yy-month-day": "%y-%m-%d",
     }.items()
@@ -85,8 +85,8 @@ def read(reading: Reading) -> Extract:
         else:
             require_effect(source.model_fields_set, files.paths, where=f"table {name}")
             found = load_raw(here, files.paths, name=raw)
-            source = _prepared(here, name, source, found)
             accounting += _keep(reading.con, raw, source=source, table=name, found=found, dialect=here.dialect)
+            _require_currency(here, name, source, found)
             if source.unpivot:
                 found = _unpivot(reading.con, raw, source=source, found=found)
         columns = source.mapped(
@@ -132,13 +132,13 @@ _CURRENCY_NAMES = (
 )
 
 
-def _prepared(reading: Reading, table: str, source: TableSource, found: list[str]) -> TableSource:
-    """Check the currency of the rows, and turn money in others into the shop's where a rate says how."""
+def _require_currency(reading: Reading, table: str, source: TableSource, found: list[str]) -> None:
+    """Refuse rows whose money is in another currency than the shop's and has no rate; a column of that name is looked at unasked."""
     require_columns(found, [source.currency] if source.currency else [], f"{table}: currency")
     named = [column for column in found if re.sub(r"[^a-zäöü]", "", column.lower()) in _CURRENCY_NAMES]
     money = [c for c in CONTRACTS[table].columns if c.kind == "money" and c.name in source.columns]
     if not (money or "line_amount" in source.columns):
-        return source
+        return
     for column in [source.currency] if source.currency else named:
         cell, raw = identifier(column), identifier(f"raw_{table}")
         seen = reading.con.sql(
@@ -148,12 +148,16 @@ def _prepared(reading: Reading, table: str, source: TableSource, found: list[str
             continue
         lost = [(name, n) for name, n in seen if name != reading.currency and name not in source.rates]
         if lost:
-            shown = ", ".join(f"{name} ({n:,} rows)" for name, n in seen[:4])
-            raise SourceError(
-                f"{table}: column '{column}': money in {shown}; the shop's currency is {reading.currency}: write currency: {lost[0][0]} if all of it "
-                f"is, keep: {{{column}: [{reading.currency}]}}, or currency: {column} with rates: {{{lost[0][0]}: what one is worth}}"
+            shown, other = ", ".join(f"{name} ({n:,} rows)" for name, n in seen[:4]), lost[0][0]
+            way = (
+                f"write currency: {other}"
+                if len(seen) == 1
+                else f"keep one with keep: {{{column}: [{reading.currency}]}}"
             )
-    return source
+            raise SourceError(
+                f"{table}: column '{column}': money in {shown}; the shop's currency is {reading.currency}: {way}, or turn it: currency: {column} and "
+                f"rates: {{{other}: what one is worth}}"
+            )
 
 
 def _keep(
@@ -320,22 +324,29 @@ def _require_whole_ids(
     con: duckdb.DuckDBPyConnection, columns: Mapping[str, ColumnSource], *, texts: Texts, contract: TableContract
 ) -> None:
     """Refuse ids that a spreadsheet rounded: 1.23457E+15, or whole columns of long numbers that end in zeros after 15 digits."""
-    for ours, source in columns.items():
-        if not ours.endswith("_id"):
+    cells = {name: ours for ours, source in columns.items() if ours.endswith("_id") for name in source.sources}
+    if not cells:
+        return
+    # Nearly always nothing looks like it: one cheap look at all, and a closer one at what does.
+    seen = [
+        f"bool_or(contains({c}, 'E+') OR contains({c}, 'e+') OR (length({c}) > 15 AND right({c}, 1) = '0'))"
+        for c in map(identifier, cells)
+    ]
+    asked = con.sql(f"SELECT {', '.join(seen)} FROM {texts.raw}").fetchone() or ()
+    for (name, ours), is_seen in zip(cells.items(), asked, strict=False):
+        if not is_seen:
             continue
-        for name in source.sources:
-            cell = identifier(name)
-            row = con.sql(
-                rf"SELECT min({cell}) FILTER (regexp_full_match({cell}, '\d([.,]\d+)?[eE]\+?\d{{2}}')), "
-                rf"CASE WHEN count(*) FILTER (length({cell}) > 15 AND NOT regexp_full_match({cell}, '\d{{15}}0+')) = 0 AND "
-                rf"count(DISTINCT {cell}) FILTER (regexp_full_match({cell}, '\d{{15}}0+') AND length({cell}) > 15) > 2 "
-                rf"THEN min({cell}) FILTER (length({cell}) > 15) END FROM {texts.raw}"
-            ).fetchone()
-            if row and (row[0] or row[1]):
-                raise SourceError(
-                    f"{contract.name}.{ours}: '{row[0] or row[1]}' in column '{name}' was rounded by a spreadsheet, so that different ids became "
-                    "one; export the file again and do not save it in a spreadsheet, or format the column as text before"
-                )
+        cell = identifier(name)
+        long, cut = f"length({cell}) > 15", rf"regexp_full_match({cell}, '\d{{15}}0+')"
+        row = con.sql(
+            rf"SELECT min({cell}) FILTER (regexp_full_match({cell}, '\d([.,]\d+)?[eE]\+?\d{{2}}')), CASE WHEN count(*) FILTER ({long} AND NOT {cut}) = 0 "
+            f"AND count(DISTINCT {cell}) FILTER ({cut} AND {long}) > 2 THEN min({cell}) FILTER ({long}) END FROM {texts.raw}"
+        ).fetchone()
+        if row and (row[0] or row[1]):
+            raise SourceError(
+                f"{contract.name}.{ours}: '{row[0] or row[1]}' in column '{name}' was rounded by a spreadsheet, so that different ids became "
+                "one; export the file again and do not save it in a spreadsheet, or format the column as text before"
+            )
 
 
 def _money(
@@ -536,7 +547,7 @@ def _usable(
     }  # fmt: skip
     time = parts.get(contract.time_column or "", "NULL")
     latest = "9999-12-31" if contract.name in _AHEAD else str(dt.date.today() + dt.timedelta(2))
-    odd = f"(CAST({time} AS DATE) < DATE '{FIRST_YEAR}-01-01' OR CAST({time} AS DATE) >= DATE '{latest}')"
+    odd = f"({time} < TIMESTAMP '{FIRST_YEAR}-01-01' OR {time} >= TIMESTAMP '{latest}')"
     tests = [*unread.values(), *empty.values(), odd]
     asked = ", ".join(f"count(*) FILTER ({test})" for test in tests)
     total, *counts = con.sql(f"SELECT count(*), {asked} FROM {texts.raw}").fetchone() or (0,)

@@ -323,18 +323,25 @@ def _read_csv(
     con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(whole)} AS {scans}")
 
 
+def _short_files(
+    con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str
+) -> list[Path]:
+    """Files of which fewer rows were read than they have lines."""
+    counted = dict(con.sql(f"SELECT {FILE}0, count(*) FROM {identifier(whole)} GROUP BY 1").fetchall())
+    return [
+        path
+        for path, (copy, layout, n_lines) in ready.items()
+        if counted.get(str(copy), 0) < n_lines - layout.skip - layout.n_header
+    ]
+
+
 def _unquoted(
     con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str | None
 ) -> dict[Path, tuple[Path, Layout, int]]:
     """Files that were read with quotes and are to be read without: every line of them has all cells, quotes or not."""
     found = {}
-    for path, (copy, layout, n_lines) in ready.items():
-        if whole is not None:
-            rows = con.sql(
-                f"SELECT count(*) FROM {identifier(whole)} WHERE {FILE}0 = {quote(str(copy))}"
-            ).fetchone() or (0,)
-            if rows[0] >= n_lines - layout.skip - layout.n_header:
-                continue
+    for path in _short_files(con, ready, whole=whole) if whole else ready:
+        copy, layout, n_lines = ready[path]
         plain = replace(layout, is_quoted=False)
         with contextlib.suppress(duckdb.Error):
             rows = con.sql(f"SELECT count(*) FROM {_scan_of([copy], plain)}").fetchone() or (0,)
@@ -353,10 +360,10 @@ def _require_whole_rows(
     con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str
 ) -> None:
     """Refuse a cell that holds whole rows: a lone quote began it, and the next one ended it."""
-    for path, (copy, layout, n_lines) in ready.items():
+    for path in _short_files(con, ready, whole=whole):
+        copy, layout, _ = ready[path]
         table, of_file = identifier(whole), f"{FILE}0 = {quote(str(copy))}"
-        rows = con.sql(f"SELECT count(*) FROM {table} WHERE {of_file}").fetchone() or (0,)
-        if rows[0] >= n_lines - layout.skip - layout.n_header or len(layout.header) < 3:
+        if len(layout.header) < 3:
             continue
         for column in layout.header:
             cell = identifier(column)
