@@ -371,3 +371,20 @@ def test_lines_above_the_header_and_words_of_the_file_itself(tmp_path: Path) -> 
     assert revenue(open_orders(tmp_path, "orders.csv")) == REVENUE
     (tmp_path / "orders.csv").write_bytes(body.encode("utf-16-le"))  # without a mark at its start
     assert revenue(open_orders(tmp_path, "orders.csv")) == REVENUE
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet", "json"])
+def test_numbers_and_times_that_a_file_holds_as_such_are_not_read_as_texts(tmp_path: Path, kind: str) -> None:
+    """decimal: "," and date_format are of the texts beside them: 1.125 is one and an eighth, never 1,125."""
+    frame = ORDERS.head(1).assign(Price=1.125, Off=0.5, When=pd.Timestamp("2026-10-05 10:00"), Qty="1.000")
+    if kind == "xlsx":
+        kinds = {"Price": float, "Off": float, "When": lambda at: at.to_pydatetime()}
+        write_xlsx(frame, tmp_path / "o.xlsx", kinds=kinds)
+    elif kind == "parquet":
+        frame.to_parquet(tmp_path / "o.parquet")
+    else:
+        (tmp_path / "o.json").write_text(json.dumps([{**frame.iloc[0].to_dict(), "When": "2026-10-05 10:00"}]))
+    shop = open_orders(tmp_path, f"o.{kind}", shop={"decimal": ",", "thousands": ".", "date_format": "%d.%m.%Y"})
+    line = frame_of(shop, "order_lines").iloc[0]
+    assert (float(line["unit_price"]), float(line["discount_amount"]), float(line["quantity"])) == (1.125, 0.5, 1000)
+    assert str(line["ordered_at"]) == "2026-10-05 08:00:00"

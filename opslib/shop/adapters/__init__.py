@@ -41,5 +41,5 @@ def readers(name: str | None) -> list[Path]:
     """Python files that decide what an export is turned into: part of a shop's fingerprint."""
     parts = ["export", "reading", "columns", "sql", *(["orders", name] if name else [])]
     return [Path(__file__).parent / f"{part}.py" for part in parts] + [
-        Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "derived", "shopfile")
+        Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "derived", "shopfile", "sniff")
     ]

@@ -468,20 +468,30 @@ def _time(
         formats = []
     else:
         formats = [date_format] if date_format else _formats(con, text, raw=texts.raw, column=column)
+    iso = _iso(text, kind, texts.time_zone)
     if formats:
         naive = f"coalesce({', '.join(_strptime(text, f) for f in formats)})"
         if kind == "date":
-            return f"CAST({naive} AS DATE)"
-        if any("%z" in f for f in formats):
-            return f"timezone('UTC', CAST({naive} AS TIMESTAMPTZ))"
-        return _to_utc(f"CAST({naive} AS TIMESTAMP)", texts.time_zone)
+            told = f"CAST({naive} AS DATE)"
+        elif any("%z" in f for f in formats):
+            told = f"timezone('UTC', CAST({naive} AS TIMESTAMPTZ))"
+        else:
+            told = _to_utc(f"CAST({naive} AS TIMESTAMP)", texts.time_zone)
+        # Times that a spreadsheet or a database holds as times arrive in ISO, whatever the texts beside them look like.
+        own = date_format is None or date_format.startswith("%Y")
+        return told if own else f"CASE WHEN regexp_matches({text}, '{_ISO}') THEN {iso} ELSE {told} END"
+    return iso
+
+
+def _iso(text: str, kind: ColumnKind, zone: str) -> str:
+    """SQL of a time in ISO, with an offset or in the zone; NULL where the text is none."""
     if kind == "date":
         return f"CASE WHEN regexp_matches({text}, '{_ISO}') THEN CAST(TRY_CAST({text} AS TIMESTAMP) AS DATE) END"
     with_offset = rf"regexp_replace(replace({text}, ' UTC', 'Z'), ' ?([+-]\d{{2}}):?(\d{{2}})$', '\1:\2')"
     return (
         f"CASE WHEN NOT regexp_matches({text}, '{_ISO}') THEN NULL "
         f"WHEN regexp_matches({text}, '{_OFFSET}') THEN timezone('UTC', TRY_CAST({with_offset} AS TIMESTAMPTZ)) "
-        f"ELSE {_to_utc(f'TRY_CAST({text} AS TIMESTAMP)', texts.time_zone)} END"
+        f"ELSE {_to_utc(f'TRY_CAST({text} AS TIMESTAMP)', zone)} END"
     )
 
 
