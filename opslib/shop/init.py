@@ -27,7 +27,7 @@ SHOWN, LOOKED_AT = 20, 20_000_000
 #: Names that exports give to columns, folded to letters and digits, by table; a column of any table by its own name.
 _SYNONYMS: dict[str, dict[str, str]] = {
     "order_lines": {
-        "order_id": "orderid order ordernumber orderno invoice invoiceno invoiceid transactionid bestellnummer bestellnr beleg belegnummer "
+        "order_id": "orderid id order ordernumber orderno invoice invoiceno invoiceid transactionid bestellnummer bestellnr beleg belegnummer "
         "auftragsnummer amazonorderid rechnungsnummer",
         "line_id": "lineid line lineno linenumber position pos itemid orderlineid orderitemid",
         "customer_id": "customerid customer clientid client userid buyerid buyer accountid householdid kundennummer kundennr kunde",
@@ -77,6 +77,8 @@ _STATUSES = {
 }  # fmt: skip
 #: Ids for which the row's number may stand.
 _NUMBERED = ("return_id", "review_id", "search_id")
+#: Columns of which one must be there: a date alone makes no return.
+_TELLS = {"returns": ("return_id", "refund_amount", "reason"), "reviews": ("rating",), "searches": ("query",)}
 _FILE_WORDS = {
     "returns": "return retour refund", "products": "product artikel stamm", "customers": "customer kunde", "reviews": "review bewertung",
     "sessions": "session besuch visit", "searches": "search such", "stock_levels": "stock bestand lager", "ad_spend": "spend werbung ads", "order_lines": "order bestell sales",
@@ -331,7 +333,9 @@ def _table_of(group: _Group) -> str:
         needed = [name for name in CONTRACTS[table].required if name not in _NUMBERED]
         priced = {"unit_price"} if any(_fold(c) in _PRICES for c in group.header) else set()
         named = any(word in group.files[0].name.lower() for word in _FILE_WORDS.get(table, "").split())
-        share = sum(name in found or name in priced for name in needed) / len(needed)
+        tells = _TELLS.get(table, ())
+        n_told = sum(name in found or name in priced for name in needed) + any(name in found for name in tells)
+        share = n_told / (len(needed) + bool(tells))
         return (share + 0.5 * len(found) / len(group.header) + 0.3 * named, -list(_SYNONYMS).index(table))
 
     return max(_SYNONYMS, key=fit)
@@ -357,6 +361,10 @@ def _ask(con: duckdb.DuckDBPyConnection, group: _Group, to_do: list[str]) -> Non
             f"tables.{table}.columns.{name}: which column holds {contract.column(name).meaning}? (one of {', '.join(left)})"
         )
         columns[name] = "WHICH_COLUMN"
+    if table == "order_lines" and columns["product_id"] == columns["quantity"] == "WHICH_COLUMN":
+        to_do.append(
+            'a list of orders without lines? then write product_id: {value: "not known"} and quantity: {value: "1"}, and the order\'s total as unit_price'
+        )
     if "status" in columns and contract.column("status").allowed:
         cell = identifier(columns["status"])
         words = {word: ours for ours, many in _STATUSES.items() for word in many.split()}

@@ -160,3 +160,9 @@ def test_zipped_and_nested_files_are_looked_at_as_well(tmp_path):
     for folder in ("keyed", "zipped"):
         draft = draft_shop_file("a", tmp_path / folder)
         assert frame_of(_described(draft, tmp_path / folder), "order_lines")["revenue_amount"].sum() == 15
+
+
+def test_a_list_of_orders_without_lines_is_told_how_it_can_be_described():
+    draft = draft_shop_file("p", FIELD / "prestashop")
+    assert yaml.safe_load(draft.text)["tables"]["order_lines"]["decimal"] == ","
+    assert any(said.startswith("a list of orders without lines? then write product_id") for said in draft.to_do)
