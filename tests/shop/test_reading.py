@@ -219,6 +219,7 @@ def test_rows_by_a_comparison(tmp_path: Path) -> None:
     shop = written(tmp_path, *rows, where="quantity > 0 and price != 0")
     assert [(item.reason, item.n_rows) for item in shop.staged.accounting] == [("kept", 1), ("other rows", 2)]
     assert revenue(written(tmp_path, *rows, where="customer_id = A and quantity > 0")) == 10
+    assert len(frame_of(written(tmp_path, *rows, where="quantity > 100"), "order_lines")) == 0
     with pytest.raises(SourceError, match="where: 'quantity' is no comparison; write COLUMN < VALUE"):
         written(tmp_path, *rows, where="quantity")
     with pytest.raises(SourceError, match=r"where.*'quantty'"):

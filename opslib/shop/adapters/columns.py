@@ -100,8 +100,9 @@ def read(reading: Reading) -> Extract:
             currency=source.currency,
         )  # fmt: skip
         n_aside = sum(item.n_rows for item in reading.set_aside[n_before:])
-        at = next(i for i, item in enumerate(accounting) if item.table == name and item.reason == "kept")
-        accounting[at] = replace(accounting[at], n_rows=accounting[at].n_rows - n_aside)
+        for at, item in enumerate(accounting):
+            if item.table == name and item.reason == "kept":
+                accounting[at] = replace(item, n_rows=item.n_rows - n_aside)
     return Extract(tables=tables, accounting=tuple(accounting), agreements=tuple(agreements))
 
 
