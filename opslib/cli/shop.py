@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from opslib.cli.common import complete_shops, open_with_progress
+from opslib.cli.common import complete_shops, echo_table, open_with_progress
 from opslib.errors import ShopFileError
 from opslib.shop.root import project_root
 
@@ -41,6 +41,13 @@ def init(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(draft.text, encoding="utf-8")
     typer.echo(f"wrote {target}")
+    for file, text in draft.queries.items():
+        if (target.parent / file).exists() and not force:
+            raise ShopFileError(f"{file} exists; edit it, choose another name, or pass --force")
+        (target.parent / file).write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {target.parent / file}")
+    for file, (header, *rows) in draft.shown.items():
+        echo_table(rows, header, title=f"{file}: the first {len(rows)} rows as they were read")
     for sentence in draft.to_do:
         typer.echo(f"- {sentence}")
     typer.echo(f"next: opslib shop check {name}")

@@ -193,3 +193,8 @@ def test_nested_json_and_wide_files(tmp_path: Path) -> None:
     }
     shop = opening.open_shop(write_shop(tmp_path, tables={"stock_levels": source}), root=tmp_path)
     assert len(frame_of(shop, "stock_levels")) == 4
+
+
+def test_numbers_that_sql_makes_are_numbers_whatever_the_files_are_written_in(tmp_path: Path) -> None:
+    query = "SELECT '1' AS order_id, 'p' AS product_id, '2026-10-05' AS ordered_at, '1.000' AS quantity, CAST(1.125 AS DECIMAL(18,3)) AS unit_price"
+    assert revenue(made(tmp_path, query, decimal=",", thousands=".")) == 1125

@@ -41,5 +41,7 @@ def detect(path: Path) -> Adapter:
 def readers(name: str | None) -> list[Path]:
     """Python files that decide what an export is turned into: part of a shop's fingerprint."""
     parts = ["export", "reading", "columns", "sql", *(["orders", name] if name else [])]
-    shared = [Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "derived", "settle", "shopfile")]
+    shared = [
+        Path(__file__).parents[1] / f"{part}.py" for part in ("staging", "derived", "settle", "shopfile", "sniff")
+    ]
     return [*(Path(__file__).parent / f"{part}.py" for part in parts), *shared, Path(statuses.__file__)]

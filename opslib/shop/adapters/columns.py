@@ -31,7 +31,7 @@ DATE_FAMILIES: dict[str, tuple[str, ...]] = {
     name: tuple(day + clock for day in days.split("|") for clock in _CLOCKS)
     for name, days in {
         "day/month/year": "%d/%m/%Y", "month/day/year": "%m/%d/%Y", "day.month.year": "%d.%m.%Y", "day-month-year": "%d-%m-%Y",
-        "year/month/day": "%Y/%m/%d", "month's name": "%b %d, %Y|%B %d, %Y|%d %b %Y|%d %B %Y|%d-%b-%Y",
+        "year/month/day": "%Y/%m/%d", "month's name": "%b %d, %Y|%B %d, %Y|%d %b %Y|%d %B %Y|%d-%b-%Y", "month's name, yy": "%d-%b-%y|%d %b %y",
         "day/month/yy": "%d/%m/%y", "month/day/yy": "%m/%d/%y", "yy/month/day": "%y/%m/%d", "day.month.yy": "%d.%m.%y",
         "day-month-yy": "%d-%m-%y", "yy-month-day": "%y-%m-%d",
     }.items()
@@ -90,8 +90,8 @@ def read(reading: Reading) -> Extract:
                 older, repeated = _newest(here, raw, source, found)
                 accounting += older
                 reading.violations.extend(repeated)
-            source = _prepared(here, name, source, found)
             accounting += _keep(reading.con, raw, source=source, table=name, found=found, dialect=here.dialect)
+            _require_currency(here, name, source, found)
             if source.unpivot:
                 found = _unpivot(reading.con, raw, source=source, found=found)
         columns = source.mapped(
@@ -105,8 +105,9 @@ def read(reading: Reading) -> Extract:
             currency=source.currency,
         )  # fmt: skip
         n_aside = sum(item.n_rows for item in reading.set_aside[n_before:])
-        at = next(i for i, item in enumerate(accounting) if item.table == name and item.reason == "kept")
-        accounting[at] = replace(accounting[at], n_rows=accounting[at].n_rows - n_aside)
+        for at, item in enumerate(accounting):
+            if item.table == name and item.reason == "kept":
+                accounting[at] = replace(item, n_rows=item.n_rows - n_aside)
     return Extract(tables=tables, accounting=tuple(accounting), agreements=tuple(agreements))
 
 
@@ -163,13 +164,13 @@ _CURRENCY_NAMES = (
 )
 
 
-def _prepared(reading: Reading, table: str, source: TableSource, found: list[str]) -> TableSource:
-    """Check the currency of the rows, and turn money in others into the shop's where a rate says how."""
+def _require_currency(reading: Reading, table: str, source: TableSource, found: list[str]) -> None:
+    """Refuse rows whose money is in another currency than the shop's and has no rate; a column of that name is looked at unasked."""
     require_columns(found, [source.currency] if source.currency else [], f"{table}: currency")
     named = [column for column in found if re.sub(r"[^a-zäöü]", "", column.lower()) in _CURRENCY_NAMES]
     money = [c for c in CONTRACTS[table].columns if c.kind == "money" and c.name in source.columns]
     if not (money or "line_amount" in source.columns):
-        return source
+        return
     for column in [source.currency] if source.currency else named:
         cell, raw = identifier(column), identifier(f"raw_{table}")
         seen = reading.con.sql(
@@ -179,12 +180,16 @@ def _prepared(reading: Reading, table: str, source: TableSource, found: list[str
             continue
         lost = [(name, n) for name, n in seen if name != reading.currency and name not in source.rates]
         if lost:
-            shown = ", ".join(f"{name} ({n:,} rows)" for name, n in seen[:4])
-            raise SourceError(
-                f"{table}: column '{column}': money in {shown}; the shop's currency is {reading.currency}: write currency: {lost[0][0]} if all of it "
-                f"is, keep: {{{column}: [{reading.currency}]}}, or currency: {column} with rates: {{{lost[0][0]}: what one is worth}}"
+            shown, other = ", ".join(f"{name} ({n:,} rows)" for name, n in seen[:4]), lost[0][0]
+            way = (
+                f"write currency: {other}"
+                if len(seen) == 1
+                else f"keep one with keep: {{{column}: [{reading.currency}]}}"
             )
-    return source
+            raise SourceError(
+                f"{table}: column '{column}': money in {shown}; the shop's currency is {reading.currency}: {way}, or turn it: currency: {column} and "
+                f"rates: {{{other}: what one is worth}}"
+            )
 
 
 def _keep(
@@ -351,22 +356,29 @@ def _require_whole_ids(
     con: duckdb.DuckDBPyConnection, columns: Mapping[str, ColumnSource], *, texts: Texts, contract: TableContract
 ) -> None:
     """Refuse ids that a spreadsheet rounded: 1.23457E+15, or whole columns of long numbers that end in zeros after 15 digits."""
-    for ours, source in columns.items():
-        if not ours.endswith("_id"):
+    cells = {name: ours for ours, source in columns.items() if ours.endswith("_id") for name in source.sources}
+    if not cells:
+        return
+    # Nearly always nothing looks like it: one cheap look at all, and a closer one at what does.
+    seen = [
+        f"bool_or(contains({c}, 'E+') OR contains({c}, 'e+') OR (length({c}) > 15 AND right({c}, 1) = '0'))"
+        for c in map(identifier, cells)
+    ]
+    asked = con.sql(f"SELECT {', '.join(seen)} FROM {texts.raw}").fetchone() or ()
+    for (name, ours), is_seen in zip(cells.items(), asked, strict=False):
+        if not is_seen:
             continue
-        for name in source.sources:
-            cell = identifier(name)
-            row = con.sql(
-                rf"SELECT min({cell}) FILTER (regexp_full_match({cell}, '\d([.,]\d+)?[eE]\+?\d{{2}}')), "
-                rf"CASE WHEN count(*) FILTER (length({cell}) > 15 AND NOT regexp_full_match({cell}, '\d{{15}}0+')) = 0 AND "
-                rf"count(DISTINCT {cell}) FILTER (regexp_full_match({cell}, '\d{{15}}0+') AND length({cell}) > 15) > 2 "
-                rf"THEN min({cell}) FILTER (length({cell}) > 15) END FROM {texts.raw}"
-            ).fetchone()
-            if row and (row[0] or row[1]):
-                raise SourceError(
-                    f"{contract.name}.{ours}: '{row[0] or row[1]}' in column '{name}' was rounded by a spreadsheet, so that different ids became "
-                    "one; export the file again and do not save it in a spreadsheet, or format the column as text before"
-                )
+        cell = identifier(name)
+        long, cut = f"length({cell}) > 15", rf"regexp_full_match({cell}, '\d{{15}}0+')"
+        row = con.sql(
+            rf"SELECT min({cell}) FILTER (regexp_full_match({cell}, '\d([.,]\d+)?[eE]\+?\d{{2}}')), CASE WHEN count(*) FILTER ({long} AND NOT {cut}) = 0 "
+            f"AND count(DISTINCT {cell}) FILTER ({cut} AND {long}) > 2 THEN min({cell}) FILTER ({long}) END FROM {texts.raw}"
+        ).fetchone()
+        if row and (row[0] or row[1]):
+            raise SourceError(
+                f"{contract.name}.{ours}: '{row[0] or row[1]}' in column '{name}' was rounded by a spreadsheet, so that different ids became "
+                "one; export the file again and do not save it in a spreadsheet, or format the column as text before"
+            )
 
 
 def _money(
@@ -490,20 +502,30 @@ def _time(
         formats = []
     else:
         formats = [date_format] if date_format else _formats(con, text, raw=texts.raw, column=column)
+    iso = _iso(text, kind, texts.time_zone)
     if formats:
         naive = f"coalesce({', '.join(_strptime(text, f) for f in formats)})"
         if kind == "date":
-            return f"CAST({naive} AS DATE)"
-        if any("%z" in f for f in formats):
-            return f"timezone('UTC', CAST({naive} AS TIMESTAMPTZ))"
-        return _to_utc(f"CAST({naive} AS TIMESTAMP)", texts.time_zone)
+            told = f"CAST({naive} AS DATE)"
+        elif any("%z" in f for f in formats):
+            told = f"timezone('UTC', CAST({naive} AS TIMESTAMPTZ))"
+        else:
+            told = _to_utc(f"CAST({naive} AS TIMESTAMP)", texts.time_zone)
+        # Times that a spreadsheet or a database holds as times arrive in ISO, whatever the texts beside them look like.
+        own = date_format is None or date_format.startswith("%Y")
+        return told if own else f"CASE WHEN regexp_matches({text}, '{_ISO}') THEN {iso} ELSE {told} END"
+    return iso
+
+
+def _iso(text: str, kind: ColumnKind, zone: str) -> str:
+    """SQL of a time in ISO, with an offset or in the zone; NULL where the text is none."""
     if kind == "date":
         return f"CASE WHEN regexp_matches({text}, '{_ISO}') THEN CAST(TRY_CAST({text} AS TIMESTAMP) AS DATE) END"
     with_offset = rf"regexp_replace(replace({text}, ' UTC', 'Z'), ' ?([+-]\d{{2}}):?(\d{{2}})$', '\1:\2')"
     return (
         f"CASE WHEN NOT regexp_matches({text}, '{_ISO}') THEN NULL "
         f"WHEN regexp_matches({text}, '{_OFFSET}') THEN timezone('UTC', TRY_CAST({with_offset} AS TIMESTAMPTZ)) "
-        f"ELSE {_to_utc(f'TRY_CAST({text} AS TIMESTAMP)', texts.time_zone)} END"
+        f"ELSE {_to_utc(f'TRY_CAST({text} AS TIMESTAMP)', zone)} END"
     )
 
 
@@ -569,7 +591,7 @@ def _usable(
     }  # fmt: skip
     time = parts.get(contract.time_column or "", "NULL")
     latest = "9999-12-31" if contract.name in _AHEAD else str(dt.date.today() + dt.timedelta(2))
-    odd = f"(CAST({time} AS DATE) < DATE '{FIRST_YEAR}-01-01' OR CAST({time} AS DATE) >= DATE '{latest}')"
+    odd = f"({time} < TIMESTAMP '{FIRST_YEAR}-01-01' OR {time} >= TIMESTAMP '{latest}')"
     tests = [*unread.values(), *empty.values(), odd]
     asked = ", ".join(f"count(*) FILTER ({test})" for test in tests)
     total, *counts = con.sql(f"SELECT count(*), {asked} FROM {texts.raw}").fetchone() or (0,)

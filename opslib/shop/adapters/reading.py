@@ -4,36 +4,41 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import csv
 import datetime as dt
 import glob
-import gzip
 import html
 import io
 import itertools
 import json
 import re
 import tempfile
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import CalamineError, CalamineWorkbook
 
 from opslib.contracts import Severity, Violation
 from opslib.errors import SourceError, nearest
 from opslib.shop.adapters.export import Accounted, Reading, identifier, quote
-from opslib.shop.shopfile import Dialect
+from opslib.shop.sniff import (
+    BLOCK,
+    UTF8,
+    Layout,
+    encoding_of,
+    first_sheet,
+    layout_of,
+    named_columns,
+    open_file,
+    unzipped,
+)
 
 KINDS = (".csv", ".tsv", ".txt", ".csv.gz", ".xlsx", ".xls", ".parquet", ".ndjson", ".jsonl", ".json", ".zip")
 #: Columns that :func:`load_raw` adds: file name and row number within the file, counted from 1.
 FILE, ROW = "_file", "_row"
-_BLOCK = 1 << 20
-_UTF8 = ("utf-8", "utf8", "utf-8-sig", "ascii")
 
 
 def expand(patterns: str | Sequence[str], *, folders: Sequence[Path]) -> list[Path]:
@@ -88,7 +93,7 @@ def file_kind(path: Path) -> str:
     raise SourceError(f"{path.name}: this kind of file is not known; allowed: {', '.join(KINDS)}")
 
 
-def load_raw(reading: Reading, files: Sequence[Path], *, name: str) -> list[str]:
+def load_raw(reading: Reading, files: Sequence[Path], *, name: str, may_be_empty: bool = False) -> list[str]:
     """Load files into one temporary table of texts.
 
     Parameters
@@ -99,6 +104,8 @@ def load_raw(reading: Reading, files: Sequence[Path], *, name: str) -> list[str]
         All of one kind.
     name : str
         Name of the table.
+    may_be_empty : bool
+        Whether files without a row are no error.
 
     Returns
     -------
@@ -125,7 +132,7 @@ def load_raw(reading: Reading, files: Sequence[Path], *, name: str) -> list[str]
         loaders = {"csv": _load_csv, "xlsx": _load_rows, "parquet": _load_parquet}
         loaders.get(kind, _load_json)(reading, files, name=name, scratch=Path(scratch))
     columns = [row[0] for row in con.sql(f"DESCRIBE {identifier(name)}").fetchall()]
-    if not con.sql(f"SELECT 1 FROM {identifier(name)} LIMIT 1").fetchone():
+    if not may_be_empty and not con.sql(f"SELECT 1 FROM {identifier(name)} LIMIT 1").fetchone():
         raise SourceError(f"{', '.join(path.name for path in files[:3])}: only a header, no rows; export it again")
     return [column for column in columns if column not in (FILE, ROW)]
 
@@ -146,40 +153,10 @@ def require_effect(said: Iterable[str], files: Sequence[Path], *, where: str) ->
         raise SourceError(f"{where}: {idle[0]}: has no effect on {files[0].name}; leave it out")
 
 
-def unzipped(path: Path, folder: Path) -> Path:
-    """The one file in a zip archive, unpacked into a folder."""
-    with zipfile.ZipFile(path) as archive:
-        members = [item for item in archive.namelist() if not item.endswith("/") and "__MACOSX" not in item]
-        if len(members) != 1:
-            listed = f" ({', '.join(members[:4])})" if members else ""
-            raise SourceError(f"{path.name}: {len(members)} files inside{listed}; unpack it and name the one to read")
-        folder.mkdir(parents=True)
-        target = folder / Path(members[0]).name
-        with archive.open(members[0]) as source, target.open("wb") as sink:
-            while block := source.read(_BLOCK):
-                sink.write(block)
-    return target
-
-
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
 def _blocks(path: Path) -> Iterator[bytes]:
-    with _open(path) as source:
-        while block := source.read(_BLOCK):
+    with open_file(path) as source:
+        while block := source.read(BLOCK):
             yield block
-
-
-def encoding_of(path: Path) -> str:
-    """The encoding that a text file's first bytes tell; UTF-8 where they tell none."""
-    with _open(path) as source:
-        start = source.read(4)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if len(start) == 4 and start[1::2] == b"\0\0":
-        return "utf-16-le"
-    return "utf-16-be" if len(start) == 4 and start[::2] == b"\0\0" else "utf-8"
 
 
 def require_encoding(path: Path, encoding: str | None) -> tuple[str, int]:
@@ -208,69 +185,17 @@ def require_encoding(path: Path, encoding: str | None) -> tuple[str, int]:
 
 def _as_utf8(path: Path, encoding: str, folder: Path) -> Path:
     """The file itself if it is UTF-8, else a copy in UTF-8 under the same name."""
-    if encoding.lower().replace("_", "-") in _UTF8:
+    if encoding.lower().replace("_", "-") in UTF8:
         return path
     folder.mkdir(parents=True)
     target = folder / path.name.removesuffix(".gz")
     with (
-        io.TextIOWrapper(_open(path), encoding=encoding, newline="") as source,
+        io.TextIOWrapper(open_file(path), encoding=encoding, newline="") as source,
         target.open("w", encoding="utf-8", newline="") as sink,
     ):
-        while text := source.read(_BLOCK):
+        while text := source.read(BLOCK):
             sink.write(text)
     return target
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How one text file is cut into cells: lines above the header, lines of the header, delimiter, quoting, columns."""
-
-    skip: int
-    n_header: int
-    delimiter: str
-    is_quoted: bool
-    header: tuple[str, ...]
-
-
-def layout_of(path: Path, *, encoding: str, dialect: Dialect) -> Layout:
-    """How a text file is cut into cells, by its first lines and by what ``shop.yml`` says.
-
-    Parameters
-    ----------
-    path : Path
-        File of any encoding, gzipped or not.
-    encoding : str
-        Its encoding.
-    dialect : Dialect
-        What is said of it.
-
-    Returns
-    -------
-    Layout
-        A first line ``sep=;``, as spreadsheets write it, names the delimiter and is no header.
-    """
-    mark = dialect.delimiter
-    with io.TextIOWrapper(_open(path), encoding=_without_bom(encoding), newline="", errors="replace") as source:
-        skip = dialect.skip_rows
-        for _ in range(skip):
-            source.readline()
-        while (line := source.readline()) and not line.strip():
-            skip += 1
-        if named := re.fullmatch(r'"?sep=(.|\\t)"?\s*', line, flags=re.IGNORECASE):
-            mark = mark or named.group(1).replace("\\t", "\t")
-            line, skip = source.readline(), skip + 1
-        if mark is None:
-            text = re.sub(r'"[^"]*"', "", line)
-            mark = max(",;\t|", key=text.count)
-        is_quoted = dialect.quoting != "none"
-        how: Any = {"delimiter": mark, "quoting": csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE}
-        rows = csv.reader(itertools.chain([line], source), **how)
-        names = [cell.strip() for cell in next(rows, [])]
-        return Layout(skip, rows.line_num, mark, is_quoted, _named(names, path))
-
-
-def _without_bom(encoding: str) -> str:
-    return "utf-8-sig" if encoding.lower().replace("_", "-") in _UTF8 else encoding
 
 
 def _load_csv(reading: Reading, files: Sequence[Path], *, name: str, scratch: Path) -> None:
@@ -323,18 +248,25 @@ def _read_csv(
     con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(whole)} AS {scans}")
 
 
+def _short_files(
+    con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str
+) -> list[Path]:
+    """Files of which fewer rows were read than they have lines."""
+    counted = dict(con.sql(f"SELECT {FILE}0, count(*) FROM {identifier(whole)} GROUP BY 1").fetchall())
+    return [
+        path
+        for path, (copy, layout, n_lines) in ready.items()
+        if counted.get(str(copy), 0) < n_lines - layout.skip - layout.n_header
+    ]
+
+
 def _unquoted(
     con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str | None
 ) -> dict[Path, tuple[Path, Layout, int]]:
     """Files that were read with quotes and are to be read without: every line of them has all cells, quotes or not."""
     found = {}
-    for path, (copy, layout, n_lines) in ready.items():
-        if whole is not None:
-            rows = con.sql(
-                f"SELECT count(*) FROM {identifier(whole)} WHERE {FILE}0 = {quote(str(copy))}"
-            ).fetchone() or (0,)
-            if rows[0] >= n_lines - layout.skip - layout.n_header:
-                continue
+    for path in _short_files(con, ready, whole=whole) if whole else ready:
+        copy, layout, n_lines = ready[path]
         plain = replace(layout, is_quoted=False)
         with contextlib.suppress(duckdb.Error):
             rows = con.sql(f"SELECT count(*) FROM {_scan_of([copy], plain)}").fetchone() or (0,)
@@ -345,7 +277,7 @@ def _unquoted(
 
 
 def _blank_lines(path: Path) -> int:
-    with _open(path) as source:
+    with open_file(path) as source:
         return sum(not line.strip() for line in source)
 
 
@@ -353,10 +285,10 @@ def _require_whole_rows(
     con: duckdb.DuckDBPyConnection, ready: Mapping[Path, tuple[Path, Layout, int]], *, whole: str
 ) -> None:
     """Refuse a cell that holds whole rows: a lone quote began it, and the next one ended it."""
-    for path, (copy, layout, n_lines) in ready.items():
+    for path in _short_files(con, ready, whole=whole):
+        copy, layout, _ = ready[path]
         table, of_file = identifier(whole), f"{FILE}0 = {quote(str(copy))}"
-        rows = con.sql(f"SELECT count(*) FROM {table} WHERE {of_file}").fetchone() or (0,)
-        if rows[0] >= n_lines - layout.skip - layout.n_header or len(layout.header) < 3:
+        if len(layout.header) < 3:
             continue
         for column in layout.header:
             cell = identifier(column)
@@ -370,15 +302,6 @@ def _require_whole_rows(
                     f"{path.name}: column '{column}': the cell that begins '{start}' holds whole rows, since a lone quote begins it; "
                     "write quoting: none if quotes are text in this file, or double the quote"
                 )
-
-
-def _named(names: list[str], path: Path) -> tuple[str, ...]:
-    """Column names of a header: unnamed ones are numbered, and two of one name are an error."""
-    names = [name or f"column_{n + 1}" for n, name in enumerate(names)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or not names:
-        raise SourceError(f"{path.name}: the header names column '{', '.join(twice)}' twice; rename one of them")
-    return tuple(names)
 
 
 def _csv_problem(message: str, files: Sequence[Path]) -> str:
@@ -467,19 +390,9 @@ def _seen(
     return Violation("files", column, rule, severity, n_rows, n_rows / total if total else 0.0, str(example))
 
 
-def first_sheet(book: CalamineWorkbook) -> str:
-    """Name of the first sheet that is not hidden."""
-    shown = [
-        sheet.name
-        for sheet in book.sheets_metadata
-        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet
-    ]
-    return shown[0] if shown else book.sheet_names[0]
-
-
 def _load_rows(reading: Reading, files: Sequence[Path], *, name: str, scratch: Path) -> None:
     """Spreadsheets: cells as the text that a CSV export would have shown."""
-    con, sheet, parts = reading.con, reading.dialect.sheet, []
+    con, sheet, point, parts = reading.con, reading.dialect.sheet, reading.dialect.decimal, []
     for path in files:
         try:
             book = CalamineWorkbook.from_path(str(path))
@@ -496,12 +409,14 @@ def _load_rows(reading: Reading, files: Sequence[Path], *, name: str, scratch: P
         header = next((row for row in rows if any(cell != "" for cell in row)), None)
         if header is None:
             raise SourceError(f"{path.name}: sheet '{chosen}' is empty; name another with 'sheet:'")
-        names = _named([str(cell).strip() for cell in header], path)
+        names = named_columns([str(cell).strip() for cell in header], path)
         reading.headers.setdefault(name, {})[path.name] = names
         columns: dict[str, list[str | None]] = {name: [] for name in names}
         for row in rows:
             for values, cell in zip(columns.values(), row, strict=False):
-                values.append(cell_text(cell))
+                text = cell_text(cell)
+                # A number of the spreadsheet's own has a point: it is written as the texts beside it are.
+                values.append(text.replace(".", point) if text is not None and isinstance(cell, float) else text)
         filled = {name: pa.array(values, pa.string()) for name, values in columns.items()}
         n_rows = len(next(iter(columns.values())))
         parts.append(pa.table({**filled, f"{FILE}0": pa.array([str(path)] * n_rows, pa.string())}))
@@ -537,11 +452,15 @@ def _load_parquet(reading: Reading, files: Sequence[Path], *, name: str, scratch
     try:
         described = con.sql(f"DESCRIBE SELECT * FROM {scan}").fetchall()
         nested = {c for c, kind, *_ in described if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[]")}
-        texts = ", ".join(
-            f"{'to_json(' + identifier(c) + ')::VARCHAR' if c in nested else 'CAST(' + identifier(c) + ' AS VARCHAR)'} AS {identifier(c)}"
-            for c, *_ in described if c != f"{FILE}0"
-        )  # fmt: skip
-        _create(reading, name, f"SELECT {texts}, {FILE}0 FROM {scan}")
+        numbers = {c for c, kind, *_ in described if kind.startswith(("DOUBLE", "FLOAT", "DECIMAL"))}
+        point = quote(reading.dialect.decimal)
+        texts = [
+            f"to_json({c})::VARCHAR AS {c}" if plain in nested
+            else f"replace(CAST({c} AS VARCHAR), '.', {point}) AS {c}" if plain in numbers
+            else f"CAST({c} AS VARCHAR) AS {c}"
+            for plain, c in ((c, identifier(c)) for c, *_ in described if c != f"{FILE}0")
+        ]  # fmt: skip
+        _create(reading, name, f"SELECT {', '.join(texts)}, {FILE}0 FROM {scan}")
     except duckdb.Error as error:
         raise SourceError(f"{files[0].name}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
@@ -557,7 +476,7 @@ def _load_json(reading: Reading, files: Sequence[Path], *, name: str, scratch: P
         scans = " UNION ALL ".join(f"SELECT json, {quote(str(p))} AS {FILE}0 FROM {_json_scan(p)}" for p in ready)
         con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_json AS {scans}")
         _open_containers(con)
-        fields = _json_fields(con, is_opened=reading.is_opened)
+        fields = _json_fields(con, is_opened=reading.is_opened, point=dialect.decimal)
         _create(reading, name, f"SELECT {', '.join(fields)}, {FILE}0 FROM _opslib_json")
     except duckdb.Error as error:
         raise SourceError(f"{files[0].name}: cannot be read as JSON: {str(error).splitlines()[0]}") from None
@@ -598,7 +517,7 @@ def _open_containers(con: duckdb.DuckDBPyConnection) -> None:
             con.unregister("_opslib_opened")
 
 
-def _json_fields(con: duckdb.DuckDBPyConnection, *, is_opened: bool) -> list[str]:
+def _json_fields(con: duckdb.DuckDBPyConnection, *, is_opened: bool, point: str) -> list[str]:
     """SQL of every key as a column; what is nested as JSON text, and where asked also as columns ``outer.inner``."""
     fields: list[str] = []
     paths: list[tuple[str, ...]] = [()]
@@ -608,7 +527,10 @@ def _json_fields(con: duckdb.DuckDBPyConnection, *, is_opened: bool) -> list[str
         inner = f"SELECT unnest(json_keys({here})) AS k FROM _opslib_json WHERE json_type({here}) = 'OBJECT'"
         for (key,) in con.sql(f"SELECT DISTINCT k FROM ({inner}) ORDER BY k").fetchall():
             below = (*path, key)
-            fields.append(f"json_extract_string(json, {quote(_pointer(below))}) AS {identifier('.'.join(below))}")
+            value, at = f"json_extract_string(json, {quote(_pointer(below))})", quote(_pointer(below))
+            if point != ".":
+                value = f"CASE WHEN json_type(json, {at}) = 'DOUBLE' THEN replace({value}, '.', {quote(point)}) ELSE {value} END"
+            fields.append(f"{value} AS {identifier('.'.join(below))}")
             paths += [below] if is_opened and len(below) < 3 else []
     return fields
 
@@ -618,5 +540,5 @@ def _pointer(path: Sequence[str]) -> str:
 
 
 def _starts_with_bracket(path: Path) -> bool:
-    with _open(path) as source:
+    with open_file(path) as source:
         return source.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")

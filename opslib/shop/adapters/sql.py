@@ -14,7 +14,7 @@ from opslib.contracts import CONTRACTS
 from opslib.errors import SourceError, nearest
 from opslib.shop.adapters.export import Accounted, Agreement, Reading, identifier, quote
 from opslib.shop.adapters.reading import load_raw
-from opslib.shop.shopfile import Reconcile, TableSource
+from opslib.shop.shopfile import Dialect, Reconcile, TableSource
 
 #: What ``reconcile`` may ask of a table, besides the sum of one of its columns.
 MEASURES = {
@@ -96,7 +96,8 @@ def make(
         target = Path(folder) / "made.parquet"
         _run(con, text, target, where=files.query.name)
         agreements = [_agreement(con, item, table=name, where=files.query.name) for item in source.reconcile]
-        found = load_raw(replace(reading, dialect=type(reading.dialect)()), [target], name=raw)
+        plain = Dialect(decimal=reading.dialect.decimal, not_missing=reading.dialect.not_missing)
+        found = load_raw(replace(reading, dialect=plain), [target], name=raw, may_be_empty=True)
     (n,) = reading.con.sql(f"SELECT count(*) FROM {identifier(raw)}").fetchone() or (0,)
     accounting.append(
         Accounted(
