@@ -49,6 +49,8 @@ Case = Callable[[World], Any]
 SHOP_MODULES = ("shop.checks", "shop.coverage")
 #: Public functions with a table among their parameters that no engine is asked about, and why.
 EXCEPTIONS = {
+    "positioning.told_apart": "takes the finished counts of perception_counts, which is compared itself",
+    "positioning.brand_words": "takes the finished counts of perception_counts, which is compared itself",
     "metrics.require_table_columns": "looks at the names of columns only: nothing runs in an engine",
     "shop.checks.raw_totals": "what an adapter read beside the rows of an export: a database has none",
     "shop.checks.sorted_sources": "takes the finished rows of health_accounting, which is compared itself, and names files",
@@ -280,11 +282,6 @@ def _(w: World) -> Any:
 def figures_of(w: World) -> pd.DataFrame:
     few = [METRICS["revenue"], METRICS["average_order_value"]]
     return kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage, metrics=few)
-
-
-@case("kpis.like_period")
-def _(w: World) -> Any:
-    return str(kpis.like_period(w.period, coverage=w.coverage))
 
 
 @case("kpis.history_days")
