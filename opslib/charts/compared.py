@@ -45,7 +45,7 @@ def draw_with_last_year(
         rows = frame[frame["metric"] == metric].set_index("start")
         unit = str(rows["unit"].iloc[0]).replace("money", currency)
         now, before = _two_years(rows)
-        panel.plot(before.index, before, color=theme.LIGHT, linewidth=1.8)
+        panel.plot(before.index, before, color=theme.LIGHT, linewidth=1.8, marker="o", markersize=3.2)
         panel.plot(now.index, now, color=theme.BLUE, marker="o", markersize=3.8)
         top = max((x for x in (*now, *before) if np.isfinite(x)), default=1.0)
         panel.set_ylim(0, top * 1.12 or 1)

@@ -14,7 +14,7 @@ from opslib.findings.wording import estimate_of, largest, listed, moved
 from opslib.formats import format_estimate, format_money, format_number, format_value
 from opslib.metrics import METRICS
 from opslib.periods import Period
-from opslib.privacy import SUPPRESSED
+from opslib.privacy import MINIMUM, SUPPRESSED
 from opslib.stats.estimates import Estimate
 from opslib.suppression import suppressed
 
@@ -51,6 +51,8 @@ _FACTORS = {
     "items_per_order": ("larger baskets", "smaller baskets"),
     "price_per_item": ("dearer items", "cheaper items"),
 }
+#: Products whose changes are told: what a handful of people bought is theirs.
+_ENOUGH = f" with at least {MINIMUM} buyers"
 #: Figures that the split of revenue speaks of.
 _PARTS = ("customers", "items_per_order", "price_per_item")
 _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-year"}
@@ -495,7 +497,7 @@ def _movers(figures: _Figures, rows: pd.DataFrame, what: str, page: Facts) -> It
             continue
         row, word = largest(of_side.assign(size=of_side["change_amount"].abs()), "size")
         parts.append(
-            f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what})"
+            f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what}{_ENOUGH if what == 'product' else ''})"
         )
         people |= {f"{row['group']}, {name}": int(row[name]) for name in ("n_before", "n_after")}
     if parts:

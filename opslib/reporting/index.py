@@ -237,12 +237,14 @@ def _tile(record: PageRecord, found: Finding, *, moved: Sequence[tuple[About, Es
     period = page_period(record.parameters, record.harvest)
     known = METRICS.get(metric)
     told = [
-        (change, earlier(period).label)
+        (change, earlier(period).label, side)
         for side, earlier in EARLIER.items()
         for about, change in moved
         if period and (about.metric, about.compared) == (metric, side)
     ]
-    clear = [abs(_parts(figure, change)[1]) for change, _ in told if _is_clear(change)]
+    # A shop with a season compares like months: beside the year before, the period before is a number without an arrow.
+    like = told[-1][2] if told else ""
+    clear = [abs(_parts(figure, change)[1]) for change, _, side in told if side == like and _is_clear(change)]
     series = _course(record.harvest.series.get(metric, ()), figure.value)
     now = series[-SPARK_PIECES:]
     ends = [_written(v, figure.unit, currency) for v in (now[0], now[-1]) if v is not None] if now else []
@@ -251,8 +253,15 @@ def _tile(record: PageRecord, found: Finding, *, moved: Sequence[tuple[About, Es
         name=NAMES.get(metric) or (known.title if known else metric.replace("_", " ").capitalize()),
         value=_written(figure.value, figure.unit, currency),
         changes=tuple(
-            _change(figure, change, label, currency=currency, direction=known.direction if known else 1)
-            for change, label in told
+            _change(
+                figure,
+                change,
+                label,
+                currency=currency,
+                direction=known.direction if known else 1,
+                is_like=side == like,
+            )
+            for change, label, side in told
         ),
         most_moved=max(clear, default=0.0),
         spark=sparkline(now, series[-2 * SPARK_PIECES : -SPARK_PIECES]),
@@ -285,11 +294,13 @@ def _parts(figure: Estimate, change: Estimate) -> tuple[float, float]:
     return figure.value / (1 + change.value) if change.value > -1 else 0.0, change.value
 
 
-def _change(figure: Estimate, change: Estimate, label: str, *, currency: str | None, direction: int) -> Change:
+def _change(
+    figure: Estimate, change: Estimate, label: str, *, currency: str | None, direction: int, is_like: bool
+) -> Change:
     """A change in the words of a tile: of a share in points, of anything else in per cent, both with what it was."""
     earlier, relative = _parts(figure, change)
     was = _written(earlier, figure.unit, currency)
-    if not _is_clear(change):
+    if not (is_like and _is_clear(change)):
         return Change(text=f"{was} in {label}", way="")
     if figure.unit == "share":
         points = abs(figure.value - earlier) * 100

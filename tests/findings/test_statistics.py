@@ -152,7 +152,7 @@ def test_products_are_named_with_what_they_gained_and_lost():
     found = page(table)["moved-by-product"]
     # 40 mugs for 439, then 80 for 879; 20 rugs for 1,019 and none.
     assert found.sentence == (
-        "Against February, mug brought £440 more (largest rise of a product); rug brought £1,019 less (largest fall of a product)."
+        "Against February, mug brought £440 more (largest rise of a product with at least 10 buyers); rug brought £1,019 less (largest fall of a product with at least 10 buyers)."
     )
 
 
