@@ -51,6 +51,7 @@ SHOP_MODULES = ("shop.checks", "shop.coverage")
 EXCEPTIONS = {
     "positioning.told_apart": "takes the finished counts of perception_counts, which is compared itself",
     "positioning.brand_words": "takes the finished counts of perception_counts, which is compared itself",
+    "metrics.with_returns": "sets frames of pandas apart by returned_lines, which is compared itself",
     "metrics.require_table_columns": "looks at the names of columns only: nothing runs in an engine",
     "shop.checks.raw_totals": "what an adapter read beside the rows of an export: a database has none",
     "shop.checks.sorted_sources": "takes the finished rows of health_accounting, which is compared itself, and names files",
@@ -141,6 +142,13 @@ def _(w: World) -> Any:
 @case("metrics.paid")
 def _(w: World) -> Any:
     return metrics.paid(lines_of(w))
+
+
+@case("metrics.returned_lines")
+def _(w: World) -> Any:
+    lines = lines_of(w)
+    back = ibis.ifelse(lines["unit_price"] > 15, -lines["quantity"], lines["quantity"])
+    return metrics.returned_lines(lines.mutate(quantity=back))
 
 
 @case("metrics.buyer")
