@@ -67,17 +67,33 @@ def answer(together: pd.DataFrame, rivals: pd.DataFrame, groups: pd.DataFrame, *
     said = []
     pairs = _two_things(together) if "order_lines" in page.tables and len(together) else together.head(0)
     if len(pairs):
-        times = format_number(float(pairs.iloc[0]["ratio"]), step=1.0)
+        times = _times(pairs.iloc[0])
         said.append(
-            f"{pairs.iloc[0]['item_a']} and {pairs.iloc[0]['item_b']} sell together {times} times as often as chance."
+            f"{pairs.iloc[0]['item_a']} and {pairs.iloc[0]['item_b']} sell together {times} as often as chance."
         )
     elif len(together):
         said.append("Nothing is clearly bought together beyond chance, looks and sizes of one thing apart.")
     rival = _rivals(rivals, groups)
     if len(rival):
-        how = "visitors compare them and buy one" if from_views else "the same customers buy one or the other"
-        said.append(f"{rival.iloc[0]['item_a']} and {rival.iloc[0]['item_b']} compete: {how}.")
+        said.append(_replace(rival.iloc[0], from_views=from_views))
     return " ".join(said)
+
+
+def _replace(pair: pd.Series, *, from_views: bool) -> str:
+    """The two products that compete most clearly, by what was counted of them."""
+    names = f"{pair['item_a']} and {pair['item_b']}"
+    if not from_views:
+        return f"{names} may replace each other: the same customers buy one or the other."
+    counts = [int(pair[name]) if name in pair.index else 0 for name in ("n_viewed", "n_switched", "n_bought_both")]
+    said = f"{names} are looked at in one visit, and not both bought, {_times(pair)} as often as chance"
+    if min(counts) < privacy.MINIMUM:
+        return f"{said}: they may replace each other."
+    return f"{said}; of {counts[0]:,} visits with both, {counts[1]:,} bought one of them, {counts[2]:,} both."
+
+
+def _times(pair: pd.Series) -> str:
+    """ "16.7 times", with the digits of the finding and of the table."""
+    return f"{format_estimate(_times_chance(pair)).partition('x')[0]} times"
 
 
 def rival_heads(pairs: pd.DataFrame, *, from_views: bool) -> dict[str, str]:

@@ -86,6 +86,17 @@ def test_rivals_are_named_with_their_group():
     assert "Nothing competes clearly" in found_of(from_views=True)["substitutes"].sentence
 
 
+def test_the_answer_counts_what_visits_did_in_the_digits_of_the_table():
+    pairs = PAIRS.assign(ratio=[16.7, 9.0, 1.1], n_viewed=[204, 9, 90], n_switched=[53, 3, 9], n_bought_both=[26, 1, 9])
+    said = say.answer(pairs, pairs, GROUPS, from_views=True, page=page())
+    assert said == (
+        "frosting and cake mix sell together 16.7 times as often as chance. frosting and cake mix are looked at in one visit, and not "
+        "both bought, 16.7 times as often as chance; of 204 visits with both, 53 bought one of them, 26 both."
+    )
+    few = say.answer(pairs.assign(n_bought_both=3), pairs.assign(n_bought_both=3), GROUPS, from_views=True, page=page())
+    assert few.endswith("16.7 times as often as chance: they may replace each other.")
+
+
 def test_launches_that_took_are_named_with_what_they_took():
     found = found_of(launches=LAUNCHES)["launches"]
     assert (
