@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from opslib.finding import About, Facts, Finding, Proposes
 from opslib.findings.matching import match_findings
 from opslib.findings.positioning import settled
 from opslib.findings.wording import estimate_of, how_many, listed
-from opslib.formats import count_of, format_estimate, format_number, format_share
+from opslib.formats import DASH, count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches, clear_pairs
 from opslib.proposals.drafting import LEAD_DAYS
 from opslib.stats.estimates import Estimate
@@ -92,8 +93,16 @@ def _replace(pair: pd.Series, *, from_views: bool) -> str:
 
 
 def _times(pair: pd.Series) -> str:
-    """ "16.7 times", with the digits of the finding and of the table."""
-    return f"{format_estimate(_times_chance(pair)).partition('x')[0]} times"
+    """ "16.7 times": with the tenth that the table shows."""
+    return f"{format_number(float(pair['ratio']), step=0.1)} times"
+
+
+def _times_between(estimate: Estimate) -> str:
+    """ "16.7x (13.8-20.0)": with the tenth that the table shows, unless an end would come to lie on chance."""
+    if not 1.1 <= estimate.lower <= estimate.upper < math.inf:
+        return format_estimate(estimate)
+    value, lower, upper = (format_number(end, step=0.1) for end in (estimate.value, estimate.lower, estimate.upper))
+    return f"{value}x ({lower}{DASH}{upper})"
 
 
 def rival_heads(pairs: pd.DataFrame, *, from_views: bool) -> dict[str, str]:
@@ -136,7 +145,7 @@ def _complements(pairs: pd.DataFrame) -> Iterator[Finding]:
     estimate, customers = _times_chance(first), count_of(first["n_customers"], "customer")
     yield Finding(
         key="complements",
-        sentence=f"{customers} bought {first['item_a']} together with {first['item_b']}, {format_estimate(estimate)} "
+        sentence=f"{customers} bought {first['item_a']} together with {first['item_b']}, {_times_between(estimate)} "
         "as often as chance.",
         kind="estimated",
         estimate=estimate,
@@ -186,7 +195,7 @@ def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool)
     how = "are looked at in one visit, and not both bought," if from_views else "stand in one order"
     yield Finding(
         key="substitutes",
-        sentence=f"{first['item_a']} and {first['item_b']} {how} {format_estimate(estimate)} as often as chance"
+        sentence=f"{first['item_a']} and {first['item_b']} {how} {_times_between(estimate)} as often as chance"
         f"{f'; {len(rivals)} products compete with each other there' if len(rivals) > 2 else ''}.",
         kind="estimated",
         estimate=estimate,

@@ -222,7 +222,7 @@ def test_words_never_contradict_their_rows(table):
         if "sales would fall" in f.sentence:
             assert units < 0
         if f.action:
-            assert f.action.startswith("Raise") == (at.loc[scope, "move"] > 0)
+            assert (": raise the prices" in f.action) == (at.loc[scope, "move"] > 0)
             assert (f.worth is None) == (f.would_tell is not None)
     dear = at[at["price_change_lower"] > 0]
     assert ("more than at competitors" in said) == (len(dear) > 0)
