@@ -76,7 +76,7 @@ def test_a_page_answers_first_and_stands_alone(demo, name):
 def test_every_finding_that_says_what_to_do_can_be_drafted_and_checked(demo):
     data = judging.open_casework(open_shop("demo")).data
     found = [Finding.from_json(item) for page in demo.pages for item in page.harvest.findings if item["action"]]
-    assert {"complements", "cell-AX", "segment-at-risk"} <= {finding.key for finding in found}
+    assert {"complements", "cell-AX", "win-back"} <= {finding.key for finding in found}
     for finding in found:
         made = proposals.draft(finding, as_of=data.as_of)
         checked = check_proposal(parse_proposal(made.text, source=finding.key), shop=data)

@@ -42,7 +42,7 @@ def draw_pairs(
     ax.set_xlim(0, 1.04 * float(shown["ratio_upper"].max()))
     theme.format_axis(ax.xaxis, "ratio", n_ticks=6)
     first = rows[0]
-    times = formats.format_number(first.ratio, step=1.0 if first.ratio >= 10 else 0.1)
+    times = formats.format_number(first.ratio, step=0.1)
     parts = "; ".join(f"{name} {r.ratio:.1f} times" for name, r in zip(names, rows, strict=True))
     return finish(
         ax,

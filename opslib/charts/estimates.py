@@ -26,6 +26,7 @@ def draw_estimates(
     title: str | None = None,
     reference: float | None = None,
     highlight: Sequence[str] = (),
+    measure: str = "",
     people: Said = UNSAID,
     ax: Axes | None = None,
 ) -> Axes:
@@ -41,6 +42,8 @@ def draw_estimates(
         Value to compare with, drawn as a line (0 for changes, 1 for ratios).
     highlight : sequence of str
         Names that matter; the others turn grey. All matter unless given.
+    measure : str
+        What the values are, for the subtitle ("difference from competitors, per cent"); their unit unless given.
     """
     first = next(iter(estimates.values()))
     texts = {name: formats.format_estimate(e, signed=reference == 0) for name, e in estimates.items()}
@@ -58,7 +61,9 @@ def draw_estimates(
         ax,
         title=title or plain,
         alt=f"Points with intervals: {'; '.join(parts)}.",
-        subtitle="; ".join(filter(None, (theme.unit_words(first.unit), theme.level_words(first.confidence_level)))),
+        subtitle="; ".join(
+            filter(None, (measure or theme.unit_words(first.unit), theme.level_words(first.confidence_level)))
+        ),
     )
 
 
@@ -109,6 +114,8 @@ def draw_intervals(
     reference: float | None = None,
     of: str | None = None,
     sides: tuple[str, str] | None = None,
+    each: str = "group",
+    measure: str = "",
     people: Said = UNSAID,
     title: str | None = None,
     ax: Axes | None = None,
@@ -130,6 +137,10 @@ def draw_intervals(
     sides : (str, str) or None
         With a reference: what a name below and above it is ("cheaper than competitors", "dearer"); the title then names
         those that are, and rows stand by their value, largest first.
+    each : str
+        What a row is ("category"), for a title that is about all of them.
+    measure : str
+        What the values are, for the subtitle ("difference from competitors, per cent"); their unit unless given.
     """
     require_for_chart(frame, "intervals", value, f"{value}_lower", f"{value}_upper")
     known = frame.dropna(subset=[value])
@@ -141,20 +152,21 @@ def draw_intervals(
     if reference is not None:
         against = formats.format_value(reference, unit)
         title = f"{len(clear) or 'None'} of {len(rows)} differ from {against} beyond chance"
-        title = _sides(rows, reference, sides) if sides is not None else title
+        title = _sides(rows, reference, sides, each) if sides is not None else title
     elif of is not None and rows:
         name, most = max(rows.items(), key=lambda row: row[1].value)
         title = f"{name}: {formats.format_value(most.value, unit)} {of}, more than any other"
     highlight = clear or [""] if reference is not None else ()
-    return draw_estimates(rows, title=title, reference=reference, highlight=highlight, people=None)
+    return draw_estimates(rows, title=title, reference=reference, highlight=highlight, measure=measure, people=None)
 
 
-def _sides(rows: Mapping[str, Estimate], reference: float, sides: tuple[str, str]) -> str:
+def _sides(rows: Mapping[str, Estimate], reference: float, sides: tuple[str, str], each: str) -> str:
     """Who lies clearly above and below a reference, by name."""
     above = [name for name, e in rows.items() if e.lower > reference]
     below = [name for name, e in rows.items() if e.upper < reference][::-1]
+    whole = f"All {formats.count_of(len(rows), each)}"
     parts = [
-        f"{formats.listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
+        f"{whole if len(names) == len(rows) > 3 else formats.listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
         for names, what in ((above, sides[1]), (below, sides[0]))
         if names
     ]

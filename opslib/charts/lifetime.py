@@ -67,7 +67,7 @@ def draw_clv_holdout(
     outside = int(groups["is_outside"].sum())
     return finish(
         ax,
-        title=f"Forecast {_missed(check.orders_error)}, {outside} of {len(groups)} groups missed beyond chance; "
+        title=f"Purchases forecast {_missed(check.orders_error)}, {outside} of {len(groups)} groups missed beyond chance; "
         f"going on as before: {_missed(check.naive_error)}",
         subtitle=f"purchases a customer in {n_days} days, log scale; bar: predicted, with what chance allows (95 %); "
         "dot: realised, red outside it; cross: going on as before",

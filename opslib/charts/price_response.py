@@ -69,13 +69,13 @@ def _slopes_title(rows: Sequence[Any]) -> str:
     clear = [str(r.group) for r in rows if r.is_usable and r.slope_upper < 0]
     unread = [str(r.group) for r in rows if not r.is_usable]
     if len(unread) == len(rows):
-        return f"What higher prices sell cannot be read in {formats.listed(unread)}"
+        return f"What higher prices sell cannot be told in {formats.listed(unread)}"
     said = (
         f"Higher prices sell fewer units in {formats.listed(clear)}"
         if clear
         else "Nowhere do higher prices clearly sell fewer units"
     )
-    return said + (f"; {formats.listed(unread, shown=2)} cannot be read" if unread else "")
+    return said + (f"; {formats.listed(unread, shown=2)} cannot be told" if unread else "")
 
 
 def _shown(rows: pd.DataFrame) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.heat import RAMP, heat_axes
 from opslib.charts.labels import label_points
 from opslib.charts.rows import require_for_chart, rows_of, short, top_row
-from opslib.classification.classes import cell_words
+from opslib.classification.classes import count_of_cell
 from opslib.suppression import UNSAID, Said
 
 MOST_LABELLED = 15
@@ -102,6 +102,7 @@ def draw_abc_xyz(
         What is shared.
     """
     require_for_chart(cells, "abc-xyz cells", "abc_class", "xyz_class", "n_products", "amount_share", "treatment")
+    n_new = int(cells.loc[cells["xyz_class"] == "N", "n_products"].sum())
     cells = cells[cells["xyz_class"] != "N"]
     if cells.empty:
         return None
@@ -131,8 +132,9 @@ def draw_abc_xyz(
     cell = f"{best['abc_class']}{best['xyz_class']}"
     share, n = (
         formats.format_share(best["amount_share"], step=1.0),
-        formats.count_of(best["n_products"], cell_words(cell)),
+        count_of_cell(best["n_products"], cell),
     )
+    new = f"; {n_new:,} {'is' if n_new == 1 else 'are'} too new to be classed" if n_new else ""
     parts = "; ".join(
         f"{r.abc_class}{r.xyz_class} {formats.format_share(r.amount_share, step=0.1)}, {formats.count_of(r.n_products, 'product')}"
         for r in rows_of(cells)
@@ -140,8 +142,8 @@ def draw_abc_xyz(
     return finish(
         ax,
         title=f"{n} ({cell}) bring {share} of the {measure}",
-        subtitle=f"share of {measure}, number of products, treatment; rows: value, columns: steadiness of demand",
-        alt=f"A grid of cells: {parts}.",
+        subtitle=f"share of {measure}, number of products, treatment; rows: value, columns: steadiness of demand{new}",
+        alt=f"A grid of cells: {parts}{new}.",
     )
 
 

@@ -75,4 +75,4 @@ def _most_valuable(frame: pd.DataFrame) -> str:
         return "No segment is large enough to be shown"
     best = top_row(known, "revenue_share")
     people, money = (formats.format_share(best[c], step=1.0) for c in ("customer_share", "revenue_share"))
-    return f"{str(best['segment']).capitalize()}, {people} of the customers: {money} of the revenue"
+    return f"{str(best['segment']).capitalize()}, {people} of the customers: {money} of the revenue of known customers"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from opslib import engine
 from opslib.errors import ParameterError
+from opslib.formats import count_of
 from opslib.metrics import MONEY, line_revenue, order_day, paid, require_table_columns, running_shares
 from opslib.metrics.blocks import Table, group_sizes
 from opslib.periods import Coverage, Grain, Period, floor_date, next_start
@@ -269,16 +270,17 @@ def cell_summary(classes: Table, *, treatments: Mapping[str, Treatment] = TREATM
     return cells[cells["n_products"] > 0].reset_index(drop=True)
 
 
-def cell_words(cell: str) -> str:
-    """What the products of a cell are called.
+def count_of_cell(n: float, cell: str) -> str:
+    """A number of products of a cell, in words.
 
     Examples
     --------
-    >>> cell_words("AX"), cell_words("CZ")
-    ('steady best seller', 'erratic slow seller')
+    >>> count_of_cell(103, "AX"), count_of_cell(1, "CZ")
+    ('103 steady sellers of class A', '1 erratic slow seller')
     """
     demand = {"X": "steady", "Y": "varying", "Z": "erratic", "N": "new"}[cell[1]]
-    return f"{demand} {({'A': 'best seller', 'B': 'middling product', 'C': 'slow seller'})[cell[0]]}"
+    noun = {"A": "seller", "B": "middling product", "C": "slow seller"}[cell[0]]
+    return count_of(n, f"{demand} {noun}") + (" of class A" if cell[0] == "A" else "")
 
 
 def pareto_curve(classes: Table, *, n_points: int = 100) -> pd.DataFrame:

@@ -59,7 +59,7 @@ def draft(
 ) -> None:
     """Draft a proposal from a finding of the latest report, with a list of what only people can fill in.
 
-    Examples: opslib proposal draft demo | opslib proposal draft demo segment-at-risk
+    Examples: opslib proposal draft demo | opslib proposal draft demo win-back
     | opslib proposal draft my_shop repeat-rate --page 70 --id P-014
     """
     from opslib import proposals

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pandas as pd
 
-from opslib.classification.classes import Value, cell_words
+from opslib.classification.classes import Value, count_of_cell
 from opslib.finding import About, Facts, Finding, Proposes
-from opslib.findings.wording import are, cut_to_largest, estimate_of, listed, named
+from opslib.findings.wording import are, cut_to_largest, estimate_of, largest, listed, named
 from opslib.formats import count_of, format_change, format_date, format_money, format_share
-from opslib.periods import Period
+from opslib.periods import Coverage, Period
 from opslib.stats.estimates import Estimate
 
 #: Days after the end of the page's period by which an action is done: at once, and with thought.
@@ -47,7 +47,7 @@ def findings(
     Returns
     -------
     tuple of Finding
-        Best sellers that run short, the steady best sellers, groups apart from the shop, products that lost orders, slow
+        Steady sellers of class A that run short, all of those, groups apart from the shop, products that lost orders, slow
         and erratic ones, concentration.
 
     Examples
@@ -64,7 +64,7 @@ def findings(
     found = [
         *_short(products, page),
         *_steady(products, value, page),
-        *_movers(movers, compared),
+        *_movers(movers, compared, page.coverage),
         *_declining(products, value, page),
         *_slow(products, value, page),
         *_concentrated(products, value, page),
@@ -83,12 +83,12 @@ def answer(products: pd.DataFrame, *, value: Value = "revenue", page: Facts) -> 
         text = f"{count_of(len(first), 'product')} of {len(products):,} bring {_share(first)} of the {value}; none of them sells steadily."
     else:
         text = (
-            f"{count_of(len(steady), cell_words('AX'))} of {count_of(len(products), 'product')} "
+            f"{count_of_cell(len(steady), 'AX')} of {count_of(len(products), 'product')} "
             f"{'brings' if len(steady) == 1 else 'bring'} {_share(steady)} of the {value}"
         )
         text += f"; {len(short)} of them {are(len(short))} about to run out." if len(short) else "."
     if len(slow):
-        text += f" {count_of(len(slow), cell_words('CZ'))} {'brings' if len(slow) == 1 else 'bring'} {_share(slow)}."
+        text += f" {count_of_cell(len(slow), 'CZ')} {'brings' if len(slow) == 1 else 'bring'} {_share(slow)}."
     return text
 
 
@@ -105,7 +105,7 @@ def limits(page: Facts) -> tuple[str, ...]:
 def cell_title(products: pd.DataFrame) -> str:
     """Title of the table of one cell: who is in it, how many, and how many of them stand in the table."""
     cell, n = str(products["cell"].iloc[0]), len(products)
-    return f"{count_of(n, cell_words(cell))} ({cell}){', the ten best of them' if n > 10 else ''}"
+    return f"{count_of_cell(n, cell)} ({cell}){', the ten best of them' if n > 10 else ''}"
 
 
 def product_heads(products: pd.DataFrame, *, value: Value) -> dict[str, str]:
@@ -118,12 +118,22 @@ def product_heads(products: pd.DataFrame, *, value: Value) -> dict[str, str]:
     return {name: head for name, head in heads.items() if products[name].notna().any()}
 
 
-def compared_sentence(compared: tuple[Period, Period], movers: pd.DataFrame, *, by: str, most: int = 30) -> str:
+def compared_sentence(
+    compared: tuple[Period, Period], movers: pd.DataFrame, *, by: str, seen: Coverage, most: int = 30
+) -> str:
     """Which periods the movers compare, whether they were cut to ``most``, and whether a season stands between them."""
-    later, earlier = compared
     cut = cut_to_largest(len(movers), most)
-    words = f"{later.label} against {earlier.label}, by {by.removesuffix('_id')}{f'; {cut}' if cut else ''}."
+    words = f"{_against(compared, seen)}, by {by.removesuffix('_id')}{f'; {cut}' if cut else ''}."
     return words if _is_like(compared) else f"{words} Half against half of the window: the season is included."
+
+
+def _against(compared: tuple[Period, Period], seen: Coverage) -> str:
+    """The two periods, and which days of them were not seen."""
+    later, earlier = compared
+    unseen = sorted(day for day in seen.missing if later.contains(day) or earlier.contains(day))
+    days = format_date(unseen[0]) if len(unseen) == 1 else count_of(len(unseen), "day")
+    note = f" ({days} {are(len(unseen))} missing)" if unseen else ""
+    return f"{later.label} against {earlier.label}{note}"
 
 
 def _is_like(compared: tuple[Period, Period]) -> bool:
@@ -182,7 +192,7 @@ def _short(products: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     n, best = len(rows), len(_best(products))
     yield Finding(
         key="short-of-stock",
-        sentence=f"{n} of {count_of(best, cell_words('AX'))} {'sells' if n == 1 else 'sell'} out before a delivery can arrive, counted on "
+        sentence=f"{n} of {count_of_cell(best, 'AX')} {'sells' if n == 1 else 'sell'} out before a delivery can arrive, counted on "
         f"{format_date(page.period.end, year=False)}: {listed(_names(rows), shown=_NAMED)}.",
         kind="measured",
         section="products",
@@ -205,8 +215,8 @@ def _steady(products: pd.DataFrame, value: Value, page: Facts) -> Iterator[Findi
     is_counted = bool(rows["n_on_hand"].notna().any())
     yield Finding(
         key="cell-AX",
-        sentence=f"{count_of(len(rows), cell_words('AX'))} {'brings' if len(rows) == 1 else 'bring'} {_worth(rows, value, page)}, "
-        f"{_share(rows)} of the {value}, led by {listed(_names(rows), shown=_NAMED)}.",
+        sentence=f"{count_of_cell(len(rows), 'AX')} {'brings' if len(rows) == 1 else 'bring'} {_worth(rows, value, page)}, "
+        f"{_share(rows)} of the {value}{_largest(rows)}.",
         kind="measured",
         section="products",
         priority=2,
@@ -220,7 +230,15 @@ def _steady(products: pd.DataFrame, value: Value, page: Facts) -> Iterator[Findi
     )
 
 
-def _movers(matrix: pd.DataFrame, compared: tuple[Period, Period]) -> Iterator[Finding]:
+def _largest(rows: pd.DataFrame) -> str:
+    """The names of two, else those of the two that bring the most."""
+    names = _names(rows)
+    if len(names) <= _NAMED:
+        return f": {listed(names)}"
+    return f"; the {largest(rows, 'amount')[1].removeprefix('one of the ')} are {listed(names[:_NAMED])}"
+
+
+def _movers(matrix: pd.DataFrame, compared: tuple[Period, Period], seen: Coverage) -> Iterator[Finding]:
     """Groups that did better or worse than the shop beyond chance."""
     if matrix.empty:
         return
@@ -237,7 +255,7 @@ def _movers(matrix: pd.DataFrame, compared: tuple[Period, Period]) -> Iterator[F
         yield Finding(
             key=f"groups-{word}",
             sentence=f"{named(top.head(_NAMED), _growth)}{others} did {'better' if word == 'faster' else 'worse'} than the shop "
-            f"({format_change(shop, step=1.0 if abs(shop) >= 0.0995 else 0.1)}) in {compared[0].label} against {compared[1].label}{note}.",
+            f"({format_change(shop, step=1.0 if abs(shop) >= 0.0995 else 0.1)}) in {_against(compared, seen)}{note}.",
             kind="estimated",
             section="growth-share",
             priority=3 if _is_like(compared) else 6,
@@ -273,7 +291,7 @@ def _declining(products: pd.DataFrame, value: Value, page: Facts) -> Iterator[Fi
             action=action,
             things=_things(part),
             due=page.period.end + timedelta(days=_LATER),
-            would_tell="price, stock and ratings of each since then (page 60)"
+            would_tell="price, stock and ratings of each since then"
             if key == "declining"
             else "what is left after the mark-down",
             department="Buying",
@@ -290,7 +308,7 @@ def _slow(products: pd.DataFrame, value: Value, page: Facts) -> Iterator[Finding
     held = f"; {format_money(stock, page.currency)} of stock, at cost, lies in them" if stock > 0 else ""
     yield Finding(
         key="cell-CZ",
-        sentence=f"{count_of(len(rows), cell_words('CZ'))} {'brings' if len(rows) == 1 else 'bring'} {_worth(rows, value, page)}, {_share(rows)} of the "
+        sentence=f"{count_of_cell(len(rows), 'CZ')} {'brings' if len(rows) == 1 else 'bring'} {_worth(rows, value, page)}, {_share(rows)} of the "
         f"{value}{held}.",
         kind="measured",
         section="products",

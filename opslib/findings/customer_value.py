@@ -30,6 +30,7 @@ def findings(
     kinds: pd.DataFrame,
     *,
     horizon_days: int,
+    margin_share: float = math.nan,
     page: Facts,
 ) -> tuple[Finding, ...]:
     """Findings of the customer value page.
@@ -47,6 +48,8 @@ def findings(
         measures; empty where nothing is forecast.
     horizon_days : int
         Days ahead of the values.
+    margin_share : float
+        Margin over revenue (0-1), to say what may be spent; missing where costs are not known.
     page : Facts
         With its currency.
 
@@ -64,16 +67,22 @@ def findings(
     shown = worth.dropna(subset=["value_amount"])
     found.append(_worth(everybody.iloc[0], holdout, failed, page, horizon_days))
     if not _is_barred(failed) and "customers stop" not in set(failed["check"]):
-        found += _win_back(shown, page, horizon_days)
+        found += _win_back(shown, page, horizon_days, margin_share)
     if not _is_barred(failed):
         found += _kinds(kinds, page, horizon_days)
     return (*found, _trust(holdout, failed, page))
 
 
 def answer(
-    tiers: pd.DataFrame, checks: pd.DataFrame, everybody: pd.DataFrame, *, horizon_days: int, page: Facts
+    tiers: pd.DataFrame,
+    holdout: HoldoutCheck,
+    checks: pd.DataFrame,
+    everybody: pd.DataFrame,
+    *,
+    horizon_days: int,
+    page: Facts,
 ) -> str:
-    """On how few the revenue hangs, and what today's customers should bring; '' where nobody is counted."""
+    """On how few the revenue hangs, and what today's customers should bring beside the last miss; '' where nobody is counted."""
     told = [f"{finding.sentence}" for finding in _concentration(suppressed(tiers), page)]
     if everybody.empty:
         return " ".join(told)
@@ -82,8 +91,8 @@ def answer(
         told.append(f"What they will bring in the next {days} cannot be told: the forecast does not fit this shop.")
     else:
         told.append(
-            f"The {count_of(whole['n_customers'], 'customer')} known today should bring about {_money(whole['value_amount'], page)} "
-            f"in the next {days}."
+            f"The {count_of(whole['n_customers'], 'customer')} who ever ordered should bring about {_money(whole['value_amount'], page)} "
+            f"in the next {days}, by a forecast that was {_miss(holdout.amount_error)} in money over the last {_held_out(holdout)}."
         )
     return " ".join(told)
 
@@ -131,7 +140,7 @@ def _concentration(tiers: pd.DataFrame, page: Facts) -> Iterator[Finding]:
         yield Finding(
             key="concentration",
             sentence=f"{count_of(top['n_customers'], 'customer')} ({_share(top['customer_share'])}) brought {_share(top['revenue_share'])} "
-            f"of the revenue {when}, {format_money(top['revenue_amount'], page.currency)}.",
+            f"of the revenue of known customers {when}, {format_money(top['revenue_amount'], page.currency)}.",
             kind="measured",
             section="tiers",
             priority=3,
@@ -141,20 +150,20 @@ def _concentration(tiers: pd.DataFrame, page: Facts) -> Iterator[Finding]:
 
 def _worth(whole: pd.Series, holdout: HoldoutCheck, failed: pd.DataFrame, page: Facts, days: int) -> Finding:
     """What everybody should bring, beside what the same forecast missed when it was checked: one sentence."""
-    back = format_days((holdout.holdout_end - holdout.calibration_end).days)
+    back = _held_out(holdout)
     is_out = not holdout.amount.lower <= holdout.realised_amount <= holdout.amount.upper
-    outside = ", outside its interval" if is_out else ""
+    outside = ", outside the interval that it gave then" if is_out else ""
     is_barred = _is_barred(failed)
     ends = f"{_money(whole['value_amount_lower'], page)} to {_money(whole['value_amount_upper'], page)}"
     first = (
         f"The forecast of customers does not fit this shop: checked on the last {back}, its revenue was"
         if is_barred
-        else f"{count_of(whole['n_customers'], 'known customer')} should bring {_money(whole['value_amount'], page)} in the next "
+        else f"{count_of(whole['n_customers'], 'customer')} who ever ordered should bring {_money(whole['value_amount'], page)} in the next "
         f"{format_days(days)} ({ends}); over the last {back} the same forecast was"
     )
     why = "; ".join(str(meaning) for meaning in failed["meaning"])
     return Finding(
-        key="lifetime-worth", sentence=f"{first} {_miss(holdout.amount_error)}{outside}.", kind="estimated", section="worth",
+        key="lifetime-worth", sentence=f"{first} {_miss(holdout.amount_error)}{'' if is_barred else ' in money'}{outside}.", kind="estimated", section="worth",
         estimate=None if is_barred else estimate_of(
             whole, "value_amount", n=whole["n_customers"], unit=page.currency, method="BG/NBD and Gamma-Gamma"
         ),
@@ -164,7 +173,7 @@ def _worth(whole: pd.Series, holdout: HoldoutCheck, failed: pd.DataFrame, page: 
     )  # fmt: skip
 
 
-def _win_back(shown: pd.DataFrame, page: Facts, days: int) -> Iterator[Finding]:
+def _win_back(shown: pd.DataFrame, page: Facts, days: int, margin_share: float) -> Iterator[Finding]:
     """Those at risk, else the segment where a customer has the largest amount to be won back."""
     shown = shown[(shown["dormant_amount"] > 0) & (shown["segment"] != UNSEGMENTED)]
     if shown.empty:
@@ -175,15 +184,17 @@ def _win_back(shown: pd.DataFrame, page: Facts, days: int) -> Iterator[Finding]:
     method = "BG/NBD, mean chance to be active"
     alive = estimate_of(target, "alive_share", n=n, unit="share", method=method)
     gone = round(n * (1 - alive.value))
+    is_costed = math.isfinite(margin_share)
+    most = float(target["each"]) * (margin_share if is_costed else 1.0)
     yield Finding(
         key="win-back",
-        sentence=f"About {format_number(gone)} of {count_of(n, 'customer')} in '{name}' {are(gone)} likely to have stopped; all of them back would bring "
-        f"{_money(target['dormant_amount'], page)} in {format_days(days)} at the very best.",
+        sentence=f"About {format_number(gone)} of {count_of(n, 'customer')} in '{name}' {are(gone)} likely to have stopped; {'this one' if gone == 1 else f'these {format_number(gone)}'} back would bring "
+        f"{_money(target['dormant_amount'], page)} of revenue in {format_days(days)} at the very best.",
         kind="estimated",
         section="worth",
         priority=2,
         estimate=alive,
-        action=f"Write to a random half of '{name}', personally, and ask why; spend well under {_money(target['each'], page)} on each",
+        action=f"Write to a random half of '{name}', personally, and ask why; spend well under {_money(most, page)} on each, the {'margin' if is_costed else 'revenue'} that it may bring at best",
         things=(name,),
         due=page.period.end + timedelta(days=_LATER),
         would_tell="the test itself: six weeks, the other half left alone",
@@ -212,7 +223,7 @@ def _kinds(kinds: pd.DataFrame, page: Facts, days: int) -> Iterator[Finding]:
 
 def _trust(holdout: HoldoutCheck, failed: pd.DataFrame, page: Facts) -> Finding:
     """Purchases forecast and seen, and what going on as before would have said."""
-    back = format_days((holdout.holdout_end - holdout.calibration_end).days)
+    back = _held_out(holdout)
     nearer = abs(holdout.naive_error) < abs(holdout.orders_error)
     than = "nearer than the forecast" if nearer else "further off than the forecast"
     is_barred = _is_barred(failed)
@@ -231,6 +242,10 @@ def _trust(holdout: HoldoutCheck, failed: pd.DataFrame, page: Facts) -> Finding:
         department="Finance" if is_barred else None,
         about=About(people=holdout.orders.n),
     )
+
+
+def _held_out(holdout: HoldoutCheck) -> str:
+    return format_days((holdout.holdout_end - holdout.calibration_end).days)
 
 
 def _miss(error: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from opslib.finding import About, Facts, Finding, Proposes
 from opslib.findings.matching import match_findings
 from opslib.findings.positioning import settled
 from opslib.findings.wording import estimate_of, how_many, listed
-from opslib.formats import count_of, format_estimate, format_number, format_share
+from opslib.formats import DASH, count_of, format_estimate, format_number, format_share
 from opslib.positioning import ProductMatches, clear_pairs
 from opslib.proposals.drafting import LEAD_DAYS
 from opslib.stats.estimates import Estimate
@@ -67,17 +68,41 @@ def answer(together: pd.DataFrame, rivals: pd.DataFrame, groups: pd.DataFrame, *
     said = []
     pairs = _two_things(together) if "order_lines" in page.tables and len(together) else together.head(0)
     if len(pairs):
-        times = format_number(float(pairs.iloc[0]["ratio"]), step=1.0)
+        times = _times(pairs.iloc[0])
         said.append(
-            f"{pairs.iloc[0]['item_a']} and {pairs.iloc[0]['item_b']} sell together {times} times as often as chance."
+            f"{pairs.iloc[0]['item_a']} and {pairs.iloc[0]['item_b']} sell together {times} as often as chance."
         )
     elif len(together):
         said.append("Nothing is clearly bought together beyond chance, looks and sizes of one thing apart.")
     rival = _rivals(rivals, groups)
     if len(rival):
-        how = "visitors compare them and buy one" if from_views else "the same customers buy one or the other"
-        said.append(f"{rival.iloc[0]['item_a']} and {rival.iloc[0]['item_b']} compete: {how}.")
+        said.append(_replace(rival.iloc[0], from_views=from_views))
     return " ".join(said)
+
+
+def _replace(pair: pd.Series, *, from_views: bool) -> str:
+    """The two products that compete most clearly, by what was counted of them."""
+    names = f"{pair['item_a']} and {pair['item_b']}"
+    if not from_views:
+        return f"{names} may replace each other: the same customers buy one or the other."
+    counts = [int(pair[name]) if name in pair.index else 0 for name in ("n_viewed", "n_switched", "n_bought_both")]
+    said = f"{names} are looked at in one visit, and not both bought, {_times(pair)} as often as chance"
+    if min(counts) < privacy.MINIMUM:
+        return f"{said}: they may replace each other."
+    return f"{said}; of {counts[0]:,} visits with both, {counts[1]:,} bought one of them, {counts[2]:,} both."
+
+
+def _times(pair: pd.Series) -> str:
+    """ "16.7 times": with the tenth that the table shows."""
+    return f"{format_number(float(pair['ratio']), step=0.1)} times"
+
+
+def _times_between(estimate: Estimate) -> str:
+    """ "16.7x (13.8-20.0)": with the tenth that the table shows, unless an end would come to lie on chance."""
+    if not 1.1 <= estimate.lower <= estimate.upper < math.inf:
+        return format_estimate(estimate)
+    value, lower, upper = (format_number(end, step=0.1) for end in (estimate.value, estimate.lower, estimate.upper))
+    return f"{value}x ({lower}{DASH}{upper})"
 
 
 def rival_heads(pairs: pd.DataFrame, *, from_views: bool) -> dict[str, str]:
@@ -120,7 +145,7 @@ def _complements(pairs: pd.DataFrame) -> Iterator[Finding]:
     estimate, customers = _times_chance(first), count_of(first["n_customers"], "customer")
     yield Finding(
         key="complements",
-        sentence=f"{customers} bought {first['item_a']} together with {first['item_b']}, {format_estimate(estimate)} "
+        sentence=f"{customers} bought {first['item_a']} together with {first['item_b']}, {_times_between(estimate)} "
         "as often as chance.",
         kind="estimated",
         estimate=estimate,
@@ -170,7 +195,7 @@ def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool)
     how = "are looked at in one visit, and not both bought," if from_views else "stand in one order"
     yield Finding(
         key="substitutes",
-        sentence=f"{first['item_a']} and {first['item_b']} {how} {format_estimate(estimate)} as often as chance"
+        sentence=f"{first['item_a']} and {first['item_b']} {how} {_times_between(estimate)} as often as chance"
         f"{f'; {len(rivals)} products compete with each other there' if len(rivals) > 2 else ''}.",
         kind="estimated",
         estimate=estimate,

@@ -14,7 +14,7 @@ from opslib.finding import MOST_TOLD, About, Facts, Finding, Proposes
 from opslib.findings.price_response import LEAST_PART, UNREAD
 from opslib.findings.white_space import gap_findings, unmet_findings
 from opslib.findings.wording import estimate_of, how_many, largest, listed, more_than, moved
-from opslib.formats import count_of, format_estimate, format_money, format_number, format_share
+from opslib.formats import count_of, format_date, format_estimate, format_money, format_number, format_share
 from opslib.positioning import HedonicModel, UnmetSearches
 from opslib.proposals.drafting import LEAD_DAYS
 from opslib.stats.estimates import Estimate
@@ -24,7 +24,8 @@ NAMED = 2
 MOST_ACTIONS = 3
 ONE_PRODUCT, LARGE_SHARE = 0.5, 0.2
 """A band is one product where that brings half of its revenue, and worth telling from this share of its category on."""
-HALF = "on half of its products, drawn by lot, for eight weeks"
+HALF = 0.5
+"""Part of a category's products on which a price is tried, and so of what the whole would bring."""
 
 
 def findings(
@@ -64,13 +65,14 @@ def findings(
     tuple of Finding
         At most `MOST_TOLD` told, and `MOST_ACTIONS` that say what to do, each about other things.
     """
-    found = [*_positions(verdicts, by), *_moves(verdicts, by, page)]
+    start = page.period.end + timedelta(days=LEAD_DAYS)
+    found = [*_positions(verdicts, by), *_moves(verdicts, by, page, start=start)]
     found += unmet_findings(unmet, currency=page.currency)
     found += gap_findings(gaps, currency=page.currency, from_views="events" in page.tables)
     found += _one_product(ladder, page) if len(ladder) else []
     found += _quality(model) if model.n_products else []
     found += _promotion(promotions) if len(promotions) else []
-    return settled(found, due=page.period.end + timedelta(days=LEAD_DAYS))
+    return settled(found, due=start)
 
 
 def settled(found: Sequence[Finding], *, due: date) -> tuple[Finding, ...]:
@@ -190,17 +192,17 @@ def _could_move(verdicts: pd.DataFrame, page: Facts) -> str:
             size, which = _percent(abs(float(rows["move"].iloc[0]))), "higher" if up else "lower"
             could = "could bear" if up else "would earn more at"
             parts.append(
-                f"{listed(list(rows['group'].astype(str)))} {could} {size}{_PER_CENT} {which} prices: {rows['counted'].iloc[0]} up about "
+                f"if buyers react as they did, {listed(list(rows['group'].astype(str)))} {could} {size}{_PER_CENT} {which} prices: {rows['counted'].iloc[0]} up about "
                 f"{money} a month{' together' if len(rows) > 1 else ''}"
             )
-        return "; ".join(parts) + "."
+        return _capital("; ".join(parts)) + "."
     if not len(verdicts):
         return ""
     why = verdicts["reading"].mode()
     readable = verdicts[verdicts["reading"] == ""]
     if len(readable):
         return f"In {listed(list(readable['group'].astype(str)))} another price would change little that can be seen."
-    return f"What another price would sell cannot be read here: {UNREAD[str(why.iloc[0])]}."
+    return f"What another price would sell cannot be told here: {UNREAD[str(why.iloc[0])]}."
 
 
 def _positions(verdicts: pd.DataFrame, by: str) -> Iterator[Finding]:
@@ -231,16 +233,16 @@ def _against(place: Estimate) -> str:
     return f"{_percent(abs(place.value))}{_PER_CENT} {more_than(place.value, 0.0)}"
 
 
-def _moves(verdicts: pd.DataFrame, by: str, page: Facts) -> Iterator[Finding]:
-    """Groups whose price should be tried: with known money first, then one whose response cannot be read."""
+def _moves(verdicts: pd.DataFrame, by: str, page: Facts, *, start: date) -> Iterator[Finding]:
+    """Groups whose price should be tried: with known money first, then one whose response cannot be told."""
     moving = verdicts[verdicts["move"] != 0]
     is_known = moving["is_known"].astype(bool)
     for _, row in moving[is_known].iterrows():
-        yield _known_move(row, by, page)
+        yield _known_move(row, by, page, start=start)
     for _, row in moving[~is_known].head(1).iterrows():
-        yield _tried_move(row, by)
+        yield _tried_move(row, by, start=start)
     if len(verdicts) and not len(moving) and (verdicts["reading"] != "").all():
-        yield _on_purpose()
+        yield _on_purpose(start=start)
     stay = verdicts[(verdicts["move"] == 0) & (verdicts["reading"] == "")]
     if len(stay) and len(moving):
         yield Finding(
@@ -254,7 +256,12 @@ def _moves(verdicts: pd.DataFrame, by: str, page: Facts) -> Iterator[Finding]:
         )
 
 
-def _known_move(row: pd.Series, by: str, page: Facts) -> Finding:
+def _trial(what: str, of: str, start: date) -> str:
+    """A price that is tried: from which day, on which products, for how long."""
+    return f"Start on {format_date(start)}, for eight weeks: {what} on half of {of}, chosen at random"
+
+
+def _known_move(row: pd.Series, by: str, page: Facts, *, start: date) -> Finding:
     name, up = str(row["group"]), row["move"] > 0
     worth = estimate_of(
         row,
@@ -277,19 +284,20 @@ def _known_move(row: pd.Series, by: str, page: Facts) -> Finding:
         method="a month as it is",
     )
     place = _place(row)
-    caveat = "Prices were not moved by lot, so what moved them may have moved sales as well."
+    caveat = "Prices were not moved at random, so what moved them may have moved sales as well."
     if not math.isnan(place.lower) and place.excludes(0.0) and (place.value > 0) == up:
         caveat = f"It costs {_against(place)} at competitors already, so watch whether buyers leave."
     return Finding(
         key=f"price-{_slug(name)}",
-        sentence=f"{name} {could} {size} {way} prices: {row['counted']} up about {format_estimate(worth)}, as {follow}.",
+        sentence=f"If buyers react as they did, {name} {could} {size} {way} prices: on all of it {row['counted']} up about "
+        f"{format_estimate(worth)}, as {follow}.",
         kind="estimated",
         grade="Low",
         estimate=now if up else units,
-        worth=worth,
+        worth=worth.scaled(HALF, unit=worth.unit),
         section="verdicts",
         priority=1,
-        action=f"{'Raise' if up else 'Lower'} the prices of {name} by {size} {HALF}",
+        action=_trial(f"{'raise' if up else 'lower'} the prices of {name} by {size}", "its products", start),
         things=(name,),
         department="Buying",
         caveat=caveat,
@@ -300,17 +308,17 @@ def _known_move(row: pd.Series, by: str, page: Facts) -> Finding:
     )
 
 
-def _tried_move(row: pd.Series, by: str) -> Finding:
+def _tried_move(row: pd.Series, by: str, *, start: date) -> Finding:
     name, up, place = str(row["group"]), row["move"] > 0, _place(row)
     size = _percent(abs(float(row["move"]))) + _PER_CENT
     return Finding(
         key=f"price-{_slug(name)}",
-        sentence=f"{name} costs {_against(place)} at competitors; what its buyers make of that cannot be read: {UNREAD[row['reading']]}.",
+        sentence=f"{name} costs {_against(place)} at competitors; what its buyers make of that cannot be told: {UNREAD[row['reading']]}.",
         kind="estimated",
         section="verdicts",
         priority=3,
         estimate=place,
-        action=f"{'Raise' if up else 'Lower'} the prices of {name} by {size} {HALF}",
+        action=_trial(f"{'raise' if up else 'lower'} the prices of {name} by {size}", "its products", start),
         things=(name,),
         would_tell="those eight weeks",
         department="Buying",
@@ -319,15 +327,15 @@ def _tried_move(row: pd.Series, by: str) -> Finding:
     )
 
 
-def _on_purpose() -> Finding:
-    """Where nothing can be read from the past: how it could be."""
+def _on_purpose(*, start: date) -> Finding:
+    """Where nothing can be told from the past: how it could be."""
     return Finding(
         key="price-unread",
-        sentence="Only prices that are moved on purpose, some products drawn by lot, would show what a price does.",
+        sentence="Only prices that are moved on purpose, on products chosen at random, would show what a price does.",
         kind="described",
         section="verdicts",
         priority=3,
-        action="Move the prices of half of the products of one range by 5\u00a0%, drawn by lot, for eight weeks",
+        action=_trial("move the prices of one range by 5\u00a0%", "its products", start),
         would_tell="those eight weeks",
         department="Buying",
         about=About(metric="units_sold", people=None),

@@ -20,9 +20,9 @@ LEAST_PART = 0.03
 """Money below this part of the largest on the page is a number of a table, not a finding."""
 OFF = 0.10
 """Discount for which the answer to promotions is told."""
-UNCONFOUNDED = "Prices were not moved by lot: what moved them may have moved sales as well."
+UNCONFOUNDED = "Prices were not moved at random: what moved them may have moved sales as well."
 UNREAD = {
-    "followed": "prices were changed because demand moved",
+    "followed": "prices may have followed demand",
     "tiers": "the price depends on how much is bought",
     "variation": "prices hardly moved",
     "clusters": "too few products changed their price",
@@ -77,7 +77,7 @@ def answer(response: PriceResponse, moves: pd.DataFrame, *, price_change: float)
     unread = known[~known["is_usable"].astype(bool)]
     if not len(clear):
         why = str(unread["refusal"].mode().iloc[0]) if len(unread) else "unclear"
-        return f"How buyers answer to our prices cannot be read: {UNREAD[why]}."
+        return f"How buyers answer to our prices cannot be told: {UNREAD[why]}."
     first, last = clear.iloc[0], clear.iloc[-1]
     way = "higher" if price_change > 0 else "lower"
     said = f"At {_percent(price_change)} {way} prices {_sells(first, price_change)}"
@@ -175,7 +175,7 @@ def _refused(response: PriceResponse, *, leads: bool) -> Iterator[Finding]:
         if len(rows):
             yield Finding(
                 key=f"price-response-{name}",
-                sentence=f"In {listed(list(rows['group'].astype(str)))} {why}, so what a price does cannot be read.",
+                sentence=f"In {listed(list(rows['group'].astype(str)))} {why}, so what a price does cannot be told.",
                 kind="estimated",
                 grade="Very low" if name in ("followed", "tiers") else None,
                 section="price-response",

@@ -20,13 +20,13 @@ DAYS_A_MONTH = 365.25 / 12
 #: Days after the end of the page's period by which an action is done.
 _LATER = 45
 _TEST = "the test itself: six weeks, the other half left alone"
-#: What a segment's customers do; what is done about it. First in the order of the page.
+#: What a segment's customers do; what is done about it, unless the page of customer value says it with an amount. First in the order of the page.
 _SAID = {
     "at risk": ("used to order often and {have} been silent for {days} on average; {they} brought {amount} a month",
-                "Write to a random half of the customers at risk, personally, and ask why"),
-    "new": ("ordered for the first time lately, and once; {they} brought {amount} a month",
+                None),
+    "new": ("ordered once, for the first time, {days} ago on average; {they} brought {amount} a month",
             "Send a welcome that leads to the second order to a random half of the new customers"),
-    "champions": ("{order} often and lately; {they} brought {amount} a month, {share} of the revenue", None),
+    "champions": ("{order} often and lately; {they} brought {amount} a month, {share} of the revenue of known customers", None),
 }  # fmt: skip
 _PRIORITY = {"at risk": 1, "new": 3, "champions": 2}
 _LEFT = {"checkout": "leave a checkout that was begun", "cart": "leave a filled cart"}
@@ -74,14 +74,14 @@ def findings(
     return (*found, *cluster_findings(suppressed(clusters)), *drift_findings(suppressed(drift)))
 
 
-def answer(sizes: pd.DataFrame) -> str:
+def answer(sizes: pd.DataFrame, *, page: Facts) -> str:
     """Whom the shop lives on, and who is about to be lost; '' where nobody is counted or shown."""
     filled = _filled(suppressed(sizes))
     told = []
     if (best := filled.get("champions")) is not None:
         told.append(
-            f"{count_of(best['n_customers'], 'champion')} ({_share(best['customer_share'])} of the customers) "
-            f"brought {_share(best['revenue_share'])} of the revenue."
+            f"{count_of(best['n_customers'], 'champion')} ({_share(best['customer_share'])} of those who ordered {_when(page)}) "
+            f"brought {_share(best['revenue_share'])} of the revenue of known customers."
         )
     if (quiet := filled.get("at risk")) is not None:
         n = quiet["n_customers"]
@@ -131,6 +131,10 @@ def _share(value: float) -> str:
     return format_share(float(value), step=1.0 if value >= 0.0995 else 0.1)
 
 
+def _when(page: Facts) -> str:
+    return "in twelve months" if page.period.n_months == 12 else f"in {page.period.label}"
+
+
 def _days(row: pd.Series) -> str:
     return format_days(round(row["mean_recency_days"]))
 
@@ -151,7 +155,7 @@ def _segment(name: str, row: pd.Series, page: Facts) -> Finding:
         department=str(row["department"]),
         about=About(scope=(("segment", name),), people=n),
         priority=_PRIORITY[name],
-        is_told=action is not None,  # champions stand in the answer
+        is_told=name != "champions",  # they stand in the answer
         **(_treated(action, name, page) if action else {}),
     )
 
@@ -179,7 +183,7 @@ def _kinds(kinds: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     yield Finding(
         key="kinds",
         sentence=f"{count_of(first['n_customers'], str(first['kind']) + ' customer')} ({_share(first['customer_share'])}) brought "
-        f"{_share(first['revenue_share'])} of the revenue: {amounts[0]} each a month, a {second['kind']} {amounts[1]}.",
+        f"{_share(first['revenue_share'])} of the revenue of known customers: {amounts[0]} each a month, a {second['kind']} {amounts[1]}.",
         kind="measured",
         section="kinds",
         priority=2,

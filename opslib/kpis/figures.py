@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import combinations_with_replacement, product
@@ -151,6 +152,38 @@ _POINTS = ("change_points", "change_points_lower", "change_points_upper")
 _BY = ("metric", "comparison", "start", "end")
 _TABLE = (*_FIGURE, "comparison", "period", "start", "end", "n_days", *_VALUE, *_CHANGE, *_POINTS, "note")
 _SERIES = (*_FIGURE, "start", "label", "n_days", *_VALUE)
+
+
+def current_value(tables: Mapping[str, Table], name: str, *, period: Period, coverage: Coverage) -> float:
+    """One key figure of a period; missing where the shop's tables cannot answer it.
+
+    Parameters
+    ----------
+    tables, period, coverage
+        As for `kpi_table`.
+    name : str
+        Of a metric of the registry.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> lines = pd.DataFrame({"order_id": ["1"], "product_id": "a", "customer_id": ["x"], "quantity": 1.0, "unit_price": [8.0],
+    ...     "ordered_at": pd.to_datetime(["2026-02-05"]), "cost_amount": [6.0]})
+    >>> february = {"period": Period.parse("2026-02-01", "2026-02-28"), "coverage": Coverage(date(2026, 2, 1), date(2026, 2, 28))}
+    >>> current_value({"order_lines": lines}, "margin_share", **february)
+    0.25
+    >>> current_value({"order_lines": lines.drop(columns="cost_amount")}, "margin_share", **february)
+    nan
+    """
+    known = [metric for metric in shop_kpis(tables) if metric.name == name]
+    if not known:
+        return math.nan
+    figures = kpi_table(tables, period=period, coverage=coverage, metrics=known)
+    return float(figures.loc[figures["comparison"] == "current", "value"].iloc[0])
 
 
 def kpi_table(

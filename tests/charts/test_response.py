@@ -39,7 +39,7 @@ def groups(**columns):
 def test_slopes_name_what_is_clear_and_what_is_refused():
     ax = charts.draw_price_slopes(groups())
     title = readable(ax).replace("\n", " ")
-    assert title == "Higher prices sell fewer units in lamps; a very long name of a category of products cannot be read"
+    assert title == "Higher prices sell fewer units in lamps; a very long name of a category of products cannot be told"
     low, high = ax.get_xlim()
     assert (low, high) == pytest.approx((-6.3, 2.3))
     assert ax.get_yticklabels()[0].get_text() == "lamps"
@@ -91,6 +91,13 @@ def test_the_reference_lies_inside_the_axis_and_titles_name_the_sides():
     assert readable(ax) == "b, c and a are dear"
     assert ax.get_xlim()[0] < 1 < ax.get_xlim()[1]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "c", "a"]
+    eight = pd.DataFrame({"group": list("abcdefgh"), "x": 0.2, "x_lower": 0.1, "x_upper": 0.3})
+    options = {"each": "category", "measure": "difference from competitors, per cent"}
+    ax = charts.draw_intervals(
+        eight, value="x", unit="relative change", reference=0.0, sides=("cheap", "dear"), people=None, **options
+    )
+    assert readable(ax) == "All 8 categories are dear"
+    assert "difference from competitors, per cent" in " ".join(text.get_text() for text in ax.texts).replace("\n", " ")
 
 
 def ladder(demand):

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opslib.findings import classification as say
-from opslib.periods import Period
+from opslib.formats import format_date
+from opslib.periods import Coverage, Period
 from tests.findings.facts import EMPTY, OCTOBER, page
 
 LIKE = (OCTOBER, OCTOBER.year_before())
@@ -58,7 +59,7 @@ def test_no_table_makes_a_sentence_say_what_is_not_so(rows: list) -> None:
         urgent = found["short-of-stock"]
         assert set(urgent.things) == set(best.loc[best["is_short"], "name"])
         assert urgent.is_urgent
-        assert urgent.sentence.startswith(f"{int(best['is_short'].sum())} of {len(best)} steady best seller")
+        assert urgent.sentence.startswith(f"{int(best['is_short'].sum())} of {len(best)} steady seller")
     for key in ("declining", "declining-slow"):
         if key in found:
             part = products.set_index("name").loc[list(found[key].things)]
@@ -122,17 +123,28 @@ def test_sentences_by_hand() -> None:
     )
     found = {key: f.sentence.replace("\u00a0", " ") for key, f in found_of(products).items()}
     assert found == {
-        "short-of-stock": "1 of 2 steady best sellers sells out before a delivery can arrive, counted on 31 Oct: product 0.",
-        "cell-AX": "2 steady best sellers bring £800 in Oct 2026, 80 % of the revenue, led by product 0 and product 1.",
+        "short-of-stock": "1 of 2 steady sellers of class A sells out before a delivery can arrive, counted on 31 Oct: product 0.",
+        "cell-AX": "2 steady sellers of class A bring £800 in Oct 2026, 80 % of the revenue: product 0 and product 1.",
         "declining": "1 product (20 % of the revenue) clearly lags behind the shop, with 2 orders after 9 in the same days a year before: product 1.",
         "declining-slow": "1 slow seller (20 % of the revenue) clearly lags behind the shop, with 1 order after 8 in the same days a year before: product 2.",
         "cell-CZ": "1 erratic slow seller brings £200 in Oct 2026, 20 % of the revenue; £10.00 of stock, at cost, lies in them.",
         "a-products": "2 of 3 products bring 80 % of the revenue, £800 in Oct 2026.",
     }
     assert say.answer(products, page=page()).replace("\u00a0", " ") == (
-        "2 steady best sellers of 3 products bring 80 % of the revenue; 1 of them is about to run out. "
+        "2 steady sellers of class A of 3 products bring 80 % of the revenue; 1 of them is about to run out. "
         "1 erratic slow seller brings 20 %."
     )
+
+
+def test_of_many_the_two_that_bring_the_most_are_named_and_a_day_that_was_not_seen_is_said() -> None:
+    products = products_of([("AX", amount, "maturity", 9, 9, False) for amount in (100.0, 300.0, 200.0)])
+    said = found_of(products)["cell-AX"].sentence.replace("\u00a0", " ")
+    assert said.endswith("100 % of the revenue; the largest are product 1 and product 2.")
+    gap = Coverage(LIKE[1].start, LIKE[0].end, missing=frozenset({LIKE[1].start}))
+    told = say.compared_sentence(LIKE, products.head(0), by="category", seen=gap)
+    assert told == f"{LIKE[0].label} against {LIKE[1].label} ({format_date(LIKE[1].start)} is missing), by category."
+    movers = matrix_of([(2.0, 0.1, True), (0.1, 0.1, False)], 0.1)
+    assert "is missing)" in found_of(movers=movers, page=page(coverage=gap))["groups-faster"].sentence
 
 
 def test_units_are_no_money_and_a_year_is_said() -> None:
@@ -152,8 +164,12 @@ def test_titles_and_heads_are_of_what_is_there() -> None:
     heads = say.product_heads(products.assign(category=np.nan), value="revenue")
     assert "category" not in heads
     assert heads["amount"] == "revenue"
-    assert "the season is included" in say.compared_sentence(HALVES, products.head(0), by="category")
-    told = say.compared_sentence(LIKE, products, by="product_id", most=12)
+    assert "the season is included" in say.compared_sentence(
+        HALVES, products.head(0), by="category", seen=page().coverage
+    )
+    told = say.compared_sentence(LIKE, products, by="product_id", seen=page().coverage, most=12)
     assert told.endswith(", by product; the 12 largest.")
-    whole = say.compared_sentence(LIKE, products, by="product_id")  # twelve of at most thirty: all of them
+    whole = say.compared_sentence(
+        LIKE, products, by="product_id", seen=page().coverage
+    )  # twelve of at most thirty: all of them
     assert "largest" not in whole

@@ -62,13 +62,24 @@ def test_worth_stands_beside_what_the_forecast_missed(check):
     found, keys = findings(check, checks_of(check))
     assert keys == ["lifetime-worth", "win-back", "lifetime-holdout"]
     assert plain(found["lifetime-worth"]) == (
-        "520 known customers should bring £10k in the next 90 days (£8,500 to £11.8k); over the last 91 days the same forecast "
-        "was 10 % too low, outside its interval."
+        "520 customers who ever ordered should bring £10k in the next 90 days (£8,500 to £11.8k); over the last 91 days the same forecast "
+        "was 10 % too low in money, outside the interval that it gave then."
     )
     assert plain(found["win-back"]) == (
-        "About 300 of 400 customers in 'at risk' are likely to have stopped; all of them back would bring £4,800 in 90 days at the very best."
+        "About 300 of 400 customers in 'at risk' are likely to have stopped; these 300 back would bring £4,800 of revenue in 90 days at the very best."
     )
-    assert "well under £12 on each" in found["win-back"].action  # 4,800 of 400
+    assert found["win-back"].action.endswith(
+        "spend well under £12 on each, the revenue that it may bring at best"
+    )  # 4,800 of 400
+    costed = say.findings(
+        NO_TIERS, check, checks_of(check), ALL, VALUES, EMPTY, horizon_days=90, margin_share=0.5, page=page()
+    )
+    assert costed[1].action.endswith("spend well under £6.00 on each, the margin that it may bring at best")
+    told = say.answer(NO_TIERS, check, checks_of(check), ALL, horizon_days=90, page=page())
+    assert told.replace("\xa0", " ") == (
+        "The 520 customers who ever ordered should bring about £10k in the next 90 days, by a forecast that was 10 % too low in money "
+        "over the last 91 days."
+    )
     assert found["win-back"].department == "Customer service"
     assert plain(found["lifetime-holdout"]) == (
         "Over the last 91 days 880 purchases were forecast (800–960) and 1,000 came; going on as before said 1,300, further off than the forecast."
@@ -84,7 +95,7 @@ def test_a_forecast_that_missed_is_no_amount(check):
     assert "£" not in found["lifetime-worth"].sentence
     assert found["lifetime-worth"].estimate is None
     assert found["lifetime-holdout"].action.startswith("Budget with last year's months")
-    told = say.answer(NO_TIERS, checks, ALL, horizon_days=90, page=page())
+    told = say.answer(NO_TIERS, check, checks, ALL, horizon_days=90, page=page())
     assert told == "What they will bring in the next 90 days cannot be told: the forecast does not fit this shop."
 
 
@@ -125,5 +136,7 @@ def test_a_small_tier_that_joined_the_heavy_one_is_named_with_it_and_no_forecast
     tiers = merge_small(sizes, people="n_customers", name="tier")
     (only,) = say.findings(tiers, NOTHING, EMPTY, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page())
     assert (only.key, only.section) == ("concentration", "tiers")
-    assert only.sentence == "25 customers (100\xa0%) brought 100\xa0% of the revenue in Oct 2026, £100."
+    assert (
+        only.sentence == "25 customers (100\xa0%) brought 100\xa0% of the revenue of known customers in Oct 2026, £100."
+    )
     assert say.findings(tiers.head(0), NOTHING, EMPTY, EMPTY, EMPTY, EMPTY, horizon_days=90, page=page()) == ()

@@ -61,7 +61,9 @@ def test_the_clearest_pair_is_named_with_its_interval_and_small_groups_are_not()
 
 def test_the_strongest_pair_of_two_things_leads_and_looks_of_one_are_left_out():
     found = found_of(pd.concat([PAIRS, MORE]))
-    assert found["complements"].sentence.startswith("30 customers bought fork together with spoon set, 30x (20–45)")
+    assert found["complements"].sentence.startswith(
+        "30 customers bought fork together with spoon set, 30.0x (20.0–45.0)"
+    )
     assert found["complements-next"].sentence == "Next come frosting with cake mix."
     assert clear_pairs(pd.concat([PAIRS, MORE]))["item_a"].tolist() == ["PINK TEA CUP", "fork", "frosting"]
     alike = found_of(MORE.iloc[:1])["complements"]
@@ -84,6 +86,19 @@ def test_rivals_are_named_with_their_group():
     weak = found_of(groups=GROUPS, from_views=False)["substitutes"]
     assert "stand in one order 18.7x" in weak.sentence
     assert "Nothing competes clearly" in found_of(from_views=True)["substitutes"].sentence
+
+
+def test_the_answer_counts_what_visits_did_in_the_digits_of_the_table():
+    pairs = PAIRS.assign(ratio=[16.7, 9.0, 1.1], ratio_lower=[13.8, 3.0, 0.9], ratio_upper=[20.0, 20.0, 1.3])
+    pairs = pairs.assign(n_viewed=[204, 9, 90], n_switched=[53, 3, 9], n_bought_both=[26, 1, 9])
+    said = say.answer(pairs, pairs, GROUPS, from_views=True, page=page())
+    assert said == (
+        "frosting and cake mix sell together 16.7 times as often as chance. frosting and cake mix are looked at in one visit, and not "
+        "both bought, 16.7 times as often as chance; of 204 visits with both, 53 bought one of them, 26 both."
+    )
+    assert "16.7x (13.8–20.0) as often as chance" in found_of(pairs)["complements"].sentence
+    few = say.answer(pairs.assign(n_bought_both=3), pairs.assign(n_bought_both=3), GROUPS, from_views=True, page=page())
+    assert few.endswith("16.7 times as often as chance: they may replace each other.")
 
 
 def test_launches_that_took_are_named_with_what_they_took():
@@ -111,7 +126,8 @@ def test_what_a_shop_has_no_table_for_is_not_said():
 def test_the_answer_names_the_pair_and_the_rivals():
     options = {"from_views": True, "page": page()}
     assert say.answer(PAIRS, PAIRS, GROUPS, **options) == (
-        "frosting and cake mix sell together 19 times as often as chance. frosting and cake mix compete: visitors compare them and buy one."
+        "frosting and cake mix sell together 18.7 times as often as chance. frosting and cake mix are looked at in one visit, and not "
+        "both bought, 18.7 times as often as chance: they may replace each other."
     )
     assert say.answer(EMPTY, EMPTY, NO_GROUPS, **options) == ""
     assert say.answer(MORE.head(1), EMPTY, NO_GROUPS, **options).startswith(

@@ -66,10 +66,10 @@ def test_the_answer_names_who_is_dear_and_cheap_and_which_price_could_move():
     assert said == f"{first} In Kitchen, Textiles, Bath and Garden another price would change little that can be seen."
     both = verdicts(row("Kitchen"), row("Garden", money=(300.0, 100.0, 500.0)))
     assert say.answer(both, (), page=page()) == (
-        "Kitchen and Garden could bear 5\xa0% higher prices: margin up about £1,000 a month together."
+        "If buyers react as they did, Kitchen and Garden could bear 5\xa0% higher prices: margin up about £1,000 a month together."
     )
     unread = verdicts(row("all", reading="tiers", move=0.0, is_known=False))
-    assert say.answer(unread, (), page=page()).endswith("cannot be read here: the price depends on how much is bought.")
+    assert say.answer(unread, (), page=page()).endswith("cannot be told here: the price depends on how much is bought.")
     assert say.answer(NO_VERDICTS, (), page=page()) == ""
 
 
@@ -83,13 +83,19 @@ def test_many_groups_on_one_side_are_not_listed_but_ranged():
 def test_a_price_that_could_move_says_money_units_owner_date_and_what_is_drafted():
     found = found_of(verdicts(row("Kitchen", (0.17, 0.1, 0.24))))["price-kitchen"]
     assert found.sentence == (
-        "Kitchen could bear 5\xa0% higher prices: margin up about £700 a month (200–1,300), as sales would fall by about 5\xa0%."
+        "If buyers react as they did, Kitchen could bear 5\xa0% higher prices: on all of it margin up about £700 a month "
+        "(200–1,300), as sales would fall by about 5\xa0%."
     )
     assert (
-        found.action == "Raise the prices of Kitchen by 5\xa0% on half of its products, drawn by lot, for eight weeks"
+        found.action
+        == "Start on 28 Nov 2026, for eight weeks: raise the prices of Kitchen by 5\xa0% on half of its products, chosen at random"
     )
     assert (found.department, found.things, found.due) == ("Buying", ("Kitchen",), date(2026, 11, 28))
-    assert found.worth.lower == 200
+    assert (found.worth.value, found.worth.lower, found.worth.upper) == (
+        350,
+        100,
+        650,
+    )  # half of the products: half of it
     assert found.proposes.metric == "margin"
     assert "costs 17\xa0% more than at competitors already" in found.caveat
     lower = found_of(verdicts(row("Bath", move=-0.05, units=(0.12, 0.08, 0.16))))["price-bath"]
@@ -103,7 +109,7 @@ def test_a_category_that_cannot_be_read_is_tried_and_what_would_tell_is_said():
         "price-lighting"
     ]
     assert found.sentence.startswith(
-        "Lighting costs 28\xa0% more than at competitors; what its buyers make of that cannot be read"
+        "Lighting costs 28\xa0% more than at competitors; what its buyers make of that cannot be told: prices may have followed demand"
     )
     assert found.worth is None
     assert found.would_tell == "those eight weeks"
@@ -216,7 +222,7 @@ def test_words_never_contradict_their_rows(table):
         if "sales would fall" in f.sentence:
             assert units < 0
         if f.action:
-            assert f.action.startswith("Raise") == (at.loc[scope, "move"] > 0)
+            assert (": raise the prices" in f.action) == (at.loc[scope, "move"] > 0)
             assert (f.worth is None) == (f.would_tell is not None)
     dear = at[at["price_change_lower"] > 0]
     assert ("more than at competitors" in said) == (len(dear) > 0)

@@ -48,7 +48,7 @@ def test_refused_groups_are_named_and_nothing_is_claimed():
     found = found_of(with_groups(exact(), refusal="followed", is_usable=False))
     assert list(found) == ["price-response-followed"]
     assert found["price-response-followed"].sentence == (
-        "In lamps prices were changed because demand moved, so what a price does cannot be read."
+        "In lamps prices may have followed demand, so what a price does cannot be told."
     )
 
 
@@ -70,7 +70,7 @@ def test_the_answer_runs_from_the_strongest_to_the_weakest():
     ).replace("group lie", "group lies")
     unread = replace(response, groups=response.groups.assign(is_usable=False, refusal="tiers"))
     assert say.answer(unread, moves, price_change=0.05).endswith(
-        "cannot be read: the price depends on how much is bought."
+        "cannot be told: the price depends on how much is bought."
     )
     assert say.answer(replace(response, groups=response.groups.head(0)), moves, price_change=0.05) == ""
 

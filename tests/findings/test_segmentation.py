@@ -72,7 +72,12 @@ def test_segments_by_hand_and_their_order() -> None:
     assert plain(found["segment-at-risk"]) == (
         "140 customers (70 %) used to order often and have been silent for 210 days on average; they brought £4,261 a month."
     )
-    assert found["segment-at-risk"].proposes == Proposes(metric="purchase_rate", design="experiment")
+    assert plain(found["segment-new"]).startswith(
+        "40 customers (20 %) ordered once, for the first time, 210 days ago on average;"
+    )
+    assert found["segment-new"].proposes == Proposes(metric="purchase_rate", design="experiment")
+    assert found["segment-at-risk"].is_told
+    assert found.pop("segment-at-risk").action is None, "the page of customer value says it, with what it may bring"
     assert not found["segment-champions"].is_told, "the answer says it"
     assert found.pop("segment-champions").action is None, "three actions a page"
     for finding in found.values():
@@ -86,7 +91,7 @@ def test_segments_by_hand_and_their_order() -> None:
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
 def test_the_answer_counts_who_is_there(champions: int, new: int, at_risk: int) -> None:
     sizes = sizes_of(champions=champions, new=new, at_risk=at_risk)
-    told = say.answer(sizes).replace("\u00a0", " ")
+    told = say.answer(sizes, page=page()).replace("\u00a0", " ")
     assert ("champion" in told) == (champions > 0)
     assert (f"{at_risk} good customer" in told) == (at_risk > 0)
     for n in re.findall(r"(\d+) champion", told):
@@ -94,6 +99,12 @@ def test_the_answer_counts_who_is_there(champions: int, new: int, at_risk: int) 
     assert set(found_of(sizes)) == {
         f"segment-{name}" for name, n in (("champions", champions), ("new", new), ("at-risk", at_risk)) if n
     }
+
+
+def test_the_answer_says_which_customers_and_which_revenue() -> None:
+    assert say.answer(sizes_of(champions=20, new=180), page=page()).replace("\u00a0", " ") == (
+        "20 champions (10 % of those who ordered in Oct 2026) brought 10 % of the revenue of known customers."
+    )
 
 
 KINDS = st.lists(st.tuples(st.integers(1, 900), st.floats(1.0, 1e6)), min_size=0, max_size=3)
