@@ -19,7 +19,7 @@ from opslib.proposals.grades import OTHER_SEASON
 from opslib.proposals.ledger import Record, records_of
 from opslib.proposals.overview import outcomes_frame
 from opslib.proposals.results import ClaimResult, Obstacle, ProposalResult
-from opslib.proposals.schema import DESCRIPTIVE, Proposal, Window
+from opslib.proposals.schema import DESCRIPTIVE, Proposal
 from opslib.stats.estimates import Estimate
 
 __all__ = ["answer", "findings", "limits", "mind_changers", "verdict_card", "worth_sentences"]
@@ -343,7 +343,7 @@ def _days_followed(records: Sequence[Record], proposal_id: str) -> str:
     """The days that the follow-up saw; '' where none was recorded or its record does not say."""
     done = records_of(records, proposal=proposal_id, kind="follow_up")
     window = done[-1].payload.get("window") if done else None
-    return Window.model_validate(window).period.label if window else ""
+    return Period.parse(window["start"], window["end"]).label if window else ""
 
 
 def limits(proposal: Proposal, records: Sequence[Record] = ()) -> tuple[str, ...]:
