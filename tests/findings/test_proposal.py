@@ -126,7 +126,7 @@ RECOMMENDED = ("launch", "launch with hold-out", "test first", "gather data", "r
 
 @given(
     st.sampled_from(sorted(DESIGNS)), st.sampled_from([*ENDS.values()]), st.sampled_from(RECOMMENDED),
-    st.none() | st.floats(-1e6, 1e6), st.booleans(),
+    st.none() | st.integers(-1_000_000, 1_000_000).map(float), st.booleans(),
 )  # fmt: skip
 def test_the_answer_never_contradicts_its_numbers(
     kind: str, pair: tuple[float, float], recommendation: str, net: float | None, is_stopped: bool
