@@ -148,6 +148,12 @@ def last_decision(shop: Shop, proposal_id: str) -> dict[str, Any] | None:
     return past[-1].payload if past else None
 
 
+def launched_on(shop: Shop, proposal_id: str) -> date | None:
+    """Day of the decision that launched a proposal; None where it was not launched."""
+    past = records_of(records_of_shop(shop.name), proposal=proposal_id, kind="decision")
+    return recorded_day(past[-1]) if past and past[-1].payload["decision"] in LAUNCHES else None
+
+
 def standing(shop: Shop, proposal_id: str, *, recommendation: str | None = None) -> dict[str, str | None]:
     """What the ledger says of a proposal today, as its card takes it.
 

@@ -23,8 +23,10 @@ from opslib.proposals.sides import Sides, sides_of
 from opslib.shop.checks import known_violations
 from opslib.shop.opening import Shop
 from opslib.shop.root import proposals_of
+from opslib.stats.estimates import Estimate
 from opslib.stats.shrinkage import Mixture
 
+DAYS_A_YEAR = 365
 #: Metrics of one step of a visit: an effect on them is local, as one on a scope or on some places only.
 STEP_METRICS = (
     "checkout_completion", "add_to_cart_rate", "search_success", "zero_result_rate", "bounce_rate", "items_per_order",
@@ -161,6 +163,30 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
     plans, priors = plans_of(proposal, own=own_metrics(shop)), base_rates(shop, proposal, on=as_of)
     found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
+
+
+def yearly_nets(shop: Shop, ids: Sequence[str]) -> dict[str, Estimate]:
+    """Net money a year of some proposals, as their cards show it.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    ids : sequence of str
+        Ids without a file any more are left out.
+
+    Returns
+    -------
+    dict of id to Estimate
+        Only those that were turned into money.
+    """
+    known = [name for name in ids if name in open_casework(shop).known]
+    found = {}
+    for proposal, result in zip(*judge(shop, known), strict=True) if known else ():
+        net = weigh(shop, proposal, result).net
+        if net is not None:
+            found[proposal.id] = net.scaled(DAYS_A_YEAR / proposal.horizon_days, unit=f"{shop.currency}/year")
+    return found
 
 
 def sides(shop: Shop, proposal: Proposal, result: ProposalResult) -> tuple[Sides, ...]:

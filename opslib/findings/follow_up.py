@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import pandas as pd
 
 from opslib.finding import About, Facts, Finding
 from opslib.findings.wording import estimate_of, how_many, listed
-from opslib.formats import count_of
-from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, PromiseScores, promises
+from opslib.formats import count_of, format_estimate
+from opslib.proposals.follow_up import BAND, LAUNCHES, MIN_SCORED, UNDO_DAYS, PromiseScores, promises
 from opslib.proposals.ledger import Record
 from opslib.proposals.overview import BETTER, OUTCOMES, WORSE, outcomes_frame
+from opslib.stats.estimates import Estimate
 from opslib.stats.shares import share
 
 __all__ = ["answer", "findings", "limits", "promises_sentence", "scores_sentence"]
 
-#: Days in which something that does harm is to be undone.
-UNDO_DAYS = 14
+#: What should lie inside a stored 90 % range.
+_BAND_WORDS = "9 in 10"
 
 
 def outcomes_sentence(outcomes: pd.DataFrame) -> str:
@@ -71,10 +72,8 @@ def scores_sentence(every: Sequence[PromiseScores]) -> str:
     parts = []
     if scores.coverage_share is not None:
         inside = round(scores.coverage_share * scores.n)
-        sure = "; they are too sure of themselves" if share(inside, scores.n).upper < BAND else ""
-        parts.append(
-            f"Our forecasts were right {count_of(inside, 'time')} of {scores.n} (should be {round(BAND * scores.n)}){sure}"
-        )
+        sure = ": they are too narrow" if share(inside, scores.n).upper < BAND else ""
+        parts.append(f"{inside_sentence(inside, scores.n).rstrip('.')}{sure}")
     if scores.brier is not None:
         better = scores.brier.score < scores.brier.uncertainty
         parts.append(
@@ -82,6 +81,23 @@ def scores_sentence(every: Sequence[PromiseScores]) -> str:
         )
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def inside_sentence(inside: int, n: int) -> str:
+    """How many results lie inside the ranges that were stored at the decision.
+
+    Examples
+    --------
+    >>> inside_sentence(7, 7), inside_sentence(1, 1)
+    ('All 7 results lie inside the ranges we had predicted.', 'The only result lies inside the range we had predicted.')
+    >>> inside_sentence(5, 7)
+    '5 of 7 results lie inside the ranges we had predicted; 9 in 10 should.'
+    """
+    if n == 1:
+        return f"The only result lies {'inside' if inside else 'outside'} the range we had predicted."
+    if inside == n:
+        return f"All {n} results lie inside the ranges we had predicted."
+    return f"{inside} of {n} results {'lies' if inside == 1 else 'lie'} inside the ranges we had predicted; {_BAND_WORDS} should."
 
 
 def promises_sentence(records: Sequence[Record]) -> str:
@@ -107,8 +123,7 @@ def promises_sentence(records: Sequence[Record]) -> str:
     known = outcomes["is_inside"].dropna().astype(bool)
     said = outcomes_sentence(outcomes)
     if len(known):
-        should = f" (should be {round(BAND * len(known))})" if len(known) >= MIN_SCORED else ""
-        said += f" Our forecasts were right {count_of(int(known.sum()), 'time')} of {len(known)}{should}."
+        said += f" {inside_sentence(int(known.sum()), len(known))}"
     return f"{said} Replayed on history." if is_replay else said
 
 
@@ -119,6 +134,7 @@ def findings(
     *,
     due: pd.DataFrame,
     is_replay: bool = False,
+    nets: Mapping[str, Estimate] | None = None,
     page: Facts,
 ) -> tuple[Finding, ...]:
     """Findings of the follow-up page.
@@ -133,6 +149,8 @@ def findings(
         From `casework.decide.open_follow_ups`.
     is_replay : bool
         The promises were replayed on history: they show the way, not how good the shop's promises are.
+    nets : mapping of id to Estimate, or None
+        From `casework.judge.yearly_nets`, of what did harm: undoing it is worth as much as it loses.
     page : Facts
 
     Returns
@@ -163,7 +181,10 @@ def findings(
     )
     return (
         *([_came_true(outcomes)] if len(outcomes) else []),
-        *(_undo(row, page.period.end) for _, row in outcomes[outcomes["outcome"].isin(WORSE)].iterrows()),
+        *(
+            _undo(row, page.period.end, net=(nets or {}).get(str(row["proposal"])))
+            for _, row in outcomes[outcomes["outcome"].isin(WORSE)].iterrows()
+        ),
         *(_due(row) for _, row in due.iterrows()),
         how_good,
         *_against(pd.concat([outcomes, waiting], ignore_index=True)),
@@ -193,9 +214,16 @@ def limits(page: Facts, outcomes: pd.DataFrame, *, is_replay: bool) -> tuple[str
     return ("What was rejected was not launched, so whether that was right is not seen here.",)
 
 
-def _undo(row: pd.Series, today: date) -> Finding:
+def harmful_ids(outcomes: pd.DataFrame) -> tuple[str, ...]:
+    """Proposals whose launch made things worse."""
+    return tuple(str(name) for name in outcomes.loc[outcomes["outcome"] == OUTCOMES["harmful"], "proposal"])
+
+
+def _undo(row: pd.Series, today: date, *, net: Estimate | None) -> Finding:
     is_harmful = row["outcome"] == OUTCOMES["harmful"]
     verdict = "made it worse" if is_harmful else "did not bring what was promised"
+    saved = net.scaled(-1.0, unit=net.unit) if is_harmful and net is not None and net.upper < 0 else None
+    costs = f" It costs about {format_estimate(saved)}." if saved is not None else ""
     return Finding(
         key=f"undo-{row['proposal']}".lower(),
         kind="estimated",
@@ -203,10 +231,13 @@ def _undo(row: pd.Series, today: date) -> Finding:
         about=About(objects=(str(row["proposal"]),), people=None),
         estimate=estimate_of(row, "value", unit="relative change", method="follow-up"),
         department=str(row["owner"]),
-        sentence=f"{row['name']} {verdict}: {row['found']} where {row['promised']} was promised.",
-        action=f"undo {row['name']}" if is_harmful else f"undo {row['name']}, unless it costs nothing",
+        sentence=f"{row['name']} {verdict}: {row['found']} where {row['promised']} was promised.{costs}",
+        action=f"undo {row['name']}, if it is still on"
+        if is_harmful
+        else f"undo {row['name']}, unless it costs nothing",
         things=(str(row["name"]),),
         is_urgent=is_harmful,
+        worth=saved,
         due=today + timedelta(days=UNDO_DAYS),
         priority=1 if is_harmful else 2,
         section="undo",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from opslib.finding import About, Facts, Finding
-from opslib.formats import format_days, format_money, format_share, format_value
+from opslib.formats import format_between, format_days, format_estimate, format_money, format_share
+from opslib.periods import Period
 from opslib.proposals import number_text
 from opslib.proposals.card import VerdictCard
-from opslib.proposals.claim_text import change_text, needed_sentence, promise_text
+from opslib.proposals.claim_text import change_text, is_out_of_reach, needed_sentence, promise_text
 from opslib.proposals.desirability import FORBIDDING, TELLING, WORTH_A_TEST, Desirability
-from opslib.proposals.follow_up import LAUNCHES
+from opslib.proposals.follow_up import LAUNCHES, UNDO_DAYS, promises
+from opslib.proposals.grades import OTHER_SEASON
+from opslib.proposals.ledger import Record, records_of
+from opslib.proposals.overview import outcomes_frame
 from opslib.proposals.results import ClaimResult, Obstacle, ProposalResult
 from opslib.proposals.schema import DESCRIPTIVE, Proposal
 from opslib.stats.estimates import Estimate
@@ -34,7 +38,8 @@ _RECOMMENDED = {
 }  # fmt: skip
 #: How far belief may be from what was measured before it is told.
 _APART = 0.1
-DAYS_A_MONTH = 365 / 12
+DAYS_A_YEAR = 365
+_OPEN = ("test first", "gather data")
 
 
 def answer(
@@ -44,8 +49,9 @@ def answer(
     *,
     currency: str,
     decision: str | None = None,
+    followed: str = "",
 ) -> str:
-    """Recommendation, what must happen before it, and why, in one sentence; what was decided in a second one.
+    """Recommendation, what must happen before it, and why, in one sentence; what came of it, else what was decided, in a second.
 
     Parameters
     ----------
@@ -55,6 +61,8 @@ def answer(
         ISO code.
     decision : str or None
         What the ledger says was decided.
+    followed : str
+        From `followed_sentence`; '' before the follow-up.
 
     Returns
     -------
@@ -69,8 +77,11 @@ def answer(
     is_good = (
         result.state in ("confirmed", "supported", "partly") and not result.qualifier and not _is_described(result)
     )
-    joint = "" if not money else ", and " if is_good == (worth.net is not None and worth.net.value > 0) else ", but "
+    is_gain = worth.net is not None and worth.net.lower > 0
+    joint = "" if not money else ", and " if is_good == is_gain else ", but "
     text = f"{head}: {shown}{joint}{money}."
+    if followed:
+        return f"{text} {followed}"
     return f"{text} Decided: {decision}." if decision else text
 
 
@@ -140,15 +151,24 @@ def _money_clause(proposal: Proposal, worth: Desirability, *, currency: str) -> 
     """What it brings or costs; '' where it was not turned into money."""
     if worth.net is None:
         return ""
-    when, gain = _span(proposal), worth.net.value + worth.cost_amount
+    when = _span(proposal)
+    if not worth.net.excludes(0.0):
+        return f"what it is worth is not known: {format_between(worth.net, currency=currency)} {when}"
     if worth.net.value > 0:
         share = worth.margin_share
         tail = f" ({format_share(share, step=1.0)} of the margin)" if share is not None and share > TELLING else ""
-        return f"it is expected to bring {_about(worth.net.value, currency)} {when}{tail}"
-    if gain > 0 and worth.cost_amount > 0:
-        cost = _about(worth.cost_amount, currency)
-        return f"it costs {cost} {when} and brings {_about(gain, currency)}"
-    return f"it would lose {_about(-worth.net.value, currency)} {when}"
+        return f"it is expected to bring about {_middle(worth.net, currency)} {when}{tail}"
+    why = ", since it costs more than it brings" if worth.net.value + worth.cost_amount > 0 else ""
+    return f"it would lose about {_middle(_loss(worth.net), currency)} {when}{why}"
+
+
+def _middle(money: Estimate, currency: str) -> str:
+    """An amount as the page's figure of it is written, without its interval."""
+    return format_estimate(money, currency=currency).partition(" (")[0]
+
+
+def _loss(net: Estimate) -> Estimate:
+    return net.scaled(-1.0, unit=net.unit)
 
 
 def _about(amount: float, currency: str) -> str:
@@ -196,31 +216,51 @@ def findings(
     ]
     if proposal is None or worth is None or page is None or proposal.replay:  # history asks for nothing any more
         return tuple(claims)
-    is_open = decision is None or decision["decision"] in ("test first", "gather data")
+    is_open = decision is None or decision["decision"] in _OPEN
     done = not is_open and decision is not None
     if done and decision is not None and decision["decision"] not in LAUNCHES:
         return tuple(claims)
-    lead = {"priority": 1, **(_look_again(proposal, page) if done else _to_decide(proposal, worth, page))}
+    lead = {
+        "priority": 1,
+        **(_after_launch(result, proposal, worth, page) if done else _to_decide(result, proposal, worth, page)),
+    }
     claims[0] = replace(claims[0], **lead)
     return (*claims, *([] if done else _answers_missing(result, proposal, page)))
 
 
-def _to_decide(proposal: Proposal, worth: Desirability, page: Facts) -> dict[str, Any]:
-    """The recommended action, its money a month and its day: the start, or the deadline where that is over."""
+def _to_decide(result: ProposalResult, proposal: Proposal, worth: Desirability, page: Facts) -> dict[str, Any]:
+    """The recommended action, its money a year and its day: the start, or the deadline where that is over."""
     days = [day for day in (proposal.start, proposal.deadline) if day is not None and day > page.period.end]
-    money = worth.net if worth.net is not None and worth.net.value > 0 and worth.recommendation != "reject" else None
+    money = _a_year(worth.net, proposal, page, is_avoided=worth.recommendation == "reject")
+    if worth.recommendation == "test first" and any(map(_is_out_of_reach, result.claims)):
+        name = f"{proposal.id} {proposal.title}"
+        return {
+            "action": f"{name} cannot be tested in any useful time: decide by cost and judgement",
+            "things": (proposal.title,),
+            "worth": money,
+        }
     return {
         "action": _action(proposal, worth),
         "things": (proposal.title,),
         "is_urgent": worth.recommendation == "reject" and worth.net is not None and worth.net.upper < 0,
         "due": days[0] if days else None,
-        "worth": None
-        if money is None
-        else money.scaled(DAYS_A_MONTH / proposal.horizon_days, unit=f"{page.currency}/month"),
+        "worth": money,
         "would_tell": None
         if money is not None or worth.recommendation in ("reject", "gather data")
         else "a randomised test",
     }
+
+
+def _a_year(net: Estimate | None, proposal: Proposal, page: Facts, *, is_avoided: bool) -> Estimate | None:
+    """The net as the card shows it; what is not lost where the change is dropped or undone."""
+    if net is None:
+        return None
+    sign = -1.0 if is_avoided else 1.0
+    return net.scaled(sign * DAYS_A_YEAR / proposal.horizon_days, unit=f"{page.currency}/year")
+
+
+def _is_out_of_reach(claim: ClaimResult) -> bool:
+    return claim.state == "inconclusive" and not claim.qualifier and is_out_of_reach(claim)
 
 
 def _action(proposal: Proposal, worth: Desirability) -> str:
@@ -232,8 +272,16 @@ def _action(proposal: Proposal, worth: Desirability) -> str:
     }[worth.recommendation]  # fmt: skip
 
 
-def _look_again(proposal: Proposal, page: Facts) -> dict[str, Any]:
-    """After a launch: the follow-up, where one was named and is not over."""
+def _after_launch(result: ProposalResult, proposal: Proposal, worth: Desirability, page: Facts) -> dict[str, Any]:
+    """After a launch: taking back what does harm, else the follow-up where one was named and is not over."""
+    if result.state == "harmful" and not result.qualifier:
+        return {
+            "action": f"undo {proposal.id} {proposal.title}, if it is still on",
+            "things": (proposal.title,),
+            "is_urgent": True,
+            "due": page.period.end + timedelta(days=UNDO_DAYS),
+            "worth": _a_year(worth.net, proposal, page, is_avoided=True),
+        }
     plan = next((claim.follow_up for claim in proposal.claims if claim.follow_up is not None), None)
     if plan is None or plan.window.end <= page.period.end:
         return {}
@@ -269,8 +317,54 @@ def _answers_missing(result: ProposalResult, proposal: Proposal, page: Facts) ->
         )
 
 
-def limits(proposal: Proposal) -> tuple[str, ...]:
-    """What the proposal's page cannot say, beside the doubt on its card: whether the effect lasts."""
+def followed_sentence(records: Sequence[Record], proposal_id: str) -> str:
+    """What the follow-up found and what that says of the promise; '' where none was recorded.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The ledger.
+    proposal_id : str
+
+    Returns
+    -------
+    str
+    """
+    every = promises(records)
+    outcomes = outcomes_frame(every[every["proposal"] == proposal_id], titles={})
+    if outcomes.empty:
+        return ""
+    seen = _days_followed(records, proposal_id)
+    found, when = outcomes.iloc[-1], f" {seen}" if seen else ""
+    return f"Followed up{when}: {found['found']}, {found['outcome']}."
+
+
+def _days_followed(records: Sequence[Record], proposal_id: str) -> str:
+    """The days that the follow-up saw; '' where none was recorded or its record does not say."""
+    done = records_of(records, proposal=proposal_id, kind="follow_up")
+    window = done[-1].payload.get("window") if done else None
+    return Period.parse(window["start"], window["end"]).label if window else ""
+
+
+def limits(proposal: Proposal, records: Sequence[Record] = ()) -> tuple[str, ...]:
+    """What the proposal's page cannot say, beside the doubt on its card: whether the effect lasts.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    records : sequence of Record
+        The ledger: after a follow-up it is what came later that is not seen, and what was rejected has none.
+
+    Returns
+    -------
+    tuple of str
+    """
+    if records_of(records, proposal=proposal.id, kind="follow_up"):
+        days = _days_followed(records, proposal.id)
+        return (f"What came after the follow-up{f' of {days}' if days else ''} is not seen here.",)
+    decided = records_of(records, proposal=proposal.id, kind="decision")
+    if decided and decided[-1].payload["decision"] not in (*LAUNCHES, *_OPEN):
+        return ("It was not launched, so what it would have brought is not seen here.",)
     plan = next((claim.follow_up for claim in proposal.claims if claim.follow_up is not None), None)
     seen = "a follow-up was not named" if plan is None else f"the follow-up looks at {plan.window.period.label}"
     return (f"Whether it lasts is not seen here: {seen}.",)
@@ -322,6 +416,7 @@ def verdict_card(
     money: Estimate | None = None,
     decision: str | None = None,
     ledger_head: str | None = None,
+    launched_on: date | None = None,
 ) -> VerdictCard:
     """The card of a judged proposal.
 
@@ -333,6 +428,8 @@ def verdict_card(
         Last day of the data, from which waiting counts.
     recommendation, money, decision, ledger_head
         From desirability and the ledger, where there are such.
+    launched_on : date or None
+        Day on which it was launched; else the planned start says into which season the launch falls.
 
     Returns
     -------
@@ -342,7 +439,7 @@ def verdict_card(
     notes = tuple(f"{item.name}: {item.sentence.partition(';')[0]}" for item in lasting_obstacles(result))
     return VerdictCard(
         id=proposal.id, title=proposal.title, owner=proposal.owner, verdict=result.label, grade=result.grade,
-        doubt=doubt_of(result) or "none beyond the interval itself", recommendation=recommendation, money=money, notes=notes,
+        doubt=doubt_of(result, launch=launched_on or proposal.start) or "none beyond the interval itself", recommendation=recommendation, money=money, notes=notes,
         waiting_days=(as_of - last).days if last <= as_of and decision is None and not proposal.replay else None,
         decision=decision, ledger_head=ledger_head,
     )  # fmt: skip
@@ -373,14 +470,13 @@ def worth_sentences(
             f"{worth.why[:1].upper()}{worth.why[1:]}",
             "The page names an amount only where one can be worked out.",
         )
-    ends = " to ".join(format_value(end, currency, step=_step(worth.net)) for end in (worth.net.lower, worth.net.upper))
-    verb = "brings" if worth.net.value > 0 else "loses"
     share = worth.margin_share
     size = f", {format_share(share, step=1.0)} of the shop's margin" if share is not None and share > TELLING else ""
     found += [worth.reach_sentence] if worth.reach_sentence else []
     found.append(
-        f"{_span(proposal).capitalize().replace('A year', 'Over a year')} it {verb} {_about(abs(worth.net.value), currency)} "
-        f"after {_about(worth.cost_amount, currency)} of cost{size}; nine times in ten the net is {ends}."
+        f"{_span(proposal).capitalize().replace('A year', 'Over a year')} the net is "
+        f"{format_estimate(worth.net, currency=currency)} after {_about(worth.cost_amount, currency)} of cost{size}; "
+        "nine times in ten it lies in that range."
     )
     if worth.p_net_positive is not None:
         found.append(f"Chance of losing money: {number_text.probability(1 - worth.p_net_positive)}.")
@@ -391,12 +487,6 @@ def worth_sentences(
         return (*found, "A further test is not worth the delay.")
     value = _about(best.net_amount, currency)
     return (*found, f"Testing {format_days(best.days)} more before deciding is worth {value}, delay taken off.")
-
-
-def _step(net: Estimate) -> float:
-    """Worth of the last digit of an amount: two digits of the wider end."""
-    size = max(abs(net.lower), abs(net.upper), 1.0)
-    return float(10 ** max(len(f"{size:.0f}") - 2, 0))
 
 
 def _belief(worth: Desirability, *, stated_sd: float | None) -> Iterator[str]:
@@ -417,21 +507,36 @@ def _belief(worth: Desirability, *, stated_sd: float | None) -> Iterator[str]:
         yield "So large an effect is outside what such changes have shown: look for a mistake before believing it."
 
 
-def doubt_of(result: ProposalResult) -> str:
+def doubt_of(result: ProposalResult, *, launch: date | None = None) -> str:
     """The doubt of the claim that decided the verdict; a lowered grade's first reason if it names none."""
     for claim in (_deciding(result), *result.claims):
         if claim.measured.doubt:
-            return _season(claim)
+            return _season(claim, launch)
         if claim.grade_reasons and not claim.measured.failed:
             return f"{claim.grade_reasons[0][0].upper()}{claim.grade_reasons[0][1:]}."
     return ""
 
 
-def _season(claim: ClaimResult) -> str:
-    """A claim's doubt, with the season where the launch falls into another."""
-    if "measured in another season than the launch" in claim.grade_reasons:
+def _season(claim: ClaimResult, launch: date | None) -> str:
+    """A claim's doubt, with the season where the launch falls into another: more than a month from the months of the test."""
+    is_near = claim.days is not None and launch is not None and months_apart(claim.days, launch) <= 1
+    if OTHER_SEASON in claim.grade_reasons and not is_near:
         return claim.measured.doubt.replace("other months may differ", "the launch falls into another season")
     return claim.measured.doubt
+
+
+def months_apart(tested: Period, day: date) -> int:
+    """Months of the year from the nearest month of a test to a day's; 0 where the day's month is one of the test's.
+
+    Examples
+    --------
+    >>> tested = Period(date(2026, 3, 2), date(2026, 5, 24))
+    >>> months_apart(tested, date(2026, 6, 3)), months_apart(tested, date(2026, 11, 9)), months_apart(tested, date(2027, 4, 1))
+    (1, 4, 0)
+    """
+    n_months = 12 * (tested.end.year - tested.start.year) + tested.end.month - tested.start.month
+    gaps = [(tested.start.month + i - day.month) % 12 for i in range(n_months + 1)]
+    return min(min(gap, 12 - gap) for gap in gaps)
 
 
 def mind_changers(result: ProposalResult) -> tuple[str, ...]:

@@ -235,7 +235,7 @@ def needed_sentence(result: ClaimResult) -> str:
     if kind in ("cluster_experiment", "rollout"):
         word = measured.unit or "place"
         return f"We cannot tell with {count_of(places, word)}; about {number_text.count(n)} more would be needed."
-    if days is not None and days > USEFUL_DAYS:
+    if is_out_of_reach(result):
         return "We cannot tell, and not in any useful time at this traffic."
     if kind == "elasticity":
         return "We cannot tell yet; more changes of price would tell."
@@ -249,6 +249,13 @@ def needed_sentence(result: ClaimResult) -> str:
     rest = "" if days is None else f", {format_days(round(max(days, 1)))} at this traffic"
     word = measured.unit or "customer"
     return f"We cannot tell yet; about {count_of(float(number_text.count(n).replace(',', '')), f'more {word}')} would tell{rest}."
+
+
+def is_out_of_reach(result: ClaimResult) -> bool:
+    """Whether more of the same traffic would tell, and not in any useful time."""
+    is_counted = result.n_needed is not None and math.isfinite(result.n_needed)
+    has_days = result.days_needed is not None and result.days_needed > USEFUL_DAYS
+    return is_counted and has_days and result.design not in ("cluster_experiment", "rollout")
 
 
 def _grain(effect: Estimate | None) -> str:

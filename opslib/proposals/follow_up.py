@@ -24,6 +24,8 @@ from opslib.stats.shrinkage import MIN_LEARNED, Mixture, learned_prior, posterio
 
 LAUNCHES = ("launch", "launch with hold-out")
 DECISIONS = (*LAUNCHES, "test first", "gather data", "reject")
+#: Days in which something that does harm is to be undone.
+UNDO_DAYS = 7
 #: Promises below which only their count is shown.
 MIN_SCORED = 10
 BAND = 0.9

@@ -15,6 +15,8 @@ STARTS = {
 }  # fmt: skip
 ASSOCIATION_ONLY = ("comparison", "outside", "before_after")
 SEASON_DAYS = 92
+#: What a claim loses a point for where its days lie in another season than the planned start.
+OTHER_SEASON = "measured in another season than the planned start"
 YEAR_DAYS = 365
 
 
@@ -65,7 +67,7 @@ def grade_of(claim: Claim, measured: Measured, *, is_frozen: bool, launch: date)
     if kind == "outside":
         reasons.append("other people than this shop's")
     elif kind not in ("level", "trend") and _other_season(claim, launch):
-        reasons.append("measured in another season than the launch")
+        reasons.append(OTHER_SEASON)
     if not is_frozen:
         reasons.append("not frozen before the result")
     if measured.failed:

@@ -252,6 +252,11 @@ def _before_and_after(plan: Plan, result: ClaimResult, period: Period, context: 
         rows["the shop"]["side"] = "the part that was changed" if claim.scope else "the shop"
         del heads["n"]
     note = f"Put down to the change: {effect_text(own)}; the promise was {promise_text(result, currency=currency)}."
+    if isinstance(design, RolloutDesign) and design.method != "synthetic_did" and claim.scale == "relative":
+        note += (
+            f" It is the mean of the log ratios (after to before) of the single {by}s, so large ones do not decide alone; "
+            "the table's means would give another difference."
+        )
     return Sides(
         title=f"{per}, before and after",
         rows=pd.DataFrame(rows.values(), columns=list(heads)),

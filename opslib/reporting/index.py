@@ -38,6 +38,8 @@ EARLIER: Mapping[Compared, Callable[[Period], Period]] = {
 #: Groups of what waits for a decision, in their order.
 NOW, SOMEBODY, EVIDENCE = "Decide now", "Waiting for somebody", "Too little evidence"
 N_OF_DEPARTMENT = 5
+#: What is recommended of a launched change that did harm.
+UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,8 @@ def render_index(
     labels = {periods[name] for name in (argued or spoken) if name in periods}
     standing = {item.id: item for item in standings}
     cards = [card | {"page": r.name} for r in records for card in r.harvest.proposals]
-    groups = _grouped([card for card in cards if not card.get("decision")], standing)
+    harmed = _to_undo(cards, standing)
+    groups = _grouped([*harmed, *(card for card in cards if not card.get("decision"))], standing)
     links = page_links(records, standings)
     for card in cards:
         item = standing.get(card["id"])
@@ -125,7 +128,7 @@ def render_index(
             parameters={"shop": shop},
             where=spoken_where(where),
             period=labels.pop() if len(labels) == 1 else "",
-            headline=_headline(whole, argued, cards, groups, currency=provenance.get("currency")),
+            headline=_headline(whole, argued, harmed, groups, currency=provenance.get("currency")),
             periods=periods if len(set(periods.values())) > 1 else {},
             tiles=tiles,
             groups=groups,
@@ -317,6 +320,15 @@ def _is_replay(card: Mapping[str, Any], standing: Mapping[str, AgendaItem]) -> b
     return item is not None and item.is_replay
 
 
+def _to_undo(cards: Iterable[Mapping[str, Any]], standing: Mapping[str, AgendaItem]) -> list[Mapping[str, Any]]:
+    """What was launched and did harm: to be undone now, whoever has not answered; nobody knows here whether it is still on."""
+    return [
+        {**card, "recommendation": UNDO}
+        for card in cards
+        if is_harmful(card) and str(card.get("decision")).startswith("launch") and not _is_replay(card, standing)
+    ]
+
+
 def _grouped(
     cards: Iterable[Mapping[str, Any]], standing: Mapping[str, AgendaItem]
 ) -> dict[str, list[Mapping[str, Any]]]:
@@ -325,6 +337,9 @@ def _grouped(
     for card in cards:
         item = standing.get(card["id"])
         if item and item.is_replay:
+            continue
+        if card.get("recommendation") == UNDO:
+            groups[NOW].append(card)
             continue
         is_open = card.get("recommendation") in ("test first", "gather data") or card["verdict"].startswith("invalid")
         groups[SOMEBODY if item and item.waits_for else EVIDENCE if is_open else NOW].append(card)
@@ -336,17 +351,19 @@ def _grouped(
 def _headline(
     records: Sequence[PageRecord],
     argued: Sequence[str],
-    cards: Sequence[Mapping[str, Any]],
+    harmed: Sequence[Mapping[str, Any]],
     groups: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
     currency: str | None,
 ) -> list[str]:
     """How the period was, by the page of the first key figure; then what cannot wait."""
     said = next((r.answer for r in records if argued and r.name == argued[0]), "")
-    live = [f"{c['id']} {c['title']}" for c in cards if is_harmful(c) and str(c.get("decision")).startswith("launch")]
-    if live:
-        many = "One harmful change is" if len(live) == 1 else f"{format_number(len(live))} harmful changes are"
-        return [*filter(None, [said]), f"{many} still live: {listed(live)}."]
+    if harmed:
+        is_one = len(harmed) == 1
+        many = "One launched change" if is_one else f"{format_number(len(harmed))} launched changes"
+        undo = "undo it if it is still on" if is_one else "undo them if they are still on"
+        names = listed([f"{card['id']} {card['title']}" for card in harmed])
+        return [*filter(None, [said]), f"{many} did harm: {names}; {undo}."]
     waiting = groups.get(NOW, ())
     if not waiting:
         return [*filter(None, [said])]
@@ -376,8 +393,9 @@ def _departments(
             part(item["department"])["findings"].append(item)
     for card in waiting:
         item = standing.get(card["id"])
-        for name in dict.fromkeys([*([item.owner] if item else []), *(item.waits_for if item else ())]):
-            part(name)["waiting"].append({**card, "must_answer": bool(item and name in item.waits_for)})
+        asked = item.waits_for if item and card.get("recommendation") != UNDO else ()
+        for name in dict.fromkeys([*([item.owner] if item else []), *asked]):
+            part(name)["waiting"].append({**card, "must_answer": name in asked})
     for found in own.values():
         for name in ("actions", "findings"):
             found[name] = found[name][:N_OF_DEPARTMENT]

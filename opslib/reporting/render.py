@@ -29,6 +29,7 @@ from opslib.shop.choices import read_where
 TEMPLATES = Path(__file__).parent / "templates"
 N_FIRST = 3  # findings on the first screen; the others fold
 N_ACTIONS = 3  # things to do on a page
+WEAK = ("Low", "Very low")  # grades that a verdict names beside itself
 N_THINGS = 5  # names of an action that stand in its line; more fold
 HIDDEN_TAGS = {"injected-parameters", "papermill-error-cell-tag"}
 
@@ -80,6 +81,7 @@ class PageExporter(TemplateExporter):
         }
         environment.filters |= {"moment": format_moment, "worth": worth, "estimate": estimate}
         environment.filters |= {"only": spoken_where, "lacking": lacking, "net": net, "anchor": department_anchor}
+        environment.filters["verdict"] = verdict_text
         environment.filters["together"] = keep_together
         return environment
 
@@ -224,6 +226,20 @@ def estimate(values: Mapping[str, Any], currency: str | None = None) -> str:
 def net(values: Mapping[str, Any], currency: str | None = None) -> str:
     """Money a year under a head that says so."""
     return format_estimate(read_estimate({**values, "unit": values["unit"].partition("/")[0]}), currency=currency)
+
+
+def verdict_text(card: Mapping[str, Any]) -> str:
+    """A verdict that says something, with how weak its evidence is.
+
+    Examples
+    --------
+    >>> verdict_text({"verdict": "confirmed", "grade": "Very low"}), verdict_text({"verdict": "confirmed", "grade": "High"})
+    ('confirmed, weak evidence', 'confirmed')
+    >>> verdict_text({"verdict": "inconclusive", "grade": "Low"})
+    'inconclusive'
+    """
+    is_said = not card["verdict"].startswith(("inconclusive", "invalid"))
+    return f"{card['verdict']}, weak evidence" if is_said and card.get("grade") in WEAK else str(card["verdict"])
 
 
 def department_anchor(name: str) -> str:

@@ -79,8 +79,9 @@ def alarms(records: Sequence[PageRecord]) -> list[Notice]:
 def _why_card(card: Mapping[str, Any]) -> str:
     decision = str(card.get("decision") or "")
     if is_harmful(card) and not decision.startswith("reject"):
-        is_live = decision.startswith("launch")
-        return f"does harm and is live: {decision}" if is_live else f"does harm: {decision or 'not decided'}"
+        if decision.startswith("launch"):
+            return f"does harm and was launched; undo it if it is still on: {decision}"
+        return f"does harm: {decision or 'not decided'}"
     if card["verdict"].startswith("invalid") and not decision:
         return f"cannot be judged: {card['verdict']}, not decided"
     return ""

@@ -14,6 +14,7 @@ from opslib.finding import Finding
 from opslib.findings import follow_up as say
 from opslib.proposals.follow_up import PromiseScores, promises
 from opslib.proposals.overview import OUTCOMES, calibration_frame, outcomes_frame, scores_frame, waiting_frame
+from opslib.stats.estimates import Estimate
 from opslib.stats.scoring import brier
 from tests.findings.facts import page
 from tests.proposals.test_follow_up import _ledger
@@ -60,8 +61,9 @@ def test_what_to_undo_names_its_owner_and_every_launch_is_counted_once() -> None
         "1 not as promised, 1 worse."
     )
     undo = by_key["undo-p-5"]
-    assert (undo.action, undo.department, undo.is_urgent) == ("undo P-5", "Technology", True)
-    assert undo.due == date(2026, 11, 14)  # two weeks after the page's last day
+    assert (undo.action, undo.department, undo.is_urgent) == ("undo P-5, if it is still on", "Technology", True)
+    assert undo.due == date(2026, 11, 7)  # a week after the page's last day
+    assert undo.worth is None
     assert undo.sentence.replace("\xa0", " ") == "P-5 made it worse: −12 % (−20 to −5) where +10 % was promised."
     assert by_key["undo-p-4"].action == "undo P-4, unless it costs nothing"
     # P-1, P-3, P-5 went against it; of them only P-1 turned out better.
@@ -71,6 +73,26 @@ def test_what_to_undo_names_its_owner_and_every_launch_is_counted_once() -> None
     assert say.limits(page(), outcomes_frame(rows, titles={}), is_replay=False) == (
         "1 of 6 are open; in the scores each counts by its chance of having worked.",
     )
+
+
+def test_undoing_is_worth_what_the_change_loses_a_year() -> None:
+    rows, money = _promises(), {"unit": "GBP/year", "n": 9, "method": "by hand"}
+    nets = {
+        "P-5": Estimate(value=-90_989.0, lower=-124_557.0, upper=-57_422.0, **money),  # type: ignore[arg-type]
+        "P-4": Estimate(value=-9e3, lower=-1e4, upper=-8e3, **money),  # type: ignore[arg-type]
+    }
+    outcomes = outcomes_frame(rows, titles={})
+    assert say.harmful_ids(outcomes) == ("P-5",)
+    found = say.findings(outcomes, waiting_frame(rows, titles={}), (), due=NOTHING_DUE, nets=nets, page=page())
+    by_key = {item.key: item for item in found}
+    undo = by_key["undo-p-5"]
+    assert undo.worth is not None
+    assert (undo.worth.value, undo.worth.lower, undo.worth.upper) == (90_989.0, 57_422.0, 124_557.0)
+    assert undo.sentence.endswith(" It costs about £90k a year (60k–120k).")
+    assert by_key["undo-p-4"].worth is None  # it did no harm
+    unclear = {"P-5": Estimate(value=-1e3, lower=-3e3, upper=1e3, **money)}  # type: ignore[arg-type]
+    found = say.findings(outcomes, waiting_frame(rows, titles={}), (), due=NOTHING_DUE, nets=unclear, page=page())
+    assert next(item for item in found if item.key == "undo-p-5").worth is None
 
 
 def test_a_decision_as_recommended_is_never_called_against_it() -> None:
@@ -141,7 +163,11 @@ def test_a_shop_without_decisions_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("coverage", "word"),
-    [(0.25, "right 3 times of 12 (should be 11); they are too sure"), (0.9, "right 11 times of 12 (should be 11);")],
+    [
+        (0.25, "3 of 12 results lie inside the ranges we had predicted; 9 in 10 should: they are too narrow;"),
+        (0.9, "11 of 12 results lie inside the ranges we had predicted; 9 in 10 should;"),
+        (1.0, "All 12 results lie inside the ranges we had predicted;"),
+    ],
 )
 def test_scores_in_a_sentence(coverage: float, word: str) -> None:
     score = brier([0.9] * 8 + [0.1] * 4, [1.0] * 7 + [0.0] * 5)
@@ -175,9 +201,12 @@ def test_promises_in_one_sentence_count_what_came_of_them_and_how_often_we_were_
     inside = int(promises(many)["is_inside"].sum())
     said = say.promises_sentence(many)
     assert said.startswith("12 launches checked: ")
-    assert said.endswith(f"Our forecasts were right {inside} times of 12 (should be 11).")
+    assert said.endswith(say.inside_sentence(inside, 12))
+    assert inside == 12
+    assert "All 12 results lie inside the ranges we had predicted." in said
+    assert "right" not in said
     assert "Brier" not in said
-    assert re.search(r"Our forecasts were right \d times of 9\.$", say.promises_sentence(_ledger(9)))
+    assert re.search(r"(All|\d of) 9 results lie inside the ranges we had predicted", say.promises_sentence(_ledger(9)))
     assert say.promises_sentence(_ledger(9, is_replay=True)).endswith("Replayed on history.")
     only = say.promises_sentence([r for r in many if r.kind == "decision"])
     assert only == "Nothing that was launched was looked at again yet."

@@ -8,6 +8,7 @@ import pytest
 from opslib.proposals.evaluate import evaluate_proposal, plans_of
 from opslib.proposals.sides import Sides, sides_of
 from tests.proposals.planted import proposal, shop, visitor_test
+from tests.proposals.test_over_time import AS_OF, ROLLOUT, _rollout
 
 
 def _sides(tables: dict[str, pd.DataFrame], **given: str) -> tuple[Sides, object]:
@@ -83,3 +84,12 @@ def test_nothing_measured_nothing_counted() -> None:
     assert claim.state == "invalid"  # type: ignore[attr-defined]
     assert sides.rows.empty
     assert sides.curve.empty
+
+
+def test_a_rollout_says_how_its_difference_is_computed() -> None:
+    written = proposal(design=ROLLOUT, metric="orders", window="{start: 2026-03-02, end: 2026-03-29}\n    scope: []")
+    data = shop(_rollout(0.3), as_of=AS_OF)
+    (claim,) = evaluate_proposal(written, shop=data).claims
+    assert claim.measured.effect is not None
+    (note,) = sides_of(plans_of(written)["c1"], claim, data.context, currency="GBP").notes
+    assert "the mean of the log ratios (after to before) of the single stores" in note

@@ -183,11 +183,38 @@ def test_decisions_stand_by_what_they_wait_for_and_by_money() -> None:
     assert "£9" in text.partition("first P-")[2].partition("net a year")[0]
 
 
-def test_a_harmful_change_that_is_live_stands_in_the_headline() -> None:
-    cards = [a_card(1, net=2e3), a_card(2, verdict="harmful", decision="launch (Ada, 1 Oct)"), a_card(3, verdict="harmful", decision="reject (Ada)")]  # fmt: skip
+def test_a_launched_change_that_did_harm_is_to_be_undone_and_nobody_claims_that_it_is_on() -> None:
+    launched = a_card(2, net=-9e4, verdict="harmful", decision="launch (Ada, 1 Oct)", recommendation="reject")
+    cards = [a_card(1, net=2e5), launched, a_card(3, verdict="harmful", decision="reject (Ada)")]
+    standings = [AgendaItem(id="P-2", title="Change 2", owner="Marketing", waits_for=("Logistics",))]
+    text = render_index([record("81_proposal", proposals=cards)], shop="demo", origin={}, standings=standings)
+    said = text.partition('class="headline"')[2].partition("</p>")[0]
+    assert "One launched change did harm: P-\u20602 Change 2; undo it if it is still on." in said
+    assert "live" not in said
+    assert "P-\u20603" not in said
+    # It is decided now by its owner, although another department had objected before the launch.
+    now = text.partition("Decide now (2)")[2].partition("</table>")[0]
+    assert re.findall(r">(P-\d) Change \d</a></th>", now) == ["P-1", "P-2"]
+    assert "<td>undo</td>" in now
+    assert "Waiting for somebody" not in text
+    assert "your answer is missing" not in text
+    two = [launched, {**launched, "id": "P-4", "title": "Change 4"}]
+    text = render_index([record("81_proposal", proposals=two)], shop="demo", origin={})
+    assert (
+        "2 launched changes did harm: P-\u20602 Change 2 and P-\u20604 Change 4; undo them if they are still on."
+        in text
+    )
+    replayed = [AgendaItem(id="P-2", title="Change 2", owner="Marketing", is_replay=True)]
+    text = render_index([record("81_proposal", proposals=[launched])], shop="demo", origin={}, standings=replayed)
+    assert "did harm" not in text.partition('class="headline"')[2].partition("</p>")[0]
+
+
+def test_a_verdict_on_weak_evidence_says_so_in_words() -> None:
+    cards = [a_card(1, verdict="confirmed", grade="Very low"), a_card(2, verdict="confirmed"), a_card(3, verdict="inconclusive", grade="Low")]  # fmt: skip
     text = render_index([record("81_proposal", proposals=cards)], shop="demo", origin={})
-    assert "One harmful change is still live: P-\u20602 Change 2." in text
-    assert "P-3" not in text.partition('class="headline"')[2].partition("</p>")[0]
+    assert re.findall(r"<td>((?:confirmed|inconclusive)[^<]*)</td>", text) == [
+        "confirmed, weak evidence", "confirmed", "inconclusive",
+    ]  # fmt: skip
 
 
 def test_a_follow_up_is_due_or_overdue() -> None:

@@ -13,7 +13,7 @@ import pytest
 from opslib.errors import ReportError
 from opslib.metrics import METRICS
 from opslib.reporting.harvest import harvest
-from opslib.reporting.render import render_page
+from opslib.reporting.render import TEMPLATES, render_page
 from tests.reporting.notebooks import PROVENANCE, a_finding, estimate, notebook
 
 PARAMETERS = {"shop": "demo", "start": "2026-10-01", "end": "2026-10-31", "where": "", "sku": "00123"}
@@ -330,3 +330,12 @@ def test_the_first_screen_has_its_figure_once() -> None:
     text = page(*CELLS[:3], *CELLS[3:5], ("x", [nbformat.from_dict(made)]), ("y", [nbformat.from_dict(chosen)]))
     assert text.count('alt="A line that rises."') == 1
     assert text.index('alt="A line that rises."') < text.index('class="argument"')
+
+
+def test_a_verdict_does_not_break_inside_a_word_and_a_dot_has_a_space_after_it() -> None:
+    css = (TEMPLATES / "opslib" / "page.css").read_text(encoding="utf-8")
+    (state,) = re.findall(r"dl\.verdict \.state dd \{(.*?)\}", css)
+    assert "overflow-wrap: normal" in state
+    # CSS takes the first space after an escape for the escape's end.
+    (dot,) = re.findall(r'\.cards td:not\(:last-child\)::after \{ content: "(.*?)"', css)
+    assert re.sub(r"\\([0-9a-f]{1,6}) ?", lambda m: chr(int(m[1], 16)), dot) == " · "

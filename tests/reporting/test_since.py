@@ -81,7 +81,7 @@ def test_a_harmful_or_invalid_proposal_is_an_alarm_until_it_is_rejected() -> Non
     assert [n.text for n in seen] == [
         "P-1 Banner does harm: not decided.",
         "P-2 Banner cannot be judged: invalid (sample ratio), not decided.",
-        "P-5 Banner does harm and is live: launch (A, 1 Oct).",
+        "P-5 Banner does harm and was launched; undo it if it is still on: launch (A, 1 Oct).",
         "P-6 made it worse.",  # once, by its follow-up; the test's own evidence is no key figure of the shop
     ]
 
