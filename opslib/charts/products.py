@@ -141,7 +141,7 @@ def draw_abc_xyz(
     )
     return finish(
         ax,
-        title=f"{n} ({cell}) bring {share} of the {measure}",
+        title=f"{n} ({cell}) {'brings' if best['n_products'] == 1 else 'bring'} {share} of the {measure}",
         subtitle=f"share of {measure}, number of products, treatment; rows: value, columns: steadiness of demand{new}",
         alt=f"A grid of cells: {parts}{new}.",
     )

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from opslib.finding import About, Facts, Finding
+from opslib.findings.wording import more_than
 from opslib.formats import format_between, format_days, format_estimate, format_money, format_share
 from opslib.periods import Period
 from opslib.proposals import number_text
@@ -158,7 +159,8 @@ def _money_clause(proposal: Proposal, worth: Desirability, *, currency: str) -> 
         share = worth.margin_share
         tail = f" ({format_share(share, step=1.0)} of the margin)" if share is not None and share > TELLING else ""
         return f"it is expected to bring about {_middle(worth.net, currency)} {when}{tail}"
-    why = ", since it costs more than it brings" if worth.net.value + worth.cost_amount > 0 else ""
+    gain = worth.net.value + worth.cost_amount
+    why = f", since it costs {more_than(worth.cost_amount, gain)} it brings" if gain > 0 else ""
     return f"it would lose about {_middle(_loss(worth.net), currency)} {when}{why}"
 
 

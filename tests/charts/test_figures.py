@@ -171,7 +171,10 @@ def test_cohorts_print_numbers_and_three_signs():
     assert texts.count("few") == 1
     assert texts.count("0") == 1
     assert "35" in texts
-    assert ax.get_title(loc="left").split() == "0 to 35 of 100 new customers order again in the month after their first order".split()
+    assert (
+        ax.get_title(loc="left").split()
+        == "0 to 35 of 100 new customers order again in the month after their first order".split()
+    )
 
 
 def test_effects_must_add_up():
@@ -181,7 +184,7 @@ def test_effects_must_add_up():
 
 def test_new_products_are_no_cell_of_the_nine():
     with_new = pd.concat([cells(), cells().head(1).assign(xyz_class="N", amount_share=0.9)])
-    assert charts.draw_abc_xyz(with_new).get_title(loc="left").startswith("1 steady best seller (AX)")
+    assert charts.draw_abc_xyz(with_new).get_title(loc="left").startswith("1 steady seller of class A (AX) brings")
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,10 @@ def test_a_follow_up_is_told_in_the_answer_and_no_longer_waited_for() -> None:
 
 def test_another_season_is_a_doubt_only_beyond_a_month() -> None:
     claim = judged("experiment", (0.05, 0.2))
-    far = replace(claim, grade_reasons=(OTHER_SEASON,), days=Period.parse("2026-03-02", "2026-05-24"))
+    measured = replace(claim.measured, doubt="Tested 2 Mar-24 May 2026; other months may differ.")
+    far = replace(
+        claim, measured=measured, grade_reasons=(OTHER_SEASON,), days=Period.parse("2026-03-02", "2026-05-24")
+    )
     doubts = [say.doubt_of(_whole(far), launch=day) for day in (date(2026, 6, 3), date(2026, 11, 9))]
     assert ["another season" in doubt for doubt in doubts] == [False, True]
     assert "other months may differ" in doubts[0]
