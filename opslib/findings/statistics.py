@@ -148,14 +148,17 @@ def figure_rows(kpis: pd.DataFrame, *, currency: str) -> pd.DataFrame:
         row |= dict(zip(figures.sides, figures.alike(metric, is_whole=True), strict=True))
         row |= {f"{side}_moved": figures.change_text(metric, side) for side in figures.sides[1:]}
         rows.append(row | {"is_moved": figures.is_clear(metric, figures.like)})
-    frame = pd.DataFrame(rows)
-    return frame.sort_values("is_moved", ascending=False, kind="stable", ignore_index=True) if len(frame) else frame
+    moved_sides = [f"{side}_moved" for side in figures.sides[1:]]
+    columns = ["figure", "definition", *figures.sides, *moved_sides, "is_moved"]
+    return pd.DataFrame(rows, columns=columns).sort_values(
+        "is_moved", ascending=False, kind="stable", ignore_index=True
+    )
 
 
 def figure_heads(kpis: pd.DataFrame) -> dict[str, str]:
     """Heads of `figure_rows`: the figure, the period and those it is compared with."""
     figures = _Figures(kpis)
-    heads = {"figure": "Figure", **{side: figures.labels[side] for side in figures.sides}}
+    heads = {"figure": "Figure", **{side: figures.labels.get(side, side) for side in figures.sides}}
     rows = {}
     for name, head in heads.items():
         rows[name] = head

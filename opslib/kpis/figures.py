@@ -49,7 +49,7 @@ KPIS: tuple[str, ...] = (
 _OF_CUSTOMERS = ("customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share")
 _NEEDS = dict.fromkeys(_OF_CUSTOMERS, "customer_id") | {"conversion": "session_id"}
 #: Columns of returns without which one cannot.
-_NEEDS_KNOWN = {"return_rate": "quantity", "refund_share": "refund_amount"}
+_NEEDS_KNOWN = {"return_rate": "quantity", "refunds": "refund_amount"}
 _NEEDS_HISTORY = ("new_customer_share", "returning_revenue_share")
 _OF_COSTS = ("margin", "margin_share")
 UnitOfFigure = Literal["buyer", "visitor", "day"]

@@ -32,7 +32,7 @@ def history_days(tables: Mapping[str, Table], *, coverage: Coverage) -> int:
     -------
     int
         0 where ``customers.first_seen_at`` reaches back before the data; else the gap within which 95 % of repeat orders
-        come, and 90 at least.
+        come, and 90 at least, as where there are no orders.
 
     Examples
     --------
@@ -43,6 +43,8 @@ def history_days(tables: Mapping[str, Table], *, coverage: Coverage) -> int:
     >>> history_days({"order_lines": lines}, coverage=Coverage(date(2026, 1, 1), date(2026, 6, 30)))
     150
     """
+    if "order_lines" not in tables:
+        return LEAST_DAYS
     if "customers" in tables:
         customers = engine.as_table(tables["customers"])
         if {"first_seen_at", "first_seen_on"} & set(customers.columns):
