@@ -185,7 +185,8 @@ def _goals(claim: Claim, metrics: Definitions) -> list[str]:
     text = claim.sentence.lower()
     titles: list[str] = []
     for title in sorted((metric.title.lower() for metric in metrics.values()), key=len, reverse=True):
-        if re.search(rf"\b{re.escape(title)}\b", text):
+        # Of "conversion of visitors" the visitors are no goal of their own.
+        if re.search(rf"(?<!\bof )\b{re.escape(title)}\b", text):
             titles.append(title)
             text = text.replace(title, " ")
     parts = [part.strip() for part in _JOINTS.split(claim.sentence) if _GOAL_WORDS.search(part)]
