@@ -132,6 +132,19 @@ def test_a_notebook_is_an_argument(path):
     assert "".join(prose[0]["source"]).startswith("# ")
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_section_has_a_heading_of_its_own(path):
+    """A heading is known by one name: of two under it the first led nowhere, and a page with a finding about it failed."""
+    begun = 0
+    for cell in json.loads(path.read_text())["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            begun = 0 if re.search(r"^## ", source, re.MULTILINE) else begun
+        else:
+            begun += source.count("page.section(")
+            assert begun <= 1, source
+
+
 MOST_CODE_CELLS = 16  # a page that needs more is two pages
 MOST_CELL_LINES = 15
 LONGEST_LINE = 120
