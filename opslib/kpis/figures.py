@@ -49,7 +49,7 @@ KPIS: tuple[str, ...] = (
 _OF_CUSTOMERS = ("customers", "new_customer_share", "returning_revenue_share", "repeat_rate", "guest_order_share")
 _NEEDS = dict.fromkeys(_OF_CUSTOMERS, "customer_id") | {"conversion": "session_id"}
 #: Columns of returns without which one cannot.
-_NEEDS_KNOWN = {"return_rate": "quantity", "refunds": "refund_amount"}
+_NEEDS_KNOWN = {"return_rate": "quantity"} | dict.fromkeys(("refunds", "net_revenue", "margin"), "refund_amount")
 _NEEDS_HISTORY = ("new_customer_share", "returning_revenue_share")
 _OF_COSTS = ("margin", "margin_share")
 UnitOfFigure = Literal["buyer", "visitor", "day"]
@@ -77,7 +77,8 @@ def shop_kpis(tables: Mapping[str, Table]) -> tuple[Metric, ...]:
     asked = (
         METRICS[name]
         for name in KPIS
-        if _NEEDS.get(name, "order_id") in columns and (name not in _NEEDS_KNOWN or _NEEDS_KNOWN[name] in whole)
+        if _NEEDS.get(name, "order_id") in columns
+        and (name not in _NEEDS_KNOWN or "returns" not in tables or _NEEDS_KNOWN[name] in whole)
     )
     known = (metric for metric in asked if is_costed or metric.name not in _OF_COSTS)
     return tuple(metric for metric in known if set(metric.tables) <= set(tables))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import yaml
 
-from opslib.errors import ShopFileError, SourceError
+from opslib.errors import ContractError, ShopFileError, SourceError
 from opslib.shop.init import draft_shop_file
 from opslib.shop.opening import open_shop
 from opslib.shop.root import project_root
@@ -91,7 +92,9 @@ def test_every_file_of_a_folder_is_looked_at_and_becomes_a_table_of_its_own(tmp_
     assert any("what is gemahnt? (one of paid, pending" in said for said in draft.to_do)
     assert "prices_include_tax: false is assumed; write true if prices carry tax" in draft.to_do
     assert draft.shown["bestellungen.csv"][1] == ["1", "Zoë", "MUG", "05.10.2026", "2", "1.010,00", "bezahlt"]
-    shop = _described(draft, tmp_path)
+    with pytest.raises(ContractError, match=r"'WHICH_STATUS' .1 row. is no known status"):
+        frame_of(_described(draft, tmp_path), "order_lines")
+    shop = _described(replace(draft, text=draft.text.replace("WHICH_STATUS", "pending")), tmp_path)
     assert frame_of(shop, "order_lines")["revenue_amount"].sum() == 2020 + 5
     assert frame_of(shop, "products")["cost"].tolist() == [4]
 
