@@ -90,11 +90,14 @@ def answer(sizes: pd.DataFrame, *, page: Facts) -> str:
 
 
 def cut_points(cuts: RfmCutPoints) -> pd.DataFrame:
-    """Where each score begins, one row a score; no row where nobody was scored."""
+    """Where each score begins, one row a score; no row where nobody was scored.
+
+    A border is what one customer spent: it is told to two digits.
+    """
     scores = range(2, 2 + len(cuts.n_orders))
     return pd.DataFrame({
         "score": [str(score) for score in scores], "recency_days": cuts.recency_days, "n_orders": cuts.n_orders,
-        "revenue_amount": cuts.revenue_amount,
+        "revenue_amount": [float(f"{float(amount):.1e}") for amount in cuts.revenue_amount],
     })  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 
 from opslib.contracts import STATUSES
 from opslib.errors import ContractError, nearest
+from opslib.privacy import redact
 
 #: Ours -> theirs, small letters. Sources: WooCommerce's enum OrderStatus and its German translation; Shopify's financial
 #: statuses; PrestaShop's OrderStateLang and its French one; Magento's default order statuses; BigCommerce's list of order
@@ -92,14 +93,14 @@ def require_known(found: Iterable[tuple[str, int]], *, where: str = "order_lines
     strange = [(text, n) for text, n in found if text not in STATUSES]
     if not strange:
         return
-    shown = ", ".join(f"'{text}' ({n:,} {'row' if n == 1 else 'rows'})" for text, n in strange[:6])
+    shown = ", ".join(f"'{redact(text)}' ({n:,} {'row' if n == 1 else 'rows'})" for text, n in strange[:6])
     first = strange[0][0]
     near = nearest(_plain(first), _OURS, otherwise="")
     meant = re.search("'(.+)'", near)
     hint = f"did you mean '{_OURS[meant[1]]}'?" if meant else f"known: {', '.join(STATUSES)}."
     raise ContractError(
         f"{where}: {shown} {'is' if len(strange) == 1 else 'are'} no known status; {hint} Say what it means, e.g. "
-        f"statuses: {{{first}: {_OURS[meant[1]] if meant else 'paid'}}} in shop.yml; only paid lines are revenue, and an order "
+        f"statuses: {{{redact(first)}: {_OURS[meant[1]] if meant else 'paid'}}} in shop.yml; only paid lines are revenue, and an order "
         "whose money went back whole is 'cancelled', or 'paid' if it also stands in returns"
     )
 
