@@ -144,7 +144,6 @@ _GROUPS = (
     ("order_lines", "country"),
     ("order_lines", "device"),
     ("order_lines", "channel"),
-    ("order_lines", "status"),
     ("customers", "country"),
     ("customers", "acquisition_channel"),
     ("sessions", "source"),

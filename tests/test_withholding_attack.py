@@ -16,7 +16,9 @@ import pandas as pd
 import pytest
 
 from opslib import engine
-from opslib.segmentation import rfm_scores
+from opslib.errors import ContractError
+from opslib.metrics.statuses import require_known
+from opslib.segmentation import newcomers, rfm_scores
 from tests.small_shop import COUNTRIES, identities, write_small_project
 
 FEW = 10
@@ -102,7 +104,9 @@ def year(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    return engine.collect(rfm_scores(year(tables["order_lines"]), as_of=date(2026, 9, 30)))
+    lines, last = tables["order_lines"], date(2026, 9, 30)
+    firsts = newcomers(lines, as_of=last, since=date(2025, 10, 1), customers=tables["customers"])
+    return engine.collect(rfm_scores(year(lines), as_of=last, newcomers=firsts))
 
 
 def secrets(lines: pd.DataFrame) -> dict[float, str]:
@@ -237,6 +241,13 @@ def test_nobody_is_found_in_anything_that_a_run_writes(tmp_path):
         raw = path.read_text()
         content = raw + text_of(raw)
         assert not {w for w in wanted if w in content}, path.name
+
+
+def test_a_status_that_names_somebody_is_refused_without_the_name():
+    with pytest.raises(ContractError) as refused:
+        require_known([("paid +44 20 7946 4014", 1), ("paid jo@example.org", 2)])
+    assert "7946" not in str(refused.value)
+    assert "jo@" not in str(refused.value)
 
 
 _IDS = (

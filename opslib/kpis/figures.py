@@ -283,12 +283,7 @@ def _sums_by_period(
         )
         terms = {"n": buyers[f"{label}__n"], **here}
         terms |= {a + b: here[a] * here[b] for a, b in combinations_with_replacement(letters, 2)}
-        terms |= {"told": engine.flag(here["y"] != 0)}
-        terms |= (
-            {"rest": engine.flag(here["d"] != (here["y"] if METRICS[name].unit == "share" else 0))}
-            if "d" in here
-            else {}
-        )
+        terms |= _people(METRICS[name], here["y"], here.get("d"))
         if label != "current":
             terms |= {f"{a}0{b}1": here[a] * now[b] for a, b in product(letters, repeat=2)}
         sums |= {f"{label}__{name}__{key}": term.sum() for key, term in terms.items()}
@@ -304,8 +299,13 @@ def _figure(metric: Metric, side: PeriodSums, status: Status, *, is_hidden: bool
     ends = (float("nan"),) * 3 if status == "unobserved" or is_hidden else (side.value, *value_interval(side))
     ends = (ends[0], float("nan"), float("nan")) if unit_of(metric) == "day" else ends
     told = {"metric": metric.name, "title": metric.title, "unit": metric.unit, "status": status, "n": int(side.n)}
-    told["n_least"] = int(side.n)
     return told | dict(zip(("value", "value_lower", "value_upper"), ends, strict=True))
+
+
+def _people(metric: Metric, y: ir.NumericValue, d: ir.NumericValue | None) -> dict[str, ir.FloatingValue]:
+    """Whom a figure speaks of, a row a person: those with a numerator, and those of the rest of its denominator."""
+    rest = {} if d is None else {"rest": engine.flag(d != (y if metric.unit == "share" else 0))}
+    return {"told": engine.flag(y != 0), **rest}
 
 
 def _least(sums: Mapping[str, float]) -> float:
@@ -351,7 +351,7 @@ def kpi_series(
     -------
     DataFrame
         One row a figure and piece: metric, title, unit, start, label, n_days (observed), status, value, value_lower, value_upper,
-        n (buyers), n_least (the same). An observed piece without sales has revenue 0; an unobserved one has no value.
+        n (buyers), n_least (as in `kpi_table`). An observed piece without sales has revenue 0; an unobserved one has no value.
 
     Examples
     --------
@@ -372,6 +372,20 @@ def kpi_series(
         values = values.mutate(**{grain: values["unit_id"]}) if unit == grain else values
         sums = unit_statistics(values, own, by=[grain])
         found |= {(row["metric"], pd.Timestamp(row[grain])): row for row in sums.to_dict("records")}
+        people = {
+            f"{metric.name}__{side}": flag.sum()
+            for metric in own
+            for side, flag in _people(
+                metric,
+                values[f"{metric.name}_numerator"],
+                None if metric.is_total else values[f"{metric.name}_denominator"],
+            ).items()
+        }
+        for row in engine.grouped(values, grain, **people).to_dict("records"):
+            for column, n in row.items():
+                if column != grain:
+                    name, side = str(column).split("__")
+                    found[name, pd.Timestamp(row[grain])][side] = n
     rows = []
     for metric, piece in product(metrics, period.split(grain)):
         start, n_observed = floor_date(piece.start, grain), coverage.n_observed(piece)
@@ -380,7 +394,8 @@ def kpi_series(
         side = PeriodSums.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
         row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
         row |= _figure(metric, side, status)
-        rows.append(row | ({"n_least": 0} if unit_of(metric) == "day" else {}))
+        row["n_least"] = 0.0 if unit_of(metric) == "day" else _least(found.get((metric.name, row["start"]), {}))
+        rows.append(row)
     return counted(
         pd.DataFrame(rows, columns=_SERIES), "n_least", by=("metric", "start"), adds_up=False, follows=["n_days"]
     )
