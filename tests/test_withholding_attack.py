@@ -162,14 +162,14 @@ def test_no_few_follow_from_what_tables_show(shop):
     scores = scores_of(tables)
     segments = scores.groupby("segment")["customer_id"].nunique()
     months = {
-        name: lines[lines["month"] == name].groupby("country")["customer_id"].nunique()
-        for name in ("2026-08", "2026-09")
+        name: lines[lines["month"] == name].groupby("channel")["customer_id"].nunique()
+        for name in ("2025-09", "2026-09")
     }
     asked = (
         ("31_segmentation", "The segments in numbers", "Segment", "Customers", segments),
         ("32_customer_value", "What each segment is worth", "Segment", "Customers", segments),
-        ("70_statistics", "Change of revenue by country", "Group", "Revenue before (€)", months["2026-08"]),
-        ("70_statistics", "Change of revenue by country", "Group", "Revenue after (€)", months["2026-09"]),
+        ("70_statistics", "Change of revenue by channel", "Channel", "Sep 2025 (€)", months["2025-09"]),
+        ("70_statistics", "Change of revenue by channel", "Channel", "Sep 2026 (€)", months["2026-09"]),
     )
     for page, title, name, head, people in asked:
         table = tables_of((latest(project) / f"{page}.html").read_text())[title]

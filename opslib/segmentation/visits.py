@@ -372,7 +372,9 @@ def intent_matrix(split: pd.DataFrame, *, by: str) -> pd.DataFrame:
     shown = suppressed(split)
     if shown.empty:
         return pd.DataFrame(columns=["intent"])
-    cells = shown.assign(cell=shown["visit_share"].fillna(-1.0)).pivot(index="intent", columns=by, values="cell")
+    # Names that were redacted to the same words stand in one column: withheld where one of them is.
+    shares = shown.groupby(["intent", by], observed=True)["visit_share"].agg(lambda x: x.sum(skipna=False))
+    cells = shares.fillna(-1.0).unstack(by)
     cells = cells.reindex([intent for intent in INTENTS if intent in cells.index]).fillna(0.0).mask(lambda t: t < 0)
     cells.columns = pd.Index([f"{value}_share" for value in cells.columns])
     return cells.reset_index()
