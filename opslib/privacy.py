@@ -193,6 +193,13 @@ def merge_small(frame: pd.DataFrame, *, people: str, name: str, minimum: int = M
 
 
 def cells_of(frame: pd.DataFrame, dimensions: Sequence[str]) -> list[Group]:
+    """The cell that each row stands in: its values of the dimensions, in the order of the rows.
+
+    Examples
+    --------
+    >>> cells_of(pd.DataFrame({"country": ["DE", "FR"], "n": [3, 4]}), ["country"])
+    [('DE',), ('FR',)]
+    """
     return list(frame[list(dimensions)].itertuples(index=False, name=None))
 
 

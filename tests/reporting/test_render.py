@@ -335,7 +335,7 @@ def test_the_first_screen_has_its_figure_once() -> None:
 def test_a_verdict_does_not_break_inside_a_word_and_a_dot_has_a_space_after_it() -> None:
     css = (TEMPLATES / "opslib" / "page.css").read_text(encoding="utf-8")
     (state,) = re.findall(r"dl\.verdict \.state dd \{(.*?)\}", css)
-    assert "overflow-wrap: normal" in state
+    assert "overflow-wrap: break-word" in state
     # CSS takes the first space after an escape for the escape's end.
     (dot,) = re.findall(r'\.cards td:not\(:last-child\)::after \{ content: "(.*?)"', css)
     assert re.sub(r"\\([0-9a-f]{1,6}) ?", lambda m: chr(int(m[1], 16)), dot) == " · "
