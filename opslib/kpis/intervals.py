@@ -8,8 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats as distributions
 
+from opslib import engine
+
 LEVEL = 0.95
 """Coverage of the intervals of figures."""
+
+_DIGITS = 9
+"""Digits of the ends of an interval: variances are differences of sums of `engine.SIGNIFICANT_DIGITS` digits, and the last
+of those depends on the order in which an engine adds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,7 @@ def value_interval(side: PeriodSums) -> tuple[float, float]:
     if side.d is None or not np.isfinite(side.variance):
         return float("nan"), float("nan")
     half = _critical(side.n) * np.sqrt(side.variance)
-    return side.value - half, side.value + half
+    return _ends(side.value - half, side.value + half)
 
 
 def change_interval(before: PeriodSums, after: PeriodSums, products: Mapping[str, float]) -> tuple[float, float, float]:
@@ -84,7 +90,7 @@ def change_interval(before: PeriodSums, after: PeriodSums, products: Mapping[str
     squared = before.variance / r0**2 + after.variance / r1**2 - 2 * covariance / (r0 * r1)
     half = _half(squared, before, after)
     log = np.log(r1 / r0)
-    return r1 / r0 - 1, float(np.exp(log - half) - 1), float(np.exp(log + half) - 1)
+    return (r1 / r0 - 1, *_ends(np.exp(log - half) - 1, np.exp(log + half) - 1))
 
 
 def difference_interval(
@@ -93,7 +99,13 @@ def difference_interval(
     """Difference of two shares in points (0.05 is 5 points) and its interval, with the covariance of `change_interval`."""
     half = _half(before.variance + after.variance - 2 * _covariance(before, after, products), before, after)
     difference = after.value - before.value
-    return difference, difference - half, difference + half
+    return (difference, *_ends(difference - half, difference + half))
+
+
+def _ends(lower: float, upper: float) -> tuple[float, float]:
+    """The ends of an interval in digits that do not depend on the order of a sum."""
+    lower, upper = engine.round_significant(np.array([lower, upper]), digits=_DIGITS)
+    return float(lower), float(upper)
 
 
 def _covariance(before: PeriodSums, after: PeriodSums, products: Mapping[str, float]) -> float:
