@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +20,9 @@ from opslib.errors import ReportError
 from opslib.privacy import SUPPRESSED
 from opslib.suppression import UNSAID, suppressed
 
-_ALT = "opslib_alt"
+_ALT, _AGAIN = "opslib_alt", "opslib_again"
+NARROW_SVG = "image/vnd.opslib.narrow+svg"
+"""Media type of the drawing for a phone, beside the wide one."""
 _NOISE = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
 _PLACES = re.compile(r"\b(?:d|x|y|points|width|height)=\"[^\"]*\"")
 _LONG = re.compile(r"(\d+\.\d{2})\d+")
@@ -31,6 +34,9 @@ _Given = ParamSpec("_Given")
 
 #: Title of the figure that is being drawn, where its caller gave one.
 _titles: list[str] = []
+#: Whose data figures show, and until when: in their corner, since figures are pasted into slides.
+_source: list[str] = []
+SOURCE_INCHES = 0.2
 
 
 def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -> Callable[_Given, Axes | None]:
@@ -53,12 +59,20 @@ def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -
             return None
         if has_nothing(result) and not draws_empty:
             return None
-        with theme.drawn_on(ax):
-            _titles.append(title or "")
-            try:
-                return plain(result, *rest, **options)
-            finally:
-                _titles.pop()
+
+        def draw_it() -> Axes | None:
+            with mpl.rc_context(), theme.drawn_on(ax):
+                theme.use()
+                _titles.append(title or "")
+                try:
+                    return plain(result, *rest, **options)
+                finally:
+                    _titles.pop()
+
+        axes = draw_it()
+        if axes is not None and ax is None:
+            setattr(theme.figure_of(axes), _AGAIN, draw_it)
+        return axes
 
     return drawn
 
@@ -98,6 +112,11 @@ def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callabl
     theme.headline(ax, title, subtitle=subtitle)
     describe(ax, f"{title.rstrip('.')}. {alt}")
     figure = theme.figure_of(ax)
+    if _source and figure.get_layout_engine() is not None:
+        figure.set_figheight(figure.get_figheight() + SOURCE_INCHES)
+        room = SOURCE_INCHES / figure.get_figheight()
+        figure.get_layout_engine().set(rect=(0, room, 1, 1 - room))  # type: ignore[union-attr,call-arg]
+        figure.text(0.0, 0.0, _source[0], fontsize=7.5, color=theme.GREY, va="bottom")
     figure.draw_without_rendering()
     theme.align_headline(ax)
     figure.set_layout_engine("none")
@@ -160,21 +179,33 @@ def _lean(svg: str) -> str:
 
 
 def figure_bundle(drawn: Figure | Axes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a figure, or of the one that axes stand in, for a notebook."""
+    """Data and metadata of a figure, or of the one that axes stand in, for a notebook: for a desk, and drawn again for a phone."""
     figure = theme.figure_of(drawn) if isinstance(drawn, Axes) else drawn
     alt = alt_of(figure)
-    return {"image/svg+xml": to_svg(figure), "text/plain": alt}, {"image/svg+xml": {"alt": alt}}
+    data = {"image/svg+xml": to_svg(figure), "text/plain": alt}
+    if hasattr(figure, _AGAIN):
+        with theme.for_phone():
+            narrow = theme.figure_of(getattr(figure, _AGAIN)())
+        data[NARROW_SVG] = to_svg(narrow)
+        plt.close(narrow)
+    return data, {"image/svg+xml": {"alt": alt}}
 
 
-def register() -> None:
+def register(*, source: str = "") -> None:
     """Set the look and let figures show themselves as SVG with alt text, and as nothing else.
 
     Works under the inline backend and in a kernel that was forked after matplotlib was loaded; where no IPython runs,
     only the look is set.
+
+    Parameters
+    ----------
+    source : str
+        Whose data figures show, and until when, for the corner of each.
     """
     from IPython import get_ipython
 
     theme.use()
+    _source[:] = [source] if source else []
     shell = get_ipython()
     if shell is None:
         return

@@ -7,20 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import draw_intervals
-from opslib.charts.heat import heat_axes, write_cell
+from opslib.charts.heat import heat_map
+from opslib.charts.marks import bars, intervals
 from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
 
 MOST_THEMES, MOST_ROWS = 12, 14
-SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
-"""Colour from each ratio of demand to offer on."""
 
 
 @drawing
@@ -40,18 +38,15 @@ def draw_unmet_searches(
     require_for_chart(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_amount_lower", "worth_amount_upper", "top_three_share")  # fmt: skip
     shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
     has_money = bool((shown["worth_amount"] > 0).any())  # else what success brings cannot be seen, and visits are drawn
-    ax = theme.new_axes(height=theme.height_for(len(shown), per_row=0.36, around=1.6))
-    for row, r in enumerate(rows_of(shown)):
-        colour = theme.BLUE if r.top_three_share >= 0.5 else theme.GREY
-        visits = formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)
-        theme.text_at(ax, f"{visits} visits", (1.01, row), colour=theme.GREY, xycoords=("axes fraction", "data"))
-        if not has_money:
-            ax.barh(row, r.visits_per_month, height=0.6, color=colour)
-            continue
-        ax.plot([r.worth_amount_lower, r.worth_amount_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
-        ax.plot(r.worth_amount, row, marker="o", color=colour, markersize=6)
+    visits = [formats.format_number(n, step=1.0 if n >= 10 else 0.1) for n in shown["visits_per_month"]]
+    colours = [theme.BLUE if share >= 0.5 else theme.GREY for share in shown["top_three_share"]]
+    ax = theme.row_axes(shown["theme"], [f"{n} visits" for n in visits], limit=28)
+    if has_money:
+        ends = shown[["worth_amount", "worth_amount_lower", "worth_amount_upper"]]
+        intervals(ax, range(len(shown)), ends, colours)
+    else:
+        bars(ax, shown["visits_per_month"], colours)
     ax.axvline(0, color=theme.GREY, linewidth=0.8)
-    theme.row_axis(ax, [short(name, 28) for name in shown["theme"]])
     theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
     left = len(themes) - len(shown)
     names = ", ".join(shown["theme"].head(3))
@@ -63,7 +58,7 @@ def draw_unmet_searches(
         title=(
             f"Searched without success: {names}" if len(shown) else "No theme is searched without success often enough"
         ),
-        subtitle=f"{what}; right: visits a month; blue: likely among the best three{more}",
+        subtitle=f"{what}; at the end: visits a month; blue: likely among the best three{more}",
         alt=f"{formats.count_of(len(shown), 'theme')} of searches without success, most first: {names or 'none'}. {first}",
     )
 
@@ -96,10 +91,16 @@ def draw_white_space(
     require_for_chart(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
     names = list(dict.fromkeys(gaps["category"]))[:MOST_ROWS]
     heads = sorted(set(gaps["price_band"]))
-    ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.5, around=1.8))
+    values = np.full((len(names), len(heads)), np.nan)
+    texts = np.full(values.shape, "", dtype="object")
     for r in rows_of(gaps[gaps["category"].isin(names)]):
-        _cell(ax, heads.index(r.price_band), names.index(r.category), r, currency)
-    heat_axes(ax, [f"{head} price third" for head in heads], [short(name, 26) for name in names])
+        at = (names.index(r.category), heads.index(r.price_band))
+        values[at] = r.pressure if np.isfinite(r.pressure) and r.pressure_lower > 1 else np.nan
+        texts[at] = _cell(r, currency)
+    ax = heat_map(
+        values, texts, rows=[short(name, 26) for name in names], columns=[f"{head}\nprice third" for head in heads], low=0.75,
+        high=2.5, per_row=0.5, around=1.9, cell=1.5, is_hatched=False,
+    )  # fmt: skip
     ax.tick_params(labelcolor=theme.INK)
     clear = gaps[gaps["pressure_lower"] > 1].dropna(subset=["pressure"])
     plain = "Every group is wanted about as much as it is offered"
@@ -117,17 +118,10 @@ def draw_white_space(
     )  # fmt: skip
 
 
-def _cell(ax: Axes, x: int, y: int, r: Any, currency: str) -> None:
-    """One group: its colour by the ratio where that is clear of one, and its numbers."""
-    ratio = r.pressure
-    is_clear = np.isfinite(ratio) and r.pressure_lower > 1
-    colour = max((end, shade) for end, shade in SCALE.items() if end <= ratio)[1] if is_clear else "#FFFFFF"
-    ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, edgecolor=theme.PALE, linewidth=0.8))
-    if not np.isfinite(ratio):
-        theme.text_at(ax, "nothing offered", (x, y), size=8.5, colour=theme.GREY, ha="center")
-        return
-    ink = theme.ink_on(colour) if is_clear else theme.GREY
-    text = f"{ratio:.2f}x ({r.pressure_lower:.2f}–{r.pressure_upper:.2f})"
+def _cell(r: Any, currency: str) -> str:
+    """A group's ratio with its interval, and the money that rests on it."""
+    if not np.isfinite(r.pressure):
+        return "nothing offered"
     step = None if abs(r.excess_amount) >= 1e4 else 1.0
     money = formats.format_money(r.excess_amount, currency, step=step, signed=True)
-    write_cell(ax, (x, y), text, money, ink=ink)
+    return f"{r.pressure:.2f}x ({r.pressure_lower:.2f}–{r.pressure_upper:.2f})\n{money}"

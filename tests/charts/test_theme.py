@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from opslib import charts
 from opslib.charts import theme
+from opslib.charts.display import NARROW_SVG
 from opslib.charts.labels import label_points, spread_apart
 from tests.charts.cases import CASES
 from tests.charts.looking import overlaps
@@ -125,7 +126,7 @@ def shell():
 def test_a_figure_shows_itself_as_svg_with_alt_text_and_nothing_else(shell):
     figure = theme.figure_of(CASES["estimates"]())
     data, metadata = shell.display_formatter.format(figure)
-    assert set(data) == {"image/svg+xml", "text/plain"}
+    assert set(data) == {"image/svg+xml", NARROW_SVG, "text/plain"}
     assert metadata["image/svg+xml"]["alt"] == charts.alt_of(figure) == data["text/plain"]
 
 
