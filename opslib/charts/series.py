@@ -127,7 +127,7 @@ def _axes_limits(ax: Axes, frame: pd.DataFrame) -> None:
         ax.set_ylim(0, finite.max() * 1.08 or 1)
     days = (frame["start"].max() - frame["start"].min()).days or 2
     names = max(len(_beside(name)) for name in frame["name"]) if _has_names(frame) else 0
-    share = names * 0.0136 * (2 if theme.is_narrow() else 1) + (
+    share = names * 0.0136 * (2.9 if theme.is_narrow() else 1) + (
         0.03 if names else 0.0
     )  # of the axes' width that the longest name takes
     ax.set_xlim(
