@@ -10,7 +10,7 @@
     ["worse", "not as promised", "open", "better", "as promised"]];
   const rank = (cell) => {
     const text = cell.textContent.trim().toLowerCase();
-    return RANKS.map((words) => words.findIndex((word) => text.startsWith(word))).find((place) => place >= 0) ?? -1;
+    return RANKS.map((words) => words.findIndex((word) => text === word || text.startsWith(`${word},`) || text.startsWith(`${word} but`))).find((place) => place >= 0) ?? -1;
   };
   const order = (column, direction) => (a, b) => {
     const [x, y] = [a.cells[column], b.cells[column]];
