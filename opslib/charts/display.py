@@ -25,6 +25,9 @@ NARROW_SVG = "image/vnd.opslib.narrow+svg"
 """Media type of the drawing for a phone, beside the wide one."""
 _NOISE = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
 _PLACES = re.compile(r"\b(?:d|x|y|points|width|height)=\"[^\"]*\"")
+_PATH, _LETTER = re.compile(r' d="([^"]*)"'), re.compile(r"\s*([A-Za-z])\s*")
+_USE = re.compile(r'<use([^>]*) transform="translate\(([-\d.]+) ([-\d.]+)\)"')
+_AS_GROUP = r"\1"
 _LONG = re.compile(r"(\d+\.\d{2})\d+")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -172,9 +175,12 @@ def to_svg(figure: Figure) -> str:
 
 
 def _lean(svg: str) -> str:
-    """The drawing alone: no prologue, comments or metadata, coordinates to a hundredth of a point."""
+    """The drawing alone: no prologue, comments or metadata, coordinates to a hundredth of a point, letters in few signs."""
     svg = _NOISE.sub("", svg[svg.index("<svg") :])
     svg = _PLACES.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)
+    svg = _PATH.sub(lambda match: f' d="{_LETTER.sub(_AS_GROUP, match[1])}"', svg)
+    svg = _USE.sub(lambda match: f'<use{match[1]} x="{float(match[2]):.1f}" y="{float(match[3]):.1f}"', svg)
+    svg = svg.replace(' y="0.0"', "").replace("xlink:href", "href").replace("DejaVuSans-", "D")
     return re.sub(r">\s+<", "><", svg)
 
 
