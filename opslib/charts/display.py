@@ -13,6 +13,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from opslib.charts import theme
@@ -120,7 +121,8 @@ def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callabl
         room = SOURCE_INCHES / figure.get_figheight()
         figure.get_layout_engine().set(rect=(0, room, 1, 1 - room))  # type: ignore[union-attr,call-arg]
         figure.text(0.0, 0.0, _source[0], fontsize=7.5, color=theme.GREY, va="bottom")
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     theme.align_headline(ax)
     figure.set_layout_engine("none")
     if label is not None:
@@ -167,11 +169,16 @@ def alt_of(figure: Figure) -> str:
 
 def to_svg(figure: Figure) -> str:
     """The figure as SVG text; letters as paths, ids salted, no date: the same bytes every time."""
-    buffer = io.BytesIO()
-    keep: Any = {key: theme.SETTINGS[key] for key in ("svg.hashsalt", "svg.fonttype", "savefig.dpi")}
-    with mpl.rc_context(keep):
-        figure.savefig(buffer, format="svg", metadata=_METADATA)
-    return _lean(buffer.getvalue().decode("utf-8"))
+    buffer, dpi, canvas = io.StringIO(), figure.dpi, figure.canvas
+    keep: Any = {key: theme.SETTINGS[key] for key in ("svg.hashsalt", "svg.fonttype")}
+    try:
+        figure.dpi = theme.SETTINGS["savefig.dpi"]
+        with mpl.rc_context(keep):  # the canvas itself: figure.savefig would draw everything once more to lay it out
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=_METADATA)
+    finally:
+        figure.dpi = dpi
+        figure.set_canvas(canvas)
+    return _lean(buffer.getvalue())
 
 
 def _lean(svg: str) -> str:

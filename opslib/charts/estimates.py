@@ -94,10 +94,10 @@ def forest(
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
     margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     known, shades = np.flatnonzero(np.isfinite(ends[:, 0])), np.asarray(colours)
-    is_hidden = base is not None and len(known) > 1 and np.nanmedian(ends[:, 2] - ends[:, 1]) < DOT * (high - low)
-    if is_hidden:
-        low, high = min(low, base), max(high, base)  # type: ignore[type-var]
-        bars(ax, np.nan_to_num(ends[:, 0], nan=base) - base, colours, start=base)  # type: ignore[operator]
+    is_hidden = len(known) > 1 and np.nanmedian(ends[:, 2] - ends[:, 1]) < DOT * (high - low)
+    if base is not None and is_hidden:
+        low, high = min(low, base), max(high, base)
+        bars(ax, np.nan_to_num(ends[:, 0], nan=base) - base, colours, start=base)
         ax.hlines(known, ends[known, 1], ends[known, 2], colors=theme.INK, linewidth=1.6)
     elif len(known):
         ends = np.where(np.isfinite(ends), ends, [np.nan, low - margin, high + margin])

@@ -43,7 +43,7 @@ def heat_map(
     )  # fmt: skip
     for row, column in zip(*np.nonzero(np.isnan(values)), strict=True):
         if texts is not None and texts[row, column]:
-            ground = {"backgroundcolor": "white"} if is_hatched else {}
+            ground: Any = {"backgroundcolor": "white"} if is_hatched else {}
             theme.text_at(ax, texts[row, column], (column + 0.5, row + 0.5), size=min(size, 7.5), colour=theme.GREY, ha="center", **ground)  # fmt: skip
     every = [max(1, -(-n // most)) for n, most in ((n_columns, 20), (n_rows, 30))]
     ax.set_xticks(np.arange(0, n_columns, every[0]) + 0.5, [textwrap.fill(name, 11) for name in columns[:: every[0]]])
@@ -124,6 +124,7 @@ def draw_rfm_grid(
     require_for_chart(grid, "rfm grid", "recency_score", "frequency_score", "n_customers")
     counts = grid.groupby(["frequency_score", "recency_score"])["n_customers"].sum(min_count=1)
     cells = counts.unstack().sort_index(ascending=False).astype("float64")
+    cells = cells.loc[~(cells == 0).all(axis=1), ~(cells == 0).all(axis=0)]
     values = cells.to_numpy()
     top = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
     texts = cells.map(lambda number: "withheld" if np.isnan(number) else formats.format_number(number)).to_numpy()

@@ -162,6 +162,9 @@ def draw_migration_flow(
         columns=columns, high=max(float(np.nanmax(cells.to_numpy(), initial=0.0)), 0.01),
         per_row=0.52, around=2.1, cell=0.8,
     )  # fmt: skip
+    for text in ax.texts:
+        column, row = map(int, text.get_position())
+        text.set_fontweight("bold" if columns[column] == rows[row] else "normal")
     ax.tick_params(axis="x", labelsize=8.5, labelcolor=theme.INK)
     ax.tick_params(axis="y", labelcolor=theme.INK)
     money = flows.groupby("segment_before")[["revenue_before", "revenue_after"]].sum(min_count=1)

@@ -41,7 +41,7 @@ def draw_price_ladder(
     )
     order = ladder.groupby("category", sort=True)["revenue_amount"].sum().sort_values(ascending=False, kind="stable")
     names = list(order.index[:MOST_CATEGORIES])
-    ax = theme.row_axes(names, limit=28, per_row=1.0 if theme.is_narrow() else 0.62)
+    ax = theme.row_axes(names, limit=28, per_row=0.75 if theme.is_narrow() else 0.62)
     drawn = ladder[ladder["category"].isin(names)]
     top = float(drawn[["offer_share", "demand_share"]].max().max()) or 1.0
     gaps = []

@@ -159,18 +159,19 @@ def new_axes(*, height: float = HEIGHT, least: float = 0.0) -> Axes:
 
 
 def row_axes(
-    names: Sequence[object], texts: Sequence[str] = (), *, wrap: int = 0, limit: int = 38, per_row: float = 0.0
+    names: Iterable[object], texts: Sequence[str] = (), *, wrap: int = 0, limit: int = 38, per_row: float = 0.0
 ) -> Axes:
     """Axes of one line a thing, the first on top: its name at the left and its text at the right, both above it on a phone."""
-    names, texts = [short(name, 2 * wrap + 4 if wrap else limit) for name in names], texts or [""] * len(names)
-    labels = [textwrap.fill(name, wrap) if wrap else name for name in names]
+    heads = [short(name, 2 * wrap + 4 if wrap else limit) for name in names]
+    texts = texts or [""] * len(heads)
+    labels = [textwrap.fill(name, wrap) if wrap else name for name in heads]
     if is_narrow():
-        said = [": ".join(filter(None, both)) for both in zip(names, texts, strict=True)]
+        said = [": ".join(filter(None, both)) for both in zip(heads, texts, strict=True)]
         labels = [textwrap.fill(words.replace("\n", ", "), NARROW_CHARS) for words in said]
     n_lines = 1 + max((label.count("\n") for label in (*labels, *texts)), default=0)
     ax = new_axes(
         height=height_for(
-            len(names),
+            len(heads),
             per_row=max(per_row, 0.2 + (0.18 if is_narrow() else 0.15) * n_lines),
             around=2.6 if is_narrow() else 1.5,
         )
@@ -181,8 +182,8 @@ def row_axes(
             text_at(ax, label, (0, row - RISE), va="bottom", xycoords=("axes fraction", "data"), **look)
         else:
             text_at(ax, text, (1, row), shift=(8, 0), xycoords=("axes fraction", "data"), **look)
-    ax.set_yticks(range(len(names)), [""] * len(names) if is_narrow() else labels)
-    ax.set_ylim(max(len(names), 1) - 0.4, -1.0 if is_narrow() else -0.6)
+    ax.set_yticks(range(len(heads)), [""] * len(heads) if is_narrow() else labels)
+    ax.set_ylim(max(len(heads), 1) - 0.4, -1.0 if is_narrow() else -0.6)
     horizontal(ax)
     return ax
 
@@ -225,13 +226,13 @@ def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
     """Write the finding above the axes, with units and what is drawn in a smaller line under it."""
     for label in (ax.xaxis.label, ax.yaxis.label) if is_narrow() else ():
         label.set_text(textwrap.fill(label.get_text(), NARROW_CHARS - 8))
-    room = min(1.0, ax.get_position().width / DEFAULT_AXES_SHARE) * figure_of(ax).get_figwidth() / WIDTH
+    room = min(1.0, ax.get_position().width / DEFAULT_AXES_SHARE) * (NARROW if is_narrow() else WIDTH) / WIDTH
     above, below = textwrap.fill(title, int(TITLE_CHARS * room)), textwrap.fill(subtitle, int(SUBTITLE_CHARS * room))
     if below:
         look: Any = {"xycoords": "axes fraction", "gid": "subtitle", "linespacing": 1.25}
         text_at(ax, below, (0, 1), shift=(0, 7), size=9.5, colour=GREY, va="bottom", **look)
     pad = 12.0 + (13.0 * (below.count("\n") + 1) if below else 0.0)
-    ax.set_title(above, loc="left", pad=pad, fontsize=12, fontweight="bold", linespacing=1.25)
+    ax.set_title(above, loc="left", y=1.0, pad=pad, fontsize=12, fontweight="bold", linespacing=1.25)
 
 
 def align_headline(ax: Axes) -> None:

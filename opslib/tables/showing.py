@@ -40,6 +40,8 @@ class Table:
         Sentences below.
     max_rows : int
         Rows that stand whole; a longer table shows its first ten, and all when asked. 0 folds the table.
+    has_total : bool
+        Whether the last row holds the sums of the others.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Table:
     marked: tuple[bool, ...]
     notes: tuple[str, ...]
     max_rows: int
+    has_total: bool = False
 
     def __repr__(self) -> str:
         return to_text(self)
@@ -139,6 +142,7 @@ def show(
         marked=tuple(bool(value) and not pd.isna(value) for value in marks),
         notes=tuple(notes),
         max_rows=max_rows,
+        has_total=bool(total) and len(frame) > 1,
     )
 
 
@@ -239,7 +243,11 @@ def is_long(table: Table) -> bool:
 def _grid(table: Table) -> str:
     heads = "".join(_head_html(head) for head in table.heads)
     rows = zip(table.rows[:MAX_PAGE_ROWS], table.marked, strict=False)
-    body = "".join(_row_html(row, table.heads, is_marked=marked) for row, marked in rows)
+    last = len(table.rows) - 1 if table.has_total else None
+    body = "".join(
+        _row_html(row, table.heads, kind="total" if place == last else "marked" if marked else "")
+        for place, (row, marked) in enumerate(rows)
+    )
     caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
     kind = "sortable lengthy" if is_long(table) else "sortable"
     return f'<table class="{kind}">{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
@@ -250,7 +258,7 @@ def _head_html(head: Head) -> str:
     return f'<th scope="col"{_class(head)}>{escape(head.label)}{unit}</th>'
 
 
-def _row_html(row: tuple[CellText, ...], heads: tuple[Head, ...], *, is_marked: bool) -> str:
+def _row_html(row: tuple[CellText, ...], heads: tuple[Head, ...], *, kind: str) -> str:
     cells = []
     for position, (cell, head) in enumerate(zip(row, heads, strict=False)):
         sort = f' data-sort="{escape(cell.sort)}"' if cell.sort else ""
@@ -258,7 +266,8 @@ def _row_html(row: tuple[CellText, ...], heads: tuple[Head, ...], *, is_marked: 
         scope = ' scope="row"' if tag == "th" else ""
         words = ' class="long"' if not head.is_number and len(cell.text) > LONG_TEXT else _class(head)
         cells.append(f"<{tag}{scope}{words}{sort}>{escape(cell.text)}</{tag}>")
-    return f"<tr{' class=' + chr(34) + 'marked' + chr(34) if is_marked else ''}>{''.join(cells)}</tr>"
+    named = f' class="{kind}"' if kind else ""
+    return f"<tr{named}>{''.join(cells)}</tr>"
 
 
 def _class(head: Head) -> str:

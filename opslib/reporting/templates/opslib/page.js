@@ -38,7 +38,8 @@
         const direction = head.ariaSort === "descending" ? 1 : -1;
         for (const other of heads) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
         head.setAttribute("aria-sort", direction === 1 ? "ascending" : "descending");
-        body.append(...rows.toSorted(order(column, direction)));
+        const totals = rows.filter((row) => row.classList.contains("total"));
+        body.append(...rows.filter((row) => !totals.includes(row)).toSorted(order(column, direction)), ...totals);
         table.dispatchEvent(new Event("sorted"));
       });
     }
