@@ -538,7 +538,7 @@ def _also_moved(figures: _Figures) -> Iterator[Finding]:
     if parts:
         yield Finding(
             key="also-moved",
-            sentence=f"Against {figures.when(figures.like)} also moved: {listed(parts, shown=5)}.",
+            sentence=f"Against {figures.when(figures.like)} also moved: {listed(parts, shown=4)}.",
             kind="estimated",
             section="figures",
             about=About(people=None),
@@ -555,7 +555,7 @@ def _unchanged(figures: _Figures) -> Iterator[Finding]:
     if names:
         yield Finding(
             key="unchanged",
-            sentence=f"Unchanged {USUAL} against {figures.when(figures.like)}: {listed(names, shown=6)}.",
+            sentence=f"Unchanged {USUAL} against {figures.when(figures.like)}: {listed(names, shown=4)}.",
             kind="estimated",
             section="figures",
             priority=4,
