@@ -129,7 +129,12 @@ def page_exits(events: Table, pages: Table | None = None, *, period: Period | No
     year, month = (part.cast("string") for part in (seen["day"].year(), seen["day"].month()))
     rows = seen.mutate(on=on, month=year.concat("-", month.lpad(2, "0")))
     begins = (rows["first"] == rows["begin"]).ifelse(", first page", ", on the way")
-    keys = {"place": rows["kind"].fill_null("page").concat(begins), "thing": rows["page"], "month": rows["month"], "visitor_id": rows["visitor_id"]}
+    keys = {
+        "place": rows["kind"].fill_null("page").concat(begins),
+        "thing": rows["page"],
+        "month": rows["month"],
+        "visitor_id": rows["visitor_id"],
+    }
     return rows.group_by(**keys).aggregate(
         n_at=rows.count().cast("float64"), n_on=rows["on"].sum(), n_orders=(rows["on"] * rows["orders"]).sum(),
         revenue_amount=(rows["on"] * rows["revenue"].cast("float64")).sum(),
@@ -144,7 +149,12 @@ _FRICTION = (*_KEYS, "n_at", "n_visitors", "on_share", "on_share_lower", "on_sha
 
 @of_people("n_visitors", by=_KEYS, adds_up=False)
 def friction(
-    exits: Table, *, n_days: int, spells: pd.DataFrame | None = None, confidence_level: float = 0.95
+    exits: Table,
+    *,
+    n_days: int,
+    spells: pd.DataFrame | None = None,
+    margin_share: float = float("nan"),
+    confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Where visits go on less often than at the same place elsewhere, with the most that this costs a month.
 
@@ -156,6 +166,8 @@ def friction(
         Days that the visits are of, to tell money a month.
     spells : DataFrame or None
         From `broken_spells`: months of a spell that is over are left out of its place, so that what is told is there today.
+    margin_share : float
+        Margin over revenue (0-1): amounts are then margin; missing: they are revenue.
     confidence_level : float
         Coverage of the intervals (0-1): delta method over visitors, who may stand on both sides.
 
@@ -165,7 +177,7 @@ def friction(
         One row a place and thing that has others to be compared with, the most money first: place, thing, n_at (visits), n_visitors,
         on_share (of them that went on) with its interval, others_share (of all other things at this place), gap_share (the difference)
         with its interval, q_value (Benjamini-Hochberg over all rows), is_clear (q at most 0.05), n_lost (visits a
-        month that would have gone on at the others' share, below 0 where more go on), lost_amount (money a month: those visits times what a visit
+        month that would have gone on at the others' share, below 0 where more go on), lost_amount (margin or revenue a month: those visits times what a visit
         that went on brings there; a bound, since who leaves may have wanted less) with its interval.
 
     Examples
@@ -189,10 +201,13 @@ def friction(
         )
     found["q_value"] = adjusted(dict(enumerate(found["p_value"])), method="benjamini_hochberg")["adjusted_p_value"]
     found["is_clear"] = found["q_value"] <= FALSE_SHARE
-    n_months, left = (engine.grouped(rows, "place", n=rows["month"].nunique()).set_index("place")["n"] for rows in (table, today))
+    n_months, left = (
+        engine.grouped(rows, "place", n=rows["month"].nunique()).set_index("place")["n"] for rows in (table, today)
+    )
     monthly = DAYS_A_MONTH / n_days * found["place"].map(n_months) / found["place"].map(left)
     found["n_lost"] = -found["gap_share"] * found["n_at"] * monthly
     worth = (found["revenue_amount"] / found["n_on"].where(found["n_on"] > 0)) * found["n_at"] * monthly
+    worth = worth * (1.0 if np.isnan(margin_share) else margin_share)
     for end, other in (("", ""), ("_lower", "_upper"), ("_upper", "_lower")):
         found[f"lost_amount{end}"] = -found[f"gap_share{other}"] * worth
     found = found.sort_values(["lost_amount", *_KEYS], ascending=[False, True, True], kind="stable", ignore_index=True)
@@ -245,7 +260,9 @@ def _compared(people: ir.Table, more: list[str]) -> pd.DataFrame:
         (found["p_yy"] - 2 * found["on_share"] * found["p_yd"] + found["on_share"] ** 2 * found["p_dd"]).clip(lower=0)
     ) / found["n_at"]  # fmt: skip
     pooled = found["t"] / found["u"]
-    error = np.sqrt(_variance(found, pooled, pooled))  # of no difference: the test does not lean on a small group's own spread
+    error = np.sqrt(
+        _variance(found, pooled, pooled)
+    )  # of no difference: the test does not lean on a small group's own spread
     z = (found["gap_share"] / error.where(error > 0)).fillna(0.0)
     found["p_value"] = 2 * distributions.norm.sf(z.abs())
     return found

@@ -41,8 +41,10 @@ def within(rows: ir.Table, column: str, period: Period | None) -> ir.Table:
     return rows if period is None else rows.filter(day_of(rows, column).between(period.start, period.end))
 
 
-def cut_visits(events: Table, sessions: Table, *, rule: str = "recorded") -> tuple[ir.Table, ir.Table]:
-    """Events and sessions by another rule of what a visit is.
+def cut_visits(
+    events: Table, sessions: Table, *, rule: str = "recorded", period: Period | None = None
+) -> tuple[ir.Table, ir.Table]:
+    """Events and sessions of a period by a rule of what a visit is; the events are read once and kept in the engine.
 
     Parameters
     ----------
@@ -52,6 +54,8 @@ def cut_visits(events: Table, sessions: Table, *, rule: str = "recorded") -> tup
         What is known of each recorded visit.
     rule : {"recorded", "timeout", "midnight", "campaign"}
         As the shop recorded them; after 30 minutes of silence; at midnight as well; at a new campaign as well.
+    period : Period or None
+        Local days whose events count; all unless given.
 
     Returns
     -------
@@ -73,13 +77,13 @@ def cut_visits(events: Table, sessions: Table, *, rule: str = "recorded") -> tup
     >>> engine.collect(visits.order_by("session_id"))[["session_id", "device"]].values.tolist()
     [['v-0', 'mobile'], ['v-1', 'mobile']]
     """
-    rows, visits = engine.as_table(events), engine.as_table(sessions)
+    rows, visits = within(engine.as_table(events), "occurred_at", period), engine.as_table(sessions)
     if rule == "recorded":
-        return rows, visits
+        return engine.held(rows), visits
     known = visits.select(recorded="session_id", **{name: name for name in PARTS if name in visits.columns})
     names = [name for name in known.columns if name not in ("recorded", *rows.columns)]
     joined = rows.left_join(known, rows["session_id"] == known["recorded"]).select(*rows.columns, *names)
-    cut = sessionised(joined, rules=("timeout",) if rule == "timeout" else ("timeout", rule))
+    cut = engine.held(sessionised(joined, rules=("timeout",) if rule == "timeout" else ("timeout", rule)))
     first = cut.filter(cut["event_index"] == 0)
     days = {"started_on": first["occurred_on"]} if "occurred_on" in rows.columns else {}
     return cut.select(*rows.columns), first.select(
@@ -88,7 +92,7 @@ def cut_visits(events: Table, sessions: Table, *, rule: str = "recorded") -> tup
 
 
 def steps_seen(events: Table, *, steps: Steps = STEPS) -> dict[str, tuple[str, ...]]:
-    """The steps that the data show at all: a shop that does not record one has no funnel through it.
+    """The steps that the data show at all, or every step where they show none: what a shop does not record is no step of its funnel.
 
     Examples
     --------
@@ -97,7 +101,25 @@ def steps_seen(events: Table, *, steps: Steps = STEPS) -> dict[str, tuple[str, .
     """
     table = engine.as_table(events)
     seen = set(engine.collect(table.select("event_name").distinct().order_by("event_name"))["event_name"])
-    return {step: tuple(names) for step, names in steps.items() if not names or seen.intersection(names)}
+    known = {step: tuple(names) for step, names in steps.items() if not names or seen.intersection(names)}
+    return known if len(known) > 1 else {step: tuple(names) for step, names in steps.items()}
+
+
+def largest_groups(reach: Table, *, by: str) -> tuple[str, str]:
+    """The two values of a column with the largest numbers of visits; ('', '') where there are fewer.
+
+    Examples
+    --------
+    >>> largest_groups(pd.DataFrame({"device": ["tablet", "mobile", "mobile", "desktop", "desktop"]}), by="device")
+    ('desktop', 'mobile')
+    """
+    table = engine.as_table(reach)
+    require_table_columns(table, by, name="reach")
+    known = table.filter(table[by].notnull())
+    known = known.mutate(group=known[by].cast("string"))
+    sizes = engine.grouped(known, "group", n=known.count())
+    first = sizes.sort_values(["n", "group"], ascending=[False, True], kind="stable")["group"].tolist()
+    return (first[0], first[1]) if len(first) > 1 else ("", "")
 
 
 def funnel_reach(
@@ -165,7 +187,9 @@ def funnel_reach(
         return found.mutate(visitor_id=found["who"].fill_null(found[by].cast("string"))).drop("who")
     known = engine.as_table(sessions)
     parts = [name for name in PARTS if name in known.columns]
-    own = known.select(own_id="session_id", own_who=known["visitor_id"].cast("string"), **{name: name for name in parts})
+    own = known.select(
+        own_id="session_id", own_who=known["visitor_id"].cast("string"), **{name: name for name in parts}
+    )
     joined = found.left_join(own, found[by] == own["own_id"])
     visitor = ibis.coalesce(joined["own_who"], joined["who"], joined[by].cast("string"))
     return joined.mutate(visitor_id=visitor).drop("who", "own_id", "own_who")
@@ -182,9 +206,7 @@ def _rows(table: ir.Table, by: str) -> ir.Table:
     if by == "session_id":
         return rows
     rows = rows.filter(rows["path"].notnull())
-    return rows.mutate(
-        place=ibis.row_number().over(group_by="path", order_by=["at", "visit", "place"]).cast("int64")
-    )
+    return rows.mutate(place=ibis.row_number().over(group_by="path", order_by=["at", "visit", "place"]).cast("int64"))
 
 
 def _paths(rows: ir.Table, order: Order, steps: Sequence[Sequence[str]]) -> ir.Table:
@@ -273,7 +295,9 @@ _REACHED: dict[str, Any] = {"loose": _loose, "strict": _strict, "any": _any}
 def _timed(found: ir.Table, n_steps: int) -> ir.Table:
     """Times of the steps as seconds since the step before, and the month."""
     seconds = {
-        f"seconds_{k}": (engine.epoch_second(found[f"at_{k}"]) - engine.epoch_second(found[f"at_{k - 1}"])).cast("float64")
+        f"seconds_{k}": (engine.epoch_second(found[f"at_{k}"]) - engine.epoch_second(found[f"at_{k - 1}"])).cast(
+            "float64"
+        )
         for k in range(1, n_steps)
     }
     year, month = (part.cast("string") for part in (found["day"].year(), found["day"].month()))
@@ -300,13 +324,13 @@ def funnel(reach: Table, *, steps: Steps = STEPS, confidence_level: float = 0.95
     DataFrame
         One row a step: step, n_visits (that reach it), n_visitors, step_share (of those at the step before; 1 at the
         first), step_share_lower, step_share_upper, whole_share (of those at the first), whole_share_lower, whole_share_upper,
-        median_minutes (from the step before, of those who reach it).
+        median_seconds (from the step before, of those who reach it).
 
     Examples
     --------
     >>> reach = pd.DataFrame({"visitor_id": ["v", "v", "w", "x"], "n_steps": [1, 2, 1, 2], "seconds_1": [None, 60.0, None, 180.0]})
-    >>> funnel(reach, steps={"visit": (), "order": ("purchase",)})[["step", "n_visits", "step_share", "median_minutes"]].values.tolist()
-    [['visit', 4, 1.0, nan], ['order', 2, 0.5, 2.0]]
+    >>> funnel(reach, steps={"visit": (), "order": ("purchase",)})[["step", "n_visits", "step_share", "median_seconds"]].values.tolist()
+    [['visit', 4, 1.0, nan], ['order', 2, 0.5, 120.0]]
     """
     table, names = engine.as_table(reach), list(steps)
     people = table.group_by("visitor_id").aggregate(
@@ -328,10 +352,10 @@ def funnel(reach: Table, *, steps: Steps = STEPS, confidence_level: float = 0.95
         for share, base in (("step_share", max(k - 1, 0)), ("whole_share", 0)):
             value, lower, upper = _share(sums, k, base, confidence_level)
             row |= {share: value, f"{share}_lower": lower, f"{share}_upper": upper}
-        rows.append({**row, "median_minutes": medians[f"m_{k}"] / 60 if k else float("nan")})
+        rows.append({**row, "median_seconds": medians[f"m_{k}"] if k else float("nan")})
     columns = ["step", "n_visits", "n_visitors"]
     columns += [f"{share}{end}" for share in ("step_share", "whole_share") for end in ("", "_lower", "_upper")]
-    return pd.DataFrame(rows, columns=[*columns, "median_minutes"])
+    return pd.DataFrame(rows, columns=[*columns, "median_seconds"])
 
 
 def _share(sums: pd.Series, step: int, base: int, confidence_level: float) -> tuple[float, float, float]:

@@ -151,10 +151,15 @@ def section_balance(events: Table, pages: Table, *, period: Period | None = None
     supply = engine.grouped(known, "section", n_pages=known["page"].nunique())
     found = seen.merge(supply, on="section", how="outer").fillna({"n_visits": 0, "n_visitors": 0, "n_pages": 0})
     found = found.astype({"n_visits": "int64", "n_visitors": "int64", "n_pages": "int64"})
-    found["visit_share"], found["page_share"] = found["n_visits"] / max(n_visits, 1), found["n_pages"] / max(found["n_pages"].sum(), 1)
+    found["visit_share"], found["page_share"] = (
+        found["n_visits"] / max(n_visits, 1),
+        found["n_pages"] / max(found["n_pages"].sum(), 1),
+    )
     found["page_visits"] = found["n_visits"] / found["n_pages"].where(found["n_pages"] > 0)
     order = ["section", "n_visits", "n_visitors", "visit_share", "n_pages", "page_share", "page_visits"]
-    return found.sort_values(["page_visits", "section"], ascending=[False, True], kind="stable", ignore_index=True)[order]
+    return found.sort_values(["page_visits", "section"], ascending=[False, True], kind="stable", ignore_index=True)[
+        order
+    ]
 
 
 @of_people("n_visitors", by=("stage",), adds_up=False)
@@ -184,14 +189,19 @@ def commerce_stage(events: Table, *, period: Period | None = None) -> pd.DataFra
     table = _seen(events, period)
     who = table["visitor_id"].cast("string") if "visitor_id" in table.columns else ibis.null("string")
     section = table["section"].lower() if "section" in table.columns else ibis.null("string")
-    rows = table.select("session_id", "event_name", who=who.fill_null(table["session_id"].cast("string")), section=section)
+    rows = table.select(
+        "session_id", "event_name", who=who.fill_null(table["session_id"].cast("string")), section=section
+    )
     shown = {
         stage: rows["event_name"].isin(names) | rows["section"].isin(sections).fill_null(False) if sections else rows["event_name"].isin(names)
         for stage, (_, names, sections) in STAGES.items()
     }  # fmt: skip
     measures = {"n": rows["session_id"].nunique()}
     for number, is_shown in enumerate(shown.values()):
-        measures |= {f"n_{number}": rows["session_id"].nunique(where=is_shown), f"v_{number}": rows["who"].nunique(where=is_shown)}
+        measures |= {
+            f"n_{number}": rows["session_id"].nunique(where=is_shown),
+            f"v_{number}": rows["who"].nunique(where=is_shown),
+        }
     sums = engine.collect(rows.aggregate(**measures)).iloc[0]
     found = pd.DataFrame([
         {"stage": stage, "meaning": meaning, "n_visits": int(sums[f"n_{n}"]), "n_visitors": int(sums[f"v_{n}"]),

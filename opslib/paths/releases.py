@@ -23,8 +23,8 @@ WINDOWS = (28, 14)
 """Days after a change that are compared, and of each window before it: the first for which the history is long enough."""
 FALSE_SHARE = 0.05
 _COLUMN = {"device": "device", "page": "landing_page", "section": "section", "country": "country"}
-_RELEASES = ("change_id", "description", "kind", "started_on", "ended_on", "scope", "measure", "n_days", "n_visits", "n_visitors", "before_share", "effect_change",
-             "effect_change_lower", "effect_change_upper", "n_windows", "q_value", "verdict")  # fmt: skip
+_RELEASES = ("change_id", "description", "kind", "started_on", "ended_on", "scope", "measure", "n_days", "n_visits", "n_visitors", "with_share", "without_share",
+             "gap_share", "gap_share_lower", "gap_share_upper", "n_windows", "q_value", "verdict")  # fmt: skip
 
 
 @of_people("n_visitors", by=("change_id",), adds_up=False)
@@ -62,8 +62,8 @@ def release_effects(
     -------
     DataFrame
         One row a change, the earliest first: change_id, description, kind, started_on, ended_on (missing while it lasts), scope, measure ("order": share of visits that order;
-        "go on": of those that begin on the page, that see another), n_days (compared), n_visits and n_visitors (touched, in these days), before_share (of the measure, in all days before),
-        effect_change (relative) with its interval, n_windows (of as many days before it), q_value (Benjamini-Hochberg over the changes that can be judged), verdict ("helped" or
+        "go on": of those that begin on the page, that see another), n_days (compared), n_visits and n_visitors (touched, in these days), with_share (of the measure, in these
+        days), without_share (what it would have been), gap_share (with less without) with its interval, n_windows (of as many days before it), q_value (Benjamini-Hochberg over the changes that can be judged), verdict ("helped" or
         "harmed" with a q-value of at most 0.05, "not clear", or why nothing can be said).
 
     Notes
@@ -81,8 +81,8 @@ def release_effects(
     >>> changes = pd.DataFrame({"change_id": ["c"], "kind": ["release"], "started_at": pd.to_datetime(["2026-08-01"]), "ended_at": pd.NaT,
     ...     "scope": ["device:mobile"], "description": ["New form"]})
     >>> period = Period.parse("2026-01-01", "2026-09-17")
-    >>> release_effects(events, sessions, changes, period=period, days_seen=period)[["effect_change", "verdict"]].round(2).values.tolist()
-    [[-0.5, 'harmed']]
+    >>> release_effects(events, sessions, changes, period=period, days_seen=period)[["gap_share", "verdict"]].round(2).values.tolist()
+    [[-0.25, 'harmed']]
     """
     known = _changes(changes, period)
     if known.empty:
@@ -93,7 +93,11 @@ def release_effects(
     q = adjusted(judged.to_dict(), method="benjamini_hochberg")["adjusted_p_value"]
     found["q_value"] = pd.Series(q.to_numpy(), index=judged.index, dtype="float64").reindex(found.index)
     clear = found["q_value"] <= FALSE_SHARE
-    found["verdict"] = found["verdict"].mask(clear & (found["effect_change"] < 0), "harmed").mask(clear & (found["effect_change"] > 0), "helped")
+    found["verdict"] = (
+        found["verdict"]
+        .mask(clear & (found["gap_share"] < 0), "harmed")
+        .mask(clear & (found["gap_share"] > 0), "helped")
+    )
     return found[list(_RELEASES)]
 
 
@@ -103,7 +107,9 @@ def _changes(changes: Table, period: Period) -> pd.DataFrame:
     require_table_columns(table, "change_id", "kind", "started_at", "ended_at", "scope", "description", name="changes")
     table = table.mutate(day=day_of(table, "started_at"), end=day_of(table, "ended_at"))
     table = table.filter(table["day"].between(period.start, period.end), table["kind"].isin(KINDS))
-    found = engine.collect(table.select("change_id", "kind", "day", "end", "scope", "description").order_by("day", "change_id"))
+    found = engine.collect(
+        table.select("change_id", "kind", "day", "end", "scope", "description").order_by("day", "change_id")
+    )
     parts = found["scope"].fillna("").astype(str).str.partition(":")
     return found.assign(what=parts[0], value=parts[2])[parts[0].isin(_COLUMN)].reset_index(drop=True)
 
@@ -141,25 +147,39 @@ def _judged(change: pd.Series, visits: ir.Table, days_seen: Period, confidence_l
     daily["value"] = daily["y"] / daily["d"]
     wide = daily.pivot(index="day", columns="side", values="value")
     every = pd.date_range(days_seen.start, days_seen.end, freq="D")
-    series = wide.reindex(columns=[1.0, 0.0]).reindex(every).set_axis(["value", "others"], axis=1).rename_axis("day").reset_index()
+    series = (
+        wide.reindex(columns=[1.0, 0.0])
+        .reindex(every)
+        .set_axis(["value", "others"], axis=1)
+        .rename_axis("day")
+        .reset_index()
+    )
     start = change["day"]
-    before = daily[(daily["side"] == 1) & (daily["day"] < start)]
     found, why = _effect(series, start, confidence_level)
     n_days = found[1] if found else WINDOWS[0]
-    after = rows.filter(rows["side"] == 1, rows["day"].between(start.date(), (start + pd.Timedelta(days=n_days - 1)).date()))
-    sizes = engine.collect(after.aggregate(n=after.count(), v=after["visitor_id"].nunique())).iloc[0]
-    effect = found[0].relative if found else None
-    ends = (effect.value, effect.lower, effect.upper) if effect else (float("nan"),) * 3
+    after = rows.filter(
+        rows["side"] == 1, rows["day"].between(start.date(), (start + pd.Timedelta(days=n_days - 1)).date())
+    )
+    sizes = engine.collect(after.aggregate(n=after.count(), v=after["visitor_id"].nunique(), y=after["y"].sum())).iloc[
+        0
+    ]
+    seen = sizes["y"] / sizes["n"] if sizes["n"] else float("nan")
+    relative = found[0].relative if found else None
+    effects = (relative.value, relative.lower, relative.upper) if relative else (float("nan"),) * 3
+    gaps = [
+        seen * effect / (1 + effect) if effect > -1 else -1.0 if effect == effect else effect for effect in effects
+    ]  # x - x / (1 + effect)
     return {
         "change_id": change["change_id"], "description": change["description"], "kind": change["kind"], "started_on": start, "ended_on": change["end"],
-        "scope": change["value"], "measure": measure, "n_days": n_days, "n_visits": int(sizes["n"]), "n_visitors": int(sizes["v"]),
-        "before_share": before["y"].sum() / before["d"].sum() if len(before) else float("nan"),
-        **dict(zip(("effect_change", "effect_change_lower", "effect_change_upper"), ends, strict=True)),
+        "scope": change["scope"], "measure": measure, "n_days": n_days, "n_visits": int(sizes["n"]), "n_visitors": int(sizes["v"]),
+        "with_share": seen, "without_share": seen - gaps[0], **dict(zip(("gap_share", "gap_share_lower", "gap_share_upper"), gaps, strict=True)),
         "n_windows": found[0].n_windows if found else 0, "p_value": found[0].p_value if found else float("nan"), "verdict": why,
     }  # fmt: skip
 
 
-def _effect(series: pd.DataFrame, start: pd.Timestamp, confidence_level: float) -> tuple[tuple[BeforeAfterEstimate, int] | None, str]:
+def _effect(
+    series: pd.DataFrame, start: pd.Timestamp, confidence_level: float
+) -> tuple[tuple[BeforeAfterEstimate, int] | None, str]:
     """The effect over the longest window that the history allows, or why there is none."""
     why = ""
     for n_days in WINDOWS:

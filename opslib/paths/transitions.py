@@ -73,7 +73,9 @@ def transitions(
     after, first = rows["next_event"].fill_null(END), rows.filter(rows["position"] == 0)
     came = rows["previous_event"].fill_null(START)
     steps = rows.select("session_id", "visitor_id", source="event_name", target=after, back=engine.flag(came == after))
-    begun = first.select("session_id", "visitor_id", source=ibis.literal(START), target="event_name", back=ibis.literal(0.0))
+    begun = first.select(
+        "session_id", "visitor_id", source=ibis.literal(START), target="event_name", back=ibis.literal(0.0)
+    )
     every = steps.union(begun)
     pairs = every.group_by("source", "target").aggregate(
         n_transitions=every.count(), n_visits=every["session_id"].nunique(), n_visitors=every["visitor_id"].nunique(), n_back=every["back"].sum(),
@@ -159,8 +161,13 @@ def transition_differences(
     z = float(distributions.norm.ppf((1 + confidence_level) / 2))
     found["first_share"], found["second_share"] = (found[f"y_{s}"] / found[f"d_{s}"] for s in ("a", "b"))
     found["gap_share"] = found["first_share"] - found["second_share"]
-    half = z * np.sqrt(_ratio_variance(found, "a", found["first_share"]) + _ratio_variance(found, "b", found["second_share"]))
-    found["gap_share_lower"], found["gap_share_upper"] = (found["gap_share"] - half).clip(lower=-1), (found["gap_share"] + half).clip(upper=1)
+    half = z * np.sqrt(
+        _ratio_variance(found, "a", found["first_share"]) + _ratio_variance(found, "b", found["second_share"])
+    )
+    found["gap_share_lower"], found["gap_share_upper"] = (
+        (found["gap_share"] - half).clip(lower=-1),
+        (found["gap_share"] + half).clip(upper=1),
+    )
     pooled = (found["y_a"] + found["y_b"]) / (found["d_a"] + found["d_b"])
     error = np.sqrt(_ratio_variance(found, "a", pooled) + _ratio_variance(found, "b", pooled))
     score = (found["gap_share"] / error.where(error > 0)).fillna(0.0)
@@ -175,12 +182,16 @@ def transition_differences(
 def _wide(pairs: pd.DataFrame, wholes: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """Sums of both groups side by side, of places where both have enough visitors, and pairs that are not too rare to test."""
     found = pairs[["source", "target"]].drop_duplicates()
-    for name, side in (("a", first), ("b", second)):
-        own = pairs[pairs["side"] == side].drop(columns="side").rename(columns=lambda c: f"{c}_{name}" if c not in ("source", "target") else c)
-        whole = wholes[wholes["side"] == side].drop(columns="side").rename(columns=lambda c: f"{c}_{name}" if c != "source" else c)
-        found = found.merge(own, on=["source", "target"], how="left").merge(whole, on="source", how="left")
+    for name, side in (("_a", first), ("_b", second)):
+        own, whole = (sums[sums["side"] == side].drop(columns="side") for sums in (pairs, wholes))
+        own, whole = own.set_index(["source", "target"]).add_suffix(name), whole.set_index("source").add_suffix(name)
+        found = found.join(own, on=["source", "target"]).join(whole, on="source")
     found = found.fillna(dict.fromkeys([c for c in found.columns if c not in ("source", "target")], 0.0))
-    enough = (found["n_a"] >= MIN_VISITORS) & (found["n_b"] >= MIN_VISITORS) & (found["n_y_a"] + found["n_y_b"] >= MIN_VISITORS)
+    enough = (
+        (found["n_a"] >= MIN_VISITORS)
+        & (found["n_b"] >= MIN_VISITORS)
+        & (found["n_y_a"] + found["n_y_b"] >= MIN_VISITORS)
+    )
     others = (found["d_a"] + found["d_b"]) - (found["y_a"] + found["y_b"]) >= MIN_VISITORS
     alone = found.groupby("source")["target"].transform("count") > 1
     return found[enough & (others | alone)].reset_index(drop=True)
@@ -188,7 +199,12 @@ def _wide(pairs: pd.DataFrame, wholes: pd.DataFrame, first: str, second: str) ->
 
 def _ratio_variance(found: pd.DataFrame, side: str, share: pd.Series) -> pd.Series:
     y, d = found[f"yy_{side}"], found[f"d_{side}"]
-    return ((y - 2 * share * found[f"yd_{side}"] + share**2 * found[f"dd_{side}"]) / d**2 * found[f"n_{side}"] / (found[f"n_{side}"] - 1)).clip(lower=0)
+    return (
+        (y - 2 * share * found[f"yd_{side}"] + share**2 * found[f"dd_{side}"])
+        / d**2
+        * found[f"n_{side}"]
+        / (found[f"n_{side}"] - 1)
+    ).clip(lower=0)
 
 
 @of_people("n_visitors", by=("step", "place"), adds_up=False)
@@ -223,8 +239,10 @@ def step_matrix(events: Table, *, by: str = "section", n_steps: int = 8, period:
 
 
 @of_people("n_visitors", by=("way",), adds_up=False)
-def ways(events: Table, *, by: str = "section", n_places: int = 3, most: int = 25, period: Period | None = None) -> pd.DataFrame:
-    """The ways that visits take through their first places, how often, and what they bring.
+def ways(
+    events: Table, *, by: str = "section", n_places: int = 3, most: int = 10, period: Period | None = None
+) -> pd.DataFrame:
+    """The ways that visits take through their first places, how often, and what they bring: the most frequent and the most valuable.
 
     Parameters
     ----------
@@ -235,12 +253,12 @@ def ways(events: Table, *, by: str = "section", n_places: int = 3, most: int = 2
     n_places : int
         Places that make a way.
     most : int
-        Ways that come back, by visits.
+        Ways that come back of each kind: by visits, and by revenue.
 
     Returns
     -------
     DataFrame
-        One row a way, the most frequent first: way (``home > garden``), n_visits, n_visitors, visit_share, order_share (of them that order) with its interval,
+        One row a way, the most frequent first: way (``home > garden``), is_common and is_valuable (why it is there), n_visits, n_visitors, visit_share, order_share (of them that order) with its interval,
         revenue_amount (of all of them), visit_amount (a visit).
 
     Examples
@@ -271,11 +289,19 @@ def ways(events: Table, *, by: str = "section", n_places: int = 3, most: int = 2
         n_visits=people["d"].sum().cast("int64"), n_visitors=people.count(), y=people["y"].sum(), revenue_amount=people["value"].sum(),
         **{a + b: (people[a] * people[b]).sum() for a, b in ("yy", "yd", "dd")},
     )  # fmt: skip
-    sums = sums.mutate(all_visits=sums["n_visits"].sum().over(ibis.window()))
-    found = engine.collect(sums.order_by(ibis.desc("n_visits"), "way").limit(most))
+    sums = sums.mutate(
+        all_visits=sums["n_visits"].sum().over(ibis.window()),
+        is_common=ibis.row_number().over(order_by=[ibis.desc("n_visits"), "way"]) < most,
+        is_valuable=(ibis.row_number().over(order_by=[ibis.desc("revenue_amount"), "way"]) < most)
+        & (sums["revenue_amount"] > 0),
+    )
+    found = engine.collect(sums.filter(sums["is_common"] | sums["is_valuable"]).order_by(ibis.desc("n_visits"), "way"))
     found["visit_share"], found["order_share"] = found["n_visits"] / found["all_visits"], found["y"] / found["n_visits"]
     around = found["yy"] - 2 * found["order_share"] * found["yd"] + found["order_share"] ** 2 * found["dd"]
     half = float(distributions.norm.ppf(0.975)) * np.sqrt(around.clip(lower=0)) / found["n_visits"]
-    found["order_share_lower"], found["order_share_upper"] = (found["order_share"] - half).clip(lower=0), (found["order_share"] + half).clip(upper=1)
+    found["order_share_lower"], found["order_share_upper"] = (
+        (found["order_share"] - half).clip(lower=0),
+        (found["order_share"] + half).clip(upper=1),
+    )
     found["visit_amount"] = found["revenue_amount"] / found["n_visits"]
-    return found[["way", "n_visits", "n_visitors", "visit_share", "order_share", "order_share_lower", "order_share_upper", "revenue_amount", "visit_amount"]]  # fmt: skip
+    return found[["way", "is_common", "is_valuable", "n_visits", "n_visitors", "visit_share", "order_share", "order_share_lower", "order_share_upper", "revenue_amount", "visit_amount"]]  # fmt: skip
