@@ -22,8 +22,9 @@ OTHER_MATTERS = ("view_item", "begin_checkout", "add_shipping_info", "add_paymen
 """Events whose pages are not compared: a product's page is left for what the product is, and the funnel is about its steps."""
 EXITS = ("place", "thing", "month", "visitor_id", "n_at", "n_on", "n_orders", "revenue_amount")
 """Columns of what `friction` compares: visits at a place, and those that went on."""
-MIN_VISITORS, MIN_MONTHS, FALSE_SHARE = 30, 6, 0.05
-"""Fewest visitors of a thing and of the others, fewest months in which a spell is looked for, and false discoveries."""
+MIN_VISITORS, MIN_MONTHS, FALSE_SHARE = 30, 6, 0.025
+"""Fewest visitors of a thing and of the others, fewest months in which a spell is looked for, and the q-value up to which a
+difference is named: half of 5 %, since the normal approximation of a few hundred visitors errs towards too much."""
 DAYS_A_MONTH = 365.25 / 12
 
 
@@ -176,7 +177,7 @@ def friction(
     DataFrame
         One row a place and thing that has others to be compared with, the most money first: place, thing, n_at (visits), n_visitors,
         on_share (of them that went on) with its interval, others_share (of all other things at this place), gap_share (the difference)
-        with its interval, q_value (Benjamini-Hochberg over all rows), is_clear (q at most 0.05), n_lost (visits a
+        with its interval, q_value (Benjamini-Hochberg over all rows), is_clear (q at most `FALSE_SHARE`), n_lost (visits a
         month that would have gone on at the others' share, below 0 where more go on), lost_amount (margin or revenue a month: those visits times what a visit
         that went on brings there; a bound, since who leaves may have wanted less) with its interval.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any, Literal
 
 import ibis
@@ -16,6 +15,7 @@ from opslib.metrics import MONEY, day_of, require_table_columns
 from opslib.metrics.blocks import Table
 from opslib.periods import Period
 from opslib.sessions import sessionised
+from opslib.stats.shares import share
 from opslib.stats.skewed import level_interval
 from opslib.stats.sufficient_statistics import SufficientStatistics
 from opslib.suppression import of_people
@@ -225,19 +225,18 @@ def _paths(rows: ir.Table, order: Order, steps: Sequence[Sequence[str]]) -> ir.T
 
 def _loose(rows: ir.Table, whole: ir.Table, steps: list[Sequence[str]]) -> ir.Table:
     """Each step at its earliest place after the step before: one join a step, on the events of that step alone."""
-    reached = [whole.select("path", place=whole["place_0"].cast("int64"), at="at_0", step=ibis.literal(0))]
-    for number, names in enumerate(steps[1:], 1):
-        before = reached[-1].select(before="path", after="place")
+    before = whole.select(before="path", after=whole["place_0"].cast("int64"))
+    found = whole
+    for k, names in enumerate(steps[1:], 1):
         step = rows.filter(rows["name"].isin(names))
         joined = step.join(before, [step["path"] == before["before"], step["place"] > before["after"]])
-        reached.append(
-            joined.group_by("path").aggregate(place=joined["place"].min(), at=joined["at"].min()).mutate(step=ibis.literal(number))
-        )  # fmt: skip
-    every = reduce(lambda left, right: left.union(right), reached)
-    times = {f"at_{number}": every["at"].min(where=every["step"] == number) for number in range(len(steps))}
-    depth = every.group_by("path").aggregate(n_steps=every.count().cast("int64"), **times)
-    joined = whole.drop("place_0", "at_0").join(depth, "path")
-    return _timed(joined, len(steps))
+        first = {"after": joined["place"].min(), f"at_{k}": joined["at"].min()}
+        reached = joined.group_by(before=joined["path"]).aggregate(**first)
+        before = reached.select("before", "after")
+        own = reached.select(f"at_{k}", **{f"path_{k}": "before"})
+        found = found.left_join(own, found["path"] == own[f"path_{k}"])
+    found = found.mutate(n_steps=sum((found[f"path_{k}"].notnull().ifelse(1, 0) for k in range(1, len(steps))), ibis.literal(1)).cast("int64"))
+    return _timed(found.drop("place_0", *(f"path_{k}" for k in range(1, len(steps)))), len(steps))
 
 
 def _any(rows: ir.Table, _: ir.Table, steps: list[Sequence[str]]) -> ir.Table:
@@ -349,9 +348,9 @@ def funnel(reach: Table, *, steps: Steps = STEPS, confidence_level: float = 0.95
     rows = []
     for k, name in enumerate(names if sums["n"] else ()):
         row = {"step": name, "n_visits": int(sums[f"n_{k}"]), "n_visitors": int(sums[f"v_{k}"])}
-        for share, base in (("step_share", max(k - 1, 0)), ("whole_share", 0)):
+        for name_of, base in (("step_share", max(k - 1, 0)), ("whole_share", 0)):
             value, lower, upper = _share(sums, k, base, confidence_level)
-            row |= {share: value, f"{share}_lower": lower, f"{share}_upper": upper}
+            row |= {name_of: value, f"{name_of}_lower": lower, f"{name_of}_upper": upper}
         rows.append({**row, "median_seconds": medians[f"m_{k}"] if k else float("nan")})
     columns = ["step", "n_visits", "n_visitors"]
     columns += [f"{share}{end}" for share in ("step_share", "whole_share") for end in ("", "_lower", "_upper")]
@@ -362,9 +361,11 @@ def _share(sums: pd.Series, step: int, base: int, confidence_level: float) -> tu
     """Visits at a step over those at another, with its interval over visitors, kept within 0 and 1."""
     if step == base or not sums[f"n_{base}"]:
         return (1.0, 1.0, 1.0) if step == base else (float("nan"),) * 3
-    statistics = SufficientStatistics(
-        n=float(sums[f"v_{base}"]), y=float(sums[f"n_{step}"]), d=float(sums[f"n_{base}"]), yy=float(sums[f"p_{step}_{step}"]),
-        dd=float(sums[f"p_{base}_{base}"]), yd=float(sums[f"p_{base}_{step}"]),
-    )  # fmt: skip
+    n, y, d = (float(sums[name]) for name in (f"v_{base}", f"n_{step}", f"n_{base}"))
+    if n < 2 or y in (0.0, d):  # visitors who all agree have no spread: Wilson's interval over them
+        exact = share(round(y / d * n), int(n), confidence_level=confidence_level)
+        return y / d, exact.lower, exact.upper
+    products = {"yy": f"p_{step}_{step}", "dd": f"p_{base}_{base}", "yd": f"p_{base}_{step}"}
+    statistics = SufficientStatistics(n=n, y=y, d=d, **{name: float(sums[column]) for name, column in products.items()})
     value, lower, upper, _ = level_interval(statistics, confidence_level=confidence_level)
     return float(value), max(float(lower), 0.0), min(float(upper), 1.0)

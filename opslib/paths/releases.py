@@ -110,8 +110,9 @@ def _changes(changes: Table, period: Period) -> pd.DataFrame:
     found = engine.collect(
         table.select("change_id", "kind", "day", "end", "scope", "description").order_by("day", "change_id")
     )
-    parts = found["scope"].fillna("").astype(str).str.partition(":")
-    return found.assign(what=parts[0], value=parts[2])[parts[0].isin(_COLUMN)].reset_index(drop=True)
+    scopes = [str(scope).partition(":") for scope in found["scope"].fillna("")]
+    found["what"], found["value"] = [what for what, _, _ in scopes], [value for _, _, value in scopes]
+    return found[found["what"].isin(list(_COLUMN))].reset_index(drop=True)
 
 
 def _visits(events: Table, sessions: Table, pages: Table | None) -> ir.Table:

@@ -11,6 +11,7 @@ from scipy import stats as distributions
 from opslib import engine
 from opslib.metrics import MONEY, day_of, require_table_columns
 from opslib.metrics.blocks import Table
+from opslib.paths.friction import FALSE_SHARE
 from opslib.periods import Period
 from opslib.sessions import ordered_events
 from opslib.stats.multiplicity import adjusted
@@ -18,25 +19,34 @@ from opslib.suppression import of_people
 
 START, END = "(start)", "(end)"
 """What stands before a visit's first and after its last place."""
-MIN_VISITORS, FALSE_SHARE = 30, 0.05
-"""Fewest visitors of each group at a place that are compared, and share of false discoveries."""
+MIN_VISITORS = 30
+"""Fewest visitors of each group at a place that are compared."""
 
 
-def _places(events: Table, by: str, period: Period | None, *more: str) -> ir.Table:
-    """The places of each visit, one of several equal ones in a row, with those before and after."""
+def _places(events: Table, by: str, period: Period | None) -> ir.Table:
+    """Where each event of a visit takes place, and whose it is."""
     table = engine.as_table(events)
-    require_table_columns(table, "session_id", "event_index", "occurred_at", by, *more, name="events")
+    require_table_columns(table, "session_id", "event_index", "occurred_at", by, name="events")
     rows = table.filter(table[by].notnull())
     if period is not None:
         rows = rows.filter(day_of(rows, "occurred_at").between(period.start, period.end))
     who = rows["visitor_id"].cast("string") if "visitor_id" in rows.columns else ibis.null("string")
-    return ordered_events(
-        rows.select(
-            "session_id", "event_index", "occurred_at", *more, event_name=rows[by],
-            visitor_id=who.fill_null(rows["session_id"].cast("string")),
-        ),
-        collapse=True,
-    )  # fmt: skip
+    visitor = who.fill_null(rows["session_id"].cast("string"))
+    return rows.select("session_id", "event_index", "occurred_at", event_name=rows[by], visitor_id=visitor)
+
+
+def _moves(rows: ir.Table, *more: str) -> ir.Table:
+    """One row a visitor and pair of places, with ``n``: from each place, where there are several events in a row from the last, to the next or the end.
+
+    One window: an event's way to the next counts where the place changes.
+    """
+    in_order = ibis.window(group_by="session_id", order_by="event_index")
+    rows = rows.mutate(target=rows["event_name"].lead().over(in_order).fill_null(END), source=rows["event_name"])
+    return _by_visitor(rows.filter(rows["source"] != rows["target"]), *more)
+
+
+def _by_visitor(moves: ir.Table, *more: str) -> ir.Table:
+    return moves.group_by("source", "target", "visitor_id", *more).aggregate(n=moves.count())
 
 
 @of_people("n_visitors", by=("source", "target"), adds_up=False)
@@ -60,30 +70,23 @@ def transitions(
     -------
     DataFrame
         One row a pair, by source and the more frequent first: source (`START` at the beginning), target (`END` after the last), n_transitions,
-        n_visits, n_visitors, source_share (of those that leave the source), is_back (whether more than half of them had come from the target).
+        n_visitors, source_share (of those that leave the source).
 
     Examples
     --------
     >>> events = pd.DataFrame({"session_id": "s", "event_index": range(3), "section": ["home", "guides", "home"],
     ...     "occurred_at": pd.to_datetime(["2026-01-05"] * 3)})
-    >>> transitions(events)[["source", "target", "n_transitions", "is_back"]].values.tolist()
-    [['(start)', 'home', 1, False], ['guides', 'home', 1, True], ['home', '(end)', 1, False], ['home', 'guides', 1, False]]
+    >>> transitions(events)[["source", "target", "n_transitions"]].values.tolist()
+    [['(start)', 'home', 1], ['guides', 'home', 1], ['home', '(end)', 1], ['home', 'guides', 1]]
     """
     rows = _places(events, by, period)
-    after, first = rows["next_event"].fill_null(END), rows.filter(rows["position"] == 0)
-    came = rows["previous_event"].fill_null(START)
-    steps = rows.select("session_id", "visitor_id", source="event_name", target=after, back=engine.flag(came == after))
-    begun = first.select(
-        "session_id", "visitor_id", source=ibis.literal(START), target="event_name", back=ibis.literal(0.0)
-    )
-    every = steps.union(begun)
-    pairs = every.group_by("source", "target").aggregate(
-        n_transitions=every.count(), n_visits=every["session_id"].nunique(), n_visitors=every["visitor_id"].nunique(), n_back=every["back"].sum(),
-    )  # fmt: skip
+    first = rows.group_by("session_id").aggregate(event_index=rows["event_index"].min())
+    begun = rows.semi_join(first, ["session_id", "event_index"]).mutate(source=ibis.literal(START), target=rows["event_name"])
+    people = _moves(rows).union(_by_visitor(begun))
+    pairs = people.group_by("source", "target").aggregate(n_transitions=people["n"].sum(), n_visitors=people.count())
     found = engine.collect(pairs.order_by("source", ibis.desc("n_transitions"), "target"), max_rows=max_rows)
     found["source_share"] = found["n_transitions"] / found.groupby("source")["n_transitions"].transform("sum")
-    found["is_back"] = found["n_back"] > 0.5 * found["n_transitions"]
-    return found[["source", "target", "n_transitions", "n_visits", "n_visitors", "source_share", "is_back"]]
+    return found
 
 
 _DIFFERENCES = ("source", "target", "n_first", "n_second", "first_share", "second_share", "gap_share", "gap_share_lower",
@@ -123,12 +126,12 @@ def transition_differences(
     -------
     DataFrame
         One row a pair with `MIN_VISITORS` visitors of each group at the source, the clearest first: source, target, n_first and n_second (visitors of each group at the
-        source), first_share and second_share (of the group's departures), gap_share (first less second) with its interval, q_value, is_clear (q at most 0.05).
+        source), first_share and second_share (of the group's departures), gap_share (first less second) with its interval, q_value, is_clear (q at most `FALSE_SHARE`).
 
     Notes
     -----
     Score test of two ratios over visitors (a visitor's transitions are not independent); a visitor in both groups counts in each, which makes the test
-    careful. Benjamini-Hochberg over all pairs: with no difference anywhere, at most 5 % of such tables name one.
+    careful. Benjamini-Hochberg over all pairs: with no difference anywhere, 5 % of such tables name one at the very worst.
 
     Examples
     --------
@@ -143,9 +146,8 @@ def transition_differences(
     known = engine.as_table(groups)
     sides = known.filter(known[column].isin([first, second])).select(side_id="session_id", side=column)
     rows = _places(events, by, period)
-    rows = rows.join(sides, rows["session_id"] == sides["side_id"])
-    steps = rows.select("side", "visitor_id", source="event_name", target=rows["next_event"].fill_null(END))
-    people = steps.group_by("side", "source", "target", "visitor_id").aggregate(y=steps.count().cast("float64"))
+    people = _moves(rows.join(sides, rows["session_id"] == sides["side_id"]), "side")
+    people = people.select("side", "source", "target", "visitor_id", y=people["n"].cast("float64"))
     people = people.mutate(d=people["y"].sum().over(ibis.window(group_by=["side", "source", "visitor_id"])))
     pairs = engine.grouped(
         people, ["source", "target", "side"], n_y=people.count(), y=people["y"].sum(), yy=(people["y"] * people["y"]).sum(),
@@ -155,7 +157,7 @@ def transition_differences(
     wholes = engine.grouped(
         leaving, ["source", "side"], n=leaving.count(), d=leaving["d"].sum(), dd=(leaving["d"] * leaving["d"]).sum()
     )
-    found = _wide(pairs, wholes, first, second)
+    found = pairs if pairs.empty else _wide(pairs, wholes, first, second)
     if found.empty:
         return pd.DataFrame(columns=list(_DIFFERENCES))
     z = float(distributions.norm.ppf((1 + confidence_level) / 2))
@@ -208,7 +210,9 @@ def _ratio_variance(found: pd.DataFrame, side: str, share: pd.Series) -> pd.Seri
 
 
 @of_people("n_visitors", by=("step", "place"), adds_up=False)
-def step_matrix(events: Table, *, by: str = "section", n_steps: int = 8, period: Period | None = None) -> pd.DataFrame:
+def step_matrix(
+    events: Table, *, by: str = "section", n_steps: int = 8, collapse: bool = True, period: Period | None = None
+) -> pd.DataFrame:
     """Where visits are at their first, second, ... place.
 
     Parameters
@@ -219,6 +223,8 @@ def step_matrix(events: Table, *, by: str = "section", n_steps: int = 8, period:
         As for `transitions`.
     n_steps : int
         Steps that are looked at.
+    collapse : bool
+        Whether several events in a row at one place are one step.
 
     Returns
     -------
@@ -232,9 +238,14 @@ def step_matrix(events: Table, *, by: str = "section", n_steps: int = 8, period:
     >>> step_matrix(events)[["step", "place", "visit_share"]].values.tolist()
     [[1, 'home', 1.0], [2, 'help', 0.5]]
     """
-    rows = _places(events, by, period)
-    early = rows.filter(rows["position"] < n_steps).mutate(step=rows["position"] + 1, place=rows["event_name"])
-    found = engine.grouped(early, ["step", "place"], n_visits=early.count(), n_visitors=early["visitor_id"].nunique())
+    rows, in_order = _places(events, by, period), ibis.window(group_by="session_id", order_by="event_index")
+    if collapse:
+        rows = rows.mutate(before=rows["event_name"].lag().over(in_order))
+        rows = rows.filter(rows["before"].isnull() | (rows["before"] != rows["event_name"]))
+    early = rows.mutate(step=ibis.row_number().over(in_order) + 1, place=rows["event_name"])
+    early = early.filter(early["step"] <= n_steps)
+    people = early.group_by("step", "place", "visitor_id").aggregate(n=early.count())
+    found = engine.grouped(people, ["step", "place"], n_visits=people["n"].sum(), n_visitors=people.count())
     return found.assign(visit_share=found["n_visits"] / max(found.loc[found["step"] == 1, "n_visits"].sum(), 1))
 
 
@@ -269,7 +280,7 @@ def ways(
     [['home', 1, 0.0], ['home > help', 1, 1.0]]
     """
     table = engine.as_table(events)
-    rows = _places(table, by, period)
+    rows = ordered_events(_places(table, by, period), collapse=True)
     in_order = ibis.window(group_by="session_id", order_by="event_index")
     rows = rows.mutate(**{f"place_{k}": rows["event_name"].lead(k).over(in_order) for k in range(1, n_places)})
     begun = rows.filter(rows["position"] == 0)
