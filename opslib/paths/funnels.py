@@ -105,12 +105,12 @@ def steps_seen(events: Table, *, steps: Steps = STEPS) -> dict[str, tuple[str, .
     return known if len(known) > 1 else {step: tuple(names) for step, names in steps.items()}
 
 
-def largest_groups(reach: Table, *, by: str) -> tuple[str, str]:
+def two_largest(reach: Table, *, by: str) -> tuple[str, str]:
     """The two values of a column with the largest numbers of visits; ('', '') where there are fewer.
 
     Examples
     --------
-    >>> largest_groups(pd.DataFrame({"device": ["tablet", "mobile", "mobile", "desktop", "desktop"]}), by="device")
+    >>> two_largest(pd.DataFrame({"device": ["tablet", "mobile", "mobile", "desktop", "desktop"]}), by="device")
     ('desktop', 'mobile')
     """
     table = engine.as_table(reach)

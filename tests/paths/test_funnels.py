@@ -31,7 +31,7 @@ PARITY_CASES = {
         "visitors": paths.funnel_reach(w.table("events"), by="visitor_id"),
     },
     "paths.funnel": lambda w: paths.funnel(reach_of(w)),
-    "paths.largest_groups": lambda w: pd.DataFrame({"group": paths.largest_groups(reach_of(w), by="device")}),
+    "paths.two_largest": lambda w: pd.DataFrame({"group": paths.two_largest(reach_of(w), by="device")}),
 }  # fmt: skip
 CHART_CASES = {
     "funnel": lambda: draw_of(paths.funnel(paths.funnel_reach(events_of({str(i): [V, A, P][: 1 + i % 3] for i in range(60)})), steps=paths.STEPS)),
@@ -157,7 +157,7 @@ def test_without_events_there_is_no_step():
     assert engine.collect(reach).empty
     assert paths.funnel(reach).empty
     assert paths.steps_seen(EMPTY) == {name: tuple(names) for name, names in paths.STEPS.items()}
-    assert paths.largest_groups(reach.mutate(device=ibis.literal("x")), by="device") == ("", "")
+    assert paths.two_largest(reach.mutate(device=ibis.literal("x")), by="device") == ("", "")
 
 
 def test_errors_are_by_name():
