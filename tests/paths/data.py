@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 
@@ -54,3 +56,51 @@ def random_visits(seed: int, *, n: int = 3_000) -> tuple[pd.DataFrame, pd.DataFr
         }
     )
     return events, sessions
+
+
+def site(world: Any) -> dict[str, Any]:
+    """Tables of a parity shop as a site: one made by hand without sections has its event names for pages and sections, and seven times its visitors."""
+    events, sessions = world.table("events"), world.table("sessions")
+    if "section" in events.columns:
+        return {
+            "events": events,
+            "sessions": sessions,
+            "pages": world.table("pages"),
+            "changes": world.table("changes"),
+            "groups": ("mobile", "desktop"),
+        }
+    times = events.select(times=events["event_index"].cast("string")).distinct()
+
+    def many(table: ibis.Table) -> ibis.Table:
+        rows = table.cross_join(times)
+        named = {name: rows[name].cast("string").concat("-", rows["times"]) for name in ("session_id", "visitor_id")}
+        return rows.mutate(**named).drop("times")
+
+    events = many(events)
+    events = events.mutate(page=events["event_name"], section=events["event_name"])
+    pages = events.select("page", "section", title=events["page"], template="page").distinct()
+    changes = world.table("changes").mutate(
+        kind=ibis.literal("release"), scope=ibis.literal("device:phone"), description=ibis.literal("a")
+    )
+    return {
+        "events": events,
+        "sessions": many(sessions),
+        "pages": pages,
+        "changes": changes,
+        "groups": ("phone", "desktop"),
+    }
+
+
+def months_of(world: Any) -> ibis.Table:
+    """Exits of two things in six months, made of a parity shop's events: nobody goes on from one of them in the third."""
+    events = site(world)["events"]
+    index = events["event_index"].cast("int64")
+    month = events["occurred_at"].day() % 6 + 1
+    is_first = events["event_name"].isin(["page_view", "search", "view_item"])
+    on = ((month == 3) & is_first) | (index % 5 == 0)
+    kept = events.mutate(month_number=month, is_first=is_first, on=on)
+    return kept.select(
+        place=ibis.literal("step"), thing=kept["is_first"].ifelse("a", "b"), month=ibis.literal("2026-0").concat(kept["month_number"].cast("string")),
+        visitor_id=kept["session_id"].cast("string").concat("/", kept["event_index"].cast("string")), n_at=ibis.literal(1).cast("float64"),
+        n_on=kept["on"].ifelse(0, 1).cast("float64"), n_orders=ibis.literal(0).cast("float64"), revenue_amount=kept["on"].ifelse(0, 10).cast("float64"),
+    )  # fmt: skip

@@ -14,20 +14,21 @@ from opslib.paths.friction import EXITS
 from opslib.periods import Period
 from opslib.shop.opening import open_shop
 from tests.conftest import ROOT
-from tests.paths.data import EMPTY, events_of, random_visits
+from tests.paths.data import EMPTY, events_of, months_of, random_visits, site
 
 YEAR = Period.parse("2025-11-01", "2026-10-31")
 
 
-def exits_of(w):
-    return paths.step_exits(paths.funnel_reach(w.table("events"), sessions=w.table("sessions")), by="device")
+def exits_of(world):
+    tables = site(world)
+    return paths.step_exits(paths.funnel_reach(tables["events"], sessions=tables["sessions"]), by="device")
 
 
 PARITY_CASES = {
     "paths.step_exits": exits_of,
-    "paths.page_exits": lambda w: paths.page_exits(w.table("events"), w.table("pages"), period=w.period),
+    "paths.page_exits": lambda w: paths.page_exits(site(w)["events"], site(w)["pages"]),
     "paths.friction": lambda w: paths.friction(exits_of(w), n_days=31, margin_share=0.4),
-    "paths.broken_spells": lambda w: paths.broken_spells(exits_of(w), last_month="2026-03"),
+    "paths.broken_spells": lambda w: paths.broken_spells(months_of(w), last_month="2026-06"),
 }
 
 

@@ -11,20 +11,25 @@ from opslib import paths
 from opslib.periods import Period
 from opslib.shop.opening import open_shop
 from tests.conftest import ROOT
-from tests.paths.data import EMPTY, events_of
+from tests.paths.data import EMPTY, events_of, site
 
 PAGES = pd.DataFrame(
     {"page": ["/", "/a", "/lost"], "title": ["Home", "A", "Lost"], "section": ["home", "guides", "guides"]}
 )
+
+
+def releases_of(world):
+    tables, whole = site(world), Period(world.coverage.first, world.coverage.last)
+    asked = {"pages": tables["pages"], "period": whole, "days_seen": whole}
+    return paths.release_effects(tables["events"], tables["sessions"], tables["changes"], **asked)
+
+
 PARITY_CASES = {
-    "paths.page_values": lambda w: paths.page_values(w.table("events"), w.table("pages"), period=w.period),
-    "paths.section_balance": lambda w: paths.section_balance(w.table("events"), w.table("pages"), period=w.period),
+    "paths.page_values": lambda w: paths.page_values(site(w)["events"], site(w)["pages"], period=w.period),
+    "paths.section_balance": lambda w: paths.section_balance(site(w)["events"], site(w)["pages"], period=w.period),
     "paths.commerce_stage": lambda w: paths.commerce_stage(w.table("events"), period=w.period),
-    "paths.release_effects": lambda w: paths.release_effects(
-        w.table("events"), w.table("sessions"), w.table("changes"), pages=w.table("pages"), period=Period(w.coverage.first, w.coverage.last),
-        days_seen=Period(w.coverage.first, w.coverage.last),
-    ),
-}  # fmt: skip
+    "paths.release_effects": releases_of,
+}
 
 
 def log() -> pd.DataFrame:

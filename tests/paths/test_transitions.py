@@ -7,14 +7,26 @@ import pandas as pd
 import pytest
 
 from opslib import charts, paths
-from tests.paths.data import EMPTY, events_of, random_visits
+from tests.paths.data import EMPTY, events_of, random_visits, site
+
+
+def differences_of(world):
+    tables = site(world)
+    first, second = tables["groups"]
+    return paths.transition_differences(
+        tables["events"], tables["sessions"], first=first, second=second, column="device"
+    )
+
 
 PARITY_CASES = {
-    "paths.transitions": lambda w: paths.transitions(w.table("events"), period=w.period),
-    "paths.transition_differences": lambda w: paths.transition_differences(w.table("events"), w.table("sessions"), first="mobile", second="desktop", column="device"),
-    "paths.step_matrix": lambda w: {"collapsed": paths.step_matrix(w.table("events")), "events": paths.step_matrix(w.table("events"), by="event_name", collapse=False)},
-    "paths.ways": lambda w: paths.ways(w.table("events"), period=w.period),
-}  # fmt: skip
+    "paths.transitions": lambda w: paths.transitions(site(w)["events"]),
+    "paths.transition_differences": differences_of,
+    "paths.step_matrix": lambda w: {
+        "collapsed": paths.step_matrix(site(w)["events"]),
+        "events": paths.step_matrix(w.table("events"), by="event_name", collapse=False, period=w.period),
+    },
+    "paths.ways": lambda w: paths.ways(site(w)["events"], period=w.period),
+}
 CHART_CASES = {
     "transitions": lambda: charts.draw_transitions(paths.transitions(random_visits(2, n=600)[0])),
     "step_matrix": lambda: charts.draw_step_matrix(paths.step_matrix(random_visits(2, n=600)[0])),
