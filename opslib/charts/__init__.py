@@ -18,6 +18,7 @@ from opslib.charts.estimates import (
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
 from opslib.charts.parts import draw_accounting, draw_decomposition
+from opslib.charts.paths import draw_funnel, draw_step_matrix, draw_transitions
 from opslib.charts.positioning import draw_price_ladder
 from opslib.charts.price_response import draw_price_response, draw_price_slopes
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
@@ -39,6 +40,7 @@ __all__ = [
     "draw_days",
     "draw_decomposition",
     "draw_estimates",
+    "draw_funnel",
     "draw_growth_share",
     "draw_intervals",
     "draw_life_cycle",
@@ -55,7 +57,9 @@ __all__ = [
     "draw_segment_profile",
     "draw_segment_sizes",
     "draw_series",
+    "draw_step_matrix",
     "draw_test_curve",
+    "draw_transitions",
     "draw_unmet_searches",
     "draw_white_space",
     "draw_with_last_year",
