@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -57,30 +56,21 @@ SETTINGS: Any = {
     "text.color": INK,
     "axes.labelcolor": GREY,
     "axes.edgecolor": LIGHT,
-    "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12.0,
-    "axes.titleweight": "bold",
     "axes.grid.axis": "y",
     "grid.color": PALE,
-    "grid.linewidth": 0.8,
     "xtick.labelcolor": GREY,
     "ytick.labelcolor": GREY,
     "xtick.labelsize": 9.5,
     "ytick.labelsize": 9.5,
     "axes.labelsize": 9.5,
-    "ytick.major.size": 0.0,
     "lines.linewidth": 1.8,
     "hatch.linewidth": 0.6,
-    "figure.dpi": 96,
     "savefig.dpi": 144,
     "figure.constrained_layout.use": True,
     "svg.fonttype": "path",
     "svg.hashsalt": "opslib",
-    "legend.frameon": False,
-    "path.simplify": True,
     "figure.max_open_warning": 0,
 }
 
@@ -166,16 +156,11 @@ def row_axes(
     texts = texts or [""] * len(heads)
     labels = [textwrap.fill(name, wrap) if wrap else name for name in heads]
     if is_narrow():
-        said = [": ".join(filter(None, both)) for both in zip(heads, texts, strict=True)]
-        labels = [textwrap.fill(words.replace("\n", ", "), NARROW_CHARS) for words in said]
+        said = (": ".join(filter(None, both)).replace("\n", ", ") for both in zip(heads, texts, strict=True))
+        labels = [textwrap.fill(words, NARROW_CHARS) for words in said]
     n_lines = 1 + max((label.count("\n") for label in (*labels, *texts)), default=0)
-    ax = new_axes(
-        height=height_for(
-            len(heads),
-            per_row=max(per_row, 0.2 + (0.18 if is_narrow() else 0.15) * n_lines),
-            around=2.6 if is_narrow() else 1.5,
-        )
-    )
+    a_line, around = (0.18, 2.6) if is_narrow() else (0.15, 1.5)
+    ax = new_axes(height=height_for(len(heads), per_row=max(per_row, 0.2 + a_line * n_lines), around=around))
     look: dict[str, Any] = {"size": 9.5, "annotation_clip": False, "parse_math": False}
     for row, (label, text) in enumerate(zip(labels, texts, strict=True)):
         if is_narrow():
@@ -203,13 +188,6 @@ def text_at(
     """Write a text at a point of the axes, moved from it by so many points of type."""
     more |= {"fontsize": size, "color": colour, "ha": ha, "va": va}
     return ax.annotate(text, at, xytext=shift, textcoords="offset points", **more)
-
-
-def bare(ax: Axes) -> None:
-    """No grid, no ticks and no spines: the cells of a matrix or a calendar are the axes."""
-    ax.grid(False)
-    ax.tick_params(length=0)
-    ax.spines[["left", "bottom"]].set_visible(False)
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -286,22 +264,6 @@ def unit_words(unit: str) -> str:
     else:
         words = base
     return f"{words} a {tail}" if tail else words
-
-
-def ink_on(colour: Any) -> str:
-    """White or ink, whichever is easier to read on a colour.
-
-    Examples
-    --------
-    >>> ink_on(YELLOW), ink_on(BLUE)
-    ('#1A1A1A', 'white')
-    """
-    red, green, blue, _ = mpl.colors.to_rgba(colour)
-    light = sum(
-        w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
-        for w, c in ((0.2126, red), (0.7152, green), (0.0722, blue))
-    )
-    return "white" if 1.05 / (light + 0.05) > (light + 0.05) / 0.0603 else INK
 
 
 def level_words(confidence_level: float) -> str:

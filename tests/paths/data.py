@@ -97,7 +97,7 @@ def months_of(world: Any) -> ibis.Table:
     index = events["event_index"].cast("int64")
     month = events["occurred_at"].day() % 6 + 1
     is_first = events["event_name"].isin(["page_view", "search", "view_item"])
-    on = ((month == 3) & is_first) | (index % 5 == 0)
+    on = ((month == 3) & is_first) | ((index + events["occurred_at"].day() + events["session_id"].length()) % 9 == 0)
     kept = events.mutate(month_number=month, is_first=is_first, on=on)
     return kept.select(
         place=ibis.literal("step"), thing=kept["is_first"].ifelse("a", "b"), month=ibis.literal("2026-0").concat(kept["month_number"].cast("string")),
