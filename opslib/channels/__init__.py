@@ -4,7 +4,7 @@ from opslib.channels.groups import SITES, channel_visits
 from opslib.channels.holdouts import holdout_plans
 from opslib.channels.journeys import MODELS, attribution, channel_paths
 from opslib.channels.rates import buying_rates
-from opslib.channels.traffic import channel_overlap, customer_kinds, first_and_later, paybacks, traffic
+from opslib.channels.traffic import channel_overlap, channel_traffic, customer_kinds, first_and_later, paybacks
 
 __all__ = [
     "MODELS",
@@ -13,10 +13,11 @@ __all__ = [
     "buying_rates",
     "channel_overlap",
     "channel_paths",
+    "channel_traffic",
     "channel_visits",
     "customer_kinds",
     "first_and_later",
     "holdout_plans",
     "paybacks",
-    "traffic",
+
 ]

@@ -92,10 +92,16 @@ def channel_visits(
     visits = visits.mutate(n_earlier=ibis.row_number().over(order))
     ordered = _ordered(order_lines, returns, newcomers)
     if ordered is None:
-        nothing = {"customer_id": ibis.null("string"), "n_orders": ibis.literal(0.0), "revenue_amount": ibis.literal(0.0)}
+        nothing = {
+            "customer_id": ibis.null("string"),
+            "n_orders": ibis.literal(0.0),
+            "revenue_amount": ibis.literal(0.0),
+        }
         return engine.held(visits.mutate(**nothing, margin_amount=ibis.null("float64"), is_new=ibis.literal(0)))
     joined = visits.left_join(ordered, visits["session_id"] == ordered["unit_id"]).drop("unit_id")
-    return engine.held(joined.mutate(**{name: joined[name].fill_null(0) for name in ("n_orders", "revenue_amount", "is_new")}))
+    return engine.held(
+        joined.mutate(**{name: joined[name].fill_null(0) for name in ("n_orders", "revenue_amount", "is_new")})
+    )
 
 
 def _text(table: ir.Table, name: str) -> ir.StringValue:
@@ -107,7 +113,9 @@ def _text(table: ir.Table, name: str) -> ir.StringValue:
 
 def _channel(visits: ir.Table, sites: Mapping[str, Sequence[str]]) -> ir.StringValue:
     source, medium, campaign = (visits[name].fill_null("") for name in ("source", "medium", "campaign"))
-    of = {kind: source.re_search(f"(^|[.])({'|'.join(sites.get(kind, ()))})([.]|$)") for kind in SITES if sites.get(kind)}
+    of = {
+        kind: source.re_search(f"(^|[.])({'|'.join(sites.get(kind, ()))})([.]|$)") for kind in SITES if sites.get(kind)
+    }
     of |= {kind: ibis.literal(False) for kind in SITES if kind not in of}
     is_paid, is_shop = medium.re_search(_PAID), of["shopping"] | campaign.re_search(_SHOP_CAMPAIGN)
     is_direct = (source == "(direct)") & medium.isin(["(none)", UNKNOWN])
@@ -145,7 +153,9 @@ def _ordered(order_lines: Table | None, returns: Table | None, newcomers: Table 
     margin = "gross_margin" if returns is None else "margin"
     names = {"n_orders": "orders", "revenue_amount": "revenue"} | ({"margin_amount": margin} if is_costed else {})
     values = unit_values(tables, [METRICS[name] for name in names.values()], unit="session")
-    values = values.select(unit_id=values["unit_id"].cast("string"), **{to: values[f"{name}_numerator"] for to, name in names.items()})
+    values = values.select(
+        unit_id=values["unit_id"].cast("string"), **{to: values[f"{name}_numerator"] for to, name in names.items()}
+    )
     if not is_costed:
         values = values.mutate(margin_amount=ibis.null("float64"))
     who = lines["customer_id"].cast("string") if "customer_id" in lines.columns else ibis.null("string")

@@ -40,7 +40,7 @@ def holdout_plans(visits: Table, costs: pd.DataFrame, *, period: Period) -> pd.D
     visits : table
         From `channel_visits`.
     costs : DataFrame
-        From `traffic`, by channel.
+        From `channel_traffic`, by channel.
     period : Period
         Days of the costs; visitors are counted in its last 56, weeks in all of it.
 
@@ -61,19 +61,25 @@ def holdout_plans(visits: Table, costs: pd.DataFrame, *, period: Period) -> pd.D
 
     Examples
     --------
-    >>> from opslib.channels import channel_visits, traffic
+    >>> from opslib.channels import channel_traffic, channel_visits
     >>> at = pd.to_datetime(["2026-01-05"])
     >>> sessions = pd.DataFrame({"session_id": ["a"], "started_at": at, "source": "google", "medium": "cpc", "campaign": "mugs"})
     >>> spend = pd.DataFrame({"date": at, "channel": ["ads"], "campaign": ["mugs"], "cost_amount": [3.0]})
     >>> january, visits = Period.parse("2026-01-01", "2026-01-31"), channel_visits(sessions)
-    >>> holdout_plans(visits, traffic(visits, ad_spend=spend, period=january), period=january)[["channel", "design"]].values.tolist()
+    >>> holdout_plans(visits, channel_traffic(visits, ad_spend=spend, period=january), period=january)[["channel", "design"]].values.tolist()
     [['Paid Search', 'weeks']]
     """
-    asked = costs[(costs["cost_amount"] > 0) & (costs["n_visits"] > 0)].sort_values("cost_amount", ascending=False, kind="stable")
+    asked = costs[(costs["cost_amount"] > 0) & (costs["n_visits"] > 0)].sort_values(
+        "cost_amount", ascending=False, kind="stable"
+    )
     if asked.empty:
         return pd.DataFrame(columns=_COLUMNS)
     table = within(visits, period)
-    people, weeks, whole = _known_people(table, period), _new_customers(table, period), costs[["n_orders", "n_new_customers"]].sum()
+    people, weeks, whole = (
+        _known_people(table, period),
+        _new_customers(table, period),
+        costs[["n_orders", "n_new_customers"]].sum(),
+    )
     plans = [_plan(row, whole, people, weeks, period) for _, row in asked.iterrows()]
     return pd.DataFrame(plans, columns=_COLUMNS)
 
@@ -82,7 +88,9 @@ def _known_people(table: ir.Table, period: Period) -> tuple[int, int, int]:
     """Visitors of the last days who had come before, those of them who ordered, and the days."""
     start = max(period.start, period.end - timedelta(days=WINDOW_DAYS - 1))
     late = table.filter((table["started_on"] >= start) & (table["n_earlier"] > 0))
-    sums = engine.collect(late.aggregate(n=late["visitor_id"].nunique(), y=late["visitor_id"].nunique(where=late["n_orders"] > 0)))
+    sums = engine.collect(
+        late.aggregate(n=late["visitor_id"].nunique(), y=late["visitor_id"].nunique(where=late["n_orders"] > 0))
+    )
     return int(sums["n"].iloc[0]), int(sums["y"].iloc[0]), (period.end - start).days + 1
 
 
@@ -94,7 +102,9 @@ def _new_customers(table: ir.Table, period: Period) -> np.ndarray:
     return days.groupby(week)["n"].sum().reindex(range(period.n_days // 7), fill_value=0).to_numpy(dtype="float64")
 
 
-def _plan(row: pd.Series, whole: pd.Series, people: tuple[int, int, int], weeks: np.ndarray, period: Period) -> dict[str, object]:
+def _plan(
+    row: pd.Series, whole: pd.Series, people: tuple[int, int, int], weeks: np.ndarray, period: Period
+) -> dict[str, object]:
     """Credited effect, needed units, days and money of one channel's test."""
     by_people = row["later_share"] >= KNOWN_SHARE
     if by_people:

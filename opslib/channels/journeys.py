@@ -31,7 +31,7 @@ def channel_paths(
     visits : table
         From `channel_visits`; those before the period belong to journeys that end in it.
     period : Period
-        Local days in which a journey's last visit lies.
+        Local days in which a journey's last visit lies; what came after them is not known.
     lookback_days : int
         Visits longer before a journey's last visit are left out.
     max_touches : int
@@ -62,7 +62,11 @@ def channel_paths(
     >>> found[["path", "n_reached", "revenue_amount"]].values.tolist()
     [['Organic Search > Email', 1, 9.0]]
     """
-    for name, value in (("lookback_days", lookback_days), ("max_touches", max_touches), ("half_life_days", half_life_days)):
+    for name, value in (
+        ("lookback_days", lookback_days),
+        ("max_touches", max_touches),
+        ("half_life_days", half_life_days),
+    ):
         if not value > 0:
             raise ParameterError(f"{name}: {value} is not positive")
     table = engine.as_table(visits)
@@ -74,7 +78,9 @@ def channel_paths(
     whole = ibis.window(group_by=["visitor_id", "journey"])
     backwards = ibis.window(group_by=["visitor_id", "journey"], order_by=[ibis.desc(name) for name in order])
     table = table.mutate(
-        last_at=table["started_at"].max().over(whole), last_on=table["started_on"].max().over(whole), place=ibis.row_number().over(backwards)
+        last_at=table["started_at"].max().over(whole),
+        last_on=table["started_on"].max().over(whole),
+        place=ibis.row_number().over(backwards),
     )
     age = (engine.epoch_second(table["last_at"]) - engine.epoch_second(table["started_at"])).cast("float64") / 86_400.0
     table = table.filter(table["last_on"].between(period.start, period.end)).mutate(age=age)
@@ -90,10 +96,8 @@ def channel_paths(
         **{f"w{n}": touches["weight"].max(where=touches["place"] == n) for n in places},
     )  # fmt: skip
     journeys = journeys.join(cut, ["visitor_id", "journey"])
-    path = ibis.literal("")
-    for n in places:
-        path = ibis.ifelse(journeys[f"c{n}"].isnull(), path, journeys[f"c{n}"].concat(SEPARATOR).concat(path))
-    journeys = journeys.mutate(path=path)
+    names = [journeys[f"c{n}"].concat(SEPARATOR).fill_null("") for n in reversed(places)]
+    journeys = journeys.mutate(path=names[0].concat(*names[1:]) if len(names) > 1 else names[0])
     has_order = journeys["n_orders"] > 0
     found = engine.grouped(
         journeys, ["path", "n_touches"], max_rows=_MAX_PATHS, n_reached=has_order.ifelse(1, 0).sum(),
@@ -144,14 +148,15 @@ def attribution(paths: pd.DataFrame, *, of: str = "n_orders") -> pd.DataFrame:
     decay = paths[[name for name in paths.columns if name.startswith("decay_")]].to_numpy(dtype="float64")
     longest = max((len(path) for path in touches), default=0)
     credit = attributed(
-        touches, amounts=paths[of].to_numpy(), n_reached=paths["n_reached"].to_numpy(), n_lost=paths["n_lost"].to_numpy(),
+        touches, amounts=paths[of].tolist(), n_reached=paths["n_reached"].tolist(), n_lost=paths["n_lost"].tolist(),
         decay=decay[:, :longest],
     )  # fmt: skip
     through: dict[str, int] = {}
     for path, n in zip(touches, paths["n_visitors"], strict=True):
         for name in set(path):
             through[name] = max(through.get(name, 0), int(n))
-    found = credit.rename(columns={"touch": "channel"}).assign(n_visitors=credit["touch"].map(through).fillna(0).astype("int64"))
+    found = credit.rename(columns={"touch": "channel"}).assign(
+        n_visitors=credit["touch"].map(through).fillna(0).astype("int64")
+    )
     found = found.sort_values(["last", "channel"], ascending=[False, True], ignore_index=True)
     return counted(found[["channel", *MODELS, "n_visitors"]], "n_visitors", by=["channel"])
-

@@ -57,7 +57,9 @@ def buying_rates(visits: Table, *, period: Period, confidence_level: float = 0.9
     own = ibis.window(group_by="visitor_id")
     parts = parts.mutate(a=parts["d"].sum().over(own), b=parts["y"].sum().over(own))
     products = {name: (parts[name[0]] * parts[name[1]]).sum() for name in _SUMS if len(name) == 2}
-    found = engine.grouped(parts, "channel", n_visitors=parts.count(), d=parts["d"].sum(), y=parts["y"].sum(), **products)
+    found = engine.grouped(
+        parts, "channel", n_visitors=parts.count(), d=parts["d"].sum(), y=parts["y"].sum(), **products
+    )
     people = table.group_by("visitor_id").aggregate(a=table.count().cast("float64"), b=bought.sum())
     whole = engine.collect(people.aggregate(
         n=people.count(), a=people["a"].sum(), b=people["b"].sum(), aa=(people["a"] * people["a"]).sum(),
@@ -68,7 +70,9 @@ def buying_rates(visits: Table, *, period: Period, confidence_level: float = 0.9
             for _, row in found.iterrows()]  # fmt: skip
     columns = ["channel", "n_visits", "n_visitors", "buy_share", "buy_share_lower", "buy_share_upper", "others_share", "gap_share",
                "gap_share_lower", "gap_share_upper", "is_apart"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns).sort_values("buy_share", ascending=False, kind="stable", ignore_index=True)
+    return pd.DataFrame(rows, columns=columns).sort_values(
+        "buy_share", ascending=False, kind="stable", ignore_index=True
+    )
 
 
 @np.errstate(divide="ignore", invalid="ignore")

@@ -21,7 +21,7 @@ from opslib.suppression import counted, of_people
 STEP_DAYS = 30
 
 
-def traffic(
+def channel_traffic(
     visits: Table, *, ad_spend: Table | None = None, by: str | Sequence[str] = "channel", period: Period
 ) -> pd.DataFrame:
     """Visits, orders, new customers, money and cost of each channel, an order counted for the visit in which it was placed.
@@ -50,7 +50,7 @@ def traffic(
     >>> sessions = pd.DataFrame({"session_id": ["a", "b"], "started_at": pd.to_datetime(["2026-01-05"] * 2),
     ...     "source": ["google", "google"], "medium": ["cpc", "organic"], "campaign": ["mugs", None]})
     >>> spend = pd.DataFrame({"date": pd.to_datetime(["2026-01-05"]), "channel": ["ads"], "campaign": ["mugs"], "cost_amount": [3.0]})
-    >>> found = traffic(channel_visits(sessions), ad_spend=spend, period=Period.parse("2026-01-01", "2026-01-31"))
+    >>> found = channel_traffic(channel_visits(sessions), ad_spend=spend, period=Period.parse("2026-01-01", "2026-01-31"))
     >>> found[["channel", "n_visits", "cost_amount"]].values.tolist()
     [['Organic Search', 1, 0.0], ['Paid Search', 1, 3.0]]
     """
@@ -71,7 +71,9 @@ def traffic(
     found[counts] = found[counts].fillna(0).astype("int64")
     found["later_share"] = found["n_later"] / found["n_visits"].where(found["n_visits"] > 0)
     found["visit_share"] = found["n_visits"] / max(found["n_visits"].sum(), 1)
-    found["cost_per_new_customer_amount"] = found["cost_amount"].where(found["cost_amount"] > 0) / found["n_new_customers"].where(found["n_new_customers"] > 0)
+    found["cost_per_new_customer_amount"] = found["cost_amount"].where(found["cost_amount"] > 0) / found[
+        "n_new_customers"
+    ].where(found["n_new_customers"] > 0)
     found["margin_per_cost"] = found["margin_amount"] / found["cost_amount"].where(found["cost_amount"] > 0)
     found = found.sort_values("n_visits", ascending=False, kind="stable", ignore_index=True)
     columns = [*keys, "n_visits", "visit_share", "n_visitors", "later_share", "n_orders", "n_buyers", "n_new_customers", "revenue_amount",
@@ -97,8 +99,13 @@ def _costs(table: ir.Table, ad_spend: Table | None, keys: list[str], period: Per
     campaign = spend["campaign"].cast("string").lower().strip() if "campaign" in spend.columns else ibis.null("string")
     spend = spend.select("channel", campaign=campaign.fill_null(""), cost=spend["cost_amount"].cast(MONEY))
     sums = engine.grouped(spend, ["channel", "campaign"], cost_amount=spend["cost"].sum())
-    rows = [{**_place(seen, row, keys), "cost_amount": row.cost_amount} for row in sums.itertuples() if row.cost_amount > 0]
-    return pd.DataFrame(rows).groupby(keys, as_index=False)["cost_amount"].sum() if rows else empty
+    sums = sums[sums["cost_amount"] > 0]
+    if sums.empty:
+        return empty
+    rows = pd.DataFrame([_place(seen, row, keys) for row in sums.itertuples()]).assign(
+        cost=sums["cost_amount"].to_numpy()
+    )
+    return rows.groupby(keys, as_index=False).agg(cost_amount=("cost", "sum"))
 
 
 def _place(seen: pd.DataFrame, spent: object, keys: list[str]) -> dict[str, str]:
@@ -127,7 +134,7 @@ def paybacks(
     visits : table
         From `channel_visits`.
     costs : DataFrame
-        From `traffic`, by channel.
+        From `channel_traffic`, by channel.
     order_lines : order_lines
         All later orders of these customers, wherever they were placed.
     returns : returns or None
@@ -152,11 +159,19 @@ def paybacks(
     >>> sessions = pd.DataFrame({"session_id": ["s", "t"], "started_at": at, "source": "google", "medium": "cpc", "campaign": "mugs"})
     >>> spend = pd.DataFrame({"date": at[:1], "channel": ["ads"], "campaign": ["mugs"], "cost_amount": [8.0]})
     >>> year, seen = Period.parse("2026-01-01", "2026-12-31"), channel_visits(sessions, order_lines=lines)
-    >>> costs = traffic(seen, ad_spend=spend, period=year)
+    >>> costs = channel_traffic(seen, ad_spend=spend, period=year)
     >>> paybacks(seen, costs, order_lines=lines, period=year)[["first_margin_amount", "payback_days"]].values.tolist()
     [[5.0, 60.0]]
     """
-    columns = ["channel", "n_new_customers", "cost_per_new_customer_amount", "first_margin_amount", "margin_each_amount", "payback_days", "seen_days"]
+    columns = [
+        "channel",
+        "n_new_customers",
+        "cost_per_new_customer_amount",
+        "first_margin_amount",
+        "margin_each_amount",
+        "payback_days",
+        "seen_days",
+    ]
     asked = costs[(costs["cost_amount"] > 0) & (costs["n_new_customers"] > 0)]
     if asked.empty or engine.is_empty(order_lines, "cost_amount"):
         return pd.DataFrame(columns=columns)
@@ -178,7 +193,10 @@ def paybacks(
     amounts = engine.grouped(joined, ["channel", "step"], amount=joined["margin"].sum())
     seen = firsts.mutate(n_seen=_seen(firsts, last))
     people = engine.grouped(seen, ["channel", "n_seen"], n=seen.count())
-    found = [_payback(row, amounts[amounts["channel"] == row.channel], people[people["channel"] == row.channel]) for row in asked.itertuples()]
+    found = [
+        _payback(row, amounts[amounts["channel"] == row.channel], people[people["channel"] == row.channel])
+        for row in asked.itertuples()
+    ]
     return pd.DataFrame(found, columns=columns)
 
 
@@ -307,7 +325,9 @@ def customer_kinds(visits: Table, customers: Table, *, period: Period) -> pd.Dat
     [['business', 'Direct', 1]]
     """
     table, told = within(visits, period), engine.as_table(customers)
-    told = told.filter(told["kind"].notnull()).select(told_id=told["customer_id"].cast("string"), kind=told["kind"].cast("string"))
+    told = told.filter(told["kind"].notnull()).select(
+        told_id=told["customer_id"].cast("string"), kind=told["kind"].cast("string")
+    )
     rows = table.filter(table["n_orders"] > 0).join(told, table["customer_id"] == told["told_id"])
     found = engine.grouped(
         rows, ["kind", "channel"], n_customers=rows["customer_id"].nunique(), n_orders=rows["n_orders"].sum().cast("int64"),

@@ -48,7 +48,10 @@ def draw_attribution(
     theme.row_axis(ax, [short(name) for name in credit["channel"]])
     ax.set_xlim(-0.01, float(np.nanmax(shares.to_numpy(), initial=0.05)) * 1.25)
     theme.format_axis(ax.xaxis, "share", n_ticks=5)
-    parts = "; ".join(f"{name} {_range([v for v in row if not np.isnan(v)])}" for name, row in zip(credit["channel"], shares.to_numpy(), strict=True))
+    parts = "; ".join(
+        f"{name} {_range([v for v in row if not np.isnan(v)])}"
+        for name, row in zip(credit["channel"], shares.to_numpy(), strict=True)
+    )
     return finish(
         ax,
         title=_widest(credit["channel"], shares),
@@ -61,15 +64,17 @@ def _range(values: list[float]) -> str:
     """Both ends, or one where they read alike."""
     if not values:
         return "withheld"
-    low, high = (formats.format_share(end, step=1.0 if max(values) >= 0.0995 else 0.1) for end in (min(values), max(values)))
+    low, high = (
+        formats.format_share(end, step=1.0 if max(values) >= 0.0995 else 0.1) for end in (min(values), max(values))
+    )
     return low if low == high else f"{low.removesuffix('%').strip()}–{high}"
 
 
 def _widest(names: pd.Series, shares: pd.DataFrame) -> str:
     """The channel on which models differ by the widest margin."""
-    width = (shares.max(axis=1) - shares.min(axis=1)).dropna()
-    if width.empty:
+    width = (shares.max(axis=1) - shares.min(axis=1)).to_numpy()
+    if np.isnan(width).all():
         return "No channel is large enough to be shown"
-    place = width.idxmax()
-    values = [float(value) for value in shares.loc[place]]
-    return f"{names.loc[place]} is credited with {_range(values)} of orders, by the model chosen"
+    place = int(np.nanargmax(width))
+    values = [float(value) for value in shares.iloc[place]]
+    return f"{names.iloc[place]} is credited with {_range(values)} of orders, by the model chosen"

@@ -53,7 +53,11 @@ def page_weeks(events: Table, pages: Table, *, as_of: date) -> pd.DataFrame:
     sold = seen.filter(seen["event_name"] == "view_item").select("page").distinct()
     known = known.select(page=known["page"].cast("string"), section=known["section"].cast("string"), title=known["title"].cast("string"),
                          published_on=day_of(known, "published_at"))  # fmt: skip
-    known = engine.collect(known.filter(known["section"].notnull() & known["published_on"].notnull()).anti_join(sold, "page").order_by("page"))
+    known = engine.collect(
+        known.filter(known["section"].notnull() & known["published_on"].notnull())
+        .anti_join(sold, "page")
+        .order_by("page")
+    )
     begins = engine.collect(seen.aggregate(day=seen["day"].min()))["day"].iloc[0]
     if known.empty or pd.isna(begins):
         return _of_visits(pd.DataFrame(columns=_WEEKS))
@@ -63,7 +67,10 @@ def page_weeks(events: Table, pages: Table, *, as_of: date) -> pd.DataFrame:
     counts = engine.grouped(days, ["page", "day"], n=days["session_id"].nunique())
     wide = counts.pivot(index="day", columns="page", values="n").fillna(0.0) if len(counts) else pd.DataFrame()
     wide.index = pd.to_datetime(wide.index)
-    parts = [_weeks(row, wide, known[~is_new & (known["section"] == row.section)]["page"], pd.Timestamp(as_of)) for row in known[is_new].itertuples()]
+    parts = [
+        _weeks(row, wide, known[~is_new & (known["section"] == row.section)]["page"], pd.Timestamp(as_of))
+        for row in known[is_new].itertuples()
+    ]
     parts = [part for part in parts if len(part)]
     return _of_visits(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_WEEKS))
 
@@ -114,15 +121,36 @@ def page_decays(weeks: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.Da
     [[28.0, 1.0]]
     """
     rows = []
-    pages = [(page, part) for page, part in weeks.groupby("page", sort=True) if len(part) >= LEAST_WEEKS and part["n_visits"].sum() >= LEAST_VISITS]
+    pages = [
+        (page, part)
+        for page, part in weeks.groupby("page", sort=True)
+        if len(part) >= LEAST_WEEKS and part["n_visits"].sum() >= LEAST_VISITS
+    ]
     for page, part in pages:
-        fit = fit_decay(7.0 * part["week"].to_numpy() + 3.5, part["n_visits"].to_numpy(), part["peer_visits"].to_numpy(), confidence_level=confidence_level)
-        row = {"page": page, **part.iloc[0][["title", "section", "published_on"]], "n_visits": int(part["n_visits"].sum())}
+        fit = fit_decay(
+            7.0 * part["week"].to_numpy() + 3.5,
+            part["n_visits"].to_numpy(),
+            part["peer_visits"].to_numpy(),
+            confidence_level=confidence_level,
+        )
+        row = {
+            "page": page,
+            **part.iloc[0][["title", "section", "published_on"]],
+            "n_visits": int(part["n_visits"].sum()),
+        }
         is_falling = fit is not None and fit.p_value < 0.05 / len(pages)
-        ends = {"first_ratio": fit.first, "rest_ratio": fit.rest, "half_life_days": fit.half_life} if fit is not None and is_falling else {}
+        ends = (
+            {"first_ratio": fit.first, "rest_ratio": fit.rest, "half_life_days": fit.half_life}
+            if fit is not None and is_falling
+            else {}
+        )
         for name, estimate in ends.items():
             row |= {name: estimate.value, f"{name}_lower": estimate.lower, f"{name}_upper": estimate.upper}
-        row.setdefault("rest_ratio", part["n_visits"].sum() / part["peer_visits"].sum() if part["peer_visits"].sum() else np.nan)
+        row.setdefault(
+            "rest_ratio", part["n_visits"].sum() / part["peer_visits"].sum() if part["peer_visits"].sum() else np.nan
+        )
         rows.append({**row, "is_falling": is_falling})
-    found = pd.DataFrame(rows, columns=_DECAYS).sort_values("published_on", ascending=False, kind="stable", ignore_index=True)
+    found = pd.DataFrame(rows, columns=_DECAYS).sort_values(
+        "published_on", ascending=False, kind="stable", ignore_index=True
+    )
     return counted(found, "n_visits", by=["page"], adds_up=False)

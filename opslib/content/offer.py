@@ -16,7 +16,20 @@ from opslib.suppression import counted, of_people
 
 #: Weeks between publishing and the month in which a section is wanted; least rise of a peak; months that a season needs.
 LEAD_DAYS, LEAST_RISE, LEAST_MONTHS = 42, 1.2, 12
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 @of_people("n_visits", by=("section",))
@@ -51,12 +64,18 @@ def section_offer(reach: pd.DataFrame, events: Table, searches: Table, *, period
     """
     seen, asked = engine.as_table(events), engine.as_table(searches)
     views = seen.filter((seen["event_name"] == "view_item") & seen["section"].notnull())
-    places = views.group_by(product=views["product_id"].cast("string")).aggregate(section=views["section"].cast("string").max())
+    places = views.group_by(product=views["product_id"].cast("string")).aggregate(
+        section=views["section"].cast("string").max()
+    )
     asked = asked.mutate(day=day_of(asked, "searched_at"), clicked=asked["clicked_product_id"].cast("string"))
     asked = asked.filter(asked["day"].between(period.start, period.end))
     led = asked.join(places, asked["clicked"] == places["product"])
     found = engine.grouped(led, "section", n_searches=led.count())
-    kept = reach[["section", "n_pages", "n_visits"]] if "n_pages" in reach.columns else reach[["section", "n_visits"]].assign(n_pages=np.nan)
+    kept = (
+        reach[["section", "n_pages", "n_visits"]]
+        if "n_pages" in reach.columns
+        else reach[["section", "n_visits"]].assign(n_pages=np.nan)
+    )
     found = found.merge(kept, on="section", how="left")
     found["search_share"] = found["n_searches"] / max(found["n_searches"].sum(), 1)
     found["page_share"] = found["n_pages"] / found["n_pages"].sum() if found["n_pages"].sum() else np.nan
@@ -136,14 +155,27 @@ def content_calendar(events: Table, *, days_seen: Period, as_of: date) -> pd.Dat
     >>> content_calendar(events, days_seen=Period.parse("2025-01-01", "2025-12-31"), as_of=date(2025, 12, 31))[["section", "month"]].values.tolist()
     [['garden', 'June']]
     """
-    columns = ["section", "month", "month_share", "mean_share", "index_ratio", "index_ratio_lower", "index_ratio_upper", "starts_on", "publish_by", "n_visits"]
+    columns = [
+        "section",
+        "month",
+        "month_share",
+        "mean_share",
+        "index_ratio",
+        "index_ratio_lower",
+        "index_ratio_upper",
+        "starts_on",
+        "publish_by",
+        "n_visits",
+    ]
     months = pd.period_range(days_seen.start, days_seen.end, freq="M")
     whole = [m for m in months if m.start_time.date() >= days_seen.start and m.end_time.date() <= days_seen.end]
     if len({m.month for m in whole}) < LEAST_MONTHS:
         return counted(pd.DataFrame(columns=columns), None)
     seen = engine.as_table(events)
     seen = seen.select("session_id", section=seen["section"].cast("string"), day=day_of(seen, "occurred_at"))
-    seen = seen.filter(seen["section"].notnull() & seen["day"].between(whole[0].start_time.date(), whole[-1].end_time.date()))
+    seen = seen.filter(
+        seen["section"].notnull() & seen["day"].between(whole[0].start_time.date(), whole[-1].end_time.date())
+    )
     seen = seen.mutate(year=seen["day"].year(), month=seen["day"].month())
     counts = engine.grouped(seen, ["section", "year", "month"], n=seen["session_id"].nunique())
     counts["share"] = counts["n"] / counts.groupby(["year", "month"])["n"].transform("sum")
@@ -153,16 +185,26 @@ def content_calendar(events: Table, *, days_seen: Period, as_of: date) -> pd.Dat
     by_month["index_ratio"] = by_month["month_share"] / by_month["mean_share"]
     z = float(distributions.norm.ppf(1 - 0.025 / max(len(by_month), 1)))
     factor = np.exp(z / np.sqrt(by_month["n_visits"]))
-    by_month["index_ratio_lower"], by_month["index_ratio_upper"] = by_month["index_ratio"] / factor, by_month["index_ratio"] * factor
+    by_month["index_ratio_lower"], by_month["index_ratio_upper"] = (
+        by_month["index_ratio"] / factor,
+        by_month["index_ratio"] * factor,
+    )
     peaks = by_month[(by_month["index_ratio"] >= LEAST_RISE) & (by_month["index_ratio_lower"] > 1)].copy()
     if peaks.empty:
         return counted(pd.DataFrame(columns=columns), None)
-    peaks = peaks.sort_values(["section", "index_ratio"], ascending=[True, False], kind="stable").drop_duplicates("section")
+    peaks = peaks.sort_values(["section", "index_ratio"], ascending=[True, False], kind="stable").drop_duplicates(
+        "section"
+    )
     earliest = as_of + timedelta(days=LEAD_DAYS)
     peaks["starts_on"] = [pd.Timestamp(_next(int(month), earliest)) for month in peaks["month"]]
     peaks["publish_by"] = peaks["starts_on"] - pd.Timedelta(days=LEAD_DAYS)
     peaks["month"] = [_MONTHS[int(month) - 1] for month in peaks["month"]]
-    return counted(peaks.sort_values(["starts_on", "section"], ignore_index=True)[columns], "n_visits", by=["section"], adds_up=False)
+    return counted(
+        peaks.sort_values(["starts_on", "section"], ignore_index=True)[columns],
+        "n_visits",
+        by=["section"],
+        adds_up=False,
+    )
 
 
 def _next(month: int, earliest: date) -> date:

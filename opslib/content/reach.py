@@ -59,11 +59,17 @@ def page_reach(
     table = _seen(engine.as_table(events), by, period)
     within = ibis.window(group_by="session_id", order_by="event_index")
     whole = ibis.window(group_by="session_id")
-    later = (engine.epoch_second(table["occurred_at"].lead().over(within)) - engine.epoch_second(table["occurred_at"])).cast("float64")
-    table = table.mutate(before=table["where_"].lag().over(within), seconds=(later > MOST_SECONDS).ifelse(float(MOST_SECONDS), later))
+    later = (
+        engine.epoch_second(table["occurred_at"].lead().over(within)) - engine.epoch_second(table["occurred_at"])
+    ).cast("float64")
+    table = table.mutate(
+        before=table["where_"].lag().over(within), seconds=(later > MOST_SECONDS).ifelse(float(MOST_SECONDS), later)
+    )
     is_buy = (table["event_name"] == "purchase").fill_null(False).ifelse(1, 0)
     table = table.mutate(
-        first=table["event_index"].min().over(whole), last=table["event_index"].max().over(whole), has_order=is_buy.max().over(whole)
+        first=table["event_index"].min().over(whole),
+        last=table["event_index"].max().over(whole),
+        has_order=is_buy.max().over(whole),
     )
     bought = table.filter(table["event_name"] == "purchase")
     orders = bought.group_by("session_id").aggregate(n_orders=bought["order_id"].nunique())
@@ -85,7 +91,16 @@ def page_reach(
     found["visit_share"] = found["n_visits"] / max(n_all, 1)
     found["mean_seconds"] = found["seconds"] / found["n_timed"].where(found["n_timed"] > 0)
     found["entry_share"], found["exit_share"] = found["entries"] / found["n_visits"], found["exits"] / found["n_visits"]
-    columns = ["n_visits", "n_visitors", "visit_share", "n_views", "mean_seconds", "entry_share", "exit_share", "n_assisted_orders"]
+    columns = [
+        "n_visits",
+        "n_visitors",
+        "visit_share",
+        "n_views",
+        "mean_seconds",
+        "entry_share",
+        "exit_share",
+        "n_assisted_orders",
+    ]
     found = found.rename(columns={"where_": by})[[by, *columns]]
     if pages is not None:
         found = found.merge(_published(pages, by, period), on=by, how="left")
@@ -109,8 +124,15 @@ def _seen(events: ir.Table, by: str, period: Period) -> ir.Table:
 def _published(pages: Table, by: str, period: Period) -> pd.DataFrame:
     """What the table of pages says of each page (section), with its age at the end of the period."""
     table = engine.as_table(pages)
-    named = {name: table[name].cast("string") if name in table.columns else ibis.null("string") for name in ("section", "title", "template")}
-    day = day_of(table, "published_at") if "published_at" in table.columns or "published_on" in table.columns else ibis.null("date")
+    named = {
+        name: table[name].cast("string") if name in table.columns else ibis.null("string")
+        for name in ("section", "title", "template")
+    }
+    day = (
+        day_of(table, "published_at")
+        if "published_at" in table.columns or "published_on" in table.columns
+        else ibis.null("date")
+    )
     table = table.select(page=table["page"].cast("string"), published_on=day, **named)
     table = table.filter(table["published_on"].isnull() | (table["published_on"] <= period.end))
     if by == "page":

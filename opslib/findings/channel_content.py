@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -70,28 +71,45 @@ def answer(rates: pd.DataFrame, plans: pd.DataFrame, *, page: Facts) -> str:
 
 
 def limits(plans: pd.DataFrame, traffic: pd.DataFrame) -> tuple[str, ...]:
-    """What the page cannot say, from `channels.holdout_plans` and `channels.traffic`."""
+    """What the page cannot say, from `channels.holdout_plans` and `channels.channel_traffic`."""
     if len(plans):
         names = listed(list(plans["channel"]), shown=4)
-        return (f"What {names} cause: without a hold-out, orders that would have come anyway stand in all their figures.",)
+        return (
+            f"What {names} cause: without a hold-out, orders that would have come anyway stand in all their figures.",
+        )
     if len(traffic):
         return ("What a channel causes or costs: advertising costs are not in the data, and nobody was held out.",)
-    return ("Which channels people come through: the data hold no visits.",)
+    return ("Which channels people come through: visits are not in the data.",)
+
+
+def credit_title(credit: pd.DataFrame, plans: pd.DataFrame) -> str:
+    """Title of the picture of models: the paid channel that they credit; '' where nothing is paid for."""
+    shown = _models(suppressed(credit), suppressed(plans))
+    return "".join(f"{finding.sentence.partition(';')[0]}, without a test" for finding in shown)
 
 
 def plan_table(plans: pd.DataFrame, *, page: Facts) -> pd.DataFrame:
     """The plans of `channels.holdout_plans` with what each test takes in words, as ``test``."""
-    words = [
-        f"{format_days(row['test_days'])}, at most {_money(row['at_risk_amount'], page)} of margin less" if row["is_useful"] else "over half a year"
-        for _, row in plans.iterrows()
-    ]
+    words = [_test_told(row, page) if row["is_useful"] else "over half a year" for row in _rows(plans)]
     return plans.assign(test=pd.Series(words, index=plans.index, dtype="str"))
+
+
+def _test_told(row: pd.Series, page: Facts) -> str:
+    """Days of a test, and the margin that it can cost."""
+    risk = row["at_risk_amount"]
+    cost = (
+        "" if pd.isna(risk) else f", up to {_money(risk, page)} of margin less" if risk > 0 else ", which costs nothing"
+    )
+    return f"{format_days(row['test_days'])}{cost}"
 
 
 def decay_title(decays: pd.DataFrame) -> str:
     """Title of the weeks of new pages: the newest that fell back; '' where none did."""
     found = [_decay_told(row) for row in _rows(_shown(suppressed(decays), "half_life_days").head(1))]
-    return "".join(f"“{title}”: {first} times the visits of an older page at first, {rest} times in the end" for title, first, rest in found)
+    return "".join(
+        f"“{title}”: {first} times the visits of an older page at first, {rest} times in the end"
+        for title, first, rest in found
+    )
 
 
 def _decay_told(row: pd.Series) -> tuple[str, str, str]:
@@ -122,7 +140,10 @@ def _rates_told(rates: pd.DataFrame) -> str:
     high, low = known[known["gap_share_lower"] > 0], known[known["gap_share_upper"] < 0]
     if high.empty and low.empty:
         return "By how often visits end with an order, channels are not told apart beyond chance."
-    told = [f"{_share(row['buy_share'])} of visits by {row['channel']}" for row in [*_rows(high.head(1)), *_rows(low.tail(1))]]
+    told = [
+        f"{_share(row['buy_share'])} of visits by {row['channel']}"
+        for row in [*_rows(high.head(1)), *_rows(low.tail(1))]
+    ]
     others = "" if len(told) == 2 else f", {_share((high if len(high) else low).iloc[0]['others_share'])} of others"
     return f"{' and '.join(told)} end with an order{others}."
 
@@ -131,21 +152,31 @@ def _rows(rows: pd.DataFrame) -> list[pd.Series]:
     return [row for _, row in rows.iterrows()]
 
 
+def _judged(plans: pd.DataFrame, *, is_useful: bool) -> pd.DataFrame:
+    """Plans whose test takes up to half a year, or longer."""
+    known = _shown(plans, "cost_amount")
+    return known[known["is_useful"].astype(bool) == is_useful] if len(known) else known
+
+
 def _untested(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     """A channel that a hold-out would judge in useful time: what it costs, what it is credited with, and the test."""
-    known = _shown(plans, "at_risk_amount")
-    for row in _rows(known[known["is_useful"].astype(bool)].head(2)):
+    for row in _rows(_judged(plans, is_useful=True).head(2)):
         name, days = str(row["channel"]), int(row["test_days"])
         by_people = row["design"] == "visitors"
         how = (
-            f"Leave a random half of visitors without {name}" if by_people else f"Switch {name} off in a random half of the weeks"
+            f"Leave a random half of visitors without {name}"
+            if by_people
+            else f"Switch {name} off in a random half of the weeks"
         )
-        risk = f"at most {_money(row['at_risk_amount'], page)} of margin less" if row["at_risk_amount"] > 0 else "it costs nothing"
-        proposal = {"proposes": Proposes(metric="conversion", design="experiment")} if by_people else {}
+        margin = (
+            ""
+            if pd.isna(row["margin_amount"])
+            else f" and is credited with {_money(row['margin_amount'], page)} of margin"
+        )
+        proposal: dict[str, Any] = {"proposes": Proposes(metric="conversion", design="experiment")} if by_people else {}
         yield Finding(
             key=f"untested-{_key(name)}",
-            sentence=f"{name} costs {_money(row['cost_amount'], page)} a month and is credited with {_money(row['margin_amount'], page)} of margin; "
-            "whether it causes any of it is untested.",
+            sentence=f"{name} costs {_money(row['cost_amount'], page)} a month{margin}; whether it causes any order is untested.",
             kind="described",
             grade="Very low",
             section="holdouts",
@@ -155,25 +186,30 @@ def _untested(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
             action=f"{how} for {format_days(days)} and compare {'their orders' if by_people else 'new customers'}",
             things=(name,),
             due=page.period.end + timedelta(days=_LATER),
-            would_tell=f"the hold-out itself: {format_days(days)}, {risk}",
-            caveat=f"credited by the visit of the order; it pays if {_share(row['break_even_share'])} of that margin is its own",
+            would_tell=f"the hold-out itself: {_test_told(row, page)}",
+            caveat=f"credited by the visit of the order; it pays if {_share(row['break_even_share'])} of that margin is its own"
+            if margin
+            else None,
             **proposal,
         )
 
 
 def _untestable(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     """Channels whose effect is too small beside the ups and downs for any test in half a year."""
-    known = _shown(plans, "cost_amount")
-    rest = known[~known["is_useful"].astype(bool)]
+    rest = _judged(plans, is_useful=False)
     if rest.empty:
         return
     names = listed(list(rest["channel"]), shown=4)
     margin = rest["margin_amount"].sum(min_count=1)
-    compared = "" if pd.isna(margin) else f", {more_than(rest['cost_amount'].sum(), margin)} the {_money(margin, page)} of margin credited"
+    compared = (
+        ""
+        if pd.isna(margin)
+        else f", {more_than(rest['cost_amount'].sum(), margin)} the {_money(margin, page)} of margin credited"
+    )
     yield Finding(
         key="untestable",
         sentence=f"{names} {'costs' if len(rest) == 1 else 'cost'} {_money(rest['cost_amount'].sum(), page)} a month{compared}; "
-        "testing would take over half a year at this traffic.",
+        "a test would take over half a year.",
         kind="described",
         grade="Very low",
         section="holdouts",
@@ -200,7 +236,7 @@ def _models(credit: pd.DataFrame, plans: pd.DataFrame) -> Iterator[Finding]:
         priority=2,
         about=About(metric="orders", objects=(str(row["channel"]),), people=int(row["n_visitors"])),
         estimate=Estimate(value=float(values["last"]), lower=float(values.min()), upper=float(values.max()), n=int(row["n_visitors"]), unit="share",
-                          method="visit of the order; ends: span of the models, no interval of chance"),
+                          method="visit of the order; ends: span of the models, not of chance"),
     )  # fmt: skip
 
 
@@ -216,7 +252,9 @@ def _apart(rates: pd.DataFrame) -> Iterator[Finding]:
             priority=4,
             is_told=False,
             about=About(metric="session_conversion", objects=(str(row["channel"]),), people=int(row["n_visitors"])),
-            estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="share", method="difference of ratios over visitors"),
+            estimate=estimate_of(
+                row, "gap_share", n=row["n_visitors"], unit="share", method="difference of ratios over visitors"
+            ),
         )
 
 
@@ -225,20 +263,21 @@ def _decay(decays: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     known = _shown(decays, "half_life_days")
     for row in _rows(known.head(1)):
         title, first, rest = _decay_told(row)
+        again: dict[str, Any] = {
+            "action": f"Link “{title}” from the home page and e-mails again", "things": (title,), "due": page.period.end + timedelta(days=_LATER),
+            "would_tell": f"its visits beside the other pages of {row['section']} in the {format_days(2 * round(row['half_life_days']))} after",
+        }  # fmt: skip
         yield Finding(
             key="new-page",
-            sentence=f"“{title}” began with {first} times the visits of an older page in {row['section']}; half of the extra went every "
-            f"{format_days(round(row['half_life_days']))}, {rest} times remains.",
+            sentence=f"“{title}” began with {first} times an older page's visits; half of the extra went every "
+            f"{format_days(round(row['half_life_days']))}, {rest} times is left.",
             kind="estimated",
             section="decay",
             department="Content",
             priority=3,
             estimate=estimate_of(row, "half_life_days", n=row["n_visits"], unit="days", method="quasi-Poisson decay"),
             about=About(objects=(str(row["page"]),), people=int(row["n_visits"])),
-            **({"action": f"Link “{title}” from the home page and e-mails again", "things": (title,),
-                "due": page.period.end + timedelta(days=_LATER),
-                "would_tell": f"its visits beside the other pages of {row['section']} in the {format_days(2 * round(row['half_life_days']))} after"}
-               if row["rest_ratio_upper"] < 1 else {}),
+            **(again if row["rest_ratio_upper"] < 1 else {}),
         )  # fmt: skip
 
 
@@ -254,7 +293,9 @@ def _wanted(calendar: pd.DataFrame) -> Iterator[Finding]:
             section="calendar",
             department="Content",
             priority=3,
-            estimate=estimate_of(row, "index_ratio", n=row["n_visits"], unit="ratio", method="share of visits over its mean of months"),
+            estimate=estimate_of(
+                row, "index_ratio", n=row["n_visits"], unit="ratio", method="share of visits over its mean of months"
+            ),
             about=About(objects=(str(row["section"]),), people=int(row["n_visits"])),
             action=f"Have new pages for {section} ready six weeks before {row['month']}",
             things=(section,),

@@ -36,7 +36,9 @@ class Decay:
     p_value: float
 
 
-def fit_decay(days: np.ndarray, counts: np.ndarray, exposures: np.ndarray, *, confidence_level: float = 0.95) -> Decay | None:
+def fit_decay(
+    days: np.ndarray, counts: np.ndarray, exposures: np.ndarray, *, confidence_level: float = 0.95
+) -> Decay | None:
     """Fit a decaying rate to counts by quasi-Poisson maximum likelihood.
 
     Parameters
@@ -74,7 +76,9 @@ def fit_decay(days: np.ndarray, counts: np.ndarray, exposures: np.ndarray, *, co
     """
     days, counts, exposures = (np.asarray(values, dtype="float64") for values in (days, counts, exposures))
     if not days.shape == counts.shape == exposures.shape:
-        raise ParameterError(f"days, counts, exposures: {days.size}, {counts.size}, {exposures.size} numbers; give as many of each")
+        raise ParameterError(
+            f"days, counts, exposures: {days.size}, {counts.size}, {exposures.size} numbers; give as many of each"
+        )
     days, counts, exposures = (values[exposures > 0] for values in (days, counts, exposures))
     if days.size < 8 or counts.sum() <= 0:
         return None
@@ -90,11 +94,16 @@ def fit_decay(days: np.ndarray, counts: np.ndarray, exposures: np.ndarray, *, co
     overall = counts.sum() / exposures.sum()
     bounds = [(np.log(overall) - 8, np.log(overall) + 8)] * 2 + [tuple(np.log(_HALF_LIVES))]
     begins = [np.log([overall / 2, overall * 2, start]) for start in _STARTS]
-    fits = [optimize.minimize(loss, begin, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-9}) for begin in begins]
+    fits = [
+        optimize.minimize(loss, begin, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-9})
+        for begin in begins
+    ]
     best = min(fits, key=lambda fit: fit.fun)
     expected, (rest, peak, half) = mean(best.x), np.exp(best.x)
     fall = 0.5 ** (days / half)
-    slopes = np.stack([exposures * rest, exposures * peak * fall, exposures * peak * fall * np.log(2) * days / half], axis=1)
+    slopes = np.stack(
+        [exposures * rest, exposures * peak * fall, exposures * peak * fall * np.log(2) * days / half], axis=1
+    )
     information = slopes.T @ (slopes / expected[:, None])
     if np.linalg.cond(information) > 1e12:
         return None
