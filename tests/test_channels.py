@@ -128,7 +128,7 @@ def ways_of(w):
 #: How the parity tests ask the functions of this room, on DuckDB, PostgreSQL and Spark.
 PARITY_CASES = {
     "channels.channel_visits": sections,
-    "channels.traffic": costs_of,
+    "channels.channel_traffic": costs_of,
     "channels.paybacks": lambda w: {
         "costs": spent_on_all(w)[["channel", "n_new_customers"]],
         "back": channels.paybacks(sections(w), spent_on_all(w), order_lines=w.table("order_lines"), period=span(w)),
@@ -137,7 +137,7 @@ PARITY_CASES = {
     "channels.first_and_later": lambda w: channels.first_and_later(sections(w), period=span(w)),
     "channels.channel_overlap": lambda w: channels.channel_overlap(sections(w), period=span(w)),
     "channels.customer_kinds": lambda w: {
-        "visits": engine.collect(sections(w).select("session_id", "channel")),
+        "visits": engine.collect(sections(w).select("session_id", "channel").order_by("session_id")),
         "kinds": channels.customer_kinds(sections(w), kinds_of(w), period=span(w)),
     },
     "channels.channel_paths": ways_of,

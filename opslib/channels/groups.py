@@ -149,6 +149,7 @@ def _ordered(order_lines: Table | None, returns: Table | None, newcomers: Table 
     if lines is None or "session_id" not in lines.columns:
         return None
     is_costed = not engine.is_empty(lines, "cost_amount")
+    returns = None if returns is None or "refund_amount" not in engine.as_table(returns).columns else returns
     tables = {"order_lines": lines} | ({} if returns is None else {"returns": engine.as_table(returns)})
     margin = "gross_margin" if returns is None else "margin"
     names = {"n_orders": "orders", "revenue_amount": "revenue"} | ({"margin_amount": margin} if is_costed else {})

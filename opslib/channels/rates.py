@@ -52,7 +52,7 @@ def buying_rates(visits: Table, *, period: Period, confidence_level: float = 0.9
     [['Email', 0.0, False], ['Organic Search', 0.0, False]]
     """
     table = within(visits, period)
-    bought = (table["n_orders"] > 0).ifelse(1.0, 0.0)
+    bought = engine.flag(table["n_orders"] > 0)
     parts = table.group_by("visitor_id", "channel").aggregate(d=table.count().cast("float64"), y=bought.sum())
     own = ibis.window(group_by="visitor_id")
     parts = parts.mutate(a=parts["d"].sum().over(own), b=parts["y"].sum().over(own))

@@ -177,6 +177,7 @@ def paybacks(
         return pd.DataFrame(columns=columns)
     table = within(visits, period)
     firsts = table.filter(table["is_new"] > 0).select("channel", who="customer_id", first_on="started_on")
+    returns = None if returns is None or "refund_amount" not in engine.as_table(returns).columns else returns
     tables = {"order_lines": order_lines} | ({} if returns is None else {"returns": returns})
     metric = METRICS["gross_margin" if returns is None else "margin"]
     worth = unit_values(tables, [metric], unit="order")
