@@ -5,6 +5,7 @@ Every function takes a result and, where wanted, ``people`` (whom its rows stand
 of an empty result it draws nothing and returns None. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
 """
 
+from opslib.charts.channels import draw_attribution
 from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_pairs
@@ -32,6 +33,7 @@ __all__ = [
     "describe",
     "draw_abc_xyz",
     "draw_accounting",
+    "draw_attribution",
     "draw_calibration",
     "draw_claims",
     "draw_clv_holdout",
