@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 #: Rooms, pictures and tables; then functions with the module that has them. `import opslib` itself loads nothing heavy.
-_MODULES = ("charts", "classification", "kpis", "positioning", "segmentation", "tables")
+_MODULES = ("charts", "classification", "demand", "kpis", "positioning", "segmentation", "tables")
 _FUNCTIONS = {
     "draft": "opslib.proposals.drafting:draft",
     "open_page": "opslib.page:open_page",
@@ -17,6 +17,7 @@ _FUNCTIONS = {
 if TYPE_CHECKING:  # type checkers and editors see the same names, and no others
     from opslib import charts as charts
     from opslib import classification as classification
+    from opslib import demand as demand
     from opslib import kpis as kpis
     from opslib import positioning as positioning
     from opslib import segmentation as segmentation

@@ -8,6 +8,7 @@ of an empty result it draws nothing and returns None. Each figure carries alt te
 from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_pairs
+from opslib.charts.demand import draw_needs
 from opslib.charts.display import alt_of, describe, figure_bundle, first_drawn, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
@@ -15,6 +16,7 @@ from opslib.charts.estimates import (
     draw_intervals,
     draw_posterior,
 )
+from opslib.charts.gaps import draw_white_space
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
 from opslib.charts.parts import draw_accounting, draw_decomposition
@@ -24,7 +26,6 @@ from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cy
 from opslib.charts.profiles import draw_segment_profile
 from opslib.charts.segments import draw_segment_sizes
 from opslib.charts.series import draw_series
-from opslib.charts.white_space import draw_unmet_searches, draw_white_space
 
 __all__ = [
     "alt_of",
@@ -44,6 +45,7 @@ __all__ = [
     "draw_life_cycle",
     "draw_migration_flow",
     "draw_money_changes",
+    "draw_needs",
     "draw_pairs",
     "draw_pareto",
     "draw_posterior",
@@ -56,7 +58,6 @@ __all__ = [
     "draw_segment_sizes",
     "draw_series",
     "draw_test_curve",
-    "draw_unmet_searches",
     "draw_white_space",
     "draw_with_last_year",
     "figure_bundle",

@@ -187,14 +187,6 @@ def ladder() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def themes() -> pd.DataFrame:
-    visits = np.array([24.0, 17.0, 9.5, 3.25])
-    return pd.DataFrame({
-        "theme": ["air fryer", "dog bed", LONG, "rug"], "n_visits": [288, 204, 114, 39], "visits_per_month": visits,
-        "worth_amount": 2 * visits, "worth_amount_lower": -visits, "worth_amount_upper": 5 * visits, "top_three_share": [1.0, 0.99, 0.9, 0.11],
-    })  # fmt: skip
-
-
 def gaps() -> pd.DataFrame:
     pressure = np.array([2.8, 1.6, 1.2, 0.9, np.inf, 0.4])
     return pd.DataFrame({
@@ -273,10 +265,6 @@ CASES: dict[str, Callable[[], Axes]] = {
     ),
     "price ladder without gaps": lambda: charts.draw_price_ladder(
         ladder().query("category == 'Kitchen'"), currency="GBP"
-    ),
-    "unmet searches": lambda: charts.draw_unmet_searches(themes(), currency="GBP"),
-    "unmet searches without money": lambda: charts.draw_unmet_searches(
-        themes().assign(worth_amount=np.nan), currency="GBP"
     ),
     "white space": lambda: charts.draw_white_space(gaps(), currency="GBP"),
     "white space, one row": lambda: charts.draw_white_space(gaps().head(1), currency="GBP"),

@@ -1,4 +1,4 @@
-"""White space: zero-result search themes in visits and money, and a matrix of demand over offer."""
+"""White space: a matrix of demand over offer."""
 
 from __future__ import annotations
 
@@ -15,63 +15,11 @@ from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import draw_intervals
 from opslib.charts.heat import heat_axes, write_cell
 from opslib.charts.rows import require_for_chart, rows_of, short
-from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
 
-MOST_THEMES, MOST_ROWS = 12, 14
+MOST_ROWS = 14
 SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
 """Colour from each ratio of demand to offer on."""
-
-
-@drawing
-def draw_unmet_searches(
-    themes: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """Themes of zero-result searches: money a month with its interval, or visits where no money is known.
-
-    Parameters
-    ----------
-    themes : DataFrame
-        ``theme``, ``n_visits``, ``visits_per_month``, ``worth_amount``, ``worth_amount_lower``, ``worth_amount_upper``,
-        ``top_three_share``, best first; from `positioning.unmet_searches`. Rows without visits are left out.
-    currency : str
-        ISO code.
-    """
-    require_for_chart(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_amount_lower", "worth_amount_upper", "top_three_share")  # fmt: skip
-    shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
-    has_money = bool((shown["worth_amount"] > 0).any())  # else what success brings cannot be seen, and visits are drawn
-    ax = theme.new_axes(height=theme.height_for(len(shown), per_row=0.36, around=1.6))
-    for row, r in enumerate(rows_of(shown)):
-        colour = theme.BLUE if r.top_three_share >= 0.5 else theme.GREY
-        visits = formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)
-        theme.text_at(ax, f"{visits} visits", (1.01, row), colour=theme.GREY, xycoords=("axes fraction", "data"))
-        if not has_money:
-            ax.barh(row, r.visits_per_month, height=0.6, color=colour)
-            continue
-        ax.plot([r.worth_amount_lower, r.worth_amount_upper], [row, row], color=colour, alpha=0.45, linewidth=3)
-        ax.plot(r.worth_amount, row, marker="o", color=colour, markersize=6)
-    ax.axvline(0, color=theme.GREY, linewidth=0.8)
-    theme.row_axis(ax, [short(name, 28) for name in shown["theme"]])
-    theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
-    left = len(themes) - len(shown)
-    names = ", ".join(shown["theme"].head(3))
-    what = f"{currency} a month if met, with 95 % intervals" if has_money else "visits a month whose search failed"
-    more = f"; {left} smaller themes left out" if left else ""
-    first = _worth_words(shown.iloc[0], currency) if len(shown) and has_money else ""
-    return finish(
-        ax,
-        title=(
-            f"Searched without success: {names}" if len(shown) else "No theme is searched without success often enough"
-        ),
-        subtitle=f"{what}; right: visits a month; blue: likely among the best three{more}",
-        alt=f"{formats.count_of(len(shown), 'theme')} of searches without success, most first: {names or 'none'}. {first}",
-    )
-
-
-def _worth_words(row: pd.Series, currency: str) -> str:
-    value, lower, upper = row[["worth_amount", "worth_amount_lower", "worth_amount_upper"]]
-    worth = Estimate(value=value, lower=lower, upper=upper, n=0, unit=currency, method="")
-    return f"{row['theme']} is worth {formats.format_estimate(worth)} a month."
 
 
 @drawing
