@@ -12,7 +12,7 @@ from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.suppression import UNSAID, Said
 
 MOST_NEEDS = 10
-_COLOURS = {"finds nothing": theme.BLUE, "finds, but is not clicked": theme.GREY, "misspelt": theme.ORANGE}
+_COLOURS = {"finds nothing": theme.BLUE, "finds, but is not clicked": theme.GREY, "misspelt": theme.SKY}
 
 
 @drawing
@@ -46,7 +46,7 @@ def draw_needs(
     theme.format_axis(ax.xaxis, "visits", n_ticks=5)
     ax.set_xlim(0, 1.25 * max(shown["visits_per_month"].max(), 1.0) if len(shown) else 1.0)
     kinds = [kind for kind in _COLOURS if (shown["kind"] == kind).any()]
-    words = {"finds nothing": "blue: no result", "finds, but is not clicked": "grey: results that are not clicked", "misspelt": "orange: a slip in a word that is found"}  # fmt: skip
+    words = {"finds nothing": "blue: no result", "finds, but is not clicked": "grey: results that are not clicked", "misspelt": "light blue: a slip in a word that is found"}  # fmt: skip
     named = formats.listed(
         [name for name, kind in zip(shown["need"], shown["kind"], strict=True) if kind != "misspelt"]
     )

@@ -340,7 +340,9 @@ def _best_products(told: ir.Table, products: Table | None) -> pd.DataFrame:
     names = engine.as_table(products).select(named="product_id", name="name")
     joined = first.left_join(names, first["product_id"] == names["named"])
     named = engine.collect(joined.order_by("theme", "place"))
-    return named.assign(name=named["name"].fillna(named["product_id"]))
+    name = named["name"].fillna(named["product_id"])
+    is_shared = named["name"].isin(named.drop_duplicates("product_id").loc[lambda t: t["name"].duplicated(), "name"])
+    return named.assign(name=name.where(~is_shared, name + " (" + named["product_id"] + ")"))
 
 
 def _return_share(
