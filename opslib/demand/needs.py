@@ -31,8 +31,8 @@ MONTH_DAYS = 365.25 / 12
 MIN_VISITS = 10
 """Visits that a query or a need has to have before it is shown."""
 MOST_QUERIES, MOST_NEEDS = 20_000, 50
-MISSED_AT = 0.05
-"""False-discovery rate at which a query's clicks are called fewer than those of other queries with results."""
+MISSED_AT, CLEARLY_LESS = 0.05, 2 / 3
+"""False-discovery rate at which a query is called clicked less than so much of how often other queries with results are."""
 FILLERS = frozenset("and for from in of on the to with without und für mit aus von im".split())
 N_DRAWS = 4_000
 SMALL_PART, OWN_WORD = 0.25, 0.75
@@ -40,7 +40,10 @@ SMALL_PART, OWN_WORD = 0.25, 0.75
 RECENT_DAYS = 56
 """A need is met where clearly fewer than half of its searches of so many last days fail, of those that did before."""
 NOT_FOUND, NOT_CLICKED, MISSPELT = "finds nothing", "finds, but is not clicked", "misspelt"
-_SLIPS = "~"  # head of all misspelt texts: no word is written so
+_SLIPS, _UNCLICKED = (
+    "~",
+    "~",
+)  # heads of all misspelt texts, and before those of texts not clicked: no word is written so
 
 _UNKNOWN_SHARE = Estimate(value=math.nan, lower=math.nan, upper=math.nan, n=0, unit="share", method="no search")
 _NEEDS = (
@@ -59,8 +62,8 @@ class UnmetNeeds:
     needs : pandas.DataFrame
         need (its most typed query), query (the others, most typed first), kind (finds nothing; finds, but is not clicked; misspelt: all
         slips in words of what is found, as one row), n_queries, n_visits (whose search failed), n_people (behind them),
-        n_without_result (of those, to no result at all), n_products (of ours whose name has all words that half of the
-        need's searches share: then search may be at fault, not the offer), visits_per_month (that fail, beyond what clicks show as
+        n_without_result (of those, to no result at all), n_products (of ours whose name has all words of its most typed
+        query: then search may be at fault, not the offer), visits_per_month (that fail, beyond what clicks show as
         met; of a met need those of late), worth_amount, worth_amount_lower, worth_amount_upper (a month; missing where
         ``visit_value`` is), top_three_share (chance of being among the three most wanted), trend_change (of the need's share of all
         visits that search, second half of the period against the first, 0.5 is half as much again), trend_change_lower, trend_change_upper,
@@ -184,7 +187,7 @@ def _unmet_queries(queries: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     out = queries.assign(is_missed=False)
     tested = out["n_some"] > 0
     if can_click and tested.any():
-        p = binom.cdf(out.loc[tested, "n_clicked"], out.loc[tested, "n_some"], click_share)
+        p = binom.cdf(out.loc[tested, "n_clicked"], out.loc[tested, "n_some"], CLEARLY_LESS * click_share)
         judged = adjusted(dict(enumerate(p)), method="benjamini_hochberg", alpha=MISSED_AT)
         out.loc[tested, "is_missed"] = judged["is_rejected"].to_numpy()
     met = out["n_clicked"] / click_share
@@ -223,33 +226,38 @@ def _query_words(queries: pd.DataFrame) -> pd.DataFrame:
 
 
 def _grouped(queries: pd.DataFrame, words: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[str]]]:
-    """The need of each unmet query (head: the word that unites it, text), the largest first, and each need's main words."""
+    """The need of each unmet query (head: the word that unites it, text), the largest first, and the words of its most typed query."""
     unmet = queries[(queries["unmet"] > 0) & ~queries["is_slip"]][["text", "meant", "unmet"]]
     pairs = {a + b: (a, b) for text in unmet["meant"] for a, b in pairwise(text.split())}
     split = words["word"].map(lambda word: pairs.get(word, (word,)))
     known = words.assign(word=split).explode("word").drop_duplicates().merge(unmet[["text", "unmet"]], on="text")
     known = known[~known["word"].isin(FILLERS)]
-    whole, heads = known, list[str]()
+    nothing = set(
+        queries.loc[queries["n_none"] > 0, "text"]
+    )  # what finds something, unclicked, is no need of the same words
+    found = _joined(_by_word(known[known["text"].isin(nothing)]), known)
+    found |= {text: _UNCLICKED + head for text, head in _by_word(known[~known["text"].isin(nothing)]).items()}
+    named = known.assign(head=known["text"].map(found)).dropna(subset=["head"])
+    most = (
+        named.sort_values(["unmet", "text"], ascending=[False, True]).drop_duplicates("head").set_index("head")["text"]
+    )
+    cores = {str(head): sorted(named.loc[named["text"] == text, "word"]) for head, text in most.items()}
+    slips = dict.fromkeys(queries.loc[queries["is_slip"], "text"], _SLIPS)
+    return pd.DataFrame(sorted({**found, **slips}.items()), columns=["text", "head"]), cores
+
+
+def _by_word(known: pd.DataFrame) -> dict[str, str]:
+    """The head of each text: the word that the most unmet searches share, then the word that the most of the rest share, and so on."""
     found: dict[str, str] = {}
-    while len(known) and len(heads) < MOST_NEEDS:
+    while len(known) and len(set(found.values())) < MOST_NEEDS:
         totals = known.groupby("word")["unmet"].sum()
         head = str(totals.sort_index().idxmax())
         if totals[head] < MIN_VISITS:
             break
         members = set(known.loc[known["word"] == head, "text"])
         found |= dict.fromkeys(sorted(members), head)
-        heads.append(head)
         known = known[~known["text"].isin(members)]
-    found = _joined(found, whole)
-    cores = {}
-    for head in dict.fromkeys(found.values()):
-        inside = whole[whole["text"].map(found) == head]
-        totals = inside.groupby("word")["unmet"].sum()
-        n = inside.drop_duplicates("text")["unmet"].sum()
-        cores[head] = sorted(totals.index[totals >= n / 2])
-    slips = dict.fromkeys(queries.loc[queries["is_slip"], "text"], _SLIPS)
-    named = pd.DataFrame(sorted({**found, **slips}.items()), columns=["text", "head"])
-    return named, cores
+    return found
 
 
 def _joined(found: dict[str, str], words: pd.DataFrame) -> dict[str, str]:
@@ -432,7 +440,7 @@ def _in_words(needs: pd.DataFrame, named: pd.DataFrame, queries: pd.DataFrame) -
     is_slip = needs["head"] == _SLIPS
     first = [often[head][0] if head in often.index else head for head in needs["head"]]
     out = needs.assign(
-        need=np.where(is_slip, "misspelt words", first),
+        need=np.where(is_slip, "misspelt words", [name.removeprefix(_UNCLICKED) for name in first]),
         query=["; ".join(often.get(head, [])[0 if head == _SLIPS else 1 :][:4]) for head in needs["head"]],
         n_queries=[len(members[head]) for head in needs["head"]],
         kind=np.select(

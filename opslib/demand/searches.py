@@ -18,8 +18,9 @@ from opslib.stats.skewed import share_intervals
 from opslib.stats.texts import plain_text
 from opslib.suppression import counted
 
-TYPING_SECONDS = 30
-"""A search whose text begins, or is the beginning of, the visit's next one within this time was the typing of it."""
+TYPING_SECONDS, READ_SECONDS = 30, 2
+"""A search whose text begins the visit's next one within the first time, or ends with it begun, was the typing of it; and so was any that
+the next follows within the second: nobody reads results so fast."""
 #: Events that a search itself causes: its page and its list of results.
 OWN_EVENTS = ("search", "view_item_list")
 MORE_OFTEN = 5
@@ -76,7 +77,7 @@ def visit_searches(
     day = day_of(table, "searched_at")
     visit = [table["session_id"].cast("string")] if "session_id" in table.columns else []
     empty = {"n_results": "int64", "clicked_product_id": "string"}
-    known = {name: table[name] if name in table.columns else ibis.null(kind) for name, kind in empty.items()}
+    known = {name: table[name].cast(kind) if name in table.columns else ibis.null(kind) for name, kind in empty.items()}
     rows = table.select(
         "query", "searched_at", search_id=table["search_id"].cast("string"), day=day,
         visit=ibis.coalesce(*visit, ibis.literal("search ").concat(table["search_id"].cast("string"))), **known,
@@ -102,7 +103,8 @@ def _meant(rows: ir.Table) -> ir.Table:
     rows = _with_next(rows).mutate(seconds=engine.epoch_second(_.next_at) - engine.epoch_second(_.searched_at))
     goes_on = rows["next_text"].substr(0, rows["text"].length()) == rows["text"]
     goes_back = rows["text"].substr(0, rows["next_text"].length()) == rows["next_text"]
-    is_typing = (rows["seconds"] <= TYPING_SECONDS) & (goes_on | goes_back) & rows["clicked_product_id"].isnull()
+    is_near = (rows["seconds"] <= READ_SECONDS) | ((rows["seconds"] <= TYPING_SECONDS) & (goes_on | goes_back))
+    is_typing = is_near & rows["clicked_product_id"].isnull()
     return _with_next(rows.filter(~is_typing.fill_null(False)).drop("next_text", "next_at", "seconds")).drop("next_at")
 
 

@@ -31,9 +31,11 @@ LOW_RATING = 3
 """Stars up to which a review is a complaint."""
 SAID_AT = 0.05
 """Chance that any word at all is wrongly called said more in complaints than elsewhere (Holm)."""
-MOST_THEMES, N_SPLITS, BEYOND_CHANCE, MAIN_WORDS, SHOWN_WORDS, LEAST_WEIGHT = 10, 3, 0.1, 10, 3, 0.1
-"""Themes tried; times that the texts are halved; agreement of halves, beyond that of shuffled words, from which themes are believed; words
-that a theme is recognised by, and named by; their least weight, of the theme's heaviest word."""
+NUMBERS, N_SPLITS, BEYOND_CHANCE = (2, 3, 4, 6, 8, 12, 16, 20, 24, 28), 3, 0.2
+"""Numbers of themes tried; times that the texts are halved; agreement of halves, beyond that of shuffled words, from which themes are
+believed."""
+MAIN_WORDS, SHOWN_WORDS, LEAST_WEIGHT = 10, 3, 0.1
+"""Words that a theme is recognised by, and named by; their least weight, of the theme's heaviest word."""
 N_QUOTES, QUOTE_LENGTH, CLEAR = 2, 140, 0.5
 _BETWEEN = "\t\n\r!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'’‘“”„»«…–—·。、！？，；：（）「」"
 #: Judgements, which carry the stars and not the reason, and German words that say how, not what; the English ones are scikit-learn's.
@@ -94,7 +96,7 @@ def text_themes(
     """Themes of what buyers complain about, found on a sample and counted in every text of the period.
 
     Words that reviews of few stars (without ratings: all texts) hold clearly more often than others are grouped by the texts they share:
-    TF-IDF and non-negative matrix factorisation, with the largest number of themes that two halves of the texts agree upon. Every
+    TF-IDF and non-negative matrix factorisation, with the number of themes that two halves of the texts agree upon furthest. Every
     text then counts for the theme whose words it holds most of, by one expression in the engine.
 
     Parameters
@@ -220,19 +222,19 @@ def _counted(tokens: Sequence[Iterable[str]], is_low: np.ndarray) -> tuple[csr_m
 
 
 def _stable(counts: csr_matrix, draws: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Themes (by words) of the largest number on which halves agree clearly beyond halves of shuffled words."""
+    """Themes (by words) of the number on which halves agree furthest beyond halves of shuffled words; none where hardly beyond."""
     counts = counts[np.asarray(counts.sum(axis=1)).ravel() > 0]
     n_words = counts.shape[1]
     shuffled = csr_matrix(
         np.column_stack([draws.permutation(counts[:, word].toarray().ravel()) for word in range(n_words)])
     )
     shuffled = shuffled[np.asarray(shuffled.sum(axis=1)).ravel() > 0]
-    best, number = float("nan"), 0
-    for n_themes in range(2, min(MOST_THEMES, n_words // 2) + 1):
-        real, chance = (_halves_agree(texts, n_themes, draws) for texts in (counts, shuffled))
-        if real - chance >= BEYOND_CHANCE:
-            best, number = real - chance, n_themes
-    return (_factors(counts, number), best) if number else (np.empty((0, n_words)), best)
+    best, number = BEYOND_CHANCE, 0
+    for n_themes in NUMBERS:
+        if n_themes < 0.8 * min(n_words, counts.shape[0] / 2):
+            real, chance = (_halves_agree(texts, n_themes, draws) for texts in (counts, shuffled))
+            best, number = max((best, number), (real - chance, n_themes))
+    return (_factors(counts, number), best) if number else (np.empty((0, n_words)), float("nan"))
 
 
 def _halves_agree(counts: csr_matrix, n_themes: int, draws: np.random.Generator) -> float:

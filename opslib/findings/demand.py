@@ -18,8 +18,8 @@ from opslib.proposals.drafting import LEAD_DAYS
 from opslib.proposals.schema import Proposal
 from opslib.suppression import counted, suppressed
 
-NAMED, TOLD, LISTED = 3, 2, 10
-"""Needs that the answer names, that are told with what to do, and that stand among the findings at all."""
+NAMED, TOLD, LISTED, THEMES = 3, 2, 10, 5
+"""Needs that the answer names, that are told with what to do, that stand among the findings at all; themes among the needs."""
 _MONTH_DAYS = 365.25 / 12
 _STEPS = {NOT_CLICKED: "Look through what the search shows first", MISSPELT: "Let the search correct slips in spelling"}
 _COLUMNS = (
@@ -71,7 +71,7 @@ def answer(rates: pd.DataFrame, unmet: UnmetNeeds, complaints: Themes) -> str:
         told.append(f"{share}{of_them}.")
     passed = shares.get(RATES["is_not_clicked"])
     if not names and passed is not None:
-        told.append(f"Of searches with results {_share(passed['failed_share'])} lead to {how_many(0, 'click')}.")
+        told.append(f"{_share(passed['failed_share'])} of searches with results are not clicked.")
     if not told and len(complaints.themes):
         told.append(f"Buyers complain of {listed([f'“{name}”' for name in complaints.themes['theme'].head(NAMED)])}.")
     return " ".join(told)
@@ -107,7 +107,7 @@ def need_rows(
             "trend": _trend(row), "next_step": "watch" if row["is_met"] else f"{department}: {step}",
             "status": _status(row, proposals or {}, page), "n_people": row["n_people"],
         })  # fmt: skip
-    for _, row in suppressed(complaints.themes).dropna(subset=["n_complaints"]).iterrows():
+    for _, row in suppressed(complaints.themes).dropna(subset=["n_complaints"]).head(THEMES).iterrows():
         rows.append({
             "need": f"less of: {row['theme']}", "shown_by": "reviews of few stars", "people_per_month": row["n_complaints"] * factor,
             "worth_most_amount": float("nan"), "trend": _trend(row), "status": "open",
@@ -165,7 +165,7 @@ def _shown(unmet: UnmetNeeds) -> list[pd.Series]:
 
 
 def _is_dated(page: Facts) -> bool:
-    return page.period.n_days > 1
+    return page.coverage.first < page.coverage.last
 
 
 def _share(value: float) -> str:
@@ -237,19 +237,17 @@ def _need(row: pd.Series, place: int, unmet: UnmetNeeds, page: Facts) -> Finding
         is_told=place < TOLD,
         department=department,
         about=About(people=int(row["n_people"])),
-        caveat="A visit that failed may differ in other ways from one that found something.",
+        caveat="A visit that failed may differ in other ways from one that found something." if place == 0 else None,
         **(_acted(step, (name,), page, is_worth=unmet.is_worth, design="before_after") if place < TOLD else {}),
     )
 
 
 def _acted(action: str, things: tuple[str, ...], page: Facts, *, is_worth: bool = False, design: Any) -> dict[str, Any]:
     would = (
-        None
-        if is_worth
-        else f"{'half of the visitors with it, for' if design == 'experiment' else 'what is found and bought in'} eight weeks"
+        "half of the visitors with it for eight weeks" if design == "experiment" else "what is sold so in eight weeks"
     )
     due = page.period.end + timedelta(days=LEAD_DAYS)
-    return {"action": action[0].upper() + action[1:], "things": things, "due": due, "would_tell": would, "proposes": Proposes(metric="zero_result_rate", design=design)}  # fmt: skip
+    return {"action": action[0].upper() + action[1:], "things": things, "due": due, "would_tell": None if is_worth else would, "proposes": Proposes(metric="zero_result_rate", design=design)}  # fmt: skip
 
 
 def _spelling(row: pd.Series, page: Facts) -> Finding:
@@ -274,13 +272,13 @@ def _met(row: pd.Series) -> Finding:
 
 
 def _complaint(complaints: Themes, page: Facts) -> Iterator[Finding]:
-    """The theme of complaints whose products come back most; where returns are not known, the largest."""
+    """Of the largest themes of complaints the one whose products come back; where returns are not known, the largest."""
     known = (
         suppressed(complaints.themes).dropna(subset=["n_complaints"]) if len(complaints.themes) else complaints.themes
     )
     if known.empty:
         return
-    row = known.sort_values("return_share", ascending=False, kind="stable", na_position="last").iloc[0]
+    row = known.head(THEMES).sort_values("return_share", ascending=False, kind="stable", na_position="last").iloc[0]
     n = count_of(_a_month(row["n_complaints"] * _MONTH_DAYS / page.period.n_days), "review") + " a month"
     n = n if _is_dated(page) else count_of(row["n_complaints"], "review")
     products = tuple(redact(str(name)) for name in row["products"])
