@@ -16,7 +16,7 @@ from scipy.stats import binom
 from scipy.stats import norm as normal
 
 from opslib import engine
-from opslib.demand.searches import misspelt
+from opslib.demand.searches import corrections
 from opslib.metrics.blocks import Table, amounts_of, paid, require_table_columns
 from opslib.periods import Period
 from opslib.privacy import MINIMUM
@@ -207,7 +207,7 @@ def _meant(queries: pd.DataFrame, products: Table | None) -> pd.DataFrame:
     found, failed = (
         dict(zip(part["text"], part["n_visits"], strict=True)) for part in (queries[is_found], queries[~is_found])
     )
-    right = misspelt(found, failed, words=words)
+    right = corrections(found, failed, words=words)
     meant = [right.get(text, text) for text in queries["text"]]
     known = {*found, *words}
     is_slip = [

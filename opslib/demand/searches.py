@@ -178,7 +178,7 @@ def search_rates(rows: Table, *, confidence_level: float = 0.95) -> pd.DataFrame
         **{f"{name}_y": table[name].sum().fill_null(0.0) for name in names},
         **{f"{name}_d": table[name].count().cast("float64") for name in names},
     )
-    sums = {}
+    sums: dict[str, ir.Value] = {}
     for name in names:
         y, d = people[f"{name}_y"], people[f"{name}_d"]
         sums |= {f"{name}_n": engine.flag(d > 0).sum(), f"{name}_y": y.sum(), f"{name}_d": d.sum()}
@@ -198,7 +198,9 @@ def search_rates(rows: Table, *, confidence_level: float = 0.95) -> pd.DataFrame
     return counted(shown[columns], "n_people", by=("outcome",), adds_up=False)
 
 
-def misspelt(found: Mapping[str, float], failed: Mapping[str, float], *, words: Iterable[str] = ()) -> dict[str, str]:
+def corrections(
+    found: Mapping[str, float], failed: Mapping[str, float], *, words: Iterable[str] = ()
+) -> dict[str, str]:
     """Texts without results that are one slip of the finger away from a text that is known, and that text.
 
     A slip leaves out, adds or changes one letter of a word of four letters and more, or swaps two that stand side by side (a
@@ -225,7 +227,7 @@ def misspelt(found: Mapping[str, float], failed: Mapping[str, float], *, words: 
 
     Examples
     --------
-    >>> misspelt({"kettle": 90, "tea towel": 80}, {"ketlte": 4, "teat owel": 3, "air fryer": 50, "air frier": 5, "xyz": 9})
+    >>> corrections({"kettle": 90, "tea towel": 80}, {"ketlte": 4, "teat owel": 3, "air fryer": 50, "air frier": 5, "xyz": 9})
     {'air frier': 'air fryer', 'ketlte': 'kettle', 'teat owel': 'tea towel'}
     """
     often = {text: n for text, n in failed.items() if text not in found}

@@ -52,6 +52,12 @@ _SAYS_NOTHING = frozenset(
 _NO_BLANKS = (("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\u0e00", "\u0e7f"))
 
 
+_COLUMNS = (
+    "theme", "n_complaints", "n_texts", "theme_share", "mean_rating", "low_share", "low_share_lower", "low_share_upper", "trend_change", "trend_change_lower",
+    "trend_change_upper", "n_products", "products", "return_share", "quotes",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Themes:
     """Themes of complaints.
@@ -76,12 +82,6 @@ class Themes:
     n_read: int = 0
     agreement: float = float("nan")
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-_COLUMNS = (
-    "theme", "n_complaints", "n_texts", "theme_share", "mean_rating", "low_share", "low_share_lower", "low_share_upper", "trend_change", "trend_change_lower",
-    "trend_change_upper", "n_products", "products", "return_share", "quotes",
-)  # fmt: skip
 
 
 def text_themes(

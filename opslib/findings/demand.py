@@ -11,7 +11,7 @@ import pandas as pd
 
 from opslib.demand import MISSPELT, NOT_CLICKED, RATES, Themes, UnmetNeeds
 from opslib.finding import About, Facts, Finding, Proposes
-from opslib.findings.wording import are, estimate_of, how_many, listed
+from opslib.findings.wording import are, estimate_of, listed
 from opslib.formats import count_of, format_date, format_estimate, format_money, format_share, is_missing
 from opslib.privacy import redact
 from opslib.proposals.drafting import LEAD_DAYS
@@ -134,7 +134,7 @@ def none_note(unmet: UnmetNeeds) -> str:
     """That nothing is searched in vain often enough, where searches are known and so it is."""
     if not unmet.unmet_share.n or _shown(unmet):
         return ""
-    return f"{how_many(0, 'need').capitalize()} is searched in vain, or without a click, often enough to be told from chance."
+    return "Nothing is searched in vain, or without a click, often enough to be told from chance."
 
 
 def theme_rows(themes: Themes) -> pd.DataFrame:

@@ -220,9 +220,10 @@ def amounts_of(lines: ir.Table, keys: Sequence[str]) -> tuple[ir.Table, bool]:
     ([7.0], True)
     """
     revenue = line_revenue(lines)
-    is_margin = "cost_amount" in lines.columns and not engine.collect(
-        lines.aggregate(n=lines["cost_amount"].isnull().sum())
-    )["n"].fillna(1).iloc[0]
+    is_margin = (
+        "cost_amount" in lines.columns
+        and not engine.collect(lines.aggregate(n=lines["cost_amount"].isnull().sum()))["n"].fillna(1).iloc[0]
+    )
     amount = (revenue - lines["cost_amount"].cast(MONEY)) if is_margin else revenue
     rows = lines.mutate(amount=amount).filter(ibis._[keys[0]].notnull())
     return rows.group_by(keys).aggregate(amount=ibis._.amount.sum().cast("float64")), bool(is_margin)

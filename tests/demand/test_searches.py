@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from opslib import demand, engine
-from opslib.demand.searches import misspelt
+from opslib.demand.searches import corrections
 from opslib.errors import ContractError
 from opslib.periods import Period
 from tests.conftest import real_data_folder, skip_or_fail
@@ -133,26 +133,26 @@ def test_the_order_of_rows_does_not_matter(order):
     ("teatowel", "tea towel"), ("umg", "mug"),
 ])  # fmt: skip
 def test_one_slip_is_corrected(typed, right):
-    assert misspelt({"kettle": 90, "tea towel": 80, "mug": 70}, {typed: 3}) == {typed: right}
+    assert corrections({"kettle": 90, "tea towel": 80, "mug": 70}, {typed: 3}) == {typed: right}
 
 
 @pytest.mark.parametrize(("typed", "known"), [
     ("iphone 12", "iphone 11"), ("cot", "cat"), ("cot bed", "cat bed"), ("kettle", "kettle"), ("ketltt", "kettle"), ("", "kettle"), ("mat", "mug"),
 ])  # fmt: skip
 def test_another_size_another_short_word_or_two_slips_stay(typed, known):
-    assert misspelt({known: 90}, {typed: 3}) == {}
+    assert corrections({known: 90}, {typed: 3}) == {}
 
 
 def test_a_word_of_the_catalogue_is_corrected_inside_a_text_and_plurals_are_no_slip():
     words = ["linen", "napkin", "blue", "kettle"]
-    assert misspelt({}, {"blue ketlte": 2, "linen napkins": 9, "blue xyzzy": 2}, words=words) == {
+    assert corrections({}, {"blue ketlte": 2, "linen napkins": 9, "blue xyzzy": 2}, words=words) == {
         "blue ketlte": "blue kettle"
     }
 
 
 def test_of_two_that_find_nothing_the_much_more_frequent_one_is_right():
-    assert misspelt({}, {"air fryer": 50, "air frier": 10}) == {"air frier": "air fryer"}
-    assert misspelt({}, {"air fryer": 50, "air frier": 11}) == {}
+    assert corrections({}, {"air fryer": 50, "air frier": 10}) == {"air frier": "air fryer"}
+    assert corrections({}, {"air fryer": 50, "air frier": 11}) == {}
 
 
 @pytest.mark.real_data

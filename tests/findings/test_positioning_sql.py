@@ -7,7 +7,8 @@ import re
 import pytest
 
 from opslib import positioning
-from opslib.findings import gaps as say_gaps, market_structure
+from opslib.findings import gaps as say_gaps
+from opslib.findings import market_structure
 from opslib.findings import positioning as say
 from opslib.formats import format_money
 from opslib.periods import Period
