@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from opslib import engine
+from opslib.shop.opening import open_shop
+from opslib.shop.shopfile import ColumnSource, ShopFile, TableSource
 from tests.conftest import ROOT
 from tests.docs import FIRST, LAST, made, page_rows, readme
 
@@ -63,3 +66,38 @@ def test_the_small_package_is_ten_functions_in_at_most_five_lines_each() -> None
             and getattr(node.func.value, "id", "") in ("segmentation", "positioning")
         }
     assert len(called) >= 10
+
+
+DATA = ROOT / "docs" / "data.md"
+
+
+def _files(folder: Path) -> list[Path]:
+    """The blocks of docs/data.md that name a file, written into a folder."""
+    written = []
+    for name, text in re.findall(
+        r"^```\w+ (\S+)\n(.*?)^```", DATA.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+@pytest.mark.parametrize(("name", "revenue"), [("map", "1,244.30"), ("sql", "24.00")])
+def test_the_examples_of_exports_open_with_the_revenue_that_is_said(tmp_path: Path, name: str, revenue: str) -> None:
+    assert len(_files(tmp_path)) == 6
+    tables = open_shop(str(tmp_path / name / "shop.yml"), root=tmp_path).tables
+    lines = tables["order_lines"]
+    paid = lines.filter(lines["status"] == "paid") if "status" in lines.columns else lines
+    found = engine.collect(paid.aggregate(revenue=(paid["quantity"] * paid["unit_price"]).sum()))["revenue"].iloc[0]
+    assert f"{found:,.2f}" == revenue
+    assert f"{revenue} EUR here" in DATA.read_text(encoding="utf-8") or f"are {revenue}" in DATA.read_text(
+        encoding="utf-8"
+    )
+
+
+def test_every_key_of_a_shop_file_is_explained() -> None:
+    named = set(re.findall(r"`(\w+)`", DATA.read_text(encoding="utf-8").partition("## Every key")[2]))
+    keys = {key for model in (ShopFile, TableSource, ColumnSource) for key in model.model_fields} - {"source"}
+    assert keys - named == set()

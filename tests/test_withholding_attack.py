@@ -85,9 +85,9 @@ def tables_of(page: str) -> dict[str, pd.DataFrame]:
 
 
 def numbers_in(value) -> set[float]:
-    """Every number of a JSON value, those inside its sentences too."""
+    """Every number of a JSON value, those inside its sentences too; how long a page took is no amount."""
     if isinstance(value, dict | list):
-        parts = value.values() if isinstance(value, dict) else value
+        parts = [part for key, part in value.items() if key != "seconds"] if isinstance(value, dict) else value
         return set().union(*(numbers_in(part) for part in parts), set())
     if isinstance(value, str):
         return {float(match.replace(",", "")) for match in _NUMBER.findall(value)}

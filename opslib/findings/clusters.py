@@ -68,12 +68,12 @@ def _whether(found: SegmentClusters) -> Finding:
         for _, row in shown.iterrows()
     ]
     again = int((shown["jaccard"] >= STABLE).sum())
-    stable = "each found again" if again == len(shown) else f"{again} of them found again"
+    stable = "" if again == len(shown) else f" Only {again} of them are found again in resampled data."
     who = f": {listed(names, shown=5)}" if names else ""
     return Finding(
         key="groups",
-        sentence=f"{count_of(found.n_groups, 'buying habit')} part {count_of(found.n_fitted, 'customer')} with {found.min_orders} orders or "
-        f"more, {stable} in resampled data{who}.",
+        sentence=f"{count_of(found.n_fitted, 'customer')} with {found.min_orders} orders or more fall into "
+        f"{count_of(found.n_groups, 'buying habit')}{who}.{stable}",
         kind="described",
         section="groups",
         priority=4,

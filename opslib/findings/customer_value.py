@@ -91,8 +91,8 @@ def answer(
         told.append(f"What they will bring in the next {days} cannot be told: the forecast does not fit this shop.")
     else:
         told.append(
-            f"The {count_of(whole['n_customers'], 'customer')} who ever ordered should bring about {_money(whole['value_amount'], page)} "
-            f"in the next {days}, by a forecast that was {_miss(holdout.amount_error)} in money over the last {_held_out(holdout)}."
+            f"{count_of(whole['n_customers'], 'known customer')} should bring about {_money(whole['value_amount'], page)} in the next {days}; "
+            f"over the last {_held_out(holdout)} this forecast was {_miss(holdout.amount_error)} in money."
         )
     return " ".join(told)
 
@@ -158,8 +158,8 @@ def _worth(whole: pd.Series, holdout: HoldoutCheck, failed: pd.DataFrame, page: 
     first = (
         f"The forecast of customers does not fit this shop: checked on the last {back}, its revenue was"
         if is_barred
-        else f"{count_of(whole['n_customers'], 'customer')} who ever ordered should bring {_money(whole['value_amount'], page)} in the next "
-        f"{format_days(days)} ({ends}); over the last {back} the same forecast was"
+        else f"{count_of(whole['n_customers'], 'known customer')} should bring {_money(whole['value_amount'], page)} in the next "
+        f"{format_days(days)} ({ends}). Over the last {back} the same forecast was"
     )
     why = "; ".join(str(meaning) for meaning in failed["meaning"])
     return Finding(
@@ -188,7 +188,7 @@ def _win_back(shown: pd.DataFrame, page: Facts, days: int, margin_share: float) 
     most = float(target["each"]) * (margin_share if is_costed else 1.0)
     yield Finding(
         key="win-back",
-        sentence=f"About {format_number(gone)} of {count_of(n, 'customer')} in '{name}' {are(gone)} likely to have stopped; {'this one' if gone == 1 else f'these {format_number(gone)}'} back would bring "
+        sentence=f"About {format_number(gone)} of {count_of(n, 'customer')} in '{name}' {are(gone)} likely to have stopped. {'This one' if gone == 1 else f'These {format_number(gone)}'} back would bring "
         f"{_money(target['dormant_amount'], page)} of revenue in {format_days(days)} at the very best.",
         kind="estimated",
         section="worth",

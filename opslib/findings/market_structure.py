@@ -89,7 +89,7 @@ def _replace(pair: pd.Series, *, from_views: bool) -> str:
     said = f"{names} are looked at in one visit, and not both bought, {_times(pair)} as often as chance"
     if min(counts) < privacy.MINIMUM:
         return f"{said}: they may replace each other."
-    return f"{said}; of {counts[0]:,} visits with both, {counts[1]:,} bought one of them, {counts[2]:,} both."
+    return f"{said}. Of {counts[0]:,} visits with both, {counts[1]:,} bought one of them, {counts[2]:,} both."
 
 
 def _times(pair: pd.Series) -> str:
@@ -163,7 +163,7 @@ def _complements(pairs: pd.DataFrame) -> Iterator[Finding]:
     if names:
         yield Finding(
             key="complements-next",
-            sentence=f"Next come {listed(names)}.",
+            sentence=f"Next: {listed(names)}.",
             kind="measured",
             section="complements",
             priority=2,
@@ -196,7 +196,7 @@ def _substitutes(pairs: pd.DataFrame, groups: pd.DataFrame, *, from_views: bool)
     yield Finding(
         key="substitutes",
         sentence=f"{first['item_a']} and {first['item_b']} {how} {_times_between(estimate)} as often as chance"
-        f"{f'; {len(rivals)} products compete with each other there' if len(rivals) > 2 else ''}.",
+        f"{f'. There {len(rivals)} products compete with each other' if len(rivals) > 2 else ''}.",
         kind="estimated",
         estimate=estimate,
         section="competitors",

@@ -278,7 +278,7 @@ def _known_move(row: pd.Series, by: str, page: Facts, *, start: date) -> Finding
         caveat = f"It costs {_against(place)} at competitors already, so watch whether buyers leave."
     return Finding(
         key=f"price-{_slug(name)}",
-        sentence=f"If buyers react as they did, {name} {could} {size} {way} prices: on all of it {row['counted']} up about "
+        sentence=f"{name} {could} {size} {way} prices: on all of it {row['counted']} up about "
         f"{format_estimate(worth)}, as {follow}.",
         kind="estimated",
         grade="Low",

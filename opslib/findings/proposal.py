@@ -123,7 +123,7 @@ def _shown(result: ProposalResult, *, currency: str) -> str:
         effect = claim.measured.effect
         if effect is not None and not effect.excludes(0.0):
             return f"a difference in {title} is not clear ({change}, {promised} claimed)"
-        return f"the difference in {title} ({change}) does not prove that the change makes it"
+        return f"the difference in {title} ({change}) does not prove an effect"
     if claim.design in DESCRIPTIVE:
         return {
             "supported": f"the need is there ({title} {change}), what the change does about it is not measured",

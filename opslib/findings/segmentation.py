@@ -207,11 +207,11 @@ def _left_behind(left: pd.DataFrame, horizon_days: int, page: Facts) -> Iterator
         for _, row in helps.iterrows()
     ]
     told += [
-        f"those who {_LEFT[row['intent']]} order {'less often' if row['gap_share_upper'] < 0 else 'not more often'} within {days}, "
+        f"Those who {_LEFT[row['intent']]} order {'less often' if row['gap_share_upper'] < 0 else 'not more often'} within {days}, "
         f"{_share(row['later_share'])}{'' if len(helps) else f' against {others}'}: a reminder is not advised"
         for _, row in rest.iterrows()
     ]
-    text = "; ".join(told)
+    text = ". ".join(told)
     first = (helps if len(helps) else rest).iloc[0]
     who = _LEFT[str(first["intent"])]
     people = {str(row["intent"]): int(row["n_visitors"]) for _, row in known.iterrows()}
@@ -221,7 +221,7 @@ def _left_behind(left: pd.DataFrame, horizon_days: int, page: Facts) -> Iterator
     }  # fmt: skip
     yield Finding(
         key="left-carts",
-        sentence=f"{text[0].upper()}{text[1:]}.",
+        sentence=f"{text}.",
         kind="measured",
         section="visits",
         priority=3,

@@ -311,15 +311,27 @@ class _Figures:
         lower, upper = (0.0 if width and abs(end) < width / 100 else end for end in (change.lower, change.upper))
         return replace(change, lower=lower, upper=upper)
 
+    def _calendar(self, metric: str, side: str) -> tuple[float, float]:
+        """Changes that the number of days explains: 0, and of a total what 31 days bring more than 30."""
+        days = [self.row(metric, name)["n_days"] for name in ("current", side)]
+        longer = days[0] / days[1] - 1 if metric in METRICS and METRICS[metric].is_total and days[1] else 0.0
+        return min(longer, 0.0), max(longer, 0.0)
+
     def is_clear(self, metric: str, side: str) -> bool:
-        """Whether a figure moved by more than chance explains: its interval has a width and leaves out zero."""
+        """Whether a figure moved by more than chance and calendar explain: its interval has a width and leaves both out."""
         change = self.estimate(metric, side) if side else None
-        return change is not None and change.lower < change.upper and change.excludes(0.0)
+        if change is None or not change.lower < change.upper:
+            return False
+        least, most = self._calendar(metric, side)
+        return change.upper < least or change.lower > most
 
     def is_usual(self, metric: str, side: str) -> bool:
-        """Whether a figure did not move by more than chance explains; what is decided, and not drawn, has no chance."""
+        """Whether a figure did not move by more than that; what is decided, and not drawn, has no chance."""
         change = self.estimate(metric, side) if side else None
-        return change is not None and change.lower <= 0 <= change.upper and not change.lower == change.upper != 0
+        if change is None or self.is_clear(metric, side):
+            return False
+        least, most = self._calendar(metric, side)
+        return change.lower < change.upper or least <= change.value <= most
 
     def change_text(self, metric: str, side: str) -> str:
         change = self.estimate(metric, side)
@@ -526,7 +538,7 @@ def _also_moved(figures: _Figures) -> Iterator[Finding]:
     if parts:
         yield Finding(
             key="also-moved",
-            sentence=f"Against {figures.when(figures.like)} also moved: {listed(parts, shown=5)}.",
+            sentence=f"Against {figures.when(figures.like)} also moved: {listed(parts, shown=4)}.",
             kind="estimated",
             section="figures",
             about=About(people=None),
@@ -543,7 +555,7 @@ def _unchanged(figures: _Figures) -> Iterator[Finding]:
     if names:
         yield Finding(
             key="unchanged",
-            sentence=f"Unchanged {USUAL} against {figures.when(figures.like)}: {listed(names, shown=6)}.",
+            sentence=f"Unchanged {USUAL} against {figures.when(figures.like)}: {listed(names, shown=4)}.",
             kind="estimated",
             section="figures",
             priority=4,

@@ -35,7 +35,7 @@ def found():
 def test_groups_are_told_with_their_share_and_what_to_try(found):
     whether, often, seldom = cluster_findings(found)
     assert whether.sentence.replace("\N{NO-BREAK SPACE}", " ") == (
-        "2 buying habits part 250 customers with 5 orders or more, each found again in resampled data: often (60 %) and seldom (40 %)."
+        "250 customers with 5 orders or more fall into 2 buying habits: often (60 %) and seldom (40 %)."
     )
     assert often.sentence.startswith("60\N{NO-BREAK SPACE}% (54–66) of these customers share a habit: often")
     assert not often.is_told

@@ -62,11 +62,11 @@ def test_worth_stands_beside_what_the_forecast_missed(check):
     found, keys = findings(check, checks_of(check))
     assert keys == ["lifetime-worth", "win-back", "lifetime-holdout"]
     assert plain(found["lifetime-worth"]) == (
-        "520 customers who ever ordered should bring £10k in the next 90 days (£8,500 to £11.8k); over the last 91 days the same forecast "
+        "520 known customers should bring £10k in the next 90 days (£8,500 to £11.8k). Over the last 91 days the same forecast "
         "was 10 % too low in money, outside the interval that it gave then."
     )
     assert plain(found["win-back"]) == (
-        "About 300 of 400 customers in 'at risk' are likely to have stopped; these 300 back would bring £4,800 of revenue in 90 days at the very best."
+        "About 300 of 400 customers in 'at risk' are likely to have stopped. These 300 back would bring £4,800 of revenue in 90 days at the very best."
     )
     assert found["win-back"].action.endswith(
         "spend well under £12 on each, the revenue that it may bring at best"
@@ -77,8 +77,7 @@ def test_worth_stands_beside_what_the_forecast_missed(check):
     assert costed[1].action.endswith("spend well under £6.00 on each, the margin that it may bring at best")
     told = say.answer(NO_TIERS, check, checks_of(check), ALL, horizon_days=90, page=page())
     assert told.replace("\xa0", " ") == (
-        "The 520 customers who ever ordered should bring about £10k in the next 90 days, by a forecast that was 10 % too low in money "
-        "over the last 91 days."
+        "520 known customers should bring about £10k in the next 90 days; over the last 91 days this forecast was 10 % too low in money."
     )
     assert found["win-back"].department == "Customer service"
     assert plain(found["lifetime-holdout"]) == (

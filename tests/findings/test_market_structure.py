@@ -64,7 +64,7 @@ def test_the_strongest_pair_of_two_things_leads_and_looks_of_one_are_left_out():
     assert found["complements"].sentence.startswith(
         "30 customers bought fork together with spoon set, 30.0x (20.0–45.0)"
     )
-    assert found["complements-next"].sentence == "Next come frosting with cake mix."
+    assert found["complements-next"].sentence == "Next: frosting with cake mix."
     assert clear_pairs(pd.concat([PAIRS, MORE]))["item_a"].tolist() == ["PINK TEA CUP", "fork", "frosting"]
     alike = found_of(MORE.iloc[:1])["complements"]
     assert (
@@ -80,7 +80,7 @@ GROUPS = pd.DataFrame({"item": ["frosting", "cake mix", "icing"], "group": [1, 1
 def test_rivals_are_named_with_their_group():
     found = found_of(groups=GROUPS, from_views=True)["substitutes"]
     assert found.sentence.startswith("frosting and cake mix are looked at in one visit, and not both bought, 18.7x")
-    assert found.sentence.endswith("3 products compete with each other there.")
+    assert found.sentence.endswith("There 3 products compete with each other.")
     assert found.things == ("cake mix", "frosting", "icing")
     assert found_of(PAIRS, groups=GROUPS)["substitutes"].action is None  # both have their action as a pair already
     weak = found_of(groups=GROUPS, from_views=False)["substitutes"]
@@ -94,7 +94,7 @@ def test_the_answer_counts_what_visits_did_in_the_digits_of_the_table():
     said = say.answer(pairs, pairs, GROUPS, from_views=True, page=page())
     assert said == (
         "frosting and cake mix sell together 16.7 times as often as chance. frosting and cake mix are looked at in one visit, and not "
-        "both bought, 16.7 times as often as chance; of 204 visits with both, 53 bought one of them, 26 both."
+        "both bought, 16.7 times as often as chance. Of 204 visits with both, 53 bought one of them, 26 both."
     )
     assert "16.7x (13.8–20.0) as often as chance" in found_of(pairs)["complements"].sentence
     few = say.answer(pairs.assign(n_bought_both=3), pairs.assign(n_bought_both=3), GROUPS, from_views=True, page=page())

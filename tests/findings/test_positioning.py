@@ -83,7 +83,7 @@ def test_many_groups_on_one_side_are_not_listed_but_ranged():
 def test_a_price_that_could_move_says_money_units_owner_date_and_what_is_drafted():
     found = found_of(verdicts(row("Kitchen", (0.17, 0.1, 0.24))))["price-kitchen"]
     assert found.sentence == (
-        "If buyers react as they did, Kitchen could bear 5\xa0% higher prices: on all of it margin up about £700 a month "
+        "Kitchen could bear 5\xa0% higher prices: on all of it margin up about £700 a month "
         "(200–1,300), as sales would fall by about 5\xa0%."
     )
     assert (

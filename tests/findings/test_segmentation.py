@@ -42,8 +42,8 @@ def plain(finding: Finding) -> str:
 def test_a_reminder_goes_only_to_those_who_return_more_often() -> None:
     found = found_of(left=left_of([("checkout", 0.26, 0.154, 0.014), ("cart", 0.147, 0.154, 0.013)]))["left-carts"]
     assert plain(found) == (
-        "26 % of visitors who leave a checkout that was begun order within 30 days, 15 % of others without an order; "
-        "those who leave a filled cart order not more often within 30 days, 15 %: a reminder is not advised."
+        "26 % of visitors who leave a checkout that was begun order within 30 days, 15 % of others without an order. "
+        "Those who leave a filled cart order not more often within 30 days, 15 %: a reminder is not advised."
     )
     assert found.things == ("visitors who leave a checkout that was begun",)
     assert (found.estimate.value, found.estimate.n) == (0.26 - 0.154, 400)

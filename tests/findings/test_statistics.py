@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -272,3 +273,18 @@ def test_the_change_is_split_only_where_it_is_no_chance_and_the_page_says_with_w
     assert say.split_against(parts(LINES)[0], february) is None
     clear = pd.concat([many(300, "2026-02-03", 10.0), many(600, "2026-03-03", 10.0)])
     assert say.split_against(parts(clear)[0], february) == february
+
+
+@pytest.mark.parametrize(("factor", "is_told"), [(1.0, False), (1.3, True)])
+def test_three_more_days_in_a_month_are_no_rise(factor, is_told):
+    """A hundred of four hundred buyers every day: March has 31 days and February 28, which alone is +10.7 %."""
+    rng = np.random.default_rng(3)
+    days = pd.date_range("2026-02-01", "2026-03-31")
+    table = lines([
+        (f"{day:%m%d}-{buyer}", f"c{buyer}", str(day.date()), 1.0, 10.0 * (factor if day.month == 3 else 1.0))
+        for day in days
+        for buyer in rng.choice(400, size=100, replace=False)
+    ])  # fmt: skip
+    answer, _ = told(table)
+    assert (" up " in answer) == is_told, answer
+    assert ("usual ups and downs" in answer) != is_told, answer
