@@ -93,7 +93,8 @@ def visit_searches(
 def _with_person(rows: ir.Table, sessions: Table | None) -> ir.Table:
     if sessions is None or engine.is_empty(sessions, "visitor_id"):
         return rows.mutate(person=rows["visit"])
-    known = engine.as_table(sessions).select(seen="session_id", visitor="visitor_id").distinct(on="seen")
+    seen = engine.as_table(sessions)
+    known = seen.group_by(seen=seen["session_id"].cast("string")).aggregate(visitor=seen["visitor_id"].max())
     joined = rows.left_join(known, rows["visit"] == known["seen"])
     return joined.mutate(person=ibis.coalesce(_.visitor.cast("string"), _.visit)).drop("seen", "visitor")
 

@@ -21,7 +21,7 @@ from opslib.suppression import counted, suppressed
 NAMED, TOLD, LISTED, THEMES = 3, 2, 10, 5
 """Needs that the answer names, that are told with what to do, that stand among the findings at all; themes among the needs."""
 _MONTH_DAYS = 365.25 / 12
-_STEPS = {NOT_CLICKED: "Look through what the search shows first", MISSPELT: "Let the search correct slips in spelling"}
+_STEPS = {NOT_CLICKED: "Look through what the search shows first", MISSPELT: "let the search correct slips in spelling"}
 _COLUMNS = (
     "need", "shown_by", "people_per_month", "worth_most_amount", "trend", "department", "next_step", "status", "n_people",
 )  # fmt: skip
@@ -244,7 +244,9 @@ def _need(row: pd.Series, place: int, unmet: UnmetNeeds, page: Facts) -> Finding
 
 def _acted(action: str, things: tuple[str, ...], page: Facts, *, is_worth: bool = False, design: Any) -> dict[str, Any]:
     would = (
-        "half of the visitors with it for eight weeks" if design == "experiment" else "what is sold so in eight weeks"
+        "a test on half of the visitors for eight weeks"
+        if design == "experiment"
+        else "what the first few sell in eight weeks"
     )
     due = page.period.end + timedelta(days=LEAD_DAYS)
     return {"action": action[0].upper() + action[1:], "things": things, "due": due, "would_tell": None if is_worth else would, "proposes": Proposes(metric="zero_result_rate", design=design)}  # fmt: skip
