@@ -403,6 +403,16 @@ _TABLES = (
         _column("answer string", "what was said"),
         _column("segment string", "group of the respondent"),
     ),
+    _table(
+        "external_queries", "date query page", "date", "one row a day, query of a search engine and page shown for it",
+        "what people search elsewhere before they come",
+        _column("*date date", "the day"),
+        _column("*query string", "what was typed"),
+        _column("page string", "page shown"),
+        _column("*n_impressions integer", "times shown", minimum=0),
+        _column("n_clicks integer", "clicks", minimum=0),
+        _column("position number", "mean place in the list", minimum=0),
+    ),
 )  # fmt: skip
 
 #: Every table that a shop may have, by name.

@@ -57,9 +57,7 @@ def sessionised(
         raise ParameterError(f"timeout_minutes: {timeout_minutes} is not positive; 30 is the custom")
     if unknown := [rule for rule in rules if rule not in RULES]:
         raise ParameterError(f"rules: '{unknown[0]}' is not one of {', '.join(RULES)}")
-    table = _required(
-        events, "visitor_id", "occurred_at", "event_name", *(["campaign"] if "campaign" in rules else [])
-    )
+    table = _required(events, "visitor_id", "occurred_at", "event_name", *(["campaign"] if "campaign" in rules else []))
     table = table.filter(table["visitor_id"].notnull())
     order = [table["occurred_at"], *_ties(table)]
     by_visitor = ibis.window(group_by="visitor_id", order_by=order)
@@ -87,7 +85,9 @@ def _is_first(table: ir.Table, rules: Sequence[str], by_visitor: object, timeout
         ends = ends | (day != day.lag().over(by_visitor))
     if "campaign" in rules:
         campaign = table["campaign"]
-        ends = ends | (campaign.notnull() & before.notnull() & (campaign != campaign.lag().over(by_visitor).fill_null("")))
+        ends = ends | (
+            campaign.notnull() & before.notnull() & (campaign != campaign.lag().over(by_visitor).fill_null(""))
+        )
     return ends.fill_null(False).ifelse(1, 0)
 
 

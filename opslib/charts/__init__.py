@@ -9,6 +9,7 @@ from opslib.charts.channels import draw_attribution
 from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_pairs
+from opslib.charts.demand import draw_needs
 from opslib.charts.display import alt_of, describe, figure_bundle, first_drawn, register, to_svg, unregister
 from opslib.charts.estimates import (
     draw_calibration,
@@ -16,6 +17,7 @@ from opslib.charts.estimates import (
     draw_intervals,
     draw_posterior,
 )
+from opslib.charts.gaps import draw_white_space
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
 from opslib.charts.parts import draw_accounting, draw_decomposition
@@ -26,7 +28,6 @@ from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cy
 from opslib.charts.profiles import draw_segment_profile
 from opslib.charts.segments import draw_segment_sizes
 from opslib.charts.series import draw_series
-from opslib.charts.white_space import draw_unmet_searches, draw_white_space
 
 __all__ = [
     "alt_of",
@@ -48,6 +49,7 @@ __all__ = [
     "draw_life_cycle",
     "draw_migration_flow",
     "draw_money_changes",
+    "draw_needs",
     "draw_pairs",
     "draw_pareto",
     "draw_posterior",
@@ -62,7 +64,6 @@ __all__ = [
     "draw_step_matrix",
     "draw_test_curve",
     "draw_transitions",
-    "draw_unmet_searches",
     "draw_white_space",
     "draw_with_last_year",
     "figure_bundle",

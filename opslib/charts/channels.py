@@ -10,7 +10,8 @@ from opslib import formats
 from opslib.channels import MODELS
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.rows import require_for_chart, rows_of, short
+from opslib.charts.marks import dots
+from opslib.charts.rows import require_for_chart
 from opslib.suppression import UNSAID, Said
 
 #: Models that follow a rule; the others are computed from journeys with and without an order.
@@ -32,20 +33,15 @@ def draw_attribution(
     names = list(MODELS)
     whole = float(credit["last"].sum())
     shares = credit[names].astype("float64") / (whole if whole > 0 else np.nan)
-    ax = theme.new_axes(height=theme.height_for(len(credit), around=1.7))
-    for row, r in enumerate(rows_of(shares)):
-        values = {name: float(getattr(r, name)) for name in names}
-        known = [value for value in values.values() if not np.isnan(value)]
-        if not known:
-            theme.text_at(ax, "withheld", (0, row), shift=(6, 0), colour=theme.GREY)
-            continue
-        ax.plot([min(known), max(known)], [row, row], color=theme.LIGHT, linewidth=2.4, zorder=1)
-        for name in names[1:]:
-            colour = theme.GREY if name in _RULES else theme.ORANGE
-            ax.plot(values[name], row, marker="o", color=colour, markersize=5.5, zorder=2, alpha=0.8)
-        ax.plot(values["last"], row, marker="D", color=theme.BLUE, markersize=6.5, zorder=3)
-        theme.text_at(ax, _range(known), (max(known), row), shift=(9, 0), colour=theme.INK)
-    theme.row_axis(ax, [short(name) for name in credit["channel"]])
+    known = shares.to_numpy(dtype="float64")
+    ax = theme.row_axes(credit["channel"], [_range([v for v in row if not np.isnan(v)]) for row in known])
+    rows, limits = np.arange(len(credit)), ax.get_ylim()
+    ends = pd.DataFrame(known).agg(["min", "max"], axis=1)
+    ax.hlines(rows, ends["min"], ends["max"], color=theme.LIGHT, linewidth=2.4, zorder=1)
+    for name in sorted(names, key=lambda name: (name == "last", name not in _RULES)):
+        colour = theme.BLUE if name == "last" else theme.GREY if name in _RULES else theme.ORANGE
+        dots(ax, shares[name], rows, colour, s=46 if name == "last" else 30, marker="D" if name == "last" else "o")
+    ax.set_ylim(limits)
     ax.set_xlim(-0.01, float(np.nanmax(shares.to_numpy(), initial=0.05)) * 1.25)
     theme.format_axis(ax.xaxis, "share", n_ticks=5)
     parts = "; ".join(

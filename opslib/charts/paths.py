@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.heat import MOST_LABELLED, heat_axes, paint_cells
+from opslib.charts.heat import MOST_LABELLED, heat_map
+from opslib.charts.marks import bars
 from opslib.charts.rows import require_for_chart, rows_of, short, top_row
 from opslib.suppression import UNSAID, Said
 
@@ -33,23 +33,14 @@ def draw_funnel(
     known = steps.dropna(subset=["whole_share"]).reset_index(drop=True)
     if len(known) < 2:
         return None
-    ax = theme.new_axes(height=theme.height_for(len(known), per_row=0.42))
-    ax.barh(range(len(known)), known["whole_share"], color=theme.SKY, height=0.62, zorder=1)
+    texts = [formats.format_share(share, step=0.1 if share < 0.1995 else 1.0) for share in known["whole_share"]]
+    for row, share in enumerate(known["step_share"][1:], start=1):
+        texts[row] += f"\n{formats.format_share(share, step=1.0)} of those before"
+    ax = theme.row_axes([str(name).capitalize() for name in known["step"]], texts)
+    bars(ax, known["whole_share"], [theme.SKY] * len(known))
     whiskers = known[known["whole_share"] < 1]
-    ax.hlines(
-        whiskers.index,
-        whiskers["whole_share_lower"],
-        whiskers["whole_share_upper"],
-        color=theme.INK,
-        linewidth=1.6,
-        zorder=3,
-    )
-    for row, step in enumerate(rows_of(known)):
-        text = formats.format_share(step.whole_share, step=0.1 if step.whole_share < 0.1995 else 1.0)
-        if row:
-            text += f"  ({formats.format_share(step.step_share, step=1.0)} of those before)"
-        theme.text_at(ax, text, (max(step.whole_share, step.whole_share_upper), row), shift=(8, 0))
-    theme.row_axis(ax, [str(name).capitalize() for name in known["step"]])
+    ends = whiskers["whole_share_lower"], whiskers["whole_share_upper"]
+    ax.hlines(whiskers.index, *ends, color=theme.INK, linewidth=1.6, zorder=3)
     ax.set_xlim(0, 1.0)
     theme.format_axis(ax.xaxis, "share", n_ticks=5)
     lost = known["whole_share"].shift(1) - known["whole_share"]
@@ -65,14 +56,17 @@ def draw_funnel(
     )  # fmt: skip
 
 
-def _grid(values: pd.DataFrame, across: str) -> tuple[Axes, float]:
-    """Cells of shares, with their numbers where there are few; in a figure that the names fit on."""
-    top = float(np.nanmax(values.to_numpy(dtype="float64"), initial=0.01))
-    ax = theme.new_axes(height=theme.height_for(len(values), per_row=0.3, around=1.9))
-    paint_cells(ax, values.to_numpy(dtype="float64"), Normalize(0, top), is_labelled=values.shape[1] <= MOST_LABELLED)
-    heat_axes(ax, [short(name, 14) for name in values.columns], [short(name, 26) for name in values.index])
-    ax.tick_params(axis="x", rotation=45 if across == "place" else 0)
-    return ax, top
+def _grid(values: pd.DataFrame) -> Axes:
+    """Cells of shares, with their numbers where there are few."""
+    shares = values.to_numpy(dtype="float64")
+    texts = values.map(lambda share: "few" if np.isnan(share) else f"{100 * share:.0f}").to_numpy()
+    ax = heat_map(
+        shares, texts if shares.shape[1] <= MOST_LABELLED else None, rows=[short(name, 26) for name in values.index],
+        columns=[short(name, 14) for name in values.columns], high=float(np.nanmax(shares, initial=0.01)), per_row=0.32, cell=0.5,
+    )  # fmt: skip
+    if shares.shape[1] > MOST_LABELLED:
+        theme.format_axis(ax.collections[0].colorbar.ax.yaxis, "share", n_ticks=4)  # type: ignore[union-attr]
+    return ax
 
 
 @drawing
@@ -103,7 +97,8 @@ def draw_transitions(
         index=[n for n in ("(start)", *places) if n in cells.index],
         columns=[n for n in (*places, "(end)") if n in cells.columns],
     )
-    ax, _ = _grid(cells.mask(cells < 0), "place")
+    ax = _grid(cells.mask(cells < 0))
+    ax.tick_params(axis="x", rotation=45)
     inner = known[~known["source"].isin(ends) & ~known["target"].isin(ends)]
     headline = "Visits stay where they begin"
     if len(inner):
@@ -111,7 +106,7 @@ def draw_transitions(
         headline = f"The busiest way: {formats.format_share(way['source_share'], step=1.0)} of visits that leave {way['source']} go to {way['target']}"
     return finish(
         ax, title=headline, alt=f"A grid of {formats.count_of(len(cells), 'place')} by where visits go next, as shares of each row.",
-        subtitle="% of the visits that leave a place (down) for the next (across); 0: never; hatched: too few people to show",
+        subtitle="% of the visits that leave a place (down) for the next (across); 0: never; few: too few people to show",
     )  # fmt: skip
 
 
@@ -138,12 +133,12 @@ def draw_step_matrix(
         return None
     first = top_row(known[known["step"] == known["step"].min()], "visit_share")
     left = known[known["step"] == known["step"].max()]["visit_share"].sum()
-    ax, _ = _grid(cells.mask(cells < 0), "step")
+    ax = _grid(cells.mask(cells < 0))
     ax.set_xlabel("step of the visit")
     return finish(
         ax,
         title=f"{formats.format_share(first['visit_share'], step=1.0)} of visits begin at {first['place']}; "
         f"{formats.format_share(left, step=1.0)} are still there at step {known['step'].max()}",
         alt=f"A grid of {formats.count_of(len(cells), 'place')} by step, as shares of all visits.",
-        subtitle="% of all visits at each place at each step; what is missing to 100 has left; hatched: too few people to show",
+        subtitle="% of all visits at each place at each step; what is missing to 100 has left; few: too few people to show",
     )  # fmt: skip

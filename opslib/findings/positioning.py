@@ -11,11 +11,11 @@ from datetime import date, timedelta
 import pandas as pd
 
 from opslib.finding import MOST_TOLD, About, Facts, Finding, Proposes
+from opslib.findings.gaps import gap_findings
 from opslib.findings.price_response import LEAST_PART, UNREAD
-from opslib.findings.white_space import gap_findings, unmet_findings
 from opslib.findings.wording import estimate_of, how_many, largest, listed, more_than, moved
 from opslib.formats import count_of, format_date, format_estimate, format_money, format_number, format_share
-from opslib.positioning import HedonicModel, UnmetSearches
+from opslib.positioning import HedonicModel
 from opslib.proposals.drafting import LEAD_DAYS
 from opslib.stats.estimates import Estimate
 
@@ -33,7 +33,6 @@ def findings(
     model: HedonicModel,
     ladder: pd.DataFrame,
     promotions: pd.DataFrame,
-    unmet: UnmetSearches,
     gaps: Mapping[str, pd.DataFrame],
     *,
     by: str = "category",
@@ -51,8 +50,6 @@ def findings(
         From `positioning.price_ladder`.
     promotions : pandas.DataFrame
         From `positioning.promotion_depths`.
-    unmet : UnmetSearches
-        From `positioning.unmet_searches`; of no searches where none are recorded.
     gaps : mapping of str to pandas.DataFrame
         From `positioning.demand_gaps`, by its first column: category, attr_colour, ...
     by : {"category", "brand"}
@@ -67,7 +64,6 @@ def findings(
     """
     start = page.period.end + timedelta(days=LEAD_DAYS)
     found = [*_positions(verdicts, by), *_moves(verdicts, by, page, start=start)]
-    found += unmet_findings(unmet, currency=page.currency)
     found += gap_findings(gaps, currency=page.currency, from_views="events" in page.tables)
     found += _one_product(ladder, page) if len(ladder) else []
     found += _quality(model) if model.n_products else []
@@ -117,13 +113,6 @@ def verdict_rows(verdicts: pd.DataFrame) -> pd.DataFrame:
             "keep" if move == 0 else f"{way} by {size} on half" if is_known else f"try: {way} by {size} on half"
         )
     return verdicts.assign(to_do=to_do, why=[UNREAD.get(reading, "") for reading in verdicts["reading"]])
-
-
-def unmet_heads(unmet: UnmetSearches) -> dict[str, str]:
-    """Heads of the themes of searches; of their money only where visits that found something bring more."""
-    heads = {"theme": "searched for", "query": "also typed", "visits_per_month": "visits a month"}
-    heads |= {"n_products": "our products of that name"}
-    return heads | {"worth_amount": "worth a month"} if unmet.is_worth else heads
 
 
 WORD_HEADS = {"themes": "said (times as often as of all brands)", "categories": "bought for"}

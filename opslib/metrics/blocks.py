@@ -197,6 +197,38 @@ def line_revenue(lines: ir.Table, *, prices_include_tax: bool = False) -> ir.Dec
     return money(amount)
 
 
+def amounts_of(lines: ir.Table, keys: Sequence[str]) -> tuple[ir.Table, bool]:
+    """Margin of each key (revenue, where some line's cost is unknown), and whether it is margin.
+
+    Parameters
+    ----------
+    lines : ibis.Table
+        Paid order_lines; those without the first key are left out.
+    keys : sequence of str
+        Columns that name a row: product, visit.
+
+    Returns
+    -------
+    (ibis.Table, bool)
+        ``keys`` and amount (float64), and whether it is margin.
+
+    Examples
+    --------
+    >>> t = engine.as_table(pd.DataFrame({"product_id": ["a", "a"], "quantity": [1.0, 2.0], "unit_price": 3.0, "cost_amount": 1.0}))
+    >>> rows, is_margin = amounts_of(t, ["product_id"])
+    >>> engine.collect(rows)["amount"].tolist(), is_margin
+    ([7.0], True)
+    """
+    revenue = line_revenue(lines)
+    is_margin = (
+        "cost_amount" in lines.columns
+        and not engine.collect(lines.aggregate(n=lines["cost_amount"].isnull().sum()))["n"].fillna(1).iloc[0]
+    )
+    amount = (revenue - lines["cost_amount"].cast(MONEY)) if is_margin else revenue
+    rows = lines.mutate(amount=amount).filter(ibis._[keys[0]].notnull())
+    return rows.group_by(keys).aggregate(amount=ibis._.amount.sum().cast("float64")), bool(is_margin)
+
+
 def order_day(table: ir.Table, *, zone: str | None = None) -> ir.DateValue:
     """Local day of an order line: ``ordered_on`` where there is one, else the day of ``ordered_at``.
 

@@ -235,7 +235,11 @@ def _loose(rows: ir.Table, whole: ir.Table, steps: list[Sequence[str]]) -> ir.Ta
         before = reached.select("before", "after")
         own = reached.select(f"at_{k}", **{f"path_{k}": "before"})
         found = found.left_join(own, found["path"] == own[f"path_{k}"])
-    found = found.mutate(n_steps=sum((found[f"path_{k}"].notnull().ifelse(1, 0) for k in range(1, len(steps))), ibis.literal(1)).cast("int64"))
+    found = found.mutate(
+        n_steps=sum((found[f"path_{k}"].notnull().ifelse(1, 0) for k in range(1, len(steps))), ibis.literal(1)).cast(
+            "int64"
+        )
+    )
     return _timed(found.drop("place_0", *(f"path_{k}" for k in range(1, len(steps)))), len(steps))
 
 

@@ -81,7 +81,9 @@ def transitions(
     """
     rows = _places(events, by, period)
     first = rows.group_by("session_id").aggregate(event_index=rows["event_index"].min())
-    begun = rows.semi_join(first, ["session_id", "event_index"]).mutate(source=ibis.literal(START), target=rows["event_name"])
+    begun = rows.semi_join(first, ["session_id", "event_index"]).mutate(
+        source=ibis.literal(START), target=rows["event_name"]
+    )
     people = _moves(rows).union(_by_visitor(begun))
     pairs = people.group_by("source", "target").aggregate(n_transitions=people["n"].sum(), n_visitors=people.count())
     found = engine.collect(pairs.order_by("source", ibis.desc("n_transitions"), "target"), max_rows=max_rows)

@@ -19,4 +19,3 @@ from opslib.positioning.price_index import (
 )
 from opslib.positioning.scenario import WhatIf, what_if
 from opslib.positioning.weeks import product_weeks
-from opslib.positioning.white_space import UnmetSearches, unmet_searches

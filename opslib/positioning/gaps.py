@@ -12,14 +12,15 @@ from ibis import _
 
 from opslib import engine
 from opslib.errors import ParameterError
-from opslib.metrics.blocks import Table, day_of, paid, require_table_columns
+from opslib.metrics.blocks import Table, amounts_of, day_of, paid, require_table_columns
 from opslib.periods import Period
 from opslib.positioning.pairs import in_period
-from opslib.positioning.white_space import MONTH_DAYS, N_DRAWS, amounts_of
 from opslib.stats.ranks import count_draws, top_shares
 
 NONE, BAND, BANDS = "(none)", "price_band", ("lower", "middle", "upper")
 ENDS = [0.025, 0.975]
+MONTH_DAYS = 365.25 / 12
+N_DRAWS = 4_000
 
 
 #: Columns of :func:`demand_gaps` besides those that it is asked to group by.

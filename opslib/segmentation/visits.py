@@ -13,9 +13,7 @@ from opslib.errors import ParameterError
 from opslib.metrics import day_of, require_table_columns, with_column
 from opslib.metrics.blocks import MONEY, Table
 from opslib.periods import Period
-from opslib.stats.shares import share
-from opslib.stats.skewed import level_interval
-from opslib.stats.sufficient_statistics import SufficientStatistics
+from opslib.stats.skewed import share_intervals
 from opslib.suppression import counted, of_people, suppressed
 
 INTENTS: dict[str, str] = {
@@ -256,17 +254,17 @@ def intent_sizes(intents: Table, *, by: str | None = None, confidence_level: flo
     whole = people.group_by("group", "visitor_id").aggregate(d=people["y"].sum())
     wholes = engine.grouped(whole, "group", n=whole.count(), d=whole["d"].sum(), dd=(whole["d"] * whole["d"]).sum())
     found = found.merge(wholes, on="group", validate="many_to_one").astype({"n_visits": "int64", "n_followed": "int64"})
-    _interval(
+    share_intervals(
         found,
         ("visit_share", "visit_share_lower", "visit_share_upper"),
         ("n", "n_visits", "d", "yy", "dd", "yd"),
-        confidence_level,
+        confidence_level=confidence_level,
     )
-    _interval(
+    share_intervals(
         found,
         ("later_share", "later_share_lower", "later_share_upper"),
         ("n_asked", "b", "n_followed", "bb", "ee", "be"),
-        confidence_level,
+        confidence_level=confidence_level,
     )
     found["meaning"] = found["intent"].map(INTENTS)
     places = {name: place for place, name in enumerate(INTENTS)}
@@ -378,16 +376,3 @@ def intent_matrix(split: pd.DataFrame, *, by: str) -> pd.DataFrame:
     cells = cells.reindex([intent for intent in INTENTS if intent in cells.index]).fillna(0.0).mask(lambda t: t < 0)
     cells.columns = pd.Index([f"{value}_share" for value in cells.columns])
     return cells.reset_index()
-
-
-@np.errstate(divide="ignore", invalid="ignore")
-def _interval(frame: pd.DataFrame, names: tuple[str, str, str], sums: tuple[str, ...], confidence_level: float) -> None:
-    """Add a ratio of sums over visitors, with its interval, kept within 0 and 1; Wilson's where all visitors agree."""
-    values = (frame[name].to_numpy(dtype=float) for name in sums)
-    statistics = SufficientStatistics(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
-    value, lower, upper, _ = level_interval(statistics, confidence_level=confidence_level)
-    for row in np.flatnonzero(((value == 0) | (value == 1)) & (statistics.n > 0)):
-        exact = share(int(value[row] * statistics.n[row]), int(statistics.n[row]), confidence_level=confidence_level)
-        lower[row], upper[row] = exact.lower, exact.upper
-    for name, ends in zip(names, (value, lower, upper), strict=True):
-        frame[name] = np.clip(ends, 0.0, 1.0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from opslib.errors import ParameterError
 from opslib.stats.arms import arm_points
 from opslib.stats.estimates import Estimate
+from opslib.stats.shares import share
 from opslib.stats.sufficient_statistics import SufficientStatistics
 
 
@@ -85,6 +87,40 @@ def level_interval(sums: SufficientStatistics, *, confidence_level: float) -> tu
         skewness = point.thirds[0] / sums.n**2 / error**3
     critical = stats.t.ppf((1 + confidence_level) / 2, sums.n - 1)
     return point.value, *hall_ends(point.value, std_error=error, skewness=skewness, critical=critical), error
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def share_intervals(
+    frame: pd.DataFrame, names: tuple[str, str, str], sums: tuple[str, ...], *, confidence_level: float
+) -> None:
+    """Add a share to each row of a frame, clustered by person, with its ends kept within 0 and 1; Wilson's where all persons agree.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a group; takes the three new columns.
+    names : (str, str, str)
+        Columns of the share and of its ends.
+    sums : tuple of str
+        Columns of the number of persons and of the sums over them of y, d, y², d² and yd: y with the property, of d.
+    confidence_level : float
+        Level of the interval (0-1).
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"n": [50], "y": [20], "d": [100], "yy": [30], "dd": [220], "yd": [44]})
+    >>> share_intervals(frame, ("s", "low", "high"), ("n", "y", "d", "yy", "dd", "yd"), confidence_level=0.95)
+    >>> frame[["s", "low", "high"]].round(3).values.tolist()
+    [[0.2, 0.107, 0.293]]
+    """
+    values = (frame[name].to_numpy(dtype=float) for name in sums)
+    statistics = SufficientStatistics(**dict(zip(("n", "y", "d", "yy", "dd", "yd"), values, strict=True)))
+    value, lower, upper, _ = level_interval(statistics, confidence_level=confidence_level)
+    for row in np.flatnonzero(((value == 0) | (value == 1)) & (statistics.n > 0)):
+        exact = share(int(value[row] * statistics.n[row]), int(statistics.n[row]), confidence_level=confidence_level)
+        lower[row], upper[row] = exact.lower, exact.upper
+    for name, ends in zip(names, (value, lower, upper), strict=True):
+        frame[name] = np.clip(ends, 0.0, 1.0)
 
 
 def bootstrap_t(

@@ -187,11 +187,12 @@ def ladder() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def themes() -> pd.DataFrame:
-    visits = np.array([24.0, 17.0, 9.5, 3.25])
+def needs() -> pd.DataFrame:
+    visits = np.array([60.0, 24.0, 17.0, 9.5, 3.25, 0.0])
     return pd.DataFrame({
-        "theme": ["air fryer", "dog bed", LONG, "rug"], "n_visits": [288, 204, 114, 39], "visits_per_month": visits,
-        "worth_amount": 2 * visits, "worth_amount_lower": -visits, "worth_amount_upper": 5 * visits, "top_three_share": [1.0, 0.99, 0.9, 0.11],
+        "need": ["misspelt words", "air fryer", "dog bed", LONG, "rug", "solar lights"], "n_people": [600, 288, 204, 114, 39, 90],
+        "kind": ["misspelt", *["finds nothing"] * 3, "finds, but is not clicked", "finds nothing"], "visits_per_month": visits,
+        "worth_amount": 2 * visits, "worth_amount_upper": 5 * visits, "is_met": [False] * 5 + [True],
     })  # fmt: skip
 
 
@@ -274,10 +275,9 @@ CASES: dict[str, Callable[[], Axes]] = {
     "price ladder without gaps": lambda: charts.draw_price_ladder(
         ladder().query("category == 'Kitchen'"), currency="GBP"
     ),
-    "unmet searches": lambda: charts.draw_unmet_searches(themes(), currency="GBP"),
-    "unmet searches without money": lambda: charts.draw_unmet_searches(
-        themes().assign(worth_amount=np.nan), currency="GBP"
-    ),
+    "needs": lambda: charts.draw_needs(needs(), currency="GBP"),
+    "needs without money": lambda: charts.draw_needs(needs().assign(worth_amount=np.nan), currency="GBP"),
+    "needs that are met": lambda: charts.draw_needs(needs().tail(1), currency="GBP"),
     "white space": lambda: charts.draw_white_space(gaps(), currency="GBP"),
     "white space, one row": lambda: charts.draw_white_space(gaps().head(1), currency="GBP"),
     "pairs": lambda: charts.draw_pairs(complements()),

@@ -33,7 +33,6 @@ from opslib.positioning import (
     price_index,
     weeks,
     what_if,
-    white_space,
 )
 from opslib.shop import checks, coverage
 from opslib.shop.derived import with_contract_columns
@@ -700,19 +699,6 @@ def _(w: World) -> Any:
 @case("positioning.matched_prices")
 def _(w: World) -> Any:
     return matching.matched_prices(w.table("competitor_prices"), matches_of(w))
-
-
-@case("positioning.unmet_searches")
-def _(w: World) -> Any:
-    searches, known = w.table("searches"), {"order_lines": lines_of(w), "products": w.table("products")}
-    more = ibis.union(*(searches.mutate(search_id=searches["search_id"].concat(f"-{n}")) for n in range(12)))
-    more = more.mutate(session_id=more["search_id"])
-    found = {"as found": white_space.unmet_searches(searches, period=w.period, **known),
-             "often": white_space.unmet_searches(more, period=w.period)}  # fmt: skip
-    return {
-        name: {"themes": each.themes, "share": each.unmet_share, "value": each.visit_value}
-        for name, each in found.items()
-    }
 
 
 @case("positioning.demand_gaps")

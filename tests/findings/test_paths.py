@@ -115,7 +115,7 @@ def test_a_step_that_is_still_broken_is_urgent_and_one_that_was_mended_is_not():
     assert still.is_urgent
     assert still.department == "Technology"
     assert still.due > OCTOBER.end
-    assert [f.key for f in in_order([over, still])][0] == "broken-delivery-mobile"
+    assert next(f.key for f in in_order([over, still])) == "broken-delivery-mobile"
     assert "broken" not in say.answer(steps_of(), EMPTY, spell_of(is_over=True), page=page())
     assert "450 lost" in say.answer(steps_of(), EMPTY, spell_of(is_over=True), page=page())
 

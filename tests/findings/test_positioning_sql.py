@@ -7,7 +7,8 @@ import re
 import pytest
 
 from opslib import positioning
-from opslib.findings import market_structure, white_space
+from opslib.findings import gaps as say_gaps
+from opslib.findings import market_structure
 from opslib.findings import positioning as say
 from opslib.formats import format_money
 from opslib.periods import Period
@@ -119,7 +120,7 @@ def test_what_is_looked_at_beyond_its_share(demo, lines):
         events=lines.table("events"),
         stock_levels=lines.table("stock_levels"),
     )
-    told = white_space.gap_findings(gaps, currency="GBP", from_views=True)
+    told = say_gaps.gap_findings(gaps, currency="GBP", from_views=True)
     assert told
     for f in told:
         column = "attr_" + f.key.removeprefix("gap-").replace("-", "_")
@@ -136,7 +137,7 @@ def test_what_is_looked_at_beyond_its_share(demo, lines):
         offer, demand = re.search(r" is (\d+)\xa0% of what we show and (\d+)\xa0%", f.sentence).groups()
         row = shares.loc[f.things[0]] if f.things else shares.loc[f.sentence.split(" is ")[0].lower()]
         assert (int(offer), int(demand)) == (round(100 * row["offer"]), round(100 * row["demand"]))
-        assert row["demand"] > white_space.SHORT * row["offer"]
+        assert row["demand"] > say_gaps.SHORT * row["offer"]
 
 
 def test_how_many_customers_bought_a_pair(demo, lines):

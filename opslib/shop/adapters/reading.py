@@ -224,7 +224,8 @@ def _load_csv(reading: Reading, files: Sequence[Path], *, name: str, scratch: Pa
         )
     if torn:
         raise torn
-    _require_whole_rows(con, ready, whole=name + "_all")
+    if dialect.quoting is None:  # who says how cells are quoted has looked
+        _require_whole_rows(con, ready, whole=name + "_all")
     _finish(reading, name)
 
 
@@ -300,7 +301,7 @@ def _require_whole_rows(
                 start = swallowed[0].splitlines()[0]
                 raise SourceError(
                     f"{path.name}: column '{column}': the cell that begins '{start}' holds whole rows, since a lone quote begins it; "
-                    "write quoting: none if quotes are text in this file, or double the quote"
+                    "write quoting: none if quotes are text in this file, quoting: double if such cells are meant, or double the quote"
                 )
 
 

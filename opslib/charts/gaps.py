@@ -1,4 +1,4 @@
-"""White space: zero-result search themes in visits and money, and a matrix of demand over offer."""
+"""White space: a matrix of demand over offer."""
 
 from __future__ import annotations
 
@@ -13,60 +13,10 @@ from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import draw_intervals
 from opslib.charts.heat import heat_map
-from opslib.charts.marks import bars, intervals
 from opslib.charts.rows import require_for_chart, rows_of, short
-from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
 
-MOST_THEMES, MOST_ROWS = 12, 14
-
-
-@drawing
-def draw_unmet_searches(
-    themes: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """Themes of zero-result searches: money a month with its interval, or visits where no money is known.
-
-    Parameters
-    ----------
-    themes : DataFrame
-        ``theme``, ``n_visits``, ``visits_per_month``, ``worth_amount``, ``worth_amount_lower``, ``worth_amount_upper``,
-        ``top_three_share``, best first; from `positioning.unmet_searches`. Rows without visits are left out.
-    currency : str
-        ISO code.
-    """
-    require_for_chart(themes, "unmet searches", "theme", "visits_per_month", "worth_amount", "worth_amount_lower", "worth_amount_upper", "top_three_share")  # fmt: skip
-    shown = themes.dropna(subset=["visits_per_month"]).head(MOST_THEMES)
-    has_money = bool((shown["worth_amount"] > 0).any())  # else what success brings cannot be seen, and visits are drawn
-    visits = [formats.format_number(n, step=1.0 if n >= 10 else 0.1) for n in shown["visits_per_month"]]
-    colours = [theme.BLUE if share >= 0.5 else theme.GREY for share in shown["top_three_share"]]
-    ax = theme.row_axes(shown["theme"], [f"{n} visits" for n in visits], limit=28)
-    if has_money:
-        ends = shown[["worth_amount", "worth_amount_lower", "worth_amount_upper"]]
-        intervals(ax, range(len(shown)), ends, colours)
-    else:
-        bars(ax, shown["visits_per_month"], colours)
-    ax.axvline(0, color=theme.GREY, linewidth=0.8)
-    theme.format_axis(ax.xaxis, currency if has_money else "visits", n_ticks=5)
-    left = len(themes) - len(shown)
-    names = ", ".join(shown["theme"].head(3))
-    what = f"{currency} a month if met, with 95 % intervals" if has_money else "visits a month whose search failed"
-    more = f"; {left} smaller themes left out" if left else ""
-    first = _worth_words(shown.iloc[0], currency) if len(shown) and has_money else ""
-    return finish(
-        ax,
-        title=(
-            f"Searched without success: {names}" if len(shown) else "No theme is searched without success often enough"
-        ),
-        subtitle=f"{what}; at the end: visits a month; blue: likely among the best three{more}",
-        alt=f"{formats.count_of(len(shown), 'theme')} of searches without success, most first: {names or 'none'}. {first}",
-    )
-
-
-def _worth_words(row: pd.Series, currency: str) -> str:
-    value, lower, upper = row[["worth_amount", "worth_amount_lower", "worth_amount_upper"]]
-    worth = Estimate(value=value, lower=lower, upper=upper, n=0, unit=currency, method="")
-    return f"{row['theme']} is worth {formats.format_estimate(worth)} a month."
+MOST_ROWS = 14
 
 
 @drawing
