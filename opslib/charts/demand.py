@@ -19,7 +19,7 @@ _COLOURS = {"finds nothing": theme.BLUE, "finds, but is not clicked": theme.GREY
 @drawing
 def draw_needs(
     needs: pd.DataFrame, *, currency: str, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
+) -> Axes | None:
     """Visits a month whose search fails, one bar a need, with the most that meeting it could bring where that is known.
 
     Parameters
@@ -35,6 +35,8 @@ def draw_needs(
     )
     open_ones = needs[~needs["is_met"].astype("boolean").fillna(False).astype(bool)].dropna(subset=["visits_per_month"])
     shown = open_ones.head(MOST_NEEDS)
+    if shown.empty:
+        return None
     texts = []
     for r in rows_of(shown):
         visits = formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)

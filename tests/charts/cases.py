@@ -277,7 +277,6 @@ CASES: dict[str, Callable[[], Axes]] = {
     ),
     "needs": lambda: charts.draw_needs(needs(), currency="GBP"),
     "needs without money": lambda: charts.draw_needs(needs().assign(worth_amount=np.nan), currency="GBP"),
-    "needs that are met": lambda: charts.draw_needs(needs().tail(1), currency="GBP"),
     "white space": lambda: charts.draw_white_space(gaps(), currency="GBP"),
     "white space, one row": lambda: charts.draw_white_space(gaps().head(1), currency="GBP"),
     "pairs": lambda: charts.draw_pairs(complements()),

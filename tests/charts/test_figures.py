@@ -18,7 +18,7 @@ import seaborn as sns
 from opslib import charts
 from opslib.charts import display, theme
 from opslib.errors import ParameterError, ReportError
-from tests.charts.cases import CASES, EFFECTS, cells, changes, cohorts, every_day, months, portfolio, two_years
+from tests.charts.cases import CASES, EFFECTS, cells, changes, cohorts, every_day, months, needs, portfolio, two_years
 from tests.charts.looking import cut_off, overlaps
 from tests.collecting import collected
 
@@ -92,6 +92,10 @@ def test_nothing_is_drawn_of_nothing(name):
         frame = pd.DataFrame({"name": [], "x": [], "x_lower": [], "x_upper": []}) if name == "draw_intervals" else empty
         assert draw(frame, **{choice: CHOICES[choice] for choice in needed}) is None
     assert plt.get_fignums() == []
+
+
+def test_needs_that_are_all_met_have_no_picture():
+    assert charts.draw_needs(needs().tail(1), currency="GBP") is None
 
 
 @dataclass
