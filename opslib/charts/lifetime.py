@@ -165,7 +165,7 @@ def draw_migration_flow(
     for text in ax.texts:
         column, row = map(int, text.get_position())
         text.set_fontweight("bold" if columns[column] == rows[row] else "normal")
-    ax.tick_params(axis="x", labelsize=8.5, labelcolor=theme.INK)
+    ax.tick_params(axis="x", labelsize=8, labelcolor=theme.INK)
     ax.tick_params(axis="y", labelcolor=theme.INK)
     money = flows.groupby("segment_before")[["revenue_before", "revenue_after"]].sum(min_count=1)
     for row, name in enumerate(rows):

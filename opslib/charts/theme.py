@@ -67,6 +67,7 @@ SETTINGS: Any = {
     "axes.labelsize": 9.5,
     "lines.linewidth": 1.8,
     "hatch.linewidth": 0.6,
+    "figure.dpi": 72,
     "savefig.dpi": 144,
     "figure.constrained_layout.use": True,
     "svg.fonttype": "path",
