@@ -43,8 +43,8 @@ def draw_funnel(
     ax.hlines(whiskers.index, *ends, color=theme.INK, linewidth=1.6, zorder=3)
     ax.set_xlim(0, 1.0)
     theme.format_axis(ax.xaxis, "share", n_ticks=5)
-    lost = known["whole_share"].shift(1) - known["whole_share"]
-    worst, last = int(lost.idxmax()), known.iloc[-1]
+    lost = (known["whole_share"].shift(1) - known["whole_share"]).fillna(0.0)
+    worst, last = int(lost.to_numpy().argmax()), known.iloc[-1]
     title = (
         f"{formats.format_share(last['whole_share'], step=0.1)} of visits get to the {last['step']}; "
         f"{formats.format_share(lost[worst], step=1.0)} are lost at the step to the {known['step'][worst]}"

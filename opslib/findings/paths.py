@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -35,6 +36,7 @@ def findings(
     differences: pd.DataFrame,
     stages: pd.DataFrame,
     *,
+    by: str = "device",
     groups: tuple[str, str] = ("", ""),
     titles: pd.DataFrame | None = None,
     margin_share: float = math.nan,
@@ -57,6 +59,8 @@ def findings(
         From `paths.transition_differences` of ``groups``.
     stages : pandas.DataFrame
         From `paths.commerce_stage`.
+    by : str
+        Column of the groups of visits.
     groups : (str, str)
         The two groups of visits whose ways were compared.
     titles : pandas.DataFrame or None
@@ -75,8 +79,8 @@ def findings(
     releases, differences = suppressed(releases), suppressed(differences)
     worth = _Money(margin_share, margin_amount, page)
     return (
-        *_steps(friction, worth, _before(steps), page),
-        *_broken(spells, _before(steps), page),
+        *_steps(friction, worth, _before(steps), page, by),
+        *_broken(spells, _before(steps), page, by),
         *_pages(pages, worth, _titles(titles), page),
         *_releases(releases, _acted_on(pages), page),
         *_ways(differences, groups),
@@ -155,6 +159,13 @@ def group_name(value: str) -> str:
     ('phones', 'email')
     """
     return _GROUP.get(value, value)
+
+
+def with_days(releases: pd.DataFrame) -> pd.DataFrame:
+    """The changes with the days that they lasted, in words."""
+    ends = ["today" if pd.isna(end) else format_date(end) for end in releases["ended_on"]]
+    days = [f"{format_date(start)} to {end}" for start, end in zip(releases["started_on"], ends, strict=True)]
+    return releases.assign(days=days)
 
 
 def money_head(margin_share: float) -> str:
@@ -277,7 +288,9 @@ def _whole(steps: pd.DataFrame) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _steps(friction: pd.DataFrame, money: _Money, before: dict[str, str], page: Facts) -> Iterator[Finding]:
+def _steps(
+    friction: pd.DataFrame, money: _Money, before: dict[str, str], page: Facts, by: str = "device"
+) -> Iterator[Finding]:
     """The step at which a group loses the largest amount."""
     for _, row in _clear(friction).head(1).iterrows():
         bound, step = money.estimate(row), _STEP.get(str(row["place"]), f"reach {row['place']}")
@@ -286,13 +299,13 @@ def _steps(friction: pd.DataFrame, money: _Money, before: dict[str, str], page: 
             key=f"step-{row['place']}-{row['thing']}",
             sentence=f"{_on(row['thing']).capitalize()} {one} of {before.get(str(row['place']), 'visits')} {step}, elsewhere {other}: up to {money.text(bound.value)}.",
             kind="estimated", section="friction", department="Design", priority=2, estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="difference of ratios over visitors"),
-            about=About(metric="session_conversion", scope=(("place", str(row["place"])), ("thing", str(row["thing"]))), people=int(row["n_visitors"])),
+            about=About(metric="session_conversion", scope=((by, str(row["thing"])),), people=int(row["n_visitors"])),
             action=f"Test another version of the step to {row['place']} for {_group(row['thing'])}", things=(f"{_step_name(row)}, {_group(row['thing'])}",),
             due=page.period.end + timedelta(days=_LATER), worth=bound, proposes=Proposes(metric="session_conversion", design="experiment"),
         )  # fmt: skip
 
 
-def _broken(spells: pd.DataFrame, before: dict[str, str], page: Facts) -> Iterator[Finding]:
+def _broken(spells: pd.DataFrame, before: dict[str, str], page: Facts, by: str = "device") -> Iterator[Finding]:
     """The step that broke and lost the largest amount; one that is still broken calls for mending."""
     known = spells.dropna(subset=["gap_share"]) if len(spells) else spells
     for _, row in known.head(1).iterrows():
@@ -301,14 +314,14 @@ def _broken(spells: pd.DataFrame, before: dict[str, str], page: Facts) -> Iterat
         one, usual = (format_share(row[name], step=1.0) for name in ("on_share", "usual_share"))
         is_over, step = bool(row["is_over"]), _STEPPED.get(str(row["place"]), f"reached {row['place']}")
         lost = format_number(float(f"{row['n_lost']:.2g}"))
-        mend = {"action": f"Mend the step to {row['place']} for {_group(row['thing'])}", "things": (f"{_step_name(row)}, {_group(row['thing'])}",), "is_urgent": True,
+        mend: dict[str, Any] = {"action": f"Mend the step to {row['place']} for {_group(row['thing'])}", "things": (f"{_step_name(row)}, {_group(row['thing'])}",), "is_urgent": True,
                 "due": page.period.end + timedelta(days=7), "would_tell": "the step's share a week after it is mended"}  # fmt: skip
         yield Finding(
             key=f"broken-{row['place']}-{row['thing']}",
             sentence=f"{when}, {_on(row['thing'])}, {one} of {before.get(str(row['place']), 'visits')} {step}, usually {usual}: about {lost} lost{'' if is_over else ', and not over'}.",
             kind="measured", section="friction", department="Technology", priority=1 if not is_over else 3,
             estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="month against the median month, others taken off"),
-            about=About(scope=(("place", str(row["place"])), ("thing", str(row["thing"]))), people=int(row["n_visitors"])), **({} if is_over else mend),
+            about=About(scope=((by, str(row["thing"])),), people=int(row["n_visitors"])), **({} if is_over else mend),
         )  # fmt: skip
 
 
@@ -324,7 +337,7 @@ def _pages(pages: pd.DataFrame, money: _Money, titles: dict[str, str], page: Fac
             sentence=f"Of visits that {begin} “{title}” {one} go on, of other {kind} pages {other}: up to {money.text(bound.value)}.",
             kind="estimated", section="pages", department="Design", priority=2,
             estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="difference of ratios over visitors"),
-            about=About(scope=(("place", str(row["place"])), ("thing", str(row["thing"]))), people=int(row["n_visitors"])),
+            about=About(scope=(("page", str(row["thing"])),), people=int(row["n_visitors"])),
             action=f"Mend the page “{title}”: its links and what it offers next", things=(title,), due=page.period.end + timedelta(days=_LATER), worth=bound,
         )  # fmt: skip
 
@@ -335,7 +348,7 @@ def _releases(releases: pd.DataFrame, acted_on: set[str], page: Facts) -> Iterat
     for number, (_, row) in enumerate(harmful.iterrows()):
         lasts = pd.isna(row["ended_on"])
         ended = "" if lasts else f" to {format_date(row['ended_on'])}"
-        back = {"action": f"Take back “{row['description']}”", "things": (str(row["description"]),), "is_urgent": True, "due": page.period.end + timedelta(days=14),
+        back: dict[str, Any] = {"action": f"Take back “{row['description']}”", "things": (str(row["description"]),), "is_urgent": True, "due": page.period.end + timedelta(days=14),
                 "would_tell": "the weeks after it is taken back"}  # fmt: skip
         yield Finding(
             key=f"release-{row['change_id']}",

@@ -142,6 +142,8 @@ def page_exits(events: Table, pages: Table | None = None, *, period: Period | No
     )  # fmt: skip
 
 
+BESIDE = 0.05
+"""P-value up to which a month next to a broken one belongs to the spell."""
 _KEYS = ("place", "thing")
 _FRICTION = (*_KEYS, "n_at", "n_visitors", "on_share", "on_share_lower", "on_share_upper", "others_share", "gap_share",
              "gap_share_lower", "gap_share_upper", "q_value", "is_clear", "n_lost", "lost_amount", "lost_amount_lower",
@@ -243,12 +245,12 @@ def _compared(people: ir.Table, more: list[str]) -> pd.DataFrame:
     pairs = ("yy", "yd", "dd", "yt", "yu", "dt", "du")
     own = engine.grouped(
         people, [*_KEYS, *more], n_visitors=people.count(), n_on=people["y"].sum(), n_at=people["d"].sum(),
-        revenue_amount=people["revenue"].sum(), **{f"p_{a}{b}": (people[a] * people[b]).sum() for a, b in pairs},
+        revenue_amount=people["revenue"].sum(), **{f"p_{pair}": (people[pair[0]] * people[pair[1]]).sum() for pair in pairs},
     )  # fmt: skip
     whole = people.group_by([*place, "visitor_id"]).aggregate(t=people["y"].sum(), u=people["d"].sum())
     wholes = engine.grouped(
         whole, place, n_all=whole.count(), t=whole["t"].sum(), u=whole["u"].sum(),
-        **{f"p_{a}{b}": (whole[a] * whole[b]).sum() for a, b in ("tt", "tu", "uu")},
+        **{f"p_{a}{b}": (whole[a] * whole[b]).sum() for a, b in (("t", "t"), ("t", "u"), ("u", "u"))},
     )  # fmt: skip
     found = own.merge(wholes, on=place, validate="many_to_one")
     enough = (found["n_visitors"] >= MIN_VISITORS) & (found["n_all"] - found["n_visitors"] >= MIN_VISITORS)
@@ -310,7 +312,7 @@ def broken_spells(exits: Table, *, last_month: str, confidence_level: float = 0.
 
     Notes
     -----
-    Benjamini-Hochberg over all places, things and months. The median's variance is pi/2 of the mean's; the dispersion of quiet months is
+    A month is named by Benjamini-Hochberg over all places, things and months; those next to it belong to the spell where they are below by themselves (p at most `BESIDE`). The median's variance is pi/2 of the mean's; the dispersion of quiet months is
     their median absolute deviation, where it is above what chance gives.
 
     Examples
@@ -338,8 +340,10 @@ def broken_spells(exits: Table, *, last_month: str, confidence_level: float = 0.
     p = 2 * distributions.norm.sf((found["change"] / found["error"]).abs())
     q = adjusted(dict(enumerate(p)), method="benjamini_hochberg")["adjusted_p_value"].to_numpy()
     number = pd.PeriodIndex(found["month"], freq="M").astype("int64")
-    bad = found.assign(number=number)[(q <= FALSE_SHARE) & (found["change"] < 0)].sort_values([*_KEYS, "number"])
-    bad["spell"] = (bad["number"] - bad.groupby(list(_KEYS))["number"].cumcount()).astype("int64")
+    below = found.assign(number=number, is_clear=q <= FALSE_SHARE)[(p <= BESIDE) & (found["change"] < 0)]
+    below = below.sort_values([*_KEYS, "number"])
+    below["spell"] = (below["number"] - below.groupby(list(_KEYS))["number"].cumcount()).astype("int64")
+    bad = below[below.groupby([*_KEYS, "spell"])["is_clear"].transform("any")]
     z_level = float(distributions.norm.ppf((1 + confidence_level) / 2))
     rows = [_spell(key, part, last_month, z_level) for key, part in bad.groupby([*_KEYS, "spell"])]
     spells = pd.DataFrame(rows, columns=list(_SPELLS))

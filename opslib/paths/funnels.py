@@ -36,7 +36,7 @@ PARTS = ("device", "source", "medium", "campaign", "country", "landing_page")
 """What a session says of its visit."""
 
 
-def within(rows: ir.Table, column: str, period: Period | None) -> ir.Table:
+def _within(rows: ir.Table, column: str, period: Period | None) -> ir.Table:
     """Rows of the local days of a period."""
     return rows if period is None else rows.filter(day_of(rows, column).between(period.start, period.end))
 
@@ -77,7 +77,7 @@ def cut_visits(
     >>> engine.collect(visits.order_by("session_id"))[["session_id", "device"]].values.tolist()
     [['v-0', 'mobile'], ['v-1', 'mobile']]
     """
-    rows, visits = within(engine.as_table(events), "occurred_at", period), engine.as_table(sessions)
+    rows, visits = _within(engine.as_table(events), "occurred_at", period), engine.as_table(sessions)
     if rule == "recorded":
         return engine.held(rows), visits
     known = visits.select(recorded="session_id", **{name: name for name in PARTS if name in visits.columns})
@@ -178,7 +178,7 @@ def funnel_reach(
         raise ParameterError(f"order: '{order}' is not one of {', '.join(_REACHED)}")
     table = engine.as_table(events)
     require_table_columns(table, "session_id", "event_index", "event_name", "occurred_at", name="events")
-    rows = _rows(within(table, "occurred_at", period), by)
+    rows = _rows(_within(table, "occurred_at", period), by)
     whole = _paths(rows, order, tuple(steps.values()))
     found = _REACHED[order](rows, whole, list(steps.values())).rename({by: "path"})
     if by == "visitor_id":
@@ -327,13 +327,13 @@ def funnel(reach: Table, *, steps: Steps = STEPS, confidence_level: float = 0.95
     DataFrame
         One row a step: step, n_visits (that reach it), n_visitors, step_share (of those at the step before; 1 at the
         first), step_share_lower, step_share_upper, whole_share (of those at the first), whole_share_lower, whole_share_upper,
-        median_seconds (from the step before, of those who reach it).
+        median_seconds (from the step before, of those who reach it; 0 at the first).
 
     Examples
     --------
     >>> reach = pd.DataFrame({"visitor_id": ["v", "v", "w", "x"], "n_steps": [1, 2, 1, 2], "seconds_1": [None, 60.0, None, 180.0]})
     >>> funnel(reach, steps={"visit": (), "order": ("purchase",)})[["step", "n_visits", "step_share", "median_seconds"]].values.tolist()
-    [['visit', 4, 1.0, nan], ['order', 2, 0.5, 120.0]]
+    [['visit', 4, 1.0, 0.0], ['order', 2, 0.5, 120.0]]
     """
     table, names = engine.as_table(reach), list(steps)
     people = table.group_by("visitor_id").aggregate(
@@ -355,7 +355,7 @@ def funnel(reach: Table, *, steps: Steps = STEPS, confidence_level: float = 0.95
         for name_of, base in (("step_share", max(k - 1, 0)), ("whole_share", 0)):
             value, lower, upper = _share(sums, k, base, confidence_level)
             row |= {name_of: value, f"{name_of}_lower": lower, f"{name_of}_upper": upper}
-        rows.append({**row, "median_seconds": medians[f"m_{k}"] if k else float("nan")})
+        rows.append({**row, "median_seconds": medians[f"m_{k}"] if k else 0.0})
     columns = ["step", "n_visits", "n_visitors"]
     columns += [f"{share}{end}" for share in ("step_share", "whole_share") for end in ("", "_lower", "_upper")]
     return pd.DataFrame(rows, columns=[*columns, "median_seconds"])

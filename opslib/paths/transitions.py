@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -174,8 +176,8 @@ def transition_differences(
     )
     pooled = (found["y_a"] + found["y_b"]) / (found["d_a"] + found["d_b"])
     error = np.sqrt(_ratio_variance(found, "a", pooled) + _ratio_variance(found, "b", pooled))
-    score = (found["gap_share"] / error.where(error > 0)).fillna(0.0)
-    p_values = dict(enumerate(2 * distributions.norm.sf(score.abs())))
+    score = (found["gap_share"] / pd.Series(error).where(error > 0)).fillna(0.0)
+    p_values: dict[Hashable, float] = dict(enumerate(2 * distributions.norm.sf(score.abs())))
     found["q_value"] = adjusted(p_values, method="benjamini_hochberg")["adjusted_p_value"]
     found["is_clear"], found["n_first"], found["n_second"] = found["q_value"] <= FALSE_SHARE, found["n_a"], found["n_b"]
     found["size"] = -score.abs()

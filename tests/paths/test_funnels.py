@@ -83,7 +83,7 @@ def test_time_to_convert_is_from_the_step_before():
     found = engine.collect(paths.funnel_reach(events_of({"s": [X, V, V, X, A, P]}), steps=STEPS))
     assert found[["seconds_1", "seconds_2"]].values.tolist() == [[180.0, 60.0]]
     steps = paths.funnel(found, steps=STEPS)
-    assert steps["median_seconds"].fillna(-1).tolist() == [-1, 180, 60]
+    assert steps["median_seconds"].tolist() == [0, 180, 60]
     assert found["revenue_amount"].tolist() == [9.5]
 
 
