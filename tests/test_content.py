@@ -85,7 +85,10 @@ def seasons_of(w):
     both = one.union(one.mutate(section=ibis.literal("a"))).distinct().union(one.mutate(section=ibis.literal("c")))
     months = pd.period_range("2025-03", "2026-03", freq="M")
     seen = Period(months[0].start_time.date(), months[-1].end_time.date())
-    return {"orders": engine.grouped(both, ["section"], n=both.count()), "calendar": content.content_calendar(both, days_seen=seen, as_of=w.as_of)}
+    return {
+        "orders": engine.grouped(both, ["section"], n=both.count()),
+        "calendar": content.content_calendar(both, days_seen=seen, as_of=w.as_of),
+    }
 
 
 #: How the parity tests ask the functions of this room, on DuckDB, PostgreSQL and Spark.

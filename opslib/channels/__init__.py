@@ -19,5 +19,4 @@ __all__ = [
     "first_and_later",
     "holdout_plans",
     "paybacks",
-
 ]
