@@ -291,7 +291,9 @@ def channel_overlap(visits: Table, *, period: Period) -> pd.DataFrame:
     pairs = pairs.filter((pairs["channel"] != pairs["other"]) | (pairs["n_channels"] == 1))
     found = engine.grouped(pairs, ["channel", "other"], n_visitors=pairs.count())
     sizes = engine.grouped(came, "channel", n=came.count())
-    found["overlap_share"] = found["n_visitors"] / found["channel"].map(sizes.set_index("channel")["n"])
+    found["overlap_share"] = found["n_visitors"] / found["channel"].map(sizes.set_index("channel")["n"]).astype(
+        "float64"
+    )
     return found
 
 

@@ -90,12 +90,14 @@ def credit_title(credit: pd.DataFrame, plans: pd.DataFrame) -> str:
 
 def plan_table(plans: pd.DataFrame, *, page: Facts) -> pd.DataFrame:
     """The plans of `channels.holdout_plans` with what each test takes in words, as ``test``."""
-    words = [_test_told(row, page) if row["is_useful"] else "over half a year" for row in _rows(plans)]
+    words = [_test_told(row, page) for row in _rows(plans)]
     return plans.assign(test=pd.Series(words, index=plans.index, dtype="str"))
 
 
 def _test_told(row: pd.Series, page: Facts) -> str:
     """Days of a test, and the margin that it can cost."""
+    if not row["is_useful"]:
+        return "not known" if pd.isna(row["test_days"]) else "over half a year"
     risk = row["at_risk_amount"]
     cost = (
         "" if pd.isna(risk) else f", up to {_money(risk, page)} of margin less" if risk > 0 else ", which costs nothing"
@@ -154,7 +156,7 @@ def _rows(rows: pd.DataFrame) -> list[pd.Series]:
 
 def _judged(plans: pd.DataFrame, *, is_useful: bool) -> pd.DataFrame:
     """Plans whose test takes up to half a year, or longer."""
-    known = _shown(plans, "cost_amount")
+    known = _shown(plans, "test_days")
     return known[known["is_useful"].astype(bool) == is_useful] if len(known) else known
 
 

@@ -159,6 +159,12 @@ def test_a_page_that_fell_back_and_a_section_that_is_wanted() -> None:
     assert "4.2 times the visits" in plain(say.decay_title(DECAYS))
 
 
+def test_without_orders_no_test_is_planned_and_none_is_called_too_long() -> None:
+    plans = plans_of([("Display", 5.0, float("nan"), False)]).assign(test_days=float("nan"))
+    assert found_of(plans=plans) == {}
+    assert say.plan_table(plans, page=page())["test"].tolist() == ["not known"]
+
+
 def test_at_most_five_are_told_and_three_do_something() -> None:
     plans = plans_of([("Display", 548.9, 7_052.1, True), ("Paid Search", 700.0, 800.0, False)])
     found = found_of(
