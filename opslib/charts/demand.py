@@ -39,7 +39,7 @@ def draw_needs(
         ax.barh(row, r.visits_per_month, height=0.6, color=_COLOURS[r.kind])
         visits = formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)
         money = (
-            f", at most {formats.format_money(r.worth_amount_upper, currency, step=1.0)}" if r.worth_amount > 0 else ""
+            f", up to {formats.format_money(r.worth_amount_upper, currency, step=1.0)}" if r.worth_amount > 0 else ""
         )
         theme.text_at(ax, f"{visits}{money}", (r.visits_per_month, row), shift=(6, 0), colour=theme.GREY)
     theme.row_axis(ax, [short(name, 28) for name in shown["need"]])

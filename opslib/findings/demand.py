@@ -126,7 +126,7 @@ def need_heads(rows: pd.DataFrame) -> dict[str, str]:
         {"people_per_month": "people a month"} if rows["people_per_month"].notna().any() else {"n_people": "people"}
     )
     heads = {"need": "need", "shown_by": "shown by", **people, "trend": "trend"}
-    money = {"worth_most_amount": "at most, a month"} if rows["worth_most_amount"].notna().any() else {}
+    money = {"worth_most_amount": "worth up to, a month"} if rows["worth_most_amount"].notna().any() else {}
     return heads | money | {"next_step": "who does what next", "status": "status"}
 
 
@@ -223,7 +223,7 @@ def _need(row: pd.Series, place: int, unmet: UnmetNeeds, page: Facts) -> Finding
         worth = estimate_of(row, "worth_amount", n=row["n_visits"], unit=f"{page.currency}/month", method=method)
         kind = "margin" if unmet.is_margin else "revenue"
         most = format_money(float(f"{max(worth.upper, 0.0):.2g}"), page.currency, step=1.0)
-        money = f"; meeting it would bring at most {most} a month of {kind}"
+        money = f"; meeting it would bring up to {most} a month of {kind}"
     ends = "click little of what they find" if row["kind"] == NOT_CLICKED else "do not find it"
     return Finding(
         key="need-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),

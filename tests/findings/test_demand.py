@@ -86,7 +86,7 @@ def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
     found = told()
     fryer, desk = found["need-air-fryer"], found["need-desk-e-mail"]
     assert plain(fryer.sentence) == (
-        "24 visits a month search for “air fryer” and do not find it; meeting it would bring at most £110 a month of margin."
+        "24 visits a month search for “air fryer” and do not find it; meeting it would bring up to £110 a month of margin."
     )
     assert (fryer.department, fryer.things, fryer.worth.unit, fryer.is_told) == (
         "Buying",
@@ -145,7 +145,7 @@ def test_money_is_worth_only_where_visits_that_find_bring_more(value, worth):
     first = told(value=value)["need-air-fryer"]
     assert (first.worth.upper if first.worth else None) == worth
     assert (first.would_tell is None) == (worth is not None)
-    assert ("at most" in first.sentence) == (value is not None)
+    assert ("up to" in first.sentence) == (value is not None)
 
 
 def test_the_one_table_has_needs_of_searches_and_reviews_and_their_status():
