@@ -62,9 +62,7 @@ def test_who_is_dearer_than_competitors(demo, verdicts):
     table, _ = verdicts
     rows = table.set_index("group")["price_change"]
     assert rows.to_dict() == pytest.approx(told.loc[rows.index].to_dict(), abs=1e-9)
-    found = [
-        f for f in say.findings(table, NOTHING, EMPTY, EMPTY, {}, page=FACTS) if f.key.startswith("position-")
-    ]
+    found = [f for f in say.findings(table, NOTHING, EMPTY, EMPTY, {}, page=FACTS) if f.key.startswith("position-")]
     assert found
     for f in found:
         ((_, category),) = f.about.scope
