@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 #: Rooms, pictures and tables; then functions with the module that has them. `import opslib` itself loads nothing heavy.
-_MODULES = ("charts", "classification", "demand", "kpis", "positioning", "segmentation", "tables")
+_MODULES = (
+    "channels",
+    "charts",
+    "classification",
+    "content",
+    "demand",
+    "kpis",
+    "paths",
+    "positioning",
+    "segmentation",
+    "tables",
+)
 _FUNCTIONS = {
     "draft": "opslib.proposals.drafting:draft",
     "open_page": "opslib.page:open_page",
@@ -15,10 +26,13 @@ _FUNCTIONS = {
 }
 
 if TYPE_CHECKING:  # type checkers and editors see the same names, and no others
+    from opslib import channels as channels
     from opslib import charts as charts
     from opslib import classification as classification
+    from opslib import content as content
     from opslib import demand as demand
     from opslib import kpis as kpis
+    from opslib import paths as paths
     from opslib import positioning as positioning
     from opslib import segmentation as segmentation
     from opslib import tables as tables

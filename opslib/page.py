@@ -16,6 +16,7 @@ from opslib.contracts import require_table
 from opslib.departments import department
 from opslib.errors import ParameterError, nearest
 from opslib.finding import Facts, Finding, Limits, first_sentence, first_told, in_order
+from opslib.formats import format_date
 from opslib.metrics import with_local_days
 from opslib.periods import Coverage, Period
 from opslib.privacy import MINIMUM
@@ -249,7 +250,6 @@ def open_page(
     engine.clear_log()
     suppression.begin(minimum=minimum, is_strict=bool(os.environ.get(latest.RUN_FOLDER)))
     tables.register()
-    charts.register()
     opened = open_shop(shop)
     reads.note("settings", opened.name)
     reads.note("days", opened.name)
@@ -261,6 +261,9 @@ def open_page(
         coverage=opened.coverage or Coverage(choices.NO_DATES.start, choices.NO_DATES.end), tables=frozenset(opened.tables), is_simulated=opened.is_simulated,
         departments=tuple(opened.settings.get("departments", ())),
     )  # fmt: skip
+    until = f", data until {format_date(min(opened.coverage.last, period.end))}" if opened.coverage else ""
+    simulated = " (simulated)" if opened.is_simulated and "simulated" not in opened.title.lower() else ""
+    charts.register(source=f"{opened.title}{simulated}{until}{', in part' if where else ''}")
     return Page(
         shop=opened, period=period, facts=facts, tables=_Asked(rows.tables),
         what_was_read=" ".join(filter(None, [f"{opened.title}, {period.label if opened.coverage else 'no dates'}.", rows.sentence])),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -9,15 +11,25 @@ import pandas as pd
 from opslib import engine
 from opslib.errors import ContractError, ParameterError
 
+RULES = ("timeout", "midnight", "campaign")
+"""What may end a visit: silence; the end of the local day; an event that comes with another campaign than the one before."""
 
-def sessionised(events: ir.Table | pd.DataFrame, *, timeout_minutes: int = 30) -> ir.Table:
-    """Events without visits cut into visits: a new one after so many minutes of silence.
+
+def sessionised(
+    events: ir.Table | pd.DataFrame, *, rules: Sequence[str] = ("timeout",), timeout_minutes: int = 30
+) -> ir.Table:
+    """Events without visits cut into visits: a new one after so many minutes of silence, or by further rules.
+
+    Silence alone is Google Analytics 4's rule; midnight and campaign, beside it, were those of Universal Analytics.
 
     Parameters
     ----------
     events : table
         visitor_id, occurred_at (UTC), event_name; more columns stay. An ``event_index``, where there is one, orders
-        events of the same moment; without it their names do.
+        events of the same moment; without it their names do. ``midnight`` is that of ``occurred_on`` (local days) where
+        it is there, else of UTC; ``campaign`` needs the column ``campaign``.
+    rules : sequence of str
+        Of `RULES`; the first that holds ends the visit.
     timeout_minutes : int
         Silence that ends a visit; a gap of exactly that long does not.
 
@@ -32,7 +44,7 @@ def sessionised(events: ir.Table | pd.DataFrame, *, timeout_minutes: int = 30) -
     ContractError
         A column is missing.
     ParameterError
-        The timeout is not positive.
+        The timeout is not positive, or a rule is not known.
 
     Examples
     --------
@@ -43,18 +55,40 @@ def sessionised(events: ir.Table | pd.DataFrame, *, timeout_minutes: int = 30) -
     """
     if timeout_minutes <= 0:
         raise ParameterError(f"timeout_minutes: {timeout_minutes} is not positive; 30 is the custom")
-    table = _required(events, "visitor_id", "occurred_at", "event_name")
+    if unknown := [rule for rule in rules if rule not in RULES]:
+        raise ParameterError(f"rules: '{unknown[0]}' is not one of {', '.join(RULES)}")
+    table = _required(events, "visitor_id", "occurred_at", "event_name", *(["campaign"] if "campaign" in rules else []))
     table = table.filter(table["visitor_id"].notnull())
     order = [table["occurred_at"], *_ties(table)]
     by_visitor = ibis.window(group_by="visitor_id", order_by=order)
-    silent_until = table["occurred_at"].lag().over(by_visitor) + ibis.interval(minutes=timeout_minutes)
-    table = table.mutate(starts_visit=(table["occurred_at"] > silent_until).fill_null(False).ifelse(1, 0))
+    place = ibis.row_number().over(by_visitor).cast("int64")
+    table = table.mutate(starts_visit=_is_first(table, rules, by_visitor, timeout_minutes), place=place)
     running = ibis.cumulative_window(group_by="visitor_id", order_by=[table["occurred_at"], *_ties(table)])
-    table = table.mutate(visit=table["starts_visit"].sum().over(running))
+    table = table.mutate(
+        visit=table["starts_visit"].sum().over(running),
+        start=(table["place"] * table["starts_visit"]).max().over(running),
+    )
     session = table["visitor_id"].cast("string").concat("-", table["visit"].cast("string"))
-    within = ibis.window(group_by=["visitor_id", "visit"], order_by=[table["occurred_at"], *_ties(table)])
-    numbered = table.mutate(session_id=session, event_index=ibis.row_number().over(within))
-    return numbered.drop("starts_visit", "visit")
+    return table.mutate(session_id=session, event_index=table["place"] - table["start"]).drop(
+        "starts_visit", "place", "visit", "start"
+    )
+
+
+def _is_first(table: ir.Table, rules: Sequence[str], by_visitor: object, timeout_minutes: int) -> ir.IntegerValue:
+    """1 where a visit begins after another, else 0 (the first event of a visitor too)."""
+    before = table["occurred_at"].lag().over(by_visitor)
+    ends = ibis.literal(False)
+    if "timeout" in rules:
+        ends = ends | (table["occurred_at"] > before + ibis.interval(minutes=timeout_minutes))
+    if "midnight" in rules:
+        day = table["occurred_on"] if "occurred_on" in table.columns else table["occurred_at"].date()
+        ends = ends | (day != day.lag().over(by_visitor))
+    if "campaign" in rules:
+        campaign = table["campaign"]
+        ends = ends | (
+            campaign.notnull() & before.notnull() & (campaign != campaign.lag().over(by_visitor).fill_null(""))
+        )
+    return ends.fill_null(False).ifelse(1, 0)
 
 
 def _ties(table: ir.Table) -> list[ir.Value]:

@@ -63,7 +63,28 @@ def test_collapsing_keeps_a_return_to_the_same_event() -> None:
     assert found["position"].tolist() == [0, 1, 2]
 
 
+def test_midnight_ends_a_visit_where_asked_by_the_local_day_where_there_is_one() -> None:
+    events = _events(["2026-01-05 23:50", "2026-01-06 00:10"])
+    for rules, expected in ((("timeout",), ["v-0", "v-0"]), (("timeout", "midnight"), ["v-0", "v-1"])):
+        found = engine.collect(sessionised(events, rules=rules).order_by("occurred_at"))
+        assert found["session_id"].tolist() == expected
+    local = events.assign(occurred_on=pd.to_datetime(["2026-01-06"] * 2))
+    assert set(engine.collect(sessionised(local, rules=("midnight",)))["session_id"]) == {"v-0"}
+
+
+def test_an_event_with_another_campaign_begins_a_visit() -> None:
+    events = _events(["2026-01-05 10:00", "2026-01-05 10:01", "2026-01-05 10:02", "2026-01-05 10:03"])
+    events["campaign"] = ["spring", None, "summer", "summer"]
+    found = engine.collect(sessionised(events, rules=("timeout", "campaign")).order_by("occurred_at"))
+    assert found["session_id"].tolist() == ["v-0", "v-0", "v-1", "v-1"]
+    assert found["event_index"].tolist() == [0, 1, 0, 1]
+    with pytest.raises(ContractError, match="events: no column 'campaign'"):
+        sessionised(events.drop(columns="campaign"), rules=("campaign",))
+
+
 def test_errors_name_the_thing() -> None:
+    with pytest.raises(ParameterError, match="rules: 'noon' is not one of timeout, midnight, campaign"):
+        sessionised(_events(["2026-01-05"]), rules=("noon",))
     with pytest.raises(ParameterError, match="timeout_minutes: 0 is not positive"):
         sessionised(_events(["2026-01-05"]), timeout_minutes=0)
     with pytest.raises(ContractError, match="events: no column 'visitor_id'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html.parser
 import json
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from datetime import date
 from html import unescape
+from io import StringIO
 
 import nh3
 import numpy as np
@@ -27,8 +29,8 @@ from opslib.periods import Coverage, Period
 from opslib.reporting.cleaning import clean_html
 from opslib.stats.estimates import Estimate
 from opslib.tables import show
-from opslib.tables.bundles import BUNDLES
-from opslib.tables.showing import to_html, to_text
+from opslib.tables.bundles import BUNDLES, table_bundle
+from opslib.tables.showing import to_csv, to_html, to_text
 from tests.suppressing import suppress_small
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
@@ -148,15 +150,27 @@ def test_the_table_survives_the_allow_list_of_the_page():
     assert Reader(kept).tags == Reader(markup).tags
 
 
-def test_more_than_seven_columns_and_many_rows_are_folded():
+def test_a_table_of_many_rows_stands_once_and_lies_beside_the_page_as_csv():
     frame = pd.DataFrame({f"n_{i}": range(30) for i in range(9)})
-    markup = to_html(show(frame, title="t"))
-    first, rest = markup.split("<details>")
-    assert first.count("<th ") == 7
-    assert first.count("<tr") == 26  # up to 25 rows stand whole, the head apart
-    assert "<summary>all 30 rows</summary>" in rest
-    assert rest.count("<th ") == 9
-    assert rest.count("<tr") == 31
+    table = show(frame, title="t")
+    markup = to_html(table)
+    assert markup.count("<th ") == 9
+    assert markup.count("<tr") == 31  # no fold repeats what stands above it
+    assert 'class="sortable lengthy"' in markup
+    assert table_bundle(table)["text/csv"].count("\n") == 31
+    short = show(frame.head(25), title="t")  # up to 25 rows stand whole
+    assert "lengthy" not in to_html(short)
+    assert "text/csv" not in table_bundle(short)
+
+
+def test_csv_has_plain_numbers_and_no_formula():
+    frame = pd.DataFrame(
+        {"product": ["=1+1", "-2", "@x", "plain"] * 7, "change_amount": [-1234.5, 2.0, np.nan, 0.5] * 7}
+    )
+    rows = list(csv.reader(StringIO(to_csv(show(frame, title="t", currency="GBP")))))
+    assert rows[:5] == [
+        ["Product", "Change (£)"], ["'=1+1", "-1234.5"], ["'-2", "2"], ["'@x", "unknown"], ["plain", "0.5"],
+    ]  # fmt: skip
 
 
 def test_a_table_can_be_folded_whole():
@@ -173,8 +187,10 @@ def test_an_empty_table_shows_nothing(empty):
 
 def test_too_many_rows_are_cut_and_counted():
     table = show(pd.DataFrame({"n": range(1200)}), title="t")
-    assert len(table.rows) == 1000
-    assert table.notes == ("The first 1,000 of 1,200 rows.",)
+    assert to_html(table).count("<tr") == 501
+    assert len(to_text(table).splitlines()) == 503  # with title, head and note
+    assert to_csv(table).count("\n") == 1201
+    assert table.notes == ("The first 500 of 1,200 rows.",)
 
 
 def test_each_row_in_its_own_unit():

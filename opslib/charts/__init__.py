@@ -5,6 +5,7 @@ Every function takes a result and, where wanted, ``people`` (whom its rows stand
 of an empty result it draws nothing and returns None. Each figure carries alt text and shows itself as SVG once :func:`register` was called.
 """
 
+from opslib.charts.channels import draw_attribution
 from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_pairs
@@ -20,6 +21,7 @@ from opslib.charts.gaps import draw_white_space
 from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
 from opslib.charts.parts import draw_accounting, draw_decomposition
+from opslib.charts.paths import draw_funnel, draw_step_matrix, draw_transitions
 from opslib.charts.positioning import draw_price_ladder
 from opslib.charts.price_response import draw_price_response, draw_price_slopes
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
@@ -32,6 +34,7 @@ __all__ = [
     "describe",
     "draw_abc_xyz",
     "draw_accounting",
+    "draw_attribution",
     "draw_calibration",
     "draw_claims",
     "draw_clv_holdout",
@@ -40,6 +43,7 @@ __all__ = [
     "draw_days",
     "draw_decomposition",
     "draw_estimates",
+    "draw_funnel",
     "draw_growth_share",
     "draw_intervals",
     "draw_life_cycle",
@@ -57,7 +61,9 @@ __all__ = [
     "draw_segment_profile",
     "draw_segment_sizes",
     "draw_series",
+    "draw_step_matrix",
     "draw_test_curve",
+    "draw_transitions",
     "draw_white_space",
     "draw_with_last_year",
     "figure_bundle",

@@ -12,6 +12,7 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import forest
+from opslib.charts.marks import bars, line
 from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.proposals.claim_text import change_text, effect_text, in_own_unit, promise_text
 from opslib.proposals.overview import BETTER, WORSE
@@ -64,9 +65,9 @@ def draw_claims(
     for row, (one, claim) in enumerate(zip(own, claims, strict=True)):
         if one.unit != unit:
             continue
-        ax.plot([one.promise] * 2, [row - 0.32, row + 0.32], color=theme.INK, linewidth=1.6, zorder=2)
+        ax.vlines(one.promise, row - 0.32, row + 0.32, color=theme.INK, linewidth=1.6, zorder=2)
         if 0 < claim.smallest_worthwhile < claim.promise:
-            ax.plot([one.smallest_worthwhile] * 2, [row - 0.3, row + 0.3], color=theme.ORANGE, linewidth=2, zorder=1)
+            ax.vlines(one.smallest_worthwhile, row - 0.3, row + 0.3, color=theme.ORANGE, linewidth=2, zorder=1)
     theme.format_axis(ax.xaxis, unit, n_ticks=5)
     parts = " ".join(
         f"{claim.sentence.rstrip('.')}: {claim.label}{', ' if number else ''}{number}."
@@ -111,7 +112,7 @@ def draw_test_curve(
     require_for_chart(curve, "curve", "day", "value", "value_lower", "value_upper")
     ax = theme.new_axes(height=3.2)
     ax.fill_between(curve["day"], curve["value_lower"], curve["value_upper"], color=theme.BLUE, alpha=0.2, linewidth=0)
-    ax.plot(curve["day"], curve["value"], color=theme.BLUE, linewidth=2)
+    line(ax, curve["day"], curve["value"], theme.BLUE)
     ax.axhline(0, color=theme.GREY, linewidth=1, zorder=1)
     if promise is not None:
         ax.axhline(promise, color=theme.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
@@ -154,14 +155,12 @@ def draw_promises(
     texts = [f"{r.outcome}\n{r.found}" for r in rows_of(outcomes)]
     ax = forest(list(outcomes["name"]), found, texts, colours, wrap=32)
     marks = [0.0, *outcomes["promise_share"]]
-    for row, r in enumerate(rows_of(outcomes)):
-        if np.isfinite(r.predicted_share_lower):
-            ax.barh(
-                row, r.predicted_share_upper - r.predicted_share_lower, left=r.predicted_share_lower, height=0.62,
-                color=theme.LIGHT, zorder=0,
-            )  # fmt: skip
-            marks += [r.predicted_share_lower, r.predicted_share_upper]
-        ax.plot([r.promise_share] * 2, [row - 0.36, row + 0.36], color=theme.INK, linewidth=1.8, zorder=2)
+    foreseen = outcomes[["predicted_share_lower", "predicted_share_upper"]].astype("float64")
+    lower, upper = foreseen.fillna(0.0).to_numpy().T
+    bars(ax, upper - lower, [theme.LIGHT] * len(outcomes), start=lower, zorder=0)
+    marks += [end for end in foreseen.to_numpy().ravel() if np.isfinite(end)]
+    rows = np.arange(len(outcomes))
+    ax.vlines(outcomes["promise_share"], rows - 0.36, rows + 0.36, color=theme.INK, linewidth=1.8, zorder=2)
     low, high = ax.get_xlim()
     room = 0.04 * (max(high, *marks) - min(low, *marks))
     ax.set_xlim(min(low, min(marks) - room), max(high, max(marks) + room))

@@ -11,6 +11,7 @@ from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.labels import label_ends
+from opslib.charts.marks import bars, line
 from opslib.charts.rows import require_for_chart, short
 from opslib.charts.series import COMPLETE, date_axis
 from opslib.suppression import UNSAID, Said
@@ -45,8 +46,8 @@ def draw_with_last_year(
         rows = frame[frame["metric"] == metric].set_index("start")
         unit = str(rows["unit"].iloc[0]).replace("money", currency)
         now, before = _two_years(rows)
-        panel.plot(before.index, before, color=theme.LIGHT, linewidth=1.8, marker="o", markersize=3.2)
-        panel.plot(now.index, now, color=theme.BLUE, marker="o", markersize=3.8)
+        for course, colour in ((before, theme.LIGHT), (now, theme.BLUE)):
+            line(panel, course.index, course, colour, marker="o", markersize=4.5)
         top = max((x for x in (*now, *before) if np.isfinite(x)), default=1.0)
         panel.set_ylim(0, top * 1.12 or 1)
         theme.format_axis(panel.yaxis, unit, n_ticks=4)
@@ -88,7 +89,7 @@ def _last(now: pd.Series, before: pd.Series, unit: str, title: str) -> tuple[str
     then = float(before[at])
     if np.isfinite(then):
         earlier = formats.format_value(then, unit)
-        labels.append((place, then, f"{earlier} a year before", theme.GREY))
+        labels.append((place, then, earlier if theme.is_narrow() else f"{earlier} a year before", theme.GREY))
         words += f", {earlier} a year before"
     return words, labels
 
@@ -129,17 +130,10 @@ def draw_money_changes(
     if frame.empty:
         return None  # type: ignore[return-value]
     amounts = frame["change_amount"].astype("float64").to_numpy()
-    ax = theme.new_axes(height=theme.height_for(len(frame)))
-    ax.barh(range(len(frame)), amounts, color=[theme.BLUE if a > 0 else theme.RED for a in amounts], height=0.62)
     texts = [formats.format_money(float(amount), currency, signed=True) for amount in amounts]
-    for row, (amount, text) in enumerate(zip(amounts, texts, strict=True)):
-        theme.text_at(ax, text, (max(amount, 0.0), row), shift=(5, 0), size=9.5)
+    ax = theme.row_axes(frame["group"], texts)
+    bars(ax, amounts, [theme.BLUE if a > 0 else theme.RED for a in amounts])
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
-    ax.set_yticks(range(len(frame)), [short(name) for name in frame["group"]])
-    ax.invert_yaxis()
-    low, high = min(amounts.min(), 0.0), max(amounts.max(), 0.0)
-    ax.set_xlim(low - (high - low) * 0.04, high + (high - low) * 0.2)
-    theme.horizontal(ax)
     theme.format_axis(ax.xaxis, currency, n_ticks=5)
     parts = "; ".join(f"{name} {text}" for name, text in zip(frame["group"], texts, strict=True))
     return finish(
@@ -176,8 +170,8 @@ def draw_days(
         return None  # type: ignore[return-value]
     week = values.rolling(7, center=True, min_periods=4).mean()
     ax = theme.new_axes(height=3.0)
-    ax.plot(days["day"], values, color=theme.SKY, linewidth=0.7, alpha=0.8)
-    ax.plot(days["day"], week, color=theme.BLUE)
+    line(ax, days["day"], values, theme.SKY, linewidth=0.7, alpha=0.8)
+    line(ax, days["day"], week, theme.BLUE)
     gone = days.loc[~days["is_observed"], "day"]
     half = pd.Timedelta(hours=18)
     for day in gone:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.rows import require_for_chart, rows_of, short
+from opslib.charts.marks import bars
+from opslib.charts.rows import require_for_chart, rows_of
 from opslib.suppression import UNSAID, Said
 
 MOST_NEEDS = 10
@@ -34,17 +35,14 @@ def draw_needs(
     )
     open_ones = needs[~needs["is_met"].astype("boolean").fillna(False).astype(bool)].dropna(subset=["visits_per_month"])
     shown = open_ones.head(MOST_NEEDS)
-    ax = theme.new_axes(height=theme.height_for(len(shown), per_row=0.36, around=1.6))
-    for row, r in enumerate(rows_of(shown)):
-        ax.barh(row, r.visits_per_month, height=0.6, color=_COLOURS[r.kind])
+    texts = []
+    for r in rows_of(shown):
         visits = formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)
-        money = (
-            f", up to {formats.format_money(r.worth_amount_upper, currency, step=1.0)}" if r.worth_amount > 0 else ""
-        )
-        theme.text_at(ax, f"{visits}{money}", (r.visits_per_month, row), shift=(6, 0), colour=theme.GREY)
-    theme.row_axis(ax, [short(name, 28) for name in shown["need"]])
+        most = formats.format_money(r.worth_amount_upper, currency, step=1.0)
+        texts.append(f"{visits}, up to {most}" if r.worth_amount > 0 else visits)
+    ax = theme.row_axes(shown["need"], texts, limit=28)
+    bars(ax, shown["visits_per_month"], [_COLOURS[kind] for kind in shown["kind"]])
     theme.format_axis(ax.xaxis, "visits", n_ticks=5)
-    ax.set_xlim(0, 1.25 * max(shown["visits_per_month"].max(), 1.0) if len(shown) else 1.0)
     kinds = [kind for kind in _COLOURS if (shown["kind"] == kind).any()]
     words = {"finds nothing": "blue: no result", "finds, but is not clicked": "grey: results that are not clicked", "misspelt": "light blue: a slip in a word that is found"}  # fmt: skip
     named = formats.listed(

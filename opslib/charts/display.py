@@ -10,8 +10,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from opslib.charts import theme
@@ -19,9 +21,14 @@ from opslib.errors import ReportError
 from opslib.privacy import SUPPRESSED
 from opslib.suppression import UNSAID, suppressed
 
-_ALT = "opslib_alt"
+_ALT, _AGAIN = "opslib_alt", "opslib_again"
+NARROW_SVG = "image/vnd.opslib.narrow+svg"
+"""Media type of the drawing for a phone, beside the wide one."""
 _NOISE = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
 _PLACES = re.compile(r"\b(?:d|x|y|points|width|height)=\"[^\"]*\"")
+_PATH, _LETTER = re.compile(r' d="([^"]*)"'), re.compile(r"\s*([A-Za-z])\s*")
+_USE = re.compile(r'<use([^>]*) transform="translate\(([-\d.]+) ([-\d.]+)\)"')
+_AS_GROUP = r"\1"
 _LONG = re.compile(r"(\d+\.\d{2})\d+")
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -31,6 +38,9 @@ _Given = ParamSpec("_Given")
 
 #: Title of the figure that is being drawn, where its caller gave one.
 _titles: list[str] = []
+#: Whose data figures show, and until when: in their corner, since figures are pasted into slides.
+_source: list[str] = []
+SOURCE_INCHES = 0.2
 
 
 def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -> Callable[_Given, Axes | None]:
@@ -53,12 +63,20 @@ def drawing(draw: Callable[_Given, Axes | None], *, draws_empty: bool = False) -
             return None
         if has_nothing(result) and not draws_empty:
             return None
-        with theme.drawn_on(ax):
-            _titles.append(title or "")
-            try:
-                return plain(result, *rest, **options)
-            finally:
-                _titles.pop()
+
+        def draw_it() -> Axes | None:
+            with mpl.rc_context(), theme.drawn_on(ax):
+                theme.use()
+                _titles.append(title or "")
+                try:
+                    return plain(result, *rest, **options)
+                finally:
+                    _titles.pop()
+
+        axes = draw_it()
+        if axes is not None and ax is None:
+            setattr(theme.figure_of(axes), _AGAIN, draw_it)
+        return axes
 
     return drawn
 
@@ -98,7 +116,13 @@ def finish(ax: Axes, *, title: str, alt: str, subtitle: str = "", label: Callabl
     theme.headline(ax, title, subtitle=subtitle)
     describe(ax, f"{title.rstrip('.')}. {alt}")
     figure = theme.figure_of(ax)
-    figure.draw_without_rendering()
+    if _source and figure.get_layout_engine() is not None:
+        figure.set_figheight(figure.get_figheight() + SOURCE_INCHES)
+        room = SOURCE_INCHES / figure.get_figheight()
+        figure.get_layout_engine().set(rect=(0, room, 1, 1 - room))  # type: ignore[union-attr,call-arg]
+        figure.text(0.0, 0.0, _source[0], fontsize=7.5, color=theme.GREY, va="bottom")
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     theme.align_headline(ax)
     figure.set_layout_engine("none")
     if label is not None:
@@ -145,36 +169,56 @@ def alt_of(figure: Figure) -> str:
 
 def to_svg(figure: Figure) -> str:
     """The figure as SVG text; letters as paths, ids salted, no date: the same bytes every time."""
-    buffer = io.BytesIO()
-    keep: Any = {key: theme.SETTINGS[key] for key in ("svg.hashsalt", "svg.fonttype", "savefig.dpi")}
-    with mpl.rc_context(keep):
-        figure.savefig(buffer, format="svg", metadata=_METADATA)
-    return _lean(buffer.getvalue().decode("utf-8"))
+    buffer, dpi, canvas = io.StringIO(), figure.dpi, figure.canvas
+    keep: Any = {key: theme.SETTINGS[key] for key in ("svg.hashsalt", "svg.fonttype")}
+    try:
+        figure.dpi = theme.SETTINGS["savefig.dpi"]
+        with mpl.rc_context(keep):  # the canvas itself: figure.savefig would draw everything once more to lay it out
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=_METADATA)
+    finally:
+        figure.dpi = dpi
+        figure.set_canvas(canvas)
+    return _lean(buffer.getvalue())
 
 
 def _lean(svg: str) -> str:
-    """The drawing alone: no prologue, comments or metadata, coordinates to a hundredth of a point."""
+    """The drawing alone: no prologue, comments or metadata, coordinates to a hundredth of a point, letters in few signs."""
     svg = _NOISE.sub("", svg[svg.index("<svg") :])
     svg = _PLACES.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)
+    svg = _PATH.sub(lambda match: f' d="{_LETTER.sub(_AS_GROUP, match[1])}"', svg)
+    svg = _USE.sub(lambda match: f'<use{match[1]} x="{float(match[2]):.1f}" y="{float(match[3]):.1f}"', svg)
+    svg = svg.replace(' y="0.0"', "").replace("xlink:href", "href").replace("DejaVuSans-", "D")
     return re.sub(r">\s+<", "><", svg)
 
 
 def figure_bundle(drawn: Figure | Axes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a figure, or of the one that axes stand in, for a notebook."""
+    """Data and metadata of a figure, or of the one that axes stand in, for a notebook: for a desk, and drawn again for a phone."""
     figure = theme.figure_of(drawn) if isinstance(drawn, Axes) else drawn
     alt = alt_of(figure)
-    return {"image/svg+xml": to_svg(figure), "text/plain": alt}, {"image/svg+xml": {"alt": alt}}
+    data = {"image/svg+xml": to_svg(figure), "text/plain": alt}
+    if hasattr(figure, _AGAIN):
+        with theme.for_phone():
+            narrow = theme.figure_of(getattr(figure, _AGAIN)())
+        data[NARROW_SVG] = to_svg(narrow)
+        plt.close(narrow)
+    return data, {"image/svg+xml": {"alt": alt}}
 
 
-def register() -> None:
+def register(*, source: str = "") -> None:
     """Set the look and let figures show themselves as SVG with alt text, and as nothing else.
 
     Works under the inline backend and in a kernel that was forked after matplotlib was loaded; where no IPython runs,
     only the look is set.
+
+    Parameters
+    ----------
+    source : str
+        Whose data figures show, and until when, for the corner of each.
     """
     from IPython import get_ipython
 
     theme.use()
+    _source[:] = [source] if source else []
     shell = get_ipython()
     if shell is None:
         return

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.rows import require_for_chart, rows_of, short
+from opslib.charts.marks import bars, dots, intervals, line
+from opslib.charts.rows import require_for_chart, rows_of
 from opslib.proposals import number_text
 from opslib.stats.estimates import Estimate
 from opslib.suppression import UNSAID, Said
+
+DOT = 0.025
+"""Width of a dot, as a share of the axis: intervals that are shorter make bars of the dots."""
 
 
 @drawing
@@ -48,7 +51,7 @@ def draw_estimates(
     first = next(iter(estimates.values()))
     texts = {name: formats.format_estimate(e, signed=reference == 0) for name, e in estimates.items()}
     colours = [theme.BLUE if not highlight or name in highlight else theme.GREY for name in texts]
-    ax = forest(list(estimates), list(estimates.values()), list(texts.values()), colours)
+    ax = forest(list(estimates), list(estimates.values()), list(texts.values()), colours, base=reference or 0.0)
     if reference is not None:
         ax.axvline(reference, color=theme.GREY, linewidth=1, zorder=1)
         low, high = ax.get_xlim()
@@ -82,26 +85,24 @@ def forest(
     colours: Sequence[str],
     *,
     wrap: int = 0,
+    base: float | None = None,
 ) -> Axes:
-    """Points and intervals; an end that is missing or infinite is left open."""
-    labels = [textwrap.fill(short(name, 76), wrap) if wrap else short(name) for name in names]
-    tall = 0.5 if any("\n" in label for label in labels) else 0.34
-    ax = theme.new_axes(height=theme.height_for(len(names), per_row=tall))
-    finite = [x for e in estimates for x in (e.value, e.lower, e.upper) if np.isfinite(x)]
-    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+    """Points and intervals; an end that is missing or infinite is left open. Bars from ``base`` where dots would hide the intervals."""
+    ax = theme.row_axes(names, texts, wrap=wrap)
+    ends = np.array([(e.value, e.lower, e.upper) for e in estimates], dtype="float64").reshape(-1, 3)
+    finite = ends[np.isfinite(ends)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
     margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-    beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
-    for row, text in enumerate(texts):
-        theme.text_at(ax, text, (1, row), shift=(8, 0), size=9.5, **beside)
-    known = [row for row, estimate in enumerate(estimates) if np.isfinite(estimate.value)]
-    if known:
-        ends = np.array([(e.value, e.lower, e.upper) for e in estimates])[known]
-        values, left, right = np.where(np.isfinite(ends), ends, [np.nan, low - margin, high + margin]).T
-        shades = [colours[row] for row in known]
-        ax.hlines(known, left, right, colors=shades, linewidth=2.4, alpha=0.55, zorder=2)
-        ax.scatter(values, known, c=shades, s=42, zorder=3, linewidths=0)
-    theme.row_axis(ax, labels)
-    ax.set_xlim(low - margin, high + margin)
+    known, shades = np.flatnonzero(np.isfinite(ends[:, 0])), np.asarray(colours)
+    is_hidden = len(known) > 1 and np.nanmedian(ends[:, 2] - ends[:, 1]) < DOT * (high - low)
+    if base is not None and is_hidden:
+        low, high = min(low, base), max(high, base)
+        bars(ax, np.nan_to_num(ends[:, 0], nan=base) - base, colours, start=base)
+        ax.hlines(known, ends[known, 1], ends[known, 2], colors=theme.INK, linewidth=1.6)
+    elif len(known):
+        ends = np.where(np.isfinite(ends), ends, [np.nan, low - margin, high + margin])
+        intervals(ax, known, ends[known], list(shades[known]))
+    ax.set_xlim(low - margin * (low != base), high + margin * (high != base))
     return ax
 
 
@@ -113,14 +114,14 @@ def draw_intervals(
     unit: str,
     reference: float | None = None,
     of: str | None = None,
-    sides: tuple[str, str] | None = None,
+    sides: tuple[str, str] = ("below", "above"),
     each: str = "group",
     measure: str = "",
     people: Said = UNSAID,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes | None:
-    """Forest plot of any table with intervals; with a reference, grey where the interval holds it.
+    """Forest plot of any table with intervals, largest first; with a reference, grey where the interval holds it.
 
     Parameters
     ----------
@@ -134,27 +135,21 @@ def draw_intervals(
         Value to compare with (0 for changes, 1 for ratios).
     of : str or None
         Without a reference: what the values are of ("of the visits"); the title then names the largest.
-    sides : (str, str) or None
-        With a reference: what a name below and above it is ("cheaper than competitors", "dearer"); the title then names
-        those that are, and rows stand by their value, largest first.
+    sides : (str, str)
+        With a reference: what a name below and above it is ("cheaper than competitors", "dearer"); the title names those
+        that are.
     each : str
         What a row is ("category"), for a title that is about all of them.
     measure : str
         What the values are, for the subtitle ("difference from competitors, per cent"); their unit unless given.
     """
     require_for_chart(frame, "intervals", value, f"{value}_lower", f"{value}_upper")
-    known = frame.dropna(subset=[value])
-    if sides is not None:
-        known = known.sort_values(value, ascending=False, kind="stable")
+    known = frame.dropna(subset=[value]).sort_values(value, ascending=False, kind="stable")
     rows = dict(zip(known.iloc[:, 0].astype(str), _estimates_in(known, value, unit=unit), strict=True))
     clear = [name for name, e in rows.items() if reference is not None and e.excludes(reference)]
-    title = None
-    if reference is not None:
-        against = formats.format_value(reference, unit)
-        title = f"{len(clear) or 'None'} of {len(rows)} differ from {against} beyond chance"
-        title = _sides(rows, reference, sides, each) if sides is not None else title
-    elif of is not None and rows:
-        name, most = max(rows.items(), key=lambda row: row[1].value)
+    title = _sides(rows, reference, sides, each) if reference is not None else None
+    if reference is None and of is not None and rows:
+        name, most = next(iter(rows.items()))
         title = f"{name}: {formats.format_value(most.value, unit)} {of}, more than any other"
     highlight = clear or [""] if reference is not None else ()
     return draw_estimates(rows, title=title, reference=reference, highlight=highlight, measure=measure, people=None)
@@ -197,12 +192,14 @@ def draw_posterior(
     require_for_chart(density, "density", "amount", "density")
     x, y = density["amount"].to_numpy(dtype="float64"), density["density"].to_numpy(dtype="float64")
     ax = theme.new_axes(height=3.2)
-    ax.fill_between(x, y, where=x >= 0, interpolate=True, color=theme.BLUE, alpha=0.35, linewidth=0)
-    ax.fill_between(x, y, where=x <= 0, interpolate=True, color=theme.RED, alpha=0.5, linewidth=0)
-    ax.plot(x, y, color=theme.INK, linewidth=1)
+    edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+    sns.histplot(
+        x=x, weights=y, bins=list(edges), hue=x < 0, palette={False: theme.BLUE, True: theme.RED}, element="poly", alpha=0.45, linewidth=0.6,
+        legend=False, ax=ax,
+    )  # fmt: skip
     top = float(y.max()) if len(y) else 1.0
-    ax.plot([estimate.lower, estimate.upper], [-0.06 * top] * 2, color=theme.INK, linewidth=2.4)
-    ax.plot(estimate.value, -0.06 * top, marker="o", color=theme.INK, markersize=6.5)
+    intervals(ax, [-0.06 * top], [estimate.value, estimate.lower, estimate.upper], [theme.INK])
+    ax.set(xlabel="", ylabel="")
     ax.axvline(0, color=theme.GREY, linewidth=1)
     ax.set_ylim(-0.12 * top, 1.1 * top)
     ax.set_yticks([])
@@ -232,10 +229,12 @@ def draw_calibration(
     """
     require_for_chart(bins, "calibration", "stated", "observed", "observed_lower", "observed_upper", "n")
     ax = theme.new_axes(height=4.6)
-    ax.plot([0, 1], [0, 1], color=theme.LIGHT, linewidth=1.2, zorder=1)
+    line(ax, [0, 1], [0, 1], theme.LIGHT, zorder=1)
+    ax.vlines(
+        bins["stated"], bins["observed_lower"], bins["observed_upper"], color=theme.BLUE, alpha=0.5, linewidth=2.4
+    )
+    dots(ax, bins["stated"], bins["observed"], theme.BLUE)
     for r in rows_of(bins):
-        ax.plot([r.stated, r.stated], [r.observed_lower, r.observed_upper], color=theme.BLUE, alpha=0.5, linewidth=2.4)
-        ax.plot(r.stated, r.observed, marker="o", color=theme.BLUE, markersize=7)
         theme.text_at(ax, f"{int(r.n)}", (r.stated, r.observed), shift=(9, 0))
     ax.set_xlim(0, 1.04)
     ax.set_ylim(0, 1.04)
@@ -248,7 +247,8 @@ def draw_calibration(
     parts = "; ".join(f"stated {_whole(r.stated)}, came true {_whole(r.observed)} of {int(r.n)}" for r in rows_of(bins))
     return finish(
         ax,
-        title=f"Called likely, and come true: {n} promises",
+        title=f"Of {n} promises {_whole((bins['observed'] * bins['n']).sum() / n)} came true, "
+        f"{_whole((bins['stated'] * bins['n']).sum() / n)} were expected to",
         subtitle="on the line the stated probabilities were right; numbers: promises",
         alt=f"Points: {parts or 'none'}.",
     )

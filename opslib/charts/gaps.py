@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.estimates import draw_intervals
-from opslib.charts.heat import heat_axes, write_cell
+from opslib.charts.heat import heat_map
 from opslib.charts.rows import require_for_chart, rows_of, short
 from opslib.suppression import UNSAID, Said
 
 MOST_ROWS = 14
-SCALE = {0.0: "#DCEBF5", 1.25: "#9CC9E6", 1.5: theme.BLUE, 2.5: "#003A5C"}
-"""Colour from each ratio of demand to offer on."""
 
 
 @drawing
@@ -44,10 +41,16 @@ def draw_white_space(
     require_for_chart(gaps, "white space", "category", "pressure", "pressure_lower", "pressure_upper", "excess_amount")
     names = list(dict.fromkeys(gaps["category"]))[:MOST_ROWS]
     heads = sorted(set(gaps["price_band"]))
-    ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.5, around=1.8))
+    values = np.full((len(names), len(heads)), np.nan)
+    texts = np.full(values.shape, "", dtype="object")
     for r in rows_of(gaps[gaps["category"].isin(names)]):
-        _cell(ax, heads.index(r.price_band), names.index(r.category), r, currency)
-    heat_axes(ax, [f"{head} price third" for head in heads], [short(name, 26) for name in names])
+        at = (names.index(r.category), heads.index(r.price_band))
+        values[at] = r.pressure if np.isfinite(r.pressure) and r.pressure_lower > 1 else np.nan
+        texts[at] = _cell(r, currency)
+    ax = heat_map(
+        values, texts, rows=[short(name, 26) for name in names], columns=[f"{head}\nprice third" for head in heads], low=0.75,
+        high=2.5, per_row=0.5, around=1.9, cell=1.5, is_hatched=False,
+    )  # fmt: skip
     ax.tick_params(labelcolor=theme.INK)
     clear = gaps[gaps["pressure_lower"] > 1].dropna(subset=["pressure"])
     plain = "Every group is wanted about as much as it is offered"
@@ -65,17 +68,10 @@ def draw_white_space(
     )  # fmt: skip
 
 
-def _cell(ax: Axes, x: int, y: int, r: Any, currency: str) -> None:
-    """One group: its colour by the ratio where that is clear of one, and its numbers."""
-    ratio = r.pressure
-    is_clear = np.isfinite(ratio) and r.pressure_lower > 1
-    colour = max((end, shade) for end, shade in SCALE.items() if end <= ratio)[1] if is_clear else "#FFFFFF"
-    ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, edgecolor=theme.PALE, linewidth=0.8))
-    if not np.isfinite(ratio):
-        theme.text_at(ax, "nothing offered", (x, y), size=8.5, colour=theme.GREY, ha="center")
-        return
-    ink = theme.ink_on(colour) if is_clear else theme.GREY
-    text = f"{ratio:.2f}x ({r.pressure_lower:.2f}–{r.pressure_upper:.2f})"
+def _cell(r: Any, currency: str) -> str:
+    """A group's ratio with its interval, and the money that rests on it."""
+    if not np.isfinite(r.pressure):
+        return "nothing offered"
     step = None if abs(r.excess_amount) >= 1e4 else 1.0
     money = formats.format_money(r.excess_amount, currency, step=step, signed=True)
-    write_cell(ax, (x, y), text, money, ink=ink)
+    return f"{r.pressure:.2f}x ({r.pressure_lower:.2f}–{r.pressure_upper:.2f})\n{money}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap
 
 from opslib import formats
 from opslib.charts import theme
@@ -22,11 +25,37 @@ MOST_LABELLED = 18
 """Columns up to which every cell carries its number."""
 
 
+def heat_map(
+    values: np.ndarray, texts: np.ndarray | None, *, rows: Sequence[str], columns: Sequence[str], high: float, low: float = 0.0,
+    ramp: Any = RAMP, per_row: float = 0.34, around: float = 1.6, cell: float = 0.24, size: float = 8.5, is_hatched: bool = True,
+) -> Axes:  # fmt: skip
+    """Coloured cells with their texts; one without a value keeps its text in grey, on hatching unless told otherwise.
+
+    ``cell`` is the least width of a column in inches, ``texts`` None where a scale takes the place of numbers.
+    """
+    n_rows, n_columns = values.shape
+    ax = theme.new_axes(height=theme.height_for(n_rows, per_row=per_row, around=around), least=1.1 + cell * n_columns)
+    ax.patch.set(edgecolor=theme.LIGHT, hatch="////" if is_hatched else None)
+    sns.heatmap(
+        values, annot=texts, fmt="", cmap=ramp, vmin=low, vmax=high, cbar=texts is None, linewidths=1, linecolor="white",
+        annot_kws={"fontsize": size, "parse_math": False}, xticklabels=False, yticklabels=False, ax=ax,
+        cbar_kws={"shrink": 0.6, "aspect": 30},
+    )  # fmt: skip
+    for row, column in zip(*np.nonzero(np.isnan(values)), strict=True):
+        if texts is not None and texts[row, column]:
+            ground: Any = {"backgroundcolor": "white"} if is_hatched else {}
+            theme.text_at(ax, texts[row, column], (column + 0.5, row + 0.5), size=min(size, 7.5), colour=theme.GREY, ha="center", **ground)  # fmt: skip
+    every = [max(1, -(-n // most)) for n, most in ((n_columns, 20), (n_rows, 30))]
+    ax.set_xticks(np.arange(0, n_columns, every[0]) + 0.5, [textwrap.fill(name, 11) for name in columns[:: every[0]]])
+    ax.set_yticks(np.arange(0, n_rows, every[1]) + 0.5, [textwrap.fill(name, 16) for name in rows[:: every[1]]])
+    return ax
+
+
 @drawing
 def draw_cohorts(
     cohorts: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """Cohort retention: one row a cohort, one column an age; what was not yet observed stays hatched, never zero.
+) -> Axes | None:
+    """Cohort retention: one row a cohort, one column an age; what was not yet observed stays hatched, never zero; nothing before one has.
 
     Parameters
     ----------
@@ -35,36 +64,33 @@ def draw_cohorts(
         where the period is unfinished or unobserved).
     """
     require_for_chart(cohorts, "cohorts", "cohort", "age", "retention_share")
-    later = cohorts[cohorts["age"] > 0] if (cohorts["age"] > 0).any() else cohorts  # all of a cohort bought at age 0
+    later = cohorts[cohorts["age"] > 0]  # all of a cohort bought at age 0
     grid = later.pivot(index="cohort", columns="age", values="retention_share").astype("float64")
     shares = later["retention_share"].astype("float64").dropna()
-    top = shares.max() if len(shares) else 1.0
-    ax = theme.new_axes(height=theme.height_for(len(grid), per_row=0.3, around=1.6))
-    is_labelled = grid.shape[1] <= MOST_LABELLED
-    norm = Normalize(0, top or 1.0)
-    paint_cells(ax, grid.to_numpy(), norm, is_labelled=is_labelled)
-    if not is_labelled:
-        scale = ScalarMappable(norm, RAMP)
-        theme.format_axis(
-            theme.figure_of(ax).colorbar(scale, ax=ax, shrink=0.6, aspect=30).ax.yaxis, "share", n_ticks=4
-        )
+    seen = grid[1].dropna() if 1 in grid.columns else shares.head(0)
+    if seen.empty:
+        return None
+    top = shares.max()
+    texts = grid.map(lambda share: "" if np.isnan(share) else _per_cent(share)).astype("object")
     gone = later[later[SUPPRESSED].astype(bool)] if SUPPRESSED in later else later.head(0)
     for cohort, age in zip(gone["cohort"], gone["age"], strict=True):
-        at = (grid.columns.get_loc(age), grid.index.get_loc(cohort))
-        theme.text_at(ax, "few", at, size=7, colour=theme.GREY, ha="center", backgroundcolor="white")
+        texts.loc[cohort, age] = "few"
+    is_labelled = grid.shape[1] <= MOST_LABELLED
+    ax = heat_map(
+        grid.to_numpy(), texts.to_numpy() if is_labelled else None, per_row=0.3, high=top or 1.0,
+        rows=[f"{cohort:%b %Y}" for cohort in grid.index], columns=[str(age) for age in grid.columns],
+    )  # fmt: skip
+    if not is_labelled:
+        theme.format_axis(ax.collections[0].colorbar.ax.yaxis, "share", n_ticks=4)  # type: ignore[union-attr]
     piece = _piece(grid.index)
-    heat_axes(ax, [str(age) for age in grid.columns], [f"{cohort:%b %Y}" for cohort in grid.index])
     ax.set_xlabel(f"{piece}s after the first order")
-    seen = grid[1].dropna() if 1 in grid.columns else shares.head(0)
     low, high = (f"{x * 100:.0f}" for x in (seen.min(), seen.max()))
     span = low if low == high else f"{low} to {high}"
     plain = f"{span} of 100 new customers order again in the {piece} after their first order"
-    extremes = (
-        f" Values run from {formats.format_share(shares.min())} to {formats.format_share(top)}." if len(shares) else ""
-    )
+    extremes = f" Values run from {formats.format_share(shares.min())} to {formats.format_share(top)}."
     return finish(
         ax,
-        title=(plain if len(seen) else "No cohort has been observed for a whole period yet"),
+        title=plain,
         subtitle="% of a cohort's customers that bought; hatched: not over yet; few: too few people to show; 0: nobody",
         alt=f"A heat map of {formats.count_of(len(grid), 'cohort')} by {formats.count_of(grid.shape[1], 'age')}.{extremes}",
     )
@@ -80,37 +106,8 @@ def _piece(cohorts: pd.Index) -> str:
     )
 
 
-def paint_cells(ax: Axes, values: np.ndarray, norm: Normalize, *, is_labelled: bool) -> None:
-    """Coloured cells over a hatched ground that shows where nothing was observed."""
-    ax.patch.set(facecolor="white", edgecolor=theme.LIGHT, hatch="////")
-    edges = [np.arange(n + 1) - 0.5 for n in values.shape[::-1]]
-    ax.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=RAMP, norm=norm, edgecolors="white", linewidth=1)
-    for (row, column), value in np.ndenumerate(values if is_labelled else np.empty((0, 0))):
-        if np.isfinite(value):
-            ink = theme.ink_on(RAMP(norm(value)))
-            theme.text_at(ax, _per_cent(value), (column, row), size=8.5, colour=ink, ha="center")
-
-
 def _per_cent(value: float) -> str:
     return f"{value * 100:.0f}" if value >= 0.0995 or value == 0 else f"{value * 100:.1f}"
-
-
-def write_cell(ax: Axes, at: tuple[float, float], text: str, below: str, *, ink: str, is_bold: bool = False) -> None:
-    """A cell's number, and its interval or amount smaller under it."""
-    for words, rise, size in ((text, 5, 9.5), (below, -7, 7.5)):
-        weight = "bold" if is_bold and words is text else "normal"
-        theme.text_at(ax, words, at, shift=(0, rise), size=size, colour=ink, ha="center", fontweight=weight, parse_math=False)  # fmt: skip
-
-
-def heat_axes(ax: Axes, columns: list[str], rows: list[str]) -> None:
-    """Names of columns below and of rows beside a grid whose cells are one apart; every so many where there are too many."""
-    ax.set_xlim(-0.5, max(len(columns), 1) - 0.5)
-    ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
-    step = max(1, -(-len(columns) // 20))
-    ax.set_xticks(range(0, len(columns), step), columns[::step])
-    step = max(1, -(-len(rows) // 30))
-    ax.set_yticks(range(0, len(rows), step), rows[::step])
-    theme.bare(ax)
 
 
 @drawing
@@ -126,19 +123,13 @@ def draw_rfm_grid(
     """
     require_for_chart(grid, "rfm grid", "recency_score", "frequency_score", "n_customers")
     counts = grid.groupby(["frequency_score", "recency_score"])["n_customers"].sum(min_count=1)
-    cells = counts.unstack().sort_index(ascending=False)
-    values = cells.to_numpy(dtype="float64")
+    cells = counts.unstack().sort_index(ascending=False).astype("float64")
+    cells = cells.loc[~(cells == 0).all(axis=1), ~(cells == 0).all(axis=0)]
+    values = cells.to_numpy()
     top = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
-    ax = theme.new_axes(height=4.4)
-    norm = Normalize(0, top or 1.0)
-    paint_cells(ax, values, norm, is_labelled=False)
-    for (row, column), number in np.ndenumerate(values):
-        is_suppressed = np.isnan(number)
-        text = "withheld" if is_suppressed else formats.format_number(number)
-        ink = theme.GREY if is_suppressed else theme.ink_on(RAMP(norm(number)))
-        theme.text_at(ax, text, (column, row), colour=ink, ha="center")
+    texts = cells.map(lambda number: "withheld" if np.isnan(number) else formats.format_number(number)).to_numpy()
     rows, columns = [str(score) for score in cells.index], [str(score) for score in cells.columns]
-    heat_axes(ax, columns, rows)
+    ax = heat_map(values, texts, rows=rows, columns=columns, high=top or 1.0, per_row=0.55, size=9, cell=0.5)
     ax.set_xlabel("recency score (right: bought lately)")
     ax.set_ylabel("frequency score (top: buys often)")
     row, column = np.unravel_index(np.nanargmax(values), values.shape) if np.isfinite(values).any() else (0, 0)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 
 from opslib import formats
-from opslib.charts import heat, theme
+from opslib.charts import theme
 from opslib.charts.display import drawing, finish
+from opslib.charts.heat import heat_map
 from opslib.charts.labels import label_ends
+from opslib.charts.marks import dots, line
 from opslib.charts.rows import require_for_chart, rows_of
 from opslib.segmentation import NOBODY, HoldoutCheck
 from opslib.suppression import UNSAID, Said
@@ -52,11 +52,11 @@ def draw_clv_holdout(
     ax.vlines(
         at, low, np.maximum(rates["predicted_orders_upper"], low), color=theme.SKY, linewidth=9, alpha=0.45, zorder=1
     )
-    ax.plot(at, rates["predicted_orders"], color=theme.BLUE, marker="_", markersize=13, linestyle="none", zorder=2)
+    dots(ax, at, rates["predicted_orders"], theme.BLUE, marker="_", s=150, zorder=2)
     naive = np.where(rates["naive_orders"] >= floor, rates["naive_orders"], np.nan)
-    ax.plot(at + 0.22, naive, color=theme.GREY, marker="x", markersize=5, linestyle="none", zorder=2)
+    dots(ax, at + 0.22, naive, theme.GREY, marker="x", s=25, zorder=2)
     colours = [theme.RED if is_outside else theme.INK for is_outside in groups["is_outside"]]
-    ax.scatter(at, np.maximum(rates["realised_orders"], floor), color=colours, s=26, zorder=3, linewidths=0)
+    dots(ax, at, np.maximum(rates["realised_orders"], floor), colours, s=30)
     ax.set_yscale("log")
     ax.set_ylim(floor / 1.3, max(float(np.nanmax(part)) for part in rates.values()) * 1.3)
     ax.set_xlim(0.4, at.max() + 0.6)
@@ -104,12 +104,12 @@ def draw_clv_tracking(
     ends = []
     for column, name, colour in lines:
         value = np.r_[0.0, weeks[column].to_numpy(dtype="float64")]
-        ax.plot(at, value, color=colour, linestyle="--" if name == "as before" else "-")
+        line(ax, at, value, colour, linestyle="--" if name == "as before" else "-")
         ends.append((float(at[-1]), float(value[-1]), f"{name} {value[-1]:,.0f}", colour))
     ax.vlines(at[-1], check.orders.lower, check.orders.upper, color=theme.SKY, linewidth=7, alpha=0.45, zorder=0)
-    ax.set_xlim(0, at[-1] * 1.3)
+    ax.set_xlim(0, at[-1] * (1.9 if theme.is_narrow() else 1.3))
     ax.set_ylim(0, max(check.orders.upper, *(end[1] for end in ends)) * 1.06)
-    ax.set_xticks(range(0, int(passed) + 1, max(1, len(at) // 8)))
+    ax.set_xticks(range(0, int(passed) + 1, max(1, len(at) // (4 if theme.is_narrow() else 8))))
     ax.set_xlabel("weeks after the model was fitted")
     theme.format_axis(ax.yaxis, "purchases")
     place = "above" if check.realised_orders > check.orders.upper else "within"
@@ -151,20 +151,27 @@ def draw_migration_flow(
     rows = [name for name in [*names, NOBODY] if name in set(flows["segment_before"])]
     columns = [name for name in [*names, NOBODY] if name in set(flows["segment_after"])]
     cells = pd.DataFrame(0.0, index=rows, columns=columns)
+    texts = pd.DataFrame("", index=rows, columns=columns, dtype="object")
     for r in rows_of(flows):
         cells.loc[r.segment_before, r.segment_after] = r.flow_share
-    ax = theme.new_axes(height=theme.height_for(len(rows), per_row=0.52, around=2.1))
-    norm = Normalize(0, max(float(np.nanmax(cells.to_numpy())), 0.01) if cells.size else 1.0)
-    heat.paint_cells(ax, cells.to_numpy(), norm, is_labelled=False)
-    _flow_labels(ax, flows, rows, columns, norm)
-    heat.heat_axes(ax, [textwrap.fill(name, 11) for name in columns], [textwrap.fill(name, 12) for name in rows])
+        if not np.isnan(r.flow_share):
+            ends = f"{r.flow_share_lower * 100:.0f}–{r.flow_share_upper * 100:.0f}"
+            texts.loc[r.segment_before, r.segment_after] = f"{r.flow_share * 100:.0f}\n{ends}"
+    ax = heat_map(
+        cells.to_numpy(), texts.to_numpy(), rows=rows,
+        columns=columns, high=max(float(np.nanmax(cells.to_numpy(), initial=0.0)), 0.01),
+        per_row=0.52, around=2.1, cell=0.8,
+    )  # fmt: skip
+    for text in ax.texts:
+        column, row = map(int, text.get_position())
+        text.set_fontweight("bold" if columns[column] == rows[row] else "normal")
     ax.tick_params(axis="x", labelsize=8.5, labelcolor=theme.INK)
     ax.tick_params(axis="y", labelcolor=theme.INK)
     money = flows.groupby("segment_before")[["revenue_before", "revenue_after"]].sum(min_count=1)
     for row, name in enumerate(rows):
         ends = [float(money.loc[name, column]) for column in money.columns]
         text = "withheld" if np.isnan(ends).any() else " → ".join(formats.format_money(x, currency or "") for x in ends)
-        theme.text_at(ax, text, (len(columns) - 0.5, row), shift=(6, 0), size=8.5, annotation_clip=False, parse_math=False)  # fmt: skip
+        theme.text_at(ax, text, (len(columns), row + 0.5), shift=(6, 0), size=8.5, annotation_clip=False, parse_math=False)  # fmt: skip
     return finish(
         ax,
         title=_largest_loss(money, currency),
@@ -172,15 +179,6 @@ def draw_migration_flow(
         "right: revenue of the row's shown customers, before → after",
         alt=_flow_words(flows),
     )
-
-
-def _flow_labels(ax: Axes, flows: pd.DataFrame, rows: list[str], columns: list[str], norm: Normalize) -> None:
-    for r in rows_of(flows.dropna(subset=["flow_share"])):
-        row, column = rows.index(r.segment_before), columns.index(r.segment_after)
-        ink = theme.ink_on(heat.RAMP(norm(float(r.flow_share))))
-        ends = f"{r.flow_share_lower * 100:.0f}–{r.flow_share_upper * 100:.0f}"
-        is_bold = r.segment_before == r.segment_after
-        heat.write_cell(ax, (column, row), f"{r.flow_share * 100:.0f}", ends, ink=ink, is_bold=is_bold)
 
 
 def _largest_loss(money: pd.DataFrame, currency: str | None) -> str:

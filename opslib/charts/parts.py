@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.rows import require_for_chart, short
+from opslib.charts.marks import bars
+from opslib.charts.rows import require_for_chart
 from opslib.errors import ParameterError
 from opslib.suppression import UNSAID, Said
 
@@ -33,16 +34,9 @@ def draw_accounting(
     frame = accounting.assign(is_kept=accounting["outcome"] == "kept")
     frame = frame.sort_values(["is_kept", "n_rows", "reason"], ascending=[False, False, True], kind="stable")
     total = int(frame["n_rows"].sum())
-    ax = theme.new_axes(height=theme.height_for(len(frame), per_row=0.32))
-    colours = [theme.BLUE if is_kept else theme.ORANGE for is_kept in frame["is_kept"]]
-    ax.barh(range(len(frame)), frame["n_rows"], color=colours, height=0.66)
-    for row, n in enumerate(frame["n_rows"]):
-        share = formats.format_share(n / total) if total else formats.UNKNOWN
-        theme.text_at(ax, f"{n:,} ({share})", (n, row), shift=(5, 0), size=9.5)
-    ax.set_yticks(range(len(frame)), [short(reason) for reason in frame["reason"]])
-    ax.invert_yaxis()
-    ax.set_xlim(0, max(frame["n_rows"].max(), 1) * 1.42)
-    theme.horizontal(ax)
+    shares = [formats.format_share(n / total) if total else formats.UNKNOWN for n in frame["n_rows"]]
+    ax = theme.row_axes(frame["reason"], [f"{n:,} ({share})" for n, share in zip(frame["n_rows"], shares, strict=True)])
+    bars(ax, frame["n_rows"], [theme.BLUE if is_kept else theme.ORANGE for is_kept in frame["is_kept"]])
     theme.format_axis(ax.xaxis, "lines", n_ticks=5)
     used = int(frame.loc[frame["is_kept"], "n_rows"].sum())
     parts = "; ".join(f"{reason} {n:,}" for reason, n in zip(frame["reason"], frame["n_rows"], strict=True))
@@ -97,15 +91,9 @@ def draw_decomposition(
     first, *steps, last = (
         formats.format_money(size, currency, signed=0 < row <= len(amounts)) for row, size in enumerate(sizes)
     )
-    ax = theme.new_axes(height=theme.height_for(len(labels)))
-    colours = [theme.GREY, *(theme.BLUE if a >= 0 else theme.RED for a in amounts), theme.GREY]
-    ax.barh(range(len(labels)), sizes, left=bottoms, color=colours, height=0.62)
-    for row, text in enumerate((first, *steps, last)):
-        theme.text_at(ax, text, (max(bottoms[row], bottoms[row] + sizes[row]), row), shift=(5, 0), size=9.5)
-    ax.set_yticks(range(len(labels)), [short(label) for label in labels])
-    ax.invert_yaxis()
+    ax = theme.row_axes(labels, (first, *steps, last))
+    bars(ax, sizes, [theme.GREY, *(theme.BLUE if a >= 0 else theme.RED for a in amounts), theme.GREY], start=bottoms)
     _zoom(ax, bottoms, sizes)
-    theme.horizontal(ax)
     theme.format_axis(ax.xaxis, currency, n_ticks=5)
     cut = "; the axis does not start at zero" if ax.get_xlim()[0] > 0 else ""
     largest = int(np.abs(amounts[:MOST_STEPS]).argmax())
@@ -131,7 +119,7 @@ def _steps(effects: pd.DataFrame) -> tuple[list[str], np.ndarray]:
 
 
 def _zoom(ax: Axes, bottoms: np.ndarray, sizes: np.ndarray) -> None:
-    """Room for labels; the axis is cut where the steps are small beside the ends."""
+    """The axis is cut where the steps are small beside the ends."""
     tops = np.maximum(bottoms, bottoms + sizes)
     inner = np.concatenate([bottoms[1:-1], (bottoms + sizes)[1:-1], sizes[[0, -1]]])
     low, high = float(inner.min(initial=0.0)), float(max(tops.max(), 0.0))
@@ -139,5 +127,5 @@ def _zoom(ax: Axes, bottoms: np.ndarray, sizes: np.ndarray) -> None:
     start = inner.min() - 0.35 * span if low >= 0 and span < 0.4 * high and span > 0 else min(0.0, low)
     ax.set_xlim(
         start if start < 0 or span >= 0.4 * high or span == 0 else max(0.0, start),
-        high + (high - max(start, 0)) * 0.22 or 1,
+        high + (high - max(start, 0)) * 0.03 or 1,
     )

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 
 from opslib import formats
@@ -40,7 +41,7 @@ def draw_price_ladder(
     )
     order = ladder.groupby("category", sort=True)["revenue_amount"].sum().sort_values(ascending=False, kind="stable")
     names = list(order.index[:MOST_CATEGORIES])
-    ax = theme.new_axes(height=theme.height_for(len(names), per_row=0.62, around=1.6))
+    ax = theme.row_axes(names, limit=28, per_row=0.75 if theme.is_narrow() else 0.62)
     drawn = ladder[ladder["category"].isin(names)]
     top = float(drawn[["offer_share", "demand_share"]].max().max()) or 1.0
     gaps = []
@@ -48,10 +49,9 @@ def draw_price_ladder(
         bands = drawn[drawn["category"] == name].sort_values("band")
         _bands(ax, row, bands, top)
         for low, high in _gaps(bands):
-            ax.plot([low, high], [row, row], color=theme.ORANGE, linewidth=5, solid_capstyle="butt", zorder=3)
+            ax.hlines(row, low, high, color=theme.ORANGE, linewidth=5, zorder=3)
             gaps.append(f"{name} from {formats.format_money(low, currency)} to {formats.format_money(high, currency)}")
     ax.set_xscale("log")
-    theme.row_axis(ax, [short(name, 28) for name in names])
     theme.format_axis(ax.xaxis, currency)
     left_out = len(order) - len(names)
     what = "price (log scale); grey above: products offered, blue below: revenue, orange: next to nothing between two filled bands"
@@ -77,12 +77,24 @@ def _widest(ladder: pd.DataFrame, currency: str) -> str:
 
 
 def _bands(ax: Axes, row: int, bands: pd.DataFrame, top: float) -> None:
-    widths = (bands["upper_price"] - bands["lower_price"]).to_numpy(dtype="float64")
-    left = bands["lower_price"].to_numpy(dtype="float64")
+    """Bars of given shares, one a band, above the row's line and below it."""
+    edges = [*bands["lower_price"].astype("float64"), float(bands["upper_price"].iloc[-1])]
+    limits = ax.get_ylim()
     for column, colour, sign in (("offer_share", theme.LIGHT, -1), ("demand_share", theme.BLUE, 1)):
-        heights = sign * TALLEST * bands[column].fillna(0.0).to_numpy(dtype="float64") / top
-        ax.bar(left, heights, width=widths, bottom=row, align="edge", color=colour, edgecolor="white", linewidth=0.8)
-    ax.plot([left[0], left[-1] + widths[-1]], [row, row], color=theme.GREY, linewidth=0.8, zorder=2)
+        heights = (
+            sign
+            * (theme.RISE if theme.is_narrow() else TALLEST)
+            * bands[column].fillna(0.0).to_numpy(dtype="float64")
+            / top
+        )
+        look = {"color": colour, "edgecolor": "white", "linewidth": 0.8, "alpha": 1}
+        n_before = len(ax.patches)
+        sns.histplot(x=edges[:-1], weights=heights, bins=edges, ax=ax, **look)
+        for bar in ax.patches[n_before:]:
+            bar.set_y(row)  # type: ignore[attr-defined]
+    ax.hlines(row, edges[0], edges[-1], color=theme.GREY, linewidth=0.8, zorder=2)
+    ax.set_ylim(limits)
+    ax.set_ylabel("")
 
 
 def _gaps(bands: pd.DataFrame) -> list[tuple[float, float]]:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
+from opslib.charts.marks import dots, intervals, line
 from opslib.charts.rows import rows_of, short
 from opslib.positioning import PriceResponse, WhatIf
 from opslib.suppression import UNSAID, Said
@@ -26,8 +27,8 @@ SHOWN = (-6.0, 2.0)
 @drawing
 def draw_price_slopes(
     response: PriceResponse, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """Forest plot of price elasticities by group: list price blue, promotion green; grey where it is no effect.
+) -> Axes | None:
+    """Forest plot of price elasticities by group: list price blue, promotion green; grey where it is no effect; nothing is drawn without any.
 
     Parameters
     ----------
@@ -37,17 +38,15 @@ def draw_price_slopes(
     known = response.groups.dropna(subset=["slope"])
     left_out = len(known) - len(known.head(MOST_GROUPS)) + response.n_groups_left_out
     rows = rows_of(known.head(MOST_GROUPS).sort_values("slope", kind="stable"))
+    if not rows:
+        return None
     has_promotions = any(np.isfinite(r.promotion_slope) for r in rows)
-    ax = theme.new_axes(height=theme.height_for(len(rows), per_row=0.42 if has_promotions else 0.34))
-    for place, r in enumerate(rows):
-        _interval(ax, place, (r.slope, r.slope_lower, r.slope_upper), theme.BLUE if r.is_usable else theme.GREY, "o")
-        if np.isfinite(r.promotion_slope):
-            _interval(
-                ax, place + 0.3, (r.promotion_slope, r.promotion_slope_lower, r.promotion_slope_upper), theme.GREEN, "D"
-            )
+    ax = theme.row_axes([short(r.group, 26) + ("" if r.is_usable else f" ({r.refusal})") for r in rows], limit=60)
+    _slopes(ax, rows, "slope", [theme.BLUE if r.is_usable else theme.GREY for r in rows])
+    if has_promotions:
+        _slopes(ax, rows, "promotion_slope", [theme.GREEN] * len(rows), below=0.3, marker="D", s=22)
     ax.axvline(0, color=theme.GREY, linewidth=1, zorder=1)
     ax.axvline(-1, color=theme.LIGHT, linewidth=1, linestyle="--", zorder=1)
-    theme.row_axis(ax, [short(r.group, 26) + ("" if r.is_usable else f" ({r.refusal})") for r in rows])
     ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
     parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.slope_lower:.1f} to {r.slope_upper:.1f})" for r in rows)
     what = "units sold, change in % for 1 % more of the list price (blue)"
@@ -64,8 +63,6 @@ def draw_price_slopes(
 
 def _slopes_title(rows: Sequence[Any]) -> str:
     """Where a higher price clearly sells fewer units, and where that cannot be read."""
-    if not rows:
-        return "No group's price moved enough to tell"
     clear = [str(r.group) for r in rows if r.is_usable and r.slope_upper < 0]
     unread = [str(r.group) for r in rows if not r.is_usable]
     if len(unread) == len(rows):
@@ -84,15 +81,13 @@ def _shown(rows: pd.DataFrame) -> tuple[float, float]:
     return max(float(np.nanmin(ends)), SHOWN[0]) - 0.3, min(max(float(np.nanmax(ends)), 0.0), SHOWN[1]) + 0.3
 
 
-def _interval(ax: Axes, place: float, ends: tuple[float, float, float], colour: str, marker: str) -> None:
-    value, lower, upper = ends
-    low, high = max(lower, SHOWN[0]), min(upper, SHOWN[1])
-    ax.plot([low, high], [place, place], color=colour, alpha=0.5, linewidth=2.4, zorder=2)
-    if SHOWN[0] <= value <= SHOWN[1]:
-        ax.plot(value, place, marker=marker, color=colour, markersize=6 if marker == "o" else 4.5, zorder=3)
-    for is_cut, x, arrow in ((lower < SHOWN[0], low, "<"), (upper > SHOWN[1], high, ">")):
-        if is_cut:
-            ax.plot(x, place, marker=arrow, color=colour, markersize=5, zorder=3)
+def _slopes(ax: Axes, rows: Sequence[Any], column: str, colours: list[str], *, below: float = 0.0, **look: Any) -> None:
+    """Intervals of one slope a row, cut at the ends of the axis, with an arrow where they go on."""
+    ends = np.array([[getattr(r, f"{column}{end}") for end in ("", "_lower", "_upper")] for r in rows], dtype="float64")
+    places, shown = np.arange(len(rows)) + below, np.clip(ends, *SHOWN)
+    intervals(ax, places, np.column_stack([np.where(shown == ends, ends, np.nan)[:, 0], shown[:, 1:]]), colours, **look)
+    for end, arrow in ((1, "<"), (2, ">")):
+        dots(ax, np.where(shown[:, end] == ends[:, end], np.nan, shown[:, end]), places, colours, marker=arrow, s=30)
 
 
 @partial(drawing, draws_empty=True)
@@ -122,7 +117,7 @@ def draw_price_response(
         ax.fill_between(
             curve["price"], curve[f"{name}_lower"], curve[f"{name}_upper"], color=colour, alpha=0.16, linewidth=0
         )
-        ax.plot(curve["price"], curve[name], color=colour)
+        line(ax, curve["price"], curve[name], colour)
     unseen = [(low, band[0]), (band[1], high)] if len(curve) else [(low, high)]
     for start, stop in unseen:
         ax.axvspan(start, stop, facecolor=theme.PALE, edgecolor=theme.LIGHT, hatch="////", linewidth=0, zorder=0)
@@ -135,7 +130,10 @@ def draw_price_response(
     theme.format_axis(ax.yaxis, currency, n_ticks=5)
     if not lines:
         ax.set_yticks([])
-    named = [(f"{name} {formats.format_money(price, currency)}", price, colour) for name, price, colour, _ in marks]
+    named = [
+        (name if theme.is_narrow() else f"{name} {formats.format_money(price, currency)}", price, colour)
+        for name, price, colour, _ in marks
+    ]
     seen = f"Prices seen run from {band[0]:.2f} to {band[1]:.2f}" if np.isfinite(band[0]) else "No prices are known"
     return finish(
         ax,
@@ -166,7 +164,7 @@ def _curve_labels(ax: Axes, curve: pd.DataFrame, lines: list[str], marks: list[t
     for rank, (text, price, colour) in enumerate(marks):
         at = (price - left) / (right - left)
         is_left = at > 0.8 or (at > 0.2 and price == lower and len(marks) > 1)
-        theme.text_at(ax, text, (price, low + (0.03 + 0.07 * rank) * (high - low)), shift=(-5 if is_left else 5, 0), size=9.5, colour=colour, ha="right" if is_left else "left", va='baseline', fontweight="bold")  # fmt: skip
+        theme.text_at(ax, text, (price, low + (0.03 + (0.2 if theme.is_narrow() else 0.07) * rank) * (high - low)), shift=(-5 if is_left else 5, 0), size=9.5, colour=colour, ha="right" if is_left else "left", va='baseline', fontweight="bold")  # fmt: skip
     if not lines:
         return
     ends = curve.iloc[[0, -1]][lines].to_numpy(float)

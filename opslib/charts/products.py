@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.heat import RAMP, heat_axes
+from opslib.charts.heat import heat_map
 from opslib.charts.labels import label_points
+from opslib.charts.marks import bars, dots, line
 from opslib.charts.rows import require_for_chart, rows_of, short, top_row
 from opslib.classification.classes import count_of_cell
 from opslib.suppression import UNSAID, Said
@@ -46,18 +49,21 @@ def draw_pareto(
     x = np.concatenate([[0.0], frame["item_share"].to_numpy(dtype="float64")])
     y = np.concatenate([[0.0], frame["value_share"].to_numpy(dtype="float64")])
     ax = theme.new_axes()
-    ax.plot([0, 1], [0, 1], color=theme.LIGHT, linewidth=1, linestyle=(0, (4, 3)))
-    ax.plot(x, y, color=theme.BLUE)
+    line(ax, [0, 1], [0, 1], theme.LIGHT, linewidth=1, linestyle=(0, (4, 3)))
+    line(ax, x, y, theme.BLUE)
     ends = _class_ends(frame)
     for _, at, height in ends:
-        ax.plot([at, at, 0], [0, height, height], color=theme.GREY, linewidth=0.9, linestyle=(0, (2, 2)))
-        ax.plot(at, height, marker="o", color=theme.BLUE, markersize=6)
+        line(ax, [at, at, 0], [0, height, height], theme.GREY, linewidth=0.9, linestyle=(0, (2, 2)))
+        dots(ax, [at], [height], theme.BLUE)
     texts = [
         f"{name}: {formats.format_share(at, step=1.0)} of products, {formats.format_share(h, step=1.0)} of {measure}"
         for name, at, h in ends
     ]
-    for (_, at, height), text in zip(ends, texts, strict=True):
-        theme.text_at(ax, text, (at, height), shift=(9, -9), size=9.5, va="top")
+    for place, ((_, at, height), text) in enumerate(zip(ends, texts, strict=True), start=1):
+        is_left = theme.is_narrow() and at > 0.4
+        text = textwrap.fill(text, 20) if theme.is_narrow() else text
+        shift: Any = (-6 if is_left else 9, -9 - (40 if theme.is_narrow() else 0) * (len(ends) - place))
+        theme.text_at(ax, text, (at, height), shift=shift, size=9.5, va="top", ha="right" if is_left else "left")
     ax.set_xlim(0, 1)
     ax.set_ylim(min(0.0, float(y.min())), max(1.03, float(y.max()) * 1.03))
     for axis in (ax.xaxis, ax.yaxis):
@@ -107,26 +113,17 @@ def draw_abc_xyz(
     if cells.empty:
         return None
     rows, columns = sorted(cells["abc_class"].unique()), sorted(cells["xyz_class"].unique())
-    ax = theme.new_axes(height=4.6)
-    top = float(cells["amount_share"].max() or 1.0)
+    values = cells.pivot(index="abc_class", columns="xyz_class", values="amount_share").astype("float64")
+    texts = values.astype("object").where(values.isna(), "").fillna("")
     for r in rows_of(cells):
-        x, y = columns.index(r.xyz_class), rows.index(r.abc_class)
-        shade = RAMP(max(float(r.amount_share), 0.0) / top * 0.75 if top > 0 else 0.0)
-        ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=shade))
-        ink = theme.ink_on(shade)
-        theme.text_at(
-            ax,
-            formats.format_share(r.amount_share, step=0.1),
-            (x, y - 0.14),
-            size=13,
-            colour=ink,
-            ha="center",
-            fontweight="bold",
-        )
-        theme.text_at(ax, formats.count_of(r.n_products, "product"), (x, y + 0.1), colour=ink, ha="center")
-        theme.text_at(ax, short(r.treatment, 30), (x, y + 0.31), colour=ink, ha="center")
+        treatment = textwrap.fill(short(r.treatment, 44), 16 if theme.is_narrow() else 26)
+        share = formats.format_share(r.amount_share, step=0.1)
+        texts.loc[r.abc_class, r.xyz_class] = f"{share}\n{formats.count_of(r.n_products, 'product')}\n{treatment}"
     demand = {"X": "X steady demand", "Y": "Y changing", "Z": "Z erratic"}
-    heat_axes(ax, [demand.get(c, c) for c in columns], rows)
+    ax = heat_map(
+        values.to_numpy(), texts.to_numpy(), rows=rows, columns=[textwrap.fill(demand.get(c, c), 16) for c in columns],
+        high=max(float(cells["amount_share"].max()), 0.01) / 0.75, per_row=1.0, size=9, cell=0.72, is_hatched=False,
+    )  # fmt: skip
     ax.tick_params(labelcolor=theme.INK, labelsize=10.5)
     best = cells.sort_values(["amount_share", "abc_class", "xyz_class"], ascending=[False, True, True]).iloc[0]
     cell = f"{best['abc_class']}{best['xyz_class']}"
@@ -178,16 +175,9 @@ def draw_growth_share(
     areas = 30 + 900 * revenue / (revenue.max(initial=0.0) or 1.0)
     names = frame["quadrant"].astype("object").where(frame["quadrant"].notna(), "no quadrant")
     ax = theme.new_axes(height=5.0)
-    ax.scatter(
-        frame["revenue_share"],
-        frame["growth_change"],
-        s=areas,
-        alpha=0.55,
-        linewidths=0.8,
-        edgecolors="white",
-        c=[theme.GREY if q == "no quadrant" else theme.colour_of(q) for q in names],
-        rasterized=len(frame) > MANY_POINTS,
-    )
+    colours = [theme.GREY if q == "no quadrant" else theme.colour_of(q) for q in names]
+    look = {"s": areas, "alpha": 0.55, "rasterized": len(frame) > MANY_POINTS}
+    dots(ax, frame["revenue_share"], frame["growth_change"], colours, **look)
     borders = (float(products["average_share"].iloc[0]), float(products["shop_growth"].iloc[0]))
     _room(ax, frame, borders)
     for at, draw in zip(borders, (ax.axvline, ax.axhline), strict=True):
@@ -256,14 +246,17 @@ def draw_life_cycle(
     counts = [formats.count_of(n, "product") for n in stages["n_products"]]
     ax = theme.new_axes(height=3.6)
     x = shares.index
-    ax.bar(x, shares["revenue_share"], color=[theme.colour_of(s) for s in stages["stage"]], width=0.66)
-    ax.plot(x, shares["product_share"], color=theme.INK, linestyle="none", marker="_", markersize=34, markeredgewidth=2)
+    ax.set_xlim(-0.6, len(x) - 0.4)
+    bars(ax, shares["revenue_share"], [theme.colour_of(s) for s in stages["stage"]], orient="v")
+    dots(ax, x, shares["product_share"], theme.INK, marker="_", s=900, linewidth=2)
     tops = shares.max(axis=1).clip(lower=0.0)
     for i, share in enumerate(shares["revenue_share"]):
         text = formats.format_share(share, step=1.0)
         theme.text_at(ax, text, (i, tops[i]), shift=(0, 6), size=10, ha="center", va="baseline")
-    ax.set_xticks(x, [f"{short(name, 16)}\n{count}" for name, count in zip(stages["stage"], counts, strict=True)])
-    ax.tick_params(axis="x", length=0, labelcolor=theme.INK)
+    ax.set_xticks(
+        x, [f"{textwrap.fill(name, 9)}\n{n}" for name, n in zip(stages["stage"], stages["n_products"], strict=True)]
+    )
+    ax.tick_params(axis="x", length=0, labelcolor=theme.INK, labelsize=8 if theme.is_narrow() else 9.5)
     ax.set_ylim(min(0.0, shares["revenue_share"].min()), float(shares.max().max()) * 1.15)
     theme.format_axis(ax.yaxis, "share", n_ticks=4)
     best = top_row(stages, "revenue_share")
@@ -278,6 +271,6 @@ def draw_life_cycle(
     return finish(
         ax,
         title=f"{most} of the revenue comes from {where}",
-        subtitle="bars: share of revenue; black lines: share of products",
+        subtitle="bars: share of revenue; black lines: share of products; below: their number",
         alt=f"Bars by stage of life: {parts}.",
     )

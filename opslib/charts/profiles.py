@@ -7,12 +7,12 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap
 
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.heat import heat_axes, write_cell
+from opslib.charts.heat import heat_map
 from opslib.charts.rows import require_for_chart, rows_of, top_row
 from opslib.segmentation.features import feature_named
 from opslib.suppression import UNSAID, Said
@@ -25,8 +25,8 @@ _STRONG = 2.0
 @drawing
 def draw_segment_profile(
     profiles: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
-    """Standardised difference of each habit and group to all others; what is not distinct stays empty.
+) -> Axes | None:
+    """Standardised difference of each habit and group to all others; what is not distinct stays empty, and nothing is drawn where nothing is.
 
     Parameters
     ----------
@@ -46,25 +46,24 @@ def draw_segment_profile(
         "is_distinct",
     )
     profiles = profiles.dropna(subset=["difference"])
+    if not profiles["is_distinct"].any():
+        return None
     features, groups = list(dict.fromkeys(profiles["feature"])), list(dict.fromkeys(profiles["cluster"]))
     names = [profiles.loc[profiles["cluster"] == number, "segment"].iloc[0] for number in groups]
-    ax = theme.new_axes(height=theme.height_for(len(features), per_row=0.4, around=2.1))
-    values = np.zeros((len(features), len(groups)))
-    norm = Normalize(-_STRONG, _STRONG, clip=True)
-    shown = [row for row in rows_of(profiles) if row.is_distinct]
-    for row in shown:
-        values[features.index(row.feature), groups.index(row.cluster)] = row.difference
-    edges = [np.arange(n + 1) - 0.5 for n in values.shape[::-1]]
-    ax.pcolormesh(*edges, values, cmap=_RAMP, norm=norm, edgecolors=theme.PALE, linewidth=1)
-    for row in shown:
-        at = (groups.index(row.cluster), features.index(row.feature))
-        ink = theme.ink_on(_RAMP(norm(row.difference)))
-        write_cell(
-            ax, at, f"{row.difference:+.1f}", f"{row.difference_lower:+.1f} to {row.difference_upper:+.1f}", ink=ink
+    values = np.full((len(features), len(groups)), np.nan)
+    texts = np.full(values.shape, "", dtype="object")
+    for row in (row for row in rows_of(profiles) if row.is_distinct):
+        at = (features.index(row.feature), groups.index(row.cluster))
+        values[at] = row.difference
+        texts[at] = f"{row.difference:+.1f}\n{row.difference_lower:+.1f} to {row.difference_upper:+.1f}".replace(
+            "-", formats.MINUS
         )
     width = max(10, 66 // max(len(groups), 1))
     heads = [textwrap.fill(f"{number}: {name}", width) for number, name in zip(groups, names, strict=True)]
-    heat_axes(ax, heads, [feature_named(name).high for name in features])
+    ax = heat_map(
+        values, texts, rows=[feature_named(name).high for name in features], columns=heads, low=-_STRONG, high=_STRONG, ramp=_RAMP,
+        per_row=0.4, around=2.1, cell=0.85, size=8, is_hatched=False,
+    )  # fmt: skip
     ax.tick_params(axis="x", labelsize=7.5)
     return finish(ax, title=_most_distinct(profiles), alt=_said(profiles, len(groups), len(features)),
                   subtitle="difference to all other customers in standard deviations, below it the 95 % interval; "
@@ -73,8 +72,6 @@ def draw_segment_profile(
 
 def _most_distinct(profiles: pd.DataFrame) -> str:
     known = profiles[profiles["is_distinct"]]
-    if known.empty:
-        return "No habit sets a group apart"
     row = top_row(known.assign(size=known["difference"].abs()), "size")
     feature = feature_named(str(row["feature"]))
     return f"Group {row['cluster']} stands out most: {feature.high if row['difference'] > 0 else feature.low}"

@@ -9,14 +9,15 @@ from matplotlib.axes import Axes
 from opslib import formats
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
-from opslib.charts.rows import require_for_chart, rows_of, short, top_row
+from opslib.charts.marks import dots
+from opslib.charts.rows import require_for_chart, rows_of, top_row
 from opslib.suppression import UNSAID, Said
 
 
 @drawing
 def draw_segment_sizes(
     sizes: pd.DataFrame, *, people: Said = UNSAID, title: str | None = None, ax: Axes | None = None
-) -> Axes:
+) -> Axes | None:
     """Share of customers against share of revenue, one line a segment.
 
     Parameters
@@ -28,18 +29,20 @@ def draw_segment_sizes(
     if "tier" in sizes.columns:
         frame["segment"] = frame["segment"].astype(str) + " customers"
     require_for_chart(frame, "segment sizes", "segment", "customer_share", "revenue_share")
-    ax = theme.new_axes(height=theme.height_for(len(frame), around=1.7))
-    for row, r in enumerate(rows_of(frame)):
-        people, money = float(r.customer_share), float(r.revenue_share)
+    known = frame[["customer_share", "revenue_share"]].to_numpy(dtype="float64")
+    if np.isnan(known).all():
+        return None
+    ax = theme.row_axes(frame["segment"])
+    rows, limits = np.arange(len(frame)), ax.get_ylim()
+    ax.hlines(rows, known.min(axis=1), known.max(axis=1), color=theme.LIGHT, linewidth=2.4, zorder=1)
+    for column, colour in enumerate((theme.GREY, theme.BLUE)):
+        dots(ax, known[:, column], rows, colour)
+    ax.set_ylim(limits)
+    for row, (people, money) in enumerate(known):
         if np.isnan(people) or np.isnan(money):
             theme.text_at(ax, "withheld", (0, row), shift=(6, 0), colour=theme.GREY)
-            continue
-        ax.plot([people, money], [row, row], color=theme.LIGHT, linewidth=2.4, zorder=1)
-        ax.plot(people, row, marker="o", color=theme.GREY, markersize=7, zorder=2)
-        ax.plot(money, row, marker="o", color=theme.BLUE, markersize=7, zorder=3)
-        _pair_labels(ax, row, people, money)
-    theme.row_axis(ax, [short(name) for name in frame["segment"]])
-    known = frame[["customer_share", "revenue_share"]].to_numpy(dtype="float64")
+        else:
+            _pair_labels(ax, row, people, money)
     low, high = min(np.nanmin(known, initial=0.0), 0.0), np.nanmax(known, initial=0.05)
     ax.set_xlim(low - 0.12 * (high - low), high * 1.14)
     theme.format_axis(ax.xaxis, "share", n_ticks=5)
@@ -71,8 +74,6 @@ def _pair_labels(ax: Axes, row: int, people: float, money: float) -> None:
 
 def _most_valuable(frame: pd.DataFrame) -> str:
     known = frame.dropna(subset=["revenue_share", "customer_share"])
-    if known.empty:
-        return "No segment is large enough to be shown"
     best = top_row(known, "revenue_share")
     people, money = (formats.format_share(best[c], step=1.0) for c in ("customer_share", "revenue_share"))
     return f"{str(best['segment']).capitalize()}, {people} of the customers: {money} of the revenue of known customers"

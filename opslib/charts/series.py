@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from opslib.charts import theme
 from opslib.charts.display import drawing, finish
 from opslib.charts.labels import label_ends
+from opslib.charts.marks import line
 from opslib.charts.rows import require_for_chart, short
 from opslib.errors import ParameterError
 from opslib.formats import format_date, format_value
@@ -58,7 +59,7 @@ def draw_series(
         seen = group.dropna(subset="value")
         if len(names) > 1 and len(seen):
             at, value = seen[["start", "value"]].iloc[-1]
-            ends.append((mdates.date2num(at), value, short(name, LONGEST_NAME), colour))
+            ends.append((mdates.date2num(at), value, _beside(name), colour))
     _axes_limits(ax, frame)
     _unobserved(ax, frame)
     theme.format_axis(ax.yaxis, unit)
@@ -102,21 +103,17 @@ def _has_names(frame: pd.DataFrame) -> bool:
 def _line(ax: Axes, group: pd.DataFrame, colour: str) -> None:
     whole = group["value"].where(group["status"] == COMPLETE)
     marker = "o" if len(group) <= MANY_POINTS else None
-    ax.plot(group["start"], whole, color=colour, marker=marker, markersize=3.8)
+    line(ax, group["start"], whole, colour, marker=marker, markersize=4.5)
     if {"value_lower", "value_upper"} <= set(group.columns):
         low, high = (group[name].astype("float64").where(whole.notna()) for name in ("value_lower", "value_upper"))
         ax.fill_between(group["start"], low, high, color=colour, alpha=0.15, linewidth=0)
     partial = group[(group["status"] != COMPLETE) & group["value"].notna()]
-    ax.plot(
-        partial["start"],
-        partial["value"],
-        color=colour,
-        marker="o",
-        markersize=5,
-        linestyle="none",
-        markerfacecolor="white",
-        markeredgewidth=1.3,
-    )
+    hollow = {"markerfacecolor": "white", "markeredgecolor": colour, "markeredgewidth": 1.3}
+    line(ax, partial["start"], partial["value"], colour, marker="o", markersize=5, linestyle="none", **hollow)
+
+
+def _beside(name: object) -> str:
+    return short(name, LONGEST_NAME // 2 if theme.is_narrow() else LONGEST_NAME)
 
 
 def _axes_limits(ax: Axes, frame: pd.DataFrame) -> None:
@@ -129,8 +126,10 @@ def _axes_limits(ax: Axes, frame: pd.DataFrame) -> None:
     elif finite.min() >= 0 and (finite.max() == 0 or finite.min() < 0.7 * finite.max()):
         ax.set_ylim(0, finite.max() * 1.08 or 1)
     days = (frame["start"].max() - frame["start"].min()).days or 2
-    names = max(len(short(name, LONGEST_NAME)) for name in frame["name"]) if _has_names(frame) else 0
-    share = names * 0.0136 + (0.03 if names else 0.0)  # of the axes' width that the longest name takes
+    names = max(len(_beside(name)) for name in frame["name"]) if _has_names(frame) else 0
+    share = names * 0.0136 * (2.9 if theme.is_narrow() else 1) + (
+        0.03 if names else 0.0
+    )  # of the axes' width that the longest name takes
     ax.set_xlim(
         frame["start"].min() - pd.Timedelta(days=days * 0.02 + 0.5),
         frame["start"].max() + pd.Timedelta(days=days * (0.03 + share / (1 - share)) + 0.5),
@@ -151,10 +150,10 @@ def date_axis(ax: Axes, starts: pd.Series) -> None:
     """Ticks of a time axis: months and years where every piece is a month, else days."""
     unique = starts.drop_duplicates().sort_values()
     first = unique.iloc[0]
-    if len(unique) <= 6:
+    if len(unique) <= (3 if theme.is_narrow() else 6):
         ax.set_xticks(mdates.date2num(unique))
     else:
-        ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=7))
+        ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=4 if theme.is_narrow() else 7))
     months = len(unique) > 1 and (unique.dt.day == 1).all()
 
     def write(at: float, position: int | None = None) -> str:

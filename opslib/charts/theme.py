@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
-from cycler import cycler
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -18,13 +17,18 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from opslib import formats
+from opslib.charts.rows import short
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, INK = "#56B4E9", "#CC79A7", "#F0E442", "#1A1A1A"
 GREY, LIGHT, PALE = "#6B6B6B", "#C9C9C9", "#EFEFEF"
 PALETTE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
-WIDTH, HEIGHT = 7.5, 4.2
-"""Inches; 720 pixels of a page's column at 96 a inch."""
+WIDTH, NARROW, HEIGHT = 7.5, 3.35, 4.2
+"""Inches; 720 pixels of a page's column, 322 of a phone's, at 96 an inch."""
+NARROW_CHARS = 40
+"""Characters of a line across a phone."""
+RISE = 0.2
+"""How far above its row a name stands on a phone, in rows."""
 TITLE_CHARS, SUBTITLE_CHARS = 66, 92
 DEFAULT_AXES_SHARE = 0.775
 """Width of the axes before they are laid out, as a share of the figure's; square ones are narrower."""
@@ -52,49 +56,28 @@ SETTINGS: Any = {
     "text.color": INK,
     "axes.labelcolor": GREY,
     "axes.edgecolor": LIGHT,
-    "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12.0,
-    "axes.titleweight": "bold",
-    "axes.axisbelow": True,
-    "axes.grid": True,
     "axes.grid.axis": "y",
     "grid.color": PALE,
-    "grid.linewidth": 0.8,
-    "xtick.color": LIGHT,
-    "ytick.color": LIGHT,
     "xtick.labelcolor": GREY,
     "ytick.labelcolor": GREY,
     "xtick.labelsize": 9.5,
     "ytick.labelsize": 9.5,
     "axes.labelsize": 9.5,
-    "ytick.major.size": 0.0,
     "lines.linewidth": 1.8,
-    "lines.solid_capstyle": "round",
-    "patch.linewidth": 0.0,
     "hatch.linewidth": 0.6,
-    "figure.figsize": (WIDTH, HEIGHT),
-    "figure.dpi": 96,
     "savefig.dpi": 144,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
     "figure.constrained_layout.use": True,
     "svg.fonttype": "path",
     "svg.hashsalt": "opslib",
-    "axes.unicode_minus": True,
-    "legend.frameon": False,
-    "axes.prop_cycle": cycler(color=PALETTE),
-    "path.simplify": True,
     "figure.max_open_warning": 0,
 }
 
 
 def use() -> None:
     """Set the look for everything that matplotlib and seaborn draw from now on."""
-    mpl.rcParams.update(SETTINGS)
+    sns.set_theme(style="whitegrid", palette=PALETTE, font=SETTINGS["font.family"], rc=SETTINGS)
 
 
 def colour_of(name: str) -> str:
@@ -138,12 +121,55 @@ def drawn_on(ax: Axes | None) -> Iterator[None]:
         _given.clear()
 
 
-def new_axes(*, height: float = HEIGHT) -> Axes:
-    """Axes of a new figure of the column's width, or those that the caller gave."""
+#: Whether figures are drawn for a phone.
+_for_phone: list[bool] = []
+
+
+@contextmanager
+def for_phone() -> Iterator[None]:
+    """Draw for a phone's width."""
+    _for_phone.append(True)
+    try:
+        yield
+    finally:
+        _for_phone.pop()
+
+
+def is_narrow() -> bool:
+    """Whether the figure is drawn for a phone."""
+    return bool(_for_phone)
+
+
+def new_axes(*, height: float = HEIGHT, least: float = 0.0) -> Axes:
+    """Axes of a new figure as wide as its column, ``least`` inches where a phone is narrower, or those that the caller gave."""
     if _given:
         return _given.pop()
-    with mpl.rc_context(SETTINGS):
-        _, ax = plt.subplots(figsize=(WIDTH, height))
+    width = min(max(NARROW, least), WIDTH) if is_narrow() else WIDTH
+    return cast(Axes, plt.subplots(figsize=(width, height))[1])
+
+
+def row_axes(
+    names: Iterable[object], texts: Sequence[str] = (), *, wrap: int = 0, limit: int = 38, per_row: float = 0.0
+) -> Axes:
+    """Axes of one line a thing, the first on top: its name at the left and its text at the right, both above it on a phone."""
+    heads = [short(name, 2 * wrap + 4 if wrap else limit) for name in names]
+    texts = texts or [""] * len(heads)
+    labels = [textwrap.fill(name, wrap) if wrap else name for name in heads]
+    if is_narrow():
+        said = (": ".join(filter(None, both)).replace("\n", ", ") for both in zip(heads, texts, strict=True))
+        labels = [textwrap.fill(words, NARROW_CHARS) for words in said]
+    n_lines = 1 + max((label.count("\n") for label in (*labels, *texts)), default=0)
+    a_line, around = (0.18, 2.6) if is_narrow() else (0.15, 1.5)
+    ax = new_axes(height=height_for(len(heads), per_row=max(per_row, 0.2 + a_line * n_lines), around=around))
+    look: dict[str, Any] = {"size": 9.5, "annotation_clip": False, "parse_math": False}
+    for row, (label, text) in enumerate(zip(labels, texts, strict=True)):
+        if is_narrow():
+            text_at(ax, label, (0, row - RISE), va="bottom", xycoords=("axes fraction", "data"), **look)
+        else:
+            text_at(ax, text, (1, row), shift=(8, 0), xycoords=("axes fraction", "data"), **look)
+    ax.set_yticks(range(len(heads)), [""] * len(heads) if is_narrow() else labels)
+    ax.set_ylim(max(len(heads), 1) - 0.4, -1.0 if is_narrow() else -0.6)
+    horizontal(ax)
     return ax
 
 
@@ -164,13 +190,6 @@ def text_at(
     return ax.annotate(text, at, xytext=shift, textcoords="offset points", **more)
 
 
-def bare(ax: Axes) -> None:
-    """No grid, no ticks and no spines: the cells of a matrix or a calendar are the axes."""
-    ax.grid(False)
-    ax.tick_params(length=0)
-    ax.spines[["left", "bottom"]].set_visible(False)
-
-
 def figure_of(ax: Axes) -> Figure:
     """The figure that the axes belong to."""
     return cast(Figure, ax.get_figure(root=True))
@@ -183,13 +202,15 @@ def height_for(n_rows: int, *, per_row: float = 0.34, around: float = 1.5) -> fl
 
 def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
     """Write the finding above the axes, with units and what is drawn in a smaller line under it."""
-    room = min(1.0, ax.get_position().width / DEFAULT_AXES_SHARE)
+    for label in (ax.xaxis.label, ax.yaxis.label) if is_narrow() else ():
+        label.set_text(textwrap.fill(label.get_text(), NARROW_CHARS - 8))
+    room = min(1.0, ax.get_position().width / DEFAULT_AXES_SHARE) * (NARROW if is_narrow() else WIDTH) / WIDTH
     above, below = textwrap.fill(title, int(TITLE_CHARS * room)), textwrap.fill(subtitle, int(SUBTITLE_CHARS * room))
     if below:
         look: Any = {"xycoords": "axes fraction", "gid": "subtitle", "linespacing": 1.25}
         text_at(ax, below, (0, 1), shift=(0, 7), size=9.5, colour=GREY, va="bottom", **look)
     pad = 12.0 + (13.0 * (below.count("\n") + 1) if below else 0.0)
-    ax.set_title(above, loc="left", pad=pad, fontsize=12, fontweight="bold", linespacing=1.25)
+    ax.set_title(above, loc="left", y=1.0, pad=pad, fontsize=12, fontweight="bold", linespacing=1.25)
 
 
 def align_headline(ax: Axes) -> None:
@@ -225,9 +246,10 @@ def format_axis(axis: Axis, unit: str, *, n_ticks: int = 6) -> None:
 
     is_count = unit in COUNTED
     if axis.get_scale() == "linear":
+        n_ticks = min(n_ticks, 4) if is_narrow() else n_ticks
         axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10], integer=is_count))
     else:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
+        axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if is_narrow() else (1.0, 2.0, 5.0), numticks=9))
         axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(FuncFormatter(write))
 
@@ -244,22 +266,6 @@ def unit_words(unit: str) -> str:
     return f"{words} a {tail}" if tail else words
 
 
-def ink_on(colour: Any) -> str:
-    """White or ink, whichever is easier to read on a colour.
-
-    Examples
-    --------
-    >>> ink_on(YELLOW), ink_on(BLUE)
-    ('#1A1A1A', 'white')
-    """
-    red, green, blue, _ = mpl.colors.to_rgba(colour)
-    light = sum(
-        w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
-        for w, c in ((0.2126, red), (0.7152, green), (0.0722, blue))
-    )
-    return "white" if 1.05 / (light + 0.05) > (light + 0.05) / 0.0603 else INK
-
-
 def level_words(confidence_level: float) -> str:
     """ "95 % intervals".
 
@@ -269,13 +275,6 @@ def level_words(confidence_level: float) -> str:
     '95\\xa0% intervals'
     """
     return f"{formats.format_share(confidence_level)} intervals"
-
-
-def row_axis(ax: Axes, names: Sequence[str]) -> None:
-    """One line a thing, the first on top, its name beside it."""
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(max(len(names), 1) - 0.4, -0.6)
-    horizontal(ax)
 
 
 def horizontal(ax: Axes) -> None:

@@ -24,7 +24,7 @@ from opslib.reporting.manifest import PageRecord
 from opslib.reporting.parameters import load_notebook
 from opslib.reporting.plans import PlannedPage, RunPlan, is_about_a_proposal
 from opslib.reporting.progress import ProgressBoard
-from opslib.reporting.render import first_heading, page_title, render_page
+from opslib.reporting.render import files_beside, first_heading, page_title, render_page
 from opslib.reporting.since import PERIOD, snapshot
 from opslib.shop.disk import write_whole
 from opslib.shop.latest import RUN_FOLDER
@@ -124,7 +124,7 @@ class _Work:
             publishing.remove(self.building)
             target = self.shown.resolve()
         else:
-            keep = {f"{r.name}{end}" for r in records for end in (".html", ".json")}
+            keep = {name for r in records for name in (f"{r.name}.html", f"{r.name}.json", *r.files)}
             for stale in [p for p in self.building.iterdir() if p.name not in keep]:
                 publishing.remove(stale)
             name = publishing.run_name(self.folder, now=started)
@@ -214,7 +214,8 @@ class _Work:
         else:
             previous = self.resumed if source == self.building else self.latest
             record = replace(previous[page.name], why_run="")
-            publishing.carry_over(source / f"{page.name}.html", self.building / f"{page.name}.html")
+            for name in (f"{page.name}.html", *record.files):
+                publishing.carry_over(source / name, self.building / name)
         manifest.write_record(record, self.building)
         board.finished(page.name, status=record.status if record.why_run else "unchanged", seconds=record.seconds)
         return record
@@ -235,7 +236,7 @@ class _Work:
             if why:
                 left_out.setdefault(record.notebook, why)
                 continue
-            for name in (f"{record.name}.html", f"{record.name}.json"):
+            for name in (f"{record.name}.html", f"{record.name}.json", *record.files):
                 publishing.carry_over(self.shown / name, self.building / name)
             kept.append(replace(record, why_run=""))
         missing = [n for n in others if n not in left_out and n not in {r.notebook for r in self.latest.values()}]
@@ -279,7 +280,9 @@ class _Work:
         if status == "failed":
             kept = f"{self.plan.folder.name}-{page.name}"
             self.failed[page.name] = publishing.keep_failed(self.plan.out, kept, nbformat.writes(done.notebook))
-        write_whole(self.building / f"{page.name}.html", text)
+        beside = {f"{page.name}-{end}": whole for end, whole in files_beside(done.notebook).items() if status == "ok"}
+        for name, content in {**beside, f"{page.name}.html": text}.items():
+            write_whole(self.building / name, content)
         found = harvest(done.notebook)
         return PageRecord(
             name=page.name,
@@ -294,6 +297,7 @@ class _Work:
             key=self._key(page.content, page.parameters),
             sha256=manifest.sha256(text.encode()),
             harvest=found,
+            files=tuple(beside),
             asked=fingerprints(found.provenance.get("asked") or EVERYTHING, self._resolve),
         )
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import nh3
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from opslib.errors import ReportError
+from opslib.reporting.harvest import NARROW_SVG
 
 #: Tags that show text, tables and pictures; the page has its own title and landmarks.
 TAGS = (nh3.ALLOWED_TAGS | {"tfoot"}) - {"h1", "header", "footer", "nav", "aside", "article", "hgroup", "area", "map"}
@@ -36,10 +37,12 @@ _NO_NUMBER = {"", "–", "—", "-", "unknown", "withheld"}
 _CELL = re.compile(r"<(t[hd])([^>]*)>(.*?)</t[hd]>", re.DOTALL)
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)(–)(?=[\d£$€])|([+−])(?=[£$€])")
 JOINED = "\u2060\\1\\2\u2060"  # no line break inside an interval, or between a sign and its amount
+_AS_IT_IS = " '/:;=,()!$*+@?[]{}|^`~"
 _DRAWN_DATE = re.compile(r"<dc:date>.*?</dc:date>", re.DOTALL)
 _FIGURE = Markup(
-    '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure"><img src="{}" alt="{}"{}></div>{}</figure>'
+    '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure"><img{} src="{}" alt="{}"{}>{}</div>{}</figure>'
 )
+_NARROW = Markup('<img class="narrow" src="{}" alt="{}">')
 _BARE_OBJECT = re.compile(r"<[\w.]+[^>]* at 0x[0-9a-f]+>|^\s*[\[(<]?(Axes|Figure|Text|<|\[<)")
 
 
@@ -141,7 +144,8 @@ def render_output(output: Mapping[str, Any], *, where: str) -> Markup:
     data = {kind: "".join(value) for kind, value in output.get("data", {}).items() if isinstance(value, str | list)}
     for kind in ("image/svg+xml", "image/png", "image/jpeg"):
         if kind in data:
-            return _figure(data[kind], kind=kind, metadata=output.get("metadata", {}), where=where)
+            narrow = data.get(NARROW_SVG, "")
+            return _figure(data[kind], narrow, kind=kind, metadata=output.get("metadata", {}), where=where)
     if "text/html" in data:
         return clean_html(data["text/html"])
     if "text/markdown" in data:
@@ -162,25 +166,33 @@ def keep_together(text: str) -> str:
     return _BETWEEN_DIGITS.sub(JOINED, whole)
 
 
-def svg_source(content: str) -> str:
-    """A drawing as a ``data:`` address."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(content.encode()).decode()}"
+def svg_source(content: str) -> Markup:
+    """A drawing as a ``data:`` address, a quarter shorter than in base 64; nothing in it needs escaping once more.
+
+    Examples
+    --------
+    >>> svg_source('<svg width="1"/>')
+    Markup("data:image/svg+xml,%3Csvg width='1'/%3E")
+    """
+    plain = content if "'" in content else content.replace('"', "'")
+    return Markup(f"data:image/svg+xml,{quote(plain, safe=_AS_IT_IS)}")
 
 
-def _figure(content: str, *, kind: str, metadata: Mapping[str, Any], where: str) -> Markup:
+def _figure(content: str, narrow: str = "", *, kind: str, metadata: Mapping[str, Any], where: str) -> Markup:
     facts = {**metadata, **metadata.get(kind, {})}
     alt = str(facts.get("alt", "")).strip()
     if not alt:
         raise ReportError(f"{where}: a figure has no alternative text: display it with metadata {{'alt': ...}}")
     if kind == "image/svg+xml":
-        source = svg_source(_DRAWN_DATE.sub("", content[content.index("<svg") :]))
+        source: str = svg_source(_DRAWN_DATE.sub("", content[content.index("<svg") :]))
     else:
         source = f"data:{kind};base64,{''.join(content.split())}"
     size = Markup("").join(
         Markup(' {}="{}"').format(side, int(facts[side])) for side in ("width", "height") if facts.get(side)
     )
     caption = Markup("<figcaption>{}</figcaption>").format(facts["caption"]) if facts.get("caption") else Markup("")
-    return _FIGURE.format(source, alt, size, caption)
+    small = _NARROW.format(svg_source(narrow), alt) if narrow else Markup("")
+    return _FIGURE.format(Markup(' class="wide"') if narrow else Markup(""), source, alt, size, small, caption)
 
 
 def _kept(tag: str, attribute: str, value: str) -> str | None:

@@ -24,6 +24,7 @@ MIME = {
         "figure",
     )
 }
+NARROW_SVG = "image/vnd.opslib.narrow+svg"  # a figure's drawing for a phone, beside the wide one
 _MISSING_TABLE = re.compile(r"this shop has no table '([^']+)' \(it would answer: (.*)\)\s*$", re.DOTALL)
 
 

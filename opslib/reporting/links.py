@@ -123,6 +123,9 @@ def with_links(text: str, record: PageRecord, links: PageLinks) -> str:
 
 
 def _place(name: str, record: PageRecord, links: PageLinks) -> Markup:
+    if name.endswith((".sql", ".csv")):
+        said = "The queries behind it (SQL)" if name.endswith(".sql") else "All rows (CSV)"
+        return Markup('<a href="{}-{}">{}</a>').format(record.name, name, said)
     if name == "family":
         family = family_of(record, links.order)
         said = "Part of" if not is_whole(record) and not record.harvest.proposals else "In parts"

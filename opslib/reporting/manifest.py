@@ -61,6 +61,7 @@ class PageRecord:
     asked: dict[str, str | None] = field(
         default_factory=dict
     )  # kind:name -> fingerprint of what it read, if it has one
+    files: tuple[str, ...] = ()  # what lies beside it: queries, long tables
     format: int = FORMAT  # of this record
 
     @classmethod
@@ -69,7 +70,7 @@ class PageRecord:
         found = dict(values["harvest"])
         if "evidence" in found:
             found["findings"] = found.pop("evidence")
-        return cls(**{"format": 1, **values, "harvest": Harvest(**found)})
+        return cls(**{"format": 1, **values, "harvest": Harvest(**found), "files": tuple(values.get("files", ()))})
 
 
 def page_key(
@@ -127,6 +128,7 @@ def read_page_records(folder: Path) -> dict[str, PageRecord]:
         values = json.loads(file.read_text(encoding="utf-8"))
         page = folder / f"{file.stem}.html"
         is_known = "sha256" in values and values.get("format", 1) <= FORMAT  # a newer opslib's is left alone
+        is_known = is_known and all((folder / name).is_file() for name in values.get("files", ()))
         if is_known and page.is_file() and sha256(page.read_bytes()) == values["sha256"]:
             records[file.stem] = PageRecord.from_json(values)
     return records

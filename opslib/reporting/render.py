@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -335,7 +336,7 @@ def policy() -> str:
 
 
 def _sections(notebook: Any, *, is_code_shown: bool, is_whole: bool) -> list[Section]:
-    sections = [Section(title="", anchor="top")]
+    sections, tables = [Section(title="", anchor="top")], itertools.count(1)
     for position, cell in enumerate(notebook["cells"], start=1):
         marks = set(tags(cell))
         if marks & HIDDEN_TAGS:
@@ -343,9 +344,29 @@ def _sections(notebook: Any, *, is_code_shown: bool, is_whole: bool) -> list[Sec
         if cell["cell_type"] == "markdown":
             _add_prose(sections, "".join(cell["source"]), is_folded="how" in marks)
         elif cell["cell_type"] == "code":
-            _add_code(sections[-1], cell, where=f"cell {position}", is_shown=is_code_shown, is_whole=is_whole)
+            _add_code(
+                sections[-1], cell, where=f"cell {position}", is_shown=is_code_shown, is_whole=is_whole, tables=tables
+            )
         sections[-1].is_method |= bool(marks & {"parameters", "methods"}) and len(sections) > 1
     return sections
+
+
+def files_beside(notebook: Any) -> dict[str, str]:
+    """What lies beside a page, by the end of its name: the queries behind it, and its long tables whole.
+
+    Examples
+    --------
+    >>> files_beside({"cells": [{"outputs": [{"output_type": "display_data", "data": {"text/csv": "a,b"}}]}]})
+    {'table-1.csv': 'a,b'}
+    """
+    queries = harvest(notebook).provenance.get("queries") or []
+    told = (f"-- {query['n_rows']} rows\n{query['sql']};\n" for query in queries)
+    return {**dict(_long_tables(notebook)), **({"queries.sql": "\n".join(told)} if queries else {})}
+
+
+def _long_tables(notebook: Any) -> list[tuple[str, str]]:
+    whole = [output["data"]["text/csv"] for output in outputs(notebook) if "text/csv" in output.get("data", {})]
+    return [(f"table-{place}.csv", "".join(text)) for place, text in enumerate(whole, start=1)]
 
 
 def _first_figure(notebook: Any) -> Markup:
@@ -376,7 +397,9 @@ def _add_prose(sections: list[Section], text: str, *, is_folded: bool) -> None:
             sections[-1].blocks.append(fold.format(block) if is_folded else block)
 
 
-def _add_code(section: Section, cell: Any, *, where: str, is_shown: bool, is_whole: bool) -> None:
+def _add_code(
+    section: Section, cell: Any, *, where: str, is_shown: bool, is_whole: bool, tables: Iterator[int]
+) -> None:
     if is_shown and "".join(cell["source"]).strip():
         fold = Markup('<details class="code"><summary>Code</summary><pre><code>{}</code></pre></details>')
         section.blocks.append(fold.format("".join(cell["source"])))
@@ -389,5 +412,7 @@ def _add_code(section: Section, cell: Any, *, where: str, is_shown: bool, is_who
             section.n_harvested += not named  # a section's name alone is nothing that stands elsewhere
         elif is_whole and output["output_type"] != "error":
             block = render_output(output, where=where)
+            if "text/csv" in output.get("data", {}):
+                block += Markup('<p class="beside"><!--to:table-{}.csv--><!--/to--></p>').format(next(tables))
             section.n_shown += bool(block)
             section.blocks.extend([block] if block else [])

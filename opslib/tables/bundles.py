@@ -26,7 +26,7 @@ from opslib.proposals.card import VerdictCard
 from opslib.proposals.drafting import ProposalDraft
 from opslib.shop.opening import Shop
 from opslib.stats.estimates import Estimate
-from opslib.tables.showing import Table, show, to_html, to_text
+from opslib.tables.showing import Table, is_long, show, to_csv, to_html, to_text
 
 PREFIX = "application/vnd.opslib."
 HEAD_ROWS = 10
@@ -252,8 +252,9 @@ def estimate_bundle(estimate: Estimate) -> Bundle:
 
 
 def table_bundle(table: Table) -> Bundle:
-    """HTML and aligned text; nothing to see of a table without rows."""
-    return {"text/html": to_html(table), "text/plain": to_text(table)} if table.rows else {"text/plain": ""}
+    """HTML and aligned text, and CSV of a long one; nothing to see of a table without rows."""
+    whole = {"text/csv": to_csv(table)} if is_long(table) else {}
+    return {"text/html": to_html(table), "text/plain": to_text(table), **whole} if table.rows else {"text/plain": ""}
 
 
 def frame_bundle(frame: pd.DataFrame) -> Bundle:

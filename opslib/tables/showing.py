@@ -14,12 +14,12 @@ from opslib.privacy import IDENTITY_COLUMNS, SUPPRESSED
 from opslib.suppression import UNSAID, Said, suppressed
 from opslib.tables.cell_text import NUMERIC, WITHHELD_TEXT, CellText, Head, ends_of, format_column, format_of, head_of
 
-MAX_COLUMNS = 7
-"""Columns at first sight; the rest is folded."""
+LONGEST_WHOLE = 25
+"""Rows up to which a table stands whole."""
 LONG_TEXT = 24
 """A text of more letters is given room: in a table wider than its page it would stand in a column of single words."""
-MAX_TABLE_ROWS = 1_000
-"""Rows that a page carries at most; a table this long should have been aggregated."""
+MAX_PAGE_ROWS, MAX_TABLE_ROWS = 500, 10_000
+"""Rows that a page carries, and the file beside it; a longer table should have been aggregated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,9 @@ class Table:
     notes : tuple of str
         Sentences below.
     max_rows : int
-        Rows at first sight; 0 folds the whole table.
+        Rows that stand whole; a longer table shows its first ten, and all when asked. 0 folds the table.
+    has_total : bool
+        Whether the last row holds the sums of the others.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Table:
     marked: tuple[bool, ...]
     notes: tuple[str, ...]
     max_rows: int
+    has_total: bool = False
 
     def __repr__(self) -> str:
         return to_text(self)
@@ -61,7 +64,7 @@ def show(
     currency: str | None = None,
     highlight: str | None = None,
     notes: Sequence[str] = (),
-    max_rows: int = 25,
+    max_rows: int = LONGEST_WHOLE,
     total: Sequence[str] = (),
     people: Said = UNSAID,
 ) -> Table:
@@ -86,7 +89,8 @@ def show(
     notes : sequence of str
         Sentences below the table.
     max_rows : int
-        Rows at first sight; 0 folds all.
+        Rows that stand whole; of a longer table the first ten, with a search over the first 500 and all as CSV beside
+        the page. 0 folds all.
     total : sequence of str
         Columns whose parts add up: a last row holds their sums, of what is withheld too.
     people : People, None or UNSAID
@@ -117,8 +121,8 @@ def show(
         frame = _with_total(frame, whole[list(total)].sum())
     labels, refused = _labels(frame, columns, highlight)
     notes = [*notes, *(f"The column {name} is not shown: it names people or their orders." for name in refused)]
-    if len(frame) > MAX_TABLE_ROWS:
-        notes.append(f"The first {MAX_TABLE_ROWS:,} of {len(frame):,} rows.")
+    if len(frame) > MAX_PAGE_ROWS:
+        notes.append(f"The first {MAX_PAGE_ROWS:,} of {len(frame):,} rows.")
         frame = frame.head(MAX_TABLE_ROWS)
     heads, cells = [], []
     for name, label in labels.items():
@@ -138,6 +142,7 @@ def show(
         marked=tuple(bool(value) and not pd.isna(value) for value in marks),
         notes=tuple(notes),
         max_rows=max_rows,
+        has_total=bool(total) and len(frame) > 1,
     )
 
 
@@ -223,24 +228,29 @@ def to_html(table: Table) -> str:
     """Semantic HTML, class names only, everything escaped; no ids, so nothing can clash; '' of a table without rows."""
     if not table.rows:
         return ""
-    n_columns, n_rows = len(table.heads), len(table.rows)
-    first = _grid(table, n_rows=min(table.max_rows, n_rows), n_columns=min(MAX_COLUMNS, n_columns))
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
-    whole = n_rows > table.max_rows or n_columns > MAX_COLUMNS
-    if not whole:
-        return f'<div class="table">{first}{notes}</div>'
-    what = f"all {n_rows:,} rows" if n_rows > table.max_rows else f"all {n_columns} columns"
-    rest = f"<details><summary>{what if table.max_rows else escape(table.title) or 'table'}</summary>"
-    rest += _grid(table, n_rows=n_rows, n_columns=n_columns) + "</details>"
-    return f'<div class="table">{first if table.max_rows else ""}{rest}{notes}</div>'
+    if table.max_rows:
+        return f'<div class="table">{_grid(table)}{notes}</div>'
+    fold = f"<details><summary>{escape(table.title) or 'table'}</summary>{_grid(table)}</details>"
+    return f'<div class="table">{fold}{notes}</div>'
 
 
-def _grid(table: Table, *, n_rows: int, n_columns: int) -> str:
-    heads = "".join(_head_html(head) for head in table.heads[:n_columns])
-    rows = zip(table.rows[:n_rows], table.marked[:n_rows], strict=True)
-    body = "".join(_row_html(row[:n_columns], table.heads, is_marked=marked) for row, marked in rows)
+def is_long(table: Table) -> bool:
+    """Whether a table shows its first rows, and the rest when asked."""
+    return len(table.rows) > (table.max_rows or LONGEST_WHOLE)
+
+
+def _grid(table: Table) -> str:
+    heads = "".join(_head_html(head) for head in table.heads)
+    rows = zip(table.rows[:MAX_PAGE_ROWS], table.marked, strict=False)
+    last = len(table.rows) - 1 if table.has_total else None
+    body = "".join(
+        _row_html(row, table.heads, kind="total" if place == last else "marked" if marked else "")
+        for place, (row, marked) in enumerate(rows)
+    )
     caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
-    return f'<table class="sortable">{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    kind = "sortable lengthy" if is_long(table) else "sortable"
+    return f'<table class="{kind}">{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _head_html(head: Head) -> str:
@@ -248,7 +258,7 @@ def _head_html(head: Head) -> str:
     return f'<th scope="col"{_class(head)}>{escape(head.label)}{unit}</th>'
 
 
-def _row_html(row: tuple[CellText, ...], heads: tuple[Head, ...], *, is_marked: bool) -> str:
+def _row_html(row: tuple[CellText, ...], heads: tuple[Head, ...], *, kind: str) -> str:
     cells = []
     for position, (cell, head) in enumerate(zip(row, heads, strict=False)):
         sort = f' data-sort="{escape(cell.sort)}"' if cell.sort else ""
@@ -256,7 +266,8 @@ def _row_html(row: tuple[CellText, ...], heads: tuple[Head, ...], *, is_marked: 
         scope = ' scope="row"' if tag == "th" else ""
         words = ' class="long"' if not head.is_number and len(cell.text) > LONG_TEXT else _class(head)
         cells.append(f"<{tag}{scope}{words}{sort}>{escape(cell.text)}</{tag}>")
-    return f"<tr{' class=' + chr(34) + 'marked' + chr(34) if is_marked else ''}>{''.join(cells)}</tr>"
+    named = f' class="{kind}"' if kind else ""
+    return f"<tr{named}>{''.join(cells)}</tr>"
 
 
 def _class(head: Head) -> str:
@@ -264,11 +275,11 @@ def _class(head: Head) -> str:
 
 
 def to_text(table: Table) -> str:
-    """The table for a terminal: aligned columns, all rows; '' of a table without any."""
+    """The table for a terminal: aligned columns, as many rows as a page carries; '' of a table without any."""
     if not table.rows:
         return ""
     heads = [f"{head.label} ({head.unit})" if head.unit else head.label for head in table.heads]
-    lines = [heads, *([cell.text for cell in row] for row in table.rows)]
+    lines = [heads, *([cell.text for cell in row] for row in table.rows[:MAX_PAGE_ROWS])]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     aligned = [
         "  ".join(
@@ -278,3 +289,21 @@ def to_text(table: Table) -> str:
         for line in lines
     ]
     return "\n".join([*([table.title] if table.title else []), *aligned, *table.notes])
+
+
+def to_csv(table: Table) -> str:
+    """The whole table for a spreadsheet: numbers plain, and no text that a spreadsheet would run as a formula."""
+    heads = [f"{head.label} ({head.unit})" if head.unit else head.label for head in table.heads]
+    rows = [
+        [
+            cell.sort if head.is_number and cell.sort else _harmless(cell.text)
+            for cell, head in zip(row, table.heads, strict=True)
+        ]
+        for row in table.rows
+    ]
+    return pd.DataFrame(rows, columns=[_harmless(head) for head in heads]).to_csv(index=False)
+
+
+def _harmless(text: str) -> str:
+    """A text that starts as a formula does, with an apostrophe before it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

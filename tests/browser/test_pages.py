@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -15,7 +16,7 @@ import pytest
 
 from opslib.casework.agenda import AgendaItem
 from opslib.reporting import manifest
-from opslib.reporting.harvest import harvest
+from opslib.reporting.harvest import NARROW_SVG, harvest
 from opslib.reporting.index import render_index
 from opslib.reporting.links import page_links, with_links
 from opslib.reporting.manifest import PageRecord
@@ -35,7 +36,18 @@ SVG = (
 TABLE = (
     "<table><caption>Needs</caption><thead><tr><th></th><th scope='col'>n</th><th scope='col'>a long head, £</th></tr></thead>"
     "<tbody><tr><th scope='row'>b</th><td>1,480</td><td>−12.4k</td></tr><tr><th scope='row'>a</th><td>62</td><td>3</td></tr>"
-    "<tr><th scope='row'>c</th><td>330</td><td>–</td></tr></tbody></table>"
+    "<tr><th scope='row'>c</th><td>330</td><td>–</td></tr><tr class='total'><th scope='row'>all</th><td>1,872</td><td></td></tr></tbody></table>"
+)
+
+
+LONG_TABLE = (
+    "<table class='sortable lengthy'><caption>Products</caption><thead><tr><th scope='col'>product</th><th scope='col'>verdict</th>"
+    "<th scope='col'>n</th></tr></thead><tbody>"
+    + "".join(
+        f"<tr><th scope='row'>item {i}</th><td>{('supported', 'harmful', 'confirmed, weak evidence')[i % 3]}</td><td>{i}</td></tr>"
+        for i in range(30)
+    )
+    + "</tbody></table>"
 )
 
 
@@ -95,9 +107,13 @@ def hostile_notebook() -> Any:
 def site(tmp_path_factory) -> Path:
     """A run's folder with a page of every kind, made without kernels."""
     folder = tmp_path_factory.mktemp("site")
-    figure = shown({"image/svg+xml": SVG}, alt="Bars: one of three hundred")
+    figure = shown(
+        {"image/svg+xml": SVG, NARROW_SVG: SVG.replace("640", "322")},
+        alt="Bars: one of three hundred",
+    )
+    long = shown({"text/html": LONG_TABLE, "text/csv": "product,n"})
     pages = {
-        "rich": (filled(rich_notebook(), outputs=[figure, shown({"text/html": TABLE})]), "ok"),
+        "rich": (filled(rich_notebook(), outputs=[figure, shown({"text/html": TABLE}), long]), "ok"),
         "hostile": (hostile_notebook(), "ok"),
         "missing": (notebook("1", title="Missing?"), "not available"),
         "failed": (notebook("1", title="Failed?"), "failed"),
@@ -278,12 +294,12 @@ def test_tables_sort_by_value_with_the_keyboard(open_page) -> None:
     heads = table.locator("thead th button")
     heads.nth(0).focus()
     page.keyboard.press("Enter")
-    assert table.evaluate(column % 1) == ["1,480", "330", "62"]
+    assert table.evaluate(column % 1) == ["1,480", "330", "62", "1,872"]  # the total stays last
     assert table.locator("th[aria-sort=none]").count() == 1  # it is seen that the others can be sorted
     page.keyboard.press("Enter")
-    assert table.evaluate(column % 1) == ["62", "330", "1,480"]
+    assert table.evaluate(column % 1) == ["62", "330", "1,480", "1,872"]
     heads.nth(1).click()
-    assert table.evaluate(column % 2) == ["3", "−12.4k", "–"]  # the unknown stays last
+    assert table.evaluate(column % 2) == ["3", "−12.4k", "–", ""]  # the unknown stays last
     assert table.locator("th[scope=col]:not([aria-sort=none])").get_attribute("aria-sort") == "descending"
 
 
@@ -317,6 +333,53 @@ def test_a_grade_sorts_by_what_it_means(open_page) -> None:
     ]
 
 
+def test_a_long_table_shows_ten_rows_and_is_searched_and_unfolded_by_keyboard(open_page) -> None:
+    page = open_page("rich")
+    table = page.locator("table.lengthy")
+    seen = "table => [...table.tBodies[0].rows].filter(row => row.offsetParent).map(row => row.cells[0].textContent)"
+    assert table.evaluate(seen) == [f"item {i}" for i in range(10)]
+    page.get_by_role("searchbox").focus()
+    page.keyboard.type("item 2")
+    assert table.evaluate(seen) == ["item 2", *(f"item {i}" for i in range(20, 30))]
+    assert page.locator("[role=status]").inner_text() == "11 of 30 rows"
+    for _ in range(6):
+        page.keyboard.press("Backspace")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert len(table.evaluate(seen)) == 30
+    page.keyboard.press("Enter")
+    table.locator("thead button").nth(2).focus()
+    page.keyboard.press("Enter")
+    assert table.evaluate(seen) == [f"item {i}" for i in range(29, 19, -1)]  # the ten largest, of all rows
+    table.locator("thead button").nth(1).click()
+    verdicts = "table => [...table.tBodies[0].rows].slice(0, 12).map(row => row.cells[1].textContent)"
+    assert (
+        table.evaluate(verdicts) == ["confirmed, weak evidence"] * 10 + ["supported"] * 2
+    )  # as they rank, not by letter
+    assert page.locator("a[href='rich-table-1.csv']").count() == 1
+
+
+def test_a_phone_gets_the_drawing_made_for_it(open_page) -> None:
+    for width, there in ((1280, "wide"), (390, "narrow")):
+        page = open_page("rich", width=width)
+        drawn = page.locator("figure img").evaluate_all("all => all.filter(i => i.offsetParent).map(i => i.className)")
+        assert drawn == [there]
+    box = page.locator("figure img.narrow").bounding_box()
+    assert box["x"] + box["width"] <= 390
+
+
+def test_paper_is_a4_with_simulated_in_its_head_and_no_query(open_page) -> None:
+    page = open_page("rich")
+    heads = page.evaluate("[...document.querySelectorAll('style')].map(s => s.textContent).join()")
+    assert '@top-right { content: "simulated shop"; }' in heads
+    assert re.search(rb"/MediaBox \[0 0 59[45][.\d]* 84[12]", page.pdf(prefer_css_page_size=True))
+    page.emulate_media(media="print")
+    assert [page.locator(name).first.is_visible() for name in (".methods", ".find", ".contents", "footer")] == [
+        False
+    ] * 4
+    assert page.locator(".masthead").is_visible()
+
+
 def test_on_a_phone_the_actions_come_before_the_figure_and_beside_nothing(open_page) -> None:
     narrow, wide = open_page("figure", width=390), open_page("figure")
     top = lambda page, name: page.locator(name).first.bounding_box()  # noqa: E731
@@ -340,3 +403,45 @@ def test_the_page_reads_without_its_script(browser, site) -> None:
     assert page.locator("h1").inner_text() == "What do visitors look for and not find?"
     assert page.locator("button.print").is_hidden()
     context.close()
+
+
+REPORT = Path(os.environ.get("OPSLIB_REPORT", ""))
+"""A produced report, as CI makes one; its pages are looked at one by one, of proposals three."""
+_NAMES = sorted(path.stem for path in REPORT.glob("*.html")) if os.environ.get("OPSLIB_REPORT") else []
+PRODUCED = [name for name in _NAMES if not name.startswith("D-") or name < "D-04"]
+MOST_SIDES = 6
+MOST_BYTES, MOST_INDEX_BYTES = 1_000_000, 150_000
+
+
+@pytest.mark.parametrize("name", PRODUCED)
+def test_every_produced_page(name: str, browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((REPORT / f"{name}.html").as_uri())
+    assert len([url for url in asked if not url.startswith("data:image/")]) == 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(BEYOND) == []
+    assert page.evaluate(LOST) == []
+    beside = page.locator("a[href$='.sql'], a[href$='.csv'], a[href$='.html']").evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"
+    )
+    assert [address for address in beside if not (REPORT / address).is_file()] == []
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    page.evaluate(axe_source())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found["violations"]] == []
+    page.reload()
+    sides = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b[^s]", sides)) <= MOST_SIDES
+    assert (REPORT / f"{name}.html").stat().st_size <= (MOST_INDEX_BYTES if name == "index" else MOST_BYTES)
+    context.close()
+
+
+#: What stands right of the phone's edge without a box that says it can be moved.
+BEYOND = """[...document.querySelectorAll('main *, header *, footer *')].filter(e => e.offsetParent
+  && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll[data-wide], .sr, .cards thead')
+).map(e => e.outerHTML.slice(0, 90))"""
+#: Links within the page that lead nowhere.
+LOST = """[...document.querySelectorAll('a[href^="#"]')].map(a => a.getAttribute('href')).filter(to => !document.getElementById(to.slice(1)))"""

@@ -13,17 +13,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn as sns
 
 from opslib import charts
-from opslib.charts import theme
+from opslib.charts import display, theme
 from opslib.errors import ParameterError, ReportError
 from tests.charts.cases import CASES, EFFECTS, cells, changes, cohorts, every_day, months, portfolio, two_years
-from tests.charts.looking import overlaps
+from tests.charts.looking import cut_off, overlaps
 from tests.collecting import collected
 
-SLACK_PIXELS = 2.0
-"""A glyph's box may reach past the figure by its own margin."""
 WORDS_OF_AN_ALT = 6
+SMALLEST_TYPE = 7.5
+"""Points, a phone's drawing is shown at its own size: ten pixels."""
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,15 @@ def test_every_figure(name):
     figure = theme.figure_of(ax)
     assert overlaps(ax) == []
     assert cut_off(ax) == []
+    with theme.for_phone():
+        small = EVERY[name]()
+    assert overlaps(small) == []
+    assert cut_off(small) == []
+    assert (
+        theme.figure_of(small).get_figwidth() == theme.NARROW or len(small.get_xticks()) > 2
+    )  # wider only for columns
+    sizes = [text.get_fontsize() for text in [*small.texts, *small.get_xticklabels(), *small.get_yticklabels()]]
+    assert min(sizes) >= SMALLEST_TYPE
     alt = charts.alt_of(figure)
     assert len(alt.split()) >= WORDS_OF_AN_ALT
     assert alt.endswith(".")
@@ -93,24 +103,6 @@ class EmptyResult:
     value: float = float("nan")
 
 
-def cut_off(ax) -> list[str]:
-    """Visible texts that reach past the figure's edge."""
-    figure = theme.figure_of(ax)
-    box = figure.bbox
-    texts = [*ax.texts, ax._left_title, *ax.get_yticklabels()]
-    low, high = sorted(ax.get_ylim())
-    cut = []
-    for text in texts:
-        if not text.get_text().strip() or not text.get_visible():
-            continue
-        if text in ax.get_yticklabels() and not low <= text.get_position()[1] <= high:
-            continue
-        extent = text.get_window_extent()
-        if extent.x0 < box.x0 - SLACK_PIXELS or extent.x1 > box.x1 + SLACK_PIXELS:
-            cut.append(text.get_text())
-    return cut
-
-
 @pytest.mark.parametrize("name", ["series", "with last year", "cohorts", "portfolio", "days", "claims"])
 def test_the_same_result_gives_the_same_bytes(name):
     first, second = (charts.to_svg(theme.figure_of(CASES[name]())) for _ in range(2))
@@ -138,8 +130,7 @@ def test_a_figure_without_alt_text_is_refused():
 def test_unfinished_and_unobserved_pieces_are_not_joined():
     ax = charts.draw_series(months(6), unit="GBP")
     line, hollow = ax.lines[0], ax.lines[1]
-    assert np.isnan(line.get_ydata()[[0, 4, 5]].astype(float)).all()
-    assert np.isfinite(line.get_ydata()[1:4].astype(float)).all()
+    assert len(line.get_xdata()) == 3  # the whole months between
     assert len(hollow.get_xdata()) == 2  # the two partial months; the unobserved one has no point
     assert "Unfinished or unobserved, marked and not joined: 3." in charts.alt_of(ax.figure)
 
@@ -147,9 +138,9 @@ def test_unfinished_and_unobserved_pieces_are_not_joined():
 def test_titles_are_those_of_the_marks():
     ax = charts.draw_with_last_year(two_years(), currency="GBP")
     now, before = ax.lines[1].get_ydata(), ax.lines[0].get_ydata()
+    assert len(before) == len(now) - 6  # the data begin in May 2025, so there is no year before November to April
     assert (now[-1], before[-1]) == (67e3, 55e3)  # 50k + 17 x 1k in October, + 5 x 1k a year before
     assert ax.get_title(loc="left") == "Revenue was £67k in October 2026, £55k a year before"
-    assert np.isnan(before[:6]).all()  # the data begin in May 2025, so there is no year before November to April
     bars = charts.draw_money_changes(changes(), currency="GBP", names=("Oct 2025", "Oct 2026"))
     assert [bar.get_width() for bar in bars.patches] == [2000.0, 10.0, -800.0]
     assert bars.get_title(loc="left") == "mug +£2,000, rug −£800"
@@ -205,3 +196,97 @@ def test_the_first_figure_that_was_drawn_is_taken():
     first, second = plt.subplots(1, 2)[1]
     assert charts.first_drawn(None, second, first) is second
     assert charts.first_drawn(None, None) is None
+
+
+#: The seaborn function that draws each figure: heat maps, intervals and dots, distributions, lines, bars.
+SEABORN = {
+    "draw_abc_xyz": {"heatmap"},
+    "draw_accounting": {"barplot"},
+    "draw_attribution": {"scatterplot"},
+    "draw_calibration": {"lineplot", "scatterplot"},
+    "draw_claims": {"scatterplot"},
+    "draw_clv_holdout": {"scatterplot"},
+    "draw_clv_tracking": {"lineplot"},
+    "draw_cohorts": {"heatmap"},
+    "draw_days": {"lineplot"},
+    "draw_decomposition": {"barplot"},
+    "draw_estimates": {"scatterplot"},
+    "draw_funnel": {"barplot"},
+    "draw_growth_share": {"scatterplot"},
+    "draw_intervals": {"scatterplot"},
+    "draw_life_cycle": {"barplot", "scatterplot"},
+    "draw_migration_flow": {"heatmap"},
+    "draw_money_changes": {"barplot"},
+    "draw_needs": {"barplot"},
+    "draw_pairs": {"scatterplot"},
+    "draw_pareto": {"lineplot", "scatterplot"},
+    "draw_posterior": {"histplot", "scatterplot"},
+    "draw_price_ladder": {"histplot"},
+    "draw_price_response": {"lineplot"},
+    "draw_price_slopes": {"scatterplot"},
+    "draw_promises": {"barplot", "scatterplot"},
+    "draw_rfm_grid": {"heatmap"},
+    "draw_segment_profile": {"heatmap"},
+    "draw_segment_sizes": {"scatterplot"},
+    "draw_series": {"lineplot"},
+    "draw_step_matrix": {"heatmap"},
+    "draw_test_curve": {"lineplot"},
+    "draw_transitions": {"heatmap"},
+    "draw_white_space": {"heatmap"},
+    "draw_with_last_year": {"lineplot"},
+}
+ESTIMATES_NOTHING = {"barplot": {"errorbar": None}, "lineplot": {"errorbar": None, "estimator": None}}
+
+
+def test_seaborn_draws_every_figure_and_estimates_nothing(monkeypatch):
+    """A figure without a row here fails, and so does one that only wears the theme."""
+    assert set(SEABORN) == {name for name in charts.__all__ if name.startswith("draw_")}
+    called: list[str] = []
+
+    def spied(name: str):
+        drawn = getattr(sns, name)
+
+        def spy(*given, **chosen):
+            called.append(name)
+            assert ESTIMATES_NOTHING.get(name, {}).items() <= chosen.items()
+            return drawn(*given, **chosen)
+
+        return spy
+
+    for name in set().union(*SEABORN.values()) | {"kdeplot", "regplot", "pointplot"}:
+        monkeypatch.setattr(sns, name, spied(name))
+    by_figure: dict[str, set[str]] = {}
+    for name in SEABORN:
+        monkeypatch.setattr(charts, name, _noting(getattr(charts, name), by_figure.setdefault(name, set()), called))
+    for case in EVERY.values():
+        case()
+        plt.close("all")
+    assert {name: by_figure[name] >= functions for name, functions in SEABORN.items()} == dict.fromkeys(SEABORN, True)
+
+
+def _noting(draw, seen: set[str], called: list[str]):
+    def noted(*given, **chosen):
+        called.clear()
+        ax = draw(*given, **chosen)
+        seen.update(called)
+        return ax
+
+    return noted
+
+
+def test_intervals_shorter_than_their_dot_make_bars():
+    rows = pd.DataFrame({"name": ["a", "b", "c"], "x": [0.1, 0.6, 0.3]})
+    short, long = (rows.assign(x_lower=rows["x"] - half, x_upper=rows["x"] + half) for half in (0.003, 0.1))
+    bars, points = (charts.draw_intervals(r, value="x", unit="share", of="of all", people=None) for r in (short, long))
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx([0.6, 0.3, 0.1])  # largest first
+    assert bars.get_xlim()[0] == 0
+    assert len(points.patches) == 0
+
+
+def test_a_figure_says_whose_data_it_shows(monkeypatch):
+    monkeypatch.setattr(display, "_source", ["Harbour Lane (simulated), data until 31 Oct 2026"])
+    ax = EVERY["estimates"]()
+    texts = [text for text in theme.figure_of(ax).texts if text.get_text() == display._source[0]]
+    assert len(texts) == 1
+    lowest = min(label.get_window_extent().y0 for label in ax.get_xticklabels())
+    assert texts[0].get_window_extent().y1 <= lowest

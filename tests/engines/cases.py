@@ -69,7 +69,7 @@ def rooms() -> list[str]:
         name.strip(" ()")
         for layer in layers
         for name in layer.split("|")
-        if {"segmentation", "sessions"} & set(re.findall(r"\w+", layer))
+        if {"segmentation", "sessions", "content"} & set(re.findall(r"\w+", layer))
     ]
     return [name for name in wanted if (ROOT / "opslib" / name).exists() or (ROOT / "opslib" / f"{name}.py").exists()]
 

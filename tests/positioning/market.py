@@ -57,6 +57,7 @@ def demo() -> tuple[dict[str, ibis.Table], dict[str, Any], pd.DataFrame]:
         "order_lines",
         "events",
         "stock_levels",
+        *("ad_spend", "customers", "experiments", "pages", "returns", "sessions"),  # for channels and content
     )
     tables = {name: connection.read_parquet(str(made / name / "*.parquet"), table_name=name) for name in names}
     matches = pd.read_parquet(made / "truth" / "matches").astype(str)

@@ -97,6 +97,28 @@ def test_a_run_has_a_page_a_notebook_an_index_and_a_manifest(shop) -> None:
     assert content["fingerprint"] == "data-1"
 
 
+def test_queries_and_long_tables_lie_beside_their_page_and_go_where_it_goes(shop) -> None:
+    shop.play["10_a"][1].append(
+        {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<p>t</p>", "text/csv": "a\n1\n"}}
+    )
+    folder = run(shop.plan()).index_path.parent
+    text = (folder / "10_a.html").read_text()
+    assert '<a href="10_a-table-1.csv">' in text
+    assert '<a href="10_a-queries.sql">' in text
+    assert PROVENANCE["queries"][0]["sql"] not in text
+    assert (folder / "10_a-table-1.csv").read_text() == "a\n1\n"
+    assert PROVENANCE["queries"][0]["sql"] in (folder / "10_a-queries.sql").read_text()
+    shop.ran.clear()
+    save(shop.paths[1], notebook("2", title="Page 20_b?"))
+    again = run(shop.plan()).index_path.parent
+    assert shop.ran == ["20_b"]
+    assert (again / "10_a-table-1.csv").read_text() == "a\n1\n"
+    (again / "10_a-table-1.csv").unlink()
+    shop.ran.clear()
+    run(shop.plan())
+    assert shop.ran == ["10_a"]  # a page whose table is gone does not hold
+
+
 def test_nothing_runs_twice_while_nothing_changed(shop) -> None:
     first = run(shop.plan())
     shop.ran.clear()

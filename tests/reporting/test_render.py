@@ -86,7 +86,7 @@ def test_the_answer_comes_first() -> None:
             "For the web team.",
             "5f1d7a84c2e94c0ab1",
             "541,909",
-            "SELECT query",
+            "<!--to:queries.sql-->",
         )
     ]
     assert places == sorted(places)
@@ -94,6 +94,7 @@ def test_the_answer_comes_first() -> None:
     assert "its own HTML" not in text
     assert "Saved as findings." not in text  # that section's findings stand at the top
     assert "secret_code" not in text
+    assert "SELECT query" not in text  # the queries lie beside the page
     assert text.count("<h1") == 1
 
 

@@ -6,10 +6,15 @@
     const found = text.match(/^[+]?(-?)[^\d.-]*(-?[\d.]+)(k|m|bn)?/);
     return found ? (found[1] ? -1 : 1) * parseFloat(found[2]) * (UNITS[found[3]] ?? 1) : NaN;
   };
-  const GRADES = ["very low", "low", "moderate", "high"];
+  const RANKS = [["very low", "low", "moderate", "high"], ["invalid", "harmful", "refuted", "inconclusive", "partly", "supported", "confirmed"],
+    ["worse", "not as promised", "open", "better", "as promised"]];
+  const rank = (cell) => {
+    const text = cell.textContent.trim().toLowerCase();
+    return RANKS.map((words) => words.findIndex((word) => text === word || text.startsWith(`${word},`) || text.startsWith(`${word} but`))).find((place) => place >= 0) ?? -1;
+  };
   const order = (column, direction) => (a, b) => {
     const [x, y] = [a.cells[column], b.cells[column]];
-    const [g, h] = [x, y].map((cell) => GRADES.indexOf(cell.textContent.trim().toLowerCase()));
+    const [g, h] = [x, y].map(rank);
     if (g >= 0 && h >= 0) return direction * (g - h);
     const [p, q] = [number(x), number(y)];
     if (!isNaN(p) && !isNaN(q)) return direction * (p - q);
@@ -33,11 +38,35 @@
         const direction = head.ariaSort === "descending" ? 1 : -1;
         for (const other of heads) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
         head.setAttribute("aria-sort", direction === 1 ? "ascending" : "descending");
-        body.append(...rows.toSorted(order(column, direction)));
+        const totals = rows.filter((row) => row.classList.contains("total"));
+        body.append(...rows.filter((row) => !totals.includes(row)).toSorted(order(column, direction)), ...totals);
+        table.dispatchEvent(new Event("sorted"));
       });
     }
   };
-  for (const table of document.querySelectorAll("table")) sortable(table);
+  const FIRST = 10;
+  const searchable = (table) => {
+    const body = table.tBodies[0];
+    let shown = FIRST;
+    const find = document.createElement("p");
+    find.className = "find";
+    find.innerHTML = '<label>Search <input type="search"></label><button type="button"></button><span role="status"></span>';
+    const [input, all, said] = ["input", "button", "span"].map((name) => find.querySelector(name));
+    const show = () => {
+      const words = input.value.trim().toLowerCase();
+      const found = [...body.rows].filter((row) => row.textContent.toLowerCase().includes(words));
+      for (const row of body.rows) row.classList.add("rest");
+      for (const row of words ? found : found.slice(0, shown)) row.classList.remove("rest");
+      said.textContent = words ? `${found.length} of ${body.rows.length} rows` : "";
+      all.textContent = shown === FIRST ? `All ${body.rows.length} rows` : `First ${FIRST} rows`;
+      scrolls();
+    };
+    input.addEventListener("input", show);
+    all.addEventListener("click", () => { shown = shown === FIRST ? Infinity : FIRST; show(); });
+    table.addEventListener("sorted", show);
+    table.closest(".scroll").before(find);
+    show();
+  };
 
   const scrolls = () => {
     for (const box of document.querySelectorAll(".scroll")) {
@@ -46,6 +75,8 @@
       else box.removeAttribute("tabindex");
     }
   };
+  for (const table of document.querySelectorAll("table")) sortable(table);
+  for (const table of document.querySelectorAll("table.lengthy")) searchable(table);
   scrolls();
   addEventListener("resize", scrolls);
 

@@ -1,0 +1,385 @@
+"""Sentences of the website planning page: where visits are lost, which pages and releases lose them, and what to change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pandas as pd
+
+from opslib.finding import About, Facts, Finding, Proposes
+from opslib.findings.wording import are, estimate_of, how_many
+from opslib.formats import count_of, format_date, format_money, format_number, format_share, listed
+from opslib.stats.estimates import Estimate
+from opslib.suppression import suppressed
+
+DAYS_A_MONTH = 365.25 / 12
+_LATER = 45  # days after the end of the page's period by which an action is done
+_NAMED_SHARE = 0.05  # of the shop's margin, from which the share is said
+_STEP = {"product": "view a product", "cart": "fill the cart", "checkout": "begin the checkout", "delivery": "give delivery details",
+         "payment": "give payment details", "order": "order"}  # fmt: skip
+_STEPPED = {"product": "viewed a product", "cart": "filled the cart", "checkout": "began the checkout", "delivery": "gave delivery details",
+            "payment": "gave payment details", "order": "ordered"}  # fmt: skip
+_GROUP = {"mobile": "phones", "desktop": "desktops", "tablet": "tablets"}
+
+
+def findings(
+    steps: pd.DataFrame,
+    friction: pd.DataFrame,
+    spells: pd.DataFrame,
+    pages: pd.DataFrame,
+    releases: pd.DataFrame,
+    differences: pd.DataFrame,
+    stages: pd.DataFrame,
+    *,
+    groups: tuple[str, str] = ("", ""),
+    titles: pd.DataFrame | None = None,
+    margin_share: float = math.nan,
+    margin_amount: float = math.nan,
+    page: Facts,
+) -> tuple[Finding, ...]:
+    """Findings of the website planning page.
+
+    Parameters
+    ----------
+    steps : pandas.DataFrame
+        From `paths.funnel`.
+    friction, pages : pandas.DataFrame
+        From `paths.friction`, of the steps of the funnel and of pages.
+    spells : pandas.DataFrame
+        From `paths.broken_spells` of the steps.
+    releases : pandas.DataFrame
+        From `paths.release_effects`.
+    differences : pandas.DataFrame
+        From `paths.transition_differences` of ``groups``.
+    stages : pandas.DataFrame
+        From `paths.commerce_stage`.
+    groups : (str, str)
+        The two groups of visits whose ways were compared.
+    titles : pandas.DataFrame or None
+        From `paths.page_values`: the title of each page.
+    margin_share, margin_amount : float
+        Margin over revenue (0-1), and margin of the page's period; missing where costs are not known: money is then revenue.
+    page : Facts
+        With its currency and period.
+
+    Returns
+    -------
+    tuple of Finding
+        The step and the page at which the largest amount is lost, steps that broke, releases that did harm, ways that differ, the stage of the site.
+    """
+    steps, friction, spells, pages = suppressed(steps), suppressed(friction), suppressed(spells), suppressed(pages)
+    releases, differences = suppressed(releases), suppressed(differences)
+    worth = _Money(margin_share, margin_amount, page)
+    return (
+        *_steps(friction, worth, _before(steps), page),
+        *_broken(spells, _before(steps), page),
+        *_pages(pages, worth, _titles(titles), page),
+        *_releases(releases, _acted_on(pages), page),
+        *_ways(differences, groups),
+        *_stage(stages, page),
+        *_whole(steps),
+    )
+
+
+def answer(
+    steps: pd.DataFrame,
+    friction: pd.DataFrame,
+    spells: pd.DataFrame,
+    *,
+    margin_share: float = math.nan,
+    margin_amount: float = math.nan,
+    page: Facts,
+) -> str:
+    """How many visits order, and the step at which the largest amount is lost today; '' where no visit was seen."""
+    told = [finding.sentence for finding in _whole(suppressed(steps))]
+    before = _before(steps)
+    told += [f.sentence for f in _steps(suppressed(friction), _Money(margin_share, margin_amount, page), before, page)][
+        :1
+    ]
+    if len(told) < 2:
+        told += [f.sentence for f in _broken(suppressed(spells), before, page)][:1]
+    return " ".join(told)
+
+
+def plan(
+    friction: pd.DataFrame,
+    pages: pd.DataFrame,
+    releases: pd.DataFrame,
+    *,
+    titles: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Steps and pages worth changing, the largest amount first.
+
+    Returns
+    -------
+    DataFrame
+        One row a step or page that clearly lets fewer visits on, or a change that did harm and lasts: what, why, lost_amount (a month, a bound, with ends; missing where not
+        known), department, next_step, n_visitors.
+    """
+    names, rows = _titles(titles), []
+    for _, row in _clear(suppressed(friction)).iterrows():
+        rows.append({"what": f"{_step_name(row)}, {_group(row['thing'])}", "why": _shares(row), "department": "Design", "next_step": "test another version",
+                     **_amounts(row), "n_visitors": row["n_visitors"]})  # fmt: skip
+    for _, row in _clear(suppressed(pages)).iterrows():
+        rows.append({"what": names.get(row["thing"], row["thing"]), "why": f"{row['place']}: {_shares(row)}", "department": "Design",
+                     "next_step": "mend the page", **_amounts(row), "n_visitors": row["n_visitors"]})  # fmt: skip
+    acted = _acted_on(suppressed(pages))
+    for _, row in _harmful(suppressed(releases)).iterrows():
+        if pd.isna(row["ended_on"]) and row["scope"].partition(":")[2] not in acted:
+            rows.append({"what": row["description"], "why": _with_and_without(row), "department": "Technology",
+                         "next_step": "take it back", "n_visitors": row["n_visitors"]})  # fmt: skip
+    columns = [
+        "what",
+        "why",
+        "lost_amount",
+        "lost_amount_lower",
+        "lost_amount_upper",
+        "department",
+        "next_step",
+        "n_visitors",
+    ]
+    found = pd.DataFrame(rows, columns=columns)
+    return found.sort_values("lost_amount", ascending=False, kind="stable", na_position="last", ignore_index=True)
+
+
+def group_name(value: str) -> str:
+    """A group of visits as a reader calls it.
+
+    Examples
+    --------
+    >>> group_name("mobile"), group_name("email")
+    ('phones', 'email')
+    """
+    return _GROUP.get(value, value)
+
+
+def money_head(margin_share: float) -> str:
+    """What amounts lost are, for the head of a table."""
+    return f"{'margin' if math.isfinite(margin_share) else 'revenue'} lost a month, at the very worst"
+
+
+def gaps(friction: pd.DataFrame) -> pd.DataFrame:
+    """Differences from the other groups by step and group, named for a picture."""
+    names = [f"{row['place']}, {group_name(str(row['thing']))}" for _, row in friction.iterrows()]
+    return friction.assign(name=names)[["name", *(c for c in friction.columns if c != "name")]]
+
+
+def limits(page: Facts, *, by: str) -> tuple[str, ...]:
+    """What the page cannot say."""
+    return (
+        f"Whether a better step would keep those who leave: visits of different {by}s want different things, so every amount of {page.period.label} "
+        f"is a bound until a test.",
+    )  # fmt: skip
+
+
+_MEASURE = {"order": "order", "go on": "see another page"}
+
+
+class _Money:
+    """Amounts as margin where costs are known, else as revenue; with their share of the shop's margin where it is large."""
+
+    def __init__(self, margin_share: float, margin_amount: float, page: Facts) -> None:
+        self.is_margin = math.isfinite(margin_share)
+        self.month = margin_amount / page.period.n_days * DAYS_A_MONTH if self.is_margin else math.nan
+        self.currency = page.currency
+
+    def estimate(self, row: pd.Series) -> Estimate:
+        """From nothing, since a better step may keep nobody, up to the bound's upper end."""
+        method = "bound: visits lost x what a visit that goes on brings"
+        bound = estimate_of(row, "lost_amount", n=row["n_visitors"], unit=f"{self.currency}/month", method=method)
+        return replace(bound, lower=0.0)
+
+    def text(self, amount: float) -> str:
+        share = amount / self.month if self.month > 0 else 0.0
+        said = f", {format_share(share, step=1.0)} of the shop's" if share > _NAMED_SHARE else ""
+        return f"{format_money(float(f'{amount:.2g}'), self.currency, step=1.0 if 10 <= amount < 1e4 else None)} {'margin' if self.is_margin else 'revenue'} a month{said}"
+
+
+def _titles(values: pd.DataFrame | None) -> dict[str, str]:
+    return {} if values is None else dict(zip(values["page"], values["title"], strict=True))
+
+
+def _group(value: object) -> str:
+    return group_name(str(value))
+
+
+def _clear(friction: pd.DataFrame) -> pd.DataFrame:
+    """Where clearly fewer go on than elsewhere."""
+    if friction.empty:
+        return friction
+    known = friction.dropna(subset=["gap_share", "q_value"])
+    return known[(known["is_clear"] == 1) & (known["gap_share"] < 0)]
+
+
+def _acted_on(pages: pd.DataFrame) -> set[str]:
+    return {str(name) for name in _clear(pages)["thing"]} if len(pages) else set()
+
+
+def _harmful(releases: pd.DataFrame) -> pd.DataFrame:
+    return releases[releases["verdict"] == "harmed"].dropna(subset=["gap_share"]) if len(releases) else releases
+
+
+def _amounts(row: pd.Series) -> dict[str, float]:
+    return {name: float(row[name]) for name in ("lost_amount", "lost_amount_lower", "lost_amount_upper")}
+
+
+def _step_name(row: pd.Series) -> str:
+    return f"step to {row['place']}"
+
+
+def _shares(row: pd.Series) -> str:
+    one, other = (format_share(row[name], step=1.0) for name in ("on_share", "others_share"))
+    return f"{one} go on, elsewhere {other}"
+
+
+def _before(steps: pd.DataFrame) -> dict[str, str]:
+    """Visits at the step before each, in words."""
+    names = [str(name) for name in steps["step"]] if len(steps) else []
+    return {after: f"visits that {_STEP[before]}" if before in _STEP else "visits" for before, after in pairwise(names)}
+
+
+def _on(thing: object) -> str:
+    """Where visits of a group come from, in words."""
+    return f"on {_GROUP[str(thing)]}" if str(thing) in _GROUP else f"from {thing}"
+
+
+def _with_and_without(row: pd.Series) -> str:
+    one, other = (
+        format_share(row[name], step=0.1 if row["without_share"] < 0.1995 else 1.0)
+        for name in ("with_share", "without_share")
+    )
+    return f"{one} of visits {_touched(str(row['scope']))} {_MEASURE[str(row['measure'])]}, without it {other}"
+
+
+def _touched(scope: str) -> str:
+    what, _, value = scope.partition(":")
+    return {"device": f"on {group_name(value)}", "country": f"from {value}", "section": f"that begin in {value}"}.get(
+        what, "that begin there"
+    )
+
+
+def _whole(steps: pd.DataFrame) -> Iterator[Finding]:
+    """The share of visits that reach the last step."""
+    known = steps.dropna(subset=["whole_share"]) if len(steps) else steps
+    if len(known) < 2 or known.iloc[-1]["step"] != "order":
+        return
+    last = known.iloc[-1]
+    share = estimate_of(
+        last, "whole_share", n=steps.iloc[0]["n_visitors"], unit="share", method="delta method over visitors"
+    )
+    yield Finding(
+        key="visits-that-order", sentence=f"{format_share(share.value, step=0.1)} of visits end in an order.", kind="measured", section="funnel",
+        estimate=share, priority=4, about=About(people=int(last["n_visitors"])),
+    )  # fmt: skip
+
+
+def _steps(friction: pd.DataFrame, money: _Money, before: dict[str, str], page: Facts) -> Iterator[Finding]:
+    """The step at which a group loses the largest amount."""
+    for _, row in _clear(friction).head(1).iterrows():
+        bound, step = money.estimate(row), _STEP.get(str(row["place"]), f"reach {row['place']}")
+        one, other = (format_share(row[name], step=1.0) for name in ("on_share", "others_share"))
+        yield Finding(
+            key=f"step-{row['place']}-{row['thing']}",
+            sentence=f"{_on(row['thing']).capitalize()} {one} of {before.get(str(row['place']), 'visits')} {step}, elsewhere {other}: up to {money.text(bound.value)}.",
+            kind="estimated", section="friction", department="Design", priority=2, estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="difference of ratios over visitors"),
+            about=About(metric="session_conversion", scope=(("place", str(row["place"])), ("thing", str(row["thing"]))), people=int(row["n_visitors"])),
+            action=f"Test another version of the step to {row['place']} for {_group(row['thing'])}", things=(f"{_step_name(row)}, {_group(row['thing'])}",),
+            due=page.period.end + timedelta(days=_LATER), worth=bound, proposes=Proposes(metric="session_conversion", design="experiment"),
+        )  # fmt: skip
+
+
+def _broken(spells: pd.DataFrame, before: dict[str, str], page: Facts) -> Iterator[Finding]:
+    """The step that broke and lost the largest amount; one that is still broken calls for mending."""
+    known = spells.dropna(subset=["gap_share"]) if len(spells) else spells
+    for _, row in known.head(1).iterrows():
+        first, last = (pd.Period(row[name]) for name in ("first_month", "last_month"))
+        when = f"In {first:%B %Y}" if first == last else f"From {first:%B} to {last:%B %Y}"
+        one, usual = (format_share(row[name], step=1.0) for name in ("on_share", "usual_share"))
+        is_over, step = bool(row["is_over"]), _STEPPED.get(str(row["place"]), f"reached {row['place']}")
+        lost = format_number(float(f"{row['n_lost']:.2g}"))
+        mend = {"action": f"Mend the step to {row['place']} for {_group(row['thing'])}", "things": (f"{_step_name(row)}, {_group(row['thing'])}",), "is_urgent": True,
+                "due": page.period.end + timedelta(days=7), "would_tell": "the step's share a week after it is mended"}  # fmt: skip
+        yield Finding(
+            key=f"broken-{row['place']}-{row['thing']}",
+            sentence=f"{when}, {_on(row['thing'])}, {one} of {before.get(str(row['place']), 'visits')} {step}, usually {usual}: about {lost} lost{'' if is_over else ', and not over'}.",
+            kind="measured", section="friction", department="Technology", priority=1 if not is_over else 3,
+            estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="month against the median month, others taken off"),
+            about=About(scope=(("place", str(row["place"])), ("thing", str(row["thing"]))), people=int(row["n_visitors"])), **({} if is_over else mend),
+        )  # fmt: skip
+
+
+def _pages(pages: pd.DataFrame, money: _Money, titles: dict[str, str], page: Facts) -> Iterator[Finding]:
+    """The page from which clearly fewer go on than from others of its kind."""
+    for _, row in _clear(pages).head(1).iterrows():
+        bound, title = money.estimate(row), titles.get(str(row["thing"]), str(row["thing"]))
+        one, other = (format_share(row[name], step=1.0) for name in ("on_share", "others_share"))
+        kind, _, how = str(row["place"]).partition(", ")
+        begin = "begin at" if how == "first page" else "come to"
+        yield Finding(
+            key=f"page-{row['thing']}",
+            sentence=f"Of visits that {begin} “{title}” {one} go on, of other {kind} pages {other}: up to {money.text(bound.value)}.",
+            kind="estimated", section="pages", department="Design", priority=2,
+            estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="difference of ratios over visitors"),
+            about=About(scope=(("place", str(row["place"])), ("thing", str(row["thing"]))), people=int(row["n_visitors"])),
+            action=f"Mend the page “{title}”: its links and what it offers next", things=(title,), due=page.period.end + timedelta(days=_LATER), worth=bound,
+        )  # fmt: skip
+
+
+def _releases(releases: pd.DataFrame, acted_on: set[str], page: Facts) -> Iterator[Finding]:
+    """Changes that did harm; one that lasts, and whose page has no action yet, is to be taken back."""
+    harmful = _harmful(releases)
+    for number, (_, row) in enumerate(harmful.iterrows()):
+        lasts = pd.isna(row["ended_on"])
+        ended = "" if lasts else f" to {format_date(row['ended_on'])}"
+        back = {"action": f"Take back “{row['description']}”", "things": (str(row["description"]),), "is_urgent": True, "due": page.period.end + timedelta(days=14),
+                "would_tell": "the weeks after it is taken back"}  # fmt: skip
+        yield Finding(
+            key=f"release-{row['change_id']}",
+            sentence=f"{'With' if lasts else 'Under'} “{row['description']}” ({'since ' if lasts else ''}{format_date(row['started_on'], year=bool(lasts))}{ended}) {_with_and_without(row)}.",
+            kind="estimated", grade="Low", section="releases", department="Technology", priority=3,
+            estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="before and after, others as control"), is_told=number < 2,
+            about=About(scope=(("change_id", str(row["change_id"])),), people=int(row["n_visitors"])),
+            **(back if lasts and row["scope"].partition(":")[2] not in acted_on else {}),
+        )  # fmt: skip
+
+
+def _ways(differences: pd.DataFrame, groups: tuple[str, str]) -> Iterator[Finding]:
+    """How many ways differ between two groups, and the clearest of them."""
+    known = differences.dropna(subset=["gap_share"]) if len(differences) else differences
+    if known.empty:
+        return
+    clear, (first, second) = known[known["is_clear"] == 1], (_group(name) for name in groups)
+    if clear.empty:
+        text = f"{first.capitalize()} and {second} take the same ways: {how_many(0, 'difference')} beyond chance among {count_of(len(known), 'way')}."
+    else:
+        row = clear.iloc[0]
+        one, other = (format_share(row[name], step=1.0) for name in ("first_share", "second_share"))
+        where = "leave the site" if row["target"] == "(end)" else f"go to {row['target']}"
+        text = f"{len(clear)} of {len(known)} ways {'differs' if len(clear) == 1 else 'differ'}: after {row['source']}, {one} of {first} {where}, of {second} {other}."
+    people = {first: int(known["n_first"].max()), second: int(known["n_second"].max())}
+    yield Finding(
+        key="ways", sentence=text, kind="measured", section="transitions", priority=5, about=About(people=people)
+    )
+
+
+def _stage(stages: pd.DataFrame, page: Facts) -> Iterator[Finding]:
+    """Up to which stage of e-commerce the site has come, and what the next lacks."""
+    reached = stages[stages["is_reached"].astype(bool)] if len(stages) else stages
+    if reached.empty:
+        return
+    waiting = stages[~stages["is_there"].astype(bool)]
+    people = About(people=None)  # of the site, not of people
+    if waiting.empty:
+        text = f"The site has all {count_of(len(stages), 'stage')} of e-commerce, up to {stages.iloc[-1]['stage']}."
+        yield Finding(key="stage", sentence=text, kind="described", section="stage", priority=6, about=people)
+        return
+    lacks = listed([str(name) for name in waiting["stage"]])
+    yield Finding(
+        key="stage", sentence=f"The site has come to {reached.iloc[-1]['stage']}; {lacks} {are(len(waiting))} missing.", kind="described", section="stage",
+        department="Technology", priority=4, about=people, action=f"Cost out {waiting.iloc[0]['stage']} on the site", things=(str(waiting.iloc[0]["stage"]),),
+        due=page.period.end + timedelta(days=_LATER), would_tell="what customers ask for by other ways today",
+    )  # fmt: skip
