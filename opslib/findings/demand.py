@@ -16,6 +16,7 @@ from opslib.formats import count_of, format_date, format_estimate, format_money,
 from opslib.privacy import redact
 from opslib.proposals.drafting import LEAD_DAYS
 from opslib.proposals.schema import Proposal
+from opslib.shop.choices import NO_DATES
 from opslib.suppression import counted, suppressed
 
 NAMED, TOLD, LISTED, THEMES = 3, 2, 10, 5
@@ -165,7 +166,7 @@ def _shown(unmet: UnmetNeeds) -> list[pd.Series]:
 
 
 def _is_dated(page: Facts) -> bool:
-    return page.coverage.first < page.coverage.last
+    return page.period != NO_DATES
 
 
 def _share(value: float) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from opslib import suppression
 from opslib.demand import MISSPELT, RATES, Themes, UnmetNeeds
 from opslib.findings import demand as say
+from opslib.shop.choices import NO_DATES
 from opslib.stats.estimates import Estimate
 from opslib.stats.shares import share
 from opslib.suppression import counted
@@ -125,7 +126,7 @@ def test_misspelt_words_a_met_need_and_complaints_are_said():
 
 
 def test_without_dates_nothing_is_a_month_and_nothing_is_due():
-    undated = page(coverage=SimpleNamespace(first=date(1900, 1, 1), last=date(1900, 1, 1)))
+    undated = page(period=NO_DATES)
     (found,) = say.findings(pd.DataFrame(), NO_NEEDS, COMPLAINTS, page=undated)
     assert (found.sentence.split(" complain")[0], found.due) == ("30 reviews", None)
     rows = say.need_rows(NO_NEEDS, COMPLAINTS, page=undated)
