@@ -41,9 +41,10 @@ def draw_needs(
     for r in rows_of(shown):
         visits = formats.format_number(r.visits_per_month, step=1.0 if r.visits_per_month >= 10 else 0.1)
         most = formats.format_money(r.worth_amount_upper, currency, step=1.0)
-        texts.append(f"{visits}, at most {most}" if r.worth_amount > 0 else visits)
+        texts.append(f"{visits}, up to {most}" if r.worth_amount > 0 else visits)
     ax = theme.row_axes(shown["need"], texts, limit=28)
-    bars(ax, shown["visits_per_month"], [_COLOURS[kind] for kind in shown["kind"]])
+    if len(shown):
+        bars(ax, shown["visits_per_month"], [_COLOURS[kind] for kind in shown["kind"]])
     theme.format_axis(ax.xaxis, "visits", n_ticks=5)
     kinds = [kind for kind in _COLOURS if (shown["kind"] == kind).any()]
     words = {"finds nothing": "blue: no result", "finds, but is not clicked": "grey: results that are not clicked", "misspelt": "light blue: a slip in a word that is found"}  # fmt: skip

@@ -16,6 +16,7 @@ from opslib.formats import count_of, format_date, format_estimate, format_money,
 from opslib.privacy import redact
 from opslib.proposals.drafting import LEAD_DAYS
 from opslib.proposals.schema import Proposal
+from opslib.shop.choices import NO_DATES
 from opslib.suppression import counted, suppressed
 
 NAMED, TOLD, LISTED, THEMES = 3, 2, 10, 5
@@ -126,7 +127,7 @@ def need_heads(rows: pd.DataFrame) -> dict[str, str]:
         {"people_per_month": "people a month"} if rows["people_per_month"].notna().any() else {"n_people": "people"}
     )
     heads = {"need": "need", "shown_by": "shown by", **people, "trend": "trend"}
-    money = {"worth_most_amount": "at most, a month"} if rows["worth_most_amount"].notna().any() else {}
+    money = {"worth_most_amount": "worth up to, a month"} if rows["worth_most_amount"].notna().any() else {}
     return heads | money | {"next_step": "who does what next", "status": "status"}
 
 
@@ -165,7 +166,7 @@ def _shown(unmet: UnmetNeeds) -> list[pd.Series]:
 
 
 def _is_dated(page: Facts) -> bool:
-    return page.coverage.first < page.coverage.last
+    return page.period != NO_DATES
 
 
 def _share(value: float) -> str:
@@ -223,7 +224,7 @@ def _need(row: pd.Series, place: int, unmet: UnmetNeeds, page: Facts) -> Finding
         worth = estimate_of(row, "worth_amount", n=row["n_visits"], unit=f"{page.currency}/month", method=method)
         kind = "margin" if unmet.is_margin else "revenue"
         most = format_money(float(f"{max(worth.upper, 0.0):.2g}"), page.currency, step=1.0)
-        money = f"; meeting it would bring at most {most} a month of {kind}"
+        money = f"; meeting it would bring up to {most} a month of {kind}"
     ends = "click little of what they find" if row["kind"] == NOT_CLICKED else "do not find it"
     return Finding(
         key="need-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),

@@ -49,7 +49,7 @@ def verdicts(*rows):
 
 
 def found_of(table=NO_VERDICTS, model=NOTHING, ladder=EMPTY, promotions=EMPTY) -> dict[str, Finding]:
-    return {f.key: f for f in say.findings(table, model, ladder, promotions, NOTHING, {}, page=page())}
+    return {f.key: f for f in say.findings(table, model, ladder, promotions, {}, page=page())}
 
 
 FOUR = verdicts(
@@ -204,7 +204,7 @@ def tables(draw):
 @given(tables())
 def test_words_never_contradict_their_rows(table):
     at = table.set_index("group")
-    found = say.findings(table, NOTHING, EMPTY, EMPTY, NOTHING, {}, page=page())
+    found = say.findings(table, NOTHING, EMPTY, EMPTY, {}, page=page())
     said = say.answer(table, found, page=page())
     assert sum(f.is_told for f in found) <= MOST_TOLD
     assert sum(f.action is not None for f in found) <= say.MOST_ACTIONS

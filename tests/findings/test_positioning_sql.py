@@ -62,9 +62,7 @@ def test_who_is_dearer_than_competitors(demo, verdicts):
     table, _ = verdicts
     rows = table.set_index("group")["price_change"]
     assert rows.to_dict() == pytest.approx(told.loc[rows.index].to_dict(), abs=1e-9)
-    found = [
-        f for f in say.findings(table, NOTHING, EMPTY, EMPTY, NOTHING, {}, page=FACTS) if f.key.startswith("position-")
-    ]
+    found = [f for f in say.findings(table, NOTHING, EMPTY, EMPTY, {}, page=FACTS) if f.key.startswith("position-")]
     assert found
     for f in found:
         ((_, category),) = f.about.scope
@@ -105,7 +103,7 @@ def test_a_band_of_one_product(demo, lines):
     assert leading["leading_amount"].tolist() == pytest.approx(
         told.loc[leading["leading_product"], "amount"].tolist(), rel=1e-9
     )
-    found = {f.key: f for f in say.findings(EMPTY_VERDICTS, NOTHING, ladder, EMPTY, NOTHING, {}, page=FACTS)}
+    found = {f.key: f for f in say.findings(EMPTY_VERDICTS, NOTHING, ladder, EMPTY, {}, page=FACTS)}
     if "one-product" in found:
         name, share = re.match(r"One product, (.*), brings (\d+)\xa0%", found["one-product"].sentence).groups()
         assert int(share) == round(100 * told.loc[name, "share"])
