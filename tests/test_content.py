@@ -97,7 +97,7 @@ PARITY_CASES = {
     "content.page_weeks": weeks_of,
     "content.page_decays": lambda w: {"weeks": weeks_of(w), "decays": content.page_decays(weeks_of(w))},
     "content.section_offer": offer_of,
-    "content.topic_pages": lambda w: content.topic_pages(pd.DataFrame({"theme": ["lamp", "/1"]}), pages_of(w)),
+    "content.topic_pages": lambda w: content.topic_pages(pd.DataFrame({"need": ["lamp", "/1"]}), pages_of(w)),
     "content.content_calendar": seasons_of,
 }
 

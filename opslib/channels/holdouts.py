@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.channels.traffic import within
+from opslib.channels.traffic import of_period
 from opslib.metrics.blocks import Table
 from opslib.periods import Period
 from opslib.stats.power import needed_days, needed_units
@@ -74,7 +74,7 @@ def holdout_plans(visits: Table, costs: pd.DataFrame, *, period: Period) -> pd.D
     )
     if asked.empty:
         return pd.DataFrame(columns=_COLUMNS)
-    table = within(visits, period)
+    table = of_period(visits, period)
     people, weeks, whole = (
         _known_people(table, period),
         _new_customers(table, period),

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats as distributions
 
 from opslib import engine
-from opslib.channels.traffic import within
+from opslib.channels.traffic import of_period
 from opslib.metrics.blocks import Table
 from opslib.periods import Period
 from opslib.suppression import of_people
@@ -51,7 +51,7 @@ def buying_rates(visits: Table, *, period: Period, confidence_level: float = 0.9
     >>> found[["channel", "buy_share", "is_apart"]].values.tolist()
     [['Email', 0.0, False], ['Organic Search', 0.0, False]]
     """
-    table = within(visits, period)
+    table = of_period(visits, period)
     bought = engine.flag(table["n_orders"] > 0)
     parts = table.group_by("visitor_id", "channel").aggregate(d=table.count().cast("float64"), y=bought.sum())
     own = ibis.window(group_by="visitor_id")

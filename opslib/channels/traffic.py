@@ -55,7 +55,7 @@ def channel_traffic(
     [['Organic Search', 1, 0.0], ['Paid Search', 1, 3.0]]
     """
     keys = [by] if isinstance(by, str) else list(by)
-    table = within(visits, period)
+    table = of_period(visits, period)
     has_order = table["n_orders"] > 0
     found = engine.grouped(
         table, keys, n_visits=table.count(), n_visitors=table["visitor_id"].nunique(),
@@ -81,7 +81,7 @@ def channel_traffic(
     return counted(found[columns], "n_visitors", by=keys)
 
 
-def within(visits: Table, period: Period) -> ir.Table:
+def of_period(visits: Table, period: Period) -> ir.Table:
     """Visits of the period."""
     table = engine.as_table(visits)
     return table.filter(table["started_on"].between(period.start, period.end))
@@ -175,7 +175,7 @@ def paybacks(
     asked = costs[(costs["cost_amount"] > 0) & (costs["n_new_customers"] > 0)]
     if asked.empty or engine.is_empty(order_lines, "cost_amount"):
         return pd.DataFrame(columns=columns)
-    table = within(visits, period)
+    table = of_period(visits, period)
     firsts = table.filter(table["is_new"] > 0).select("channel", who="customer_id", first_on="started_on")
     returns = None if returns is None or "refund_amount" not in engine.as_table(returns).columns else returns
     tables = {"order_lines": order_lines} | ({} if returns is None else {"returns": returns})
@@ -246,7 +246,7 @@ def first_and_later(visits: Table, *, period: Period) -> pd.DataFrame:
     >>> found[["who", "n_visits"]].values.tolist()
     [['came before', 1], ['first visit', 1]]
     """
-    table = within(visits, period)
+    table = of_period(visits, period)
     table = table.mutate(who=(table["n_earlier"] > 0).ifelse("came before", "first visit"))
     found = engine.grouped(
         table, ["channel", "who"], n_visits=table.count(), n_visitors=table["visitor_id"].nunique(),
@@ -283,7 +283,7 @@ def channel_overlap(visits: Table, *, period: Period) -> pd.DataFrame:
     >>> found[found["channel"] == "Email"][["other", "n_visitors", "overlap_share"]].values.tolist()
     [['Email', 1, 0.5], ['Organic Search', 1, 0.5]]
     """
-    table = within(visits, period)
+    table = of_period(visits, period)
     came = table.select("visitor_id", "channel").distinct()
     came = came.mutate(n_channels=came.count().over(ibis.window(group_by="visitor_id")))
     other = came.select(other_visitor="visitor_id", other="channel")
@@ -327,7 +327,7 @@ def customer_kinds(visits: Table, customers: Table, *, period: Period) -> pd.Dat
     >>> customer_kinds(visits, people, period=Period.parse("2026-01-01", "2026-01-31"))[["kind", "channel", "n_orders"]].values.tolist()
     [['business', 'Direct', 1]]
     """
-    table, told = within(visits, period), engine.as_table(customers)
+    table, told = of_period(visits, period), engine.as_table(customers)
     told = told.filter(told["kind"].notnull()).select(
         told_id=told["customer_id"].cast("string"), kind=told["kind"].cast("string")
     )

@@ -91,7 +91,7 @@ def topic_pages(demand: pd.DataFrame, pages: Table) -> pd.DataFrame:
     Parameters
     ----------
     demand : DataFrame
-        One row a topic, as from `positioning.unmet_searches` or the needs of demand research: ``theme`` or ``need`` (words), other
+        One row a topic, the needs of `demand.unmet_needs`: ``need`` (words), other
         columns stay.
     pages : pages
         page, title.
@@ -103,7 +103,7 @@ def topic_pages(demand: pd.DataFrame, pages: Table) -> pd.DataFrame:
 
     Examples
     --------
-    >>> demand = pd.DataFrame({"theme": ["garden lights", "rattan"], "n_visits": [40, 30]})
+    >>> demand = pd.DataFrame({"need": ["garden lights", "rattan"], "n_visits": [40, 30]})
     >>> pages = pd.DataFrame({"page": ["/g"], "title": ["Light for a garden"]})
     >>> topic_pages(demand, pages)[["topic", "n_pages"]].values.tolist()
     [['garden lights', 1], ['rattan', 0]]
@@ -111,8 +111,7 @@ def topic_pages(demand: pd.DataFrame, pages: Table) -> pd.DataFrame:
     table = engine.as_table(pages)
     titles = engine.collect(table.filter(table["title"].notnull()).select("page", "title").order_by("page"))["title"]
     words = [{_stem(word) for word in str(title).casefold().split()} for title in titles]
-    name = "need" if "need" in demand.columns else "theme"
-    topics = demand[name].astype("str") if len(demand) else pd.Series(dtype="str")
+    topics = demand["need"].astype("str") if len(demand) else pd.Series(dtype="str")
     n_pages = [sum({_stem(word) for word in topic.casefold().split()} <= title for title in words) for topic in topics]
     found = demand.assign(topic=topics, n_pages=np.array(n_pages, dtype="int64"))
     return found.assign(has_page=found["n_pages"] > 0)

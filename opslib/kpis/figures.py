@@ -394,7 +394,7 @@ def kpi_series(
         side = PeriodSums.of(found.get((metric.name, pd.Timestamp(start)), {}), is_total=metric.is_total)
         row = {"start": pd.Timestamp(start), "label": piece.label, "n_days": n_observed}
         row |= _figure(metric, side, status)
-        row["n_least"] = 0.0 if unit_of(metric) == "day" else _least(found.get((metric.name, row["start"]), {}))
+        row["n_least"] = 0.0 if unit_of(metric) == "day" else _least(found.get((metric.name, pd.Timestamp(start)), {}))
         rows.append(row)
     return counted(
         pd.DataFrame(rows, columns=_SERIES), "n_least", by=("metric", "start"), adds_up=False, follows=["n_days"]
