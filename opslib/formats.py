@@ -78,7 +78,8 @@ def format_number(value: float | None, *, step: float | None = None, signed: boo
     value = float(value)  # type: ignore[arg-type]
     if math.isinf(value):
         return "no limit"
-    exact, chosen = step is not None, step if step is not None else _natural_step(value)
+    # No step below the last digit of a float: an interval without width has none.
+    exact, chosen = step is not None, max(step, abs(value) * 1e-15) if step is not None else _natural_step(value)
     size = max(abs(value) + chosen / 2, scale)
     sign = "" if round(value / chosen) == 0 else MINUS if value < 0 else "+" if signed else ""
     for unit, suffix in SCALES:

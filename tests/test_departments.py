@@ -43,7 +43,7 @@ def test_segments_stages_and_treatments_name_departments_of_the_list() -> None:
 
 
 def test_every_department_that_a_sentence_names_is_of_the_list_and_has_capacity_in_the_demo() -> None:
-    pattern = re.compile(r'department="([^"]+)"|\bdepartment=\w+ if .* else "([^"]+)"')
+    pattern = re.compile(r'\bdepartment"?[=:] ?"([^"]+)"|\bdepartment=\w+ if .* else "([^"]+)"')
     folder = ROOT / "opslib" / "findings"
     named = {
         name for path in folder.glob("*.py") for pair in pattern.findall(path.read_text()) for name in pair if name

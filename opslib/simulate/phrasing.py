@@ -133,5 +133,5 @@ COMPETITORS = {"Northgate Home": 0.95, "Tallow & Co": 1.08, "Budgetree": 0.82}
 DEPARTMENTS = {
     "Technology": (18.0, 9_000), "Marketing": (14.0, 22_000), "Buying": (16.0, 30_000), "Customer service": (12.0, 4_000),
     "Logistics": (20.0, 12_000), "Stores": (15.0, 8_000), "Management": (4.0, 6_000), "Data": (10.0, 3_000),
-    "Product control": (8.0, 5_000),
+    "Product control": (8.0, 5_000), "Design": (9.0, 4_000), "Content": (8.0, 3_000), "Finance": (3.0, 1_000),
 }  # fmt: skip

@@ -19,8 +19,8 @@ def runs() -> pd.DataFrame:
 
 
 def test_planted_money_by_hand() -> None:
-    # 650 visitors a day x .2 x .2 more x 40 x .4 = 416 a day; with 2 % fading a month 10.69 months of 30.4375 days.
-    assert planted_net(EFFECT) == pytest.approx(416 * 30.4375 * 10.69 - 15_000 - 400 * 365 / 30.4375, rel=2e-3)
+    # 650 visitors a day x .2 x .2 more x 40 x .4 = 416 a day; with 2 % fading a month (1 - .98^11.992) / -ln .98 = 10.652 months of 30.4375 days.
+    assert planted_net(EFFECT) == pytest.approx(416 * 30.4375 * 10.652 - 15_000 - 400 * 365 / 30.4375, rel=2e-3)
     assert planted_net(0.0) == pytest.approx(-15_000 - 400 * 365 / 30.4375)
 
 

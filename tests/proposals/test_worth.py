@@ -42,7 +42,7 @@ def test_raw_and_believed_downside_and_further_testing_are_said() -> None:
     said = " ".join(worth_sentences(_given(), worth, stated_sd=None, currency="GBP")).replace("\xa0", " ")
     assert "We reckon with +4 %, not the +5 % measured" in said  # .05 x .1^2 / (.1^2 + .05^2) = .04
     # .04 x 119,918 less 1,000 = 3,797; the chance of a loss is that of an effect below 1,000 / 119,918.
-    assert "Over a year it brings about £3,800 after about £1,000 of cost" in said
+    assert "Over a year the net is £4k (−5k to 13k) after about £1,000 of cost" in said
     assert f"Chance of losing money: {probability(1 - worth.p_net_positive)}." in said  # type: ignore[operator]
     assert "before deciding is worth" in said or "A further test is not worth the delay" in said
     assert "shop.yml" not in said

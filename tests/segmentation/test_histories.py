@@ -42,11 +42,11 @@ def test_weeks_are_counted_back_from_the_end_so_that_none_is_partial():
     assert summary(lines, grain="week").loc["x"].tolist() == [1, 7, 7, 10.0, 15.0]
 
 
-def test_refunds_on_the_day_are_netted_and_free_orders_count():
+def test_what_came_back_is_no_purchase_and_undoes_none_and_free_orders_count():
     lines = bought("xxxxy", ["2026-01-01", "2026-01-05", "2026-01-05", "2026-01-09", "2026-01-09"], [5, 8, 8, 0, 3])
-    lines.loc[2, "quantity"] = -1.0  # the order of the fifth is taken back whole
+    lines.loc[2, "quantity"] = -1.0  # taken back on the day that it was bought: a return, as if it stood in its own table
     table = summary(lines)
-    assert table.loc["x", ["frequency", "recency_days", "mean_value"]].tolist() == [1, 8, 0.0]
+    assert table.loc["x", ["frequency", "recency_days", "mean_value"]].tolist() == [2, 8, 4.0]  # 8 and 0
 
 
 def test_status_start_guests_and_later_days_are_left_out():
