@@ -431,6 +431,18 @@ def flag(condition: ir.BooleanValue) -> ir.FloatingValue:
     return condition.fill_null(False).ifelse(1, 0).cast("float64")
 
 
+def trimmed(text: ir.StringValue) -> ir.StringValue:
+    """A text without blanks at its ends; the plain form takes the letters v and f off on Spark.
+
+    Examples
+    --------
+    >>> t = as_table(pd.DataFrame({"x": [" void  ", "fulfil"]}))
+    >>> collect(t.select(x=trimmed(t["x"])))["x"].tolist()
+    ['void', 'fulfil']
+    """
+    return text.re_replace(r"^\s+|\s+$", "")
+
+
 def epoch_second(column: ir.TimestampValue) -> ir.IntegerValue:
     """Whole seconds since 1970 as an integer; the plain form keeps fractions on DuckDB and PostgreSQL and not on Spark.
 

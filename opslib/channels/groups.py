@@ -108,7 +108,7 @@ def _text(table: ir.Table, name: str) -> ir.StringValue:
     """A column in small letters; '' is missing, and so is a column that is not there."""
     if name not in table.columns:
         return ibis.null("string")
-    return table[name].cast("string").lower().strip().nullif("")
+    return engine.trimmed(table[name].cast("string").lower()).nullif("")
 
 
 def _channel(visits: ir.Table, sites: Mapping[str, Sequence[str]]) -> ir.StringValue:

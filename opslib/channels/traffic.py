@@ -96,7 +96,9 @@ def _costs(table: ir.Table, ad_spend: Table | None, keys: list[str], period: Per
         return empty
     spend = engine.as_table(ad_spend)
     spend = spend.filter(day_of(spend, "date").between(period.start, period.end))
-    campaign = spend["campaign"].cast("string").lower().strip() if "campaign" in spend.columns else ibis.null("string")
+    campaign = (
+        engine.trimmed(spend["campaign"].cast("string").lower()) if "campaign" in spend.columns else ibis.null("string")
+    )
     spend = spend.select("channel", campaign=campaign.fill_null(""), cost=spend["cost_amount"].cast(MONEY))
     sums = engine.grouped(spend, ["channel", "campaign"], cost_amount=spend["cost"].sum())
     sums = sums[sums["cost_amount"] > 0]

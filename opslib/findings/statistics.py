@@ -260,9 +260,8 @@ class _Figures:
         return self._rows["revenue", "current"]
 
     def name(self, metric: str) -> str:
-        return _NAMES.get(
-            metric, METRICS[metric].title if metric in METRICS else str(self.row(metric, "current")["title"])
-        )
+        title = METRICS[metric].title if metric in METRICS else str(self.row(metric, "current")["title"])
+        return _NAMES.get(metric, title)
 
     def when(self, side: str) -> str:
         """A period as a sentence names it: the month alone where it is of the same year."""
@@ -434,9 +433,8 @@ def _is_worse(figures: _Figures, metric: str) -> bool:
     """Whether a figure moved for the worse; of some figures neither way is."""
     is_told = figures.is_clear(metric, figures.like) and metric not in _PARTS
     change = figures.estimate(metric, figures.like) if is_told else None
-    return (
-        change is not None and METRICS[metric].money_path is not None and change.value * METRICS[metric].direction < 0
-    )
+    direction = METRICS[metric].direction if METRICS[metric].money_path else 0
+    return change is not None and change.value * direction < 0
 
 
 def _urgent(figures: _Figures, found: Finding, products: pd.DataFrame, page: Facts) -> Finding:
@@ -448,14 +446,11 @@ def _urgent(figures: _Figures, found: Finding, products: pd.DataFrame, page: Fac
     things = tuple(str(name) for name in fallen["group"].head(5)) if len(fallen) else ()
     return Finding(
         **{name: getattr(found, name) for name in ("key", "sentence", "kind", "estimate", "section", "role", "about")},
-        priority=1,
-        is_urgent=True,
+        priority=1, is_urgent=True, things=things, department="Product control" if things else None,
         action="Look into the products that lost revenue" if things else None,
-        things=things,
-        department="Product control" if things else None,
         due=page.period.end + timedelta(days=DAYS_TO_ACT) if things else None,
         would_tell="their stock, price and visits" if things else None,
-    )
+    )  # fmt: skip
 
 
 def _moved_sentence(figures: _Figures, metric: str, side: str) -> str:

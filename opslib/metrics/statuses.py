@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import ibis
 import ibis.expr.types as ir
 
+from opslib import engine
 from opslib.contracts import STATUSES
 from opslib.errors import ContractError, nearest
 from opslib.privacy import redact
@@ -58,7 +59,7 @@ def known_status(column: ir.StringValue) -> ir.StringValue:
     >>> engine.collect(t.select(s=known_status(t["status"])))["s"].tolist()
     ['paid', 'pending', 'payd']
     """
-    plain = column.strip().lower().replace("_", " ").replace("-", " ").re_replace("^wc ", "")
+    plain = engine.trimmed(column).lower().replace("_", " ").replace("-", " ").re_replace("^wc ", "")
     theirs: dict[str, list[str]] = {}
     for word, ours in _OURS.items():
         theirs.setdefault(ours, []).append(word)

@@ -8,6 +8,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from opslib import engine
+
 #: Letters with accents or of full width, and what they are without.
 _LETTERS = {
     letter: plain
@@ -54,7 +56,7 @@ def plain_text(text: ir.StringValue) -> ir.StringValue:
     # Combining accents have no counterpart, so they go.
     written, meant = "".join(_LETTERS) + _BETWEEN + _COMBINING, "".join(_LETTERS.values()) + " " * len(_BETWEEN)
     folded = text.cast("string").lower().translate(written, meant).replace("ß", "ss").replace("æ", "ae")
-    return folded.re_replace(" +", " ").strip()
+    return engine.trimmed(folded.re_replace(" +", " "))
 
 
 def words_of(table: ir.Table, *, key: list[str], text: str) -> ir.Table:

@@ -44,7 +44,9 @@ def test_weeks_are_counted_back_from_the_end_so_that_none_is_partial():
 
 def test_what_came_back_is_no_purchase_and_undoes_none_and_free_orders_count():
     lines = bought("xxxxy", ["2026-01-01", "2026-01-05", "2026-01-05", "2026-01-09", "2026-01-09"], [5, 8, 8, 0, 3])
-    lines.loc[2, "quantity"] = -1.0  # taken back on the day that it was bought: a return, as if it stood in its own table
+    lines.loc[
+        2, "quantity"
+    ] = -1.0  # taken back on the day that it was bought: a return, as if it stood in its own table
     table = summary(lines)
     assert table.loc["x", ["frequency", "recency_days", "mean_value"]].tolist() == [2, 8, 4.0]  # 8 and 0
 

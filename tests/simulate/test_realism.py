@@ -104,7 +104,11 @@ def test_no_absurdity(local_days, absurdity):
     assert found == 0, f"{found} rows: {absurdity}"
 
 
-@pytest.mark.parametrize("table", CONTRACTS)
+#: The demo shop has no log of a search engine: it knows of searches on its own site alone.
+MADE = [table for table in CONTRACTS if table != "external_queries"]
+
+
+@pytest.mark.parametrize("table", MADE)
 def test_columns_and_types_are_those_of_the_contract(demo, table):
     found = dict(demo.connection.sql(f"select column_name, column_type from (describe {table})").fetchall())
     contract = CONTRACTS[table]
@@ -114,7 +118,7 @@ def test_columns_and_types_are_those_of_the_contract(demo, table):
     assert all(name in contract.names or name.startswith(contract.prefixes) for name in found)
 
 
-@pytest.mark.parametrize("table", CONTRACTS)
+@pytest.mark.parametrize("table", MADE)
 def test_keys_are_unique_and_references_hold(demo, table):
     contract, key = CONTRACTS[table], ", ".join(CONTRACTS[table].key)
     assert demo.value(f"select count(*) from {table}") > 0
