@@ -12,7 +12,7 @@ from benchmarks.money import DAYS_A_MONTH
 from opslib import engine
 from opslib.casework.judge import judge, weigh
 from opslib.formats import format_number
-from opslib.proposals.schema import Proposal
+from opslib.proposals.schema import ClusterExperimentDesign, ExperimentDesign, Proposal
 from opslib.shop.opening import open_shop
 
 #: Nobody acts on what groups as found differ in: the change itself brings nothing.
@@ -91,6 +91,7 @@ def _planted(
         return 1 / (1 + change["effect"]) - 1, rows, whole * (1 + change["effect"]) / len(rows)
     if design.kind in _NOTHING:
         return 0.0, orders[is_online], 1.0
+    assert isinstance(design, ExperimentDesign | ClusterExperimentDesign), design.kind
     test = next(each for each in truth["experiments"] if each["experiment_id"] == design.experiment)
     if test["unit"] == "store":
         return test["effect"], orders[~is_online], 1.0

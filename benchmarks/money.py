@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -216,9 +216,10 @@ def render_money_markdown(table: pd.DataFrame) -> str:
         "| design | median net | inside, nothing shrunk | inside, base rate and bias | refused |",
         "|---|---|---|---|---|",
     ]
+    rows: Iterable[Any] = table.itertuples()
     lines += [
         f"| {row.design} | {row.median:,.0f} | {row.coverage:.1%} of {row.n_answered} | "
         f"{row.coverage_shrunk:.1%} of {row.n_shrunk_answered} | {2 * row.n - row.n_answered - row.n_shrunk_answered} |"
-        for row in table.itertuples()
+        for row in rows
     ]
     return head + "\n".join(lines) + "\n"
