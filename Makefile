@@ -76,7 +76,7 @@ faults: $(STAMP)             ## broken inputs, killed kernels, tampered ledgers:
 	@$(BIN)/python -m pytest -q -m "fault" tests
 
 parity:          ## every table function on DuckDB, PostgreSQL and Spark
-	@OPSLIB_SLOW=1 $(MAKE) --no-print-directory test EXTRAS=dev,demo,postgres,spark TESTS="tests/engines tests/shop/test_database.py"
+	@OPSLIB_SLOW=1 OPSLIB_MATRIX=1 $(MAKE) --no-print-directory test EXTRAS=dev,demo,postgres,spark TESTS="tests/engines tests/shop/test_database.py"
 
 clean:           ## remove what was produced (not the environment)
 	@rm -rf data/staged data/raw/demo reports/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

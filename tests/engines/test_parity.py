@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ def test_a_room_may_keep_its_cases_in_its_own_test_file(tmp_path: Path, monkeypa
 @pytest.mark.parametrize("shop", SHOPS)
 @pytest.mark.parametrize("name", sorted(cases()))
 def test_the_answer_is_the_same(name: str, shop: str, engine_name: str) -> None:
+    if (shop, engine_name) == ("simulated", "spark") and os.environ.get("OPSLIB_MATRIX") != "1":
+        pytest.skip("Spark is asked of the shop made by hand alone: `make parity` and `make full` ask it of both")
     found = differences(expected(name, shop), asked(name, world(shop, engine_name)))
     assert not found, "\n".join(found)
 
