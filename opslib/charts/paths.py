@@ -16,6 +16,8 @@ from opslib.suppression import UNSAID, Said
 
 MOST_PLACES = 40
 """Places up to which a map of transitions can be read: the busiest are drawn."""
+MOST_AT_A_STEP = 15
+"""The same of a step matrix, whose rows below are near zero."""
 
 
 @drawing
@@ -119,7 +121,7 @@ def draw_step_matrix(
     Parameters
     ----------
     matrix : DataFrame
-        From `paths.step_matrix`: ``step``, ``place``, ``visit_share``; the busiest 40 places are drawn.
+        From `paths.step_matrix`: ``step``, ``place``, ``visit_share``; the busiest 15 places are drawn.
     """
     require_for_chart(matrix, "step matrix", "step", "place", "visit_share")
     cells = (
@@ -127,7 +129,7 @@ def draw_step_matrix(
         .pivot(index="place", columns="step", values="share")
         .fillna(0.0)
     )
-    cells = cells.loc[cells.clip(lower=0).sum(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_PLACES]]
+    cells = cells.loc[cells.clip(lower=0).sum(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_AT_A_STEP]]
     known = matrix.dropna(subset=["visit_share"])
     if known.empty:
         return None
