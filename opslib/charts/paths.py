@@ -129,7 +129,9 @@ def draw_step_matrix(
         .pivot(index="place", columns="step", values="share")
         .fillna(0.0)
     )
-    cells = cells.loc[cells.clip(lower=0).sum(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_AT_A_STEP]]
+    cells = cells.loc[
+        cells.clip(lower=0).sum(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_AT_A_STEP]
+    ]
     known = matrix.dropna(subset=["visit_share"])
     if known.empty:
         return None
