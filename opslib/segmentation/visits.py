@@ -308,7 +308,7 @@ def left_behind(intents: Table, *, confidence_level: float = 0.95) -> pd.DataFra
     for intent in LEFT:
         own, other = table["intent"] == intent, table["intent"].isin(list(_OTHERS))
         people = table.group_by("visitor_id").aggregate(
-            d=table.count().cast("float64"), y=own.ifelse(1.0, 0.0).sum(),
+            d=table.count().cast("float64"), y=engine.flag(own).sum(),
             e1=table["bought_later"].count(where=own).cast("float64"),
             b1=table["bought_later"].sum(where=own).cast("float64").fill_null(0.0),
             e2=table["bought_later"].count(where=other).cast("float64"),
