@@ -54,7 +54,7 @@ def draw_needs(
     left = len(open_ones) - len(shown)
     return finish(
         ax,
-        title=f"Searched and not found: {named}" if named else "No need is searched in vain often enough to be told",
+        title=f"Searched and not found: {named}" if named else "Misspelt words are all that is searched and not found",
         subtitle="visits a month; " + "; ".join(words[kind] for kind in kinds) + (f"; {left} smaller needs left out" if left else ""),
         alt=f"{formats.count_of(len(shown), 'need')} by visits a month whose search fails, the most first: "
         + (", ".join(shown["need"]) or "none") + ".",

@@ -34,7 +34,7 @@ _WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("order_id, product_id", "identical lines"): ("{n} order lines repeat another one", "they count: an order may hold a thing twice"),
 }  # fmt: skip
 _GAPS = {
-    "events": "where visitors stop on their way", "sessions": "how many visitors buy", "searches": "what is looked for in vain",
+    "events": "where visitors stop on their way", "sessions": "how many visitors buy", "searches": "what is searched and not found",
     "returns": "what comes back", "reviews": "what disappoints buyers", "stock_levels": "what was out of stock",
     "ad_spend": "what an order costs in advertising",
 }  # fmt: skip

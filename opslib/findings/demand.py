@@ -132,10 +132,10 @@ def need_heads(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def none_note(unmet: UnmetNeeds) -> str:
-    """That nothing is searched in vain often enough, where searches are known and so it is."""
+    """That too few searches fail, where searches are known and so it is."""
     if not unmet.unmet_share.n or _shown(unmet):
         return ""
-    return "Nothing is searched in vain, or without a click, often enough to be told from chance."
+    return "Too few searches fail, or go without a click, to be told from chance."
 
 
 def theme_rows(themes: Themes) -> pd.DataFrame:

@@ -200,7 +200,7 @@ def test_of_nothing_nothing_is_said():
     assert say.need_rows(NO_NEEDS, NO_THEMES, page=FACTS).empty
     assert say.none_note(NO_NEEDS) == ""
     none = UnmetNeeds(unmet_share=share(1, 100))
-    assert say.none_note(none).startswith("Nothing is searched in vain")
+    assert say.none_note(none).startswith("Too few searches fail")
     assert (len(say.limits(FACTS)), len(say.limits(page(tables=frozenset({"reviews"}))))) == (1, 1)
 
 

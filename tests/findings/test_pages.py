@@ -114,6 +114,6 @@ def test_every_page_says_what_it_cannot_say():
 
 def test_what_is_absent_or_set_aside_is_said_and_so_is_that_nothing_is():
     assert data_health.absent_tables(page(tables=frozenset(CONTRACTS))) == "Every table of the contract is there."
-    assert "searches (what is looked for in vain)" in data_health.absent_tables(page())
+    assert "searches (what is searched and not found)" in data_health.absent_tables(page())
     assert data_health.as_it_was(ROWS) == ""
     assert data_health.as_it_was(ROWS.head(0)) == "Every table was read as it is; nothing was set aside."
