@@ -311,7 +311,7 @@ def _(w: World) -> Any:
 @case("kpis.largest_changes")
 def _(w: World) -> Any:
     pair = {"period": w.period, "baseline": w.baseline}
-    return kpis.largest_changes(lines_of(w), products=w.table("products"), **pair)
+    return kpis.largest_changes(lines_of(w), products=w.table("products"), minimum=3, **pair)
 
 
 @case("kpis.kpi_series")

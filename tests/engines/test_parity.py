@@ -167,7 +167,7 @@ claims:
     metric: conversion
     unit: visitor
     promise: 0.15
-    window: {start: 2025-09-20, end: 2025-11-25}
+    window: {start: 2026-04-28, end: 2026-09-02}
     design: {kind: experiment, experiment: exp-express-checkout, control: control, treatment: treatment, randomised: visitor}
   - id: phones
     sentence: Revenue per visitor on phones rises by 10 %.
@@ -175,7 +175,7 @@ claims:
     unit: visitor
     promise: 0.1
     scope: [{column: sessions.device, op: eq, value: mobile}]
-    window: {start: 2025-09-20, end: 2025-11-25}
+    window: {start: 2026-04-28, end: 2026-09-02}
     design: {kind: experiment, experiment: exp-express-checkout, control: control, treatment: treatment, randomised: visitor}
 guardrails:
   - {metric: average_order_value, margin: 0.3}
