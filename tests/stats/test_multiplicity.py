@@ -44,11 +44,11 @@ def test_statsmodels_agrees(ours, theirs):
 
 
 def test_twenty_metrics_without_effect():
-    """1,000 planted experiments of 20 null metrics: some metric 'works' in 64 %, after Holm in 5 %."""
-    draws = np.random.default_rng(5).random((1000, 20))
+    """Experiments of 20 null metrics: some metric 'works' in 64 %, after Holm in 5 % (statsmodels collects garbage a call: 200)."""
+    draws = np.random.default_rng(5).random((200, 20))
     holm = np.mean([adjusted(dict(enumerate(row)))["is_rejected"].any() for row in draws])
-    assert (draws < 0.05).any(axis=1).mean() == pytest.approx(1 - 0.95**20, abs=0.05)
-    assert holm < 0.075
+    assert (draws < 0.05).any(axis=1).mean() == pytest.approx(1 - 0.95**20, abs=0.07)  # 2 standard errors
+    assert holm < 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
