@@ -41,11 +41,12 @@ def draw_with_last_year(
         figure = theme.figure_of(first)
         figure.clear()
         panels = list(figure.subplots(len(metrics), 1, sharex=True))
-    told, ends = [], []
+    told, ends, has_before = [], [], False
     for panel, metric in zip(panels, metrics, strict=True):
         rows = frame[frame["metric"] == metric].set_index("start")
         unit = str(rows["unit"].iloc[0]).replace("money", currency)
         now, before = _two_years(rows)
+        has_before |= bool(before.notna().any())
         for course, colour in ((before, theme.LIGHT), (now, theme.BLUE)):
             line(panel, course.index, course, colour, marker="o", markersize=4.5)
         top = max((x for x in (*now, *before) if np.isfinite(x)), default=1.0)
@@ -59,7 +60,7 @@ def draw_with_last_year(
     return finish(
         panels[0],
         title=told[0] if told[0] else f"{frame['title'].iloc[0]}: nothing was observed from beginning to end yet",
-        subtitle="blue: the last twelve months; grey: the same months a year before, as far as seen",
+        subtitle=f"the last twelve months{'; grey: the same months a year before' if has_before else ''}",
         alt=f"Lines over time. {' '.join(f'{words}.' for words in told if words)}",
         label=lambda: [label_ends(panel, labels) for panel, labels in ends],
     )

@@ -190,7 +190,7 @@ def _largest_loss(money: pd.DataFrame, currency: str | None) -> str:
     before, after = (
         formats.format_money(known[side].iloc[0], currency or "") for side in ("revenue_before", "revenue_after")
     )
-    return f"The customers who were '{known.index[0]}' brought {after} after {before}"
+    return f"The customers who were '{known.index[0]}' brought {after}, before that {before}"
 
 
 def _flow_words(flows: pd.DataFrame) -> str:

@@ -208,7 +208,7 @@ def headline(ax: Axes, title: str, *, subtitle: str = "") -> None:
     room = min(1.0, ax.get_position().width / DEFAULT_AXES_SHARE) * (NARROW if is_narrow() else WIDTH) / WIDTH
     above, below = textwrap.fill(title, int(TITLE_CHARS * room)), textwrap.fill(subtitle, int(SUBTITLE_CHARS * room))
     if below:
-        look: Any = {"xycoords": "axes fraction", "gid": "subtitle", "linespacing": 1.25}
+        look: Any = {"xycoords": "axes fraction", "gid": "subtitle", "linespacing": 1.25, "in_layout": False}
         text_at(ax, below, (0, 1), shift=(0, 7), size=9.5, colour=GREY, va="bottom", **look)
     pad = 12.0 + (13.0 * (below.count("\n") + 1) if below else 0.0)
     ax.set_title(above, loc="left", y=1.0, pad=pad, fontsize=12, fontweight="bold", linespacing=1.25)

@@ -33,7 +33,11 @@ class Treatment:
 TREATMENTS: dict[str, Treatment] = {
     "AX": Treatment("never out", "replenish automatically, small safety stock, fixed supplier", "Buying"),
     "AY": Treatment("forecast and buffer", "forecast seasons, safety stock by the forecast error", "Buying"),
-    "AZ": Treatment("watch by hand", "order by hand in small lots, agree on short lead times", "Buying"),
+    "AZ": Treatment(
+        "watch by hand",
+        "order by hand after asking what comes (season, promotion, a large order), agree on short lead times",
+        "Buying",
+    ),
     "BX": Treatment("run by rule", "replenish by reorder point, review once a quarter", "Buying"),
     "BY": Treatment("plan the season", "order ahead of the season, clear what is left after it", "Buying"),
     "BZ": Treatment("order on demand", "little stock, longer delivery promise", "Buying"),

@@ -47,7 +47,7 @@ def cluster_findings(found: SegmentClusters) -> tuple[Finding, ...]:
 def _none(found: SegmentClusters) -> Finding:
     own = found.habits.sort_values(["customer_share", "feature"], ascending=[False, True], kind="stable").head(1)
     by_degrees = "".join(
-        f"; what sets single customers apart is being {feature_named(row['feature']).low} or {feature_named(row['feature']).high}"
+        f"; they differ by degrees, above all from '{feature_named(row['feature']).low}' to '{feature_named(row['feature']).high}'"
         for _, row in own.iterrows()
     )
     return Finding(

@@ -17,6 +17,7 @@ from opslib.segmentation.lifetime import UNSEGMENTED
 from opslib.suppression import suppressed
 
 _LATER = 45  # days after the end of the page's period by which an action is done
+_TEST = "the test itself: six weeks, the other half left alone"
 #: Checks without which a forecast is not told as an amount.
 _NEEDED = ("enough repeaters", "held-out total", "better than naive")
 
@@ -66,7 +67,9 @@ def findings(
     failed = _failed(checks)
     shown = worth.dropna(subset=["value_amount"])
     found.append(_worth(everybody.iloc[0], holdout, failed, page, horizon_days))
-    if not _is_barred(failed) and "customers stop" not in set(failed["check"]):
+    if _is_barred(failed) or "customers stop" in set(failed["check"]):
+        found += _ask_quiet(worth, page)
+    else:
         found += _win_back(shown, page, horizon_days, margin_share)
     if not _is_barred(failed):
         found += _kinds(kinds, page, horizon_days)
@@ -97,15 +100,28 @@ def answer(
     return " ".join(told)
 
 
-def worth_title(checks: pd.DataFrame) -> str:
-    """Title of what the segments are worth where the forecast is not to be used; '' where it is."""
-    return "Not to be used as amounts: the forecast does not fit this shop" if _is_barred(_failed(checks)) else ""
+def usable(worth: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
+    """What a forecast says, without a row where it failed a check without which no amount is told."""
+    return worth.head(0) if _is_barred(_failed(checks)) else worth
 
 
-def value_spread(quantiles: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:
-    """What half of the customers, and one in ten, are expected to bring; '' where nobody is valued."""
+def check_rows(checks: pd.DataFrame) -> pd.DataFrame:
+    """Checks of the forecast; what follows stands beside those that failed alone."""
+    return checks.assign(meaning=checks["meaning"].where(~checks["is_passed"].astype(bool), ""))
+
+
+def why_not_told(checks: pd.DataFrame) -> str:
+    """Why no amount is told; '' where one is."""
+    failed = _failed(checks)
+    if not _is_barred(failed):
+        return ""
+    return f"Amounts are left out: the forecast failed {len(failed)} of its {len(checks)} checks above. Whether a customer who is silent has left cannot be told either."
+
+
+def value_spread(quantiles: pd.DataFrame, checks: pd.DataFrame, *, horizon_days: int, page: Facts) -> str:
+    """What half of the customers, and one in ten, are expected to bring; '' where nobody is valued or the forecast does not fit."""
     half, tenth = quantiles["expected_revenue_amount"]
-    if math.isnan(half):
+    if math.isnan(half) or _is_barred(_failed(checks)):
         return ""
     return (
         f"Half of the customers are expected to bring less than {format_money(half, page.currency)} in {horizon_days} days, "
@@ -156,7 +172,7 @@ def _worth(whole: pd.Series, holdout: HoldoutCheck, failed: pd.DataFrame, page: 
     is_barred = _is_barred(failed)
     ends = f"{_money(whole['value_amount_lower'], page)} to {_money(whole['value_amount_upper'], page)}"
     first = (
-        f"The forecast of customers does not fit this shop: checked on the last {back}, its revenue was"
+        f"The forecast of customers does not fit this shop: checked on the last {back}, the money forecast was"
         if is_barred
         else f"{count_of(whole['n_customers'], 'known customer')} should bring {_money(whole['value_amount'], page)} in the next "
         f"{format_days(days)} ({ends}). Over the last {back} the same forecast was"
@@ -197,11 +213,30 @@ def _win_back(shown: pd.DataFrame, page: Facts, days: int, margin_share: float) 
         action=f"Write to a random half of '{name}', personally, and ask why; spend well under {_money(most, page)} on each, the {'margin' if is_costed else 'revenue'} that it may bring at best",
         things=(name,),
         due=page.period.end + timedelta(days=_LATER),
-        would_tell="the test itself: six weeks, the other half left alone",
+        would_tell=_TEST,
         department="Customer service",
         about=About(scope=(("segment", name),), people=n),
         proposes=Proposes(metric="purchase_rate", design="experiment"),
     )
+
+
+def _ask_quiet(worth: pd.DataFrame, page: Facts) -> Iterator[Finding]:
+    """Those at risk, where no model can tell whether they have left: they are asked."""
+    for n in worth.loc[worth["segment"] == "at risk", "n_customers"].dropna().astype(int):
+        yield Finding(
+            key="win-back",
+            sentence=f"Whether the {count_of(n, 'customer')} in 'at risk' have left cannot be told from their orders.",
+            kind="described",
+            section="forecast-check",
+            priority=2,
+            action="Write to a random half of 'at risk', personally, and ask why",
+            things=("at risk",),
+            due=page.period.end + timedelta(days=_LATER),
+            would_tell=_TEST,
+            department="Customer service",
+            about=About(scope=(("segment", "at risk"),), people=n),
+            proposes=Proposes(metric="purchase_rate", design="experiment"),
+        )
 
 
 def _kinds(kinds: pd.DataFrame, page: Facts, days: int) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pandas as pd
 
@@ -148,10 +148,15 @@ def limits(page: Facts) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    month = f", such as {page.coverage.last:%B %Y}," if _is_dated(page.coverage) else ""
+    month = f", such as {_whole_month(page.coverage.last):%B %Y}," if page.coverage and _is_dated(page.coverage) else ""
     return (
         f"Rules cannot tell whether what was recorded is true: compare the revenue of one month{month} with the books.",
     )
+
+
+def _whole_month(last: date) -> date:
+    """A day of the last month that is over on a day."""
+    return last if (last + timedelta(days=1)).day == 1 else last.replace(day=1) - timedelta(days=1)
 
 
 def _is_dated(coverage: Coverage | None) -> bool:

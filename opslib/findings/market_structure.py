@@ -112,6 +112,12 @@ def rival_heads(pairs: pd.DataFrame, *, from_views: bool) -> dict[str, str]:
     return {name: head for name, head in heads.items() if name in pairs}
 
 
+def rivals_note(pairs: pd.DataFrame, *, from_views: bool) -> str:
+    """That nothing is seen to compete, and from what; '' where something is."""
+    seen = "looked at in one visit" if from_views else "bought by the same customers"
+    return "" if len(pairs) else f"Among products {seen}, {how_many(0, 'pair')} clearly compete here."
+
+
 def limits(page: Facts, launches: pd.DataFrame) -> tuple[str, ...]:
     """What the market structure page cannot say."""
     short = int(launches["q_value"].isna().sum()) if len(launches) else 0

@@ -22,11 +22,11 @@ _LATER = 45
 _TEST = "the test itself: six weeks, the other half left alone"
 #: What a segment's customers do; what is done about it, unless the page of customer value says it with an amount. First in the order of the page.
 _SAID = {
-    "at risk": ("used to order often and {have} been silent for {days} on average; {they} brought {amount} a month",
+    "at risk": ("used to order often and {have} been silent for {days} on average; {they} brought {amount} {when}",
                 None),
-    "new": ("ordered once, for the first time, {days} ago on average; {they} brought {amount} a month",
+    "new": ("ordered once, for the first time, {days} ago on average: {amount} so far, {each} each",
             "Send a welcome that leads to the second order to a random half of the new customers"),
-    "champions": ("{order} often and lately; {they} brought {amount} a month, {share} of the revenue of known customers", None),
+    "champions": ("{order} often and lately; {they} brought {amount} {when}, {share} of the revenue of known customers", None),
 }  # fmt: skip
 _PRIORITY = {"at risk": 1, "new": 3, "champions": 2}
 _LEFT = {"checkout": "leave a checkout that was begun", "cart": "leave a filled cart"}
@@ -148,7 +148,8 @@ def _segment(name: str, row: pd.Series, page: Facts) -> Finding:
     one = n == 1
     words = said.format(
         days=_days(row), share=_share(row["revenue_share"]), have="has" if one else "have", order="orders" if one else "order",
-        they="it" if one else "they", amount=format_money(row["revenue_amount"] / page.period.n_days * DAYS_A_MONTH, page.currency),
+        they="it" if one else "they", amount=format_money(row["revenue_amount"], page.currency), when=_when(page),
+        each=format_money(row["revenue_amount"] / n, page.currency, step=1.0),
     )  # fmt: skip
     return Finding(
         key=f"segment-{name.replace(' ', '-')}",

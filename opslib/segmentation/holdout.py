@@ -327,6 +327,6 @@ def lifetime_checks(model: LifetimeModel | None, holdout: HoldoutCheck | None = 
             ("held-out total", missed, "within 20 %", abs(missed) <= 0.2,
              "the months predicted were not like those fitted (season, growth, a promotion)"),
             ("better than naive", holdout.skill.value, "interval above 0", holdout.skill.lower > 0,
-             "that everybody goes on as before forecasts customers no worse"),
+             "customer by customer it is no nearer than that each goes on as before"),
         ]  # fmt: skip
     return pd.DataFrame(rows, columns=["check", "value", "limit", "is_passed", "meaning"])

@@ -119,9 +119,12 @@ def stage_sizes(stages: Table, *, treatments: Mapping[str, tuple[str, str]] = ST
     -------
     DataFrame
         One row a stage, empty ones too (none of no customer): stage, n_customers, customer_share, revenue_amount,
-        revenue_share, median_gap_days, action, department.
+        revenue_share, median_gap_days (of those with several order days), action, department.
     """
-    sizes = group_sizes(stages, "stage", treatments, median_gap_days=lambda t: t["gap_days"].median())
+    sizes = group_sizes(
+        stages, "stage", treatments,
+        median_gap_days=lambda t: (t["n_order_days"] > 1).ifelse(t["gap_days"], ibis.null("float64")).median(),
+    )  # fmt: skip
     for place, word in enumerate(("action", "department")):
         sizes[word] = sizes["stage"].map({name: told[place] for name, told in treatments.items()})
     return sizes

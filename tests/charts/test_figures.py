@@ -145,6 +145,8 @@ def test_titles_are_those_of_the_marks():
     assert len(before) == len(now) - 6  # the data begin in May 2025, so there is no year before November to April
     assert (now[-1], before[-1]) == (67e3, 55e3)  # 50k + 17 x 1k in October, + 5 x 1k a year before
     assert ax.get_title(loc="left") == "Revenue was £67k in October 2026, £55k a year before"
+    young = charts.draw_with_last_year(two_years().head(5), currency="GBP")
+    assert [t.get_text() for t in young.texts if t.get_gid() == "subtitle"] == ["the last twelve months"]
     bars = charts.draw_money_changes(changes(), currency="GBP", names=("Oct 2025", "Oct 2026"))
     assert [bar.get_width() for bar in bars.patches] == [2000.0, 10.0, -800.0]
     assert bars.get_title(loc="left") == "mug +£2,000, rug −£800"
@@ -294,3 +296,10 @@ def test_a_figure_says_whose_data_it_shows(monkeypatch):
     assert len(texts) == 1
     lowest = min(label.get_window_extent().y0 for label in ax.get_xticklabels())
     assert texts[0].get_window_extent().y1 <= lowest
+
+
+def test_a_long_headline_takes_no_room_from_the_axes():
+    """Names of 40 letters once left the axes a width of 5 %: all points lay on one line."""
+    names = [f"CHILDRENS CUTLERY AND BREAKFAST SET {n}" for n in "ABCDEF"]
+    pairs = pd.DataFrame({"item_a": names[:3], "item_b": names[3:], "ratio": 30.0, "ratio_lower": 24.0, "ratio_upper": 37.0, "n_customers": 101})  # fmt: skip
+    assert charts.draw_pairs(pairs, people=None).get_position().width > 0.3

@@ -101,7 +101,7 @@ def test_the_flow_that_cost_most_is_the_headline():
     after = pd.DataFrame({"customer_id": range(15, 60), "segment": "new", "revenue_amount": 4.0})
     ax = charts.draw_migration_flow(segment_migration(before, after), currency="GBP", people=None)
     # 30 loyal customers brought 10 each; 15 of them are gone and 15 brought 4
-    assert readable(ax).replace("\xa0", " ") == "The customers who were 'loyal' brought £60.00 after £300"
+    assert readable(ax).replace("\xa0", " ") == "The customers who were 'loyal' brought £60.00, before that £300"
     texts = [text.get_text() for text in ax.texts]
     assert "£300 → £60.00" in texts
     assert [label.get_text() for label in ax.get_yticklabels()] == ["loyal", "new", NOBODY]

@@ -90,8 +90,15 @@ def test_a_forecast_that_missed_is_no_amount(check):
     """Three failed checks stood beside "£2.16m (812k to 5.75m)" on the first screen."""
     checks = checks_of(check, "held-out total", "values have a spread")
     found, keys = findings(check, checks)
-    assert keys == ["lifetime-worth", "lifetime-holdout"]
-    assert "£" not in found["lifetime-worth"].sentence
+    assert keys == ["lifetime-worth", "win-back", "lifetime-holdout"]
+    assert "£" not in " ".join(f.sentence for f in found.values())
+    assert say.usable(VALUES, checks).empty
+    assert len(say.usable(VALUES, checks_of(check))) == len(VALUES)
+    assert say.why_not_told(checks).startswith(
+        f"Amounts are left out: the forecast failed 2 of its {len(checks)} checks"
+    )
+    assert say.why_not_told(checks_of(check)) == ""
+    assert (say.check_rows(checks)["meaning"] != "").sum() == 2
     assert found["lifetime-worth"].estimate is None
     assert found["lifetime-holdout"].action.startswith("Budget with last year's months")
     told = say.answer(NO_TIERS, check, checks, ALL, horizon_days=90, page=page())
@@ -100,7 +107,9 @@ def test_a_forecast_that_missed_is_no_amount(check):
 
 def test_where_nobody_is_seen_to_stop_nobody_is_to_be_won_back(check):
     found, keys = findings(check, checks_of(check, "customers stop", "repeat share"))
-    assert keys == ["lifetime-worth", "lifetime-holdout"]
+    assert keys == ["lifetime-worth", "win-back", "lifetime-holdout"]
+    assert plain(found["win-back"]).endswith("in 'at risk' have left cannot be told from their orders.")
+    assert found["win-back"].action.startswith("Write to a random half")
     assert found["lifetime-worth"].caveat.startswith("Nearly everybody, or nobody, comes back")
 
 

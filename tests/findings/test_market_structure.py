@@ -157,3 +157,8 @@ def test_heads_of_rivals_say_what_was_counted_and_leave_out_what_was_not():
     assert say.rival_heads(PAIRS, from_views=False)["ratio"] == "in one order, times chance"
     uncounted = PAIRS.drop(columns="ratio")
     assert list(say.rival_heads(uncounted, from_views=False)) == ["item_a", "item_b", "n_customers"]
+
+
+def test_that_nothing_competes_is_said():
+    assert say.rivals_note(PAIRS, from_views=True) == ""
+    assert say.rivals_note(PAIRS.head(0), from_views=False).endswith("no pairs clearly compete here.")

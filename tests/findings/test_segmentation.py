@@ -68,12 +68,11 @@ def test_no_visits_no_findings() -> None:
 def test_segments_by_hand_and_their_order() -> None:
     found = found_of(sizes_of(champions=20, new=40, at_risk=140))
     assert [f.key for f in in_order(found.values())] == ["segment-at-risk", "segment-champions", "segment-new"]
-    # 140 x 31 in 31 days are 4,340 x 30.4375 / 31 a month.
     assert plain(found["segment-at-risk"]) == (
-        "140 customers (70 %) used to order often and have been silent for 210 days on average; they brought £4,261 a month."
+        "140 customers (70 %) used to order often and have been silent for 210 days on average; they brought £4,340 in Oct 2026."
     )
     assert plain(found["segment-new"]).startswith(
-        "40 customers (20 %) ordered once, for the first time, 210 days ago on average;"
+        "40 customers (20 %) ordered once, for the first time, 210 days ago on average: £1,240 so far, £31 each."
     )
     assert found["segment-new"].proposes == Proposes(metric="purchase_rate", design="experiment")
     assert found["segment-at-risk"].is_told

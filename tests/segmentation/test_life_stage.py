@@ -85,6 +85,7 @@ def test_sizes_add_up_and_name_a_treatment() -> None:
     assert sizes["n_customers"].tolist() == [1, 0, 1, 0]
     assert sizes["revenue_share"].sum() == pytest.approx(1.0, rel=REL)
     assert (sizes["action"].str.len() > 0).all()
+    assert sizes["median_gap_days"].notna().tolist() == [False, False, True, False]  # one order has no gap of its own
 
 
 def test_frame_and_table_give_the_same_and_nobody_is_empty() -> None:
