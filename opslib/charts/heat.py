@@ -38,7 +38,7 @@ def heat_map(
     ax.patch.set(edgecolor=theme.LIGHT, hatch="////" if is_hatched else None)
     sns.heatmap(
         values, annot=texts, fmt="", cmap=ramp, vmin=low, vmax=high, cbar=texts is None, linewidths=1, linecolor="white",
-        annot_kws={"fontsize": size, "parse_math": False}, xticklabels=False, yticklabels=False, ax=ax,
+        annot_kws={"fontsize": size}, xticklabels=False, yticklabels=False, ax=ax,
         cbar_kws={"shrink": 0.6, "aspect": 30},
     )  # fmt: skip
     for row, column in zip(*np.nonzero(np.isnan(values)), strict=True):

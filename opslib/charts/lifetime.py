@@ -171,7 +171,7 @@ def draw_migration_flow(
     for row, name in enumerate(rows):
         ends = [float(money.loc[name, column]) for column in money.columns]
         text = "withheld" if np.isnan(ends).any() else " → ".join(formats.format_money(x, currency or "") for x in ends)
-        theme.text_at(ax, text, (len(columns), row + 0.5), shift=(6, 0), size=8.5, annotation_clip=False, parse_math=False)  # fmt: skip
+        theme.text_at(ax, text, (len(columns), row + 0.5), shift=(6, 0), size=8.5, annotation_clip=False)
     return finish(
         ax,
         title=_largest_loss(money, currency),

@@ -73,6 +73,7 @@ SETTINGS: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "opslib",
     "figure.max_open_warning": 0,
+    "text.parse_math": False,  # two amounts in dollars are no formula
 }
 
 
@@ -162,7 +163,7 @@ def row_axes(
     n_lines = 1 + max((label.count("\n") for label in (*labels, *texts)), default=0)
     a_line, around = (0.18, 2.6) if is_narrow() else (0.15, 1.5)
     ax = new_axes(height=height_for(len(heads), per_row=max(per_row, 0.2 + a_line * n_lines), around=around))
-    look: dict[str, Any] = {"size": 9.5, "annotation_clip": False, "parse_math": False}
+    look: dict[str, Any] = {"size": 9.5, "annotation_clip": False}
     for row, (label, text) in enumerate(zip(labels, texts, strict=True)):
         if is_narrow():
             text_at(ax, label, (0, row - RISE), va="bottom", xycoords=("axes fraction", "data"), **look)

@@ -101,13 +101,21 @@ def answer(
 
 
 def usable(worth: pd.DataFrame, checks: pd.DataFrame) -> pd.DataFrame:
-    """What a forecast says, without a row where it failed a check without which no amount is told."""
-    return worth.head(0) if _is_barred(_failed(checks)) else worth
+    """What a forecast says, without a row where it failed a check without which no amount is told, or tells of all as one."""
+    return worth.head(0) if _is_barred(_failed(checks)) or set(worth["segment"]) == {UNSEGMENTED} else worth
 
 
 def check_rows(checks: pd.DataFrame) -> pd.DataFrame:
     """Checks of the forecast; what follows stands beside those that failed alone."""
     return checks.assign(meaning=checks["meaning"].where(~checks["is_passed"].astype(bool), ""))
+
+
+def worth_heads(checks: pd.DataFrame, *, of: str) -> dict[str, str]:
+    """Heads of what segments or kinds are worth; who is active and what winning back brings only where the model sees customers stop."""
+    heads = {"segment": of, "n_customers": "customers", "alive_share": "still active", "value_amount": "worth"}
+    heads |= {"customer_value_amount": "each", "dormant_amount": "most to be won back"}
+    untold = ("alive_share", "dormant_amount") if "customers stop" in set(_failed(checks)["check"]) else ()
+    return {name: head for name, head in heads.items() if name not in untold}
 
 
 def why_not_told(checks: pd.DataFrame) -> str:

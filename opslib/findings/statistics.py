@@ -12,7 +12,7 @@ import pandas as pd
 from opslib.finding import About, Compared, Facts, Finding
 from opslib.findings.wording import estimate_of, largest, listed, moved
 from opslib.formats import format_estimate, format_money, format_number, format_value
-from opslib.metrics import METRICS
+from opslib.metrics import METRICS, explained_by_days
 from opslib.periods import Period
 from opslib.privacy import MINIMUM, SUPPRESSED
 from opslib.stats.estimates import Estimate
@@ -45,6 +45,8 @@ _PHRASES = {
     "customers": ("more buyers", "fewer buyers"),
     "repeat_rate": ("more buyers ordered twice", "fewer buyers ordered twice"),
 }
+#: Smallest part of a change that is named, of the sizes of all.
+SMALLEST_PART = 0.05
 _FACTORS = {
     "buyers": ("more buyers", "fewer buyers"),
     "orders_per_buyer": ("more orders a buyer", "fewer orders a buyer"),
@@ -311,10 +313,8 @@ class _Figures:
         return replace(change, lower=lower, upper=upper)
 
     def _calendar(self, metric: str, side: str) -> tuple[float, float]:
-        """Changes that the number of days explains: 0, and of a total what 31 days bring more than 30."""
-        days = [self.row(metric, name)["n_days"] for name in ("current", side)]
-        longer = days[0] / days[1] - 1 if metric in METRICS and METRICS[metric].is_total and days[1] else 0.0
-        return min(longer, 0.0), max(longer, 0.0)
+        now, before = (self.row(metric, name)["n_days"] for name in ("current", side))
+        return explained_by_days(metric, n_days=now, n_days_before=before)
 
     def is_clear(self, metric: str, side: str) -> bool:
         """Whether a figure moved by more than chance and calendar explain: its interval has a width and leaves both out."""
@@ -469,7 +469,9 @@ def _reason(figures: _Figures, factors: pd.DataFrame) -> Iterator[Finding]:
     """What brought and what took the change of revenue, where there is one."""
     if factors.empty or factors["effect_amount"].isna().any() or not figures.is_clear("revenue", figures.like):
         return
-    ordered = factors.reindex(factors["effect_amount"].abs().sort_values(ascending=False, kind="stable").index)
+    sizes = factors["effect_amount"].abs()
+    sizes = sizes[sizes >= SMALLEST_PART * sizes.sum()]
+    ordered = factors.reindex(sizes.sort_values(ascending=False, kind="stable").index)
     parts = []
     for rows, verb in (
         (ordered[ordered["effect_amount"] > 0], "brought"),

@@ -17,5 +17,5 @@ from opslib.metrics.blocks import (
     with_returns,
 )
 from opslib.metrics.measured_rows import UNITS, with_column, with_local_days
-from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, shop_metrics
+from opslib.metrics.registry import MEASURES, METRICS, Measure, Metric, explained_by_days, shop_metrics
 from opslib.metrics.values import daily_values, unit_statistics, unit_values

@@ -347,3 +347,16 @@ def _shop_metric(name: str, given: dict[str, Any]) -> Metric:
             raise ParameterError(f"metric '{name}': '{key}' is missing; needed: {', '.join(_NEEDED)}")
     given |= {key: filters_of(given[key]) for key in ("numerator_where", "denominator_where") if key in given}
     return Metric(**{"name": name, "title": name.replace("_", " ").capitalize(), **given})
+
+
+def explained_by_days(metric: str, *, n_days: float, n_days_before: float) -> tuple[float, float]:
+    """Least and most relative change that the number of days explains: 0, and of a total what more days bring.
+
+    Examples
+    --------
+    >>> explained_by_days("orders", n_days=33, n_days_before=30), explained_by_days("conversion", n_days=33, n_days_before=30)
+    ((0.0, 0.1), (0.0, 0.0))
+    """
+    is_total = metric in METRICS and METRICS[metric].is_total
+    longer = round(n_days / n_days_before - 1, 9) if is_total and n_days_before else 0.0
+    return min(longer, 0.0), max(longer, 0.0)

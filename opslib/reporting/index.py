@@ -12,7 +12,7 @@ from opslib.departments import DEPARTMENTS
 from opslib.finding import About, Compared, Finding
 from opslib.findings.wording import listed
 from opslib.formats import POINT_UNITS, count_of, format_number, format_share, format_value
-from opslib.metrics import METRICS
+from opslib.metrics import METRICS, explained_by_days
 from opslib.periods import Period
 from opslib.reporting.cleaning import svg_source
 from opslib.reporting.links import family_of, page_links
@@ -240,14 +240,14 @@ def _tile(record: PageRecord, found: Finding, *, moved: Sequence[tuple[About, Es
     period = page_period(record.parameters, record.harvest)
     known = METRICS.get(metric)
     told = [
-        (change, earlier(period).label, side)
+        (change, earlier(period).label, side, _is_clear(change, metric, period, earlier(period)))
         for side, earlier in EARLIER.items()
         for about, change in moved
         if period and (about.metric, about.compared) == (metric, side)
     ]
     # A shop with a season compares like months: beside the year before, the period before is a number without an arrow.
     like = told[-1][2] if told else ""
-    clear = [abs(_parts(figure, change)[1]) for change, _, side in told if side == like and _is_clear(change)]
+    clear = [abs(_parts(figure, change)[1]) for change, _, side, is_clear in told if side == like and is_clear]
     series = _course(record.harvest.series.get(metric, ()), figure.value)
     now = series[-SPARK_PIECES:]
     ends = [_written(v, figure.unit, currency) for v in (now[0], now[-1]) if v is not None] if now else []
@@ -262,9 +262,9 @@ def _tile(record: PageRecord, found: Finding, *, moved: Sequence[tuple[About, Es
                 label,
                 currency=currency,
                 direction=known.direction if known else 1,
-                is_like=side == like,
+                is_marked=side == like and is_clear,
             )
-            for change, label, side in told
+            for change, label, side, is_clear in told
         ),
         most_moved=max(clear, default=0.0),
         spark=sparkline(now, series[-2 * SPARK_PIECES : -SPARK_PIECES]),
@@ -285,8 +285,10 @@ def _written(value: float, unit: str, currency: str | None) -> str:
     return format_value(value, unit, currency=currency, step=step).removesuffix(f" {unit}")
 
 
-def _is_clear(change: Estimate) -> bool:
-    return change.lower < change.upper and change.excludes(0.0)
+def _is_clear(change: Estimate, metric: str, period: Period, earlier: Period) -> bool:
+    """Whether a figure moved by more than chance and the number of days explain, as its page says it."""
+    least, most = explained_by_days(metric, n_days=period.n_days, n_days_before=earlier.n_days)
+    return change.lower < change.upper and (change.upper < least or change.lower > most)
 
 
 def _parts(figure: Estimate, change: Estimate) -> tuple[float, float]:
@@ -298,12 +300,12 @@ def _parts(figure: Estimate, change: Estimate) -> tuple[float, float]:
 
 
 def _change(
-    figure: Estimate, change: Estimate, label: str, *, currency: str | None, direction: int, is_like: bool
+    figure: Estimate, change: Estimate, label: str, *, currency: str | None, direction: int, is_marked: bool
 ) -> Change:
     """A change in the words of a tile: of a share in points, of anything else in per cent, both with what it was."""
     earlier, relative = _parts(figure, change)
     was = _written(earlier, figure.unit, currency)
-    if not (is_like and _is_clear(change)):
+    if not is_marked:
         return Change(text=f"{was} in {label}", way="")
     if figure.unit == "share":
         points = abs(figure.value - earlier) * 100

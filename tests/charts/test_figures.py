@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import seaborn as sns
+from matplotlib.text import Text
 
 from opslib import charts
 from opslib.charts import display, theme
@@ -303,3 +304,9 @@ def test_a_long_headline_takes_no_room_from_the_axes():
     names = [f"CHILDRENS CUTLERY AND BREAKFAST SET {n}" for n in "ABCDEF"]
     pairs = pd.DataFrame({"item_a": names[:3], "item_b": names[3:], "ratio": 30.0, "ratio_lower": 24.0, "ratio_upper": 37.0, "n_customers": 101})  # fmt: skip
     assert charts.draw_pairs(pairs, people=None).get_position().width > 0.3
+
+
+def test_two_amounts_in_dollars_are_no_formula():
+    ax = charts.draw_money_changes(changes(), currency="USD", names=("Oct 2025", "Oct 2026"))
+    assert ax.get_title(loc="left").count("$") == 2
+    assert not any(text.get_parse_math() for text in theme.figure_of(ax).findobj(Text))

@@ -108,6 +108,11 @@ def test_a_forecast_that_missed_is_no_amount(check):
 def test_where_nobody_is_seen_to_stop_nobody_is_to_be_won_back(check):
     found, keys = findings(check, checks_of(check, "customers stop", "repeat share"))
     assert keys == ["lifetime-worth", "win-back", "lifetime-holdout"]
+    stops = checks_of(check, "customers stop")
+    assert set(say.worth_heads(checks_of(check), of="segment")) - set(say.worth_heads(stops, of="segment")) == {
+        "alive_share",
+        "dormant_amount",
+    }
     assert plain(found["win-back"]).endswith("in 'at risk' have left cannot be told from their orders.")
     assert found["win-back"].action.startswith("Write to a random half")
     assert found["lifetime-worth"].caveat.startswith("Nearly everybody, or nobody, comes back")

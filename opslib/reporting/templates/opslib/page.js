@@ -68,9 +68,21 @@
     show();
   };
 
+  const isNarrow = matchMedia("(max-width: 46rem)");
+  const asCards = (table) => {
+    const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+    for (const row of table.tBodies[0].rows)
+      [...row.cells].slice(1).forEach((cell, place) => {
+        cell.dataset.label = heads[place + 1] + " ";
+        cell.classList.toggle("none", !cell.textContent.trim());
+      });
+    table.classList.add("cards");
+  };
   const scrolls = () => {
     for (const box of document.querySelectorAll(".scroll")) {
-      box.toggleAttribute("data-wide", box.scrollWidth > box.clientWidth);
+      const isWide = () => box.scrollWidth > box.clientWidth;
+      if (isNarrow.matches && isWide()) for (const table of box.querySelectorAll("table.sortable")) asCards(table);
+      box.toggleAttribute("data-wide", isWide());
       if (box.hasAttribute("data-wide")) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
