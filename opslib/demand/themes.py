@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -97,7 +97,8 @@ def text_themes(
 
     Words that reviews of few stars (without ratings: all texts) hold clearly more often than others are grouped by the texts they share:
     TF-IDF and non-negative matrix factorisation, with the number of themes that two halves of the texts agree upon furthest. Every
-    text then counts for the theme whose words it holds most of, by one expression in the engine.
+    text that holds two of the words that name a theme (the one, where one names it) then counts for the theme whose words it holds most of,
+    by one expression in the engine.
 
     Parameters
     ----------
@@ -276,14 +277,15 @@ def _model(weights: np.ndarray, words: np.ndarray) -> dict[str, dict[str, int]]:
 
 
 def _with_theme(rows: ir.Table, model: dict[str, dict[str, int]]) -> ir.Table:
-    """Each text with the theme whose words weigh most in it; none where it holds none of them."""
-    scores = [
-        sum(
-            (rows["said"].contains(_written_so(word)).ifelse(weight, 0) for word, weight in words.items()),
-            ibis.literal(0),
-        )
-        for words in model.values()
-    ]
+    """Each text with the theme whose words weigh most in it, of those of which it holds two of the words that name it, or the only one."""
+
+    def score(words: Mapping[str, int]) -> ir.IntegerValue:
+        weights = [rows["said"].contains(_written_so(word)).ifelse(weight, 0) for word, weight in words.items()]
+        named = weights[:SHOWN_WORDS]
+        n_named = sum(((weight > 0).ifelse(1, 0) for weight in named), ibis.literal(0))
+        return (n_named >= min(2, len(named))).ifelse(sum(weights, ibis.literal(0)), 0)
+
+    scores = [score(words) for words in model.values()]
     rows = rows.mutate(**{f"score_{n}": score for n, score in enumerate(scores)})
     best = ibis.greatest(*(rows[f"score_{n}"] for n in range(len(scores))))
     first = [((best > 0) & (rows[f"score_{n}"] == best), name) for n, name in enumerate(model)]

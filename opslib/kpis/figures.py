@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.kpis.history import history_days
+from opslib.metrics.history import history_days
 from opslib.kpis.intervals import PeriodSums, change_interval, difference_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
 from opslib.metrics.blocks import Table, with_returns
