@@ -352,18 +352,18 @@ def _best_products(told: ir.Table, products: Table | None) -> pd.DataFrame:
 def _return_share(
     product_ids: tuple[str, ...], order_lines: Table | None, returns: Table | None, period: Period
 ) -> float:
-    """Units that came back of units sold of some products in the period; missing where nothing tells."""
+    """Units of some products' sales in the period that came back; of returns that name no order, those that came in the period."""
     if order_lines is None or returns is None or not product_ids or engine.is_empty(returns, "product_id"):
         return float("nan")
-    sold, back = paid(order_lines), engine.as_table(returns)
-    parts = []
-    for table, day in ((sold, order_day(sold)), (back, day_of(back, "returned_at"))):
-        own = table.mutate(day=day).filter(_.day.between(ibis.literal(period.start), ibis.literal(period.end)))
-        own = own.filter(own["product_id"].cast("string").isin(product_ids))
-        parts.append(
-            float(engine.collect(own.aggregate(n=own["quantity"].sum().cast("float64")))["n"].fillna(0).iloc[0])
-        )
-    return parts[1] / parts[0] if parts[0] else float("nan")
+    lines, back = paid(order_lines), engine.as_table(returns)
+    sold, back = (table.filter(table["product_id"].cast("string").isin(product_ids)) for table in (lines, back))
+    sold = sold.filter(order_day(sold).between(ibis.literal(period.start), ibis.literal(period.end)))
+    if engine.is_empty(returns, "order_id"):
+        back = back.filter(day_of(back, "returned_at").between(ibis.literal(period.start), ibis.literal(period.end)))
+    else:
+        back = back.semi_join(sold, ["order_id", "product_id"])
+    n_sold, n_back = (engine.collect(t.aggregate(n=t["quantity"].sum().cast("float64")))["n"].fillna(0).iloc[0] for t in (sold, back))
+    return float(n_back / n_sold) if n_sold else float("nan")
 
 
 def _quotes(complaints: pd.DataFrame, words: dict[str, int]) -> tuple[str, ...]:

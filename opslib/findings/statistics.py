@@ -29,6 +29,7 @@ USUAL = "within the usual ups and downs"
 #: Names that say more than the registry's titles, which stand alone there.
 _NAMES = {
     "repeat_rate": "Buyers with two or more orders in the period",
+    "return_rate": "Units that came back per unit sold in the period",
     "margin": "Margin after refunds",
     "new_customer_share": "New customers among the buyers",
     "returning_revenue_share": "Revenue share of returning customers",

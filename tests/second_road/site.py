@@ -84,7 +84,7 @@ def complaint(raw: Raw, sentence: str) -> list[Any]:
     (n,) = raw.row("select sum(n) from complaints")
     (back,) = raw.row("""
         with worst as (from complaints limit 3)
-        select (select sum(quantity) from returns where product_id in (select product_id from worst) and local_day(returned_at) between '2025-11-01' and '2026-10-31')
+        select (select sum(quantity) from returns where product_id in (select product_id from worst) and order_id in (select order_id from year))
              / (select sum(quantity) from year where product_id in (select product_id from worst))""")
     first = raw.rows("select name from complaints join products using (product_id) order by n desc, product_id limit 1")[0][0]
     return [n * A_MONTH, ", ".join(words), "all", first, back]
@@ -131,7 +131,7 @@ def untestable(raw: Raw, sentence: str) -> list[Any]:
 def models(raw: Raw, sentence: str) -> list[Any]:
     """The share by the visit of the order is counted; the other end of the span is that of models."""
     (last,) = raw.row("select sum(orders) filter (channel = 'Display') / sum(orders) from visits")
-    return [_MODELS, last, _MODELS, "none"]
+    return [_MODELS, last, _MODELS]
 
 
 def new_page(_: Raw, sentence: str) -> list[Any]:
