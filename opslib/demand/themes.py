@@ -362,7 +362,9 @@ def _return_share(
         back = back.filter(day_of(back, "returned_at").between(ibis.literal(period.start), ibis.literal(period.end)))
     else:
         back = back.semi_join(sold, ["order_id", "product_id"])
-    n_sold, n_back = (engine.collect(t.aggregate(n=t["quantity"].sum().cast("float64")))["n"].fillna(0).iloc[0] for t in (sold, back))
+    n_sold, n_back = (
+        engine.collect(t.aggregate(n=t["quantity"].sum().cast("float64")))["n"].fillna(0).iloc[0] for t in (sold, back)
+    )
     return float(n_back / n_sold) if n_sold else float("nan")
 
 

@@ -15,6 +15,7 @@ from opslib.periods import Coverage
 from opslib.segmentation.rfm import customer_lines
 from opslib.suppression import of_people
 
+
 def newcomers(order_lines: Table, *, as_of: date, since: date, customers: Table | None = None) -> ir.Table:
     """Customers whose first order ever came within the days from ``since`` on.
 

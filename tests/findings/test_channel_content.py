@@ -142,7 +142,10 @@ def test_models_are_told_by_the_paid_channel_that_they_credit_and_their_span() -
     )
     assert found.kind == "simulated"
     title = say.credit_title(credit, plans_of([("Display", 5.0, 9.0, True)]))
-    assert plain(title) == "9 ways to share out orders (attribution models) credit Display with 30 % to 50 % of them, without a test"
+    assert (
+        plain(title)
+        == "9 ways to share out orders (attribution models) credit Display with 30 % to 50 % of them, without a test"
+    )
     assert "models" not in found_of(credit=credit), "nothing was paid for"
 
 

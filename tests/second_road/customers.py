@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.second_road.pieces import Raw, Tested
+from tests.second_road.pieces import Elsewhere, Raw
 
-_GROUPS, _FORECAST = Tested("tests/segmentation/test_clusters.py"), Tested("tests/segmentation/test_holdout.py")
-_LIFETIME = Tested("tests/segmentation/test_lifetime.py")
+_GROUPS, _FORECAST = Elsewhere("tests/segmentation/test_clusters.py"), Elsewhere("tests/segmentation/test_holdout.py")
+_LIFETIME = Elsewhere("tests/segmentation/test_lifetime.py")
 VIEWS = """
 create view rfm_ordered as
   select customer_id, max(day) as last_day, count(distinct order_id) as n, sum(amount) as amount from year where customer_id is not null group by 1;
@@ -17,7 +17,7 @@ create view rfm_scored as
          least(1 + floor(5 * (rank() over (order by n) - 1) / (count(*) over () - 1)), 5) as f from rfm_ordered;
 create view came_first as
   select customer_id from paid join customers using (customer_id) group by 1
-  having min(day) >= '2025-11-01' and local_day(min(first_seen_at)) >= '2025-11-01';
+  having min(day) >= '2025-11-01' and local_day(min(first_seen_at)) >= '2025-05-01';
 create table segments as
   select *, case when r >= 4 and f >= 4 then 'champions' when r >= 4 and n = 1 and customer_id in (from came_first) then 'new'
                  when r >= 4 then 'promising' when r = 3 and f >= 4 then 'loyal' when r = 3 then 'cooling' when f >= 4 then 'at risk'
@@ -57,7 +57,8 @@ def kinds(raw: Raw, _: str) -> list[Any]:
 
 def left_behind(raw: Raw, _: str) -> list[Any]:
     """Visits that left a checkout or a cart, and those of others without an order: how many are followed by an order within 30 days."""
-    shares = dict(raw.rows("""
+    shares = dict(
+        raw.rows("""
         with done as (
           select session_id, count(*) as n, bool_or(event_name = 'purchase') as bought,
                  bool_or(event_name in ('begin_checkout', 'add_shipping_info', 'add_payment_info')) as checkout,
@@ -73,7 +74,8 @@ def left_behind(raw: Raw, _: str) -> list[Any]:
               from visits o where o.bought and o.visitor_id = v.visitor_id and o.started_at <= v.started_at + interval 30 day
               and (o.started_at, o.session_id) > (v.started_at, v.session_id)) as later
           from visits v where started_at + interval 30 day <= (select max(started_at) from visits))
-        select what, avg(later::int) from followed group by 1"""))
+        select what, avg(later::int) from followed group by 1""")
+    )
     assert shares["checkout"] > shares["other"] > shares["cart"]
     return [shares["checkout"], 30, shares["other"], "not", "more", 30, shares["cart"], "not"]
 
@@ -87,10 +89,12 @@ def habits(raw: Raw, _: str) -> list[Any]:
 
 def concentration(raw: Raw, _: str) -> list[Any]:
     """The fewest customers who brought half: those with less than half of the revenue ahead of them."""
-    return list(raw.row("""
+    return list(
+        raw.row("""
         with ranked as (select amount, sum(amount) over (order by amount desc) - amount as ahead, sum(amount) over () as whole from rfm_ordered)
         select count(*) filter (ahead < whole / 2), avg((ahead < whole / 2)::int),
-               sum(amount) filter (ahead < whole / 2) / sum(amount), sum(amount) filter (ahead < whole / 2) from ranked"""))
+               sum(amount) filter (ahead < whole / 2) / sum(amount), sum(amount) filter (ahead < whole / 2) from ranked""")
+    )
 
 
 def _known(raw: Raw) -> tuple[int, int]:

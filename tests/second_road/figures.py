@@ -7,9 +7,9 @@ from datetime import date
 from math import log
 from typing import Any
 
-from tests.second_road.pieces import ROOT, Raw, Tested, word
+from tests.second_road.pieces import ROOT, Elsewhere, Raw, word
 
-_INTERVALS = Tested("tests/test_kpis.py")
+_INTERVALS = Elsewhere("tests/test_kpis.py")
 _NOW, _THEN, _BEFORE = "2026-10", "2025-10", "2026-09"
 
 
@@ -36,7 +36,9 @@ def missing_day(raw: Raw, _: str) -> list[Any]:
 
 
 def days(raw: Raw, _: str) -> list[Any]:
-    n, every = raw.row("select count(distinct local_day(ordered_at)), date '2026-11-01' - date '2025-05-01' from order_lines")
+    n, every = raw.row(
+        "select count(distinct local_day(ordered_at)), date '2026-11-01' - date '2025-05-01' from order_lines"
+    )
     return [n, every, "1 May 2025", "31 Oct 2026"]
 
 
@@ -45,11 +47,20 @@ def month(raw: Raw, when: str) -> dict[str, float]:
     sold = raw.row(f"""
         select sum(amount), count(distinct order_id), count(distinct customer_id), sum(quantity)::double, count(distinct who),
                sum(amount - cost_amount::double) from paid where strftime(day, '%Y-%m') = '{when}'""")
-    (refunds,) = raw.row(f"select sum(refund_amount)::double from returns where strftime(local_day(returned_at), '%Y-%m') = '{when}'")
-    (visitors,) = raw.row(f"select count(distinct visitor_id) from sessions where strftime(local_day(started_at), '%Y-%m') = '{when}'")
+    (refunds,) = raw.row(
+        f"select sum(refund_amount)::double from returns where strftime(local_day(returned_at), '%Y-%m') = '{when}'"
+    )
+    (visitors,) = raw.row(
+        f"select count(distinct visitor_id) from sessions where strftime(local_day(started_at), '%Y-%m') = '{when}'"
+    )
     names = ("revenue", "orders", "customers", "units", "buyers", "gross")
     found: dict[str, float] = dict(zip(names, sold, strict=True))
-    return found | {"net": sold[0] - refunds, "margin": sold[5] - refunds, "share": sold[5] / sold[0], "visitors": visitors}
+    return found | {
+        "net": sold[0] - refunds,
+        "margin": sold[5] - refunds,
+        "share": sold[5] / sold[0],
+        "visitors": visitors,
+    }
 
 
 def _changes(raw: Raw) -> dict[str, float]:
@@ -148,7 +159,7 @@ def undo(raw: Raw, sentence: str) -> list[Any]:
     name = sentence[:4]
     one = _of("follow_up")[name]
     assert abs(holdout_change(raw, name) - one["value"]) < 0.001
-    money = Tested("tests/proposals/test_worth.py")
+    money = Elsewhere("tests/proposals/test_worth.py")
     return [name, word(one["value"], "better", "worse"), one["value"], one["promise"], money]
 
 
@@ -156,13 +167,15 @@ def holdout_change(raw: Raw, name: str) -> float:
     """Checkouts of both arms that end in a paid order, in the days of the follow-up, as a relative change."""
     claim = _frozen(name)["checkout-completion"]
     window, experiment = claim["follow_up"]["window"], claim["design"]["experiment"]
-    arms = dict(raw.rows(f"""
+    arms = dict(
+        raw.rows(f"""
         with arm as (select unit_id, any_value(variant) as variant from experiments where experiment_id = '{experiment}' group by 1),
         begun as (
           select session_id, min(event_index) filter (event_name = 'begin_checkout') as began, max(event_index) filter (event_name = 'purchase') as bought
           from events where local_day(occurred_at) between '{window["start"]}' and '{window["end"]}' group by 1)
         select variant, avg(coalesce(bought > began, false)::int) from begun join sessions using (session_id) join arm on unit_id = visitor_id
-        where began is not null group by 1"""))
+        where began is not null group by 1""")
+    )
     return arms["treatment"] / arms["control"] - 1
 
 

@@ -32,7 +32,7 @@ _SCALES = {"k": 1e3, "m": 1e6, "%": 0.01, "x": 1.0, "": 1.0}
 
 
 @dataclass(frozen=True)
-class Tested:
+class Elsewhere:
     """A number from a model, which plain SQL cannot find again: where its own test stands."""
 
     where: str
@@ -96,8 +96,10 @@ def pieces(sentence: str, names: list[str]) -> Iterator[Piece]:
     for found in re.finditer(pattern, sentence):
         kind, text = str(found.lastgroup), found[0]
         if kind == "number":
-            is_about = sentence[: found.start()].endswith(("about ", "up to "))
-            text += "%" * bool(re.match(r"(?: to |–)\d[\d.,]*[\s\u202f]?%", sentence[found.end() :]))
+            is_about = sentence[: found.start()].lower().endswith(("about ", "up to "))
+            text += "%" * bool(
+                "%" not in text and re.match(r"(?: to |–)\d[\d.,]*[\s\u202f]?%", sentence[found.end() :])
+            )
             yield _number(text, is_rounded=is_about or "£" in text, is_about=is_about)
         elif kind != "interval":
             yield Piece(kind, text)
@@ -124,7 +126,7 @@ def faults(sentence: str, expected: list[Any], names: list[str]) -> list[str]:
 
 
 def _agrees(piece: Piece, expected: Any) -> bool:
-    if isinstance(expected, Tested):
+    if isinstance(expected, Elsewhere):
         return piece.kind == "number" and (ROOT / expected.where).is_file()
     if isinstance(expected, str):
         return piece.text.strip("“”").casefold() == expected.casefold()

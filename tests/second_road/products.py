@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.second_road.pieces import Raw, Tested, word
+from tests.second_road.pieces import Elsewhere, Raw, word
 
-_RESPONSE, _MONEY = Tested("tests/positioning/test_response.py"), Tested("tests/findings/test_positioning_sql.py")
-_WHAT_IF, _PAIRS = Tested("tests/positioning/test_what_if.py"), Tested("tests/positioning/test_pairs.py")
-_LAUNCHES, _LIFE = Tested("tests/positioning/test_market.py"), Tested("tests/test_classification.py")
+_RESPONSE, _MONEY = Elsewhere("tests/positioning/test_response.py"), Elsewhere("tests/findings/test_positioning_sql.py")
+_WHAT_IF, _PAIRS = Elsewhere("tests/positioning/test_what_if.py"), Elsewhere("tests/positioning/test_pairs.py")
+_LAUNCHES, _LIFE = Elsewhere("tests/positioning/test_market.py"), Elsewhere("tests/test_classification.py")
 VIEWS = """
 create view sold_monthly as
   select product_id, date_trunc('month', day) as m, sum(quantity)::double as units, sum(amount) as amount from paid where day <= '2026-10-31' group by 1, 2;
@@ -47,7 +47,21 @@ def position(raw: Raw, _: str) -> list[Any]:
     away = _away(raw)
     dearest, *_others, least = away
     assert away[least] > 0
-    return ["all", len(away), away[least], away[dearest], "more", dearest, "furthest", "Garden", "Kitchen", 0.05, "higher", "up", _MONEY]
+    return [
+        "all",
+        len(away),
+        away[least],
+        away[dearest],
+        "more",
+        dearest,
+        "furthest",
+        "Garden",
+        "Kitchen",
+        0.05,
+        "higher",
+        "up",
+        _MONEY,
+    ]
 
 
 def price_moved(_: Raw, sentence: str) -> list[Any]:
@@ -163,7 +177,9 @@ def matching(raw: Raw, _: str) -> list[Any]:
 
 
 def _class(raw: Raw, cell: str) -> tuple[float, ...]:
-    return raw.row(f"select count(*), sum(amount), sum(share) from (select *, (select count(*) from classes) from classes where cell = '{cell}')")
+    return raw.row(
+        f"select count(*), sum(amount), sum(share) from (select *, (select count(*) from classes) from classes where cell = '{cell}')"
+    )
 
 
 def _running_out(raw: Raw) -> list[str]:
@@ -193,10 +209,12 @@ def best_sellers(raw: Raw, _: str) -> list[Any]:
 
 def groups_apart(raw: Raw, sentence: str) -> list[Any]:
     """Growth of a category and of the shop between the same half-years of two years."""
-    growth = dict(raw.rows("""
+    growth = dict(
+        raw.rows("""
         with halves as (select category, sum(amount) filter (day between '2026-05-01' and '2026-10-31') as now,
                                sum(amount) filter (day between '2025-05-01' and '2025-10-31') as before from paid join products using (product_id) group by 1)
-        select category, now / before - 1 from halves union all select 'shop', sum(now) / sum(before) - 1 from halves"""))
+        select category, now / before - 1 from halves union all select 'shop', sum(now) / sum(before) - 1 from halves""")
+    )
     name = sentence.split()[0]
     best = {"better": max, "worse": min}[how := word(growth[name] - growth["shop"], "better", "worse")]
     assert name == best((one for one in growth if one != "shop"), key=lambda one: growth[one])

@@ -17,7 +17,11 @@ def wrong(page: str, told: Mapping[str, str], raw: Raw) -> Iterator[str]:
 
     A sentence without a road is wrong, too, and so is a road that no sentence asks for.
     """
-    names = sorted((name for (name,) in raw.rows("select name from products union select category from products")), key=len, reverse=True)
+    names = sorted(
+        (name for (name,) in raw.rows("select name from products union select category from products")),
+        key=len,
+        reverse=True,
+    )
     roads = ROADS[page]
     asked = {key: next((start for start in roads if key.startswith(start)), "") for key in told}
     for key, sentence in told.items():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.second_road.pieces import Raw, Tested, word
+from tests.second_road.pieces import Elsewhere, Raw, word
 
-_WORTH, _MODELS = Tested("tests/demand/test_needs.py"), Tested("tests/stats/test_attribution.py")
-_DECAY, _TEST = Tested("tests/stats/test_decay.py"), Tested("tests/test_channels.py")
-_BOUND, _RELEASE = Tested("tests/paths/test_friction.py"), Tested("tests/stats/test_before_after.py")
-_WAYS = Tested("tests/paths/test_transitions.py")
+_WORTH, _MODELS = Elsewhere("tests/demand/test_needs.py"), Elsewhere("tests/stats/test_attribution.py")
+_DECAY, _TEST = Elsewhere("tests/stats/test_decay.py"), Elsewhere("tests/test_channels.py")
+_BOUND, _RELEASE = Elsewhere("tests/paths/test_friction.py"), Elsewhere("tests/stats/test_before_after.py")
+_WAYS = Elsewhere("tests/paths/test_transitions.py")
 A_MONTH = 365.25 / 12 / 365
 VIEWS = """
 create table seen as select *, local_day(occurred_at) as day from events where local_day(occurred_at) between '2025-11-01' and '2026-10-31';
@@ -86,14 +86,18 @@ def complaint(raw: Raw, sentence: str) -> list[Any]:
         with worst as (from complaints limit 3)
         select (select sum(quantity) from returns where product_id in (select product_id from worst) and order_id in (select order_id from year))
              / (select sum(quantity) from year where product_id in (select product_id from worst))""")
-    first = raw.rows("select name from complaints join products using (product_id) order by n desc, product_id limit 1")[0][0]
+    first = raw.rows(
+        "select name from complaints join products using (product_id) order by n desc, product_id limit 1"
+    )[0][0]
     return [n * A_MONTH, ", ".join(words), "all", first, back]
 
 
 def met(raw: Raw, sentence: str) -> list[Any]:
     """Products whose names answer the search came on a day, and since then the search finds something, never before."""
     name = sentence.split("“")[1].split("”")[0]
-    n, day = raw.row("select count(*), strftime(max(launched_at), '%-d %b') from products where contains(lower(name), 'solar')")
+    n, day = raw.row(
+        "select count(*), strftime(max(launched_at), '%-d %b') from products where contains(lower(name), 'solar')"
+    )
     before, since = raw.row(f"""
         select max(n_results) filter (local_day(searched_at) < (select max(launched_at) from products where contains(lower(name), 'solar'))),
                min(n_results) filter (local_day(searched_at) >= (select max(launched_at) from products where contains(lower(name), 'solar')))
@@ -103,7 +107,9 @@ def met(raw: Raw, sentence: str) -> list[Any]:
 
 
 def _ends(raw: Raw) -> list[tuple[str, float]]:
-    return raw.rows("select channel, avg((orders > 0)::int) from visits where channel <> 'free' group by 1 order by 2 desc")
+    return raw.rows(
+        "select channel, avg((orders > 0)::int) from visits where channel <> 'free' group by 1 order by 2 desc"
+    )
 
 
 def _paid(raw: Raw) -> dict[str, tuple[float, float]]:
@@ -151,7 +157,9 @@ def season(raw: Raw, sentence: str) -> list[Any]:
 
 
 def site(raw: Raw, _: str) -> list[Any]:
-    (ordered,) = raw.row("select avg(bought::int) from (select bool_or(event_name = 'purchase') as bought from seen group by session_id)")
+    (ordered,) = raw.row(
+        "select avg(bought::int) from (select bool_or(event_name = 'purchase') as bought from seen group by session_id)"
+    )
     phones, others = _filled(raw)
     assert phones < others
     return [ordered, phones, others, _BOUND]
