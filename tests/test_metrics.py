@@ -311,6 +311,17 @@ def test_days_are_those_of_the_shop(lines: pd.DataFrame) -> None:
     assert days["orders"].tolist() == [1.0, 2.0]  # order 2 was placed at 00:30 on the 21st in Berlin
 
 
+def test_what_ends_at_midnight_had_the_day_before_as_its_last() -> None:
+    changes = pd.DataFrame(
+        {"started_at": ["2026-04-05 23:00"] * 3, "ended_at": ["2026-07-19 23:00", "2026-07-19 23:01", None]}
+    )
+    changes = changes.apply(pd.to_datetime).assign(change_id=list("abc"))
+    local = engine.collect(with_local_days({"changes": changes}, zone="Europe/London")["changes"].order_by("change_id"))
+    assert local["started_on"].astype(str).tolist() == ["2026-04-06"] * 3
+    assert local["ended_on"].astype(str).tolist()[:2] == ["2026-07-19", "2026-07-20"]
+    assert local["ended_on"].isna().tolist() == [False, False, True]
+
+
 def test_missing_tables_and_columns_are_named(shop: dict) -> None:
     with pytest.raises(NotAvailableError, match="no table 'searches'"):
         unit_values({"order_lines": shop["order_lines"]}, [METRICS["search_success"]], unit="visitor")

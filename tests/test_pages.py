@@ -21,7 +21,11 @@ from opslib.proposals.parsing import parse_proposal
 from opslib.reporting import batch, parameters, plans
 from opslib.reporting.plans import shop_facts
 from opslib.shop.opening import open_shop
+from opslib.shop.root import homes_of
+from opslib.simulate.made import folder_name
 from tests.conftest import ROOT, real_data
+from tests.second_road.pieces import Elsewhere, Raw, faults
+from tests.second_road.roads import ROADS, VIEWS, wrong
 
 
 def _declared(path: Path) -> dict[str, parameters.Parameter]:
@@ -101,6 +105,49 @@ def test_sentences_are_short_and_hold_no_name_of_the_machine_room(demo, name):
     assert not wrong, "\n".join(f"{what}: {sentence}" for sentence, what in wrong.items())
 
 
+@pytest.fixture(scope="module")
+def raw():
+    wanted = folder_name("demo", 2)
+    return Raw(next(home / wanted for home in homes_of("raw", "demo", root=ROOT) if (home / wanted).exists()), VIEWS)
+
+
+def test_every_page_has_a_second_road():
+    assert set(ROADS) == {*ABOUT_SHOPS, *PROPOSALS}
+
+
+@pytest.mark.parametrize("name", ABOUT_SHOPS)
+def test_every_told_number_and_comparing_word_is_found_by_a_second_road(demo, raw, name):
+    page = next(p for p in demo.pages if p.name == name)
+    told = {found["key"]: found["sentence"] for found in page.harvest.findings if found["is_told"]}
+    assert not list(wrong(name, {**told, "answer": page.answer}, raw))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "is_wrong"),
+    [
+        ("Revenue rose by 12 % (3–20) to £1.21m in May 2026.", ["rose", 0.124, 1_206_000, "May 2026"], False),
+        (
+            "Revenue rose by 12 % (3–20) to £1.21m in May 2026.",
+            ["rose", 0.124, 1_204_000, "May 2026"],
+            True,
+        ),  # rounds to 1.20
+        (
+            "Revenue rose by 12 % (3–20) to £1.21m in May 2026.",
+            ["fell", -0.124, 1_206_000, "May 2026"],
+            True,
+        ),  # another word
+        ("Most of 7 to 28 % cost £7k.", ["most", 0.07, 0.28, 7_600], True),  # £7k is no £7.6k
+        ("About 450 lost, about £1,880.", [452, 1_884], False),
+        ("About 450 lost, about £1,880.", [460, 1_884], True),
+        ("5 sold.", [], True),  # a number without a road
+        ("It is 5.", [Elsewhere("tests/no_such_test.py")], True),  # tested nowhere
+        ("Blue mug 12 cm brought −3 points.", ["Blue mug 12 cm", -3], False),
+    ],
+)
+def test_what_a_second_road_would_not_let_pass(text, expected, is_wrong):
+    assert bool(faults(text, expected, ["Blue mug 12 cm"])) is is_wrong
+
+
 @pytest.mark.parametrize("name", ABOUT_SHOPS)
 def test_a_page_answers_first_and_stands_alone(demo, name):
     text = _text(demo, name)
@@ -140,7 +187,7 @@ def test_unchanged_pages_are_not_computed_again(demo):
     assert all(not page.why_run for page in again.pages)
 
 
-def test_a_proposal_has_a_page_with_its_verdict(tmp_path):
+def test_a_proposal_has_a_page_with_its_verdict(tmp_path, raw):
     result = _pages("demo", tmp_path, ABOUT_PROPOSALS, each={"proposal": list(PROPOSALS)})
     assert [page.status for page in result.pages] == ["ok"] * len(PROPOSALS)
     for page in result.pages:
@@ -149,6 +196,8 @@ def test_a_proposal_has_a_page_with_its_verdict(tmp_path):
         assert card["grade"] in ("High", "Moderate", "Low", "Very low")
         text = _text(result, page.name)
         assert text.index("Main doubt") < text.index('class="argument"')
+        told = {found["key"]: found["sentence"] for found in page.harvest.findings if found["is_told"]}
+        assert not list(wrong(page.name[:4], told, raw))
     assert "Decide now" in result.index_path.read_text(encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -66,14 +66,13 @@ def standings(known: dict[str, Proposal], records: Sequence[Record], *, on: date
     tuple of AgendaItem
         In the order of ids.
     """
-    followed = {record.proposal for record in records if record.kind == "follow_up"}
+    ends = awaited(records, known)
     decided = {record.proposal: record.payload for record in records if record.kind == "decision"}
     found = []
     for name, proposal in known.items():
         decision = decided.get(name, {})
         is_replay = proposal.replay or bool(decision.get("is_replay"))
-        is_running = decision.get("decision") in LAUNCHES and name not in followed and not is_replay
-        end = _follow_up_end(proposal, str(decision.get("claim"))) if is_running else None
+        end = None if is_replay else ends.get(name)
         is_due = end is not None and on is not None and end <= on + timedelta(days=NOTICE_DAYS)
         found.append(
             AgendaItem(
@@ -85,15 +84,46 @@ def standings(known: dict[str, Proposal], records: Sequence[Record], *, on: date
                 waits_for=_waits_for(proposal),
                 rests_on=tuple((basis.page, basis.finding) for basis in proposal.rests_on),
                 follow_up_on=end if is_due else None,
-                is_overdue=bool(is_due and end and on and end < on),
+                is_overdue=is_overdue(end, on=on),
             )
         )
     return tuple(found)
 
 
-def _follow_up_end(proposal: Proposal, claim_id: str) -> date | None:
-    ends = [c.follow_up.window.end for c in proposal.claims if c.id == claim_id and c.follow_up is not None]
-    return ends[0] if ends else None
+def awaited(records: Sequence[Record], known: Mapping[str, Proposal]) -> dict[str, date | None]:
+    """Launches that nobody has looked at again, replays too, with the last day of their follow-up; None where none was named.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The ledger.
+    known : mapping of id to Proposal
+        From `files.load_proposals`.
+
+    Returns
+    -------
+    dict of id to date or None
+        In the order of the first decisions.
+    """
+    followed = {record.proposal for record in records if record.kind == "follow_up"}
+    decided = {record.proposal: record.payload for record in records if record.kind == "decision"}
+    found: dict[str, date | None] = {}
+    for name, decision in decided.items():
+        if decision["decision"] in LAUNCHES and name not in followed and name in known:
+            plan = next((c.follow_up for c in known[name].claims if c.id == decision["claim"]), None)
+            found[name] = plan.window.end if plan else None
+    return found
+
+
+def is_overdue(end: date | None, *, on: date | None) -> bool:
+    """Whether the last day of a follow-up is over.
+
+    Examples
+    --------
+    >>> [is_overdue(date(2026, 10, day), on=date(2026, 10, 31)) for day in (30, 31)], is_overdue(None, on=date(2026, 10, 31))
+    ([True, False], False)
+    """
+    return end is not None and on is not None and end < on
 
 
 def _waits_for(proposal: Proposal) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from opslib.casework.agenda import awaited, is_overdue
 from opslib.casework.files import records_of_shop
 from opslib.casework.judge import base_rates, open_casework, own_metrics, weigh
 from opslib.departments import department_or_own
@@ -268,19 +269,11 @@ def open_follow_ups(records: Sequence[Record], proposals: Mapping[str, Proposal]
     pandas.DataFrame
         proposal, title, owner, due_on (missing where none was named), is_overdue, state in words.
     """
-    latest = {r.proposal: r for r in records if r.kind == "decision"}
-    done = {r.proposal for r in records if r.kind == "follow_up"}
     rows = []
-    for name, record in latest.items():
-        if record.payload["decision"] not in LAUNCHES or name in done or name not in proposals:
-            continue
-        proposal = proposals[name]
-        plan = next((c.follow_up for c in proposal.claims if c.id == record.payload["claim"]), None)
-        day = None if plan is None else plan.window.end
-        is_over = day is not None and day <= on
+    for name, day in awaited(records, proposals).items():
+        proposal, is_over = proposals[name], is_overdue(day, on=on)
         state = "none was named" if day is None else f"{'overdue since' if is_over else 'due on'} {format_date(day)}"
-        owner = department_or_own(proposal.owner)
-        rows.append((name, proposal.title, owner, day, is_over, state))
+        rows.append((name, proposal.title, department_or_own(proposal.owner), day, is_over, state))
     found = pd.DataFrame(rows, columns=["proposal", "title", "owner", "due_on", "is_overdue", "state"])
     return found.sort_values(["due_on", "proposal"], kind="stable", na_position="last").reset_index(drop=True)
 
@@ -299,15 +292,8 @@ def due(records: Sequence[Record], proposals: dict[str, Proposal], *, on: date) 
     tuple of str
         Ids in order.
     """
-    done = {record.proposal for record in records if record.kind == "follow_up"}
-    found = []
-    for record in records:
-        if record.kind != "decision" or record.payload["decision"] not in LAUNCHES or record.proposal in done:
-            continue
-        if not records_of(records, proposal=record.proposal, kind="freeze"):
-            continue
-        claims = proposals[record.proposal].claims if record.proposal in proposals else ()
-        ends = [c.follow_up.window.end for c in claims if c.id == record.payload["claim"] and c.follow_up is not None]
-        if ends and ends[0] <= on:
-            found.append(record.proposal)
-    return tuple(dict.fromkeys(found))
+    return tuple(
+        name
+        for name, end in awaited(records, proposals).items()
+        if end is not None and end <= on and records_of(records, proposal=name, kind="freeze")
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -97,7 +97,8 @@ def text_themes(
 
     Words that reviews of few stars (without ratings: all texts) hold clearly more often than others are grouped by the texts they share:
     TF-IDF and non-negative matrix factorisation, with the number of themes that two halves of the texts agree upon furthest. Every
-    text then counts for the theme whose words it holds most of, by one expression in the engine.
+    text that holds two of the words that name a theme (the one, where one names it) then counts for the theme whose words it holds most of,
+    by one expression in the engine.
 
     Parameters
     ----------
@@ -276,14 +277,15 @@ def _model(weights: np.ndarray, words: np.ndarray) -> dict[str, dict[str, int]]:
 
 
 def _with_theme(rows: ir.Table, model: dict[str, dict[str, int]]) -> ir.Table:
-    """Each text with the theme whose words weigh most in it; none where it holds none of them."""
-    scores = [
-        sum(
-            (rows["said"].contains(_written_so(word)).ifelse(weight, 0) for word, weight in words.items()),
-            ibis.literal(0),
-        )
-        for words in model.values()
-    ]
+    """Each text with the theme whose words weigh most in it, of those of which it holds two of the words that name it, or the only one."""
+
+    def score(words: Mapping[str, int]) -> ir.IntegerValue:
+        weights = [rows["said"].contains(_written_so(word)).ifelse(weight, 0) for word, weight in words.items()]
+        named = weights[:SHOWN_WORDS]
+        n_named = sum(((weight > 0).ifelse(1, 0) for weight in named), ibis.literal(0))
+        return (n_named >= min(2, len(named))).ifelse(sum(weights, ibis.literal(0)), 0)
+
+    scores = [score(words) for words in model.values()]
     rows = rows.mutate(**{f"score_{n}": score for n, score in enumerate(scores)})
     best = ibis.greatest(*(rows[f"score_{n}"] for n in range(len(scores))))
     first = [((best > 0) & (rows[f"score_{n}"] == best), name) for n, name in enumerate(model)]
@@ -350,18 +352,20 @@ def _best_products(told: ir.Table, products: Table | None) -> pd.DataFrame:
 def _return_share(
     product_ids: tuple[str, ...], order_lines: Table | None, returns: Table | None, period: Period
 ) -> float:
-    """Units that came back of units sold of some products in the period; missing where nothing tells."""
+    """Units of some products' sales in the period that came back; of returns that name no order, those that came in the period."""
     if order_lines is None or returns is None or not product_ids or engine.is_empty(returns, "product_id"):
         return float("nan")
-    sold, back = paid(order_lines), engine.as_table(returns)
-    parts = []
-    for table, day in ((sold, order_day(sold)), (back, day_of(back, "returned_at"))):
-        own = table.mutate(day=day).filter(_.day.between(ibis.literal(period.start), ibis.literal(period.end)))
-        own = own.filter(own["product_id"].cast("string").isin(product_ids))
-        parts.append(
-            float(engine.collect(own.aggregate(n=own["quantity"].sum().cast("float64")))["n"].fillna(0).iloc[0])
-        )
-    return parts[1] / parts[0] if parts[0] else float("nan")
+    lines, back = paid(order_lines), engine.as_table(returns)
+    sold, back = (table.filter(table["product_id"].cast("string").isin(product_ids)) for table in (lines, back))
+    sold = sold.filter(order_day(sold).between(ibis.literal(period.start), ibis.literal(period.end)))
+    if engine.is_empty(returns, "order_id"):
+        back = back.filter(day_of(back, "returned_at").between(ibis.literal(period.start), ibis.literal(period.end)))
+    else:
+        back = back.semi_join(sold, ["order_id", "product_id"])
+    n_sold, n_back = (
+        engine.collect(t.aggregate(n=t["quantity"].sum().cast("float64")))["n"].fillna(0).iloc[0] for t in (sold, back)
+    )
+    return float(n_back / n_sold) if n_sold else float("nan")
 
 
 def _quotes(complaints: pd.DataFrame, words: dict[str, int]) -> tuple[str, ...]:

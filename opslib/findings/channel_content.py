@@ -75,7 +75,7 @@ def limits(plans: pd.DataFrame, traffic: pd.DataFrame) -> tuple[str, ...]:
     if len(plans):
         names = listed(list(plans["channel"]), shown=4)
         return (
-            f"What {names} cause: without a hold-out, orders that would have come anyway stand in all their figures.",
+            f"What {names} cause: nobody was left without them by lot, so orders that would have come anyway stand in all their figures.",
         )
     if len(traffic):
         return ("What a channel causes or costs: advertising costs are not in the data, and nobody was held out.",)
@@ -188,8 +188,9 @@ def _untested(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
             action=f"{how} for {format_days(days)} and compare {'their orders' if by_people else 'new customers'}",
             things=(name,),
             due=page.period.end + timedelta(days=_LATER),
-            would_tell=f"the hold-out itself: {_test_told(row, page)}",
-            caveat=f"credited by the visit of the order; it pays if {_share(row['break_even_share'])} of that margin is its own"
+            would_tell=f"that test (a hold-out): {_test_told(row, page)}",
+            caveat=f"credited by the visit of the order; {_share(row['break_even_share'])} of that margin as its own would pay, "
+            "but this test tells only whether about all of it is"
             if margin
             else None,
             **proposal,
@@ -231,8 +232,8 @@ def _models(credit: pd.DataFrame, plans: pd.DataFrame) -> Iterator[Finding]:
     values = row[list(MODELS)].astype("float64") / float(credit["last"].sum())
     yield Finding(
         key="models",
-        sentence=f"{count_of(len(MODELS), 'model')} of attribution credit {row['channel']} with {_share(values.min())} to {_share(values.max())} of orders; "
-        "none compares with people who were left without it.",
+        sentence=f"{count_of(len(MODELS), 'way')} to share out orders (attribution models) credit {row['channel']} with {_share(values.min())} to {_share(values.max())} of them; "
+        "nobody was left without it.",
         kind="simulated",
         section="attribution",
         priority=2,

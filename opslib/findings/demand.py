@@ -230,7 +230,7 @@ def _need(row: pd.Series, place: int, unmet: UnmetNeeds, page: Facts) -> Finding
         key="need-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
         kind="estimated",
         section="needs",
-        sentence=f"{count_of(_a_month(row['visits_per_month']), 'visit')} a month search for “{name}” and {ends}{money}.",
+        sentence=f"{count_of(_a_month(row['visits_per_month']), 'visit')} a month search for “{name}” or the like and {ends}{money}.",
         estimate=worth,
         worth=worth if unmet.is_worth else None,
         grade="Low",

@@ -352,7 +352,7 @@ def _releases(releases: pd.DataFrame, acted_on: set[str], page: Facts) -> Iterat
                 "would_tell": "the weeks after it is taken back"}  # fmt: skip
         yield Finding(
             key=f"release-{row['change_id']}",
-            sentence=f"{'With' if lasts else 'Under'} “{row['description']}” ({'since ' if lasts else ''}{format_date(row['started_on'], year=bool(lasts))}{ended}) {_with_and_without(row)}.",
+            sentence=f"In the first {row['n_days']} days of “{row['description']}” ({'since ' if lasts else ''}{format_date(row['started_on'], year=bool(lasts))}{ended}) {_with_and_without(row)}.",
             kind="estimated", grade="Low", section="releases", department="Technology", priority=3,
             estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="before and after, others as control"), is_told=number < 2,
             about=About(scope=(("change_id", str(row["change_id"])),), people=int(row["n_visitors"])),

@@ -29,6 +29,7 @@ USUAL = "within the usual ups and downs"
 #: Names that say more than the registry's titles, which stand alone there.
 _NAMES = {
     "repeat_rate": "Buyers with two or more orders in the period",
+    "return_rate": "Units that came back per unit sold in the period",
     "margin": "Margin after refunds",
     "new_customer_share": "New customers among the buyers",
     "returning_revenue_share": "Revenue share of returning customers",
@@ -53,8 +54,7 @@ _FACTORS = {
     "items_per_order": ("larger baskets", "smaller baskets"),
     "price_per_item": ("dearer items", "cheaper items"),
 }
-#: Products whose changes are told: what a handful of people bought is theirs.
-_ENOUGH = f" with at least {MINIMUM} buyers"
+_ENOUGH = f" with at least {MINIMUM} buyers"  # of products whose changes are told: what a handful bought is theirs
 #: Figures that the split of revenue speaks of.
 _PARTS = ("customers", "items_per_order", "price_per_item")
 _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-year"}

@@ -3,4 +3,4 @@
 from opslib.kpis.cohorts import cohort_retention
 from opslib.kpis.decompose import FACTORS, concentration, decompose_by, decompose_change, largest_changes
 from opslib.kpis.figures import KPIS, current_value, kpi_series, kpi_table, like_period, shop_kpis
-from opslib.kpis.history import history_days
+from opslib.metrics.history import history_days

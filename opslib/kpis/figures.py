@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from opslib import engine
-from opslib.kpis.history import history_days
 from opslib.kpis.intervals import PeriodSums, change_interval, difference_interval, value_interval
 from opslib.metrics import METRICS, Metric, unit_statistics, unit_values
 from opslib.metrics.blocks import Table, with_returns
+from opslib.metrics.history import history_days
 from opslib.periods import Coverage, Grain, Period, Status, floor_date, next_start, require_grain
 from opslib.suppression import counted
 

@@ -32,7 +32,7 @@ _LINKS = (
 
 
 def with_local_days(tables: Mapping[str, Table], *, zone: str) -> dict[str, ir.Table]:
-    """A shop's tables with the local day beside each table's own time column (``started_at`` -> ``started_on``).
+    """A shop's tables with the local day beside each table's own time column (``started_at`` -> ``started_on``), and the last day of what ends.
 
     Parameters
     ----------
@@ -58,6 +58,11 @@ def with_local_days(tables: Mapping[str, Table], *, zone: str) -> dict[str, ir.T
 
 def _with_day(table: ir.Table, name: str, zone: str) -> ir.Table:
     column = CONTRACTS[name].time_column if name in CONTRACTS else None
+    if (
+        "ended_at" in table.columns and "ended_on" not in table.columns
+    ):  # what ends at midnight has had the day before as its last
+        last = table["ended_at"].cast("timestamp") - ibis.interval(seconds=1)
+        table = table.mutate(ended_on=engine.local_day(last, zone))
     if column is None or not column.endswith("_at") or column not in table.columns:
         return table
     twin = column.removesuffix("_at") + "_on"

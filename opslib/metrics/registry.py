@@ -267,7 +267,7 @@ _ROWS: tuple[tuple[Any, ...], ...] = (
      "share", "returning_revenue", "known_revenue", "customer", 1, None),
     ("guest_order_share", "Orders without a customer", "Share of paid orders that name no customer.",
      "share", "orders - known_orders", "orders", "order", -1, None),
-    ("return_rate", "Return rate", "Units returned divided by units sold.",
+    ("return_rate", "Return rate", "Units that came back in the period, whenever they were sold, divided by units sold in it.",
      "share", "units_returned", "units_sold", "customer", -1, "change x units sold x cost of a return"),
     ("refund_share", "Refund share", "Money given back divided by revenue.",
      "share", "refunds", "revenue", "customer", -1, "change x revenue"),

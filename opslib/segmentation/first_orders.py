@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
 from opslib import engine
-from opslib.metrics.blocks import Table, day_of, group_sizes
+from opslib.metrics.blocks import Table, group_sizes, order_day
+from opslib.metrics.history import history_days
+from opslib.metrics.measured_rows import first_orders
+from opslib.periods import Coverage
 from opslib.segmentation.rfm import customer_lines
 from opslib.suppression import of_people
-
-LEAST_DAYS = 90
-"""Fewest days that the data must have run before an order in them can be called somebody's first."""
-LATE_SHARE = 0.95
-"""Share of the repeat orders that come within the days for which the data must have run."""
 
 
 def newcomers(order_lines: Table, *, as_of: date, since: date, customers: Table | None = None) -> ir.Table:
     """Customers whose first order ever came within the days from ``since`` on.
 
     An order in the first days of the data may be anybody's tenth: it counts as a first one only when the data had run
-    for as long as 95 % of the repeat orders take, 90 days at least.
+    for `metrics.history.history_days`.
 
     Parameters
     ----------
@@ -32,7 +29,7 @@ def newcomers(order_lines: Table, *, as_of: date, since: date, customers: Table 
     as_of, since : date
         Last and first local day of a first order.
     customers : customers or None
-        Who was seen before ``since`` (``first_seen_at``) is no newcomer.
+        Who was seen before the first order of all (``first_seen_at``) is no newcomer.
 
     Returns
     -------
@@ -46,20 +43,18 @@ def newcomers(order_lines: Table, *, as_of: date, since: date, customers: Table 
     >>> engine.collect(newcomers(lines, as_of=date(2026, 6, 30), since=date(2026, 1, 1)))["customer_id"].tolist()
     ['y']
     """
-    days = customer_lines(order_lines, as_of=as_of).select("customer_id", "day").distinct()
-    ordered = ibis.window(group_by="customer_id", order_by="day")
-    days = days.mutate(gap=engine.days_between(days["day"], days["day"].lag().over(ordered)))
-    found = engine.collect(days.aggregate(begins=days["day"].min(), gap=days["gap"].quantile(LATE_SHARE)))
-    begins, gap = found.iloc[0]
-    firsts = days.group_by("customer_id").aggregate(first_on=days["day"].min())
+    lines = customer_lines(order_lines, as_of=as_of)
+    tables = {"order_lines": engine.as_table(order_lines)} | (
+        {} if customers is None else {"customers": engine.as_table(customers)}
+    )
+    firsts = first_orders(lines, tables)
+    begins = engine.collect(firsts.aggregate(day=firsts["first_day"].min()))["day"].iloc[0]
     if not pd.isna(begins):
-        enough = timedelta(days=max(LEAST_DAYS, 0 if pd.isna(gap) else int(gap)))
-        firsts = firsts.filter(firsts["first_on"] >= max(since, pd.Timestamp(begins).date() + enough))
-    if customers is None:
-        return firsts.select("customer_id")
-    table = engine.as_table(customers)
-    known = table.filter(day_of(table, "first_seen_at") < since).select("customer_id")
-    return firsts.anti_join(known, "customer_id").select("customer_id")
+        tables["order_lines"] = tables["order_lines"].filter(order_day(tables["order_lines"]) <= as_of)
+        begins = pd.Timestamp(begins).date()
+        enough = timedelta(days=history_days(tables, coverage=Coverage(begins, as_of)))
+        firsts = firsts.filter(firsts["first_day"] >= max(since, begins + enough))
+    return firsts.filter(~firsts["is_known_before"]).select(customer_id="first_id")
 
 
 @of_people("n_customers", by=("kind",))

@@ -70,7 +70,7 @@ def test_a_channel_that_a_hold_out_would_judge_is_untested_and_has_its_plan() ->
         == "Display costs £549 a month and is credited with £7,050 of margin; whether it causes any order is untested."
     )
     assert plain(found.action) == "Leave a random half of visitors without Display for 63 days and compare their orders"
-    assert plain(found.would_tell) == "the hold-out itself: 63 days, up to £6,730 of margin less"
+    assert plain(found.would_tell) == "that test (a hold-out): 63 days, up to £6,730 of margin less"
     assert (found.grade, found.worth, found.proposes) == (
         "Very low",
         None,
@@ -80,7 +80,7 @@ def test_a_channel_that_a_hold_out_would_judge_is_untested_and_has_its_plan() ->
     bare = plans_of([("Display", 548.9, float("nan"), True)]).assign(at_risk_amount=float("nan"))
     found = found_of(plans=bare)["untested-display"]
     assert plain(found.sentence) == "Display costs £549 a month; whether it causes any order is untested."
-    assert plain(found.would_tell) == "the hold-out itself: 63 days"
+    assert plain(found.would_tell) == "that test (a hold-out): 63 days"
     weeks = found_of(plans=plans_of([("Paid Search", 10.0, 20.0, True)], design="weeks"))["untested-paid-search"]
     assert "off in a random half of the weeks" in weeks.action
     assert weeks.proposes is None
@@ -138,11 +138,14 @@ def test_models_are_told_by_the_paid_channel_that_they_credit_and_their_span() -
     found = found_of(plans=plans_of([("Display", 5.0, 9.0, True)]), credit=credit)["models"]
     assert (
         plain(found.sentence)
-        == "9 models of attribution credit Display with 30 % to 50 % of orders; none compares with people who were left without it."
+        == "9 ways to share out orders (attribution models) credit Display with 30 % to 50 % of them; nobody was left without it."
     )
     assert found.kind == "simulated"
     title = say.credit_title(credit, plans_of([("Display", 5.0, 9.0, True)]))
-    assert plain(title) == "9 models of attribution credit Display with 30 % to 50 % of orders, without a test"
+    assert (
+        plain(title)
+        == "9 ways to share out orders (attribution models) credit Display with 30 % to 50 % of them, without a test"
+    )
     assert "models" not in found_of(credit=credit), "nothing was paid for"
 
 

@@ -87,7 +87,7 @@ def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
     found = told()
     fryer, desk = found["need-air-fryer"], found["need-desk-e-mail"]
     assert plain(fryer.sentence) == (
-        "24 visits a month search for “air fryer” and do not find it; meeting it would bring up to £110 a month of margin."
+        "24 visits a month search for “air fryer” or the like and do not find it; meeting it would bring up to £110 a month of margin."
     )
     assert (fryer.department, fryer.things, fryer.worth.unit, fryer.is_told) == (
         "Buying",
@@ -103,7 +103,7 @@ def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
     )
     assert not any("example.org" in each.sentence + (each.action or "") for each in found.values())
     assert found["need-whisk"].sentence.startswith(
-        "7 visits a month search for “whisk” and click little of what they find"
+        "7 visits a month search for “whisk” or the like and click little of what they find"
     )
     assert not found["need-whisk"].is_told
 

@@ -133,7 +133,7 @@ def test_one_thing_has_one_action():
     assert found_of(releases=release_of(ended="2026-07-01"))["release-c1"].action is None
     assert (
         plain(found["release-c1"].sentence)
-        == "With “Guide moved” (since 1 Jun 2026) 50 % of visits that begin there see another page, without it 60 %."
+        == "In the first 28 days of “Guide moved” (since 1 Jun 2026) 50 % of visits that begin there see another page, without it 60 %."
     )
 
 

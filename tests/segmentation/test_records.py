@@ -39,8 +39,8 @@ def test_a_first_order_needs_data_that_ran_before_it() -> None:
 
 
 def test_a_shop_of_long_gaps_needs_longer_data() -> None:
-    """Repeat orders take 31 to 487 days: 95 % of them up to 464; counted from 1 May 2025 that ends on 8 August 2026."""
-    lines = lines_of({"old": OLD, "summer": ["2026-08-07"], "autumn": ["2026-08-08"]})
+    """Repeat orders take 31 or 487 days: 95 % of them within 487; counted from 1 May 2025 that ends on 31 August 2026."""
+    lines = lines_of({"old": OLD, "summer": ["2026-08-30"], "autumn": ["2026-08-31"]})
     assert new_of(lines) == {"autumn"}
 
 

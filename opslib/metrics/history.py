@@ -8,8 +8,7 @@ import ibis
 import numpy as np
 
 from opslib import engine
-from opslib.metrics import order_totals
-from opslib.metrics.blocks import Table, day_of
+from opslib.metrics.blocks import Table, day_of, order_totals
 from opslib.periods import Coverage
 
 LEAST_DAYS = 90
