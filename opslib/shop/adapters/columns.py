@@ -86,7 +86,7 @@ def read(reading: Reading) -> Extract:
         else:
             require_effect(source.model_fields_set, files.paths, where=f"table {name}")
             found = load_raw(here, files.paths, name=raw)
-            if name == "order_lines" and not source.unpivot:
+            if name == "order_lines" and len(files.paths) > 1 and not source.unpivot:
                 older, repeated = _newest(here, raw, source, found)
                 accounting += older
                 reading.violations.extend(repeated)
@@ -115,8 +115,6 @@ def _newest(
     reading: Reading, raw: str, source: TableSource, found: list[str]
 ) -> tuple[tuple[Accounted, ...], tuple[Violation, ...]]:
     """Leave each order in its newest state; files may also hold different lines of one order."""
-    if len(reading.headers.get(raw, {})) < 2:
-        return (), ()
     columns = source.mapped(CONTRACTS["order_lines"], found, where="the files")
     order, part, at = (columns.get(name, ColumnSource()) for name in ("order_id", "line_id", "ordered_at"))
     if not order.sources:
