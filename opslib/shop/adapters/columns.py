@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, ColumnKind, TableContract, Violation
+from opslib.contracts import CONTRACTS, STATUSES, ColumnKind, TableContract, Violation
 from opslib.errors import SourceError, require_columns
+from opslib.metrics.blocks import PAID
+from opslib.metrics.statuses import status_of
 from opslib.shop.adapters import sql
 from opslib.shop.adapters.export import Accounted, Agreement, Extract, Reading, account, identifier, quote
 from opslib.shop.adapters.orders import newest_states, require_no_copies
@@ -610,6 +612,7 @@ def _usable(
             _refuse_unread(con, ours, n, checks=checks, test=unread[ours], texts=texts, contract=contract)
     if texts.is_lenient and texts.reading is not None:
         reasons = {f"{ours} cannot be read": test for ours, test in unread.items() if n_unread[ours]}
+        reasons |= _unpaid(con, parts, empty, texts=texts)
         reasons |= {f"{ours} is empty": test for ours, test in empty.items() if n_empty[ours]}
         found = _set_aside(con, reasons, parts, checks, total=total, texts=texts, contract=contract)
         if found is None:
@@ -630,6 +633,27 @@ def _usable(
     )
 
 
+#: Reasons that are none to worry: they do not stop the shop, however many rows they take.
+UNPAID, FOOTER = "not paid and without a price", "footer that sums the rows above"
+_QUIET = {
+    UNPAID: "rows that were never paid and name no price or no quantity: no revenue",
+    FOOTER: "rows below all others that give their sums",
+}
+
+
+def _unpaid(
+    con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], empty: Mapping[str, str], *, texts: Texts
+) -> dict[str, str]:
+    """SQL of the lines that name no price because nothing was sold: shop systems empty it when an order is cancelled."""
+    tests = [empty[name] for name in ("unit_price", "quantity") if name in empty]
+    if "status" not in parts or not tests:
+        return {}
+    unsaid = f"({' OR '.join(tests)})"
+    seen = con.sql(f"SELECT DISTINCT {parts['status']} FROM {texts.raw} WHERE {unsaid}").fetchall()
+    words = [word for (word,) in seen if word is not None and status_of(word) in {*STATUSES} - {PAID}]
+    return {UNPAID: f"{unsaid} AND {parts['status']} IN ({', '.join(map(quote, words))})"} if words else {}
+
+
 def _set_aside(
     con: duckdb.DuckDBPyConnection, reasons: Mapping[str, str], parts: Mapping[str, str], checks: Mapping[str, tuple[str, str, ColumnKind]], *,
     total: int, texts: Texts, contract: TableContract,
@@ -646,7 +670,7 @@ def _set_aside(
     rows = con.sql(
         "SELECT reason, count(*), sum(money), count(*) - count(money), min(file || ': row ' || place) FROM _opslib_aside GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
-    broken = [row for row in rows if row[0] != FOOTER]
+    broken = [row for row in rows if row[0] not in _QUIET]
     n_broken, lost = sum(row[1] for row in broken), sum(row[2] or 0 for row in broken)
     (whole,) = con.sql(f"SELECT coalesce(sum({worth}), 0) FROM {texts.raw}").fetchone() or (0,)
     is_much = lost > whole * Decimal(str(MOST_SHARE))
@@ -655,7 +679,7 @@ def _set_aside(
         money = f", {float(lost / whole):.1%} of the money" if whole else ""
         return f"{n_broken:,} of {total:,} rows{money} cannot be used: {listed}"
     for reason, n, money, n_unknown, example in rows:
-        rule = "rows below all others that give their sums" if reason == FOOTER else "rows that cannot be used"
+        rule = _QUIET.get(reason, "rows that cannot be used")
         texts.reading.set_aside.append(
             Accounted(
                 source=texts.reading.source,
@@ -667,7 +691,7 @@ def _set_aside(
                 example=example,
             )
         )
-        if reason != FOOTER:
+        if reason not in _QUIET:
             column, _, said = reason.partition(" ")
             severity = "error" if n_unknown and worth != "NULL" else "warning"
             rule = f"{said}: rows set aside" + (", their money is not known" if severity == "error" else "")
@@ -675,7 +699,6 @@ def _set_aside(
     return None
 
 
-FOOTER = "footer that sums the rows above"
 _TOTAL = r"(?i)(grand )?(total|totals|summe|gesamt|gesamtsumme|somme|totale|suma|sum|subtotal)[ :]*"
 
 
