@@ -21,7 +21,8 @@ from opslib.metrics import with_local_days
 from opslib.periods import Coverage, Period
 from opslib.privacy import MINIMUM
 from opslib.proposals.drafting import draft
-from opslib.shop import choices, latest, reads
+from opslib.findings import data_health
+from opslib.shop import checks, choices, latest, reads
 from opslib.shop.derived import with_contract_columns
 from opslib.shop.opening import Shop, open_shop
 
@@ -207,10 +208,19 @@ class Page:
         ordered = first_told(
             in_order([f for f in findings if self._sections.get(f.section or "", True)]), answer=answer
         )
-        display(*ordered, Limits(tuple(limits)))
+        asked = reads.noted()
+        display(*ordered, Limits((*self._doubts(asked, told=[found.sentence for found in findings]), *limits)))
         proposing = [found for found in ordered if found.proposes is not None]
         display(*(draft(found, as_of=self.period.end) for found in proposing[:1]))
-        display(tables.provenance(self.shop, period=self.period, asked=reads.noted()))
+        display(tables.provenance(self.shop, period=self.period, asked=asked))
+
+    def _doubts(self, asked: Sequence[tuple[str, str]], *, told: Sequence[str]) -> tuple[str, ...]:
+        """What the checks say of the tables that this page read; of a database, which is checked by hand, nothing."""
+        if self.shop.staged is None:
+            return ()
+        found = checks.known_violations(self.shop)
+        read = [name for kind, name in asked if kind == "table"]
+        return data_health.doubts(found, page=self.facts, tables=read, told=told)
 
 
 def open_page(
