@@ -277,7 +277,7 @@ def _rows(accounting: pd.DataFrame) -> Iterator[Finding]:
         )
         yield Finding(
             key=f"rows-{str(source).replace(' ', '-')}",
-            sentence=f"Every one of {format_number(total, step=1)} {source} is accounted for: "
+            sentence=f"Every one of {format_number(total, step=1)} {str(source).replace('_', ' ')} is accounted for: "
             f"{', '.join(parts)}{rest}.",
             kind="measured",
             section="accounting",

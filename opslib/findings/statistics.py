@@ -223,7 +223,8 @@ def limits(kpis: pd.DataFrame) -> tuple[str, ...]:
     tuple of str
     """
     figures = _Figures(kpis)
-    gaps = [words for metric, words in _MISSING.items() if metric not in figures.known]
+    missing = _MISSING | ({"return_rate": "how many items came back"} if "refunds" in figures.known else {})
+    gaps = [words for metric, words in missing.items() if metric not in figures.known]
     if figures.like == "previous":
         gaps.insert(0, "whether the season explains a change (the same days of the year before are not in the data)")
     if gaps and figures.known:

@@ -215,6 +215,20 @@ def test_the_limit_is_one_line_about_this_shop():
     )
 
 
+def test_returns_without_units_are_no_missing_returns():
+    back = pd.DataFrame(
+        {
+            "return_id": ["r"],
+            "order_id": [str(LINES["order_id"].iloc[0])],
+            "returned_at": pd.to_datetime(["2026-03-09"]),
+            "refund_amount": [2.0],
+        }
+    )
+    figures = kpis.kpi_table({"order_lines": LINES, "returns": back}, period=MARCH, coverage=SEEN)
+    (limit,) = say.limits(figures)
+    assert limit.endswith(", how many items came back.")
+
+
 def test_nothing_is_said_of_no_figures():
     figures = kpis.kpi_table({"order_lines": LINES}, period=MARCH, coverage=SEEN)
     for nothing in (figures.head(0), figures.assign(value=float("nan"))):

@@ -80,7 +80,9 @@ def read(reading: Reading) -> Extract:
     for done, (name, (source, files)) in enumerate(sources.items()):
         reading.progress(f"reading {name} ({len(files.paths)} files)", done / len(sources))
         raw = f"raw_{name}"
-        here = replace(reading, dialect=source.over(reading.dialect), source=f"files of {name}", is_opened=True)
+        here = replace(
+            reading, dialect=source.over(reading.dialect), source=f"rows in the files of {name}", is_opened=True
+        )
         if source.sql is not None:
             found, counted, totals = sql.make(here, name, source, files, raw=raw)
             accounting += counted
@@ -117,7 +119,7 @@ def _newest(
     reading: Reading, raw: str, source: TableSource, found: list[str]
 ) -> tuple[tuple[Accounted, ...], tuple[Violation, ...]]:
     """Leave each order in its newest state; files may also hold different lines of one order."""
-    columns = source.mapped(CONTRACTS["order_lines"], found, where="the files")
+    columns = source.mapped(CONTRACTS["order_lines"], found, where="one of the files")
     order, part, at = (columns.get(name, ColumnSource()) for name in ("order_id", "line_id", "ordered_at"))
     if not order.sources:
         require_no_copies(reading.con, raw, found)
@@ -220,7 +222,7 @@ def _keep(
         "other rows": f"rows where not: {said}",
         "repeats": f"rows that repeat a value of {source.first_of}: the first row stands for all",
     }
-    counted = account(con, "_opslib_kept", source=f"files of {table}", rules=rules)
+    counted = account(con, "_opslib_kept", source=f"rows in the files of {table}", rules=rules)
     if tests or source.first_of:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {raw}_kept AS SELECT * EXCLUDE (_opslib_reason) FROM _opslib_sorted WHERE _opslib_reason = 'kept'"
