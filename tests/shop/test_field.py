@@ -137,10 +137,15 @@ def test_every_reading_option_works_for_an_export(tmp_path: Path) -> None:
     assert [str(day.date()) for day in sorted(lines["ordered_on"])] == ["2026-10-05", "2026-10-25"]
 
 
-@pytest.mark.parametrize("name", ["shopify_utf16", "shopify_sep"])
-def test_exports_that_a_spreadsheet_saved_are_recognised_and_read(tmp_path: Path, name: str) -> None:
+# A pot at 19.90 and two cans at 5.00; a lamp at 19.90.
+@pytest.mark.parametrize(("name", "money", "units"), [("shopify_utf16", 29.90, 3), ("shopify_sep", 19.90, 1)])
+def test_exports_that_a_spreadsheet_saved_are_recognised_and_read(
+    tmp_path: Path, name: str, money: float, units: int
+) -> None:
     assert opening.adapters.detect(FIELD / name).NAME == "shopify"
-    assert revenue(export(tmp_path, name, "shopify")) > 0
+    shop = export(tmp_path, name, "shopify")
+    lines = lines_of(shop)
+    assert (revenue(shop), lines["quantity"].sum(), lines["order_id"].nunique()) == (money, units, 1)
 
 
 def test_woocommerce_s_own_escapes(tmp_path: Path) -> None:
