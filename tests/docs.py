@@ -32,7 +32,7 @@ def table_rows() -> list[str]:
     rows = ["| table | one row is | columns |", "|---|---|---|"]
     for contract in CONTRACTS.values():
         said = (
-            f"{f'**`{c.name}`**' if c.name in contract.required else f'`{c.name}`'} {c.meaning}"
+            f"{f'**`{c.name}`**' if c.name in contract.required else f'`{c.name}`'} {c.meaning.replace(', in UTC', '').replace(';', ',')}"
             for c in contract.columns
         )
         rows.append(f"| `{contract.name}` | {contract.meaning.removeprefix('one row ')} | {'; '.join(said)} |")
