@@ -187,3 +187,17 @@ def test_findings_of_another_page_are_of_this_run_and_of_the_same_days(few, show
     file.write_text(json.dumps(record))
     assert page.findings("70_statistics") == ()
     assert ("page", "70_statistics") in reads.noted()
+
+
+def test_a_list_of_orders_without_lines_names_no_product(few, shown):
+    """Its one product 'not known' once was a steady seller of class A that should never run out."""
+    text = few.read_text().replace("product_id: product_id, ", "").replace("quantity: quantity, ", "")
+    few.write_text(text)
+    page = open_page(str(few), default="all")
+    page.section("products", needs=("order_lines.product_id",))
+    page.section("series", needs=("order_lines",))
+    page.section("groups", needs=(("order_lines.product_id", "order_lines.country"),))
+    missing = [item["application/vnd.opslib.section+json"]["missing"] for item in shown if isinstance(item, dict)]
+    assert [[gap["table"] for gap in gaps] for gaps in missing] == [
+        ["order_lines.product_id"], [], ["order_lines.product_id or order_lines.country"],
+    ]  # fmt: skip

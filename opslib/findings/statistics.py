@@ -508,7 +508,7 @@ def _movers(figures: _Figures, rows: pd.DataFrame, what: str, page: Facts) -> It
             continue
         row, word = largest(of_side.assign(size=of_side["change_amount"].abs()), "size")
         parts.append(
-            f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what}{_ENOUGH if what == 'product' else ''})"
+            f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what.removesuffix('_id').replace('_', ' ')}{_ENOUGH if what == 'product' else ''})"
         )
         people |= {f"{row['group']}, {name}": int(row[name]) for name in ("n_before", "n_after")}
     if parts:
