@@ -310,7 +310,7 @@ def lifetime_checks(model: LifetimeModel | None, holdout: HoldoutCheck | None = 
          "nearly everybody, or nobody, comes back: the model is made for shops between a supermarket and a one-off"),
         ("customers stop", leaving, "at least 0.5 % after a purchase", fit.is_identified and leaving >= 0.005,
          "the fit finds no customers that stop, so the chance to be active ranks nobody"),
-        ("value apart from number", model.value_correlation.value, "between -0.3 and 0.3", linked <= 0.3,
+        ("value apart from number", model.value_correlation.value, "between −0.3 and 0.3", linked <= 0.3,
          "those who buy more often spend more (or less) each time, while the value model takes the two to be unrelated"),
         ("values have a spread", model.values.q, "above 2", model.values.q > 2,
          "a few purchases are so large that the value of a new customer has no finite variance"),

@@ -424,5 +424,5 @@ def test_files_called_alike_in_two_folders_are_two(tmp_path: Path, name: str) ->
 def test_a_file_called_like_another_is_named_with_its_folder(tmp_path: Path) -> None:
     write_month(tmp_path / "2026-03" / "orders.csv", MARCH)
     write_month(tmp_path / "2026-04" / "orders.csv", ["3,c,MUG,soon,1,7"])
-    with pytest.raises(SourceError, match="2026-04 orders.csv: row 1: .*'soon'"):
+    with pytest.raises(SourceError, match=r"2026-04 orders\.csv: row 1: .*'soon'"):
         orders(tmp_path, str(tmp_path / "*" / "orders.csv"), PLAIN)
