@@ -59,7 +59,7 @@ _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-y
 _MISSING = {
     "conversion": "how many visitors bought (orders do not name a visit)",
     "margin": "what was earned (neither orders nor products carry a cost)",
-    "return_rate": "what came back (returns are not in the data)",
+    "return_rate": "how many items came back (no returns are in the data, or they name no units)",
 }
 
 
@@ -223,8 +223,7 @@ def limits(kpis: pd.DataFrame) -> tuple[str, ...]:
     tuple of str
     """
     figures = _Figures(kpis)
-    missing = _MISSING | ({"return_rate": "how many items came back"} if "refunds" in figures.known else {})
-    gaps = [words for metric, words in missing.items() if metric not in figures.known]
+    gaps = [words for metric, words in _MISSING.items() if metric not in figures.known]
     if figures.like == "previous":
         gaps.insert(0, "whether the season explains a change (the same days of the year before are not in the data)")
     if gaps and figures.known:
