@@ -310,10 +310,25 @@ def _looks(estimate: Estimate, against: Sequence[float] = ()) -> tuple[float | N
         # A wide, lopsided interval must not round its own value away.
         step = min(step, 10.0 ** math.floor(math.log10(abs(estimate.value * factor))))
     # Nor must an end cross, or come to lie on, what it is held against: then a further digit is shown.
-    marks = [mark * factor for mark in (1.0 if estimate.unit.split("/")[0] in RATIO_UNITS else 0.0, *against)]
-    while step > 1e-6 and any(_side(end, mark, step) != _side(end, mark) for end in known for mark in marks):
+    while step > 1e-6 and _crosses(estimate, step, against):
         step /= 10
     return step, max(abs(x) for x in [*known, estimate.value * factor if not is_missing(estimate.value) else 0.0])
+
+
+def _crosses(estimate: Estimate, step: float, against: Sequence[float] = ()) -> bool:
+    """Whether an end, as it is written, leaves its side of zero (of a ratio: of one) or of what it is held against."""
+    factor = _factor(estimate.unit)
+    ends = [x * factor for x in (estimate.lower, estimate.upper) if not is_missing(x) and math.isfinite(x)]
+    marks = [mark * factor for mark in (1.0 if estimate.unit.split("/")[0] in RATIO_UNITS else 0.0, *against)]
+    return any(_side(end, mark, step) != _side(end, mark) for end in ends for mark in marks)
+
+
+def _is_lost(estimate: Estimate, step: float) -> bool:
+    """Whether an interval would be written as one number."""
+    lower, upper = (end * _factor(estimate.unit) for end in (estimate.lower, estimate.upper))
+    return bool(
+        math.isfinite(lower) and math.isfinite(upper) and lower < upper and round(lower / step) == round(upper / step)
+    )
 
 
 def _side(end: float, mark: float, step: float = 0.0) -> int:
@@ -366,9 +381,42 @@ def format_estimate(
     >>> format_estimate(Estimate(value=0.9, lower=0.04, upper=2.53, n=9, unit="relative change", method="t"))
     '+90\\xa0% (4–253)'
     """
+    return _written(estimate, *_looks(estimate, against), currency=currency, signed=signed)
+
+
+def format_estimates(estimates: Sequence[Estimate], *, currency: str | None = None, signed: bool = False) -> list[str]:
+    """Numbers with their intervals that stand below each other: all with the decimals of the middle one.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate
+        All in one unit.
+    currency, signed : str or None, bool
+        As for `format_estimate`.
+
+    Returns
+    -------
+    list of str
+        In the same order. Where an end would leave its side of zero (of a ratio: of one), or two ends would become one,
+        all get a further digit.
+
+    Examples
+    --------
+    >>> ends = ((0.112, 0.108, 0.116), (0.3, 0.2, 0.4), (0.154, 0.149, 0.159))
+    >>> format_estimates([Estimate(value=v, lower=a, upper=b, n=9, unit="share", method="Wilson") for v, a, b in ends])
+    ['11.2\\xa0% (10.8–11.6)', '30.0\\xa0% (20.0–40.0)', '15.4\\xa0% (14.9–15.9)']
+    """
+    looks = [_looks(estimate) for estimate in estimates]
+    steps = sorted(step for step, _ in looks if step is not None)
+    step, scale = (steps[len(steps) // 2] if steps else None), max((scale for _, scale in looks), default=0.0)
+    while step is not None and step > 1e-6 and any(_crosses(e, step) or _is_lost(e, step) for e in estimates):
+        step /= 10
+    return [_written(estimate, step, scale, currency=currency, signed=signed) for estimate in estimates]
+
+
+def _written(estimate: Estimate, step: float | None, scale: float, *, currency: str | None, signed: bool) -> str:
     if is_missing(estimate.value):
         return UNKNOWN
-    step, scale = _looks(estimate, against)
     text = format_value(estimate.value, estimate.unit, currency=currency, step=step, signed=signed, scale=scale)
     if estimate.lower == estimate.upper == estimate.value:
         return text

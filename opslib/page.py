@@ -16,14 +16,16 @@ from opslib.contracts import require_table
 from opslib.departments import department
 from opslib.errors import ParameterError, nearest
 from opslib.finding import Facts, Finding, Limits, first_sentence, first_told, in_order
+from opslib.findings import data_health
 from opslib.formats import format_date
 from opslib.metrics import with_local_days
 from opslib.periods import Coverage, Period
 from opslib.privacy import MINIMUM
 from opslib.proposals.drafting import draft
-from opslib.shop import choices, latest, reads
+from opslib.shop import checks, choices, latest, reads
 from opslib.shop.derived import with_contract_columns
 from opslib.shop.opening import Shop, open_shop
+from opslib.shop.shopfile import NOT_KNOWN
 
 Need = str | tuple[str, ...]
 _PREFIX = "application/vnd.opslib."
@@ -125,7 +127,7 @@ class Page:
             table, _, column = name.partition(".")
             require_table(table)
             reads.note("table", table)
-            if table in self.facts.tables and not (column and engine.is_empty(self.tables[table], column)):
+            if table in self.facts.tables and not (column and _is_blank(self.tables[table], column)):
                 return None
         contract = require_table(names[0].partition(".")[0])
         return {"table": " or ".join(names), "would_answer": contract.would_answer}
@@ -207,10 +209,19 @@ class Page:
         ordered = first_told(
             in_order([f for f in findings if self._sections.get(f.section or "", True)]), answer=answer
         )
-        display(*ordered, Limits(tuple(limits)))
+        asked = reads.noted()
+        display(*ordered, Limits((*self._doubts(asked, told=[found.sentence for found in findings]), *limits)))
         proposing = [found for found in ordered if found.proposes is not None]
         display(*(draft(found, as_of=self.period.end) for found in proposing[:1]))
-        display(tables.provenance(self.shop, period=self.period, asked=reads.noted()))
+        display(tables.provenance(self.shop, period=self.period, asked=asked))
+
+    def _doubts(self, asked: Sequence[tuple[str, str]], *, told: Sequence[str]) -> tuple[str, ...]:
+        """What the checks say of the tables that this page read; of a database, which is checked by hand, nothing."""
+        if self.shop.staged is None:
+            return ()
+        found = checks.known_violations(self.shop)
+        read = [name for kind, name in asked if kind == "table"]
+        return data_health.doubts(found, page=self.facts, tables=read, told=told)
 
 
 def open_page(
@@ -268,6 +279,11 @@ def open_page(
         shop=opened, period=period, facts=facts, tables=_Asked(rows.tables),
         what_was_read=" ".join(filter(None, [f"{opened.title}, {period.label if opened.coverage else 'no dates'}.", rows.sentence])),
     )  # fmt: skip
+
+
+def _is_blank(table: ir.Table, column: str) -> bool:
+    """Whether no row has a value there; a list of orders without lines names no product."""
+    return engine.is_empty(table.filter(table[column] != NOT_KNOWN) if column == "product_id" else table, column)
 
 
 def _show(name: str, data: Mapping[str, Any], *, text: str) -> None:

@@ -6,10 +6,12 @@ import json
 import re
 from pathlib import Path
 
+from opslib.contracts import CONTRACTS
 from tests.conftest import ROOT
 
-#: README's rows of pages stand between these two lines.
+#: README's rows of pages stand between these two lines, and the rows of tables of docs/data.md between these.
 FIRST, LAST = "<!-- pages: made by `make docs` -->", "<!-- end of pages -->"
+TABLES, END = "<!-- tables: made by `make docs` -->", "<!-- end of tables -->"
 
 
 def page_rows(folder: Path) -> list[str]:
@@ -25,19 +27,33 @@ def page_rows(folder: Path) -> list[str]:
     return rows
 
 
-def readme(text: str, folder: Path) -> str:
-    """README with its table of pages as the notebooks have it."""
-    before, _, rest = text.partition(FIRST)
-    _, _, after = rest.partition(LAST)
-    return "\n".join((before + FIRST, *page_rows(folder), LAST)) + after
+def table_rows() -> list[str]:
+    """Rows of every table of the contract: what one of its rows is, and its columns with their meaning; in bold what must be there."""
+    rows = ["| table | one row is | columns |", "|---|---|---|"]
+    for contract in CONTRACTS.values():
+        said = (
+            f"{f'**`{c.name}`**' if c.name in contract.required else f'`{c.name}`'} {c.meaning.replace(', in UTC', '').replace(';', ',')}"
+            for c in contract.columns
+        )
+        rows.append(f"| `{contract.name}` | {contract.meaning.removeprefix('one row ')} | {'; '.join(said)} |")
+    return rows
+
+
+def filled(text: str, rows: list[str], *, first: str, last: str) -> str:
+    """A document with the rows between two lines of it."""
+    before, _, rest = text.partition(first)
+    _, _, after = rest.partition(last)
+    return "\n".join((before + first, *rows, last)) + after
 
 
 def made() -> dict[Path, str]:
     """Every made document and its text."""
     from tests.engines.report import report
 
+    readme, data = ROOT / "README.md", ROOT / "docs" / "data.md"
     return {
-        ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8"), ROOT / "notebooks"),
+        readme: filled(readme.read_text(encoding="utf-8"), page_rows(ROOT / "notebooks"), first=FIRST, last=LAST),
+        data: filled(data.read_text(encoding="utf-8"), table_rows(), first=TABLES, last=END),
         ROOT / "docs" / "parity.md": "\n".join(report()) + "\n",
     }
 

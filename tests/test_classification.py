@@ -176,9 +176,17 @@ def test_classes_by_units_where_nothing_has_a_price(lines: pd.DataFrame) -> None
     assert cell_summary(abc_xyz(free, period=HALF_YEAR, value="units"))["amount"].sum() == units.sum()
 
 
+def test_without_a_whole_month_every_product_is_new(lines: pd.DataFrame) -> None:
+    short = Period.parse("2026-01-02", "2026-01-30")
+    found = engine.collect(abc_xyz(lines, period=short)).set_index("product_id")
+    sold = lines[lines["ordered_at"].between("2026-01-02", "2026-01-30 23:59")]
+    worth = (sold["quantity"] * sold["unit_price"]).groupby(sold["product_id"]).sum()
+    assert set(found["xyz_class"]) == {"N"}
+    assert found["revenue_amount"][found["revenue_amount"] > 0].to_dict() == pytest.approx(worth[worth > 0].to_dict())
+    assert engine.collect(abc_xyz(lines.head(0), period=short)).empty
+
+
 def test_class_errors_name_the_thing(lines: pd.DataFrame) -> None:
-    with pytest.raises(ParameterError, match="holds no full month"):
-        abc_xyz(lines, period=Period.parse("2026-01-02", "2026-01-30"))
     with pytest.raises(ParameterError, match="value: 'profit' is not one of"):
         abc_xyz(lines, period=HALF_YEAR, value="profit")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="grain: 'day' is not one of"):

@@ -14,7 +14,7 @@ from opslib import engine
 from opslib.shop.opening import open_shop
 from opslib.shop.shopfile import ColumnSource, ShopFile, TableSource
 from tests.conftest import ROOT
-from tests.docs import FIRST, LAST, made, page_rows, readme
+from tests.docs import FIRST, LAST, filled, made, page_rows
 
 
 def test_made_documents_are_current() -> None:
@@ -29,7 +29,7 @@ def _page(folder: Path, name: str, first: str) -> None:
 def test_a_page_becomes_a_row_of_the_readme(tmp_path: Path) -> None:
     _page(tmp_path, "73_gifts", "# Who gives?\n\n*Question:* who?\n*Reader:* buying. *Decision:* what to wrap.")
     assert page_rows(tmp_path)[2:] == ["| Who gives? | `73_gifts` | buying |"]
-    text = readme(f"before\n{FIRST}\n| old |\n{LAST}\nafter\n", tmp_path)
+    text = filled(f"before\n{FIRST}\n| old |\n{LAST}\nafter\n", page_rows(tmp_path), first=FIRST, last=LAST)
     assert text.splitlines()[0] == "before"
     assert text.splitlines()[-3:] == ["| Who gives? | `73_gifts` | buying |", LAST, "after"]
 

@@ -160,3 +160,13 @@ def test_no_raw_float_gets_through(value):
         assert "e-" not in text
         assert "inf" not in text
         assert "-" not in text
+
+
+def test_numbers_below_each_other_have_equal_decimals_and_keep_their_side_of_zero():
+    wide, narrow = estimate(0.2, 0.1, 0.3, "relative change"), estimate(0.031, 0.021, 0.042, "relative change")
+    assert formats.format_estimates([wide, narrow, wide]) == ["+20\xa0% (10–30)", "+3\xa0% (2–4)", "+20\xa0% (10–30)"]
+    clear = estimate(0.021, 0.004, 0.038, "relative change")  # at whole per cents its lower end would be 0
+    assert formats.format_estimates([wide, clear, wide])[0] == "+20.0\xa0% (10.0–30.0)"
+    short = estimate(0.0214, 0.0196, 0.0233, "relative change")  # and both ends of this 2
+    assert formats.format_estimates([wide, short, wide])[1] == "+2.1\xa0% (2.0–2.3)"
+    assert formats.format_estimates([]) == []

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from opslib import engine, open_page
 from opslib import page as page_module
 from opslib.contracts import CONTRACTS
 from opslib.errors import ContractError, ParameterError
-from opslib.finding import Finding
+from opslib.finding import About, Finding, Limits
 from opslib.shop import reads
 from opslib.shop.latest import RUN_FOLDER
+from tests.shop.builders import write_csv, write_shop
 
 
 @pytest.fixture
@@ -84,6 +86,51 @@ def test_rows_are_counted_of_the_tables_that_were_asked_for(few, shown):
     assert [row["table"] for row in shown[-1].tables] == ["reviews"]
 
 
+@pytest.fixture
+def doubtful(tmp_path) -> Path:
+    """Two orders, one of which brought 10 and gave 12 back; customers of whom one stands twice."""
+    write_csv(pd.DataFrame({"order_id": ["1", "2"], "product_id": "a", "ordered_at": ["2026-03-01", "2026-03-02"], "quantity": 1,
+                            "unit_price": 10}), tmp_path / "orders.csv")  # fmt: skip
+    write_csv(
+        pd.DataFrame({"return_id": ["r"], "order_id": ["1"], "returned_at": ["2026-03-02"], "refund_amount": [12]}),
+        tmp_path / "back.csv",
+    )
+    write_csv(pd.DataFrame({"customer_id": ["x", "x", "y"]}), tmp_path / "people.csv")
+    sources = {"order_lines": "orders.csv", "returns": "back.csv", "customers": "people.csv"}
+    tables = {
+        name: {"files": file, "columns": {column: column for column in pd.read_csv(tmp_path / file).columns}}
+        for name, file in sources.items()
+    }
+    return write_shop(tmp_path, tables=tables)
+
+
+DOUBTS = {
+    "returns": "100\xa0% of returns: more money back than the order brought; tax or shipping in it, or the same refund twice.",
+    "customers": "Customers customer id breaks the rule 'unique key' (67\xa0% of rows); figures of these rows are not to be relied on.",
+}
+
+
+@pytest.mark.parametrize("read", [("order_lines",), ("returns",), ("customers",), ("returns", "customers")])
+def test_what_the_checks_say_stands_on_every_page_that_reads_the_table(doubtful, shown, read):
+    page = open_page(str(doubtful), default="all")
+    for table in read:
+        page.table(table)
+    page.finish(answer="", limits=["Own."])
+    (limits,) = (item for item in shown if isinstance(item, Limits))
+    said = [DOUBTS[name] for name in ("customers", "returns") if name in read]  # errors first
+    assert limits.sentences == (*([f"Whether its figures are right. {' '.join(said)}"] if said else []), "Own.")
+
+
+def test_what_a_page_has_told_of_its_data_is_not_said_again(doubtful, shown):
+    page = open_page(str(doubtful), default="all")
+    page.table("returns")
+    page.section("rules")
+    told = Finding(key="k", sentence=DOUBTS["returns"], kind="measured", section="rules", about=About(people=None))
+    page.finish(answer="", findings=[told])
+    (limits,) = (item for item in shown if isinstance(item, Limits))
+    assert limits.sentences == ()
+
+
 @pytest.mark.parametrize(
     ("needs", "missing"),
     [
@@ -140,3 +187,17 @@ def test_findings_of_another_page_are_of_this_run_and_of_the_same_days(few, show
     file.write_text(json.dumps(record))
     assert page.findings("70_statistics") == ()
     assert ("page", "70_statistics") in reads.noted()
+
+
+def test_a_list_of_orders_without_lines_names_no_product(few, shown):
+    """Its one product 'not known' once was a steady seller of class A that should never run out."""
+    text = few.read_text().replace("product_id: product_id, ", "").replace("quantity: quantity, ", "")
+    few.write_text(text)
+    page = open_page(str(few), default="all")
+    page.section("products", needs=("order_lines.product_id",))
+    page.section("series", needs=("order_lines",))
+    page.section("groups", needs=(("order_lines.product_id", "order_lines.country"),))
+    missing = [item["application/vnd.opslib.section+json"]["missing"] for item in shown if isinstance(item, dict)]
+    assert [[gap["table"] for gap in gaps] for gaps in missing] == [
+        ["order_lines.product_id"], [], ["order_lines.product_id or order_lines.country"],
+    ]  # fmt: skip

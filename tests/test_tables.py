@@ -374,3 +374,16 @@ def test_a_table_prints_as_its_text_in_a_shell():
 def test_without_ipython_registering_does_nothing(monkeypatch):
     monkeypatch.setattr("IPython.get_ipython", lambda: None)
     assert tables.register() is None
+
+
+def test_a_figure_drawn_before_a_table_stands_before_it(monkeypatch):
+    """A notebook shows figures at the end of a cell: the table of one cell once stood before its picture."""
+    import matplotlib.pyplot as plt
+    from matplotlib_inline import backend_inline
+
+    shown = []
+    monkeypatch.setattr(backend_inline, "display", lambda figure, **options: shown.append(figure))
+    monkeypatch.setattr(backend_inline.show, "_draw_called", True)
+    figure = plt.figure()
+    tables.show(pd.DataFrame({"segment": ["new"]}), title="T", people=None)
+    assert shown == [figure]

@@ -49,7 +49,8 @@ def draw_estimates(
         What the values are, for the subtitle ("difference from competitors, per cent"); their unit unless given.
     """
     first = next(iter(estimates.values()))
-    texts = {name: formats.format_estimate(e, signed=reference == 0) for name, e in estimates.items()}
+    written = formats.format_estimates([*estimates.values()], signed=reference == 0)
+    texts = dict(zip(estimates, written, strict=True))
     colours = [theme.BLUE if not highlight or name in highlight else theme.GREY for name in texts]
     ax = forest(list(estimates), list(estimates.values()), list(texts.values()), colours, base=reference or 0.0)
     if reference is not None:

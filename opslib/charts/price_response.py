@@ -49,6 +49,7 @@ def draw_price_slopes(
     ax.axvline(-1, color=theme.LIGHT, linewidth=1, linestyle="--", zorder=1)
     ax.set_xlim(*_shown(known.head(MOST_GROUPS)))
     parts = "; ".join(f"{r.group} {r.slope:.1f} ({r.slope_lower:.1f} to {r.slope_upper:.1f})" for r in rows)
+    parts = parts.replace(" -", f" {formats.MINUS}").replace("(-", f"({formats.MINUS}")
     what = "units sold, change in % for 1 % more of the list price (blue)"
     what += "; grey: prices followed demand or depend on quantity"
     what += "; green: price paid in promotions" if has_promotions else ""

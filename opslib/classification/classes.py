@@ -165,8 +165,6 @@ def _full_pieces(period: Period, grain: Grain, coverage: Coverage | None) -> lis
         is_whole = piece.start == start and piece.until == next_start(start, grain)
         if is_whole and (coverage is None or coverage.status(piece) == "complete"):
             full.append(start)
-    if not full:
-        raise ParameterError(f"period: {period.label} holds no full {grain}; lengthen it or choose a shorter grain")
     return full
 
 
@@ -192,6 +190,9 @@ def _product_totals(
         amount=rows["amount"].sum(where=rows["day"] >= period.start),
         units=rows["units"].sum().cast("float64"),
     )
+    if not full:  # nothing can be said of steadiness yet: every product is new
+        totals = pieces.group_by("product_id").aggregate(amount=pieces["amount"].sum())
+        return totals.filter(totals["amount"].notnull()).mutate(n_pieces=0, demand=0.0, squares=0.0)
     first = pieces["piece"].min().over(ibis.window(group_by="product_id"))
     pieces = pieces.mutate(first=first)
     # The piece of the first sale is cut by the launch, unless the product is older than the period.

@@ -17,6 +17,9 @@ from opslib.shop.root import project_root
 
 shop_app = typer.Typer(help="Describe a shop's data, and check that they are fit to be evidence.", no_args_is_help=True)
 
+#: Columns that are shown beside each other by `init`, and characters of a cell where there are more.
+WIDE, LONG = 10, 40
+
 
 @shop_app.command("init")
 def init(
@@ -47,7 +50,12 @@ def init(
         (target.parent / file).write_text(text, encoding="utf-8")
         typer.echo(f"wrote {target.parent / file}")
     for file, (header, *rows) in draft.shown.items():
-        echo_table(rows, header, title=f"{file}: the first {len(rows)} rows as they were read")
+        if len(header) > WIDE:  # too wide for a terminal: a line a column
+            cells = zip(header, *([cell[:LONG] for cell in row] for row in rows[:3]), strict=True)
+            heads = ["column", *(f"row {n + 1}" for n in range(len(rows[:3])))]
+            echo_table([*cells], heads, title=f"{file}: {len(header)} columns as they were read")
+        else:
+            echo_table(rows, header, title=f"{file}: the first {len(rows)} rows as they were read")
     for sentence in draft.to_do:
         typer.echo(f"- {sentence}")
     typer.echo(f"next: opslib shop check {name}")

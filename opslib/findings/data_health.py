@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 
 import pandas as pd
@@ -126,6 +126,37 @@ def reservations(violations: Sequence[Violation], *, page: Facts) -> pd.DataFram
     return pd.DataFrame(rows, columns=["weight", "what", "effect", "n_rows", "share", "place"])
 
 
+def doubts(
+    violations: Sequence[Violation], *, page: Facts, tables: Collection[str], told: Collection[str]
+) -> tuple[str, ...]:
+    """What any page says of the data that it read, in one line: errors, and reservations whose effect no page allows for.
+
+    Parameters
+    ----------
+    violations : sequence of Violation
+        From `shop.checks.known_violations`.
+    page : Facts
+        With the days seen.
+    tables : collection of str
+        Tables that the page read.
+    told : collection of str
+        Sentences that stand on it already.
+
+    Returns
+    -------
+    tuple of str
+        None or one, of the two heaviest; guests, missing days and the like are allowed for wherever they matter.
+    """
+    said = [_sentence(v, page) for v in violations if v.table in tables and (v.severity == "error" or _is_doubt(v))]
+    left = [sentence for sentence in dict.fromkeys(said) if sentence not in told]
+    more = f" {_capital(how_many(len(left) - 2, 'more reservation'))} on the data health page." if len(left) > 2 else ""
+    return (f"Whether its figures are right. {' '.join(left[:2])}{more}",) if left else ()
+
+
+def _is_doubt(violation: Violation) -> bool:
+    return violation.severity == "warning" and _words(violation) is None
+
+
 def absent_tables(page: Facts) -> str:
     """What further exports would answer, in one line."""
     gaps = [f"{name.replace('_', ' ')} ({words})" for name, words in _GAPS.items() if name not in page.tables]
@@ -172,6 +203,19 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _words(violation: Violation) -> tuple[str, str] | None:
+    """The reader's words for a known reservation."""
+    for (column, start), words in _WORDS.items():
+        if violation.table == "order_lines" and violation.column == column and violation.rule.startswith(start):
+            return words
+    return None
+
+
+def _sentence(violation: Violation, page: Facts) -> str:
+    what, effect = _filled(violation, page)
+    return f"{_capital(what)}; {effect}."
+
+
 def _filled(violation: Violation, page: Facts) -> tuple[str, str]:
     """What a violation is and what it changes, in words; an unknown rule in its own."""
     gone = sorted(page.coverage.missing) if page.coverage else []
@@ -182,9 +226,9 @@ def _filled(violation: Violation, page: Facts) -> tuple[str, str]:
         "days": f"{listed([format_date(day) for day in gone])} {are(len(gone))}" if gone else "days are",
         "months": f"{listed(months)} {are(len(months))}" if months else "their months are",
     }
-    for (column, start), (what, effect) in _WORDS.items():
-        if violation.table == "order_lines" and violation.column == column and violation.rule.startswith(start):
-            return what.format(**values), effect.format(**values)
+    if words := _words(violation):
+        what, effect = words
+        return what.format(**values), effect.format(**values)
     if violation.rule.startswith("found in "):
         target = violation.rule.removeprefix("found in ").partition(".")[0]
         thing = violation.column.removesuffix("_id").replace("_", " ")
@@ -238,7 +282,7 @@ def _rows(accounting: pd.DataFrame) -> Iterator[Finding]:
         )
         yield Finding(
             key=f"rows-{str(source).replace(' ', '-')}",
-            sentence=f"Every one of {format_number(total, step=1)} {source} is accounted for: "
+            sentence=f"Every one of {format_number(total, step=1)} {str(source).replace('_', ' ')} is accounted for: "
             f"{', '.join(parts)}{rest}.",
             kind="measured",
             section="accounting",
@@ -264,12 +308,11 @@ def _days(coverage: Coverage | None, period: Period) -> Iterator[Finding]:
 
 
 def _mend(violation: Violation, page: Facts) -> Finding:
-    what, effect = _filled(violation, page)
     is_error = violation.severity == "error"
     where = " ".join(filter(None, [violation.table, violation.column])).replace("_", " ")
     return Finding(
         key=f"rule-{violation.table}-{violation.column}-{violation.rule}"[:80].replace(" ", "-"),
-        sentence=f"{_capital(what)}; {effect}.",
+        sentence=_sentence(violation, page),
         kind="measured",
         section="rules",
         role="data",

@@ -61,7 +61,7 @@ _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-y
 _MISSING = {
     "conversion": "how many visitors bought (orders do not name a visit)",
     "margin": "what was earned (neither orders nor products carry a cost)",
-    "return_rate": "what came back (returns are not in the data)",
+    "return_rate": "how many items came back (no returns are in the data, or they name no units)",
 }
 
 
@@ -509,7 +509,7 @@ def _movers(figures: _Figures, rows: pd.DataFrame, what: str, page: Facts) -> It
             continue
         row, word = largest(of_side.assign(size=of_side["change_amount"].abs()), "size")
         parts.append(
-            f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what}{_ENOUGH if what == 'product' else ''})"
+            f"{row['group']} brought {format_money(row['size'], page.currency)} {how} ({word} {side} of a {what.removesuffix('_id').replace('_', ' ')}{_ENOUGH if what == 'product' else ''})"
         )
         people |= {f"{row['group']}, {name}": int(row[name]) for name in ("n_before", "n_after")}
     if parts:

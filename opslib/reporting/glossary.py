@@ -33,6 +33,7 @@ GLOSSARY: Mapping[str, str] = {
 DATA_NAMES: Mapping[str, str] = {
     "order_lines": "orders",
     "order_lines.customer_id": "customers",
+    "order_lines.product_id": "the products of an order",
     "order_lines.cost_amount": "costs",
     "order_lines.discount_amount": "discounts",
     "sessions": "visits",

@@ -20,6 +20,7 @@ from opslib.reporting.asked import Resolver, resolver, rounds
 from opslib.reporting.harvest import statements
 from opslib.reporting.manifest import digest
 from opslib.reporting.parameters import COMMON, Parameter, check_parameters, load_notebook, read_parameters
+from opslib.shop.checks import known_violations
 from opslib.shop.opening import Shop
 
 BATCH_KEYS = ("shops", "notebooks", "start", "end", "parameters", "each")
@@ -149,6 +150,8 @@ def shop_facts(shop: Shop) -> dict[str, Any]:
         Fields of `RunPlan`: origin (what every page says about the shop, also one whose notebook never got to say it),
         fingerprint, resolve.
     """
+    if shop.staged is not None:
+        known_violations(shop)  # every page says what they are: once here, and not in every worker
     origin = {name: getattr(shop, name) for name in ("title", "is_simulated", "currency", "time_zone")}
     return {"origin": origin, "fingerprint": shop.fingerprint, "resolve": resolver(shop)}
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from opslib import engine
-from opslib.errors import ParameterError
+from opslib.formats import format_date
 from opslib.metrics.blocks import Table
 from opslib.segmentation.histories import (
     DAYS_IN,
@@ -142,11 +142,6 @@ def holdout_check(
     -------
     HoldoutCheck
 
-    Raises
-    ------
-    ParameterError
-        The second stretch is empty.
-
     References
     ----------
     Tracking and conditional expectations: Fader, Hardie, Lee (2005), figures 2 and 3.
@@ -163,12 +158,11 @@ def holdout_check(
     """
     n_days = (holdout_end - calibration_end).days
     if n_days < DAYS_IN.get(grain, 1):
-        raise ParameterError(f"holdout_end: {holdout_end} leaves no {grain} after calibration_end {calibration_end}")
+        reason = f"No {grain} was seen after {format_date(calibration_end)}: nothing to hold a forecast against."
+        return HoldoutCheck(calibration_end=calibration_end, holdout_end=holdout_end, reason=reason)
     summary = customer_summary(order_lines, as_of=calibration_end, start=start, grain=grain)
     if repeat_customers(summary) < fewest_repeaters:
-        reason = (
-            f"Fewer than {fewest_repeaters} customers came back until {calibration_end}: too few to forecast customers."
-        )
+        reason = f"Fewer than {fewest_repeaters} customers came back until {format_date(calibration_end)}: too few to forecast customers."
         return HoldoutCheck(calibration_end=calibration_end, holdout_end=holdout_end, reason=reason)
     model = fit_lifetime(summary)
     later = purchases(
@@ -316,7 +310,7 @@ def lifetime_checks(model: LifetimeModel | None, holdout: HoldoutCheck | None = 
          "nearly everybody, or nobody, comes back: the model is made for shops between a supermarket and a one-off"),
         ("customers stop", leaving, "at least 0.5 % after a purchase", fit.is_identified and leaving >= 0.005,
          "the fit finds no customers that stop, so the chance to be active ranks nobody"),
-        ("value apart from number", model.value_correlation.value, "between -0.3 and 0.3", linked <= 0.3,
+        ("value apart from number", model.value_correlation.value, "between −0.3 and 0.3", linked <= 0.3,
          "those who buy more often spend more (or less) each time, while the value model takes the two to be unrelated"),
         ("values have a spread", model.values.q, "above 2", model.values.q > 2,
          "a few purchases are so large that the value of a new customer has no finite variance"),

@@ -19,7 +19,7 @@ from opslib.suppression import counted, of_people, suppressed
 INTENTS: dict[str, str] = {
     "unseen": "no event was recorded",
     "buy": "an order was placed",
-    "bounce": "one event, and gone",
+    "left at once": "one event, and gone",
     "checkout": "the checkout was begun and left",
     "cart": "something was put into the cart, and left there",
     "compare": "two or more products of one category were viewed",
@@ -84,7 +84,7 @@ def visit_intents(
     >>> events = pd.DataFrame({"session_id": ["s", "s", "t"], "event_name": ["view_item", "add_to_cart", "page_view"],
     ...     "occurred_at": pd.to_datetime(["2026-01-05 10:00", "2026-01-05 10:02", "2026-01-05 11:00"])})
     >>> engine.collect(visit_intents(events).order_by("session_id"))["intent"].tolist()
-    ['cart', 'bounce']
+    ['cart', 'left at once']
     """
     if horizon_days <= 0:
         raise ParameterError(f"horizon_days: {horizon_days} is not positive; e.g. 30")
@@ -165,7 +165,7 @@ def _intent(visits: ir.Table) -> ir.StringValue:
     rules = {
         "unseen": visits["n_events"] == 0,
         "buy": visits["n_purchases"] > 0,
-        "bounce": visits["n_events"] == 1,
+        "left at once": visits["n_events"] == 1,
         "checkout": visits["n_checkouts"] > 0,
         "cart": visits["n_carts"] > 0,
         "compare": visits["n_compared"] > 1,

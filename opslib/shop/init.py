@@ -19,7 +19,7 @@ from opslib.shop.adapters.columns import DATE_FAMILIES, SIGNS
 from opslib.shop.adapters.export import Reading, identifier, quote
 from opslib.shop.adapters.reading import KINDS, file_kind, load_raw, require_encoding
 from opslib.shop.root import project_root
-from opslib.shop.shopfile import Dialect
+from opslib.shop.shopfile import TO_ANSWER, Dialect
 
 #: Rows of each table that are shown, and bytes of a text file that are looked at.
 SHOWN, LOOKED_AT = 20, 20_000_000
@@ -28,13 +28,13 @@ SHOWN, LOOKED_AT = 20, 20_000_000
 _SYNONYMS: dict[str, dict[str, str]] = {
     "order_lines": {
         "order_id": "orderid id order ordernumber orderno invoice invoiceno invoiceid transactionid bestellnummer bestellnr beleg belegnummer "
-        "auftragsnummer amazonorderid rechnungsnummer",
+        "auftragsnummer auftragsnr amazonorderid rechnungsnummer",
         "line_id": "lineid line lineno linenumber position pos itemid orderlineid orderitemid",
         "customer_id": "customerid customer clientid client userid buyerid buyer accountid householdid kundennummer kundennr kunde",
         "product_id": "productid product sku itemsku article articleid stockcode productcode artikelnummer artikelnr artikel",
-        "ordered_at": "orderedat orderdate date datetime timestamp createdat created invoicedate purchasedate saledate datum bestelldatum when",
+        "ordered_at": "orderedat orderdate date datetime timestamp createdat created invoicedate purchasedate saledate datum bestelldatum auftragsdatum erstelltam when",
         "quantity": "quantity qty units count menge itemquantity anzahl stueck",
-        "unit_price": "unitprice priceeach lineitemprice netprice stueckpreis einzelpreis",
+        "unit_price": "unitprice priceeach lineitemprice netprice stueckpreis einzelpreis vkbrutto vknetto verkaufspreis",
         "discount_amount": "discountamount discount linediscount rabatt itempromotiondiscount",
         "cost_amount": "costamount cost linecost",
         "tax_amount": "taxamount tax vat linetax mwst itemtax",
@@ -44,12 +44,12 @@ _SYNONYMS: dict[str, dict[str, str]] = {
         "store": "store shop storeid filiale",
     },
     "returns": {
-        "return_id": "returnid retourennummer retourennr ruecksendung", "order_id": "orderid bestellnummer bestellnr beleg",
-        "product_id": "productid sku artikelnummer artikelnr artikel", "returned_at": "returnedat returndate date datum retourendatum",
-        "quantity": "quantity qty menge anzahl", "refund_amount": "refundamount refund erstattung betrag", "reason": "reason grund",
+        "return_id": "returnid retourennummer retourennr ruecksendung gutschriftnummer", "order_id": "orderid bestellnummer bestellnr auftragsnummer beleg",
+        "product_id": "productid sku artikelnummer artikelnr artikel", "returned_at": "returnedat returndate date datum retourendatum erstelltam",
+        "quantity": "quantity qty menge anzahl", "refund_amount": "refundamount refund erstattung betrag betragbrutto", "reason": "reason grund",
     },
     "products": {
-        "product_id": "productid sku artikelnummer artikelnr nummer artikel", "name": "name title productname bezeichnung", "category": "category warengruppe kategorie",
+        "product_id": "productid sku artikelnummer artikelnr nummer artikel", "name": "name title productname bezeichnung artikelname", "category": "category warengruppe kategorie",
         "brand": "brand vendor marke", "supplier": "supplier lieferant", "price": "price listprice vk preis", "cost": "cost ek einkaufspreis",
     },
     "customers": {"customer_id": "customerid kundennummer kundennr kunde", "first_seen_at": "firstseenat createdat registered seit", "country": "country land"},
@@ -80,7 +80,7 @@ _NUMBERED = ("return_id", "review_id", "search_id")
 #: Columns of which one must be there: a date alone makes no return.
 _TELLS = {"returns": ("return_id", "refund_amount", "reason"), "reviews": ("rating",), "searches": ("query",)}
 _FILE_WORDS = {
-    "returns": "return retour refund", "products": "product artikel stamm", "customers": "customer kunde", "reviews": "review bewertung",
+    "returns": "return retour refund gutschrift korrektur", "products": "product artikel stamm", "customers": "customer kunde", "reviews": "review bewertung",
     "sessions": "session besuch visit", "searches": "search such", "stock_levels": "stock bestand lager", "ad_spend": "spend werbung ads", "order_lines": "order bestell sales",
 }  # fmt: skip
 
@@ -338,7 +338,14 @@ def _table_of(group: _Group) -> str:
         share = n_told / (len(needed) + bool(tells))
         return (share + 0.5 * len(found) / len(group.header) + 0.3 * named, -list(_SYNONYMS).index(table))
 
-    return max(_SYNONYMS, key=fit)
+    tables = [table for table in _SYNONYMS if table not in ("customers", "products") or not _names_orders(group)]
+    return max(tables, key=fit)
+
+
+def _names_orders(group: _Group) -> bool:
+    """Whether rows have the number of an order and its date or pieces: then they are no list of customers or products."""
+    found = _matched(group, "order_lines")
+    return _fold(found.get("order_id", "id")) != "id" and bool({"ordered_at", "quantity"} & {*found})
 
 
 def _ask(con: duckdb.DuckDBPyConnection, group: _Group, to_do: list[str]) -> None:
@@ -360,8 +367,8 @@ def _ask(con: duckdb.DuckDBPyConnection, group: _Group, to_do: list[str]) -> Non
         to_do.append(
             f"tables.{table}.columns.{name}: which column holds {contract.column(name).meaning}? (one of {', '.join(left)})"
         )
-        columns[name] = "WHICH_COLUMN"
-    if table == "order_lines" and columns["product_id"] == columns["quantity"] == "WHICH_COLUMN":
+        columns[name] = TO_ANSWER[0]
+    if table == "order_lines" and columns["product_id"] == columns["quantity"] == TO_ANSWER[0]:
         to_do.append(
             'a list of orders without lines? then write product_id: {value: "not known"} and quantity: {value: "1"}, and the order\'s total as unit_price'
         )
@@ -383,7 +390,7 @@ def _ask(con: duckdb.DuckDBPyConnection, group: _Group, to_do: list[str]) -> Non
                 f"tables.{table}.columns.status: what is {', '.join(unknown)}? (one of {', '.join(contract.column('status').allowed)})"
             )
     _ask_dates(con, group, to_do)
-    if "quantity" in columns and isinstance(columns["quantity"], str) and columns["quantity"] != "WHICH_COLUMN":
+    if "quantity" in columns and isinstance(columns["quantity"], str) and columns["quantity"] != TO_ANSWER[0]:
         cell = identifier(columns["quantity"])
         (n,) = con.sql(f"SELECT count(*) FROM {group.raw} WHERE {cell} LIKE '-%'").fetchone() or (0,)
         if n:
@@ -421,7 +428,7 @@ def _price(con: duckdb.DuckDBPyConnection, group: _Group, to_do: list[str]) -> N
             f"tables.order_lines.columns.line_amount: {theirs} grows with the quantity, so it is taken as the total of the line; after_discount: true if the discount is off"
         )
         return
-    group.columns["unit_price"] = "UNIT_PRICE_OR_LINE_AMOUNT"
+    group.columns["unit_price"] = TO_ANSWER[1]
     to_do.append(
         f"tables.order_lines.columns: is {theirs} the price of one unit (write unit_price: {theirs}) or the total of the line (write line_amount: {theirs})?"
     )

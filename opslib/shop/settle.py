@@ -14,7 +14,7 @@ from ibis.backends import BaseBackend
 from opslib.contracts import Violation
 from opslib.engine import collect
 from opslib.errors import ContractError
-from opslib.metrics.blocks import PAID, returned_lines
+from opslib.metrics.blocks import PAID, money, paid, returned_lines
 from opslib.metrics.statuses import require_known
 from opslib.shop.adapters.export import Accounted, Extract, Reading, finding, quote
 from opslib.shop.shopfile import NOT_KNOWN
@@ -106,6 +106,15 @@ def settle(backend: BaseBackend, folder: Path, *, extract: Extract, reading: Rea
     lines = backend.table("_opslib_written", database=("temp", "main"))
     n_back = require_sound(lines, prices_include_tax=reading.prices_include_tax)
     violations = [*extract.violations, *_unsaid(extract, reading), *_without_lines(reading)]
+    if reading.prices_include_tax and "returns" in reading.options.get("tables", {}):
+        con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_returns AS {extract.tables['returns']}")
+        returns = backend.table("_opslib_returns", database=("temp", "main"))
+        if "refund_amount" in returns.columns:
+            query = backend.compile(refunds_without_tax(returns, lines))
+            extract = replace(extract, tables={**extract.tables, "returns": query})
+            counted = "SELECT count(refund_amount), count(*), min(return_id) FROM _opslib_returns"
+            rule = "refunds carry tax as prices do: it comes off at the rate of what was bought"
+            violations += finding(con, counted, table="returns", column="refund_amount", rule=rule, severity="note")
     if not n_back:
         return replace(extract, violations=tuple(violations))
     con.execute(f"CREATE OR REPLACE TEMP TABLE _opslib_back AS {backend.compile(returned_lines(lines))}")
@@ -127,6 +136,42 @@ def settle(backend: BaseBackend, folder: Path, *, extract: Extract, reading: Rea
             f"SELECT * FROM ({tables['returns']}) UNION ALL BY NAME {back}" if "returns" in tables else back
         )
     return replace(extract, tables=tables, accounting=accounting, violations=tuple(violations))
+
+
+def refunds_without_tax(returns: ir.Table, lines: ir.Table) -> ir.Table:
+    """Refunds as revenue is counted: without tax.
+
+    Parameters
+    ----------
+    returns : ibis.Table
+        With ``refund_amount`` that carries tax.
+    lines : ibis.Table
+        Order lines with derived columns, whose prices carry tax.
+
+    Returns
+    -------
+    ibis.Table
+        As given. The rate is that of the order's lines of this product, else of the order, else of all paid lines.
+    """
+    sold = paid(lines)
+    sold = sold.mutate(gross=sold["quantity"] * sold["unit_price"] - sold["discount_amount"])
+    sold = sold.filter((sold["gross"] > 0) & (sold["quantity"] > 0))
+    net = {"net": sold["revenue_amount"].sum(), "gross": sold["gross"].sum()}
+    columns, rates = returns.columns, list[str]()
+    for place, keys in enumerate((("order_id", "product_id"), ("order_id",), ())):
+        if not {*keys} <= {*columns}:
+            continue
+        known = sold.group_by(keys).aggregate(**net) if keys else sold.aggregate(**net)
+        named = {f"{key}_{place}": known[key] for key in keys}
+        known = known.select(
+            **named, **{f"rate_{place}": known["net"].cast("float64") / known["gross"].cast("float64")}
+        )
+        on = [returns[key] == known[f"{key}_{place}"] for key in keys]
+        returns = returns.left_join(known, on) if keys else returns.cross_join(known)
+        rates.append(f"rate_{place}")
+    rate = ibis.coalesce(*[returns[name] for name in rates], 1.0)
+    refund = money(returns["refund_amount"].cast("float64") * rate)
+    return returns.mutate(refund_amount=refund).select(*columns)
 
 
 def _require_once(reading: Reading, returns: str) -> None:

@@ -30,6 +30,8 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-(.*?))?\}")
 _HIDDEN = ("engine",)
 #: Product of an order whose lines an export does not tell.
 NOT_KNOWN = "not known"
+#: What a draft writes where a column must still be named.
+TO_ANSWER = ("WHICH_COLUMN", "UNIT_PRICE_OR_LINE_AMOUNT")
 #: Parts of pydantic's locations that are kinds of values, not keys.
 _KINDS = ("str", "ColumnSource", "list[str]", "date", "dict[str,union[str,list[str]]]")
 
@@ -192,6 +194,8 @@ class TableSource(Dialect):
             }
         for ours, theirs in columns.items():
             lost = next((name for name in theirs.sources if name not in found), None)
+            if lost in TO_ANSWER:
+                raise SourceError(f"{contract.name}.{ours}: '{lost}' waits for an answer; {nearest('', found)}")
             if lost is not None:
                 raise SourceError(f"{contract.name}.{ours}: {where} has no column '{lost}'; {nearest(lost, found)}")
             if theirs.source is None and theirs.value is None and not theirs.row:

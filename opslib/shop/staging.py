@@ -128,7 +128,7 @@ def source_fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any
     Parameters
     ----------
     hashes : mapping of Path to str
-        File -> SHA-256; only the file's name counts, so that the folder may move.
+        File -> SHA-256; only the file's name counts, so that the folder may move, and of files called alike their order.
     settings : mapping
         What ``shop.yml`` says about reading.
     readers : sequence of Path
@@ -145,7 +145,7 @@ def source_fingerprint(hashes: Mapping[Path, str], *, settings: Mapping[str, Any
     >>> a == source_fingerprint({Path("/elsewhere/x.csv"): "00"}, settings={"currency": "EUR"})
     True
     """
-    content = sorted((path.name, digest) for path, digest in hashes.items())
+    content = sorted(((path.name, hashes[path]) for path in sorted(hashes)), key=lambda item: item[0])
     code = [_hash(path) for path in sorted(readers)]
     return hashlib.sha256(json.dumps([content, code, settings], sort_keys=True, default=str).encode()).hexdigest()
 

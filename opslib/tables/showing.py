@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from html import escape
@@ -115,6 +116,8 @@ def show(
     Loyal        1,200               62.0
     New             90                5.0
     """
+    if backend := sys.modules.get("matplotlib_inline.backend_inline"):
+        backend.flush_figures()  # a notebook shows figures at the end of a cell: one drawn before a table stands before it
     whole = _as_frame(frame)
     frame = suppressed(whole, people, of=f"tables.show '{title}'")
     if total and len(frame) > 1:

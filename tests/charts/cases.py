@@ -68,7 +68,7 @@ def claim(
     )  # fmt: skip
 
 
-def test_curve() -> pd.DataFrame:
+def falling_curve() -> pd.DataFrame:
     days = pd.date_range("2026-03-02", periods=12, freq="7D")
     value = np.linspace(0.04, 0.02, 12)
     return pd.DataFrame({"day": days, "value": value, "value_lower": value - 0.03, "value_upper": value + 0.03})
@@ -262,7 +262,7 @@ CASES: dict[str, Callable[[], Axes]] = {
     "without last year": lambda: charts.draw_with_last_year(two_years().head(5), currency="GBP"),
     "rise and fall": lambda: charts.draw_money_changes(changes(), currency="GBP", names=("Oct 2025", "Oct 2026")),
     "claims": lambda: charts.draw_claims(claims()),
-    "test curve": lambda: charts.draw_test_curve(test_curve(), unit="points", promise=0.02),
+    "test curve": lambda: charts.draw_test_curve(falling_curve(), unit="points", promise=0.02),
     "promises": lambda: charts.draw_promises(kept_promises()),
     "premiums": lambda: charts.draw_intervals(PREMIUMS, value="premium_share", unit="relative change", reference=0),
     "price ladder": lambda: charts.draw_price_ladder(ladder(), currency="GBP"),

@@ -210,9 +210,23 @@ def test_groups_that_add_up_have_a_total():
 def test_the_limit_is_one_line_about_this_shop():
     assert say.limits(parts(LINES)[0]) == (
         "Not known here: whether the season explains a change (the same days of the year before are not in the data), how many "
-        "visitors bought (orders do not name a visit), what was earned (neither orders nor products carry a cost), what came "
-        "back (returns are not in the data).",
+        "visitors bought (orders do not name a visit), what was earned (neither orders nor products carry a cost), how many "
+        "items came back (no returns are in the data, or they name no units).",
     )
+
+
+def test_returns_without_units_are_no_missing_returns():
+    back = pd.DataFrame(
+        {
+            "return_id": ["r"],
+            "order_id": [str(LINES["order_id"].iloc[0])],
+            "returned_at": pd.to_datetime(["2026-03-09"]),
+            "refund_amount": [2.0],
+        }
+    )
+    figures = kpis.kpi_table({"order_lines": LINES, "returns": back}, period=MARCH, coverage=SEEN)
+    (limit,) = say.limits(figures)
+    assert limit.endswith("how many items came back (no returns are in the data, or they name no units).")
 
 
 def test_nothing_is_said_of_no_figures():

@@ -132,8 +132,11 @@ def test_what_an_action_is_worth_has_its_period_or_what_would_tell_it() -> None:
 def test_an_action_names_its_things_and_folds_a_long_list() -> None:
     few, many = ("Lamp", "Shelf"), tuple(f"Thing {n}" for n in range(6))
     text = of_findings(
-        a_finding("a", "A.", action="Do a", things=few), a_finding("b", "B.", action="Do b", things=many)
+        a_finding("a", "A.", action="Do a", things=few),
+        a_finding("b", "B.", action="Do b", things=many),
+        a_finding("c", "C.", action="Raise Garden and Bath", things=("Garden", "Bath")),
     )
+    assert text.count("Garden") == 1, "the sentence names them"
     assert '<span class="things">Lamp, Shelf</span>' in text
     assert "<summary>6 names</summary><p>Thing 0, Thing 1" in text
 

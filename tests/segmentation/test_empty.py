@@ -78,7 +78,7 @@ def test_lines_without_a_customer_are_counted_and_no_line_is_no_row():
 @pytest.mark.parametrize("lines", LEFT.values(), ids=LEFT)
 def test_a_forecast_of_nobody_says_why(lines):
     found = segmentation.holdout_check(lines, calibration_end=BASELINE.end, holdout_end=AS_OF, fewest_repeaters=20)
-    assert found.reason == "Fewer than 20 customers came back until 2025-12-31: too few to forecast customers."
+    assert found.reason == "Fewer than 20 customers came back until 31 Dec 2025: too few to forecast customers."
     assert found.model is found.refit(summary(lines)) is None
     assert len(found.groups) == len(found.weeks) == 0
     assert np.isnan([found.orders.value, found.realised_amount, found.orders_error, found.skill.lower]).all()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from opslib import engine
-from opslib.errors import ParameterError
+from opslib.formats import format_date
 from opslib.segmentation import customer_summary, holdout_check, lifetime_checks
 from tests.segmentation.lifetimes import bought, day_after, shop
 from tests.segmentation.test_histories import cdnow
@@ -117,11 +117,14 @@ def test_a_shop_where_nobody_stops_says_so():
     assert abs(check.orders_error) < 0.1
 
 
-def test_a_stretch_without_a_day_is_refused(lines):
-    with pytest.raises(ParameterError, match="leaves no day"):
-        holdout_check(lines, calibration_end=FITTED, holdout_end=FITTED)
-    with pytest.raises(ParameterError, match="leaves no week"):
-        holdout_check(lines, calibration_end=FITTED, holdout_end=FITTED + timedelta(days=6), grain="week")
+def test_a_stretch_without_a_day_gives_its_reason_and_no_forecast(lines):
+    nothing = holdout_check(lines, calibration_end=FITTED, holdout_end=FITTED)
+    assert (nothing.model, nothing.reason) == (
+        None,
+        f"No day was seen after {format_date(FITTED)}: nothing to hold a forecast against.",
+    )
+    short = holdout_check(lines, calibration_end=FITTED, holdout_end=FITTED + timedelta(days=6), grain="week")
+    assert (short.model, short.reason[:16]) == (None, "No week was seen")
 
 
 def test_groups_are_never_a_handful_of_people():

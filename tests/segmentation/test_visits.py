@@ -19,7 +19,7 @@ from opslib.stats.shares import share
 PRODUCTS = pd.DataFrame({"product_id": ["l1", "l2", "r1"], "category": ["lamps", "lamps", "rugs"]})
 LOG = {
     "buy": [("view_item", "l1"), ("add_to_cart", "l1"), ("begin_checkout", None), ("purchase", "l1")],
-    "bounce": [("view_item", "l1")],
+    "left at once": [("view_item", "l1")],
     "checkout": [("add_to_cart", "l1"), ("begin_checkout", None)],
     "cart": [("search", None), ("view_item", "l1"), ("view_item", "l2"), ("add_to_cart", "l1")],
     "compare": [("search", None), ("view_item", "l1"), ("view_item", "l2")],
@@ -185,7 +185,7 @@ def many_visits(seed: int, *, lift: float = 0.0, n: int = 4_000) -> pd.DataFrame
     visitor = rng.integers(0, n // 3, n)
     own = rng.beta(2, 10, n // 3 + 1)[visitor]
     intent = rng.choice(
-        ["cart", "checkout", "browse", "bounce", "buy", "unseen"], n, p=[0.15, 0.1, 0.3, 0.3, 0.1, 0.05]
+        ["cart", "checkout", "browse", "left at once", "buy", "unseen"], n, p=[0.15, 0.1, 0.3, 0.3, 0.1, 0.05]
     )
     later = (rng.random(n) < own + lift * (intent == "cart")).astype(float)
     return pd.DataFrame(
@@ -197,7 +197,7 @@ def test_what_was_left_equals_plain_sums_and_the_delta_method_by_hand() -> None:
     visits = many_visits(4)
     found = left_behind(visits).set_index("intent")
     assert found.index.tolist() == ["checkout", "cart"]
-    others = visits[visits["intent"].isin(["browse", "bounce"])]
+    others = visits[visits["intent"].isin(["browse", "left at once"])]
     for intent, row in found.iterrows():
         own = visits[visits["intent"] == intent]
         assert row["n_visits"] == len(own)

@@ -76,6 +76,36 @@ def test_the_price_of_a_line_is_no_unit_price(tmp_path: Path) -> None:
     assert revenue(shop) == 150.61  # 2 x (42.00 - 2.00 - 6.71) + 84.03
 
 
+def test_cancelled_lines_without_a_price_do_not_stop_the_shop(tmp_path: Path) -> None:
+    head = (FIELD / "amazon_all_orders" / "orders.txt").read_text(encoding="utf-8").splitlines()[0].split("\t")
+    said = dict.fromkeys(head, "") | {
+        "purchase-date": "2026-10-01T09:15:00+00:00",
+        "order-status": "Shipped",
+        "sku": "MUG",
+        "currency": "EUR",
+    }
+    # Thirty orders that were sent, at 10.00, and thirty that were cancelled: the report then names neither price nor number.
+    sent = [said | {"amazon-order-id": f"S{n}", "quantity": "1", "item-price": "10.00"} for n in range(30)]
+    gone = [said | {"amazon-order-id": f"C{n}", "quantity": "0", "order-status": "Cancelled"} for n in range(30)]
+    path = tmp_path / "orders.txt"
+
+    def opened(rows: list[dict[str, str]]) -> Shop:
+        path.write_text(
+            "\n".join("\t".join(row.values()) for row in [dict(zip(head, head, strict=True)), *rows]), encoding="utf-8"
+        )
+        price = {"line_amount": {"from": "item-price", "after_discount": False}}
+        return orders(tmp_path, str(path), {**{k: v for k, v in AMAZON.items() if k != "tax_amount"}, **price})
+
+    shop = opened([*sent, *gone])
+    assert (revenue(shop), len(lines_of(shop))) == (300, 30)
+    assert aside(shop) == {"not paid and without a price": (30, None)}
+    # Goods that were sent and have no price are money that is not known: those still stop it.
+    with pytest.raises(SourceError, match=r"30 of 90 rows.*unit_price is empty \(30\)"):
+        opened(
+            [*sent, *gone, *(row | {"amazon-order-id": "X" + row["amazon-order-id"], "item-price": ""} for row in sent)]
+        )
+
+
 def test_two_digit_years(tmp_path: Path) -> None:
     columns = {"order_id": "Beleg", "customer_id": "Kunde", "product_id": "Artikel", "ordered_at": "Datum", "quantity": "Menge",
                "unit_price": "Preis"}  # fmt: skip
@@ -107,10 +137,15 @@ def test_every_reading_option_works_for_an_export(tmp_path: Path) -> None:
     assert [str(day.date()) for day in sorted(lines["ordered_on"])] == ["2026-10-05", "2026-10-25"]
 
 
-@pytest.mark.parametrize("name", ["shopify_utf16", "shopify_sep"])
-def test_exports_that_a_spreadsheet_saved_are_recognised_and_read(tmp_path: Path, name: str) -> None:
+# A pot at 19.90 and two cans at 5.00; a lamp at 19.90.
+@pytest.mark.parametrize(("name", "money", "units"), [("shopify_utf16", 29.90, 3), ("shopify_sep", 19.90, 1)])
+def test_exports_that_a_spreadsheet_saved_are_recognised_and_read(
+    tmp_path: Path, name: str, money: float, units: int
+) -> None:
     assert opening.adapters.detect(FIELD / name).NAME == "shopify"
-    assert revenue(export(tmp_path, name, "shopify")) > 0
+    shop = export(tmp_path, name, "shopify")
+    lines = lines_of(shop)
+    assert (revenue(shop), lines["quantity"].sum(), lines["order_id"].nunique()) == (money, units, 1)
 
 
 def test_woocommerce_s_own_escapes(tmp_path: Path) -> None:

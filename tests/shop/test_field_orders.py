@@ -478,6 +478,52 @@ def test_prices_with_tax_need_the_tax(tmp_path: Path) -> None:
     )
 
 
+def test_refunds_of_prices_with_tax_lose_it_as_the_prices_did(tmp_path: Path) -> None:
+    write_csv(
+        pd.DataFrame(
+            # Tea bears 7 % and a pot 19 %: 100 + 100, 200 and 50 without tax.
+            [("1", "TEA", "2026-10-01", 1, 107, 7), ("1", "POT", "2026-10-01", 1, 119, 19), ("2", "POT", "2026-10-02", 2, 119, 38),
+             ("3", "TEA", "2026-10-03", 1, 53.5, 3.5)],
+            columns=["order", "sku", "at", "pieces", "price", "tax"],
+        ),
+        tmp_path / "lines.csv",
+    )  # fmt: skip
+    back = pd.DataFrame(
+        # A tea of order 1; 113 of its 226 with nothing said of what; half a pot; and money of which nothing is known.
+        [("a", "1", "TEA", 107), ("b", "1", None, 113), ("c", "2", "POT", 59.5), ("d", None, None, 517.5)],
+        columns=["id", "order", "sku", "money"],
+    ).assign(at="2026-10-05")
+    write_csv(back, tmp_path / "back.csv")
+    lines = {
+        "order_id": "order",
+        "product_id": "sku",
+        "ordered_at": "at",
+        "quantity": "pieces",
+        "unit_price": "price",
+        "tax_amount": "tax",
+    }
+    returns = {
+        "return_id": "id",
+        "order_id": "order",
+        "product_id": "sku",
+        "returned_at": "at",
+        "refund_amount": "money",
+    }
+    for columns in (returns, {ours: theirs for ours, theirs in returns.items() if ours != "product_id"}):
+        tables = {
+            "order_lines": {"files": "lines.csv", "columns": lines},
+            "returns": {"files": "back.csv", "columns": columns},
+        }
+        shop = opening.open_shop(write_shop(tmp_path, tables=tables, prices_include_tax=True), root=tmp_path)
+        refunds = frame_of(shop, "returns").set_index("return_id")["refund_amount"].astype(float).to_dict()
+        # Order 1 keeps 200 of 226; all lines together 450 of 517.50.
+        assert refunds["a"] == (100 if "product_id" in columns else pytest.approx(107 * 200 / 226, abs=0.0001))
+        assert {key: refunds[key] for key in "bcd"} == {"b": 100, "c": 50, "d": 450}
+        assert "refunds carry tax as prices do" in rules_of(shop, "note")
+    shop = opening.open_shop(write_shop(tmp_path, tables=tables, prices_include_tax=False), root=tmp_path)
+    assert frame_of(shop, "returns")["refund_amount"].astype(float).sum() == 107 + 113 + 59.5 + 517.5
+
+
 def test_lines_are_not_taken_for_a_list_of_orders(tmp_path: Path) -> None:
     columns = {ours: COLUMNS[ours] for ours in ("order_id", "ordered_at", "unit_price")}
     with pytest.raises(ContractError, match="order 'A1' has line '1' 2 times"):

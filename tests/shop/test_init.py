@@ -113,7 +113,7 @@ def test_the_total_of_a_line_is_told_by_the_values_or_asked(tmp_path):
         "is price the price of one unit (write unit_price: price) or the total of the line" in said
         for said in draft.to_do
     )
-    with pytest.raises(SourceError, match="has no column 'UNIT_PRICE_OR_LINE_AMOUNT'"):
+    with pytest.raises(SourceError, match="'UNIT_PRICE_OR_LINE_AMOUNT' waits for an answer"):
         _described(draft, tmp_path)
     amazon = draft_shop_file("a", FIELD / "amazon_all_orders")
     assert "line_amount" in yaml.safe_load(amazon.text)["tables"]["order_lines"]["columns"] or any(
@@ -169,3 +169,27 @@ def test_a_list_of_orders_without_lines_is_told_how_it_can_be_described():
     draft = draft_shop_file("p", FIELD / "prestashop")
     assert yaml.safe_load(draft.text)["tables"]["order_lines"]["decimal"] == ","
     assert any(said.startswith("a list of orders without lines? then write product_id") for said in draft.to_do)
+
+
+def test_a_list_of_orders_is_no_list_of_customers_and_a_line_no_product(tmp_path):
+    """Orders with a customer's number, and lines with a product's, were drafted as customers and as products."""
+    (tmp_path / "orders.csv").write_text(
+        "order_id,order_date,status,order_total,customer_id,note\n1,2026-10-05,paid,9.90,c,x\n"
+    )
+    draft = draft_shop_file("my_shop", tmp_path, currency="USD", time_zone="UTC")
+    tables = yaml.safe_load(draft.text)["tables"]
+    assert list(tables) == ["order_lines"]
+    with pytest.raises(SourceError, match="'WHICH_COLUMN' waits for an answer; allowed: customer_id, note, order_"):
+        _described(draft, tmp_path)
+    (tmp_path / "orders.csv").unlink()
+    (tmp_path / "Auftraege.csv").write_text(
+        "Auftragsnummer;Erstellt am;Kundennummer\nAU1;05.10.2026;K1\nAU2;06.10.2026;K1\n"
+    )
+    (tmp_path / "Positionen.csv").write_text(
+        "Auftragsnummer;Artikelnummer;Menge;VK brutto\nAU1;T;2;4,50\nAU2;T;1;4,50\n"
+    )
+    (tmp_path / "Kunden.csv").write_text("Kundennummer;Land\nK1;DE\n")
+    draft = draft_shop_file("mein_laden", tmp_path, currency="EUR", time_zone="Europe/Berlin")
+    assert set(yaml.safe_load(draft.text)["tables"]) == {"order_lines", "customers"}
+    shop = _described(draft, tmp_path)
+    assert frame_of(shop, "order_lines")["revenue_amount"].astype(float).tolist() == [9.0, 4.5]

@@ -389,3 +389,40 @@ def test_numbers_and_times_that_a_file_holds_as_such_are_not_read_as_texts(tmp_p
     line = frame_of(shop, "order_lines").iloc[0]
     assert (float(line["unit_price"]), float(line["discount_amount"]), float(line["quantity"])) == (1.125, 0.5, 1000)
     assert str(line["ordered_at"]) == "2026-10-05 08:00:00"
+
+
+# Files called alike in folders of their own: an order of both is one order, in whatever kind of file.
+MARCH = ["1,a,MUG,2026-03-30 10:00,2,5", "2,b,MUG,2026-03-31 10:00,1,5"]
+APRIL = ["2,b,MUG,2026-03-31 10:00,1,5", "3,c,MUG,2026-04-01 10:00,1,7"]
+
+
+def write_month(path: Path, rows: list[str]) -> None:
+    frame = pd.DataFrame([row.split(",") for row in rows], columns=HEAD.split(","))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".xlsx":
+        write_xlsx(frame, path)
+    elif path.suffix == ".parquet":
+        frame.to_parquet(path)
+    elif path.suffix == ".ndjson":
+        frame.to_json(path, orient="records", lines=True)
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("orders.csv", frame.to_csv(index=False))
+    else:
+        write_csv(frame, path)
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "orders.xlsx", "part-0.parquet", "orders.ndjson", "export.zip"])
+def test_files_called_alike_in_two_folders_are_two(tmp_path: Path, name: str) -> None:
+    write_month(tmp_path / "2026-03" / name, MARCH)
+    write_month(tmp_path / "2026-04" / name, APRIL)
+    shop = orders(tmp_path, str(tmp_path / "*" / name), PLAIN)
+    assert (revenue(shop), frame_of(shop, "order_lines")["order_id"].nunique()) == (22, 3)  # 10 + 5 + 7
+    assert aside(shop) == {"older state": (1, None)}
+
+
+def test_a_file_called_like_another_is_named_with_its_folder(tmp_path: Path) -> None:
+    write_month(tmp_path / "2026-03" / "orders.csv", MARCH)
+    write_month(tmp_path / "2026-04" / "orders.csv", ["3,c,MUG,soon,1,7"])
+    with pytest.raises(SourceError, match=r"2026-04 orders\.csv: row 1: .*'soon'"):
+        orders(tmp_path, str(tmp_path / "*" / "orders.csv"), PLAIN)

@@ -131,7 +131,7 @@ def test_the_example_of_a_column_map_reads_such_files(root: Path, tmp_path: Path
     assert line["revenue_amount"] == 2 * 1190 - 380
     assert frame_of(shop, "products").iloc[0].tolist() == ["Tür 7", "Tür", "Türen", 1190.0, 700.5, "rot"]
     assert shop.staged is not None
-    assert [(i.reason, i.n_rows) for i in shop.staged.accounting if i.source == "files of order_lines"] == [
+    assert [(i.reason, i.n_rows) for i in shop.staged.accounting if i.source == "rows in the files of order_lines"] == [
         ("kept", 1),
         ("other rows", 1),
     ]

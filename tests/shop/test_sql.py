@@ -63,11 +63,25 @@ def test_a_select_joins_files_and_its_totals_agree_with_them(tmp_path: Path) -> 
     assert str(lines["ordered_at"].min()) == "2026-10-04 22:00:00"  # midnight in Berlin
     rows = health_accounting(shop)
     assert rows.set_index("source")["n_rows"].to_dict() == {
-        "raw file heads": 2,
-        "raw file lines": 4,
-        "files of order_lines": 3,
+        "rows of the raw file heads for order_lines": 2,
+        "rows of the raw file lines for order_lines": 4,
+        "rows in the files of order_lines": 3,
     }
     assert not [v for v in check_shop(shop) if "reconciled" in v.rule]
+
+
+def test_what_is_seen_in_a_file_of_two_tables_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("order,sku,made,price\n1,Salt &amp; Pepper,2026-10-05,5\n")
+    (tmp_path / "lines.sql").write_text(
+        'SELECT "order" AS order_id, sku AS product_id, made AS ordered_at, 1 AS quantity, price AS unit_price FROM o'
+    )
+    (tmp_path / "things.sql").write_text("SELECT DISTINCT sku AS product_id FROM o")
+    tables = {
+        name: {"sql": file, "files": {"o": "o.csv"}}
+        for name, file in (("order_lines", "lines.sql"), ("products", "things.sql"))
+    }
+    found = check_shop(opening.open_shop(write_shop(tmp_path, tables=tables), root=tmp_path))
+    assert sum("HTML entities" in violation.rule for violation in found) == 1
 
 
 def test_without_reconcile_the_check_says_so(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 import duckdb
 
-from opslib.contracts import CONTRACTS, ColumnKind, TableContract, Violation
+from opslib.contracts import CONTRACTS, STATUSES, ColumnKind, TableContract, Violation
 from opslib.errors import SourceError, require_columns
+from opslib.metrics.blocks import PAID
+from opslib.metrics.statuses import status_of
 from opslib.shop.adapters import sql
 from opslib.shop.adapters.export import Accounted, Agreement, Extract, Reading, account, identifier, quote
 from opslib.shop.adapters.orders import newest_states, require_no_copies
@@ -78,7 +80,9 @@ def read(reading: Reading) -> Extract:
     for done, (name, (source, files)) in enumerate(sources.items()):
         reading.progress(f"reading {name} ({len(files.paths)} files)", done / len(sources))
         raw = f"raw_{name}"
-        here = replace(reading, dialect=source.over(reading.dialect), source=f"files of {name}", is_opened=True)
+        here = replace(
+            reading, dialect=source.over(reading.dialect), source=f"rows in the files of {name}", is_opened=True
+        )
         if source.sql is not None:
             found, counted, totals = sql.make(here, name, source, files, raw=raw)
             accounting += counted
@@ -86,7 +90,7 @@ def read(reading: Reading) -> Extract:
         else:
             require_effect(source.model_fields_set, files.paths, where=f"table {name}")
             found = load_raw(here, files.paths, name=raw)
-            if name == "order_lines" and not source.unpivot:
+            if name == "order_lines" and len(files.paths) > 1 and not source.unpivot:
                 older, repeated = _newest(here, raw, source, found)
                 accounting += older
                 reading.violations.extend(repeated)
@@ -115,9 +119,7 @@ def _newest(
     reading: Reading, raw: str, source: TableSource, found: list[str]
 ) -> tuple[tuple[Accounted, ...], tuple[Violation, ...]]:
     """Leave each order in its newest state; files may also hold different lines of one order."""
-    if len(reading.headers.get(raw, {})) < 2:
-        return (), ()
-    columns = source.mapped(CONTRACTS["order_lines"], found, where="the files")
+    columns = source.mapped(CONTRACTS["order_lines"], found, where="one of the files")
     order, part, at = (columns.get(name, ColumnSource()) for name in ("order_id", "line_id", "ordered_at"))
     if not order.sources:
         require_no_copies(reading.con, raw, found)
@@ -220,7 +222,7 @@ def _keep(
         "other rows": f"rows where not: {said}",
         "repeats": f"rows that repeat a value of {source.first_of}: the first row stands for all",
     }
-    counted = account(con, "_opslib_kept", source=f"files of {table}", rules=rules)
+    counted = account(con, "_opslib_kept", source=f"rows in the files of {table}", rules=rules)
     if tests or source.first_of:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {raw}_kept AS SELECT * EXCLUDE (_opslib_reason) FROM _opslib_sorted WHERE _opslib_reason = 'kept'"
@@ -612,6 +614,7 @@ def _usable(
             _refuse_unread(con, ours, n, checks=checks, test=unread[ours], texts=texts, contract=contract)
     if texts.is_lenient and texts.reading is not None:
         reasons = {f"{ours} cannot be read": test for ours, test in unread.items() if n_unread[ours]}
+        reasons |= _unpaid(con, parts, empty, texts=texts)
         reasons |= {f"{ours} is empty": test for ours, test in empty.items() if n_empty[ours]}
         found = _set_aside(con, reasons, parts, checks, total=total, texts=texts, contract=contract)
         if found is None:
@@ -632,6 +635,27 @@ def _usable(
     )
 
 
+#: Reasons that are none to worry: they do not stop the shop, however many rows they take.
+UNPAID, FOOTER = "not paid and without a price", "footer that sums the rows above"
+_QUIET = {
+    UNPAID: "rows that were never paid and name no price or no quantity: no revenue",
+    FOOTER: "rows below all others that give their sums",
+}
+
+
+def _unpaid(
+    con: duckdb.DuckDBPyConnection, parts: Mapping[str, str], empty: Mapping[str, str], *, texts: Texts
+) -> dict[str, str]:
+    """SQL of the lines that name no price because nothing was sold: shop systems empty it when an order is cancelled."""
+    tests = [empty[name] for name in ("unit_price", "quantity") if name in empty]
+    if "status" not in parts or not tests:
+        return {}
+    unsaid = f"({' OR '.join(tests)})"
+    seen = con.sql(f"SELECT DISTINCT {parts['status']} FROM {texts.raw} WHERE {unsaid}").fetchall()
+    words = [word for (word,) in seen if word is not None and status_of(word) in {*STATUSES} - {PAID}]
+    return {UNPAID: f"{unsaid} AND {parts['status']} IN ({', '.join(map(quote, words))})"} if words else {}
+
+
 def _set_aside(
     con: duckdb.DuckDBPyConnection, reasons: Mapping[str, str], parts: Mapping[str, str], checks: Mapping[str, tuple[str, str, ColumnKind]], *,
     total: int, texts: Texts, contract: TableContract,
@@ -648,7 +672,7 @@ def _set_aside(
     rows = con.sql(
         "SELECT reason, count(*), sum(money), count(*) - count(money), min(file || ': row ' || place) FROM _opslib_aside GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
-    broken = [row for row in rows if row[0] != FOOTER]
+    broken = [row for row in rows if row[0] not in _QUIET]
     n_broken, lost = sum(row[1] for row in broken), sum(row[2] or 0 for row in broken)
     (whole,) = con.sql(f"SELECT coalesce(sum({worth}), 0) FROM {texts.raw}").fetchone() or (0,)
     is_much = lost > whole * Decimal(str(MOST_SHARE))
@@ -657,7 +681,7 @@ def _set_aside(
         money = f", {float(lost / whole):.1%} of the money" if whole else ""
         return f"{n_broken:,} of {total:,} rows{money} cannot be used: {listed}"
     for reason, n, money, n_unknown, example in rows:
-        rule = "rows below all others that give their sums" if reason == FOOTER else "rows that cannot be used"
+        rule = _QUIET.get(reason, "rows that cannot be used")
         texts.reading.set_aside.append(
             Accounted(
                 source=texts.reading.source,
@@ -669,7 +693,7 @@ def _set_aside(
                 example=example,
             )
         )
-        if reason != FOOTER:
+        if reason not in _QUIET:
             column, _, said = reason.partition(" ")
             severity = "error" if n_unknown and worth != "NULL" else "warning"
             rule = f"{said}: rows set aside" + (", their money is not known" if severity == "error" else "")
@@ -677,7 +701,6 @@ def _set_aside(
     return None
 
 
-FOOTER = "footer that sums the rows above"
 _TOTAL = r"(?i)(grand )?(total|totals|summe|gesamt|gesamtsumme|somme|totale|suma|sum|subtotal)[ :]*"
 
 

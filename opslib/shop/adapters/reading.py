@@ -127,14 +127,32 @@ def load_raw(reading: Reading, files: Sequence[Path], *, name: str, may_be_empty
     kind = kinds.pop()
     with tempfile.TemporaryDirectory(prefix="opslib-read-") as scratch:
         if kind == "zip":
-            files = [unzipped(path, Path(scratch) / str(n)) for n, path in enumerate(files)]
+            files = [unzipped(path, Path(scratch) / str(n) / path.stem) for n, path in enumerate(files)]
             kind = file_kind(files[0])
+        files = _told_apart(files, Path(scratch))
         loaders = {"csv": _load_csv, "xlsx": _load_rows, "parquet": _load_parquet}
         loaders.get(kind, _load_json)(reading, files, name=name, scratch=Path(scratch))
     columns = [row[0] for row in con.sql(f"DESCRIBE {identifier(name)}").fetchall()]
     if not may_be_empty and not con.sql(f"SELECT 1 FROM {identifier(name)} LIMIT 1").fetchone():
         raise SourceError(f"{', '.join(path.name for path in files[:3])}: only a header, no rows; export it again")
     return [column for column in columns if column not in (FILE, ROW)]
+
+
+def _told_apart(files: Sequence[Path], scratch: Path) -> Sequence[Path]:
+    """Files under names of their own: of two called alike the names of their folders become part of the name."""
+    tails = next(
+        (tails for n in range(1, 99) if len({*(tails := [path.parts[-n:] for path in files])}) == len({*files})), []
+    )
+    if not tails or len(tails[0]) == 1:
+        return files
+    named = []
+    for n, (path, tail) in enumerate(zip(files, tails, strict=True)):
+        # Folders ``key=value`` stay folders: they may be columns.
+        folder = scratch.joinpath(f"named-{n}", *(part for part in path.parts[:-1] if "=" in part))
+        folder.mkdir(parents=True)
+        named.append(folder / " ".join(tail))
+        named[-1].symlink_to(path.resolve())
+    return named
 
 
 #: Keys that say how a text file is cut into cells: of no effect on other kinds.

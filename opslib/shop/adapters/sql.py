@@ -78,11 +78,11 @@ def make(
         con.execute(f"SET memory_limit = {quote(limit)}; SET temp_directory = {quote(spill)}; SET TimeZone = 'UTC'")
         accounting = []
         for view, paths in files.named.items():
-            load_raw(replace(reading, con=con, source=f"raw file {view}"), paths, name=view)
+            load_raw(replace(reading, con=con, source=f"rows of the raw file {view} for {name}"), paths, name=view)
             (n,) = con.sql(f"SELECT count(*) FROM {identifier(view)}").fetchone() or (0,)
             accounting.append(
                 Accounted(
-                    source=f"raw file {view}",
+                    source=f"rows of the raw file {view} for {name}",
                     table=name,
                     reason="read by SQL",
                     rule=f"rows that {files.query.name} reads",
