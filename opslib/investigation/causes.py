@@ -31,9 +31,11 @@ LEAST_JUMP = 0.05
 SAME_DAYS = 7
 """A jump that begins within so many days of something written down about the same part is that thing."""
 FALSE_SHARE = 0.05
+_DETECTED = 2.8
+"""Effect, in standard errors, that a two-sided test at 0.05 sees with a chance of 0.8."""
 _HAPPENED = ("kind", "scope", "description", "started_on", "ended_on", "is_written")
 _CAUSES = (*_HAPPENED, "part_share", "active_share", "effect_share", "effect_share_lower", "effect_share_upper", "brought_share",
-           "brought_share_lower", "brought_share_upper", "is_timed", "q_value", "verdict")  # fmt: skip
+           "brought_share_lower", "brought_share_upper", "is_timed", "test_days", "q_value", "verdict")  # fmt: skip
 
 
 def possible_causes(
@@ -60,7 +62,8 @@ def possible_causes(
         figure that its scope makes up), active_share (days of the period on which it was at work, less those of the baseline),
         effect_share (relative change of the figure in its part when it began, and back when it ended, that of all others taken
         off) with its interval, brought_share (of the figure as a whole, from the baseline to the period) with its interval,
-        is_timed (it began or ended within the interval of a level change of its part beside the others), q_value (Benjamini-Hochberg), verdict: "fits",
+        is_timed (it began or ended within the interval of a level change of its part beside the others), q_value (Benjamini-Hochberg), test_days (after so many
+        a test that takes it from half of its part sees such an effect, with a chance of 0.8), verdict: "fits",
         "against" (clear, and the other way), "not clear", "cannot be told" (its part is not in the figure's rows).
 
     Notes
@@ -74,7 +77,7 @@ def possible_causes(
     >>> possible_causes({}, pd.DataFrame(), question=nothing, coverage=None).empty
     True
     """
-    if not question.is_asked or course.empty:
+    if question.metric is None or question.baseline is None or course.empty:
         return pd.DataFrame(columns=list(_CAUSES))
     happened = _happened(tables, question, coverage)
     active = [_active(row, question) for row in happened.itertuples()]
@@ -319,13 +322,14 @@ def _fit(row: object, part: pd.DataFrame | None, course: pd.DataFrame) -> dict[s
     steps = [step for at, sign, until in ends if (step := _step(part, at, sign, until, row.started_on)) is not None]  # type: ignore[attr-defined]
     if not steps:
         return nothing
-    weights = np.array([1 / error**2 for _, error in steps])
-    log, error = float(weights @ [value for value, _ in steps] / weights.sum()), float(1 / math.sqrt(weights.sum()))
+    weights = np.array([1 / error**2 for _, error, _ in steps])
+    log, error = float(weights @ [value for value, _, _ in steps] / weights.sum()), float(1 / math.sqrt(weights.sum()))
+    spread = float(np.mean([spread for _, _, spread in steps]))
     share = float(part["y"].sum() / course["y"].sum())
     effects = [math.expm1(log + sign * 1.96 * error) for sign in (0, -1, 1)]
     brought = sorted(share * told["active_share"] * effect for effect in effects[1:])
     return {
-        **told, "z": log / error, "is_timed": _is_timed(row, part), "part_share": share, "brought_share": share * told["active_share"] * effects[0],
+        **told, "z": log / error, "is_timed": _is_timed(row, part), "test_days": math.ceil(4 * spread * (_DETECTED / log) ** 2) if log else math.inf, "part_share": share, "brought_share": share * told["active_share"] * effects[0],
         **dict(zip(("effect_share", "effect_share_lower", "effect_share_upper"), effects, strict=True)),
         **dict(zip(("brought_share_lower", "brought_share_upper"), brought, strict=True)),
     }  # fmt: skip
@@ -333,8 +337,8 @@ def _fit(row: object, part: pd.DataFrame | None, course: pd.DataFrame) -> dict[s
 
 def _step(
     part: pd.DataFrame, at: pd.Timestamp, sign: float, until: pd.Timestamp, started: pd.Timestamp
-) -> tuple[float, float] | None:
-    """Logarithm of after over before at one end of a thing, others taken off, with its standard error; None without days."""
+) -> tuple[float, float, float] | None:
+    """Logarithm of after over before at one end of a thing, others taken off, its standard error, variance a day; None without days."""
     day = part["day"]
     first = at - pd.Timedelta(days=WINDOW_DAYS)
     last = at + pd.Timedelta(days=WINDOW_DAYS)
@@ -357,7 +361,7 @@ def _step(
     if not math.isfinite(log):
         return None
     spread = long_run_variance(line[window.to_numpy()])
-    return (sign * log, math.sqrt(spread * (1 / n_days[0] + 1 / n_days[1]))) if spread > 0 else None
+    return (sign * log, math.sqrt(spread * (1 / n_days[0] + 1 / n_days[1])), spread) if spread > 0 else None
 
 
 def _relative(part: pd.DataFrame, y: str, d: str, before: pd.Series, after: pd.Series) -> tuple[float, np.ndarray]:

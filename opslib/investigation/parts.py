@@ -34,7 +34,7 @@ MOST_VALUES = 40
 """Values of a column above which it cuts no slices."""
 _SUMS = ("n", "y", "d", "yy", "yd", "dd")
 _FACTORS = ("factor", "before", "after", "effect_amount", "shapley_amount", "n_before", "n_after")
-_SLICES = ("group", "scope", "n_before", "n_after", "before", "after", "size_share", "size_share_lower", "size_share_upper", "carried_amount",
+_SLICES = ("group", "scope", "n_before", "n_after", "before", "after", "size_share", "carried_amount",
            "carried_share", "q_value")  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def moved_slices(cells: pd.DataFrame, *, question: Question) -> pd.DataFrame:
     DataFrame
         One row a slice, at most three, none where no part stands out: group (in words), scope (tuple of (column, value)), n_before,
         n_after (people), before, after (the figure in the slice), size_share (its relative change beyond that of the others, shrunk
-        towards none) with its interval, carried_amount (what that brought to the figure, in its unit), carried_share (of the
+        towards none), carried_amount (what that brought to the figure, in its unit), carried_share (of the
         change), q_value.
 
     Notes
@@ -303,12 +303,11 @@ def _judged(cells: pd.DataFrame, dims: list[str], *, size: int, is_total: bool) 
         value=0.0, lower=0.0, upper=0.0, n=len(p), unit="log", method="change of the others", std_error=1e-9
     )
     pooled = pool_towards(centre, gap.tolist(), error.tolist()).units
-    for end in ("", "_lower", "_upper"):
-        inside[f"size_share{end}"] = np.expm1(pooled[f"value{end}"].to_numpy())
+    inside["size_share"] = np.expm1(pooled["value"].to_numpy())
     for when in ("before", "after"):
         inside[when] = inside[f"y_{when}"] / (1.0 if is_total else inside[f"d_{when}"])
     inside["carried_amount"] = inside["y_after"] * (1 - np.exp(-pooled["value"].to_numpy()))
-    inside["group"] = [", ".join(str(value) for _, value in scope) for scope in inside["scope"]]
+    inside["group"] = [", ".join(f"{column} {value}" for column, value in scope) for scope in inside["scope"]]
     return inside
 
 

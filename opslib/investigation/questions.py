@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,8 @@ from opslib.stats.daily_series import long_run_variance, weekday_factors
 
 Verdict = Literal["real", "season unknown", "season", "chance", "data", "unknown"]
 Z = 1.959964
+_HEADS = ("visitors", "customers")
+"""Figures that count people alone, so have no parts: what they do is asked first."""
 MOST_MISSING = 0.1
 """Share of a period's days that may be missing before its figure is not believed."""
 
@@ -41,9 +43,15 @@ class Question:
     baseline: Period | None
 
     @property
-    def is_asked(self) -> bool:
-        """Whether there is a figure and something to compare it with."""
-        return self.metric is not None and self.baseline is not None
+    def sentence(self) -> str:
+        """What is compared with what, in one line."""
+        if self.metric is None or self.baseline is None:
+            return "Nothing earlier was seen as a whole."
+        return f"{self.metric.title}, compared with {self.baseline.label}."
+
+    def if_moved(self, change: Change) -> Question:
+        """The question where the figure moved beyond chance; else one without a baseline, of which nothing is taken apart."""
+        return self if change.is_beyond_chance else replace(self, baseline=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +96,13 @@ class Change:
 
 
 def choose_question(
-    tables: Mapping[str, Table], *, metric: str = "", baseline: Period | None = None, period: Period, coverage: Coverage
+    tables: Mapping[str, Table],
+    *,
+    metric: str = "",
+    baseline_start: str = "",
+    baseline_end: str = "",
+    period: Period,
+    coverage: Coverage,
 ) -> Question:
     """The figure that is looked into, and what it is compared with.
 
@@ -98,8 +112,8 @@ def choose_question(
         A shop's tables.
     metric : str
         A key figure; '': the one that moved furthest in standard errors against the like period.
-    baseline : Period or None
-        What it is compared with; None: the same days of the year before where they were seen, else the period before.
+    baseline_start, baseline_end : str
+        First and last day that it is compared with; '': the same days of the year before where they were seen, else the period before.
     period : Period
         When it moved.
     coverage : Coverage
@@ -125,7 +139,8 @@ def choose_question(
     >>> asked.metric.name, asked.baseline.label
     ('revenue', 'Jan 2026')
     """
-    baseline = baseline or like_period(period, coverage=coverage)
+    chosen = Period.parse(baseline_start, baseline_end) if baseline_start or baseline_end else None
+    baseline = chosen or like_period(period, coverage=coverage)
     if baseline and baseline.start <= period.end and period.start <= baseline.end:
         raise ParameterError(f"baseline: {baseline.label} overlaps {period.label}; choose periods apart")
     if metric and metric not in METRICS:
@@ -143,7 +158,7 @@ def _furthest(
     tables: Mapping[str, Table], known: tuple[Metric, ...], period: Period, coverage: Coverage
 ) -> Metric | None:
     """The key figure whose change is the most standard errors wide."""
-    people = [metric for metric in known if unit_of(metric) != "day"]
+    people = [metric for metric in known if unit_of(metric) != "day" and metric.name not in _HEADS]
     if not people:
         return None
     figures = kpi_table(tables, period=period, coverage=coverage, metrics=people)
