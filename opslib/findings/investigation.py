@@ -15,6 +15,7 @@ from opslib.investigation import Change, Question
 from opslib.metrics import METRICS
 from opslib.periods import Period
 from opslib.stats.estimates import Estimate
+from opslib.stats.power import needed_units
 from opslib.suppression import suppressed
 
 DAYS_TO_ACT = 14
@@ -22,18 +23,19 @@ USUAL = "within the usual ups and downs"
 ASKED = 385
 """People of whom a share is known within five points either way (Wald, 95 %, at one half)."""
 SHOWN_CAUSES = 12
-#: Who knows of each kind of thing, what would confirm it and what would refute it.
+#: Who knows of each kind of thing, what would confirm it, what would refute it, and the test that would tell.
+_TEST = "a test with {n} in all, half of them without it"
 _KINDS = {
-    "release": ("Technology", "visits it touched, with and without it", "the same step among visits that it did not touch"),
-    "content": ("Content", "visits to the pages it changed", "the same step on other pages"),
-    "outage": ("Technology", "error logs and tickets of those days", "orders as usual on those days"),
-    "price": ("Buying", "units of the products whose price changed", "the same step where prices stayed"),
-    "promotion": ("Marketing", "sales of the promoted part, and of the weeks after", "the same step where nothing was promoted"),
-    "campaign": ("Marketing", "visits by that channel", "the same step in other channels"),
-    "stock": ("Buying", "sales of the products that were out", "the same step where stock lasted"),
-    "competitor": ("Buying", "sales of what the competitor also sells", "the same step elsewhere"),
+    "release": ("Technology", "visits it touched, with and without it", "the same step among visits that it did not touch", _TEST),
+    "content": ("Content", "visits to the pages it changed", "the same step on other pages", _TEST),
+    "outage": ("Technology", "error logs and tickets of those days", "orders as usual on those days", "the error logs"),
+    "price": ("Buying", "units of the products whose price changed", "the same step where prices stayed", "four weeks with half of these products back at the old price"),
+    "promotion": ("Marketing", "what the promoted part did, and the weeks after", "the same step where nothing was promoted", "four weeks without it in half of the regions"),
+    "campaign": ("Marketing", "visits by that channel", "the same step in other channels", "four weeks without it in half of the regions"),
+    "stock": ("Buying", "sales of the products that were out", "the same step where stock lasted", "sales once they are back"),
+    "competitor": ("Buying", "sales of what the competitor also sells", "the same step elsewhere", "sales once prices are level again"),
 }  # fmt: skip
-_UNKNOWN_KIND = ("Data", "who was touched by it", "the same step among all others")
+_UNKNOWN_KIND = ("Data", "who was touched by it", "the same step among all others", _TEST)
 _FACTORS = {
     "view_item": ("visitors who see a product", "see a product"),
     "add_to_cart": ("viewers who fill a cart", "fill a cart"),
@@ -131,7 +133,7 @@ def findings(
         return ()
     slices, factors = suppressed(slices), suppressed(factors)
     return (
-        *_cause(causes, question, page),
+        *_cause(change, causes, question, page),
         *_unexplained(change, left, levels, slices, question, page),
         *_where(change, slices, mix, question, page),
         *_factor(change, factors, question, page),
@@ -139,11 +141,12 @@ def findings(
     )
 
 
-def _cause(causes: pd.DataFrame, question: Question, page: Facts) -> Iterator[Finding]:
+def _cause(change: Change, causes: pd.DataFrame, question: Question, page: Facts) -> Iterator[Finding]:
     """The best fit, and what would confirm it."""
     fits = causes[causes["verdict"] == "fits"] if len(causes) else causes
     for rank, (_, row) in enumerate(fits.head(2).iterrows()):
-        department = _KINDS.get(row["kind"], _UNKNOWN_KIND)[0]
+        department, *_, test = _KINDS.get(row["kind"], _UNKNOWN_KIND)
+        people = needed_units(change.variation, change=row["effect_share"])
         effect = estimate_of(row, "effect_share", unit="relative change", method="step in its part, others taken off")
         lasts = pd.isna(row["ended_on"]) or row["ended_on"] > pd.Timestamp(page.period.end)
         began = f"began on {format_date(row['started_on'])}"
@@ -154,7 +157,7 @@ def _cause(causes: pd.DataFrame, question: Question, page: Facts) -> Iterator[Fi
             action=f"Test {_quoted(row)} against the state before it" if lasts else None,
             things=(str(row["description"]),) if lasts else (),
             due=page.period.end + timedelta(days=DAYS_TO_ACT) if lasts else None,
-            would_tell=f"a test with half of {_part_of(row)}, about {count_of(row['test_days'], 'day')}" if lasts else None,
+            would_tell=test.format(n=f"{format_number(people)} people") if lasts else None,
             caveat="Whatever else began on the same day in the same part fits as well.",
             proposes=Proposes(metric=_metric(question), design="experiment") if lasts else None,
             about=About(metric=_metric(question), scope=_scope(row), people=None),
@@ -315,6 +318,20 @@ def shaded(question: Question) -> dict[str, tuple[date, date]]:
     return {part.label: (part.start, part.end) for part in parts}
 
 
+def account(change: Change, causes: pd.DataFrame, left: Estimate | None) -> pd.DataFrame:
+    """The change, what is known of it and what is left, one row each: part, size."""
+    if left is None:
+        return pd.DataFrame(columns=["part", "size"])
+    known = causes[causes["verdict"].isin(["fits", "against"])] if len(causes) else causes
+    rows = [("Calendar", format_share(change.calendar, step=1, signed=True))]
+    rows += [(_quoted(row), format_share(row["brought_share"], step=1, signed=True)) for _, row in known.iterrows()]
+    rows += [
+        ("Unexplained", format_estimate(left, signed=True)),
+        ("Change", format_share(change.after / change.before - 1, step=1, signed=True)),
+    ]
+    return pd.DataFrame(rows, columns=["part", "size"])
+
+
 def why_empty(change: Change, rows: pd.DataFrame, *, section: str) -> str:
     """Why a section has no rows; '' where it has some.
 
@@ -346,7 +363,7 @@ def cause_rows(causes: pd.DataFrame) -> pd.DataFrame:
     """Causes as a table of words, the best fit first: what, part, effect, brought, fit, confirms, refutes."""
     rows = []
     for _, row in causes.head(SHOWN_CAUSES).iterrows():
-        _, confirms, refutes = _KINDS.get(row["kind"], _UNKNOWN_KIND)
+        _, confirms, refutes, _ = _KINDS.get(row["kind"], _UNKNOWN_KIND)
         days = format_date(row["started_on"]) + (
             "" if pd.isna(row["ended_on"]) else f" to {format_date(row['ended_on'])}"
         )
@@ -373,9 +390,9 @@ def _unit(question: Question, page: Facts) -> str:
     return page.currency if unit == "money" else "" if unit == "count" else unit
 
 
-def _value(value: float, question: Question, page: Facts) -> str:
+def _value(value: float, question: Question, page: Facts, *, scale: float = 0.0) -> str:
     unit = _unit(question, page)
-    return format_value(value, unit, step=0.1 if unit == "share" else None)
+    return format_value(value, unit, step=0.1 if unit == "share" else None, scale=scale)
 
 
 def _amount(value: float, question: Question, page: Facts) -> str:
@@ -387,7 +404,8 @@ def _amount(value: float, question: Question, page: Facts) -> str:
 
 
 def _both(change: Change, question: Question, page: Facts) -> tuple[str, str]:
-    return _value(change.before, question, page), _value(change.after, question, page)
+    top = max(change.before, change.after)
+    return _value(change.before, question, page, scale=top), _value(change.after, question, page, scale=top)
 
 
 def _size(change: Change, question: Question) -> str:

@@ -75,6 +75,8 @@ class Change:
         People behind the figure.
     n_missing : int
         Days of both periods without data.
+    variation : float
+        Squared coefficient of variation of one person, from which the size of a test follows (`stats.power.needed_units`).
     """
 
     verdict: Verdict
@@ -88,6 +90,7 @@ class Change:
     n_before: int = 0
     n_after: int = 0
     n_missing: int = 0
+    variation: float = math.nan
 
     @property
     def is_beyond_chance(self) -> bool:
@@ -215,6 +218,7 @@ def measured_change(
         "n_before": before.n,
         "n_after": after.n,
         "n_missing": n_missing,
+        "variation": before.variation,
     }
     if not (before.value > 0 and after.value > 0):
         return Change(verdict="unknown", **known)
@@ -245,6 +249,7 @@ class _Side:
     value: float
     error: float  # standard error of its logarithm
     n: int
+    variation: float = math.nan
 
 
 def _side(tables: Mapping[str, Table], metric: Metric, part: Period, course: pd.DataFrame) -> _Side:
@@ -261,7 +266,7 @@ def _side(tables: Mapping[str, Table], metric: Metric, part: Period, course: pd.
     inside = course["day"].between(pd.Timestamp(part.start), pd.Timestamp(part.end)).to_numpy()
     mean, n_days = np.nanmean(level[inside]), int(np.isfinite(level[inside]).sum())
     days = long_run_variance(level / np.nanmean(level)) / n_days * (np.nanmean(level) / mean) if mean > 0 else 0.0
-    return _Side(value, math.sqrt(max(people, float(days))), int(row["n"]))
+    return _Side(value, math.sqrt(max(people, float(days))), int(row["n"]), people * float(row["n"]))
 
 
 def _calendar(course: pd.DataFrame, question: Question) -> float:
