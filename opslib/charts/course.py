@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+import matplotlib.dates as mdates
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -44,19 +45,11 @@ def draw_course(
     require_for_chart(course, "course", "day", "adjusted")
     smooth = course["adjusted"].rolling(7, center=True, min_periods=4).mean()
     ax = theme.new_axes()
-    for name, (first, last) in spans.items():
-        ax.axvspan(pd.Timestamp(first), pd.Timestamp(last), color=theme.SKY, alpha=0.18, zorder=0, linewidth=0)
-        middle = pd.Timestamp(first) + (pd.Timestamp(last) - pd.Timestamp(first)) / 2
-        ax.text(
-            middle,
-            0.03,
-            name,
-            transform=ax.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-            color=theme.GREY,
-            fontsize=9,
-        )
+    for name, ends in spans.items():
+        first, last = (float(mdates.date2num(end)) for end in ends)
+        ax.axvspan(first, last + 1, color=theme.SKY, alpha=0.18, zorder=0, linewidth=0)
+        at = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom", "color": theme.GREY, "fontsize": 9}
+        ax.text((first + last) / 2, 0.03, name, **at)
     for level in rows_of(levels):
         ax.axvspan(
             level.day_lower,

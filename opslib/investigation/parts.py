@@ -275,7 +275,8 @@ def _judged(cells: pd.DataFrame, dims: list[str], *, size: int, is_total: bool) 
     slices = []
     for columns in combinations(dims, size):
         rows = cells.groupby(list(columns), sort=True)[sums].sum().reset_index()
-        rows["scope"] = [tuple(zip(columns, values, strict=True)) for values in rows[list(columns)].to_numpy().tolist()]
+        scopes = [tuple(zip(columns, values, strict=True)) for values in rows[list(columns)].to_numpy().tolist()]
+        rows["scope"] = pd.Series(scopes, dtype=object)
         slices.append(rows[["scope", *sums]])
     inside = pd.concat(slices, ignore_index=True)
     outside = whole - inside[sums]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -212,14 +212,10 @@ def measured_change(
         return Change(verdict="unknown")
     before, after = (_side(tables, metric, part, course) for part in (baseline, question.period))
     n_missing = sum(part.n_days - coverage.n_observed(part) for part in (baseline, question.period))
-    known = {
-        "before": before.value,
-        "after": after.value,
-        "n_before": before.n,
-        "n_after": after.n,
-        "n_missing": n_missing,
+    known: dict[str, Any] = {
+        "before": before.value, "after": after.value, "n_before": before.n, "n_after": after.n, "n_missing": n_missing,
         "variation": before.variation,
-    }
+    }  # fmt: skip
     if not (before.value > 0 and after.value > 0):
         return Change(verdict="unknown", **known)
     calendar = _calendar(course, question)
