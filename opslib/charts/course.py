@@ -48,8 +48,9 @@ def draw_course(
     for name, ends in spans.items():
         first, last = (float(mdates.date2num(end)) for end in ends)
         ax.axvspan(first, last + 1, color=theme.SKY, alpha=0.18, zorder=0, linewidth=0)
-        at = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom", "color": theme.GREY, "fontsize": 9}
-        ax.text((first + last) / 2, 0.03, name, **at)
+        ax.text(
+            (first + last) / 2, 0.03, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", color=theme.GREY, fontsize=9
+        )  # fmt: skip
     for level in rows_of(levels):
         ax.axvspan(
             level.day_lower,

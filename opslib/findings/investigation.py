@@ -131,7 +131,7 @@ def findings(
     """
     if not change.is_beyond_chance or question.metric is None or question.baseline is None:
         return ()
-    slices, factors = suppressed(slices), suppressed(factors)
+    slices, factors = suppressed(slices).dropna(subset=["size_share"]), suppressed(factors)
     return (
         *_cause(change, causes, question, page),
         *_unexplained(change, left, levels, slices, question, page),
@@ -264,7 +264,7 @@ def limits(change: Change, causes: pd.DataFrame, *, question: Question) -> tuple
     return (
         (f"Not known here: {', '.join(parts)}.",)
         if parts
-        else ("Causes that nobody wrote down and that left no trace in these tables are not seen.",)
+        else ("Causes that nobody wrote down, and that these tables do not show, are not seen.",)
     )
 
 
@@ -307,7 +307,7 @@ def slice_rows(slices: pd.DataFrame, *, question: Question, page: Facts) -> pd.D
     rows = [
         (row["group"], *(_value(row[side], question, page) for side in ("before", "after")), format_share(row["size_share"], step=1, signed=True),
          format_share(row["carried_share"], step=1))
-        for _, row in suppressed(slices).iterrows()
+        for _, row in suppressed(slices).dropna(subset=["size_share"]).iterrows()
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["group", "before", "after", "size", "carried"])
 

@@ -127,14 +127,11 @@ def unexplained(change: Change, causes: pd.DataFrame) -> Estimate | None:
     """
     if not change.is_beyond_chance or not change.before:
         return None
-    scale = change.before if change.after - change.before == change.change else 1.0
-    whole, ends = (change.after / change.before), [change.lower / scale, change.upper / scale]
-    error = (ends[1] - ends[0]) / (2 * 1.96 * whole)
     known = causes[causes["verdict"].isin(["fits", "against"])]
     logs = np.log1p(known["brought_share"].astype(float).clip(lower=-0.99))
     errors = (known["brought_share_upper"] - known["brought_share_lower"]).astype(float) / (2 * 1.96)
-    left = math.log(whole) - math.log1p(change.calendar) - float(logs.sum())
-    spread = math.sqrt(error**2 + float((errors**2).sum()))
+    left = math.log(change.after / change.before) - math.log1p(change.calendar) - float(logs.sum())
+    spread = math.sqrt(change.error**2 + float((errors**2).sum()))
     value, lower, upper = (math.expm1(left + sign * 1.96 * spread) for sign in (0, -1, 1))
     return Estimate(
         value=value,
@@ -274,18 +271,19 @@ def _part(
 
 def _fits(happened: pd.DataFrame, parts: dict[Any, pd.DataFrame | None], course: pd.DataFrame) -> list[dict[str, Any]]:
     """Everything's step; that of the clearest is taken out of the course before the others are looked at again."""
-    found, waiting = [], list(happened.itertuples())
+    found: list[dict[str, Any]] = []
+    waiting: list[Any] = list(happened.itertuples())
     while waiting:
         tried = [_fit(row, parts[row.scope], course) for row in waiting]
         best = max(range(len(tried)), key=lambda place: np.nan_to_num(abs(tried[place]["z"])))
         row, fit = waiting[best], tried[best]
-        if not abs(fit["z"]) >= CLEAR:
+        part = parts[row.scope]
+        if part is None or not abs(fit["z"]) >= CLEAR:
             return found + tried
         found.append(fit)
         del waiting[best]
-        days = course["day"]
-        is_on = (days >= row.started_on) & (pd.isna(row.ended_on) | (days < row.ended_on))
-        gone = (1 / (1 + fit["effect_share"]) - 1) * parts[row.scope]["y"] * is_on
+        is_on = (part["day"] >= row.started_on) & (pd.isna(row.ended_on) | (part["day"] < row.ended_on))
+        gone = (1 / (1 + fit["effect_share"]) - 1) * part["y"] * is_on
         parts = {scope: _without(part, str(scope), str(row.scope), gone) for scope, part in parts.items()}
     return found
 

@@ -67,6 +67,8 @@ class Change:
         In the metric's unit.
     change, lower, upper : float
         Relative change with its interval; of a share in points (0.01 = one point).
+    error : float
+        Standard error of the logarithm of after over before.
     calendar : float
         Relative change that the number of days and weekdays alone would bring.
     season : float
@@ -85,6 +87,7 @@ class Change:
     change: float = math.nan
     lower: float = math.nan
     upper: float = math.nan
+    error: float = math.nan
     calendar: float = 0.0
     season: float = math.nan
     n_before: int = 0
@@ -214,7 +217,7 @@ def measured_change(
     n_missing = sum(part.n_days - coverage.n_observed(part) for part in (baseline, question.period))
     known: dict[str, Any] = {
         "before": before.value, "after": after.value, "n_before": before.n, "n_after": after.n, "n_missing": n_missing,
-        "variation": before.variation,
+        "variation": before.variation, "error": math.hypot(before.error, after.error),
     }  # fmt: skip
     if not (before.value > 0 and after.value > 0):
         return Change(verdict="unknown", **known)
