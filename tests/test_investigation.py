@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from opslib import investigation as inv
 from opslib.errors import NotAvailableError, ParameterError
 from opslib.metrics import METRICS
+from tests.investigation_bench import first_causes, quiet_verdicts
 from tests.investigation_shop import BEGAN, MARCH, MAY, SEEN, visited
 
 DATES = {"baseline_start": "2026-03-01", "baseline_end": "2026-03-31"}
@@ -259,3 +260,16 @@ def test_neither_the_order_of_cells_nor_the_unit_of_money_matters(order: list[in
     assert one["group"].tolist() == two["group"].tolist()
     assert two["carried_amount"].tolist() == pytest.approx((one["carried_amount"] * factor).tolist())
     assert two["carried_share"].tolist() == pytest.approx(one["carried_share"].tolist())
+
+
+@pytest.mark.slow
+def test_planted_causes_stand_first() -> None:
+    told = [case for seed in (11, 12) for case in first_causes(seed)]
+    assert sum(planted == first for planted, first, _ in told) >= len(told) - 1
+
+
+@pytest.mark.slow
+def test_a_quiet_shop_is_called_quiet() -> None:
+    """Two shops, 18 questions: three or more wrong of 18 would come once in 17 at 5 %."""
+    said = [verdict for seed in (11, 12) for verdict in quiet_verdicts(seed)]
+    assert sum(verdict not in ("chance", "season") for verdict in said) <= 2

@@ -11,7 +11,7 @@ import pandas as pd
 from opslib.finding import About, Facts, Finding, Proposes
 from opslib.findings.wording import are, estimate_of, largest, listed, moved
 from opslib.formats import count_of, format_date, format_estimate, format_number, format_share, format_value
-from opslib.investigation import Change, Question
+from opslib.investigation import FigureChange, Question
 from opslib.metrics import METRICS
 from opslib.periods import Period
 from opslib.stats.estimates import Estimate
@@ -59,7 +59,7 @@ _VERDICTS = {
 }  # fmt: skip
 
 
-def question_title(change: Change, *, question: Question, page: Facts) -> str:
+def question_title(change: FigureChange, *, question: Question, page: Facts) -> str:
     """The figure of both periods in one line: the title of the page's figure."""
     if question.metric is None or math.isnan(change.after):
         return ""
@@ -69,7 +69,7 @@ def question_title(change: Change, *, question: Question, page: Facts) -> str:
     return f"{question.metric.title}: {before} in {_when(question.baseline)}, {after} in {_when(question.period)}"
 
 
-def answer(change: Change, causes: pd.DataFrame, *, question: Question, page: Facts) -> str:
+def answer(change: FigureChange, causes: pd.DataFrame, *, question: Question, page: Facts) -> str:
     """Whether the figure moved, and what fits it, in one or two sentences; '' where nothing can be compared."""
     if question.metric is None or question.baseline is None or math.isnan(change.change):
         return ""
@@ -85,7 +85,7 @@ def answer(change: Change, causes: pd.DataFrame, *, question: Question, page: Fa
     return f"{told} {_because(change, causes, question)}"
 
 
-def _because(change: Change, causes: pd.DataFrame, question: Question) -> str:
+def _because(change: FigureChange, causes: pd.DataFrame, question: Question) -> str:
     fits = causes[causes["verdict"] == "fits"] if len(causes) else causes
     if len(fits):
         best, whole = fits.iloc[0], format_share(change.after / change.before - 1, step=1, signed=True)
@@ -96,7 +96,7 @@ def _because(change: Change, causes: pd.DataFrame, question: Question) -> str:
 
 
 def findings(
-    change: Change,
+    change: FigureChange,
     levels: pd.DataFrame,
     factors: pd.DataFrame,
     mix: Mapping[str, float],
@@ -111,7 +111,7 @@ def findings(
 
     Parameters
     ----------
-    change : Change
+    change : FigureChange
         From `investigation.measured_change`.
     levels, factors, slices, causes : DataFrame
         From the functions of these names in `investigation`.
@@ -141,7 +141,7 @@ def findings(
     )
 
 
-def _cause(change: Change, causes: pd.DataFrame, question: Question, page: Facts) -> Iterator[Finding]:
+def _cause(change: FigureChange, causes: pd.DataFrame, question: Question, page: Facts) -> Iterator[Finding]:
     """The best fit, and what would confirm it."""
     fits = causes[causes["verdict"] == "fits"] if len(causes) else causes
     for rank, (_, row) in enumerate(fits.head(2).iterrows()):
@@ -170,7 +170,12 @@ def _scope(row: pd.Series) -> tuple[tuple[str, str], ...]:
 
 
 def _unexplained(
-    change: Change, left: Estimate | None, levels: pd.DataFrame, slices: pd.DataFrame, question: Question, page: Facts
+    change: FigureChange,
+    left: Estimate | None,
+    levels: pd.DataFrame,
+    slices: pd.DataFrame,
+    question: Question,
+    page: Facts,
 ) -> Iterator[Finding]:
     """What remains, and whom to ask."""
     if left is None:
@@ -194,7 +199,7 @@ def _unexplained(
 
 
 def _where(
-    change: Change, slices: pd.DataFrame, mix: Mapping[str, float], question: Question, page: Facts
+    change: FigureChange, slices: pd.DataFrame, mix: Mapping[str, float], question: Question, page: Facts
 ) -> Iterator[Finding]:
     """Which slice stands out, or that none does; and what only the mix of visitors brought."""
     if len(slices):
@@ -216,7 +221,7 @@ def _where(
         )  # fmt: skip
 
 
-def _factor(change: Change, factors: pd.DataFrame, question: Question, page: Facts) -> Iterator[Finding]:
+def _factor(change: FigureChange, factors: pd.DataFrame, question: Question, page: Facts) -> Iterator[Finding]:
     """The factor with the largest part of the change."""
     known = factors.dropna(subset=["effect_amount"]) if len(factors) else factors
     known = known[known["effect_amount"] * (change.after - change.before) > 0] if len(known) else known
@@ -231,7 +236,7 @@ def _factor(change: Change, factors: pd.DataFrame, question: Question, page: Fac
     )  # fmt: skip
 
 
-def _level(levels: pd.DataFrame, change: Change, question: Question, page: Facts) -> Iterator[Finding]:
+def _level(levels: pd.DataFrame, change: FigureChange, question: Question, page: Facts) -> Iterator[Finding]:
     """When the level changed in the direction of the change."""
     row = _last_level(levels, change, question)
     if row is None:
@@ -247,7 +252,7 @@ def _level(levels: pd.DataFrame, change: Change, question: Question, page: Facts
     )  # fmt: skip
 
 
-def limits(change: Change, causes: pd.DataFrame, *, question: Question) -> tuple[str, ...]:
+def limits(change: FigureChange, causes: pd.DataFrame, *, question: Question) -> tuple[str, ...]:
     """What the page cannot say of this figure, in one line."""
     if question.metric is None or question.baseline is None:
         return ("Nothing earlier was seen as a whole, so figures cannot be compared.",)
@@ -268,7 +273,7 @@ def limits(change: Change, causes: pd.DataFrame, *, question: Question) -> tuple
     )
 
 
-def checks(change: Change, *, question: Question) -> pd.DataFrame:
+def checks(change: FigureChange, *, question: Question) -> pd.DataFrame:
     """What was checked before the change was believed, one row a check: check, result."""
     if question.metric is None or question.baseline is None or math.isnan(change.change):
         return pd.DataFrame(columns=["check", "result"])
@@ -318,7 +323,7 @@ def shaded(question: Question) -> dict[str, tuple[date, date]]:
     return {part.label: (part.start, part.end) for part in parts}
 
 
-def account(change: Change, causes: pd.DataFrame, left: Estimate | None) -> pd.DataFrame:
+def known_parts(change: FigureChange, causes: pd.DataFrame, left: Estimate | None) -> pd.DataFrame:
     """The change, what is known of it and what is left, one row each: part, size."""
     if left is None:
         return pd.DataFrame(columns=["part", "size"])
@@ -332,12 +337,12 @@ def account(change: Change, causes: pd.DataFrame, left: Estimate | None) -> pd.D
     return pd.DataFrame(rows, columns=["part", "size"])
 
 
-def why_empty(change: Change, rows: pd.DataFrame, *, section: str) -> str:
+def why_empty(change: FigureChange, rows: pd.DataFrame, *, section: str) -> str:
     """Why a section has no rows; '' where it has some.
 
     Parameters
     ----------
-    change : Change
+    change : FigureChange
         From `investigation.measured_change`.
     rows : DataFrame
         What the section would show.
@@ -403,12 +408,12 @@ def _amount(value: float, question: Question, page: Facts) -> str:
     )
 
 
-def _both(change: Change, question: Question, page: Facts) -> tuple[str, str]:
+def _both(change: FigureChange, question: Question, page: Facts) -> tuple[str, str]:
     top = max(change.before, change.after)
     return _value(change.before, question, page, scale=top), _value(change.after, question, page, scale=top)
 
 
-def _size(change: Change, question: Question) -> str:
+def _size(change: FigureChange, question: Question) -> str:
     unit = "points" if METRICS[_metric(question)].unit == "share" else "relative change"
     return format_estimate(
         Estimate(value=change.change, lower=change.lower, upper=change.upper, n=change.n_after, unit=unit, method=""),
@@ -435,7 +440,7 @@ def _span(row: pd.Series) -> str:
     return f"on {first}" if first == last else f"between {first} and {last}"
 
 
-def _last_level(levels: pd.DataFrame, change: Change, question: Question) -> pd.Series | None:
+def _last_level(levels: pd.DataFrame, change: FigureChange, question: Question) -> pd.Series | None:
     """The last level change in the direction of the figure's, after the baseline; an earlier one may have been taken back."""
     if levels.empty or question.baseline is None:
         return None

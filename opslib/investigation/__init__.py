@@ -3,4 +3,4 @@
 from opslib.investigation.causes import possible_causes, unexplained
 from opslib.investigation.course import daily_course, level_changes
 from opslib.investigation.parts import factor_effects, mix_and_rate, moved_slices, slice_cells
-from opslib.investigation.questions import Change, Question, choose_question, measured_change
+from opslib.investigation.questions import FigureChange, Question, choose_question, measured_change

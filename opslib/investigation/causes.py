@@ -14,7 +14,7 @@ from scipy import stats
 
 from opslib import engine
 from opslib.errors import ContractError
-from opslib.investigation.questions import Change, Question
+from opslib.investigation.questions import FigureChange, Question
 from opslib.kpis.figures import unit_of
 from opslib.metrics import Filter, daily_values, day_of
 from opslib.metrics.blocks import Table
@@ -105,12 +105,12 @@ def possible_causes(
     return table
 
 
-def unexplained(change: Change, causes: pd.DataFrame) -> Estimate | None:
+def unexplained(change: FigureChange, causes: pd.DataFrame) -> Estimate | None:
     """What of the figure's relative change the calendar and the causes that fit or go against it leave.
 
     Parameters
     ----------
-    change : Change
+    change : FigureChange
         From `measured_change`.
     causes : DataFrame
         From `possible_causes`.
@@ -122,7 +122,7 @@ def unexplained(change: Change, causes: pd.DataFrame) -> Estimate | None:
 
     Examples
     --------
-    >>> unexplained(Change(verdict="chance"), pd.DataFrame(columns=["verdict"])) is None
+    >>> unexplained(FigureChange(verdict="chance"), pd.DataFrame(columns=["verdict"])) is None
     True
     """
     if not change.is_beyond_chance or not change.before:

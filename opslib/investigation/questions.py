@@ -49,13 +49,13 @@ class Question:
             return "Nothing earlier was seen as a whole."
         return f"{self.metric.title}, compared with {self.baseline.label}."
 
-    def if_moved(self, change: Change) -> Question:
+    def if_moved(self, change: FigureChange) -> Question:
         """The question where the figure moved beyond chance; else one without a baseline, of which nothing is taken apart."""
         return self if change.is_beyond_chance else replace(self, baseline=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FigureChange:
     """A figure before and after, and what its change may be beside a change of the shop.
 
     Attributes
@@ -181,7 +181,7 @@ def _furthest(
 
 def measured_change(
     tables: Mapping[str, Table], course: pd.DataFrame, *, question: Question, coverage: Coverage
-) -> Change:
+) -> FigureChange:
     """Whether the figure moved by more than chance, calendar and season explain, and whether its data are whole.
 
     Parameters
@@ -197,7 +197,7 @@ def measured_change(
 
     Returns
     -------
-    Change
+    FigureChange
 
     Notes
     -----
@@ -212,7 +212,7 @@ def measured_change(
     """
     metric, baseline = question.metric, question.baseline
     if metric is None or baseline is None:
-        return Change(verdict="unknown")
+        return FigureChange(verdict="unknown")
     before, after = (_side(tables, metric, part, course) for part in (baseline, question.period))
     n_missing = sum(part.n_days - coverage.n_observed(part) for part in (baseline, question.period))
     known: dict[str, Any] = {
@@ -220,7 +220,7 @@ def measured_change(
         "variation": before.variation, "error": math.hypot(before.error, after.error),
     }  # fmt: skip
     if not (before.value > 0 and after.value > 0):
-        return Change(verdict="unknown", **known)
+        return FigureChange(verdict="unknown", **known)
     calendar = _calendar(course, question)
     log = math.log(after.value / before.value)
     error = math.hypot(before.error, after.error)
@@ -238,7 +238,7 @@ def measured_change(
     if metric.unit == "share":
         middle = (before.value + after.value) / 2
         ends = [after.value - before.value + sign * Z * error * middle for sign in (0, -1, 1)]
-    return Change(
+    return FigureChange(
         verdict=verdict, change=ends[0], lower=ends[1], upper=ends[2], calendar=math.expm1(calendar), season=math.expm1(season), **known
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opslib.finding import Facts
 from opslib.findings import investigation as say
-from opslib.investigation import Change, Question, unexplained
+from opslib.investigation import FigureChange, Question, unexplained
 from opslib.metrics import METRICS
 from opslib.periods import Coverage, Period
 from opslib.stats.estimates import Estimate
@@ -22,7 +22,7 @@ FACTS = Facts(
     title="By hand", period=MAY, currency="GBP", time_zone="UTC", coverage=Coverage(date(2026, 1, 1), date(2026, 5, 31))
 )
 ASKED = Question(metric=METRICS["conversion"], period=MAY, baseline=MARCH)
-FELL = Change(
+FELL = FigureChange(
     verdict="real",
     before=0.146,
     after=0.113,
@@ -61,7 +61,7 @@ LEFT = unexplained(FELL, CAUSES)
 
 
 def told(
-    change: Change = FELL,
+    change: FigureChange = FELL,
     *,
     causes: pd.DataFrame = CAUSES,
     slices: pd.DataFrame = SLICES,
@@ -100,7 +100,7 @@ def test_the_answer_says_what_moved_and_what_fits() -> None:
         (FELL, "Of what is known to have happened, nothing clearly fits."),
     ],
 )
-def test_each_verdict_has_its_sentence(change: Change, words: str) -> None:
+def test_each_verdict_has_its_sentence(change: FigureChange, words: str) -> None:
     assert words in plain(say.answer(change, CAUSES.head(0), question=ASKED, page=FACTS))
 
 
@@ -132,7 +132,7 @@ def test_every_finding_by_its_numbers() -> None:
     # Two halves, 2.8 standard errors of the logarithm of .7: 4 x 5.8 x (2.80 / ln .7)^2 = 1,430 visitors, by hand.
     assert plain(cause.would_tell).startswith("a test with 1,43")
     assert found["unexplained"].action is None
-    assert say.account(FELL, CAUSES, LEFT)["part"].tolist() == ["Calendar", "“New form”", "Unexplained", "Change"]
+    assert say.known_parts(FELL, CAUSES, LEFT)["part"].tolist() == ["Calendar", "“New form”", "Unexplained", "Change"]
 
 
 def test_what_ended_needs_no_test_and_what_is_open_is_asked() -> None:
@@ -164,13 +164,13 @@ def test_few_people_are_not_told() -> None:
 
 def test_of_nothing_nothing_is_said() -> None:
     nobody = Question(metric=None, period=MAY, baseline=None)
-    unknown = Change(verdict="unknown")
+    unknown = FigureChange(verdict="unknown")
     assert say.answer(unknown, CAUSES, question=nobody, page=FACTS) == ""
     assert say.findings(unknown, LEVELS, FACTORS, {}, SLICES, CAUSES, None, question=nobody, page=FACTS) == ()
     assert say.checks(unknown, question=nobody).empty
     assert len(say.limits(unknown, CAUSES, question=nobody)) == 1
     assert say.question_title(unknown, question=nobody, page=FACTS) == ""
-    assert say.account(unknown, CAUSES, None).empty
+    assert say.known_parts(unknown, CAUSES, None).empty
 
 
 def test_limits_name_what_cannot_be_told() -> None:
