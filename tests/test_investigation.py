@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from opslib import investigation as inv
 from opslib.errors import NotAvailableError, ParameterError
-from opslib.metrics import METRICS
+from opslib.metrics import METRICS, with_local_days
+from opslib.periods import Period
 from tests.investigation_bench import first_causes, quiet_verdicts
 from tests.investigation_shop import BEGAN, MARCH, MAY, SEEN, visited
 
@@ -21,29 +23,51 @@ DATES = {"baseline_start": "2026-03-01", "baseline_end": "2026-03-31"}
 CONVERSION = inv.Question(metric=METRICS["conversion"], period=MAY, baseline=MARCH)
 
 
+def _tables(w) -> dict[str, Any]:
+    return with_local_days(w.shop.tables, zone=w.shop.time_zone)
+
+
 def _asked(w, metric: str = "revenue") -> inv.Question:
     return inv.Question(metric=METRICS[metric], period=w.period, baseline=w.period.previous())
 
 
 def _course(w, metric: str = "revenue") -> pd.DataFrame:
-    return inv.daily_course(w.tables, question=_asked(w, metric), coverage=w.coverage)
+    return inv.daily_course(_tables(w), question=_asked(w, metric), coverage=w.coverage)
 
 
+def _stepped(w) -> pd.DataFrame:
+    """The course with a step in its middle, so that every shop has a level change."""
+    course = _course(w)
+    step = np.where(np.arange(len(course)) > len(course) // 2, 10.0, 1.0)
+    return course.assign(adjusted=step * course["adjusted"].mean() * (1 + 0.01 * (np.arange(len(course)) % 2)))
+
+
+def _cells(w, *, is_moved: bool = False) -> pd.DataFrame:
+    cells = inv.slice_cells(_tables(w), question=_asked(w))
+    first = cells.iloc[:, 0] == cells.iloc[0, 0]
+    more = {f"{name}_{side}": 100.0 for name in ("n", "y", "d", "yy", "yd", "dd") for side in ("before", "after")}
+    return cells.assign(**more, y_after=np.where(first, 900.0, 100.0)) if is_moved else cells
+
+
+def _causes(w) -> pd.DataFrame:
+    """Against all days before, so that whatever began is at work on more of the period."""
+    asked = replace(_asked(w), baseline=Period(w.coverage.first, w.baseline.end))
+    return inv.possible_causes(_tables(w), _course(w), question=asked, coverage=w.coverage)
+
+
+MOVED = inv.FigureChange(verdict="real", before=2.0, after=3.0, change=0.5, lower=0.2, upper=0.9, error=0.1)
 #: How the parity tests ask the functions of this room, on DuckDB, PostgreSQL and Spark.
 PARITY_CASES = {
-    "investigation.choose_question": lambda w: inv.choose_question(w.tables, period=w.period, coverage=w.coverage),
-    "investigation.measured_change": lambda w: inv.measured_change(w.tables, _course(w), question=_asked(w), coverage=w.coverage),
+    "investigation.choose_question": lambda w: inv.choose_question(_tables(w), period=w.period, coverage=w.coverage),
+    "investigation.measured_change": lambda w: inv.measured_change(_tables(w), _course(w), question=_asked(w), coverage=w.coverage),
     "investigation.daily_course": lambda w: _course(w, "conversion"),
-    "investigation.level_changes": lambda w: inv.level_changes(_course(w), question=_asked(w)),
-    "investigation.factor_effects": lambda w: inv.factor_effects(w.tables, question=_asked(w, "conversion")),
-    "investigation.slice_cells": lambda w: inv.slice_cells(w.tables, question=_asked(w)),
-    "investigation.mix_and_rate": lambda w: inv.mix_and_rate(inv.slice_cells(w.tables, question=_asked(w, "conversion")), question=_asked(w, "conversion")),
-    "investigation.moved_slices": lambda w: inv.moved_slices(inv.slice_cells(w.tables, question=_asked(w)), question=_asked(w)),
-    "investigation.possible_causes": lambda w: inv.possible_causes(w.tables, _course(w), question=_asked(w), coverage=w.coverage),
-    "investigation.unexplained": lambda w: inv.unexplained(
-        inv.measured_change(w.tables, _course(w), question=_asked(w), coverage=w.coverage),
-        inv.possible_causes(w.tables, _course(w), question=_asked(w), coverage=w.coverage),
-    ),
+    "investigation.level_changes": lambda w: inv.level_changes(_stepped(w), question=replace(_asked(w), baseline=Period(w.coverage.first, w.baseline.end))),
+    "investigation.factor_effects": lambda w: inv.factor_effects(_tables(w), question=_asked(w, "conversion")),
+    "investigation.slice_cells": _cells,
+    "investigation.mix_and_rate": lambda w: inv.mix_and_rate(_cells(w, is_moved=True), question=_asked(w, "conversion")),
+    "investigation.moved_slices": lambda w: inv.moved_slices(_cells(w, is_moved=True), question=_asked(w)),
+    "investigation.possible_causes": _causes,
+    "investigation.unexplained": lambda w: inv.unexplained(MOVED, _causes(w)),
 }  # fmt: skip
 
 

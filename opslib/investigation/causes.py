@@ -148,8 +148,16 @@ def _happened(tables: Mapping[str, Table], days: Period) -> pd.DataFrame:
     written: list[dict[Any, Any]] = []
     if "changes" in tables:
         table = engine.as_table(tables["changes"])
-        when = {f"{end}_on": day_of(table, f"{end}_at") for end in ("started", "ended")}
-        rows = table.select("kind", "description", "change_id", scope=table["scope"].fill_null("site"), **when)
+        told = {
+            name: table[name] if name in table.columns else ibis.null("string")
+            for name in ("kind", "scope", "description")
+        }
+        told |= {
+            "scope": told["scope"].fill_null("site"),
+            "description": told["description"].fill_null(table["change_id"].cast("string")),
+        }
+        ended = day_of(table, "ended_at") if {"ended_at", "ended_on"} & set(table.columns) else ibis.null("date")
+        rows = table.select("change_id", started_on=day_of(table, "started_at"), ended_on=ended, **told)
         rows = rows.filter(rows["started_on"].notnull()).order_by("started_on", "change_id")
         written = engine.collect(rows).assign(is_written=True).to_dict("records")
     known = [(row["scope"], at) for row in written for at in (row["started_on"], row["ended_on"]) if pd.notna(at)]
@@ -195,7 +203,7 @@ def _sources(tables: Mapping[str, ir.Table]) -> Iterator[tuple[str, str, str, ir
         ("stock_levels", "stock", "Products in stock of {}"),
         ("competitor_prices", "competitor", "Competitors' prices of {}"),
     ):
-        if name in tables:
+        if name in tables and "product_id" in tables[name].columns:
             rows = tables[name].inner_join(categories, "product_id")
             rows = rows.mutate(
                 day=day_of(rows, "observed_at")

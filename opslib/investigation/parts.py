@@ -83,7 +83,7 @@ def factor_effects(tables: Mapping[str, Table], *, question: Question) -> pd.Dat
                 for name, a, b in zip(list(levels)[1:], values[:-1], values[1:], strict=True)
             }
         elif metric.is_total:
-            factors = {f"{unit}s": n, f"{metric.name} a {unit}": y / n if n else np.nan}
+            factors = {f"{unit}s": n, f"{metric.title.lower()} a {unit}": y / n if n else np.nan}
         else:
             factors = {metric.numerator: y, f"1 / {metric.denominator}": 1 / d if d else np.nan}
         sides.append((factors, n))

@@ -131,7 +131,7 @@ def mix_effects(groups: pd.DataFrame, *, units: str, total: str) -> pd.DataFrame
     n0, n1, y0, y1 = (
         groups[f"{name}_{side}"].to_numpy(dtype="float64") for name in (units, total) for side in ("before", "after")
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         rate0, rate1 = y0 / n0, y1 / n1
         share0, share1, whole = n0 / n0.sum(), n1 / n1.sum(), (y0.sum() / n0.sum() + y1.sum() / n1.sum()) / 2
     rate0, rate1 = np.where(n0 > 0, rate0, rate1), np.where(n1 > 0, rate1, rate0)
