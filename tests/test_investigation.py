@@ -36,9 +36,9 @@ def _course(w, metric: str = "revenue") -> pd.DataFrame:
 
 
 def _stepped(w) -> pd.DataFrame:
-    """The course with a step in its middle, so that every shop has a level change."""
+    """The course with a step in its first half, so that every shop has a level change."""
     course = _course(w)
-    step = np.where(np.arange(len(course)) > len(course) // 2, 10.0, 1.0)
+    step = np.where(np.arange(len(course)) > len(course) // 4, 10.0, 1.0)
     return course.assign(adjusted=step * course["adjusted"].mean() * (1 + 0.01 * (np.arange(len(course)) % 2)))
 
 
@@ -46,7 +46,7 @@ def _cells(w, *, is_moved: bool = False) -> pd.DataFrame:
     cells = inv.slice_cells(_tables(w), question=_asked(w))
     first = cells.iloc[:, 0] == cells.iloc[0, 0]
     more = {f"{name}_{side}": 100.0 for name in ("n", "y", "d", "yy", "yd", "dd") for side in ("before", "after")}
-    return cells.assign(**more, y_after=np.where(first, 900.0, 100.0)) if is_moved else cells
+    return cells.assign(**more | {"y_after": np.where(first, 900.0, 100.0)}) if is_moved else cells
 
 
 def _causes(w) -> pd.DataFrame:
