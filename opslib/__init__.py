@@ -13,6 +13,7 @@ _MODULES = (
     "classification",
     "content",
     "demand",
+    "investigation",
     "kpis",
     "paths",
     "positioning",

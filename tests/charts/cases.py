@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,22 @@ def days(names: tuple[str, ...], n: int = 90) -> pd.DataFrame:
         for i, name in enumerate(names)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def daily_shares(n: int = 150) -> pd.DataFrame:
+    days = pd.date_range("2026-01-01", periods=n)
+    return pd.DataFrame(
+        {"day": days, "adjusted": np.where(np.arange(n) < 100, 0.1, 0.08) + 0.002 * np.sin(np.arange(n))}
+    )
+
+
+def one_level() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            name: pd.to_datetime([day])
+            for name, day in (("day", "2026-04-11"), ("day_lower", "2026-04-08"), ("day_upper", "2026-04-16"))
+        }
+    )
 
 
 def two_years() -> pd.DataFrame:
@@ -247,6 +264,16 @@ MANY = {f"Segment {i}": estimate(0.01 * i - 0.1, 0.01 * i - 0.2, 0.01 * i, "rela
 FEW = {"United Kingdom": estimate(0.28, 0.27, 0.29), LONG: estimate(0.22, 0.14, 0.33)}
 
 CASES: dict[str, Callable[[], Axes]] = {
+    "course": lambda: charts.draw_course(
+        daily_shares(),
+        levels=one_level(),
+        spans={"Mar 2026": (date(2026, 3, 1), date(2026, 3, 31))},
+        unit="share",
+        people=None,
+    ),
+    "course without a level": lambda: charts.draw_course(
+        daily_shares().assign(adjusted=0.0), levels=one_level().head(0), spans={}, unit="orders", people=None
+    ),
     "series": lambda: charts.draw_series(months(), unit="GBP"),
     "series of many names": lambda: charts.draw_series(
         days(("phone", "desk", "tablet", "app", LONG[:24])), unit="share"

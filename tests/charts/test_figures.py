@@ -235,6 +235,7 @@ SEABORN = {
     "draw_rfm_grid": {"heatmap"},
     "draw_segment_profile": {"heatmap"},
     "draw_segment_sizes": {"scatterplot"},
+    "draw_course": {"lineplot"},
     "draw_series": {"lineplot"},
     "draw_step_matrix": {"heatmap"},
     "draw_test_curve": {"lineplot"},

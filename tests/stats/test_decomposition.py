@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opslib.errors import ParameterError
-from opslib.stats.decomposition import lmdi_effects
+from opslib.stats.decomposition import lmdi_effects, mix_effects, shapley_effects
 
 REL = 1e-9  # logarithms and their inverse lose a few bits each
 
@@ -57,3 +60,65 @@ def test_effects_sum_to_the_change_and_turn_with_time(pairs: list[tuple[float, f
     scale = max(np.prod(before), np.prod(after), 1.0)
     assert effects.sum() == pytest.approx(np.prod(after) - np.prod(before), abs=scale * REL)
     np.testing.assert_allclose(effects, -back, atol=scale * REL)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(FACTOR, FACTOR), min_size=1, max_size=5))
+def test_shapley_sums_to_the_change_turns_with_time_and_treats_equals_alike(pairs: list[tuple[float, float]]) -> None:
+    before, after = zip(*pairs, strict=True)
+    effects, back = shapley_effects(before, after), shapley_effects(after, before)
+    scale = max(np.prod(np.maximum(before, after)), 1.0)
+    assert effects.sum() == pytest.approx(np.prod(after) - np.prod(before), abs=scale * REL)
+    np.testing.assert_allclose(effects, -back, atol=scale * REL)
+    twice = shapley_effects([*before[:1], *before], [*after[:1], *after])
+    assert twice[0] == pytest.approx(twice[1], abs=scale * max(*before[:1], *after[:1], 1.0) * REL)
+    still = [place for place, (one, two) in enumerate(pairs) if one == two]
+    assert np.all(effects[still] == 0)
+
+
+def test_shapley_is_the_mean_over_all_orders() -> None:
+    """Second road: every order of stepping written out."""
+    before, after = [2.0, 3.0, 0.5], [4.0, 5.0, 0.0]
+    total = np.zeros(3)
+    for order in permutations(range(3)):
+        now = list(before)
+        for place in order:
+            old = np.prod(now)
+            now[place] = after[place]
+            total[place] += np.prod(now) - old
+    assert shapley_effects(before, after).tolist() == pytest.approx((total / 6).tolist())
+    with pytest.raises(ParameterError, match="9 factors"):
+        shapley_effects([1.0] * 9, [2.0] * 9)
+
+
+SIDES = st.tuples(st.integers(0, 50), st.integers(0, 50), st.floats(0, 1), st.floats(0, 1))
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(SIDES, min_size=1, max_size=6).filter(
+        lambda rows: min(sum(r[0] for r in rows), sum(r[1] for r in rows)) > 0
+    )
+)
+def test_mix_and_rate_sum_to_the_change_of_the_rate(rows: list[tuple[int, int, float, float]]) -> None:
+    groups = pd.DataFrame(
+        [(n0, n1, n0 * r0, n1 * r1) for n0, n1, r0, r1 in rows], columns=["n_before", "n_after", "y_before", "y_after"]
+    )
+    parts = mix_effects(groups, units="n", total="y")
+    sums = groups.sum()
+    change = sums["y_after"] / sums["n_after"] - sums["y_before"] / sums["n_before"]
+    assert (parts["mix_amount"] + parts["rate_amount"]).sum() == pytest.approx(change, abs=1e-9)
+    turned = groups.rename(
+        columns=lambda name: name.replace("before", "x").replace("after", "before").replace("x", "after")
+    )
+    np.testing.assert_allclose(mix_effects(turned, units="n", total="y")["mix_amount"], -parts["mix_amount"], atol=1e-9)
+
+
+def test_simpson() -> None:
+    """Both groups convert better and the whole worse: all of the fall is mix, and the rates' part is a rise."""
+    groups = pd.DataFrame(
+        {"n_before": [80.0, 20.0], "n_after": [20.0, 80.0], "y_before": [40.0, 2.0], "y_after": [11.0, 12.0]}
+    )
+    parts = mix_effects(groups, units="n", total="y")
+    assert parts["rate_amount"].sum() > 0
+    assert parts["mix_amount"].sum() == pytest.approx(0.23 - 0.42 - parts["rate_amount"].sum())
