@@ -1,0 +1,1 @@
+from opslib.product_control.faults import product_faults, supplier_months
