@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import ibis
 import numpy as np
@@ -44,7 +45,7 @@ def product_health(
     sales : DataFrame
         From `product_sales`.
     tables : mapping of str to table
-        order_lines, returns, products, competitor_prices.
+        order_lines, returns, products, competitor_prices; reviews and stock_levels where there are such.
     period : Period
         Days of revenue and margin.
     themes : Themes or None
@@ -54,7 +55,8 @@ def product_health(
     -------
     pandas.DataFrame
         product_id, name, category, supplier, revenue_amount and margin_amount (a month; margin after refunds, missing without a cost), margin_share, return_share,
-        expected_share, return_ratio_lower, return_ratio_upper, reason, rating (mean stars), theme, n_sold, n_expected, sold_change, is_off, n_on_hand, stock_days, short_days, price_index
+        expected_share, return_ratio_lower, return_ratio_upper, reason, rating (mean stars), theme, n_sold, n_expected, sold_change, is_off, out_days (without
+        stock, of the last 28), n_on_hand, stock_days, short_days, price_index
         (against competitors), content_share (of what the shop tells of its products), lacks, signs, is_faulty, loss_amount
         (refunds beyond those expected, a month) with loss_amount_lower, loss_amount_upper, loss_next_amount, missed_amount (margin of sales that
         stayed out, a month, where sales are off), cost_amount (both). The costliest first.
@@ -87,7 +89,7 @@ def product_health(
     of_sales = ["n_sold", "n_expected", "n_expected_lower", "n_expected_upper", "sold_change", "is_off"]
     prices = engine.collect(price_indices(tables["products"], tables["competitor_prices"], as_of=period.end).select("product_id", "price_index"))  # fmt: skip
     joined = [
-        faults.reindex(columns=["product_id", *of_faults]), sales.reindex(columns=["product_id", *of_sales]), _margins(tables, period),
+        _out(tables, period), faults.reindex(columns=["product_id", *of_faults]), sales.reindex(columns=["product_id", *of_sales]), _margins(tables, period),
         prices, _content(tables["products"]), _told(themes),
     ]  # fmt: skip
     for found in joined:
@@ -127,6 +129,15 @@ def _margins(tables: Mapping[str, Table], period: Period) -> pd.DataFrame:
     return out.assign(
         rating=found["rating_numerator"] / found["rating_denominator"].where(found["rating_denominator"] > 0)
     )
+
+
+def _out(tables: Mapping[str, Table], period: Period) -> pd.DataFrame:
+    """Days without stock among the last four weeks, where stock is counted."""
+    if "stock_levels" not in tables:
+        return pd.DataFrame({"product_id": pd.Series(dtype="str"), "out_days": np.array([])})
+    weeks = Period(period.end - timedelta(days=BLOCK_DAYS - 1), period.end)
+    found = engine.collect(unit_values(tables, [METRICS["stock_out_share"]], unit="product", period=weeks))
+    return pd.DataFrame({"product_id": found["unit_id"], "out_days": found["stock_out_share_numerator"]})
 
 
 def _content(products: Table) -> pd.DataFrame:

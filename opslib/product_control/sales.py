@@ -100,7 +100,9 @@ def _blocks(
     lines = with_column(paid(order_lines), "category", {"products": engine.as_table(products)}, is_required=False)
     group = lines["category"].cast("string").fill_null("") if "category" in lines.columns else ""
     rows = lines.select(
-        product_id=lines["product_id"].cast("string"), group=group, back=engine.days_between(ibis.literal(as_of), order_day(lines))
+        product_id=lines["product_id"].cast("string"),
+        group=group,
+        back=engine.days_between(ibis.literal(as_of), order_day(lines)),
     )
     rows = rows.filter(rows["product_id"].notnull(), rows["back"].between(0, n_blocks * BLOCK_DAYS - 1))
     sums = {f"b{at:02}": rows["back"].between(at * BLOCK_DAYS, (at + 1) * BLOCK_DAYS - 1).ifelse(1, 0).sum() for at in range(n_blocks)}  # fmt: skip
