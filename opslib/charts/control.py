@@ -44,7 +44,11 @@ def draw_control_days(
     date_axis(ax, own["day"])
     theme.format_axis(ax.yaxis, "orders", n_ticks=5)
     named = formats.listed([formats.format_date(day, year=False) for day in signals["day"]])
-    said = f"{named} beyond what its days before lead one to expect" if named else "every day within the usual ups and downs"  # fmt: skip
+    said = "every day within the usual ups and downs"
+    if len(signals):
+        at = own.loc[far[own.index].idxmax()]
+        usual = f"{formats.format_number(at[ends[0]], step=1)} to {formats.format_number(at[ends[1]], step=1)}"
+        said = f"{formats.count_of(at['n_orders'], 'order')} on {formats.format_date(at['day'], year=False)}, where {usual} are usual"
     return finish(
         ax,
         title=f"{group}: {said}",

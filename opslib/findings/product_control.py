@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from opslib.finding import About, Facts, Finding, Proposes
-from opslib.findings.wording import are, estimate_of, how_many, listed
+from opslib.findings.wording import are, estimate_of, listed
 from opslib.formats import count_of, format_date, format_money, format_share, is_missing
 from opslib.periods import Period
 from opslib.stats.estimates import Estimate
@@ -59,7 +60,7 @@ def answer(faults: pd.DataFrame, maintenance: pd.DataFrame, months: pd.DataFrame
         return ""
     faulty, bad = maintenance[maintenance["is_faulty"]], _bad(months)
     if faulty.empty and bad.empty:
-        return f"Of {count_of(len(faults), 'product')} {how_many(0, 'product')} shows faults beyond chance."
+        return f"Of {count_of(len(faults), 'product')} none shows faults beyond chance."
     told = []
     if len(faulty):
         lost = _lost(faulty, page)
@@ -67,15 +68,16 @@ def answer(faults: pd.DataFrame, maintenance: pd.DataFrame, months: pd.DataFrame
         told.append(
             f"{count_of(len(faulty), 'product')} of {len(faults):,} {_have(len(faulty))} faults beyond chance{money}."
         )
-    told += [f"{_delivery(bad)}." for _ in range(min(len(bad), 1))]
+    if len(bad):
+        supplier, own = _first_supplier(bad)
+        told.append(f"{supplier}’s bad deliveries cost {_money(own['loss_amount'].sum(), page)} in {_months(own)}.")
     return " ".join(told)
 
 
 def limits(page: Facts) -> tuple[str, ...]:
     """What the page cannot say."""
-    if page.period.n_days and (page.period.end - page.coverage.first).days < 364 + 28:
-        return ("No earlier year is in the data: a product's own season, apart from its category's, counts as off.",)
-    return (f"Returns of {page.period.label} count where they arrived: the last weeks' orders may still come back.",)
+    weeks = f"{format_date(page.period.end - timedelta(days=27), year=False)} to {format_date(page.period.end)}"
+    return (f"A product whose season differs from its category’s may look off in {weeks}.",)
 
 
 def faults_title(maintenance: pd.DataFrame, *, page: Facts) -> str:
@@ -191,26 +193,27 @@ def _bad(months: pd.DataFrame) -> pd.DataFrame:
     return months[months["is_bad"].astype(bool)] if len(months) else months
 
 
-def _delivery(bad: pd.DataFrame) -> str:
-    """The supplier of the costliest bad month, and all its bad months together."""
-    supplier = bad.iloc[0]["supplier"]
-    own = bad[bad["supplier"] == supplier].sort_values("month")
-    when = listed([f"{pd.Timestamp(month):%b %Y}" for month in own["month"]])
-    came = format_share(own["n_returns"].sum() / own["n_lines"].sum(), step=1.0)
-    usual = format_share((own["expected_share"] * own["n_lines"]).sum() / own["n_lines"].sum(), step=1.0)
-    return f"{supplier}’s products came back {came} of the time in {when}, where {usual} is usual"
+def _first_supplier(bad: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The supplier of the costliest bad month, and all its bad months in order."""
+    supplier = str(bad.iloc[0]["supplier"])
+    return supplier, bad[bad["supplier"] == supplier].sort_values("month")
+
+
+def _months(own: pd.DataFrame) -> str:
+    return listed([f"{pd.Timestamp(month):%b %Y}" for month in own["month"]])
 
 
 def _deliveries(months: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     bad = _bad(months)
-    for place, supplier in enumerate(dict.fromkeys(bad["supplier"])):
-        own = bad[bad["supplier"] == supplier]
+    for place, name in enumerate(dict.fromkeys(bad["supplier"])):
+        supplier, own = _first_supplier(bad[bad["supplier"] == name])
+        came, usual = (format_share(float((own[share] * own["n_lines"]).sum() / own["n_lines"].sum()), step=1.0) for share in ("return_share", "expected_share"))  # fmt: skip
         yield Finding(
             key=f"supplier-{place + 1}", kind="estimated", section="suppliers", department="Buying", priority=2,
-            sentence=f"{_delivery(own)}: {_money(own['loss_amount'].sum(), page)} of refunds.",
-            action=f"Send {supplier} its list, claim the refunds, check the next delivery", things=(str(supplier),),
+            sentence=f"{came} of {supplier}’s lines came back in {_months(own)}, where {usual} is usual; products with faults of their own left out.",
+            action=f"Send {supplier} its list, claim the refunds, check the next delivery", things=(supplier,),
             due=page.period.end + timedelta(days=_SOON), would_tell="what the supplier credits",
-            about=About(metric="return_rate", scope=(("supplier", str(supplier)),), people=None),
+            about=About(metric="return_rate", scope=(("supplier", supplier),), people=None),
         )  # fmt: skip
 
 
@@ -223,10 +226,12 @@ def _below_cost(alarms: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     if rows.empty:
         return
     n, lost = len(rows), float(rows["stake_amount"].sum())
+    half = lost * float(norm.isf(0.025)) / max(float(rows["n_lines"].sum()), 1.0) ** 0.5
+    worth = Estimate(value=lost, lower=lost - half, upper=lost + half, n=n, unit=f"{page.currency}/month", method="cost less revenue of the lines sold; Poisson lines")  # fmt: skip
     yield Finding(
         key="below-cost", kind="measured", section="alarms", department="Buying", priority=4, is_urgent=True,
         sentence=f"{count_of(n, 'product')} {are(n)} sold below cost, which loses {_money(lost, page)} a month: {listed(list(rows['name']), shown=_NAMED)}.",
-        worth=Estimate(value=lost, lower=lost, upper=lost, n=n, unit=f"{page.currency}/month", method="cost less revenue of the lines sold"),
+        worth=worth,
         action="Ask for a lower cost, raise the price, or let it run out", **_acted(rows, page, days=_SOON), about=About(metric="gross_margin", people=None),
     )  # fmt: skip
 

@@ -208,12 +208,12 @@ def product_alarms(health: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row an alarm, the most money first within each kind: kind ("runs out", "below cost"), name, supplier, n_on_hand, stock_days, short_days,
+        One row an alarm, the most money first within each kind: kind ("runs out", "below cost"), name, supplier, n_lines, n_on_hand, stock_days, short_days,
         margin_share, stake_amount (runs out: margin of the days without stock until a delivery ordered now comes; below cost: loss a month).
 
     Examples
     --------
-    >>> health = pd.DataFrame({"name": ["Lamp", "Mug"], "supplier": "S", "n_on_hand": [0.0, 9.0], "stock_days": [0.0, 90.0], "short_days": [14.0, 0.0],
+    >>> health = pd.DataFrame({"name": ["Lamp", "Mug"], "supplier": "S", "n_lines": 9, "n_on_hand": [0.0, 9.0], "stock_days": [0.0, 90.0], "short_days": [14.0, 0.0],
     ...     "is_short": [True, False], "margin_share": [0.5, -0.1], "gross_amount": [30.4375, -5.0]})
     >>> product_alarms(health)[["kind", "name", "stake_amount"]].values.tolist()
     [['runs out', 'Lamp', 14.0], ['below cost', 'Mug', 5.0]]
@@ -223,7 +223,9 @@ def product_alarms(health: pd.DataFrame) -> pd.DataFrame:
         kind="runs out", stake_amount=(out["gross_amount"] / MONTH * out["short_days"].fillna(0.0)).clip(lower=0)
     )
     below = below.assign(kind="below cost", stake_amount=-below["gross_amount"])
-    columns = ["kind", "name", "supplier", "n_on_hand", "stock_days", "short_days", "margin_share", "stake_amount"]
+    columns = [
+        "kind", "name", "supplier", "n_lines", "n_on_hand", "stock_days", "short_days", "margin_share", "stake_amount"
+    ]  # fmt: skip
     rows = pd.concat([part.sort_values(["stake_amount", "name"], ascending=[False, True])[columns] for part in (out, below)], ignore_index=True)  # fmt: skip
     return counted(rows, None)
 
