@@ -13,7 +13,6 @@ from scipy.stats import norm
 from opslib.finding import About, Facts, Finding, Proposes
 from opslib.findings.wording import are, estimate_of, listed
 from opslib.formats import count_of, format_date, format_money, format_share, is_missing
-from opslib.periods import Period
 from opslib.stats.estimates import Estimate
 
 #: Days after the period's end by which a loss is stopped, and a thing is looked into.
@@ -251,22 +250,18 @@ def _stock(alarms: pd.DataFrame, page: Facts) -> Iterator[Finding]:
 
 
 def _unsold(maintenance: pd.DataFrame, page: Facts) -> Iterator[Finding]:
-    rows = maintenance[maintenance["missed_amount"].notna()] if len(maintenance) else maintenance
-    for place, (_, row) in enumerate(rows.head(_NAMED).iterrows()):
-        usual = estimate_of(
-            row, "n_expected", unit="orders", n=row["n_lines"], method="share of the category's lines, t limits"
-        )
-        out = (
-            f"; it was out of stock on {count_of(row['out_days'], 'day')}"
-            if not is_missing(row["out_days"]) and row["out_days"]
-            else ""
-        )
-        weeks = Period(page.period.end - timedelta(days=27), page.period.end)
-        yield Finding(
-            key=f"unsold-{place + 1}", kind="estimated", section="sales", department="Buying", priority=3 + place, estimate=usual,
-            sentence=f"{row['name']} was ordered {count_of(row['n_sold'], 'time')} in {weeks.n_days} days, where {usual.lower:.0f} to {usual.upper:.0f} are usual{out}.",
-            about=About(metric="orders", objects=(str(row["product_id"]),), people=None),
-        )  # fmt: skip
+    rows = maintenance[maintenance["is_unsold"].astype(bool)] if len(maintenance) else maintenance
+    if rows.empty:
+        return
+    first = rows.iloc[0]
+    usual = estimate_of(first, "n_expected", unit="orders", n=first["n_lines"], method="share of the category's lines, t limits")  # fmt: skip
+    out = f", out of stock on {count_of(first['out_days'], 'day')}" if not is_missing(first["out_days"]) and first["out_days"] else ""  # fmt: skip
+    others = f"; {count_of(len(rows) - 1, 'other')} {are(len(rows) - 1)} below their course" if len(rows) > 1 else ""
+    yield Finding(
+        key="unsold", kind="estimated", section="sales", department="Buying", priority=3, estimate=usual,
+        sentence=f"{first['name']} was ordered {count_of(first['n_sold'], 'time')} in four weeks, where {usual.lower:.0f} to {usual.upper:.0f} are usual{out}{others}.",
+        about=About(metric="orders", objects=tuple(rows["product_id"].astype(str)), people=None),
+    )  # fmt: skip
 
 
 def _beyond(days: pd.DataFrame) -> Iterator[Finding]:

@@ -18,8 +18,8 @@ from opslib.suppression import counted
 
 FALSE_DISCOVERY = 0.1
 """Share of the named products that may be named wrongly, on average."""
-LOW_STARS = 2
-"""Stars up to which a rating is low."""
+LOW_STARS, FEWEST_CHANCES = 2, 10
+"""Stars up to which a rating is low; lines (reviews) from which a product is judged: of fewer, one return of an earlier sale is a fault."""
 CHECKS: dict[str, tuple[str, str]] = {
     "returns": ("n_returns", "n_lines"),
     "low ratings": ("n_low", "n_reviews"),
@@ -84,12 +84,12 @@ def product_faults(
         tested = peer_excess(events, chances, groups, false_discovery=FALSE_DISCOVERY)
         for name in ("expected", "ratio", "ratio_lower", "ratio_upper", "ratio_next"):
             found[f"{check}_{name}"] = tested[name]
-        found[f"{check}_p"] = tested["p_value"]
-    chances = np.column_stack([np.ones(len(found)), *(found[f"{check}_p"] * len(made) for check in made)])
-    best = adjusted(dict(enumerate(chances.min(axis=1))), method="benjamini_hochberg", alpha=FALSE_DISCOVERY)
+        found[f"{check}_p"] = tested["p_value"].where(chances >= FEWEST_CHANCES, 1.0)
+    own = np.column_stack([np.ones(len(found)), *(found[f"{check}_p"] * len(made) for check in made)])
+    best = adjusted(dict(enumerate(own.min(axis=1))), method="benjamini_hochberg", alpha=FALSE_DISCOVERY)
     found["q_value"], found["is_faulty"] = best["adjusted_p_value"], best["is_rejected"]
     share = FALSE_DISCOVERY * best["is_rejected"].mean() if len(best) else 0.0
-    signs = chances[:, 1:] <= share
+    signs = own[:, 1:] <= share
     found["signs"] = [", ".join(check for check, is_said in zip(made, row, strict=True) if is_said) for row in signs]
     found = found.merge(_reasons(returns, period), on="product_id", how="left", validate="one_to_one")
     return counted(_with_loss(found, period), None)

@@ -55,7 +55,7 @@ def product_health(
     -------
     pandas.DataFrame
         product_id, name, category, supplier, revenue_amount and margin_amount (a month; margin after refunds, missing without a cost), margin_share, return_share,
-        expected_share, return_ratio_lower, return_ratio_upper, reason, rating (mean stars), theme, n_sold, n_expected, sold_change, is_off, out_days (without
+        expected_share, return_ratio_lower, return_ratio_upper, reason, rating (mean stars), theme, n_sold, n_expected, sold_change, is_off, is_unsold (less than expected), out_days (without
         stock, of the last 28), n_on_hand, stock_days, short_days, price_index
         (against competitors), content_share (of what the shop tells of its products), lacks, signs, is_faulty, loss_amount
         (refunds beyond those expected, a month) with loss_amount_lower, loss_amount_upper, loss_next_amount, missed_amount (margin of sales that
@@ -99,8 +99,9 @@ def product_health(
         health[name] = health[name].eq(True)
     lines = health["n_lines"].astype("float64").where(lambda n: n > 0)
     health["return_share"], health["expected_share"] = (health[name].astype("float64") / lines for name in ("n_returns", "returns_expected"))  # fmt: skip
+    health["is_unsold"] = health["is_off"] & (health["sold_change"] < 0)
     health["missed_amount"] = ((health["n_expected"] - health["n_sold"]).astype("float64") * health["gross_amount"] / lines * MONTH / BLOCK_DAYS).where(
-        health["is_off"] & (health["sold_change"] < 0)
+        health["is_unsold"]
     )  # fmt: skip
     health["gross_amount"] *= factor
     health["margin_amount"] *= factor
@@ -184,11 +185,11 @@ def maintenance_list(health: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
     Examples
     --------
-    >>> health = pd.DataFrame({"name": list("abc"), "is_faulty": [True, True, False], "missed_amount": [None, None, 4.0], "cost_amount": [9.0, 7.0, 4.0]})
+    >>> health = pd.DataFrame({"name": list("abc"), "is_faulty": [True, True, False], "is_unsold": [False, False, True], "cost_amount": [9.0, 7.0, 4.0]})
     >>> sorted(maintenance_list(health)["turn"])
     ['held back', 'now', 'now']
     """
-    rows = health[health["is_faulty"] | health["missed_amount"].notna()].reset_index(drop=True)
+    rows = health[health["is_faulty"] | health["is_unsold"]].reset_index(drop=True)
     rows["turn"] = "now"
     faulty = rows.index[rows["is_faulty"]]
     draws = np.random.default_rng(seed).random(len(faulty) // 2) < 0.5

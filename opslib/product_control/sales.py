@@ -15,13 +15,16 @@ from opslib.metrics import order_day, paid, with_column
 from opslib.metrics.blocks import Table
 from opslib.periods import Coverage, Period
 from opslib.product_control.faults import FALSE_DISCOVERY
-from opslib.stats.control import MIN_BASELINE_DAYS, residual_chart
+from opslib.stats.control import residual_chart
 from opslib.stats.multiplicity import adjusted
 from opslib.suppression import counted
 
 BLOCK_DAYS, TRAIL, MOST_BLOCKS, FEWEST_PLACEBOS = 28, 6, 19, 4
 """Days of a block (whole weeks, so that weekdays cancel); earlier blocks that a product's share is taken from; blocks looked at; earlier
 blocks predicted in the same way, whose errors say what is usual."""
+BASELINE_DAYS, CAUTION = 56, 2.0
+"""Days from which a category's chart is set at least (with fewer, its weekdays are not known); factor on the run length that its limits are
+set for, since real days are not normal."""
 FEWEST_LINES, LEAST_SPREAD = 4.0, 0.5
 """Order lines expected in a block from which a product's sales are judged; standard deviation of the root of a Poisson count."""
 
@@ -136,7 +139,7 @@ def category_days(
     period : Period
         Days that are judged.
     coverage : Coverage
-        Days seen; a category needs 12 weeks of them before the period, else the days that are judged begin later.
+        Days seen; a category needs 16 weeks of them before the period, else the days that are judged begin later.
     products : products
         Category; one group of all where none is known.
     run_length : float
@@ -150,7 +153,8 @@ def category_days(
 
     Notes
     -----
-    `stats.control.residual_chart` on the square root over its level; the root keeps small counts from alarming by their skewness.
+    `stats.control.residual_chart` on the square root over its level; limits are never narrower than those of a Poisson
+    count, whose tails the root alone would cut.
 
     Examples
     --------
@@ -169,7 +173,7 @@ def category_days(
     seen = pd.date_range(coverage.first, period.end)
     missing = pd.to_datetime(sorted(coverage.missing))
     names = sorted(counts["group"].unique())
-    charts = [chart for name in names if (chart := _chart(name, counts, seen.difference(missing), period, run_length * len(names))) is not None]  # fmt: skip
+    charts = [chart for name in names if (chart := _chart(name, counts, seen.difference(missing), period, CAUTION * run_length * len(names))) is not None]  # fmt: skip
     columns = ["group", "day", "n_orders", "n_expected", "n_expected_lower", "n_expected_upper", "is_signal"]
     whole = pd.concat(charts, ignore_index=True) if charts else pd.DataFrame(columns=columns).astype({"is_signal": bool})  # fmt: skip
     return counted(whole[columns], None)
@@ -187,11 +191,17 @@ def _chart(
     slope = (month - month.shift(BLOCK_DAYS)) / BLOCK_DAYS
     level = (month + slope * (BLOCK_DAYS + 1) / 2).shift(1).clip(lower=0.5 * month.shift(1))
     series = pd.DataFrame({"day": daily.index, "value": (roots / level).to_numpy()}).iloc[2 * BLOCK_DAYS :]
-    n_baseline = max((series["day"] < pd.Timestamp(period.start)).sum(), MIN_BASELINE_DAYS)
-    if series["value"].iloc[:n_baseline].notna().sum() < MIN_BASELINE_DAYS or len(series) <= n_baseline:
+    n_baseline = max((series["day"] < pd.Timestamp(period.start)).sum(), BASELINE_DAYS)
+    if series["value"].iloc[:n_baseline].notna().sum() < BASELINE_DAYS or len(series) <= n_baseline:
         return None
     points = residual_chart(series, n_baseline=n_baseline, run_length=run_length).points.set_index("day")
     centre, scale = points["value"] - points["statistic"], level.reindex(points.index)
-    for column, move in (("n_expected", 0.0), ("n_expected_lower", points["lower"]), ("n_expected_upper", points["upper"])):  # fmt: skip
+    moves = {"n_expected": 0.0, "n_expected_lower": points["lower"], "n_expected_upper": points["upper"]}
+    for column, move in moves.items():
         points[column] = (((centre + move).clip(lower=0) * scale) ** 2 - 3 / 8).clip(lower=0)
-    return points.assign(group=name, n_orders=daily.reindex(points.index)).reset_index()
+    chance = distributions.poisson(points["n_expected"].clip(lower=1e-9))
+    points["n_expected_lower"] = points["n_expected_lower"].clip(upper=chance.ppf(0.5 / run_length))
+    points["n_expected_upper"] = points["n_expected_upper"].clip(lower=chance.isf(0.5 / run_length))
+    n_orders = daily.reindex(points.index)
+    is_signal = (n_orders < points["n_expected_lower"]) | (n_orders > points["n_expected_upper"])
+    return points.assign(group=name, n_orders=n_orders, is_signal=is_signal).reset_index()
