@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats as distributions
 
 from opslib.errors import ParameterError
-from opslib.stats.multiplicity import adjusted
+from opslib.stats.multiplicity import false_discovery_rates
 
 MOST_ROUNDS, FARTHEST = 10, 0.1
 """Times that units beyond chance are set aside and the others measured again; share of the units set aside at first."""
@@ -68,7 +68,7 @@ def peer_excess(
         expected = n * _rates(x, n, groups, ~aside)
         shape = 1 / _variance(x[~aside], expected[~aside])
         p = np.where(n > 0, distributions.nbinom.sf(x - 1, shape, shape / (shape + expected)), 1.0)
-        q = adjusted(dict(enumerate(p)), method="benjamini_hochberg")["adjusted_p_value"].to_numpy()
+        q = false_discovery_rates(p, n_tested=len(p))
         if (aside == (q <= false_discovery)).all():
             break
         aside = q <= false_discovery
