@@ -204,12 +204,14 @@ def _months(own: pd.DataFrame) -> str:
 
 def _deliveries(months: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     bad = _bad(months)
+    if bad.empty:
+        return
     for place, name in enumerate(dict.fromkeys(bad["supplier"])):
         supplier, own = _first_supplier(bad[bad["supplier"] == name])
         came, usual = (format_share(float((own[share] * own["n_lines"]).sum() / own["n_lines"].sum()), step=1.0) for share in ("return_share", "expected_share"))  # fmt: skip
         yield Finding(
             key=f"supplier-{place + 1}", kind="estimated", section="suppliers", department="Buying", priority=2,
-            sentence=f"{came} of {supplier}’s lines came back in {_months(own)}, where {usual} is usual; products with faults of their own left out.",
+            sentence=f"{came} of {supplier}’s lines came back in {_months(own)}, where {usual} is usual, faulty products left out.",
             action=f"Send {supplier} its list, claim the refunds, check the next delivery", things=(supplier,),
             due=page.period.end + timedelta(days=_SOON), would_tell="what the supplier credits",
             about=About(metric="return_rate", scope=(("supplier", supplier),), people=None),
