@@ -183,7 +183,7 @@ def test_a_notebook_is_no_programme(path):
 
 #: docs/adr/0008: lines of code of the package and its benchmarks, without docstrings, comments and blank lines; adapters and
 #: simulation apart.
-MOST_CODE_LINES = 31_500
+MOST_CODE_LINES = 31_650
 LONGEST_MODULE = 600
 
 

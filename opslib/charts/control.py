@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib.dates as mdates
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -31,7 +32,7 @@ def draw_control_days(
     ends = ("n_expected_lower", "n_expected_upper")
     beyond = pd.concat([days[ends[0]] - days["n_orders"], days["n_orders"] - days[ends[1]]], axis=1).max(axis=1)
     far = beyond / (days[ends[1]] - days[ends[0]])
-    group = days.loc[far.idxmax(), "group"] if far.notna().any() else days["group"].iloc[0]
+    group = str(days["group"].iloc[int(np.nanargmax(far)) if far.notna().any() else 0])
     own = days[days["group"] == group].sort_values("day", kind="stable")
     signals = own[own["is_signal"].astype(bool)]
     ax = theme.new_axes()
@@ -46,7 +47,7 @@ def draw_control_days(
     named = formats.listed([formats.format_date(day, year=False) for day in signals["day"]])
     said = "every day within the usual ups and downs"
     if len(signals):
-        at = own.loc[far[own.index].idxmax()]
+        at = own.iloc[int(np.nanargmax(far[own.index]))]
         usual = f"{formats.format_number(at[ends[0]], step=1)} to {formats.format_number(at[ends[1]], step=1)}"
         said = f"{formats.count_of(at['n_orders'], 'order')} on {formats.format_date(at['day'], year=False)}, where {usual} are usual"
     return finish(

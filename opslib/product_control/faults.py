@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -136,7 +138,8 @@ def supplier_months(
         ["n_lines", "n_returns", "refund_amount", "usual"]
     ].sum()
     found = found[(found["n_lines"] > 0) & (found["usual"] > 0)].reset_index(drop=True)
-    tested = peer_excess(found["n_returns"], found["usual"], np.full(len(found), "all"), false_discovery=FALSE_DISCOVERY)  # fmt: skip
+    events, usual = (found[name].to_numpy(dtype="float64") for name in ("n_returns", "usual"))
+    tested = peer_excess(events, usual, np.full(len(found), "all"), false_discovery=FALSE_DISCOVERY)
     found = pd.concat([found, tested[["expected", "ratio", "ratio_lower", "ratio_upper", "q_value"]]], axis=1)
     found["return_share"] = found["n_returns"] / found["n_lines"]
     found["expected_share"] = found["expected"] / found["n_lines"]
@@ -173,10 +176,13 @@ def _counted(
     return rows.left_join(known, rows["product_id"] == known["known_id"]).drop("known_id")
 
 
-def _part(table: ir.Table, day: ir.DateValue, **counts: ir.Value | int | None) -> ir.Table:
+def _part(table: ir.Table, day: ir.DateValue, **counts: Any) -> ir.Table:
     """One row a row of the table, with zeros for what it does not count."""
-    given = {name: ibis.literal(0) if counts.get(name) is None else counts[name] for name in _SUMS}
-    typed = {name: (ibis.literal(value) if isinstance(value, int) else value).cast(MONEY if name == "refund_amount" else "int64") for name, value in given.items()}  # fmt: skip
+    typed = {}
+    for name in _SUMS:
+        value = 0 if counts.get(name) is None else counts[name]
+        kind = MONEY if name == "refund_amount" else "int64"
+        typed[name] = (ibis.literal(value) if isinstance(value, int) else value).cast(kind)
     return table.select(product_id=table["product_id"].cast("string"), day=day.cast("date"), **typed)
 
 

@@ -186,7 +186,7 @@ def _chart(
     own = counts[counts["group"] == name].set_index("day")["n_orders"]
     own.index = pd.to_datetime(own.index)
     daily = own.reindex(seen, fill_value=0).reindex(pd.date_range(seen.min(), period.end)).astype("float64")
-    roots = np.sqrt(daily + 3 / 8)
+    roots = pd.Series(np.sqrt(daily + 3 / 8), index=daily.index)
     month = roots.rolling(BLOCK_DAYS, min_periods=BLOCK_DAYS - 7).mean()
     slope = (month - month.shift(BLOCK_DAYS)) / BLOCK_DAYS
     level = (month + slope * (BLOCK_DAYS + 1) / 2).shift(1).clip(lower=0.5 * month.shift(1))
@@ -196,7 +196,8 @@ def _chart(
         return None
     points = residual_chart(series, n_baseline=n_baseline, run_length=run_length).points.set_index("day")
     centre, scale = points["value"] - points["statistic"], level.reindex(points.index)
-    moves = {"n_expected": 0.0, "n_expected_lower": points["lower"], "n_expected_upper": points["upper"]}
+    still = pd.Series(0.0, index=points.index)
+    moves = {"n_expected": still, "n_expected_lower": points["lower"], "n_expected_upper": points["upper"]}
     for column, move in moves.items():
         points[column] = (((centre + move).clip(lower=0) * scale) ** 2 - 3 / 8).clip(lower=0)
     chance = distributions.poisson(points["n_expected"].clip(lower=1e-9))

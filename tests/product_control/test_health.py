@@ -11,6 +11,7 @@ import pytest
 from opslib import classification, engine, product_control
 from opslib.metrics import with_local_days
 from opslib.periods import Period
+from opslib.shop.derived import with_contract_columns
 from opslib.shop.opening import open_shop
 from tests.conftest import ROOT
 from tests.product_control.shops import NONE, YEAR
@@ -36,7 +37,7 @@ def listed_of(tables, *, period, coverage) -> pd.DataFrame:
 
 
 def health_of(world) -> pd.DataFrame:
-    tables = {name: world.table(name) for name in _READ}
+    tables = {name: with_contract_columns(world.table(name), name) for name in _READ}
     listed = listed_of(tables, period=world.period, coverage=world.coverage)
     sales = product_control.product_sales(tables["order_lines"], as_of=world.period.end, coverage=world.coverage, products=tables["products"])  # fmt: skip
     found = product_control.product_health(listed, faults_of(world), sales, tables=tables, period=world.period)
