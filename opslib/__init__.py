@@ -17,6 +17,7 @@ _MODULES = (
     "kpis",
     "paths",
     "positioning",
+    "product_control",
     "segmentation",
     "tables",
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # type checkers and editors see the same names, and no others
     from opslib import kpis as kpis
     from opslib import paths as paths
     from opslib import positioning as positioning
+    from opslib import product_control as product_control
     from opslib import segmentation as segmentation
     from opslib import tables as tables
     from opslib.page import open_page as open_page

@@ -59,7 +59,6 @@ def test_the_duckdb_and_sqlglot_pins_are_still_needed():
 
 #: What nothing reaches yet, and the issue that will call it. Nothing else stays that only tests use.
 WAITING = {
-    "stats.control": 18,
     "proposals.portfolio": 19,
     "proposals.verdicts.q_values": 20,
     "proposals.parsing.json_schema": 20,
@@ -184,7 +183,7 @@ def test_a_notebook_is_no_programme(path):
 
 #: docs/adr/0008: lines of code of the package and its benchmarks, without docstrings, comments and blank lines; adapters and
 #: simulation apart.
-MOST_CODE_LINES = 32_100
+MOST_CODE_LINES = 34_000
 LONGEST_MODULE = 600
 
 

@@ -9,6 +9,7 @@ from opslib.charts.channels import draw_attribution
 from opslib.charts.claims import draw_claims, draw_promises, draw_test_curve
 from opslib.charts.compared import draw_days, draw_money_changes, draw_with_last_year
 from opslib.charts.competition import draw_pairs
+from opslib.charts.control import draw_control_days
 from opslib.charts.course import draw_course
 from opslib.charts.demand import draw_needs
 from opslib.charts.display import alt_of, describe, figure_bundle, first_drawn, register, to_svg, unregister
@@ -41,6 +42,7 @@ __all__ = [
     "draw_clv_holdout",
     "draw_clv_tracking",
     "draw_cohorts",
+    "draw_control_days",
     "draw_course",
     "draw_days",
     "draw_decomposition",

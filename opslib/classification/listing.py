@@ -51,7 +51,7 @@ def class_products(
         product_id, name (with the id where several share it, the id where none is known), category, cell, amount (revenue, margin or units), amount_share,
         stage, n_orders_before (missing where not compared), n_orders_recent, n_on_hand (on the last day counted), stock_days (that it lasts at the
         pace of the last 90 days), stock_amount (at cost), is_short (with what is on order it lasts shorter than a
-        delivery takes; sold out where no lead time is known).
+        delivery takes; sold out where no lead time is known), short_days (without stock until a delivery ordered now comes).
 
     Examples
     --------
@@ -83,9 +83,10 @@ def class_products(
         stock_amount=(listed["n_on_hand"].cast(MONEY) * listed["cost"]).cast("float64"),
         n_orders_before=(listed["stage"] == "not compared").ifelse(ibis.null("int64"), listed["n_orders_before"]),
         is_short=(ahead < listed["lead_time_days"].fill_null(1.0)).fill_null(False),
+        short_days=ibis.greatest(listed["lead_time_days"] - ahead, 0.0),
     ).select(
         "product_id", "name", "category", "cell", "amount", "amount_share", *_OF_STAGES, "n_on_hand", "stock_days",
-        "stock_amount", "is_short",
+        "stock_amount", "is_short", "short_days",
     )  # fmt: skip
 
 

@@ -224,6 +224,10 @@ def residual_chart(series: object, *, n_baseline: int, run_length: float = 370.4
     factors = daily_series.weekday_factors(values[:n_baseline], weekdays[:n_baseline])
     adjusted = values / factors[weekdays]
     errors, sigma, df = one_step_errors(adjusted[None, :], n_baseline=n_baseline)
+    if (factors != 1).any() and df > daily_series.DAYS_OF_WEEK:  # the factors are estimated as well
+        extra = daily_series.DAYS_OF_WEEK - 1
+        sigma = sigma * np.sqrt(df / (df - extra) * (1 + daily_series.DAYS_OF_WEEK / n_present))
+        df -= extra
     half = float(stats.t.isf(0.5 / run_length, df)) * sigma[0]
     days = pd.DataFrame({"day": daily.index, "value": values, "statistic": errors[0] * factors[weekdays]})
     points = days.assign(lower=-half * factors[weekdays], upper=half * factors[weekdays])
