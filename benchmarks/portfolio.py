@@ -108,9 +108,11 @@ def _portfolio(rng: np.random.Generator, share: float) -> tuple[list[Candidate],
                 person_days=dict(zip(DEPARTMENTS, days[i].tolist(), strict=True)), promised_amount=float(promised[i]), **links,
             )
         )  # fmt: skip
-    true = [
-        replace(one, worth_amount=float(per_lift[i] * effects[i] - costs[i])) for i, one in enumerate(believed)
-    ]
+    true = [replace(one, worth_amount=float(per_lift[i] * effects[i] - costs[i])) for i, one in enumerate(believed)]
     free = {(name, DAYS): np.full(N_MONTHS, share * days[:, k].sum() / N_MONTHS) for k, name in enumerate(DEPARTMENTS)}
     free |= {(name, MONEY): np.full(N_MONTHS, share * costs.sum() / N_MONTHS) for name in DEPARTMENTS}
-    return believed, true, Capacity(months=(date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1), date(2027, 2, 1)), free=free)
+    return (
+        believed,
+        true,
+        Capacity(months=(date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1), date(2027, 2, 1)), free=free),
+    )

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from opslib import engine
+from opslib.departments import department_or_own
 from opslib.errors import ParameterError
 
 #: Person-days of one person in a month.
@@ -113,18 +116,16 @@ class Capacity:
     def with_person_month(self, department: str) -> Capacity:
         """One more person of a department in the plan's first month."""
         extra = np.eye(1, len(self.months))[0] * PERSON_MONTH
-        return Capacity(
-            months=self.months, free={**self.free, (department, DAYS): self.free[department, DAYS] + extra}
-        )
+        return Capacity(months=self.months, free={**self.free, (department, DAYS): self.free[department, DAYS] + extra})
 
 
-def capacity_of(table: pd.DataFrame, *, start: date, n_months: int) -> Capacity:
+def capacity_of(table: ir.Table | pd.DataFrame, *, start: date, n_months: int) -> Capacity:
     """Capacity of the plan's months from the table of the shop.
 
     Parameters
     ----------
-    table : DataFrame
-        ``department``, ``month`` (first day), ``person_days``, ``budget_amount``, departments by their one name.
+    table : Table
+        ``capacity``, as the contract says.
     start : date
         First day of the plan's first month.
     n_months : int
@@ -136,12 +137,16 @@ def capacity_of(table: pd.DataFrame, *, start: date, n_months: int) -> Capacity:
 
     Examples
     --------
-    >>> table = pd.DataFrame({"department": ["Data"], "month": ["2026-11-01"], "person_days": [9.0], "budget_amount": [None]})
-    >>> capacity_of(table, start=date(2026, 11, 1), n_months=2).free
-    {('Data', 'person_days'): array([9., 0.])}
+    >>> table = pd.DataFrame({"department": ["Data"], "month": [date(2026, 11, 1)], "person_days": [9.0], "budget_amount": [0.0]})
+    >>> capacity_of(table, start=date(2026, 11, 1), n_months=2).free["Data", "person_days"]
+    array([9., 0.])
     """
     months = [stamp.date() for stamp in pd.date_range(start, periods=n_months, freq="MS")]
-    rows = table.assign(month=pd.to_datetime(table["month"]).dt.date)
+    rows = engine.collect(
+        engine.as_table(table).select("department", "month", DAYS, MONEY).order_by(["department", "month"])
+    )
+    rows["department"] = rows["department"].map(department_or_own, na_action="ignore")
+    rows["month"] = pd.to_datetime(rows["month"]).dt.date
     rows = rows[rows["month"].isin(months)]
     free = {}
     for kind in (DAYS, MONEY):
@@ -193,15 +198,18 @@ def plan_portfolio(candidates: Sequence[Candidate], *, capacity: Capacity, done:
     if not ids:
         return pd.Series([], index=ids, dtype="int64")
     is_open = np.array(
-        [[one.first <= m <= one.last and not _is_ruled_out(one, ids, done) for m in range(n_months)] for one in candidates]
+        [
+            [one.first <= m <= one.last and not _is_ruled_out(one, ids, done) for m in range(n_months)]
+            for one in candidates
+        ]
     )
     rows, bounds = _constraints(candidates, capacity, done)
     solved = milp(
-        -worth.ravel(),
+        -worth.ravel() / max(np.abs(worth).max(), 1.0),
         constraints=LinearConstraint(rows, ub=bounds),
         bounds=Bounds(0, is_open.ravel().astype(float)),
         integrality=np.ones(worth.size),
-        options={"mip_rel_gap": 0.0},
+        options={"mip_rel_gap": 0.0, "presolve": False},  # with presolve HiGHS prints a line of its own now and then
     )
     live = np.asarray(solved.x).reshape(worth.shape) > 0.5
     return pd.Series(np.where(live.any(axis=1), live.argmax(axis=1), -1), index=ids, dtype="int64")
@@ -289,6 +297,43 @@ def _take(free: np.ndarray, need: float, *, until: int) -> np.ndarray:
     return taken
 
 
+def what_keeps_out(
+    candidates: Sequence[Candidate], live: pd.Series, *, capacity: Capacity, done: Sequence[str] = ()
+) -> dict[str, str]:
+    """Why each proposal outside a plan is not in it, in words.
+
+    Parameters
+    ----------
+    candidates, capacity, done
+        As `plan_portfolio` takes them.
+    live : Series
+        From `plan_portfolio`.
+
+    Returns
+    -------
+    dict of id to str
+    """
+    n, found = len(capacity.months), {}
+    chosen = [one for one in candidates if live[one.id] >= 0]
+    for one in (one for one in candidates if live[one.id] < 0):
+        needs = [other for other in one.depends_on if other not in done and live.get(other, -1) < 0]
+        rivals = [o for o in one.excludes if o in done or live.get(o, -1) >= 0]
+        rivals += [other.id for other in chosen if one.id in other.excludes]
+        short = []
+        for (name, kind), need in one._needs.items():
+            used = sum(other._needs.get((name, kind), 0.0) for other in chosen if live[other.id] <= one.last)
+            free = capacity.free.get((name, kind))
+            if free is not None and used + need > free[: one.last + 1].sum() + 1e-9:
+                short.append(f"{name} has not the {'days' if kind == DAYS else 'money'} for it")
+        if one.last < 0 or one.first >= n:
+            found[one.id] = "its deadline has passed" if one.last < 0 else "it starts after these months"
+        elif needs or rivals:
+            found[one.id] = f"it needs {needs[0]} first" if needs else f"it excludes {rivals[0]}"
+        else:
+            found[one.id] = "; ".join(short) or "others bring more"
+    return found
+
+
 def choice_stability(
     candidates: Sequence[Candidate], draws: pd.DataFrame, *, capacity: Capacity, done: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -320,7 +365,9 @@ def choice_stability(
     )
 
 
-def person_month_worth(candidates: Sequence[Candidate], *, capacity: Capacity, done: Sequence[str] = ()) -> pd.DataFrame:
+def person_month_worth(
+    candidates: Sequence[Candidate], *, capacity: Capacity, done: Sequence[str] = ()
+) -> pd.DataFrame:
     """What one more person in the plan's first month would be worth, department by department: the plan made anew with it.
 
     Parameters
@@ -405,7 +452,12 @@ def _score(rule: str, one: Candidate, capacity: Capacity) -> float:
 
 
 def _first_fit(
-    one: Candidate, left: Mapping[tuple[str, str], np.ndarray], live: Mapping[str, int], *, n_months: int, done: Sequence[str]
+    one: Candidate,
+    left: Mapping[tuple[str, str], np.ndarray],
+    live: Mapping[str, int],
+    *,
+    n_months: int,
+    done: Sequence[str],
 ) -> int | None:
     """First month in which it can go live beside what does already."""
     if any(other not in done and other not in live for other in one.depends_on):

@@ -29,15 +29,16 @@ from opslib.proposals.portfolio import (
     planned_worth,
 )
 
+WEB = "Technology"
 MONTHS = (date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1))
 
 
 def _one(name: str, worth: float, web: float = 0.0, **more: Any) -> Candidate:
-    return Candidate(id=name, owner="Web", worth_amount=worth, person_days={"Web": web}, **more)
+    return Candidate(id=name, owner=WEB, worth_amount=worth, person_days={WEB: web}, **more)
 
 
 def _free(*web: float, **more: list[float]) -> Capacity:
-    every = {("Web", DAYS): list(web), **{tuple(key.split("__")): values for key, values in more.items()}}
+    every = {(WEB, DAYS): list(web), **{tuple(key.split("__")): values for key, values in more.items()}}
     return Capacity(months=MONTHS[: len(web)], free={name: np.array(values, float) for name, values in every.items()})
 
 
@@ -76,9 +77,13 @@ def test_prerequisites_exclusions_budget_dates_and_losses() -> None:
     assert _live([rival, _one("D", 6.0, 1)], _free(9.0)) == {"C": -1, "D": 0}
     assert _live([rival], _free(9.0), done=("D",)) == {"C": -1}
     dear = _one("E", 9.0, 1, one_off_cost_amount=500.0)
-    assert _live([dear], _free(9.0, Web__budget_amount=[499.0])) == {"E": -1}
-    assert _live([dear], _free(9.0, 9.0, Web__budget_amount=[499.0, 1.0])) == {"E": -1}, "a month late it loses 33.4"
-    assert _live([replace(dear, worth_amount=60.0)], _free(9.0, 9.0, Web__budget_amount=[499.0, 1.0])) == {"E": 1}
+    assert _live([dear], _free(9.0, Technology__budget_amount=[499.0])) == {"E": -1}
+    assert _live([dear], _free(9.0, 9.0, Technology__budget_amount=[499.0, 1.0])) == {"E": -1}, (
+        "a month late it loses 33.4"
+    )
+    assert _live([replace(dear, worth_amount=60.0)], _free(9.0, 9.0, Technology__budget_amount=[499.0, 1.0])) == {
+        "E": 1
+    }
     assert _live([_one("F", 9.0, 1, first=1, last=1)], _free(1.0, 0.0)) == {"F": 1}
     assert _live([_one("F", 9.0, 2, first=0, last=0)], _free(1.0, 1.0)) == {"F": -1}
 
@@ -93,8 +98,8 @@ def test_what_is_not_known_limits_nothing_and_nothing_is_planned_of_nothing() ->
 def test_capacity_of_the_months_and_what_decided_ones_leave() -> None:
     table = pd.DataFrame(
         {
-            "department": ["Web", "Web", "Data", "Web"],
-            "month": ["2026-10-01", "2026-11-01", "2027-01-01", "2026-12-01"],
+            "department": ["Web", "web", "analytics", "Web"],
+            "month": [date(2026, 10, 1), *MONTHS[:1], MONTHS[2], MONTHS[1]],
             "person_days": [99.0, 10.0, 4.0, 7.0],
             "budget_amount": [1.0, 500.0, np.nan, np.nan],
         }
@@ -102,11 +107,11 @@ def test_capacity_of_the_months_and_what_decided_ones_leave() -> None:
     found = capacity_of(table, start=MONTHS[0], n_months=3)
     assert found.months == MONTHS
     assert {name: values.tolist() for name, values in found.free.items()} == {
-        ("Web", DAYS): [10.0, 7.0, 0.0], ("Data", DAYS): [0.0, 0.0, 4.0], ("Web", MONEY): [500.0, 0.0, 0.0],
+        (WEB, DAYS): [10.0, 7.0, 0.0], ("Data", DAYS): [0.0, 0.0, 4.0], (WEB, MONEY): [500.0, 0.0, 0.0],
     }  # fmt: skip
     left = found.less([_one("X", 0.0, 12.0, first=1), _one("Y", 0.0, 3.0)])
-    assert left.free["Web", DAYS].tolist() == [0.0, 2.0, 0.0]
-    assert found.free["Web", DAYS].tolist() == [10.0, 7.0, 0.0]
+    assert left.free[WEB, DAYS].tolist() == [0.0, 2.0, 0.0]
+    assert found.free[WEB, DAYS].tolist() == [10.0, 7.0, 0.0]
 
 
 CASES = st.lists(
@@ -117,7 +122,11 @@ CASES = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(CASES, st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 50)), min_size=3, max_size=3), st.data())
+@given(
+    CASES,
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 50)), min_size=3, max_size=3),
+    st.data(),
+)
 def test_the_plan_equals_brute_force(
     items: list[tuple[int, int, int, int, int]], months: list[tuple[int, int, int]], data: st.DataObject
 ) -> None:
@@ -127,17 +136,15 @@ def test_the_plan_equals_brute_force(
     rivals = {name: data.draw(st.sampled_from(["", "", *(n for n in names if n != name)])) for name in names}
     given_ = [
         Candidate(
-            id=name, owner="Web", worth_amount=float(v), one_off_cost_amount=float(c), first=f, horizon_months=6.0,
-            person_days={"Web": float(w), "Logistics": float(s)}, promised_amount=float(abs(v)),
+            id=name, owner=WEB, worth_amount=float(v), one_off_cost_amount=float(c), first=f, horizon_months=6.0,
+            person_days={WEB: float(w), "Logistics": float(s)}, promised_amount=float(abs(v)),
             depends_on=(links[name],) if links[name] and data.draw(st.booleans()) else (),
             excludes=(rivals[name],) if rivals[name] else (),
         )
         for name, (w, s, v, f, c) in zip(names, items, strict=True)
     ]  # fmt: skip
     web, logistics, money = (np.array(values, float) for values in zip(*months, strict=True))
-    free = Capacity(
-        months=MONTHS, free={("Web", DAYS): web, ("Logistics", DAYS): logistics, ("Web", MONEY): money}
-    )
+    free = Capacity(months=MONTHS, free={(WEB, DAYS): web, ("Logistics", DAYS): logistics, (WEB, MONEY): money})
     plans = [dict(zip(names, plan, strict=True)) for plan in product([-1, 0, 1, 2], repeat=len(items))]
     possible = {tuple(plan.values()): _worth(given_, plan) for plan in plans if _fits(given_, plan, free)}
     found = plan_portfolio(given_, capacity=free)
@@ -190,7 +197,7 @@ def test_a_person_month_is_worth_what_the_plan_made_anew_brings_more() -> None:
     pair = [_one("A", 1000.0, 20), _one("B", 700.0, 15), Candidate(id="C", worth_amount=5.0, person_days={"Data": 1.0})]
     free = _free(20.0, Data__person_days=[9.0])
     found = person_month_worth(pair, capacity=free)
-    assert [tuple(row) for row in found.to_numpy()] == [("Web", pytest.approx(700.0), ("B",)), ("Data", 0.0, ())]
+    assert [tuple(row) for row in found.to_numpy()] == [(WEB, pytest.approx(700.0), ("B",)), ("Data", 0.0, ())]
     # Half a person-month would do nothing: the dual of a relaxed programme would say 35 a day.
     assert person_month_worth(pair, capacity=_free(10.0, Data__person_days=[9.0]))["gained"][0] == ("A",)
 
@@ -211,4 +218,6 @@ def test_rules_rank_by_what_they_say() -> None:
     first = {rule: plan_by_rule(rule, pair, capacity=_free(10.0)).idxmax() for rule in RULES}
     assert first == {"RICE": "A", "WSJF": "A", "money alone": "A", "money a person-day": "B"}
     loss = [_one("C", -5.0, 1, promised_amount=3.0)]
-    assert [plan_by_rule(rule, loss, capacity=_free(1.0))["C"] for rule in RULES] == [0, -1, -1, -1], "RICE knows no loss"
+    assert [plan_by_rule(rule, loss, capacity=_free(1.0))["C"] for rule in RULES] == [0, -1, -1, -1], (
+        "RICE knows no loss"
+    )
