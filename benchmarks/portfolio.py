@@ -25,8 +25,8 @@ from opslib.stats.shrinkage import Mixture, posterior
 CAPACITIES = {"a quarter": 0.25, "half": 0.5, "three quarters": 0.75, "more than enough": 3.0}
 N_PROPOSALS, N_MONTHS, DEPARTMENTS = 12, 4, ("Technology", "Marketing", "Logistics")
 PRIOR = Mixture(weights=(1.0,), means=(0.0,), sds=(0.05,))
-#: Standard error of a measured effect, as many shops' tests have: between a half and three times the effects' spread.
-ERRORS = (0.025, 0.15)
+#: Standard errors of measured effects: from a fifth of the effects' spread to all of it.
+ERRORS = (0.01, 0.05)
 
 
 def run_portfolios(n: int = 500, *, seed: int = 1) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from opslib.charts.heat import heat_map
 from opslib.charts.rows import require_for_chart, top_row
 from opslib.suppression import UNSAID, Said
 
-MOST_NAMED = 4
-"""Proposals that a cell names."""
+MOST_NAMED, LEAST_MONTHS = 4, 3
+"""Proposals that a cell names, and months that are drawn at least."""
 
 
 @drawing
@@ -33,7 +33,11 @@ def draw_roadmap(
         person_days=("person_days", "sum"), free_days=("free_days", "first")
     )
     cells["share"] = (cells["person_days"] / cells["free_days"]).fillna(0.0).clip(upper=1.0)
-    months = [stamp.date() for stamp in pd.date_range(min(cells["month"]), max(cells["month"]), freq="MS")]
+    first = min(cells["month"])
+    ahead = pd.date_range(first, periods=LEAST_MONTHS, freq="MS").union(
+        pd.date_range(first, max(cells["month"]), freq="MS")
+    )
+    months = [stamp.date() for stamp in ahead]
     named = work.groupby(["department", "month"])[["proposal", "person_days"]].apply(_named)
     texts = named.unstack().reindex(columns=months).fillna("")
     shares = cells.pivot(index="department", columns="month", values="share").reindex(columns=months).fillna(0.0)
@@ -45,9 +49,9 @@ def draw_roadmap(
         per_row=0.24 + 0.17 * n_lines, around=1.7, size=6.5 if narrow else 8.5,
     )  # fmt: skip
     full = top_row(cells, "share")
-    days, free = (formats.format_number(full[name], step=0.1) for name in ("person_days", "free_days"))
+    days, free = (formats.format_number(full[name], step=1.0) for name in ("person_days", "free_days"))
     known = pd.notna(full["free_days"])
-    filled = f"{full['department']} is planned fullest, in {full['month']:%B}: {days} of {free} person-days"
+    filled = f"{full['department']} is planned fullest, in {full['month']:%B}: {days} of {free} days"
     return finish(
         ax,
         title=filled if known else f"{full['department']} works on {days} person-days in {full['month']:%B}",
@@ -58,5 +62,5 @@ def draw_roadmap(
 
 def _named(part: pd.DataFrame) -> str:
     rows = part.sort_values("person_days", ascending=False, kind="stable")
-    lines = [f"{name} {formats.format_number(days, step=0.1)}" for name, days in rows.head(MOST_NAMED).to_numpy()]
+    lines = [f"{name} {formats.format_number(days)}" for name, days in rows.head(MOST_NAMED).to_numpy()]
     return "\n".join([*lines, *([f"+ {len(rows) - MOST_NAMED}"] if len(rows) > MOST_NAMED else [])])

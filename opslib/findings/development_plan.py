@@ -11,11 +11,12 @@ import pandas as pd
 from opslib.finding import About, Facts, Finding
 from opslib.findings.wording import are
 from opslib.formats import count_of, format_days, format_money, format_share
-from opslib.proposals.roadmap import TEST, OpenCases
+from opslib.proposals.roadmap import DECIDE, LAUNCH, TEST, OpenCases
 from opslib.stats.estimates import Estimate
 
 _NAMED = 2
 _MOST_ACTIONS = 3
+_ACTS = {LAUNCH: "launch", TEST: "test", DECIDE: "decide by cost and judgement on"}
 
 
 def answer(plan: pd.DataFrame, cases: OpenCases, *, months: Sequence[date]) -> str:
@@ -39,7 +40,8 @@ def answer(plan: pd.DataFrame, cases: OpenCases, *, months: Sequence[date]) -> s
     said = []
     for place, head in (("now", f"In {months[0]:%B}"), ("after", "After that")):
         verbs = [
-            (word, parts[place][parts[place]["step"] == step]) for word, step in (("launch", "launch"), ("test", TEST))
+            (word, parts[place][parts[place]["step"] == step])
+            for word, step in (("launch", LAUNCH), ("test", TEST), ("decide by judgement on", DECIDE))
         ]
         said += [f"{head} {word} {_names(rows)}." for word, rows in verbs if len(rows)]
     if not said:
@@ -104,18 +106,18 @@ def _begin(plan: pd.DataFrame, page: Facts) -> Iterator[Finding]:
             n=1, unit=f"{page.currency}/year", confidence_level=0.9, method="expected posterior value",
         )  # fmt: skip
         days = f" {format_days(row['n_test_days'])}" if is_test and pd.notna(row["n_test_days"]) else ""
-        doing = (
-            f"Testing {name}{days} before deciding is worth about {amount} a year."
-            if is_test
-            else f"{name} is expected to bring {amount} a year net."
-        )
+        doing = f"{name} is expected to bring {amount} a year net"
+        if is_test:
+            doing = f"Testing {name}{days} before deciding is worth about {amount} a year"
+        elif row["step"] == DECIDE:
+            doing += ", and cannot be tested in any useful time"
         once = f" once {row['once']} has answered" if row["once"] else ""
         acts: dict[str, Any] = {
-            "action": f"{'test' if is_test else 'launch'} {name}{once}", "things": (str(row["title"]),), "worth": worth,
+            "action": f"{_ACTS[row['step']]} {name}{once}", "things": (str(row["title"]),), "worth": worth,
             "due": row["start_on"] if row["start_on"] > page.period.end else None,
         } if place < _MOST_ACTIONS else {}  # fmt: skip
         yield Finding(
-            key=f"begin-{row['proposal']}".lower(), kind="estimated", sentence=doing, section="order", priority=1,
+            key=f"begin-{row['proposal']}".lower(), kind="estimated", sentence=f"{doing}.", section="order", priority=1,
             department=str(row["owner"]), about=_about([row["proposal"]]), is_told=place < _MOST_ACTIONS, **acts,
         )  # fmt: skip
 

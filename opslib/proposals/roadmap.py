@@ -1,4 +1,4 @@
-"""What each judged proposal may be in a plan: launched, tested first, found out about, or left; and its candidate."""
+"""What each judged proposal may be in a plan: launched, tested first, decided by judgement, found out about, or left; and its candidate."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from opslib.proposals.claim_text import is_out_of_reach
 from opslib.proposals.desirability import Desirability, TestOption
 from opslib.proposals.economics import DAYS_A_MONTH
 from opslib.proposals.feasibility import needed_days
@@ -18,7 +19,7 @@ from opslib.proposals.results import ProposalResult
 from opslib.proposals.schema import Proposal
 
 Judged = tuple[Proposal, ProposalResult, Desirability]
-LAUNCH, TEST, FIND_OUT, LEAVE = "launch", "test", "find out", "leave"
+LAUNCH, TEST, DECIDE, FIND_OUT, LEAVE = "launch", "test", "decide", "find out", "leave"
 _COLUMNS = (
     "proposal", "title", "owner", "step", "worth_amount", "year_amount", "net_amount", "net_amount_lower",
     "net_amount_upper", "n_test_days", "test_amount", "effort_days", "why", "once", "start_on",
@@ -64,7 +65,7 @@ def steps_of(judged: Sequence[Judged], *, drafts: Sequence[Proposal] = ()) -> pd
     -------
     DataFrame
         One row a proposal: proposal, title, owner, step, worth_amount (expected over the horizon: of a launch its net money,
-        of a test what deciding after the best one brings; missing where there is none), year_amount (the same a year),
+        of a test what deciding after the best one brings, of what cannot be tested in any useful time its net money; missing where there is none), year_amount (the same a year),
         net_amount with its 90 % interval (a year, of a launch now), n_test_days and test_amount (the best further test and
         what it adds a year), effort_days (of all departments), why (where it is neither), once (who must agree first), start_on.
     """
@@ -90,7 +91,7 @@ def _row(proposal: Proposal, result: ProposalResult, worth: Desirability) -> dic
     }  # fmt: skip
     if net is not None:
         row |= {"net_amount": net.value * a_year, "net_amount_lower": net.lower * a_year, "net_amount_upper": net.upper * a_year}  # fmt: skip
-    if best is not None and best.net_amount > 0:
+    if best is not None and best.net_amount > 0 and step == TEST:
         row |= {"n_test_days": best.days, "test_amount": best.net_amount * a_year}
     return row
 
@@ -106,10 +107,11 @@ def _step(result: ProposalResult, worth: Desirability, best: TestOption | None) 
         return FIND_OUT, None, _lacking(result, worth)
     if worth.recommendation != "test first":
         return LAUNCH, worth.net.value, ""
-    gain = max(worth.net.value, 0.0) + max(best.net_amount if best else 0.0, 0.0)
+    cannot = any(c.state == "inconclusive" and not c.qualifier and is_out_of_reach(c) for c in result.claims)
+    gain = max(worth.net.value, 0.0) + max(best.net_amount if best and not cannot else 0.0, 0.0)
     if gain > 0:
-        return TEST, gain, ""
-    return LEAVE, None, "it loses money on average, and a further test is not worth it"
+        return DECIDE if cannot else TEST, gain, ""
+    return LEAVE, None, "it loses money on average"
 
 
 def _lacking(result: ProposalResult, worth: Desirability) -> str:
