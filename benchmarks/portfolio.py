@@ -77,6 +77,24 @@ def run_portfolios(n: int = 500, *, seed: int = 1) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def render_portfolios_markdown(table: pd.DataFrame) -> str:
+    """The table of `run_portfolios` in Markdown.
+
+    Examples
+    --------
+    >>> render_portfolios_markdown(run_portfolios(2)).splitlines()[2]
+    '| days there are | rule | regret, share of the oracle | above the plan (95 %) |'
+    """
+    lines = ["Regret: money that a plan leaves against an oracle, a portfolio.", ""]
+    lines += ["| days there are | rule | regret, share of the oracle | above the plan (95 %) |", "|---|---|---|---|"]
+    for row in table.itertuples():
+        above = f"{row.above_amount:,.0f} ({row.above_amount_lower:,.0f} to {row.above_amount_upper:,.0f})"
+        lines.append(
+            f"| {row.capacity} | {row.rule} | {row.regret_share:.1%} | {above if row.rule != 'plan' else ''} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def _regrets(rng: np.random.Generator, share: float) -> dict[str, float]:
     believed, true, capacity = _portfolio(rng, share)
     best = planned_worth(true, plan_portfolio(true, capacity=capacity))

@@ -16,7 +16,8 @@ from opslib.stats.estimates import Estimate
 
 _NAMED = 2
 _MOST_ACTIONS = 3
-_ACTS = {LAUNCH: "launch", TEST: "test", DECIDE: "decide by cost and judgement on"}
+_STEPS = {LAUNCH: "launch", TEST: "test first", DECIDE: "decide by judgement"}
+_ACTS = {LAUNCH: "launch", TEST: "test", DECIDE: "decide by judgement on"}
 
 
 def answer(plan: pd.DataFrame, cases: OpenCases, *, months: Sequence[date]) -> str:
@@ -37,20 +38,18 @@ def answer(plan: pd.DataFrame, cases: OpenCases, *, months: Sequence[date]) -> s
     if plan.empty:
         return nothing_open(cases)
     parts = {place: plan[plan["place"] == place] for place in ("now", "after", "not", "find out")}
-    said = []
-    for place, head in (("now", f"In {months[0]:%B}"), ("after", "After that")):
-        verbs = [
-            (word, parts[place][parts[place]["step"] == step])
-            for word, step in (("launch", LAUNCH), ("test", TEST), ("decide by judgement on", DECIDE))
-        ]
-        said += [f"{head} {word} {_names(rows)}." for word, rows in verbs if len(rows)]
+    said = [
+        f"{head}: {_names(parts[place])}."
+        for place, head in (("now", f"Begin in {months[0]:%B}"), ("after", "After that"))
+        if len(parts[place])
+    ]
     if not said:
         said = ["Nothing that is proposed is worth its days by what is known today."]
     for _, row in parts["not"].head(1).iterrows():
         others = len(parts["not"]) - 1
         beside = f" (and {count_of(others, 'other')})" if others else ""
         said.append(f"Not {_name(row)}{beside}: {row['why']}.")
-    return " ".join(said[:3])
+    return " ".join(said)
 
 
 def nothing_open(cases: OpenCases) -> str:
@@ -99,7 +98,7 @@ def _begin(plan: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     """The first ones, each with its money and the department that begins it."""
     for place, (_, row) in enumerate(plan[plan["place"] == "now"].iterrows()):
         is_test, name = row["step"] == TEST, _name(row)
-        amount = format_money(_round(row["year_amount"]), page.currency)
+        amount = _money(row["year_amount"], page)
         low = max(row["net_amount_lower"], 0.0) if is_test else row["net_amount_lower"]
         worth = Estimate(
             value=row["year_amount"], lower=min(low, row["year_amount"]), upper=max(row["net_amount_upper"], row["year_amount"]),
@@ -128,7 +127,7 @@ def _person_month(people: pd.DataFrame, months: Sequence[date], page: Facts) -> 
     best = people.iloc[0]
     sentence = f"One person added in {months[0]:%B}, at whatever department, would not change this plan."
     if best["worth_amount"] >= 1:
-        amount = format_money(_round(best["worth_amount"]), page.currency)
+        amount = _money(best["worth_amount"], page)
         sentence = f"One person added at {best['department']} in {months[0]:%B} would bring {amount} over the horizon of {' and '.join(best['gained'])}."
     yield Finding(
         key="person-month",
@@ -167,7 +166,7 @@ def _rules(rules: pd.DataFrame, page: Facts) -> Iterator[Finding]:
     if rules.empty:
         return
     row = rules.sort_values(["less_amount", "rule"], ascending=[False, True]).iloc[0]
-    less = format_money(_round(row["less_amount"]), page.currency)
+    less = _money(row["less_amount"], page)
     yield Finding(
         key="usual-rules", kind="simulated", section="rules", priority=4, about=_about(()),
         sentence=f"Ranking by {row['rule']} would choose otherwise and is expected to bring {less} less over the horizons.",
@@ -206,11 +205,13 @@ def _name(row: pd.Series) -> str:
 
 
 def _names(rows: pd.DataFrame) -> str:
-    """The first two with their titles, and how many others."""
-    names, left = [_name(row) for _, row in rows.head(_NAMED).iterrows()], len(rows) - _NAMED
+    """The first two with their titles and what is done, and how many others."""
+    names = [f"{_name(row)} ({_STEPS[row['step']]})" for _, row in rows.head(_NAMED).iterrows()]
+    left = len(rows) - _NAMED
     return f"{', '.join(names)} and {count_of(left, 'other')}" if left > 0 else " and ".join(names)
 
 
-def _round(amount: float) -> float:
+def _money(amount: float, page: Facts) -> str:
     """Two significant digits: an expectation claims no others."""
-    return float(f"{amount:.1e}")
+    rounded = float(f"{amount:.1e}")
+    return format_money(rounded, page.currency, step=1.0 if abs(rounded) < 1e4 else None)

@@ -237,8 +237,10 @@ def _constraints(
     for name, free in capacity.free.items():
         needs = np.array([[one._needs.get(name, 0.0) for one in candidates]])
         if needs.any():
-            rows.append(spread(needs, until))
-            bounds.append(np.cumsum(free))
+            rows.append(
+                spread(needs / needs.max(), until)
+            )  # in like sizes: HiGHS counts what is over in absolute terms
+            bounds.append(np.cumsum(free) / needs.max())
     for i, one in enumerate(candidates):
         for other in (at[name] for name in one.depends_on if name in at and name not in done):
             rows.append(spread(one_each[[i]] - one_each[[other]], until))
@@ -337,7 +339,7 @@ def what_keeps_out(
 def choice_stability(
     candidates: Sequence[Candidate], draws: pd.DataFrame, *, capacity: Capacity, done: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """How often each proposal were carried out, and in the plan's first month, if its worth were what a draw says.
+    """How often each proposal were carried out if its worth were what a draw says.
 
     Parameters
     ----------
@@ -350,7 +352,7 @@ def choice_stability(
     Returns
     -------
     DataFrame
-        One row a proposal: proposal, chosen_share, first_share (0-1).
+        One row a proposal: proposal, chosen_share (0-1).
     """
     ids = [one.id for one in candidates]
     plans = [
@@ -360,9 +362,7 @@ def choice_stability(
         for _, row in draws.iterrows()
     ]
     every = np.array(plans).reshape(len(plans), len(ids))
-    return pd.DataFrame(
-        {"proposal": ids, "chosen_share": (every >= 0).mean(axis=0), "first_share": (every == 0).mean(axis=0)}
-    )
+    return pd.DataFrame({"proposal": ids, "chosen_share": (every >= 0).mean(axis=0)})
 
 
 def person_month_worth(

@@ -65,7 +65,7 @@ def steps_of(judged: Sequence[Judged], *, drafts: Sequence[Proposal] = ()) -> pd
     -------
     DataFrame
         One row a proposal: proposal, title, owner, step, worth_amount (expected over the horizon: of a launch its net money,
-        of a test what deciding after the best one brings, of what cannot be tested in any useful time its net money; missing where there is none), year_amount (the same a year),
+        of a test what deciding after the best one brings, of what cannot be tested in any useful time its net money; missing where there is none), year_amount (the same a year; of what is left, what a launch is expected to bring),
         net_amount with its 90 % interval (a year, of a launch now), n_test_days and test_amount (the best further test and
         what it adds a year), effort_days (of all departments), why (where it is neither), once (who must agree first), start_on.
     """
@@ -83,9 +83,10 @@ def _row(proposal: Proposal, result: ProposalResult, worth: Desirability) -> dic
     a_year, net = 365 / proposal.horizon_days, worth.net
     best = max(worth.tests, key=lambda test: test.net_amount, default=None)
     step, amount, why = _step(result, worth, best)
+    shown = net.value if amount is None and step == LEAVE and net is not None else amount
     row: dict[str, Any] = {
         "proposal": proposal.id, "title": proposal.title, "owner": proposal.owner, "step": step, "worth_amount": amount,
-        "year_amount": None if amount is None else amount * a_year, "why": why,
+        "year_amount": None if shown is None else shown * a_year, "why": why,
         "effort_days": sum(needed_days(proposal).values()), "start_on": proposal.start,
         "once": " and ".join(item.place for item in result.obstacles if item.name in ("no answer", "condition")),
     }  # fmt: skip
@@ -234,12 +235,13 @@ def roadmap(
     Returns
     -------
     DataFrame
-        The columns of `steps_of`, ``place`` (now, after, find out, not), ``live_on`` (first day of its month; missing
-        outside the plan), ``chosen_share`` and ``first_share``; in the order of places, months and money.
+        The columns of `steps_of`, ``place`` (now, after, find out, not), ``month`` (in words; empty outside the plan),
+        ``chosen_share``; in the order of places, months and money.
     """
-    rows = steps.merge(stability, on="proposal", how="left")
+    shares = dict(zip(stability["proposal"], stability["chosen_share"], strict=True))
+    rows = steps.assign(chosen_share=steps["proposal"].map(shares).astype("float64"))
     month = rows["proposal"].map(live).fillna(-1).astype("int64")
-    rows["live_on"] = [months[m] if m >= 0 else None for m in month]
+    rows["month"] = [f"{months[m]:%b %Y}" if m >= 0 else "" for m in month]
     rows["why"] = [why.get(name, text) for name, text in zip(rows["proposal"], rows["why"], strict=True)]
     outside = np.where(rows["step"] == FIND_OUT, "find out", "not")
     rows["place"] = np.where(month == 0, "now", np.where(month > 0, "after", outside))
