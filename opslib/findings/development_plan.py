@@ -184,6 +184,11 @@ def what_was_asked(cases: OpenCases) -> tuple[str, ...]:
     return tuple(said)
 
 
+def gains(people: pd.DataFrame) -> pd.DataFrame:
+    """What a person more is worth, with what comes in by then in words."""
+    return people.assign(gained=[", ".join(names) or "nothing" for names in people["gained"]])
+
+
 def limits(plan: pd.DataFrame, page: Facts) -> tuple[str, ...]:
     """What the plan cannot say, in one line."""
     if "capacity" not in page.tables:
