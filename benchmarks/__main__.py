@@ -86,7 +86,7 @@ def portfolio(
 
     Example: python -m benchmarks portfolio --out docs/bench_portfolio.md
     """
-    from benchmarks.portfolio import render_portfolios_markdown, run_portfolios
+    from benchmarks.plan_regret import render_portfolios_markdown, run_portfolios
 
     head = f"# What a plan leaves\n\n`python -m benchmarks portfolio --n {n} --seed {seed}`; {_origin()}.\n\n"
     _write(out, head + render_portfolios_markdown(run_portfolios(n, seed=seed)))

@@ -146,7 +146,7 @@ def latest_answers(consultations: Iterable[Consultation]) -> dict[str, Consultat
     return {answer.department: answer for answer in sorted(consultations, key=lambda item: item.date)}
 
 
-def needed_days(proposal: Proposal) -> dict[str, float]:
+def effort_days_of(proposal: Proposal) -> dict[str, float]:
     """Person-days by department, the owner first: what it answered last, else what the proposal says."""
     answered = {name: answer.effort_person_days for name, answer in latest_answers(proposal.consultations).items()}
     needed: dict[str, float] = {}
@@ -334,7 +334,7 @@ def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Itera
     last = proposal.deadline or proposal.start
     month = pd.to_datetime(capacity["month"])
     there = capacity[(month >= pd.Timestamp(proposal.start).replace(day=1)) & (month <= pd.Timestamp(last))]
-    for department, needed in needed_days(proposal).items():
+    for department, needed in effort_days_of(proposal).items():
         rows = there[there["department"] == department]
         free = float(rows["person_days"].sum())
         if rows.empty and needed > 0:

@@ -13,7 +13,7 @@ import pandas as pd
 from opslib.proposals.claim_text import is_out_of_reach
 from opslib.proposals.desirability import Desirability, TestOption
 from opslib.proposals.economics import DAYS_A_MONTH
-from opslib.proposals.feasibility import needed_days
+from opslib.proposals.feasibility import effort_days_of
 from opslib.proposals.portfolio import RULES, Candidate, Capacity, plan_by_rule, planned_worth
 from opslib.proposals.results import ProposalResult
 from opslib.proposals.schema import Proposal
@@ -73,7 +73,7 @@ def steps_of(judged: Sequence[Judged], *, drafts: Sequence[Proposal] = ()) -> pd
     for item in drafts:
         rows.append(
             {"proposal": item.id, "title": item.title, "owner": item.owner, "step": FIND_OUT,
-             "effort_days": sum(needed_days(item).values()), "once": "", "start_on": item.start,
+             "effort_days": sum(effort_days_of(item).values()), "once": "", "start_on": item.start,
              "why": f"a draft that lacks {item.to_do[0].partition(': ')[0].replace('_', ' ')}"}
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(_COLUMNS)).sort_values("proposal", ignore_index=True)
@@ -87,7 +87,7 @@ def _row(proposal: Proposal, result: ProposalResult, worth: Desirability) -> dic
     row: dict[str, Any] = {
         "proposal": proposal.id, "title": proposal.title, "owner": proposal.owner, "step": step, "worth_amount": amount,
         "year_amount": None if shown is None else shown * a_year, "why": why,
-        "effort_days": sum(needed_days(proposal).values()), "start_on": proposal.start,
+        "effort_days": sum(effort_days_of(proposal).values()), "start_on": proposal.start,
         "once": " and ".join(item.place for item in result.obstacles if item.name in ("no answer", "condition")),
     }  # fmt: skip
     if net is not None:
@@ -176,7 +176,7 @@ def candidate_of(proposal: Proposal, *, worth: float = 0.0, months: Sequence[dat
     return Candidate(
         id=proposal.id, title=proposal.title, owner=proposal.owner, worth_amount=worth,
         one_off_cost_amount=proposal.one_off_cost_amount, horizon_months=proposal.horizon_days / DAYS_A_MONTH,
-        person_days=needed_days(proposal), first=max(first, 0), last=last, depends_on=proposal.depends_on,
+        person_days=effort_days_of(proposal), first=max(first, 0), last=last, depends_on=proposal.depends_on,
         excludes=proposal.excludes, promised_amount=(proposal.reach or 0.0) * claim.promise * chance,
     )  # fmt: skip
 

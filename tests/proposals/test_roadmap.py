@@ -12,7 +12,7 @@ import pytest
 
 from opslib.proposals import desirability
 from opslib.proposals.economics import DAYS_A_MONTH
-from opslib.proposals.feasibility import needed_days
+from opslib.proposals.feasibility import effort_days_of
 from opslib.proposals.portfolio import DAYS, MONEY, Capacity, choice_stability, plan_portfolio, what_keeps_out
 from opslib.proposals.roadmap import (
     candidate_of,
@@ -104,8 +104,8 @@ def test_a_candidate_has_its_months_and_the_days_that_were_answered() -> None:
     )
     given = planned("A", departments=(Effort(department="Data", person_days=1.0), Effort(department="Data", person_days=2.0)),
                     stated_probability=0.4)  # fmt: skip
-    assert needed_days(given) == {"Technology": 2.0, "Data": 3.0}
-    assert needed_days(given.model_copy(update={"consultations": (answered,)})) == {"Technology": 2.0, "Data": 7.0}
+    assert effort_days_of(given) == {"Technology": 2.0, "Data": 3.0}
+    assert effort_days_of(given.model_copy(update={"consultations": (answered,)})) == {"Technology": 2.0, "Data": 7.0}
     one = candidate_of(given, worth=5.0, months=MONTHS[1:])
     assert (one.first, one.last, one.horizon_months) == (0, 1, pytest.approx(548 / DAYS_A_MONTH))
     assert one.promised_amount == pytest.approx(1000 * 0.1 * 0.4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.portfolio import CAPACITIES, run_portfolios
+from benchmarks.plan_regret import CAPACITIES, run_portfolios
 from opslib.proposals.portfolio import RULES
 
 
