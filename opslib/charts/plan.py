@@ -46,7 +46,7 @@ def draw_roadmap(
     ax = heat_map(
         shares.to_numpy(dtype="float64"), texts.to_numpy(), rows=list(shares.index), high=2.0, cell=0.62, is_hatched=False,
         columns=[f"{month:%b %y}" if narrow else f"{month:%b %Y}" for month in months],
-        per_row=0.24 + 0.17 * n_lines, around=1.7, size=6.5 if narrow else 8.5,
+        per_row=0.24 + 0.17 * n_lines, around=1.7, size=7.5 if narrow else 8.5,
     )  # fmt: skip
     full = top_row(cells, "share")
     days, free = (formats.format_number(full[name], step=1.0) for name in ("person_days", "free_days"))
