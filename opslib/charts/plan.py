@@ -56,7 +56,7 @@ def draw_roadmap(
         ax,
         title=filled if known else f"{full['department']} works on {days} person-days in {full['month']:%B}",
         subtitle="proposals with their person-days; the darker, the larger the part of the month's days",
-        alt=f"A grid of {formats.count_of(len(shares), 'department')} by {formats.count_of(len(months), 'month')}. {filled if known else ''}",
+        alt=f"A grid of {formats.count_of(len(shares), 'department')} by {formats.count_of(len(months), 'month')}.",
     )
 
 

@@ -230,6 +230,7 @@ SEABORN = {
     "draw_price_slopes": {"scatterplot"},
     "draw_promises": {"barplot", "scatterplot"},
     "draw_rfm_grid": {"heatmap"},
+    "draw_roadmap": {"heatmap"},
     "draw_segment_profile": {"heatmap"},
     "draw_segment_sizes": {"scatterplot"},
     "draw_series": {"lineplot"},
