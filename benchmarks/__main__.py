@@ -76,6 +76,22 @@ def regret(
     _write(out, head + "\n".join(lines) + "\n")
 
 
+@app.command("portfolio")
+def portfolio(
+    n: Annotated[int, typer.Option(min=10, help="Simulated portfolios a capacity.")] = 500,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 1,
+    out: Out = None,
+) -> None:
+    """Compare the development plan with usual rules and an oracle that knows every effect.
+
+    Example: python -m benchmarks portfolio --out docs/bench_portfolio.md
+    """
+    from benchmarks.plan_regret import render_portfolios_markdown, run_portfolios
+
+    head = f"# What a plan leaves\n\n`python -m benchmarks portfolio --n {n} --seed {seed}`; {_origin()}.\n\n"
+    _write(out, head + render_portfolios_markdown(run_portfolios(n, seed=seed)))
+
+
 @app.command("money")
 def bench_money(
     seeds: Annotated[int, typer.Option(min=4, help="Simulated shops a design.")] = 200,

@@ -59,7 +59,6 @@ def test_the_duckdb_and_sqlglot_pins_are_still_needed():
 
 #: What nothing reaches yet, and the issue that will call it. Nothing else stays that only tests use.
 WAITING = {
-    "proposals.portfolio": 19,
     "proposals.verdicts.q_values": 20,
     "proposals.parsing.json_schema": 20,
     "stats.skewed": 20,

@@ -12,12 +12,13 @@ from opslib.errors import NotAvailableError, ParameterError, ProposalError
 from opslib.metrics import Metric, shop_metrics, with_local_days
 from opslib.periods import Period
 from opslib.proposals.desirability import Desirability, desirability, stated_base_rate
-from opslib.proposals.economics import economics_of
+from opslib.proposals.economics import Economics, economics_of
 from opslib.proposals.evaluate import ShopData, evaluate_proposal, evaluate_proposals, plans_of
-from opslib.proposals.follow_up import learned_base_rates, recorded_day
+from opslib.proposals.follow_up import LAUNCHES, learned_base_rates, recorded_day
 from opslib.proposals.ledger import Record
 from opslib.proposals.preregistration import FrozenRecord, first_freezes
 from opslib.proposals.results import ProposalResult
+from opslib.proposals.roadmap import OpenCases
 from opslib.proposals.schema import Fixed, Proposal
 from opslib.proposals.sides import Sides, sides_of
 from opslib.shop.checks import known_violations
@@ -151,18 +152,73 @@ def weigh(shop: Shop, proposal: Proposal, result: ProposalResult, *, as_of: date
     Desirability
         With the margin of as many days as the first claim's window, up to its end; none where no costs are known.
     """
+    return _weighed(
+        shop, proposal, result, economics=_economics(shop, _money_period(shop, proposal, as_of)), as_of=as_of
+    )
+
+
+def _money_period(shop: Shop, proposal: Proposal, as_of: date | None) -> Period:
     window = proposal.claims[0].window
     end = min(window.end, as_of or shop.require_coverage().last)
-    period = Period(end - timedelta(days=window.period.n_days - 1), end)
-    seen = shop.coverage
-    first = seen.first if seen else period.start
+    return Period(end - timedelta(days=window.period.n_days - 1), end)
+
+
+def _economics(shop: Shop, period: Period) -> Economics | None:
+    first = shop.coverage.first if shop.coverage else period.start
     try:
-        economics = economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period, first=first)
+        return economics_of(with_local_days(shop.tables, zone=shop.time_zone), period=period, first=first)
     except NotAvailableError:
-        economics = None
+        return None
+
+
+def _weighed(
+    shop: Shop, proposal: Proposal, result: ProposalResult, *, economics: Economics | None, as_of: date | None
+) -> Desirability:
     plans, priors = plans_of(proposal, own=own_metrics(shop)), base_rates(shop, proposal, on=as_of)
     found = desirability(proposal, result, plans=plans, economics=economics, priors=priors)
     return found if found.net is None else replace(found, net=replace(found.net, unit=shop.currency))
+
+
+def open_cases(shop: Shop, *, on: date) -> OpenCases:
+    """Judge and weigh what is still to be decided in a shop.
+
+    Parameters
+    ----------
+    shop : Shop
+        An open shop.
+    on : date
+        Later data are not looked at.
+
+    Returns
+    -------
+    OpenCases
+        In the order of ids; empty where nothing was proposed.
+    """
+    if not load_proposals(proposals_of(shop.name)):
+        return OpenCases()
+    case = open_casework(shop, on=on)
+    last = {r.proposal: str(r.payload["decision"]) for r in case.records if r.kind == "decision"}
+    followed = {record.proposal for record in case.records if record.kind == "follow_up"}
+    launched = tuple(name for name in case.known if last.get(name) in LAUNCHES)
+    open_ = [item for name, item in case.known.items() if name not in launched and last.get(name) != "reject"]
+    chosen = [case.proposal(item.id) for item in open_ if not item.to_do and not item.replay]
+    results = evaluate_proposals(chosen, shop=case.data, frozen=case.frozen)
+    economics: dict[Period, Economics | None] = {}
+    judged = []
+    for proposal, result in zip(chosen, results, strict=True):
+        period = _money_period(shop, proposal, on)
+        if period not in economics:
+            economics[period] = _economics(shop, period)
+        judged.append((proposal, result, _weighed(shop, proposal, result, economics=economics[period], as_of=on)))
+    return OpenCases(
+        judged=tuple(judged),
+        drafts=tuple(item for item in open_ if item.to_do),
+        decided=tuple(
+            p for p in map(case.proposal, launched) if p.start > on and p.id not in followed and not p.replay
+        ),
+        launched=launched,
+        n_replays=sum(item.replay and not item.to_do for item in open_),
+    )
 
 
 def yearly_nets(shop: Shop, ids: Sequence[str]) -> dict[str, Estimate]:

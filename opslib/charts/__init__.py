@@ -24,6 +24,7 @@ from opslib.charts.heat import draw_cohorts, draw_rfm_grid
 from opslib.charts.lifetime import draw_clv_holdout, draw_clv_tracking, draw_migration_flow
 from opslib.charts.parts import draw_accounting, draw_decomposition
 from opslib.charts.paths import draw_funnel, draw_step_matrix, draw_transitions
+from opslib.charts.plan import draw_roadmap
 from opslib.charts.positioning import draw_price_ladder
 from opslib.charts.price_response import draw_price_response, draw_price_slopes
 from opslib.charts.products import draw_abc_xyz, draw_growth_share, draw_life_cycle, draw_pareto
@@ -62,6 +63,7 @@ __all__ = [
     "draw_price_slopes",
     "draw_promises",
     "draw_rfm_grid",
+    "draw_roadmap",
     "draw_segment_profile",
     "draw_segment_sizes",
     "draw_series",

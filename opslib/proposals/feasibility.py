@@ -146,6 +146,19 @@ def latest_answers(consultations: Iterable[Consultation]) -> dict[str, Consultat
     return {answer.department: answer for answer in sorted(consultations, key=lambda item: item.date)}
 
 
+def effort_days_of(proposal: Proposal) -> dict[str, float]:
+    """Person-days by department, the owner first: what it answered last, else what the proposal says."""
+    answered = {name: answer.effort_person_days for name, answer in latest_answers(proposal.consultations).items()}
+    needed: dict[str, float] = {}
+    for effort in proposal.affected:
+        days = answered.get(effort.department)
+        if days is None or effort.department not in needed:
+            needed[effort.department] = needed.get(effort.department, 0.0) + (
+                effort.person_days if days is None else days
+            )
+    return needed
+
+
 def _obstacle(name: str, place: str, sentence: str, *, is_warning: bool = False) -> Obstacle:
     return Obstacle(name=name, place=place, sentence=sentence, severity="warning" if is_warning else "error")
 
@@ -321,23 +334,20 @@ def _within_capacity(proposal: Proposal, capacity: pd.DataFrame | None) -> Itera
     last = proposal.deadline or proposal.start
     month = pd.to_datetime(capacity["month"])
     there = capacity[(month >= pd.Timestamp(proposal.start).replace(day=1)) & (month <= pd.Timestamp(last))]
-    answers = latest_answers(proposal.consultations)
-    for effort in proposal.affected:
-        answer = answers.get(effort.department)
-        needed = answer.effort_person_days if answer and answer.effort_person_days is not None else effort.person_days
-        rows = there[there["department"] == effort.department]
+    for department, needed in effort_days_of(proposal).items():
+        rows = there[there["department"] == department]
         free = float(rows["person_days"].sum())
         if rows.empty and needed > 0:
             yield _obstacle(
                 "capacity unknown",
-                effort.department,
+                department,
                 "the table capacity has no row of this department between start and deadline",
                 is_warning=True,
             )
         elif needed > free:
             yield _obstacle(
                 "over capacity",
-                effort.department,
+                department,
                 f"needs {needed:g} person-days by {format_date(last)}, and has {free:g}",
             )
     budget = there[there["department"] == proposal.owner]

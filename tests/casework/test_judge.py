@@ -82,3 +82,17 @@ def test_of_an_empty_ledger_every_frame_is_empty() -> None:
     assert len(decided[~decided["is_with_recommendation"].astype(bool)]) == len(waiting) == 0
     assert overview.calibration_frame(scores).empty
     assert overview.scores_frame(scores).empty
+
+
+def test_open_cases_are_those_that_nobody_launched_or_rejected(demo: Shop) -> None:
+    """The demo's ledger: nine launches, two of which begin after October 2026; one rejection, one replay."""
+    bare = replace(demo, tables={"products": demo.tables["products"]})
+    found = judge.open_cases(bare, on=date(2026, 10, 31))
+    assert [written.id for written, _, _ in found.judged] == [
+        "D-06", "D-07", "D-10", "D-11", "D-13", "D-14", "D-16", "D-19", "D-20", "D-21",
+    ]  # fmt: skip
+    assert found.launched == ("D-01", "D-02", "D-03", "D-05", "D-08", "D-09", "D-12", "D-15", "D-17")
+    assert [item.id for item in found.decided] == ["D-03", "D-08"]
+    assert (found.drafts, found.n_replays) == ((), 1)
+    assert {written.owner for written, _, _ in found.judged} == {"Technology", "Buying", "Stores"}
+    assert judge.open_cases(replace(demo, name="nobodys"), on=date(2026, 10, 31)).judged == ()

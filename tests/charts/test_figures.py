@@ -233,6 +233,7 @@ SEABORN = {
     "draw_price_slopes": {"scatterplot"},
     "draw_promises": {"barplot", "scatterplot"},
     "draw_rfm_grid": {"heatmap"},
+    "draw_roadmap": {"heatmap"},
     "draw_segment_profile": {"heatmap"},
     "draw_segment_sizes": {"scatterplot"},
     "draw_course": {"lineplot"},
