@@ -207,12 +207,11 @@ def clear_title(what: str, rows: pd.DataFrame) -> str:
 
 
 def spell_rows(spells: pd.DataFrame) -> pd.DataFrame:
-    """Spells with their months and groups in words, and whether they are over."""
+    """Spells with their months and groups in words."""
     words: dict[str, Any] = {
         name: [f"{pd.Period(month):%b %Y}" for month in spells[name]] for name in ("first_month", "last_month")
     }
-    over = ["yes" if is_over else "no" for is_over in spells["is_over"]]
-    return spells.assign(**words, over=over, group=[_group(name) for name in spells["thing"]])
+    return spells.assign(**words, group=[_group(name) for name in spells["thing"]])
 
 
 def limits(page: Facts, *, by: str) -> tuple[str, ...]:

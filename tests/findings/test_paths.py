@@ -110,7 +110,7 @@ def test_the_table_of_steps_has_what_is_clear_and_says_how_many_were_looked_at()
 
 def test_months_and_groups_of_a_spell_are_words():
     row = say.spell_rows(spell_of(is_over=True)).iloc[0]
-    assert row[["group", "first_month", "last_month", "over"]].tolist() == ["phones", "Apr 2026", "Jun 2026", "yes"]
+    assert row[["group", "first_month", "last_month"]].tolist() == ["phones", "Apr 2026", "Jun 2026"]
     assert say.spell_rows(spell_of(is_over=True).head(0)).empty
 
 
