@@ -42,7 +42,7 @@ def channel_traffic(
     DataFrame
         One row a channel, most visits first: the columns of ``by``, n_visits, visit_share, n_visitors, later_share (visits of
         those who had come before), n_orders, n_buyers, n_new_customers, revenue_amount, margin_amount, cost_amount
-        (missing where no costs are kept), cost_per_new_customer_amount, margin_per_cost (margin over cost: an association, no return).
+        (missing where none is recorded: that is not 0), cost_per_new_customer_amount, margin_per_cost (margin over cost: an association, no return).
 
     Examples
     --------
@@ -52,7 +52,7 @@ def channel_traffic(
     >>> spend = pd.DataFrame({"date": pd.to_datetime(["2026-01-05"]), "channel": ["ads"], "campaign": ["mugs"], "cost_amount": [3.0]})
     >>> found = channel_traffic(channel_visits(sessions), ad_spend=spend, period=Period.parse("2026-01-01", "2026-01-31"))
     >>> found[["channel", "n_visits", "cost_amount"]].values.tolist()
-    [['Organic Search', 1, 0.0], ['Paid Search', 1, 3.0]]
+    [['Organic Search', 1, nan], ['Paid Search', 1, 3.0]]
     """
     keys = [by] if isinstance(by, str) else list(by)
     table = of_period(visits, period)
@@ -65,8 +65,6 @@ def channel_traffic(
     )  # fmt: skip
     costs = _costs(table, ad_spend, keys, period)
     found = found.merge(costs, on=keys, how="outer").sort_values(keys, kind="stable")
-    if len(costs):  # costs are kept, so a channel without any cost nothing
-        found["cost_amount"] = found["cost_amount"].fillna(0.0)
     counts = ["n_visits", "n_visitors", "n_later", "n_orders", "n_buyers", "n_new_customers"]
     found[counts] = found[counts].fillna(0).astype("int64")
     found["later_share"] = found["n_later"] / found["n_visits"].where(found["n_visits"] > 0)

@@ -26,12 +26,12 @@ OWN_EVENTS = ("search", "view_item_list")
 MORE_OFTEN = 5
 """A text without results is the misspelling of another one without results if that is searched this many times as often."""
 RATES: dict[str, str] = {
-    "is_zero_result": "no result",
-    "is_not_clicked": "results, none clicked",
-    "is_refined": "searched again with other words",
-    "is_exit": "left after the search",
+    "is_zero_result": "no result, of all searches",
+    "is_not_clicked": "none clicked, of searches with results",
+    "is_refined": "searched again with other words, of all searches",
+    "is_exit": "left after the search, of all searches",
 }
-"""Columns of `visit_searches` that `search_rates` counts, in plain words."""
+"""Columns of `visit_searches` that `search_rates` counts, in plain words, each with what it is a share of."""
 
 
 def visit_searches(
@@ -56,7 +56,7 @@ def visit_searches(
         search_id, visit (the search where unknown), person, day, text (lower case, without accents, punctuation and what names a
         person), n_results, clicked_product_id, and flags that are missing where not known: is_clicked, is_zero_result (no
         result, and the visit clicked none of another search), is_not_clicked, is_refined (another text follows in the visit,
-        and nothing was clicked), is_exit (nothing follows but the list of results, and nothing was clicked).
+        and nothing was clicked; missing where no visit has two searches: then only one of each is kept), is_exit (nothing follows but the list of results, and nothing was clicked).
 
     Raises
     ------
@@ -120,12 +120,16 @@ def _told(rows: ir.Table) -> ir.Table:
     clicked = engine.flag(rows["clicked_product_id"].notnull())
     rows = rows.mutate(is_clicked=clicked if clicks else ibis.null("float64"))
     helped = clicked.max().over(ibis.window(group_by="visit")) == 1
+    is_followed = not engine.is_empty(rows, "next_text")
     known = rows["n_results"].notnull()
     shown = known & (rows["n_results"] > 0) & ibis.literal(clicks)
     flags = {
         "is_zero_result": (known, (rows["n_results"] == 0) & ~helped),
         "is_not_clicked": (shown, clicked == 0),
-        "is_refined": (rows["text"].notnull(), (rows["next_text"] != rows["text"]).fill_null(False) & (clicked == 0)),
+        "is_refined": (
+            ibis.literal(is_followed),
+            (rows["next_text"] != rows["text"]).fill_null(False) & (clicked == 0),
+        ),
     }
     missing = ibis.null("float64")
     return rows.mutate(**{name: asked.ifelse(engine.flag(so), missing) for name, (asked, so) in flags.items()})
@@ -171,7 +175,7 @@ def search_rates(rows: Table, *, confidence_level: float = 0.95) -> pd.DataFrame
     >>> found = pd.DataFrame({"person": ["a", "a", "b"], "is_zero_result": [1.0, 0.0, 0.0], "is_not_clicked": None,
     ...     "is_refined": [1.0, 0.0, 0.0], "is_exit": None}).astype({"is_not_clicked": float, "is_exit": float})
     >>> search_rates(found)[["outcome", "n_searches", "failed_share"]].round(3).values.tolist()
-    [['no result', 3, 0.333], ['searched again with other words', 3, 0.333]]
+    [['no result, of all searches', 3, 0.333], ['searched again with other words, of all searches', 3, 0.333]]
     """
     table = engine.as_table(rows)
     names = list(RATES)

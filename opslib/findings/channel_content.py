@@ -17,6 +17,8 @@ from opslib.suppression import suppressed
 
 #: Days after the end of the page's period by which an action begins.
 _LATER = 45
+#: Months of a channel's own cost from which a test that costs them says so.
+_MANY_MONTHS = 3
 
 
 def findings(
@@ -98,11 +100,15 @@ def _test_told(row: pd.Series, page: Facts) -> str:
     """Days of a test, and the margin that it can cost."""
     if not row["is_useful"]:
         return "not known" if pd.isna(row["test_days"]) else "over half a year"
-    risk = row["at_risk_amount"]
-    cost = (
-        "" if pd.isna(risk) else f", up to {_money(risk, page)} of margin less" if risk > 0 else ", which costs nothing"
-    )
-    return f"{format_days(row['test_days'])}{cost}"
+    risk, saved = row["at_risk_amount"], row["saved_amount"]
+    if pd.isna(risk):
+        return format_days(row["test_days"])
+    if risk <= 0:
+        return f"{format_days(row['test_days'])}, which costs nothing"
+    cost = f"up to {_money(risk, page)}: lost margin {_money(risk + saved, page)} less {_money(saved, page)} not spent"
+    months = risk / row["cost_amount"]
+    spend = f", or {format_number(months, step=1.0)} months of its cost" if months >= _MANY_MONTHS else ""
+    return f"{format_days(row['test_days'])}, {cost}{spend}"
 
 
 def decay_title(decays: pd.DataFrame) -> str:
@@ -166,7 +172,7 @@ def _untested(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
         name, days = str(row["channel"]), int(row["test_days"])
         by_people = row["design"] == "visitors"
         how = (
-            f"Leave a random half of visitors without {name}"
+            f"Ask the advertising network of {name} to leave a random half of visitors without it"
             if by_people
             else f"Switch {name} off in a random half of the weeks"
         )
@@ -189,8 +195,8 @@ def _untested(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
             things=(name,),
             due=page.period.end + timedelta(days=_LATER),
             would_tell=f"that test (a hold-out): {_test_told(row, page)}",
-            caveat=f"credited by the visit of the order; {_share(row['break_even_share'])} of that margin as its own would pay, "
-            "but this test tells only whether about all of it is"
+            caveat=f"the test shows whether about all orders of that margin are its own; whether the {_share(row['break_even_share'])} "
+            "that would pay for it are, it cannot show"
             if margin
             else None,
             **proposal,
@@ -198,26 +204,34 @@ def _untested(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
 
 
 def _untestable(plans: pd.DataFrame, page: Facts) -> Iterator[Finding]:
-    """Channels whose effect is too small beside the ups and downs for any test in half a year."""
+    """Channels whose effect is too small beside the ups and downs for any test in half a year: those that cost more than all they are credited with first."""
     rest = _judged(plans, is_useful=False)
     if rest.empty:
         return
-    names = listed(list(rest["channel"]), shown=4)
-    margin = rest["margin_amount"].sum(min_count=1)
-    compared = (
-        ""
-        if pd.isna(margin)
-        else f", {more_than(rest['cost_amount'].sum(), margin)} the {_money(margin, page)} of margin credited"
-    )
+    is_dear = rest["cost_amount"] > rest["margin_amount"]
+    groups = [part for part in (rest[is_dear], rest[~is_dear]) if len(part)]
+    parts = [_compared(part, page, is_first=number == 0) for number, part in enumerate(groups)]
     yield Finding(
         key="untestable",
-        sentence=f"{names} {'costs' if len(rest) == 1 else 'cost'} {_money(rest['cost_amount'].sum(), page)} a month{compared}; "
-        "a test would take over half a year.",
+        sentence=f"{'; '.join(parts)}.",
         kind="described",
         grade="Very low",
         section="holdouts",
         priority=2,
         about=About(objects=tuple(rest["channel"]), people=int(rest["n_visitors"].min())),
+        caveat="credited by the visit of the order; a test of each would take over half a year",
+    )
+
+
+def _compared(part: pd.DataFrame, page: Facts, *, is_first: bool) -> str:
+    """What channels cost, and how that compares with what they are credited with."""
+    cost, margin = part["cost_amount"].sum(), part["margin_amount"].sum(min_count=1)
+    said = (
+        f"{listed(list(part['channel']), shown=4)} {'costs' if len(part) == 1 else 'cost'} {_money(cost, page)}"
+        + " a month" * is_first
+    )
+    return (
+        said if pd.isna(margin) else f"{said}, {more_than(cost, margin)} the {_money(margin, page)} of margin credited"
     )
 
 

@@ -17,6 +17,7 @@ from opslib.privacy import redact
 from opslib.proposals.drafting import LEAD_DAYS
 from opslib.proposals.schema import Proposal
 from opslib.shop.choices import NO_DATES
+from opslib.stats.estimates import Estimate
 from opslib.suppression import counted, suppressed
 
 NAMED, TOLD, LISTED, THEMES = 3, 2, 10, 5
@@ -24,11 +25,18 @@ NAMED, TOLD, LISTED, THEMES = 3, 2, 10, 5
 _MONTH_DAYS = 365.25 / 12
 _STEPS = {NOT_CLICKED: "Look through what the search shows first", MISSPELT: "let the search correct slips in spelling"}
 _COLUMNS = (
-    "need", "shown_by", "people_per_month", "worth_most_amount", "trend", "department", "next_step", "status", "n_people",
+    "need", "shown_by", "n_per_month", "worth_most_amount", "trend", "department", "next_step", "status", "n_people",
 )  # fmt: skip
 
 
-def findings(rates: pd.DataFrame, unmet: UnmetNeeds, complaints: Themes, *, page: Facts) -> tuple[Finding, ...]:
+def findings(
+    rates: pd.DataFrame,
+    unmet: UnmetNeeds,
+    complaints: Themes,
+    proposals: Mapping[str, Proposal] | None = None,
+    *,
+    page: Facts,
+) -> tuple[Finding, ...]:
     """Findings of the demand page.
 
     Parameters
@@ -39,6 +47,8 @@ def findings(rates: pd.DataFrame, unmet: UnmetNeeds, complaints: Themes, *, page
         From `demand.unmet_needs`.
     complaints : Themes
         From `demand.text_themes` of the reviews.
+    proposals : mapping of str to Proposal, or None
+        The shop's; a need that one names has no action of its own.
     page : Facts
         With its period and currency.
 
@@ -49,15 +59,17 @@ def findings(rates: pd.DataFrame, unmet: UnmetNeeds, complaints: Themes, *, page
     """
     needs = _shown(unmet)
     still_open = [row for row in needs if not row["is_met"] and row["kind"] != MISSPELT]
-    found = [_need(row, place, unmet, page) for place, row in enumerate(still_open[:LISTED])]
-    found += [_spelling(row, page) for row in needs if row["kind"] == MISSPELT]
+    found = [_need(row, place, unmet, proposals or {}, page) for place, row in enumerate(still_open[:LISTED])]
+    slips = [_spelling(row, unmet, page) for row in needs if row["kind"] == MISSPELT]
+    is_first = bool(slips) and max(map(_most, needs)) == max(_most(row) for row in needs if row["kind"] == MISSPELT) > 0
+    found = [*slips, *found] if is_first else [*found, *slips]
     found += list(_complaint(complaints, page))
     found += [_met(row) for row in needs if row["is_met"]]
     return (*found, *_rates(rates))
 
 
-def answer(rates: pd.DataFrame, unmet: UnmetNeeds, complaints: Themes) -> str:
-    """What visitors look for and do not find, and how often a search ends so; else what buyers complain about; '' where nothing is known."""
+def answer(rates: pd.DataFrame, unmet: UnmetNeeds, complaints: Themes, *, page: Facts) -> str:
+    """What visitors look for and do not find, how often a search ends so, and the most that all needs bring; else what buyers complain about; '' where nothing is known."""
     told = []
     needs = _shown(unmet)
     names = [f"“{row['need']}”" for row in needs if not row["is_met"] and row["kind"] != MISSPELT][:NAMED]
@@ -70,6 +82,10 @@ def answer(rates: pd.DataFrame, unmet: UnmetNeeds, complaints: Themes) -> str:
         share = f"{_share(nothing['failed_share'])} of searches find nothing"
         of_them = f"; {_share(slips / nothing['n_failed'])} of these misspell what is there" if slips else ""
         told.append(f"{share}{of_them}.")
+    still_open = [row for row in needs if not row["is_met"]]
+    if len(still_open) > 1 and unmet.visit_value is not None:
+        most = sum(_most(row) for row in still_open)
+        told.append(f"Meeting all {len(still_open)} needs together would bring {_up_to(most, unmet, page)}.")
     passed = shares.get(RATES["is_not_clicked"])
     if not names and passed is not None:
         told.append(f"{_share(passed['failed_share'])} of searches with results are not clicked.")
@@ -95,22 +111,23 @@ def need_rows(
     Returns
     -------
     pandas.DataFrame
-        One row a need: need, shown_by, people_per_month, worth_most_amount (a month, the upper end of the interval, not below 0; missing
+        One row a need: need, shown_by, n_per_month (visits whose search fails, or complaints; missing without dates), worth_most_amount (a month, the upper end of the interval, not below 0; missing
         where not known), trend, department, next_step, status, n_people. Those still open first, by people.
     """
     factor = _MONTH_DAYS / page.period.n_days if _is_dated(page) else float("nan")
     rows: list[dict[str, Any]] = []
     for row in _shown(unmet):
-        department, step = _step(row)
+        (department, step), status = _step(row), _status(row, proposals or {}, page)
+        named = "watch" if row["is_met"] else f"see {status.partition(':')[0]}"
         rows.append({
             "need": row["need"], "shown_by": f"searches: {row['kind']}" + (f" ({row['query']})" if row["query"] else ""),
-            "people_per_month": row["n_people"] * factor, "worth_most_amount": max(row["worth_amount_upper"], 0.0),
-            "trend": _trend(row), "next_step": "watch" if row["is_met"] else f"{department}: {step}",
-            "status": _status(row, proposals or {}, page), "n_people": row["n_people"],
+            "n_per_month": round(row["visits_per_month"]) if _is_dated(page) else float("nan"), "worth_most_amount": max(row["worth_amount_upper"], 0.0),
+            "trend": _trend(row), "next_step": named if status != "open" else f"{department}: {step}",
+            "status": status, "n_people": row["n_people"],
         })  # fmt: skip
     for _, row in suppressed(complaints.themes).dropna(subset=["n_complaints"]).head(THEMES).iterrows():
         rows.append({
-            "need": f"less of: {row['theme']}", "shown_by": "reviews of few stars", "people_per_month": row["n_complaints"] * factor,
+            "need": f"less of: {row['theme']}", "shown_by": "reviews of few stars", "n_per_month": row["n_complaints"] * factor if is_missing(factor) else round(row["n_complaints"] * factor),
             "worth_most_amount": float("nan"), "trend": _trend(row), "status": "open",
             "next_step": "Product control: " + (f"check {listed(list(row['products']))}" if row["products"] else "read the quotes"),
             "n_people": row["n_complaints"],
@@ -122,11 +139,11 @@ def need_rows(
 
 
 def need_heads(rows: pd.DataFrame) -> dict[str, str]:
-    """Heads of `need_rows`: people a month, or in all where the data have no dates; money where it is known."""
-    people = (
-        {"people_per_month": "people a month"} if rows["people_per_month"].notna().any() else {"n_people": "people"}
+    """Heads of `need_rows`: visits or reviews a month, or people in all where the data have no dates; money where it is known."""
+    often = (
+        {"n_per_month": "visits or reviews a month"} if rows["n_per_month"].notna().any() else {"n_people": "people"}
     )
-    heads = {"need": "need", "shown_by": "shown by", **people, "trend": "trend"}
+    heads = {"need": "need", "shown_by": "shown by", **often, "trend": "trend"}
     money = {"worth_most_amount": "worth up to, a month"} if rows["worth_most_amount"].notna().any() else {}
     return heads | money | {"next_step": "who does what next", "status": "status"}
 
@@ -136,6 +153,16 @@ def none_note(unmet: UnmetNeeds) -> str:
     if not unmet.unmet_share.n or _shown(unmet):
         return ""
     return "Too few searches fail, or go without a click, to be told from chance."
+
+
+def unrecorded_note(rates: pd.DataFrame) -> str:
+    """What the log of searches does not record, where it records any search."""
+    absent = (
+        [words.partition(",")[0] for words in RATES.values() if words not in set(rates["outcome"])]
+        if len(rates)
+        else []
+    )
+    return f"Not recorded here, so not told: {listed(absent)}." if absent else ""
 
 
 def theme_rows(themes: Themes) -> pd.DataFrame:
@@ -184,7 +211,7 @@ def _step(row: pd.Series) -> tuple[str, str]:
     n_ours = 0 if is_missing(row["n_products"]) else int(row["n_products"])
     if n_ours:
         return "Technology", f"have the search lead “{row['need']}” to our {count_of(n_ours, 'product')} of that name"
-    return "Buying", f"list a few products for “{row['need']}”, unless we sell them under another word"
+    return "Buying", f"check whether we sell “{row['need']}” under another word, and only if not, list a few products"
 
 
 def _trend(row: pd.Series) -> str:
@@ -215,16 +242,29 @@ def _single(word: str) -> str:
     return word.removesuffix("s") if len(word) > 3 else word
 
 
-def _need(row: pd.Series, place: int, unmet: UnmetNeeds, page: Facts) -> Finding:
+def _most(row: pd.Series) -> float:
+    """The most that a need may bring a month; 0 where that is not known."""
+    return 0.0 if is_missing(row["worth_amount_upper"]) else max(float(row["worth_amount_upper"]), 0.0)
+
+
+def _up_to(most: float, unmet: UnmetNeeds, page: Facts) -> str:
+    money = format_money(float(f"{most:.2g}"), page.currency, step=1.0)
+    return f"up to {money} a month of {'margin' if unmet.is_margin else 'revenue'}"
+
+
+def _worth(row: pd.Series, unmet: UnmetNeeds, page: Facts) -> Estimate | None:
+    if unmet.visit_value is None:
+        return None
+    method = "visits whose search failed x value of a visit that found; draws"
+    return estimate_of(row, "worth_amount", n=row["n_visits"], unit=f"{page.currency}/month", method=method)
+
+
+def _need(row: pd.Series, place: int, unmet: UnmetNeeds, proposals: Mapping[str, Proposal], page: Facts) -> Finding:
     """One need that nothing meets: visits, the bound of its money, what to do."""
-    name, (department, step) = row["need"], _step(row)
-    worth, money = None, ""
-    if unmet.visit_value is not None:
-        method = "visits whose search failed x value of a visit that found; draws"
-        worth = estimate_of(row, "worth_amount", n=row["n_visits"], unit=f"{page.currency}/month", method=method)
-        kind = "margin" if unmet.is_margin else "revenue"
-        most = format_money(float(f"{max(worth.upper, 0.0):.2g}"), page.currency, step=1.0)
-        money = f"; meeting it would bring up to {most} a month of {kind}"
+    name, (department, step), status = row["need"], _step(row), _status(row, proposals, page)
+    worth = _worth(row, unmet, page)
+    money = f"; meeting it would bring {_up_to(_most(row), unmet, page)}" if worth else ""
+    acts = place < TOLD and status == "open"
     ends = "click little of what they find" if row["kind"] == NOT_CLICKED else "do not find it"
     return Finding(
         key="need-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
@@ -238,8 +278,12 @@ def _need(row: pd.Series, place: int, unmet: UnmetNeeds, page: Facts) -> Finding
         is_told=place < TOLD,
         department=department,
         about=About(people=int(row["n_people"])),
-        caveat="A visit that failed may differ in other ways from one that found something." if place == 0 else None,
-        **(_acted(step, (name,), page, is_worth=unmet.is_worth, design="before_after") if place < TOLD else {}),
+        caveat=f"proposal {status}"
+        if status != "open"
+        else "A visit that failed may differ in other ways from one that found something."
+        if place == 0
+        else None,
+        **(_acted(step, (name,), page, is_worth=unmet.is_worth, design="before_after") if acts else {}),
     )
 
 
@@ -253,14 +297,15 @@ def _acted(action: str, things: tuple[str, ...], page: Facts, *, is_worth: bool 
     return {"action": action[0].upper() + action[1:], "things": things, "due": due, "would_tell": None if is_worth else would, "proposes": Proposes(metric="zero_result_rate", design=design)}  # fmt: skip
 
 
-def _spelling(row: pd.Series, page: Facts) -> Finding:
+def _spelling(row: pd.Series, unmet: UnmetNeeds, page: Facts) -> Finding:
     words = [f"“{word}”" for word in str(row["query"]).split("; ") if word]
     visits = count_of(_a_month(row["visits_per_month"]), "visit")
-    named = f": {listed(words)}" if words else ""
+    named, worth = f": {listed(words)}" if words else "", _worth(row, unmet, page)
+    money = f"; correcting it would bring {_up_to(_most(row), unmet, page)}" if worth else ""
     return Finding(
-        key="spelling", kind="measured", section="needs", priority=2, department="Technology", about=About(people=int(row["n_people"])),
-        sentence=f"{visits} a month misspell a word that the shop has, and find nothing.",
-        **(_acted(f"{_STEPS[MISSPELT]}{named}", ("spelling",), page, design="experiment")),
+        key="spelling", kind="measured", section="needs", priority=1, worth=worth if unmet.is_worth else None, department="Technology", about=About(people=int(row["n_people"])),
+        sentence=f"{visits} a month misspell a word that the shop has, and find nothing{money}.",
+        **(_acted(f"{_STEPS[MISSPELT]}{named}", ("spelling",), page, is_worth=unmet.is_worth, design="experiment")),
     )  # fmt: skip
 
 
@@ -291,8 +336,11 @@ def _complaint(complaints: Themes, page: Facts) -> Iterator[Finding]:
         "action": f"Check {listed(list(products))} for “{row['theme']}”", "things": products,
         "due": page.period.end + timedelta(days=LEAD_DAYS) if _is_dated(page) else None, "would_tell": "their stars and returns in the eight weeks after",
     }  # fmt: skip
+    leads = [names[0] for names in known["products"] if len(names)]
+    n_led = leads.count(row["products"][0]) if products else 0
+    several = f"{products[0]} is named first in {n_led} of {count_of(len(known), 'theme')}" if n_led > 1 else None
     yield Finding(
-        key="complaint", kind="measured", section="complaints", priority=2, department="Product control",
+        caveat=several, key="complaint", kind="measured", section="complaints", priority=2, department="Product control",
         sentence=f"{n} complain of “{row['theme']}”{of}{back}.", about=About(people=int(row["n_complaints"])),
         **(step if products else {}),
     )  # fmt: skip

@@ -24,6 +24,8 @@ _STEP = {"product": "view a product", "cart": "fill the cart", "checkout": "begi
          "payment": "give payment details", "order": "order"}  # fmt: skip
 _STEPPED = {"product": "viewed a product", "cart": "filled the cart", "checkout": "began the checkout", "delivery": "gave delivery details",
             "payment": "gave payment details", "order": "ordered"}  # fmt: skip
+_BEFORE = {"cart": "visits to a product", "checkout": "filled carts", "delivery": "checkouts", "payment": "checkouts with delivery details",
+           "order": "checkouts with payment details"}  # fmt: skip
 _GROUP = {"mobile": "phones", "desktop": "desktops", "tablet": "tablets"}
 
 
@@ -80,7 +82,7 @@ def findings(
     worth = _Money(margin_share, margin_amount, page)
     return (
         *_steps(friction, worth, _before(steps), page, by),
-        *_broken(spells, _before(steps), page, by),
+        *_broken(spells, worth, page, by),
         *_pages(pages, worth, _titles(titles), page),
         *_releases(releases, _acted_on(pages), page),
         *_ways(differences, groups),
@@ -99,13 +101,10 @@ def answer(
     page: Facts,
 ) -> str:
     """How many visits order, and the step at which the largest amount is lost today; '' where no visit was seen."""
-    told = [finding.sentence for finding in _whole(suppressed(steps))]
-    before = _before(steps)
-    told += [f.sentence for f in _steps(suppressed(friction), _Money(margin_share, margin_amount, page), before, page)][
-        :1
-    ]
+    told, money = [finding.sentence for finding in _whole(suppressed(steps))], _Money(margin_share, margin_amount, page)
+    told += [f.sentence for f in _steps(suppressed(friction), money, _before(steps), page)][:1]
     if len(told) < 2:
-        told += [f.sentence for f in _broken(suppressed(spells), before, page)][:1]
+        told += [f.sentence for f in _broken(suppressed(spells), money, page)][:1]
     return " ".join(told)
 
 
@@ -168,15 +167,51 @@ def with_days(releases: pd.DataFrame) -> pd.DataFrame:
     return releases.assign(days=days)
 
 
-def money_head(margin_share: float) -> str:
-    """What amounts lost are, for the head of a table."""
-    return f"{'margin' if math.isfinite(margin_share) else 'revenue'} lost a month, at the very worst"
+def money_head(margin_share: float, *, is_lost: bool = False) -> str:
+    """What amounts are, for the head of a table: of a spell what was lost in all."""
+    kind = "margin" if math.isfinite(margin_share) else "revenue"
+    return f"{kind} lost in all" if is_lost else f"{kind} a month if as many went on as elsewhere"
 
 
 def gaps(friction: pd.DataFrame) -> pd.DataFrame:
     """Differences from the other groups by step and group, named for a picture."""
     names = [f"{row['place']}, {group_name(str(row['thing']))}" for _, row in friction.iterrows()]
     return friction.assign(name=names)[["name", *(c for c in friction.columns if c != "name")]]
+
+
+def gap_title(friction: pd.DataFrame) -> str:
+    """Title of the picture of `gaps`: the group that clearly goes on less often at the largest number of steps, and at which step it lacks the largest share."""
+    clear = _clear(suppressed(friction))
+    if clear.empty:
+        return "The groups do not clearly differ at any step"
+    thing = clear["thing"].value_counts(sort=False).sort_index(kind="stable").idxmax()
+    own = clear[clear["thing"] == thing].sort_values("gap_share", kind="stable")
+    steps = (
+        f"at {len(own)} of {count_of(friction['place'].nunique(), 'step')}, furthest at the step to the "
+        if len(own) > 1
+        else "at the step to the "
+    )
+    points = f"{format_number(100 * abs(own.iloc[0]['gap_share']), step=0.1)} points"
+    return f"{_on(thing).capitalize()} fewer visits go on {steps}{own.iloc[0]['place']} ({points})"
+
+
+def clear_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `paths.friction` that clearly let fewer on, their groups as a reader calls them."""
+    clear = _clear(rows)
+    return clear.assign(group=[_group(name) for name in clear["thing"]])
+
+
+def clear_title(what: str, rows: pd.DataFrame) -> str:
+    """Title of a table of `clear_rows`, with how many were looked at."""
+    return f"{what}: {format_number(len(_clear(rows)))} of {format_number(len(rows))} looked at"
+
+
+def spell_rows(spells: pd.DataFrame) -> pd.DataFrame:
+    """Spells with their months and groups in words."""
+    words: dict[str, Any] = {
+        name: [f"{pd.Period(month):%b %Y}" for month in spells[name]] for name in ("first_month", "last_month")
+    }
+    return spells.assign(**words, group=[_group(name) for name in spells["thing"]])
 
 
 def limits(page: Facts, *, by: str) -> tuple[str, ...]:
@@ -195,19 +230,29 @@ class _Money:
 
     def __init__(self, margin_share: float, margin_amount: float, page: Facts) -> None:
         self.is_margin = math.isfinite(margin_share)
+        self.kind = "margin" if self.is_margin else "revenue"
         self.month = margin_amount / page.period.n_days * DAYS_A_MONTH if self.is_margin else math.nan
         self.currency = page.currency
 
     def estimate(self, row: pd.Series) -> Estimate:
-        """From nothing, since a better step may keep nobody, up to the bound's upper end."""
-        method = "bound: visits lost x what a visit that goes on brings"
+        """From nothing, since a new version may keep nobody, up to the upper end."""
+        method = "visits lost against elsewhere x what a visit that goes on brings"
         bound = estimate_of(row, "lost_amount", n=row["n_visitors"], unit=f"{self.currency}/month", method=method)
         return replace(bound, lower=0.0)
 
-    def text(self, amount: float) -> str:
-        share = amount / self.month if self.month > 0 else 0.0
-        said = f", {format_share(share, step=1.0)} of the shop's" if share > _NAMED_SHARE else ""
-        return f"{format_money(float(f'{amount:.2g}'), self.currency, step=1.0 if 10 <= amount < 1e4 else None)} {'margin' if self.is_margin else 'revenue'} a month{said}"
+    def text(self, row: pd.Series) -> str:
+        """What as many as elsewhere would bring, with its interval."""
+        value, lower, upper = (self.amount(row[f"lost_amount{end}"]) for end in ("", "_lower", "_upper"))
+        return f"as many would bring {value} {self.kind} a month ({lower}–{upper})"
+
+    def amount(self, amount: float) -> str:
+        return format_money(float(f"{amount:.2g}"), self.currency, step=1.0 if 10 <= abs(amount) < 1e4 else None)
+
+    def doubt(self, row: pd.Series) -> str:
+        """That a change may bring nothing, and the share of the shop's margin where it is large."""
+        share = row["lost_amount"] / self.month if self.month > 0 else 0.0
+        large = f"{format_share(share, step=1.0)} of the shop's margin; " if share > _NAMED_SHARE else ""
+        return f"{large}a new version may bring none of it"
 
 
 def _titles(values: pd.DataFrame | None) -> dict[str, str]:
@@ -297,31 +342,43 @@ def _steps(
         one, other = (format_share(row[name], step=1.0) for name in ("on_share", "others_share"))
         yield Finding(
             key=f"step-{row['place']}-{row['thing']}",
-            sentence=f"{_on(row['thing']).capitalize()} {one} of {before.get(str(row['place']), 'visits')} {step}, elsewhere {other}: up to {money.text(bound.value)}.",
+            sentence=f"{_on(row['thing']).capitalize()} {one} of {before.get(str(row['place']), 'visits')} {step}, elsewhere {other}: {money.text(row)}.",
             kind="estimated", section="friction", department="Design", priority=2, estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="difference of ratios over visitors"),
             about=About(metric="session_conversion", scope=((by, str(row["thing"])),), people=int(row["n_visitors"])),
             action=f"Test another version of the step to {row['place']} for {_group(row['thing'])}", things=(f"{_step_name(row)}, {_group(row['thing'])}",),
-            due=page.period.end + timedelta(days=_LATER), worth=bound, proposes=Proposes(metric="session_conversion", design="experiment"),
+            due=page.period.end + timedelta(days=_LATER), worth=bound, proposes=Proposes(metric="session_conversion", design="experiment"), caveat=money.doubt(row),
         )  # fmt: skip
 
 
-def _broken(spells: pd.DataFrame, before: dict[str, str], page: Facts, by: str = "device") -> Iterator[Finding]:
-    """The step that broke and lost the largest amount; one that is still broken calls for mending."""
+def _broken(spells: pd.DataFrame, money: _Money, page: Facts, by: str = "device") -> Iterator[Finding]:
+    """The step that broke and lost the largest amount; one that is still broken calls for mending, one that was mended for an alarm."""
     known = spells.dropna(subset=["gap_share"]) if len(spells) else spells
     for _, row in known.head(1).iterrows():
         first, last = (pd.Period(row[name]) for name in ("first_month", "last_month"))
         when = f"In {first:%B %Y}" if first == last else f"From {first:%B} to {last:%B %Y}"
         one, usual = (format_share(row[name], step=1.0) for name in ("on_share", "usual_share"))
         is_over, step = bool(row["is_over"]), _STEPPED.get(str(row["place"]), f"reached {row['place']}")
-        lost = format_number(float(f"{row['n_lost']:.2g}"))
-        mend: dict[str, Any] = {"action": f"Mend the step to {row['place']} for {_group(row['thing'])}", "things": (f"{_step_name(row)}, {_group(row['thing'])}",), "is_urgent": True,
-                "due": page.period.end + timedelta(days=7), "would_tell": "the step's share a week after it is mended"}  # fmt: skip
+        visits, orders = (format_number(float(f"{row[name]:.2g}")) for name in ("n_lost", "n_orders_lost"))
+        place, months = (
+            f"the step to {row['place']} for {_group(row['thing'])}",
+            count_of((last - first).n + 1, "month"),
+        )
+        due = page.period.end + timedelta(days=_LATER if is_over else 7)
+        told = (
+            f"how soon it is seen: this one lasted {months}"
+            if is_over
+            else "the step's share a week after it is mended"
+        )
         yield Finding(
             key=f"broken-{row['place']}-{row['thing']}",
-            sentence=f"{when}, {_on(row['thing'])}, {one} of {before.get(str(row['place']), 'visits')} {step}, usually {usual}: about {lost} lost{'' if is_over else ', and not over'}.",
-            kind="measured", section="friction", department="Technology", priority=1 if not is_over else 3,
+            sentence=f"{when} {one} of {_BEFORE.get(str(row['place']), 'visits')} {_on(row['thing'])} {step}, usually {usual}: "
+            f"about {visits} visits, {orders} orders and {money.amount(row['lost_amount'])} {money.kind} lost.",
+            kind="measured", section="friction", department="Technology", priority=1 if not is_over else 2,
             estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="month against the median month, others taken off"),
-            about=About(scope=((by, str(row["thing"])),), people=int(row["n_visitors"])), **({} if is_over else mend),
+            about=About(scope=((by, str(row["thing"])),), people=int(row["n_visitors"])),
+            action=f"Raise an alarm within days when {place} breaks again" if is_over else f"Mend {place}",
+            things=(f"{_step_name(row)}, {_group(row['thing'])}",), is_urgent=not is_over, due=due, would_tell=told,
+            caveat=f"{f'over since {last + 1:%B %Y}' if is_over else 'not over'}; orders and {money.kind} as of the visits that got through",
         )  # fmt: skip
 
 
@@ -334,11 +391,11 @@ def _pages(pages: pd.DataFrame, money: _Money, titles: dict[str, str], page: Fac
         begin = "begin at" if how == "first page" else "come to"
         yield Finding(
             key=f"page-{row['thing']}",
-            sentence=f"Of visits that {begin} “{title}” {one} go on, of other {kind} pages {other}: up to {money.text(bound.value)}.",
+            sentence=f"Of visits that {begin} “{title}” {one} go on, of other {kind} pages {other}: {money.text(row)}.",
             kind="estimated", section="pages", department="Design", priority=2,
             estimate=estimate_of(row, "gap_share", n=row["n_visitors"], unit="points", method="difference of ratios over visitors"),
             about=About(scope=(("page", str(row["thing"])),), people=int(row["n_visitors"])),
-            action=f"Mend the page “{title}”: its links and what it offers next", things=(title,), due=page.period.end + timedelta(days=_LATER), worth=bound,
+            action=f"Mend the page “{title}”: its links and what it offers next", things=(title,), due=page.period.end + timedelta(days=_LATER), worth=bound, caveat=money.doubt(row),
         )  # fmt: skip
 
 

@@ -229,7 +229,8 @@ def _without(exits: ir.Table, spells: pd.DataFrame | None) -> ir.Table:
 def _by_visitor(exits: ir.Table, *, by_month: bool) -> ir.Table:
     keys = [*_KEYS, "visitor_id", *(["month"] if by_month else [])]
     return exits.group_by(keys).aggregate(
-        d=exits["n_at"].sum().cast("float64"), y=exits["n_on"].sum().cast("float64"), revenue=exits["revenue_amount"].sum().cast("float64")
+        d=exits["n_at"].sum().cast("float64"), y=exits["n_on"].sum().cast("float64"), revenue=exits["revenue_amount"].sum().cast("float64"),
+        orders=exits["n_orders"].sum().cast("float64"),
     )  # fmt: skip
 
 
@@ -245,7 +246,7 @@ def _compared(people: ir.Table, more: list[str]) -> pd.DataFrame:
     pairs = ("yy", "yd", "dd", "yt", "yu", "dt", "du")
     own = engine.grouped(
         people, [*_KEYS, *more], n_visitors=people.count(), n_on=people["y"].sum(), n_at=people["d"].sum(),
-        revenue_amount=people["revenue"].sum(), **{f"p_{pair}": (people[pair[0]] * people[pair[1]]).sum() for pair in pairs},
+        revenue_amount=people["revenue"].sum(), n_orders=people["orders"].sum(), **{f"p_{pair}": (people[pair[0]] * people[pair[1]]).sum() for pair in pairs},
     )  # fmt: skip
     whole = people.group_by([*place, "visitor_id"]).aggregate(t=people["y"].sum(), u=people["d"].sum())
     wholes = engine.grouped(
@@ -284,11 +285,13 @@ def _variance(found: pd.DataFrame, one: pd.Series, other: pd.Series) -> Any:
 
 
 _SPELLS = (*_KEYS, "first_month", "last_month", "is_over", "n_at", "n_visitors", "on_share", "usual_share", "gap_share",
-           "gap_share_lower", "gap_share_upper", "n_lost", "lost_amount")  # fmt: skip
+           "gap_share_lower", "gap_share_upper", "n_lost", "n_orders_lost", "lost_amount")  # fmt: skip
 
 
 @of_people("n_visitors", by=(*_KEYS, "first_month"), adds_up=False)
-def broken_spells(exits: Table, *, last_month: str, confidence_level: float = 0.95) -> pd.DataFrame:
+def broken_spells(
+    exits: Table, *, last_month: str, margin_share: float = float("nan"), confidence_level: float = 0.95
+) -> pd.DataFrame:
     """Months in which a step or page let fewer visits through than in its other months, the others there taken off.
 
     What a thing always has less than the others (phones are used for other visits than desktops) is no spell: each month's difference from
@@ -300,6 +303,8 @@ def broken_spells(exits: Table, *, last_month: str, confidence_level: float = 0.
         From `step_exits` or `page_exits`.
     last_month : str
         Last month that the data are of (``2026-10``): a spell that reaches it is not over.
+    margin_share : float
+        As in `friction`.
     confidence_level : float
         Coverage of the intervals (0-1).
 
@@ -307,7 +312,8 @@ def broken_spells(exits: Table, *, last_month: str, confidence_level: float = 0.
     -------
     DataFrame
         One row a spell of months in a row, the most money first: place, thing, first_month, last_month, is_over, n_at, n_visitors (the fewest of its months),
-        on_share, usual_share (what it would have been), gap_share with its interval, n_lost (visits lost in all), lost_amount (money in all, a bound). Empty
+        on_share, usual_share (what it would have been), gap_share with its interval, n_lost (visits lost in all), n_orders_lost and lost_amount (orders, and margin or revenue, that
+        as many visits brought that got through in these months). Empty
         where fewer than `MIN_MONTHS` months are there.
 
     Notes
@@ -345,21 +351,22 @@ def broken_spells(exits: Table, *, last_month: str, confidence_level: float = 0.
     below["spell"] = (below["number"] - below.groupby(list(_KEYS))["number"].cumcount()).astype("int64")
     bad = below[below.groupby([*_KEYS, "spell"])["is_clear"].transform("any")]
     z_level = float(distributions.norm.ppf((1 + confidence_level) / 2))
-    rows = [_spell(key, part, last_month, z_level) for key, part in bad.groupby([*_KEYS, "spell"])]
+    kept_share = 1.0 if np.isnan(margin_share) else margin_share
+    rows = [_spell(key, part, last_month, z_level, kept_share) for key, part in bad.groupby([*_KEYS, "spell"])]
     spells = pd.DataFrame(rows, columns=list(_SPELLS))
     order = ["lost_amount", *_KEYS, "first_month"]
     return spells.sort_values(order, ascending=[False, True, True, True], kind="stable", ignore_index=True)
 
 
-def _spell(key: Any, part: pd.DataFrame, last_month: str, z: float) -> dict[str, Any]:
+def _spell(key: Any, part: pd.DataFrame, last_month: str, z: float, kept_share: float) -> dict[str, Any]:
     weight = part["n_at"] / part["n_at"].sum()
     change, half = float((weight * part["change"]).sum()), z * float(np.sqrt((weight**2 * part["error"] ** 2).sum()))
     on, n_on = float(part["n_on"].sum() / part["n_at"].sum()), float(part["n_on"].sum())
-    each = float(part["revenue_amount"].sum()) / n_on if n_on else float("nan")
+    orders, each = (float(part[name].sum()) / n_on if n_on else float("nan") for name in ("n_orders", "revenue_amount"))
     lost = -float((part["change"] * part["n_at"]).sum())
     return {
         "place": key[0], "thing": key[1], "first_month": part["month"].iloc[0], "last_month": part["month"].iloc[-1],
         "is_over": part["month"].iloc[-1] < last_month, "n_at": int(part["n_at"].sum()), "n_visitors": int(part["n_visitors"].min()),
         "on_share": on, "usual_share": on - change, "gap_share": change, "gap_share_lower": change - half, "gap_share_upper": change + half,
-        "n_lost": lost, "lost_amount": lost * each,
+        "n_lost": lost, "n_orders_lost": lost * orders, "lost_amount": lost * each * kept_share,
     }  # fmt: skip

@@ -94,6 +94,8 @@ def head_of(name: str, kind: ColumnFormat, *, label: str | None, currency: str |
     unit = {"share": "%", "change": "%", "money": formats.currency_sign(currency or "").strip()}.get(kind, "")
     if kind in ("number", "count") and name.endswith("_days"):
         unit = "days"
+    if kind == "share" and name.startswith("gap_"):  # a difference of two percentages
+        unit = "points"
     words = (
         name.removeprefix("n_")
         .removeprefix("is_")

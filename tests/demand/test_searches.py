@@ -61,6 +61,17 @@ def test_what_became_of_a_search_by_hand():
     assert found["is_exit"].isna().all()
 
 
+def test_where_no_visit_has_two_searches_searching_again_is_not_recorded():
+    found = demand.visit_searches(
+        log(("a", 0, "mug", 5, "p1"), ("b", 0, "cup", 0, None), ("c", 0, "jug", 3, None)), period=MARCH
+    )
+    assert engine.collect(found)["is_refined"].isna().all()
+    assert demand.search_rates(found)["outcome"].tolist() == [
+        "no result, of all searches",
+        "none clicked, of searches with results",
+    ]
+
+
 def test_an_exit_is_a_search_after_which_nothing_but_its_own_list_comes():
     searches = log(
         ("a", 10, "mug", 5, None), ("b", 10, "mug", 5, None), ("c", 10, "mug", 5, None), ("d", 10, "mug", 5, None)
@@ -115,7 +126,7 @@ def test_rates_are_clustered_by_person_by_a_second_road():
         [share, share - half, share + half]
     )
     assert half > 1.2 * 1.96 * np.sqrt(share * (1 - share) / 300)  # wider than if searches were independent
-    assert (row["outcome"], row["n_searches"], row["n_people"]) == ("no result", 300, n)
+    assert (row["outcome"], row["n_searches"], row["n_people"]) == ("no result, of all searches", 300, n)
 
 
 @settings(max_examples=5, deadline=None)
@@ -173,7 +184,7 @@ def test_prefixes_of_the_real_log_are_collapsed():
     assert not kept & {"wirele", "wirelese", "wireless", "wireless earbun"}
     assert {"gold", "wireless earbud"} <= kept
     assert 0.8 * len(raw) < len(rows) < len(raw)
-    failed = demand.search_rates(found).set_index("outcome").loc["no result"]
+    failed = demand.search_rates(found).set_index("outcome").loc["no result, of all searches"]
     assert failed["n_failed"] <= (raw["n_results"] == 0).sum() == 8
 
 

@@ -71,16 +71,19 @@ def told(**options):
 
 
 def test_the_answer_names_the_needs_and_how_often_searches_fail():
-    assert plain(say.answer(rates(), unmet(), COMPLAINTS)) == (
+    assert plain(say.answer(rates(), unmet(), COMPLAINTS, page=FACTS)) == (
         "Visitors look for “air fryer”, “desk [e-mail]” and “whisk” and do not find them. 25 % of searches find nothing; "
-        "60 % of these misspell what is there."
+        "60 % of these misspell what is there. Meeting all 4 needs together would bring up to £380 a month of margin."
     )
     assert (
-        plain(say.answer(rates(0.008), NO_NEEDS, COMPLAINTS))
+        plain(say.answer(rates(0.008), NO_NEEDS, COMPLAINTS, page=FACTS))
         == "0.8 % of searches find nothing. 40 % of searches with results are not clicked."
     )
-    assert say.answer(pd.DataFrame(), NO_NEEDS, COMPLAINTS) == "Buyers complain of “lid, loose” and “pale, wash”."
-    assert say.answer(pd.DataFrame(), NO_NEEDS, NO_THEMES) == ""
+    assert (
+        say.answer(pd.DataFrame(), NO_NEEDS, COMPLAINTS, page=FACTS)
+        == "Buyers complain of “lid, loose” and “pale, wash”."
+    )
+    assert say.answer(pd.DataFrame(), NO_NEEDS, NO_THEMES, page=FACTS) == ""
 
 
 def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
@@ -95,7 +98,7 @@ def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
         "GBP/month",
         True,
     )
-    assert fryer.action == "List a few products for “air fryer”, unless we sell them under another word"
+    assert fryer.action == "Check whether we sell “air fryer” under another word, and only if not, list a few products"
     # Four products have its words: search may be at fault.
     assert (desk.department, desk.action) == (
         "Technology",
@@ -110,7 +113,11 @@ def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
 
 def test_misspelt_words_a_met_need_and_complaints_are_said():
     found = told()
-    assert found["spelling"].sentence == "50 visits a month misspell a word that the shop has, and find nothing."
+    assert plain(found["spelling"].sentence) == (
+        "50 visits a month misspell a word that the shop has, and find nothing; correcting it would bring up to £190 a month of margin."
+    )
+    assert next(iter(found)) == "spelling", "its money is the largest"
+    assert next(iter(told(worth_amount_upper=[90.0, 110.0, 45.0, 30.0, 0.0]))) == "need-air-fryer"
     assert found["spelling"].action == "Let the search correct slips in spelling: “ketlte” and “umg”"
     assert (
         found["met-solar-lights"].sentence
@@ -123,6 +130,25 @@ def test_misspelt_words_a_met_need_and_complaints_are_said():
         == "29 reviews a month complain of “pale, wash”, above all of Rug; 30 % of such products came back."
     )
     assert (found["complaint"].things, found["complaint"].department) == (("Rug",), "Product control")
+
+
+def test_a_product_that_leads_several_themes_is_named():
+    frame = THEMES.assign(products=[("Rug", "Mug"), ("Rug",)])
+    both = Themes(
+        themes=counted(frame, "n_complaints", by=("theme",), adds_up=False), n_texts=500, n_read=500, agreement=0.5
+    )
+    (found,) = say.findings(pd.DataFrame(), NO_NEEDS, both, page=FACTS)
+    assert found.caveat == "Rug is named first in 2 of 2 themes"
+    (found,) = say.findings(pd.DataFrame(), NO_NEEDS, COMPLAINTS, page=FACTS)
+    assert found.caveat is None
+
+
+def test_what_the_log_does_not_record_is_said():
+    assert (
+        say.unrecorded_note(rates())
+        == "Not recorded here, so not told: searched again with other words and left after the search."
+    )
+    assert say.unrecorded_note(pd.DataFrame()) == ""
 
 
 def test_without_dates_nothing_is_a_month_and_nothing_is_due():
@@ -175,12 +201,18 @@ def test_the_one_table_has_needs_of_searches_and_reviews_and_their_status():
         "steady",
     ]
     assert rows.loc["air fryer", "worth_most_amount"] == 110.0
-    assert rows.loc["air fryer", "people_per_month"] == pytest.approx(280 * 365.25 / 12 / 31)
+    assert rows.loc["air fryer", "n_per_month"] == 24, "as in the picture"
+    assert rows.loc["less of: lid, loose", "n_per_month"] == round(40 * 365.25 / 12 / 31)
+    assert rows.loc["air fryer", "next_step"] == "see D-1", "one need has one next step"
+    assert rows.loc["whisk", "next_step"].startswith("Technology: ")
+    assert rows.loc["solar lights", "next_step"] == "watch"
+    decided = {f.key: f for f in say.findings(rates(), unmet(), COMPLAINTS, proposals, page=FACTS)}["need-air-fryer"]
+    assert (decided.action, decided.caveat) == (None, "proposal D-1: from 30 Nov 2026")
     assert rows.loc["less of: lid, loose", "next_step"] == "Product control: check Jug and Mug"
     assert set(say.need_heads(rows.reset_index())) == {
         "need",
         "shown_by",
-        "people_per_month",
+        "n_per_month",
         "trend",
         "worth_most_amount",
         "next_step",
@@ -192,7 +224,7 @@ def test_few_people_are_not_told():
     frame = counted(NEEDS.assign(n_people=[500, 4, 100, 80, 70]), "n_people", by=("need",), adds_up=False)
     one = UnmetNeeds(needs=frame, unmet_share=share(420, 2000), visit_value=VALUE)
     assert "need-air-fryer" not in {each.key for each in say.findings(rates(), one, NO_THEMES, page=FACTS)}
-    assert "air fryer" not in say.answer(rates(), one, NO_THEMES)
+    assert "air fryer" not in say.answer(rates(), one, NO_THEMES, page=FACTS)
 
 
 def test_of_nothing_nothing_is_said():

@@ -46,7 +46,7 @@ def friction_of(rows: list[tuple[str, str, float, float, float]]) -> pd.DataFram
 def spell_of(*, is_over: bool) -> pd.DataFrame:
     return pd.DataFrame([{
         "place": "delivery", "thing": "mobile", "first_month": "2026-04", "last_month": "2026-06", "is_over": is_over, "n_at": 2_211, "n_visitors": 539,
-        "on_share": 0.625, "usual_share": 0.829, "gap_share": -0.204, "gap_share_lower": -0.27, "gap_share_upper": -0.14, "n_lost": 451.6, "lost_amount": 43_492.0,
+        "on_share": 0.625, "usual_share": 0.829, "gap_share": -0.204, "gap_share_lower": -0.27, "gap_share_upper": -0.14, "n_lost": 451.6, "n_orders_lost": 361.0, "lost_amount": 43_492.0,
     }])  # fmt: skip
 
 
@@ -82,8 +82,9 @@ def test_the_step_that_loses_the_largest_amount_is_told_as_a_bound():
     found = found_of(steps=steps_of(), friction=friction, margin_share=0.5, margin_amount=31_000.0)
     step = found["step-cart-mobile"]
     assert plain(step.sentence) == (
-        "On phones 42 % of visits that view a product fill the cart, elsewhere 48 %: up to £3,700 margin a month, 12 % of the shop's."
+        "On phones 42 % of visits that view a product fill the cart, elsewhere 48 %: as many would bring £3,700 margin a month (£3,000–£4,500)."
     )
+    assert plain(step.caveat) == "12 % of the shop's margin; a new version may bring none of it"
     assert (step.worth.lower, step.worth.value, step.worth.unit) == (0.0, 3_724.0, "GBP/month")
     assert step.department == "Design"
     assert step.proposes.metric == "session_conversion"
@@ -93,14 +94,35 @@ def test_the_step_that_loses_the_largest_amount_is_told_as_a_bound():
     )
 
 
+def test_the_table_of_steps_has_what_is_clear_and_says_how_many_were_looked_at():
+    friction = friction_of([("cart", "mobile", 0.417, 0.478, 3_724.0), ("order", "mobile", 0.8, 0.9, 90.0), ("cart", "desktop", 0.5, 0.4, -9.0),
+                            ("order", "tablet", 0.4, 0.5, 9.0)])  # fmt: skip
+    friction["is_clear"] = [True, True, True, False]
+    assert say.clear_rows(friction)[["place", "group"]].values.tolist() == [["cart", "phones"], ["order", "phones"]]
+    assert say.clear_title("Fewer go on", friction) == "Fewer go on: 2 of 4 looked at"
+    assert (
+        say.gap_title(friction)
+        == "On phones fewer visits go on at 2 of 2 steps, furthest at the step to the order (10.0 points)"
+    )
+    assert say.gap_title(friction.head(1)) == "On phones fewer visits go on at the step to the cart (6.1 points)"
+    assert say.gap_title(friction.tail(1)) == "The groups do not clearly differ at any step"
+
+
+def test_months_and_groups_of_a_spell_are_words():
+    row = say.spell_rows(spell_of(is_over=True)).iloc[0]
+    assert row[["group", "first_month", "last_month"]].tolist() == ["phones", "Apr 2026", "Jun 2026"]
+    assert say.spell_rows(spell_of(is_over=True).head(0)).empty
+
+
 def test_without_costs_the_amount_is_revenue():
     found = found_of(steps=steps_of(), friction=friction_of([("order", "google", 0.7, 0.8, 78.2)]))["step-order-google"]
     assert (
         plain(found.sentence)
-        == "From google 70 % of visits that give payment details order, elsewhere 80 %: up to £78 revenue a month."
+        == "From google 70 % of visits that give payment details order, elsewhere 80 %: as many would bring £78 revenue a month (£63–£94)."
     )
     assert say.money_head(float("nan")).startswith("revenue")
     assert say.money_head(0.5).startswith("margin")
+    assert say.money_head(0.5, is_lost=True) == "margin lost in all"
 
 
 def test_a_step_that_is_still_broken_is_urgent_and_one_that_was_mended_is_not():
@@ -109,15 +131,22 @@ def test_a_step_that_is_still_broken_is_urgent_and_one_that_was_mended_is_not():
         for is_over in (True, False)
     )
     assert plain(over.sentence) == (
-        "From April to June 2026, on phones, 62 % of visits that begin the checkout gave delivery details, usually 83 %: about 450 lost."
+        "From April to June 2026 62 % of checkouts on phones gave delivery details, usually 83 %: about 450 visits, 360 orders and £43k revenue lost."
     )
-    assert over.action is None
+    assert (over.is_urgent, over.caveat) == (
+        False,
+        "over since July 2026; orders and revenue as of the visits that got through",
+    )
+    assert over.action == "Raise an alarm within days when the step to delivery for phones breaks again"
+    assert over.would_tell == "how soon it is seen: this one lasted 3 months"
+    assert still.action == "Mend the step to delivery for phones"
+    assert still.caveat.startswith("not over; ")
     assert still.is_urgent
     assert still.department == "Technology"
     assert still.due > OCTOBER.end
     assert next(f.key for f in in_order([over, still])) == "broken-delivery-mobile"
     assert "broken" not in say.answer(steps_of(), EMPTY, spell_of(is_over=True), page=page())
-    assert "450 lost" in say.answer(steps_of(), EMPTY, spell_of(is_over=True), page=page())
+    assert "360 orders" in say.answer(steps_of(), EMPTY, spell_of(is_over=True), page=page())
 
 
 def test_one_thing_has_one_action():
@@ -125,7 +154,7 @@ def test_one_thing_has_one_action():
     titles = pd.DataFrame({"page": ["/guides/linen"], "title": ["Caring for linen"]})
     found = found_of(pages=pages, releases=release_of(ended=None), titles=titles)
     assert plain(found["page-/guides/linen"].sentence) == (
-        "Of visits that begin at “Caring for linen” 58 % go on, of other guide pages 64 %: up to £78 revenue a month."
+        "Of visits that begin at “Caring for linen” 58 % go on, of other guide pages 64 %: as many would bring £78 revenue a month (£62–£94)."
     )
     assert found["page-/guides/linen"].things == ("Caring for linen",)
     assert found["release-c1"].action is None, "the page has the action"

@@ -43,7 +43,7 @@ def exits(
     visitor = rng.integers(0, n // 2, n)
     is_broken = (device == "mobile") & np.isin(month, broken)
     on = rng.random(n) < own[visitor] - drop * is_broken
-    return pd.DataFrame({"place": "delivery", "thing": device, "month": month, "visitor_id": visitor, "n_at": 1.0, "n_on": on * 1.0, "n_orders": on * 1.0,
+    return pd.DataFrame({"place": "delivery", "thing": device, "month": month, "visitor_id": visitor, "n_at": 1.0, "n_on": on * 1.0, "n_orders": on * 0.5,
                          "revenue_amount": on * 50.0})  # fmt: skip
 
 
@@ -96,6 +96,11 @@ def test_months_that_are_broken_are_found_and_the_others_are_not():
     assert spells["gap_share_lower"].iloc[0] < -0.25 < spells["gap_share_upper"].iloc[0]
     truly_lost = 0.25 * (exits(5, broken=broken).query("thing == 'mobile' and month in @broken")["n_at"].sum())
     assert spells["n_lost"].iloc[0] == pytest.approx(truly_lost, rel=0.25)
+    got_through = exits(5, broken=broken).query("thing == 'mobile' and month in @broken")
+    for lost, brought, kept in (("n_orders_lost", "n_orders", 1.0), ("lost_amount", "revenue_amount", 0.4)):
+        each = got_through[brought].sum() / got_through["n_on"].sum()
+        told = paths.broken_spells(exits(5, broken=broken), last_month="2026-12", margin_share=0.4).iloc[0]
+        assert told[lost] == pytest.approx(told["n_lost"] * each * kept)
     still = paths.broken_spells(exits(5, broken=("2026-11", "2026-12")), last_month="2026-12")
     assert still["is_over"].tolist() == [False]
 

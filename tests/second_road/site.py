@@ -62,7 +62,7 @@ def _slips(raw: Raw) -> float:
 def not_found(raw: Raw, _: str) -> list[Any]:
     needs = sorted(ASKED, key=lambda need: -_failed(raw, need))
     nothing, share = raw.row("select count(*) filter (n_results = 0), avg((n_results = 0)::int) from searched")
-    return [*needs, "not", share, _slips(raw) / nothing]
+    return [*needs, "not", share, _slips(raw) / nothing, "all", _WORTH, _WORTH]
 
 
 def need(raw: Raw, sentence: str) -> list[Any]:
@@ -71,7 +71,7 @@ def need(raw: Raw, sentence: str) -> list[Any]:
 
 
 def spelling(raw: Raw, _: str) -> list[Any]:
-    return [_slips(raw) * A_MONTH]
+    return [_slips(raw) * A_MONTH, _WORTH]
 
 
 def complaint(raw: Raw, sentence: str) -> list[Any]:
@@ -129,9 +129,13 @@ def untested(raw: Raw, sentence: str) -> list[Any]:
 
 
 def untestable(raw: Raw, sentence: str) -> list[Any]:
-    named = {name: amounts for name, amounts in _paid(raw).items() if name in sentence}
-    cost, margin = (sum(amounts[n] for amounts in named.values()) for n in (0, 1))
-    return [cost, word(margin - cost, "less", "more"), margin, "half"]
+    expected: list[Any] = []
+    for part in sentence.split("; "):
+        named = {name: amounts for name, amounts in _paid(raw).items() if name in part}
+        assert len({cost > margin for cost, margin in named.values()}) == 1, "none hides in a sum"
+        cost, margin = (sum(amounts[n] for amounts in named.values()) for n in (0, 1))
+        expected += [cost, word(margin - cost, "less", "more"), margin]
+    return expected
 
 
 def models(raw: Raw, sentence: str) -> list[Any]:
@@ -186,7 +190,7 @@ def broken(raw: Raw, _: str) -> list[Any]:
     spell = ("2026-04", "2026-05", "2026-06")
     assert max(months[m] for m in spell) < min(share for m, share in months.items() if m not in spell)
     (share,) = raw.row(f"select count(gave) / count(began) from walked where device = 'mobile' and month in {spell}")
-    return ["April", "June 2026", share, _BOUND, _BOUND]
+    return ["April", "June 2026", share, *[_BOUND] * 4]
 
 
 def release(raw: Raw, sentence: str) -> list[Any]:
