@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # type checkers and editors see the same names, and no others
     from opslib import classification as classification
     from opslib import content as content
     from opslib import demand as demand
+    from opslib import investigation as investigation
     from opslib import kpis as kpis
     from opslib import paths as paths
     from opslib import positioning as positioning

@@ -113,7 +113,7 @@ def check_rows(checks: pd.DataFrame) -> pd.DataFrame:
 def worth_heads(checks: pd.DataFrame, *, of: str) -> dict[str, str]:
     """Heads of what segments or kinds are worth; who is active and what winning back brings only where the model sees customers stop."""
     heads = {"segment": of, "n_customers": "customers", "alive_share": "still active", "value_amount": "worth"}
-    heads |= {"customer_value_amount": "each", "dormant_amount": "most to be won back"}
+    heads |= {"customer_value_amount": "each", "dormant_amount": "at best won back"}
     untold = ("alive_share", "dormant_amount") if "customers stop" in set(_failed(checks)["check"]) else ()
     return {name: head for name, head in heads.items() if name not in untold}
 

@@ -46,8 +46,7 @@ _PHRASES = {
     "customers": ("more buyers", "fewer buyers"),
     "repeat_rate": ("more buyers ordered twice", "fewer buyers ordered twice"),
 }
-#: Smallest part of a change that is named, of the sizes of all.
-SMALLEST_PART = 0.05
+SMALLEST_PART = 0.05  # of the sizes of all parts of a change: a smaller one is not named
 _FACTORS = {
     "buyers": ("more buyers", "fewer buyers"),
     "orders_per_buyer": ("more orders a buyer", "fewer orders a buyer"),
@@ -61,7 +60,7 @@ _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-y
 _MISSING = {
     "conversion": "how many visitors bought (orders do not name a visit)",
     "margin": "what was earned (neither orders nor products carry a cost)",
-    "return_rate": "how many items came back (no returns are in the data, or they name no units)",
+    "return_rate": "how many items came back (the data hold returns without units, or none)",
 }
 
 
@@ -469,8 +468,7 @@ def _reason(figures: _Figures, factors: pd.DataFrame) -> Iterator[Finding]:
     """What brought and what took the change of revenue, where there is one."""
     if factors.empty or factors["effect_amount"].isna().any() or not figures.is_clear("revenue", figures.like):
         return
-    sizes = factors["effect_amount"].abs()
-    sizes = sizes[sizes >= SMALLEST_PART * sizes.sum()]
+    sizes = factors["effect_amount"].abs()[lambda s: s >= SMALLEST_PART * s.sum()]
     ordered = factors.reindex(sizes.sort_values(ascending=False, kind="stable").index)
     parts = []
     for rows, verb in (

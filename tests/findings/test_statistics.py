@@ -211,7 +211,7 @@ def test_the_limit_is_one_line_about_this_shop():
     assert say.limits(parts(LINES)[0]) == (
         "Not known here: whether the season explains a change (the same days of the year before are not in the data), how many "
         "visitors bought (orders do not name a visit), what was earned (neither orders nor products carry a cost), how many "
-        "items came back (no returns are in the data, or they name no units).",
+        "items came back (the data hold returns without units, or none).",
     )
 
 
@@ -226,7 +226,7 @@ def test_returns_without_units_are_no_missing_returns():
     )
     figures = kpis.kpi_table({"order_lines": LINES, "returns": back}, period=MARCH, coverage=SEEN)
     (limit,) = say.limits(figures)
-    assert limit.endswith("how many items came back (no returns are in the data, or they name no units).")
+    assert limit.endswith("how many items came back (the data hold returns without units, or none).")
 
 
 def test_nothing_is_said_of_no_figures():
