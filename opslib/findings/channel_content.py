@@ -105,10 +105,10 @@ def _test_told(row: pd.Series, page: Facts) -> str:
         return format_days(row["test_days"])
     if risk <= 0:
         return f"{format_days(row['test_days'])}, which costs nothing"
-    cost = f"up to {_money(risk, page)}: lost margin {_money(risk + saved, page)} less {_money(saved, page)} not spent"
+    cost = f"lost margin {_money(risk + saved, page)} less {_money(saved, page)} not spent"
     months = risk / row["cost_amount"]
-    spend = f", or {format_number(months, step=1.0)} months of its cost" if months >= _MANY_MONTHS else ""
-    return f"{format_days(row['test_days'])}, {cost}{spend}"
+    spend = f"; {format_number(months, step=1.0)} months of its cost" if months >= _MANY_MONTHS else ""
+    return f"{format_days(row['test_days'])} for up to {_money(risk, page)} ({cost}{spend})"
 
 
 def decay_title(decays: pd.DataFrame) -> str:
@@ -230,9 +230,8 @@ def _compared(part: pd.DataFrame, page: Facts, *, is_first: bool) -> str:
         f"{listed(list(part['channel']), shown=4)} {'costs' if len(part) == 1 else 'cost'} {_money(cost, page)}"
         + " a month" * is_first
     )
-    return (
-        said if pd.isna(margin) else f"{said}, {more_than(cost, margin)} the {_money(margin, page)} of margin credited"
-    )
+    credited = f"the {_money(margin, page)}{' of margin' * is_first} credited"
+    return said if pd.isna(margin) else f"{said}, {more_than(cost, margin)} {credited}"
 
 
 def _models(credit: pd.DataFrame, plans: pd.DataFrame) -> Iterator[Finding]:

@@ -249,7 +249,7 @@ def _most(row: pd.Series) -> float:
 
 def _up_to(most: float, unmet: UnmetNeeds, page: Facts) -> str:
     money = format_money(float(f"{most:.2g}"), page.currency, step=1.0)
-    return f"up to {money} a month of {'margin' if unmet.is_margin else 'revenue'}"
+    return f"up to {money} {'margin' if unmet.is_margin else 'revenue'} a month"
 
 
 def _worth(row: pd.Series, unmet: UnmetNeeds, page: Facts) -> Estimate | None:
@@ -263,7 +263,7 @@ def _need(row: pd.Series, place: int, unmet: UnmetNeeds, proposals: Mapping[str,
     """One need that nothing meets: visits, the bound of its money, what to do."""
     name, (department, step), status = row["need"], _step(row), _status(row, proposals, page)
     worth = _worth(row, unmet, page)
-    money = f"; meeting it would bring {_up_to(_most(row), unmet, page)}" if worth else ""
+    money = f"; worth {_up_to(_most(row), unmet, page)}" if worth else ""
     acts = place < TOLD and status == "open"
     ends = "click little of what they find" if row["kind"] == NOT_CLICKED else "do not find it"
     return Finding(

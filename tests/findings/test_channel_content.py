@@ -76,7 +76,7 @@ def test_a_channel_that_a_hold_out_would_judge_is_untested_and_has_its_plan() ->
         "the test shows whether about all orders of that margin are its own; whether the 7.8 % that would pay for it are, it cannot show"
     )
     assert plain(found.would_tell) == (
-        "that test (a hold-out): 63 days, up to £6,730: lost margin £7,300 less £568 not spent, or 12 months of its cost"
+        "that test (a hold-out): 63 days for up to £6,730 (lost margin £7,300 less £568 not spent; 12 months of its cost)"
     )
     cheap = plans_of([("Display", 5_000.0, 7_052.1, True)])
     assert "months" not in found_of(plans=cheap)["untested-display"].would_tell
@@ -103,13 +103,13 @@ def test_channels_that_no_test_can_tell_are_one_line_without_an_action() -> None
     assert list(found) == ["untestable"]
     assert plain(found["untestable"].sentence) == (
         "Affiliates costs £200 a month, more than the £50.00 of margin credited; "
-        "Paid Search and Radio cost £800, less than the £1,100 of margin credited."
+        "Paid Search and Radio cost £800, less than the £1,100 credited."
     )
     assert found["untestable"].caveat.endswith("a test of each would take over half a year")
     assert found["untestable"].action is None
     shown = say.plan_table(plans_of([("Display", 548.9, 9.0, True), ("Paid Search", 700.0, 800.0, False)]), page=page())
     assert [plain(text) for text in shown["test"]] == [
-        "63 days, up to £6,730: lost margin £7,300 less £568 not spent, or 12 months of its cost", "over half a year",
+        "63 days for up to £6,730 (lost margin £7,300 less £568 not spent; 12 months of its cost)", "over half a year",
     ]  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def told(**options):
 def test_the_answer_names_the_needs_and_how_often_searches_fail():
     assert plain(say.answer(rates(), unmet(), COMPLAINTS, page=FACTS)) == (
         "Visitors look for “air fryer”, “desk [e-mail]” and “whisk” and do not find them. 25 % of searches find nothing; "
-        "60 % of these misspell what is there. Meeting all 4 needs together would bring up to £380 a month of margin."
+        "60 % of these misspell what is there. Meeting all 4 needs together would bring up to £380 margin a month."
     )
     assert (
         plain(say.answer(rates(0.008), NO_NEEDS, COMPLAINTS, page=FACTS))
@@ -90,7 +90,7 @@ def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
     found = told()
     fryer, desk = found["need-air-fryer"], found["need-desk-e-mail"]
     assert plain(fryer.sentence) == (
-        "24 visits a month search for “air fryer” or the like and do not find it; meeting it would bring up to £110 a month of margin."
+        "24 visits a month search for “air fryer” or the like and do not find it; worth up to £110 margin a month."
     )
     assert (fryer.department, fryer.things, fryer.worth.unit, fryer.is_told) == (
         "Buying",
@@ -114,7 +114,7 @@ def test_a_need_is_said_with_the_bound_of_its_money_and_who_acts():
 def test_misspelt_words_a_met_need_and_complaints_are_said():
     found = told()
     assert plain(found["spelling"].sentence) == (
-        "50 visits a month misspell a word that the shop has, and find nothing; correcting it would bring up to £190 a month of margin."
+        "50 visits a month misspell a word that the shop has, and find nothing; correcting it would bring up to £190 margin a month."
     )
     assert next(iter(found)) == "spelling", "its money is the largest"
     assert next(iter(told(worth_amount_upper=[90.0, 110.0, 45.0, 30.0, 0.0]))) == "need-air-fryer"
