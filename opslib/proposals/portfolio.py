@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -204,15 +207,30 @@ def plan_portfolio(candidates: Sequence[Candidate], *, capacity: Capacity, done:
         ]
     )
     rows, bounds = _constraints(candidates, capacity, done)
-    solved = milp(
-        -worth.ravel() / max(np.abs(worth).max(), 1.0),
-        constraints=LinearConstraint(rows, ub=bounds),
-        bounds=Bounds(0, is_open.ravel().astype(float)),
-        integrality=np.ones(worth.size),
-        options={"mip_rel_gap": 0.0, "presolve": False},  # with presolve HiGHS prints a line of its own now and then
-    )
+    with _quiet():
+        solved = milp(
+            -worth.ravel() / max(np.abs(worth).max(), 1.0),
+            constraints=LinearConstraint(rows, ub=bounds),
+            bounds=Bounds(0, is_open.ravel().astype(float)),
+            integrality=np.ones(worth.size),
+            options={"mip_rel_gap": 0.0},
+        )
     live = np.asarray(solved.x).reshape(worth.shape) > 0.5
     return pd.Series(np.where(live.any(axis=1), live.argmax(axis=1), -1), index=ids, dtype="int64")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Standard output of the process to nowhere: HiGHS prints a line of its own now and then, past Python's streams."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _is_ruled_out(one: Candidate, ids: Sequence[str], done: Sequence[str]) -> bool:

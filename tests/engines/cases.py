@@ -298,16 +298,6 @@ def figures_of(w: World) -> pd.DataFrame:
     return kpis.kpi_table(local_tables(w), period=w.period, coverage=w.coverage, metrics=few)
 
 
-@case("kpis.history_days")
-def _(w: World) -> Any:
-    known = local_tables(w)
-    unknown = {name: table for name, table in known.items() if name != "customers"}
-    return {
-        "known": kpis.history_days(known, coverage=w.coverage),
-        "unknown": kpis.history_days(unknown, coverage=w.coverage),
-    }
-
-
 @case("kpis.largest_changes")
 def _(w: World) -> Any:
     pair = {"period": w.period, "baseline": w.baseline}

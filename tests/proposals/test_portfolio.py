@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import date
 from itertools import product
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import milp
 
 from opslib.errors import ParameterError
 from opslib.proposals.portfolio import (
@@ -220,3 +222,14 @@ def test_rules_rank_by_what_they_say() -> None:
     assert [plan_by_rule(rule, loss, capacity=_free(1.0))["C"] for rule in RULES] == [0, -1, -1, -1], (
         "RICE knows no loss"
     )
+
+
+def test_what_the_solver_prints_stays_off_the_page(capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def talks(*args: Any, **more: Any) -> Any:
+        os.write(1, b"HighsMipSolverData::\n")
+        return milp(*args, **more)
+
+    monkeypatch.setattr("opslib.proposals.portfolio.milp", talks)
+    assert plan_portfolio([_one("a", 10.0, 5.0)], capacity=_free(5.0)).tolist() == [0]
+    print("after")
+    assert capfd.readouterr().out == "after\n"
