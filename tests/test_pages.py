@@ -112,7 +112,7 @@ def raw():
 
 
 def test_every_page_has_a_second_road():
-    assert set(ROADS) == set(ABOUT_SHOPS)
+    assert set(ROADS) == {*ABOUT_SHOPS, *PROPOSALS}
 
 
 @pytest.mark.parametrize("name", ABOUT_SHOPS)
@@ -187,7 +187,7 @@ def test_unchanged_pages_are_not_computed_again(demo):
     assert all(not page.why_run for page in again.pages)
 
 
-def test_a_proposal_has_a_page_with_its_verdict(tmp_path):
+def test_a_proposal_has_a_page_with_its_verdict(tmp_path, raw):
     result = _pages("demo", tmp_path, ABOUT_PROPOSALS, each={"proposal": list(PROPOSALS)})
     assert [page.status for page in result.pages] == ["ok"] * len(PROPOSALS)
     for page in result.pages:
@@ -196,6 +196,8 @@ def test_a_proposal_has_a_page_with_its_verdict(tmp_path):
         assert card["grade"] in ("High", "Moderate", "Low", "Very low")
         text = _text(result, page.name)
         assert text.index("Main doubt") < text.index('class="argument"')
+        told = {found["key"]: found["sentence"] for found in page.harvest.findings if found["is_told"]}
+        assert not list(wrong(page.name[:4], told, raw))
     assert "Decide now" in result.index_path.read_text(encoding="utf-8")
 
 

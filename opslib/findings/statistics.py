@@ -52,8 +52,7 @@ _FACTORS = {
     "items_per_order": ("larger baskets", "smaller baskets"),
     "price_per_item": ("dearer items", "cheaper items"),
 }
-#: Products whose changes are told: what a handful of people bought is theirs.
-_ENOUGH = f" with at least {MINIMUM} buyers"
+_ENOUGH = f" with at least {MINIMUM} buyers"  # of products whose changes are told: what a handful bought is theirs
 #: Figures that the split of revenue speaks of.
 _PARTS = ("customers", "items_per_order", "price_per_item")
 _COMPARED: dict[Compared, str] = {"previous": "change", "year_before": "change-year"}

@@ -7,7 +7,7 @@ from datetime import date
 from math import log
 from typing import Any
 
-from tests.second_road.pieces import ROOT, Elsewhere, Raw, word
+from tests.second_road.pieces import ROOT, Elsewhere, Raw, Road, word
 
 _INTERVALS = Elsewhere("tests/test_kpis.py")
 _NOW, _THEN, _BEFORE = "2026-10", "2025-10", "2026-09"
@@ -164,19 +164,37 @@ def undo(raw: Raw, sentence: str) -> list[Any]:
 
 
 def holdout_change(raw: Raw, name: str) -> float:
-    """Checkouts of both arms that end in a paid order, in the days of the follow-up, as a relative change."""
-    claim = _frozen(name)["checkout-completion"]
-    window, experiment = claim["follow_up"]["window"], claim["design"]["experiment"]
+    """The relative change of a proposal's checkouts in the days of its follow-up."""
+    with_it, without = completed(raw, name, **_frozen(name)["checkout-completion"]["follow_up"]["window"])
+    return with_it / without - 1
+
+
+def completed(raw: Raw, name: str, *, start: str, end: str) -> tuple[float, float]:
+    """Of the visits of each arm that begin the checkout, those that end in an order: with the change, without it."""
+    experiment = _frozen(name)["checkout-completion"]["design"]["experiment"]
     arms = dict(
         raw.rows(f"""
         with arm as (select unit_id, any_value(variant) as variant from experiments where experiment_id = '{experiment}' group by 1),
         begun as (
           select session_id, min(event_index) filter (event_name = 'begin_checkout') as began, max(event_index) filter (event_name = 'purchase') as bought
-          from events where local_day(occurred_at) between '{window["start"]}' and '{window["end"]}' group by 1)
+          from events where local_day(occurred_at) between '{start}' and '{end}' group by 1)
         select variant, avg(coalesce(bought > began, false)::int) from begun join sessions using (session_id) join arm on unit_id = visitor_id
         where began is not null group by 1""")
     )
-    return arms["treatment"] / arms["control"] - 1
+    return arms["treatment"], arms["control"]
+
+
+def tested(name: str) -> Road:
+    """The road of a proposal whose claim is about checkouts: both shares, their difference and what was promised, in points."""
+
+    def road(raw: Raw, sentence: str) -> list[Any]:
+        claim = _frozen(name)["checkout-completion"]
+        with_it, without = completed(raw, name, **claim["window"])
+        assert ("harm" in sentence) == (with_it < without)
+        chance = [Elsewhere("tests/stats/test_verdict_rule.py"), "not"] if "certain" in sentence else []
+        return [with_it, without, 100 * (with_it - without), 100 * claim["promise"] * without, *chance]
+
+    return road
 
 
 def follow_up_due(_: Raw, sentence: str) -> list[Any]:
@@ -199,6 +217,7 @@ def against_advice(_: Raw, __: str) -> list[Any]:
 
 
 ROADS = {
+    **{name: {f"{name.lower()}-checkout-completion": tested(name)} for name in ("D-01", "D-05")},
     "00_data_health": {
         "answer": fit, "rule-order_lines-customer_id": guests, "rule-order_lines-ordered_on": missing_day, "days": days,
     },
