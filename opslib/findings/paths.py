@@ -135,16 +135,8 @@ def plan(
         if pd.isna(row["ended_on"]) and row["scope"].partition(":")[2] not in acted:
             rows.append({"what": row["description"], "why": _with_and_without(row), "department": "Technology",
                          "next_step": "take it back", "n_visitors": row["n_visitors"]})  # fmt: skip
-    columns = [
-        "what",
-        "why",
-        "lost_amount",
-        "lost_amount_lower",
-        "lost_amount_upper",
-        "department",
-        "next_step",
-        "n_visitors",
-    ]
+    amounts = ("lost_amount", "lost_amount_lower", "lost_amount_upper")
+    columns = ["what", "why", *amounts, "department", "next_step", "n_visitors"]
     found = pd.DataFrame(rows, columns=columns)
     return found.sort_values("lost_amount", ascending=False, kind="stable", na_position="last", ignore_index=True)
 
