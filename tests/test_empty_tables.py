@@ -57,7 +57,8 @@ EXCEPTIONS = {
 }
 #: Answers with a row for every class, factor, quantile or day, whoever is in it.
 FIXED = {
-    "classification.cell_summary", "classification.stage_summary", "content.topic_pages", "kpis.concentration", "kpis.decompose_change", "kpis.kpi_series",
+    "classification.cell_summary", "classification.stage_summary", "content.topic_pages", "investigation.daily_course",
+    "investigation.factor_effects", "kpis.concentration", "kpis.decompose_change", "kpis.kpi_series",
     "kpis.kpi_table", "paths.commerce_stage", "paths.steps_seen", "paths.two_largest", "metrics.unit_statistics", "metrics.daily_values", "segmentation.rfm_coverage",
     "segmentation.rfm_grid", "segmentation.segment_sizes", "segmentation.stage_sizes", "segmentation.tier_sizes",
     "segmentation.value_quantiles",

@@ -44,6 +44,8 @@ def _stepped(w) -> pd.DataFrame:
 
 def _cells(w, *, is_moved: bool = False) -> pd.DataFrame:
     cells = inv.slice_cells(_tables(w), question=_asked(w))
+    if cells.empty:
+        return cells
     first = cells.iloc[:, 0] == cells.iloc[0, 0]
     more = {f"{name}_{side}": 100.0 for name in ("n", "y", "d", "yy", "yd", "dd") for side in ("before", "after")}
     return cells.assign(**more | {"y_after": np.where(first, 900.0, 100.0)}) if is_moved else cells
