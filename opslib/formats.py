@@ -81,6 +81,8 @@ def format_number(value: float | None, *, step: float | None = None, signed: boo
     # No step below the last digit of a float: an interval without width has none.
     exact, chosen = step is not None, max(step, abs(value) * 1e-15) if step is not None else _natural_step(value)
     size = max(abs(value) + chosen / 2, scale)
+    if scale and round(value / chosen) == 0:
+        return "0"
     sign = "" if round(value / chosen) == 0 else MINUS if value < 0 else "+" if signed else ""
     for unit, suffix in SCALES:
         if size >= max(unit, 1e4) and chosen >= unit / (10 if exact and unit == 1e3 else 100):

@@ -50,6 +50,8 @@ CHOICES = {
     "estimate": None,
     "p_positive": 0.5,
     "groups": None,
+    "levels": None,
+    "spans": {},
 }
 
 
@@ -215,6 +217,8 @@ SEABORN = {
     "draw_clv_holdout": {"scatterplot"},
     "draw_clv_tracking": {"lineplot"},
     "draw_cohorts": {"heatmap"},
+    "draw_control_days": {"lineplot", "scatterplot"},
+    "draw_course": {"lineplot"},
     "draw_days": {"lineplot"},
     "draw_decomposition": {"barplot"},
     "draw_estimates": {"scatterplot"},
@@ -236,7 +240,6 @@ SEABORN = {
     "draw_roadmap": {"heatmap"},
     "draw_segment_profile": {"heatmap"},
     "draw_segment_sizes": {"scatterplot"},
-    "draw_course": {"lineplot"},
     "draw_series": {"lineplot"},
     "draw_step_matrix": {"heatmap"},
     "draw_test_curve": {"lineplot"},

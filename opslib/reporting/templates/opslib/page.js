@@ -81,7 +81,7 @@
   const scrolls = () => {
     for (const box of document.querySelectorAll(".scroll")) {
       const isWide = () => box.scrollWidth > box.clientWidth;
-      if (isNarrow.matches && isWide()) for (const table of box.querySelectorAll("table.sortable")) asCards(table);
+      if (isNarrow.matches && isWide()) for (const table of box.querySelectorAll("table.sortable:not(.cards)")) asCards(table);
       box.toggleAttribute("data-wide", isWide());
       if (box.hasAttribute("data-wide")) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
