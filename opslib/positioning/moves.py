@@ -38,8 +38,8 @@ def price_moves(
     pandas.DataFrame
         group, product_id (products only), n_products, counted ("margin", or "revenue" where a cost is not known),
         now_amount (a month), change_amount, change_amount_lower, change_amount_upper, p_gain (0-1; all four missing where refused), refusal ("band",
-        "followed", "tiers" or empty), is_clear (the interval is clear of zero, and so is the
-        slope: who has not been seen to sell less at a higher price is not known to bear one). Groups: surest gains first;
+        "followed", "tiers", "unclear": who has not clearly been seen to sell less at a higher price is not known to bear one;
+        or empty), is_clear (the interval is clear of zero). Groups: surest gains first;
         products: clear gains first, of equals those that earn most now, refused ones last. The slope is uncertain here;
         present sales are taken as they are, which does not change the sign.
 
@@ -91,12 +91,11 @@ def price_moves(
         "counted": first["is_known"].first().map({True: "margin", False: "revenue"}), "now_amount": first["now"].sum(),
         "change_amount": by_key.mean(axis=1), "change_amount_lower": lower, "change_amount_upper": upper, "p_gain": (by_key > 0).mean(axis=1),
     })  # fmt: skip
-    out["refusal"] = _refusals(out, rows, groups, price_change=price_change, by=by)
+    refused = _refusals(out, rows, groups, price_change=price_change, by=by)
+    out["refusal"] = refused.where((refused != "") | (first["slope_upper"].first() < 0), "unclear")
     told = ["change_amount", "change_amount_lower", "change_amount_upper", "p_gain"]
     out[told] = out[told].where(out["refusal"] == "")
-    out["is_clear"] = (first["slope_upper"].first() < 0) & (
-        (out["change_amount_lower"] > 0) | (out["change_amount_upper"] < 0)
-    )
+    out["is_clear"] = (out["change_amount_lower"] > 0) | (out["change_amount_upper"] < 0)
     return _in_order(out, by=by)
 
 
