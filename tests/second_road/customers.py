@@ -26,10 +26,10 @@ create table segments as
 
 
 def _segment(raw: Raw, name: str) -> tuple[float, ...]:
-    """Customers, their share, their share of the revenue, mean days of silence, revenue a month."""
+    """Customers, their share, their share of the revenue, mean days of silence, revenue."""
     return raw.row(f"""
         select count(*) filter (segment = '{name}'), avg((segment = '{name}')::int), sum(amount) filter (segment = '{name}') / sum(amount),
-               avg(silent) filter (segment = '{name}'), sum(amount) filter (segment = '{name}') / 365 * 365.25 / 12 from segments""")
+               avg(silent) filter (segment = '{name}'), sum(amount) filter (segment = '{name}') from segments""")
 
 
 def segments(raw: Raw, _: str) -> list[Any]:
@@ -44,7 +44,7 @@ def at_risk(raw: Raw, _: str) -> list[Any]:
 
 def new(raw: Raw, _: str) -> list[Any]:
     n, share, _share, silent, money = _segment(raw, "new")
-    return [n, share, silent, money]
+    return [n, share, silent, money, money / n]
 
 
 def kinds(raw: Raw, _: str) -> list[Any]:

@@ -88,6 +88,8 @@ def why_revenue_moved(raw: Raw, _: str) -> list[Any]:
     parts = {
         words: mean * log((now[a] / now.get(b, 1)) / (then[a] / then.get(b, 1))) for words, (a, b) in factors.items()
     }
+    whole = sum(abs(part) for part in parts.values())
+    parts = {words: part for words, part in parts.items() if abs(part) >= whole / 20}
     assert min(parts.values()) > 0, "a factor took something away: the sentence must say so"
     ordered = sorted(parts, key=lambda words: -parts[words])
     return ["October 2025", *(words[0].strip() for words in ordered), sum(parts.values())]
