@@ -197,7 +197,7 @@ def test_a_proposal_has_a_page_with_its_verdict(tmp_path, raw):
         text = _text(result, page.name)
         assert text.index("Main doubt") < text.index('class="argument"')
         told = {found["key"]: found["sentence"] for found in page.harvest.findings if found["is_told"]}
-        assert not list(wrong(page.name[:4], told, raw))
+        assert not list(wrong(card["id"], told, raw))
     assert "Decide now" in result.index_path.read_text(encoding="utf-8")
 
 
