@@ -68,6 +68,19 @@ def test_a_metric_has_one_tile_with_its_change_and_course() -> None:
     assert tiles[1].spark == ""  # its course ends with another number than the tile
 
 
+def test_what_a_longer_month_explains_is_no_arrow() -> None:
+    """October has 31 days and September 30: 3.3 % more orders are the calendar, as page 70 says."""
+    found = [
+        metric("orders", "orders", estimate(1_029, 1_029, 1_029, "orders")),
+        moved("orders", estimate(0.029, 0.002, 0.057, "relative change")),
+        metric("conversion", "conversion", estimate(0.27, 0.26, 0.28, "share")),
+        moved("conversion", estimate(0.029, 0.002, 0.057, "relative change")),
+    ]
+    orders, conversion = headline_tiles([record(findings=found)], currency="GBP")
+    assert orders.changes[0].way == ""
+    assert conversion.changes[0].way == "up"  # a share has no length
+
+
 def test_six_tiles_in_their_order_and_what_moved_most_before_the_rest() -> None:
     share = estimate(0.2, 0.1, 0.3, "share")
     names = ["repeat_rate", "return_rate", "bounce_rate", "sessions", "orders", "revenue", "session_conversion"]
