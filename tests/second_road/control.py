@@ -10,7 +10,7 @@ import yaml
 
 from tests.second_road.pieces import ROOT, Elsewhere, Raw, word
 
-_FAULTS, _SALES = Elsewhere("tests/product_control/test_faults.py"), Elsewhere("tests/product_control/test_sales.py")
+_SALES = Elsewhere("tests/product_control/test_sales.py")
 _FIGURE, _MONEY = Elsewhere("tests/test_investigation.py"), Elsewhere("tests/proposals/test_desirability.py")
 _STEPS = Elsewhere("tests/proposals/test_roadmap.py")
 A_MONTH = 365.25 / 12 / 365
@@ -110,10 +110,20 @@ def _visits(raw: Raw, what: str = "true") -> tuple[int, ...]:
 
 
 def moved(raw: Raw, sentence: str) -> list[Any]:
-    before, after, *_ = _visits(raw)
-    change = after / before - 1
-    rose = word(change, "rose", "fell")
-    return [rose, before, "October 2025", after, "October 2026", change, _written(raw, sentence)[0], _FIGURE, change]
+    """What the cause explains is the model's word, but never more than all visits of its channel."""
+    before, after, *_people = _visits(raw)
+    change, title = after / before - 1, _written(raw, sentence)[0]
+    (medium,) = raw.row(
+        f"select split_part(scope, ':', 2) from changes where description = '{title}' and scope like 'channel:%'"
+    )
+    own = _visits(raw, f"medium = '{medium}'")[1]
+    assert 0 < _told(sentence, "explains +") < after / (after - own) - 1
+    return [word(change, "rose", "fell"), before, "October 2025", after, "October 2026", change, title, _FIGURE, change]
+
+
+def _told(sentence: str, ahead: str) -> float:
+    """The share that stands behind some words."""
+    return float(sentence.split(ahead)[1].split("%")[0].strip(" \u202f\xa0")) / 100
 
 
 def _written(raw: Raw, sentence: str) -> tuple[str, str]:
@@ -137,7 +147,7 @@ def where(raw: Raw, sentence: str) -> list[Any]:
     """The channel's visits; how far it moved beyond the others is shrunk, but not beyond what is counted; what that brought follows from it."""
     medium = sentence.split("Channel ")[1].split(" stands out")[0]
     whole, own = _visits(raw), _visits(raw, f"medium = '{medium}'")
-    told = float(sentence.split(", +")[1].split(" %")[0].replace("\u202f", "")) / 100
+    told = _told(sentence, ", +")
     assert 0 < told < (own[1] / own[0]) / ((whole[1] - own[1]) / (whole[0] - own[0])) - 1
     return [own[0], own[1], _FIGURE, own[1] * (1 - 1 / (1 + told)) / (whole[1] - whole[0])]
 
