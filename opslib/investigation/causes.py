@@ -63,7 +63,7 @@ def possible_causes(
         started_on, ended_on (missing while it lasts), is_written (in ``changes``; else found in another table), part_share (of the
         figure that its scope makes up), active_share (days of the period on which it was at work, less those of the baseline),
         effect_share (relative change of the figure in its part when it began, and back when it ended, that of all others taken
-        off) with its interval, brought_share (of the figure as a whole, from the baseline to the period) with its interval,
+        off) with its interval, brought_share (relative change of the whole figure from the baseline to the period, over that without it) with its interval,
         is_timed (it began or ended within the interval of a level change of its part beside the others), q_value (Benjamini-Hochberg), verdict: "fits",
         "against" (clear, and the other way), "not clear", "cannot be told" (its part is not in the figure's rows).
 
@@ -86,7 +86,7 @@ def possible_causes(
     happened = happened.assign(active_share=active)
     happened = happened[happened["active_share"] != 0]
     parts = {scope: _part(tables, scope, course, question, coverage) for scope in dict.fromkeys(happened["scope"])}
-    found = pd.DataFrame(_fits(happened, parts, course), columns=[*_CAUSES, "z"])
+    found = pd.DataFrame(_fits(happened, parts, question), columns=[*_CAUSES, "z"])
     found = found[found["is_written"].astype(bool) | found["z"].notna()].reset_index(drop=True)
     known = found["z"].dropna().astype(float)
     p = dict(zip(known.index, 2 * stats.norm.sf(known.abs()), strict=True))
@@ -277,12 +277,12 @@ def _part(
     )
 
 
-def _fits(happened: pd.DataFrame, parts: dict[Any, pd.DataFrame | None], course: pd.DataFrame) -> list[dict[str, Any]]:
+def _fits(happened: pd.DataFrame, parts: dict[Any, pd.DataFrame | None], question: Question) -> list[dict[str, Any]]:
     """Everything's step; that of the clearest is taken out of the course before the others are looked at again."""
     found: list[dict[str, Any]] = []
     waiting: list[Any] = list(happened.itertuples())
     while waiting:
-        tried = [_fit(row, parts[row.scope], course) for row in waiting]
+        tried = [_fit(row, parts[row.scope], question) for row in waiting]
         best = max(range(len(tried)), key=lambda place: np.nan_to_num(abs(tried[place]["z"])))
         row, fit = waiting[best], tried[best]
         part = parts[row.scope]
@@ -305,7 +305,7 @@ def _without(part: pd.DataFrame | None, scope: str, other: str, gone: pd.Series)
     return part.assign(y=part["y"] + gone * share, y_out=part["y_out"] + gone * (1 - share))
 
 
-def _fit(row: Any, part: pd.DataFrame | None, course: pd.DataFrame) -> dict[str, Any]:
+def _fit(row: Any, part: pd.DataFrame | None, question: Question) -> dict[str, Any]:
     """A step on the thing's days in its part of the shop, others taken off, and what it brought to the whole."""
     told = {name: getattr(row, name) for name in (*_HAPPENED, "active_share")} | {"z": math.nan}
     if part is None:
@@ -320,13 +320,26 @@ def _fit(row: Any, part: pd.DataFrame | None, course: pd.DataFrame) -> dict[str,
         return told
     weights = np.array([1 / error**2 for _, error in found])
     log, error = float(weights @ [value for value, _ in found] / weights.sum()), float(1 / math.sqrt(weights.sum()))
-    share = float(part["y"].sum() / course["y"].sum())
+    whole = part["y"] + part["y_out"].fillna(0.0)
     effects = [math.expm1(log + sign * 1.96 * error) for sign in (0, -1, 1)]
-    brought = [share * told["active_share"] * effect for effect in effects]
+    brought = [_brought(row, part["y"], whole, part["day"], effect, question) for effect in effects]
     ends = ("", "_lower", "_upper")
     told |= {f"effect_share{end}": value for end, value in zip(ends, effects, strict=True)}
     told |= {f"brought_share{end}": value for end, value in zip(ends, [brought[0], *sorted(brought[1:])], strict=True)}
+    share = float(part["y"].sum() / whole.sum())
     return told | {"z": log / error, "is_timed": _is_timed(row, part), "part_share": share}
+
+
+def _brought(row: Any, y: pd.Series, whole: pd.Series, day: pd.Series, effect: float, question: Question) -> float:
+    """What a step of its part brought to the whole from the baseline to the period: as counted, over as it would be without the step."""
+    is_on = (day >= row.started_on) & (pd.isna(row.ended_on) | (day < row.ended_on))
+    without = whole - y * is_on * (1 - 1 / max(1 + effect, 1e-9))
+    assert question.baseline is not None
+    before, after = (
+        day.between(pd.Timestamp(side.start), pd.Timestamp(side.end)) for side in (question.baseline, question.period)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(whole[after].sum() / without[after].sum() * without[before].sum() / whole[before].sum() - 1)
 
 
 def _step(

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.second_road import customers, figures, products, site
+from tests.second_road import control, customers, figures, products, site
 from tests.second_road.pieces import Raw, Road, faults
 
-ROADS: dict[str, Mapping[str, Road]] = {**figures.ROADS, **customers.ROADS, **products.ROADS, **site.ROADS}
-VIEWS = (customers.VIEWS, products.VIEWS, site.VIEWS)
+ROADS: dict[str, Mapping[str, Road]] = {
+    **figures.ROADS,
+    **customers.ROADS,
+    **products.ROADS,
+    **site.ROADS,
+    **control.ROADS,
+}
+VIEWS = (customers.VIEWS, products.VIEWS, site.VIEWS, control.VIEWS)
 
 
 def wrong(page: str, told: Mapping[str, str], raw: Raw) -> Iterator[str]:
