@@ -20,7 +20,7 @@ from tests.product_control.shops import SEEN, YEAR, quiet
 
 PARITY_CASES = {
     "product_control.product_sales": lambda w: product_control.product_sales(
-        w.table("order_lines"), as_of=w.period.end, coverage=w.coverage, products=w.table("products")
+        w.table("order_lines"), as_of=w.coverage.last, coverage=w.coverage, products=w.table("products")
     ),
     "product_control.category_days": lambda w: product_control.category_days(
         w.table("order_lines"), period=w.period, coverage=w.coverage, products=w.table("products"), run_length=30
